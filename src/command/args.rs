@@ -1,0 +1,107 @@
+//! The cursor with which a handler reads its arguments.
+
+use crate::{error::Result, resp::ErrorReply};
+use smallvec::SmallVec;
+
+/// A call's words, borrowed from the connection's buffer or from a log entry.
+pub type Argv<'a> = SmallVec<[&'a [u8]; 8]>;
+
+/// Arguments of one call. `next` words come after the command's name(s).
+#[derive(Debug, Clone)]
+pub struct Args<'a> {
+    argv: &'a [&'a [u8]],
+    at: usize,
+}
+
+impl<'a> Args<'a> {
+    /// A cursor behind the first `names` words (1, or 2 for a subcommand).
+    pub fn new(argv: &'a [&'a [u8]], names: usize) -> Self {
+        Args { argv, at: names }
+    }
+
+    /// All words, the command's name included.
+    pub fn argv(&self) -> &'a [&'a [u8]] {
+        self.argv
+    }
+
+    /// The words not yet read.
+    pub fn rest(&self) -> &'a [&'a [u8]] {
+        self.argv.get(self.at..).unwrap_or_default()
+    }
+
+    /// How many words are left.
+    pub fn remaining(&self) -> usize {
+        self.argv.len().saturating_sub(self.at)
+    }
+
+    /// Whether every word has been read.
+    pub fn is_empty(&self) -> bool {
+        self.remaining() == 0
+    }
+
+    /// The next word, if any.
+    pub fn next_opt(&mut self) -> Option<&'a [u8]> {
+        let word = self.argv.get(self.at).copied()?;
+        self.at = self.at.saturating_add(1);
+        Some(word)
+    }
+
+    /// The next word; a missing one is a syntax error.
+    pub fn next_word(&mut self) -> Result<&'a [u8]> {
+        Ok(self.next_opt().ok_or_else(ErrorReply::syntax)?)
+    }
+
+    /// The next word without reading it.
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        self.argv.get(self.at).copied()
+    }
+
+    /// Reads the next word if it is this keyword, whatever its case.
+    pub fn take(&mut self, keyword: &str) -> bool {
+        let found = self.peek().is_some_and(|word| word.eq_ignore_ascii_case(keyword.as_bytes()));
+        if found {
+            self.at = self.at.saturating_add(1);
+        }
+        found
+    }
+
+    /// The next word as a 64-bit integer, with Redis's strict syntax.
+    pub fn next_i64(&mut self) -> Result<i64> {
+        let word = self.next_word()?;
+        Ok(parse_i64(word).ok_or_else(ErrorReply::not_integer)?)
+    }
+
+    /// Anything left over is a syntax error.
+    pub fn finish(&self) -> Result<()> {
+        if self.is_empty() { Ok(()) } else { Err(ErrorReply::syntax().into()) }
+    }
+}
+
+/// Redis's integer syntax: optional minus, no plus sign, no leading zeros or spaces, within 64 bits.
+pub fn parse_i64(word: &[u8]) -> Option<i64> {
+    let digits = word.strip_prefix(b"-").unwrap_or(word);
+    let plain = match digits {
+        [b'0'] => word.len() == 1,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    if !plain || word.len() > 20 {
+        return None;
+    }
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_strict() {
+        for (word, value) in [("0", 0), ("-1", -1), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)] {
+            assert_eq!(parse_i64(word.as_bytes()), Some(value), "{word}");
+        }
+        for word in ["", "-", "+1", "01", "-0", " 1", "1 ", "1a", "9223372036854775808", "-9223372036854775809"] {
+            assert_eq!(parse_i64(word.as_bytes()), None, "{word}");
+        }
+    }
+}

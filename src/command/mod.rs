@@ -1,0 +1,15 @@
+//! What a command *is*: one row of data (`row.rs`), the cursor its handler reads arguments with (`args.rs`), the table of
+//! all rows (`table.rs`), and what follows from rows alone: key extraction, flags and categories, COMMAND's replies.
+//!
+//! Invariant: nothing about a command is said twice. Arity check, key positions, MULTI rules, routing, COMMAND INFO and
+//! DOCS, metrics labels and (later) ACL all read the row. No macro defines rows.
+
+mod args;
+mod flags;
+mod row;
+mod table;
+
+pub use args::{Args, Argv, parse_i64};
+pub use flags::Flags;
+pub use row::{Action, Command, Group, KeyRange, Run, ShutdownMode};
+pub use table::{Resolved, Table, key_positions, subcommand};

@@ -1,0 +1,145 @@
+//! One command: a row of data beside its handler.
+
+use super::{Args, Flags};
+use crate::{error::Result, resp::Reply, session::Context, store::Txn, store::View};
+use std::time::Duration;
+
+/// The group that COMMAND DOCS shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    String,
+    Generic,
+    Transactions,
+    Connection,
+    Server,
+}
+
+impl Group {
+    /// As COMMAND DOCS spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::String => "string",
+            Group::Generic => "generic",
+            Group::Transactions => "transactions",
+            Group::Connection => "connection",
+            Group::Server => "server",
+        }
+    }
+}
+
+/// Where a command's keys are, in COMMAND INFO's terms. `NONE`: it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRange {
+    /// Index in argv of the first key; 0 = no keys.
+    pub first: i32,
+    /// Index of the last key; negative counts from the end.
+    pub last: i32,
+    /// Distance between keys.
+    pub step: i32,
+    /// `numkeys`-style commands: index of the argument that says how many keys follow it (overrides `last`).
+    pub count_at: Option<usize>,
+}
+
+impl KeyRange {
+    pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 0, count_at: None };
+    /// One key, the first argument.
+    pub const ONE: KeyRange = KeyRange { first: 1, last: 1, step: 1, count_at: None };
+    /// All arguments are keys.
+    pub const ALL: KeyRange = KeyRange { first: 1, last: -1, step: 1, count_at: None };
+
+    /// A plain range.
+    pub const fn new(first: i32, last: i32, step: i32) -> KeyRange {
+        KeyRange { first, last, step, count_at: None }
+    }
+}
+
+/// How a command runs; the type of its handler says what it can reach.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// Session and node state only; never waits.
+    Local(fn(&mut Context<'_>, &mut Args<'_>) -> Result<Reply>),
+    /// As `Local`, but decides on something that the server then does and may wait for.
+    Admin(fn(&mut Context<'_>, &mut Args<'_>) -> Result<Action>),
+    /// Reads the data at one point in time.
+    Read(fn(&View<'_>, &mut Args<'_>) -> Result<Reply>),
+    /// Runs inside apply, on every replica alike.
+    Write(fn(&mut Txn<'_>, &mut Args<'_>) -> Result<Reply>),
+    /// Has only subcommands.
+    Container,
+}
+
+/// How SHUTDOWN should go about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShutdownMode {
+    /// Do not flush the memtables first (the log has everything anyway).
+    pub nosave: bool,
+    /// Do not wait for clients' replies.
+    pub now: bool,
+    /// Ignore errors while flushing.
+    pub force: bool,
+}
+
+/// What an `Admin` handler wants done.
+#[derive(Debug)]
+pub enum Action {
+    /// Nothing more: this is the reply.
+    Reply(Reply),
+    /// Answer after this time (DEBUG SLEEP, WAIT without enough replicas).
+    ReplyAfter(Duration, Reply),
+    /// MULTI's end: run the queued commands.
+    Exec,
+    /// Record the revisions of these keys (of the session's database) and add them to the session's watches.
+    Watch(Vec<Vec<u8>>),
+    /// Write a checkpoint (BGSAVE: in the background, SAVE: before the reply).
+    Checkpoint { background: bool },
+    /// Stop the node.
+    Shutdown(ShutdownMode),
+}
+
+/// A command or subcommand. Rows are `static`s beside their handlers.
+pub struct Command {
+    /// Upper case; a subcommand's own word only (`"SETNAME"`).
+    pub name: &'static str,
+    /// As in COMMAND INFO: the number of words including the name(s); negative = at least.
+    pub arity: i32,
+    pub keys: KeyRange,
+    pub run: Run,
+    pub flags: Flags,
+    pub group: Group,
+    /// First Redis (or Valkey, or Flotilla) version that had it.
+    pub since: &'static str,
+    pub complexity: &'static str,
+    pub summary: &'static str,
+    /// Arguments in the notation of the Redis command pages; COMMAND DOCS is derived from it.
+    pub syntax: &'static str,
+    pub subcommands: &'static [Command],
+}
+
+impl Command {
+    /// For `..Command::BASE` in rows.
+    pub const BASE: Command = Command {
+        name: "",
+        arity: 1,
+        keys: KeyRange::NONE,
+        run: Run::Container,
+        flags: Flags::NONE,
+        group: Group::Generic,
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "",
+        syntax: "",
+        subcommands: &[],
+    };
+
+    /// Whether a call with `argc` words (names included) fits.
+    pub fn accepts(&self, argc: usize) -> bool {
+        let argc = i64::try_from(argc).unwrap_or(i64::MAX);
+        let arity = i64::from(self.arity);
+        if arity >= 0 { argc == arity } else { argc >= -arity }
+    }
+
+    /// Whether it changes data.
+    pub fn is_write(&self) -> bool {
+        matches!(self.run, Run::Write(_))
+    }
+}

@@ -1,0 +1,55 @@
+//! What can go wrong while a command runs, sorted by who must hear of it.
+//!
+//! Invariant: an error is either told to one client (`Client`) or stops the node (`Fatal`); `WouldBlock` is
+//! neither: it asks the server to run the same read again where waiting for the disk is allowed. Replicas decide
+//! alike because only `Client` errors can follow from a log entry.
+
+use crate::resp::ErrorReply;
+
+/// The result of a command handler.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a handler did not produce a reply.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Told to the client; nothing was changed.
+    #[error("{0}")]
+    Client(#[from] ErrorReply),
+    /// The data is not in memory and this thread must not wait for the disk.
+    #[error("the read needs the disk")]
+    WouldBlock,
+    /// The store failed: the node must stop, because what it would answer from here on cannot be trusted.
+    #[error(transparent)]
+    Fatal(#[from] StoreError),
+}
+
+/// A failure of the storage engine or of the bytes found in it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    #[error("storage engine: {0}")]
+    Engine(#[from] rocksdb_error::EngineError),
+    #[error("corrupt {what}: {detail}")]
+    Corrupt { what: &'static str, detail: String },
+    #[error("{what}: {detail}")]
+    Io { what: &'static str, detail: String },
+}
+
+/// Keeps the engine's error type out of every other module's signature.
+pub mod rocksdb_error {
+    /// The storage engine's own message.
+    #[derive(Debug, Clone, thiserror::Error)]
+    #[error("{0}")]
+    pub struct EngineError(pub String);
+}
+
+impl StoreError {
+    /// Bytes that no version of this program wrote.
+    pub fn corrupt(what: &'static str, detail: impl Into<String>) -> Self {
+        StoreError::Corrupt { what, detail: detail.into() }
+    }
+
+    /// A file-system operation that failed.
+    pub fn io(what: &'static str, error: &std::io::Error) -> Self {
+        StoreError::Io { what, detail: error.to_string() }
+    }
+}

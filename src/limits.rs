@@ -1,0 +1,48 @@
+//! Every hard bound of the server, with the relations between them checked at compile time.
+//!
+//! Units are in the names. Values that an operator may change live in `config`; these are the outer walls.
+
+/// Largest key or value (Redis: 512 MiB).
+pub const BULK_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Most arguments of one command (Redis: 1024 * 1024).
+pub const ARGC_MAX: usize = 1024 * 1024;
+/// Longest inline line and longest header line of a frame (Redis: 64 KiB).
+pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// Unread request bytes of one connection before it is closed (Redis: 1 GiB).
+pub const QUERY_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Arguments allowed before AUTH.
+pub const PREAUTH_ARGC_MAX: usize = 10;
+/// Bytes of one argument before AUTH.
+pub const PREAUTH_BULK_BYTES_MAX: usize = 16 * 1024;
+/// Reply bytes that may wait for a client that has not authenticated.
+pub const PREAUTH_OUTPUT_BYTES_MAX: usize = 16 * 1024;
+/// Largest string value that SETRANGE, APPEND and friends may build.
+pub const STRING_BYTES_MAX: usize = BULK_BYTES_MAX;
+/// Largest Raft entry: one proposal must fit whole, so that an EXEC is never split.
+pub const ENTRY_BYTES_MAX: usize = 600 * 1024 * 1024;
+/// The batcher stops adding proposals to an entry beyond this size.
+pub const ENTRY_BYTES_TARGET: usize = 1024 * 1024;
+/// Commands in one proposal.
+pub const PROPOSAL_COMMANDS_MAX: usize = 1024 * 1024;
+/// Proposals waiting for the batcher; one more is refused with TRYAGAIN.
+pub const PROPOSAL_QUEUE_MAX: usize = 16 * 1024;
+/// Bytes of proposals waiting for the batcher.
+pub const PROPOSAL_QUEUE_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Raft entries proposed and not yet applied.
+pub const ENTRIES_IN_FLIGHT_MAX: usize = 8;
+/// Logical databases.
+pub const DATABASES: u32 = 16;
+/// Keys one connection may WATCH.
+pub const WATCHED_KEYS_MAX: usize = 100_000;
+/// Bytes of commands queued by one MULTI.
+pub const MULTI_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Expired keys deleted by one logged sweep.
+pub const EXPIRE_SWEEP_KEYS_MAX: u32 = 1000;
+/// Largest record kept by the hot cache; larger values are always read from the store.
+pub const HOT_RECORD_BYTES_MAX: usize = 64 * 1024;
+
+const _: () = assert!(BULK_BYTES_MAX < ENTRY_BYTES_MAX);
+const _: () = assert!(MULTI_BYTES_MAX < ENTRY_BYTES_MAX);
+const _: () = assert!(ENTRY_BYTES_TARGET < ENTRY_BYTES_MAX);
+const _: () = assert!(PREAUTH_BULK_BYTES_MAX < BULK_BYTES_MAX);
+const _: () = assert!(ENTRY_BYTES_MAX < u32::MAX as usize);

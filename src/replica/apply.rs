@@ -1,0 +1,159 @@
+//! Runs entries: decode, look the command up, call its handler inside the batch, collect replies.
+
+use super::entry::{Batch, CallRef, Condition, EntryError, Proposal};
+use crate::{
+    command::{Args, Run, Table},
+    error::{Error, StoreError},
+    resp::{ErrorReply, Reply},
+    store::{Position, Store, Txn},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+/// Applies entries to a store. One per store, on one thread.
+pub struct Replica {
+    store: Arc<Store>,
+    table: &'static Table,
+}
+
+/// Replies of one entry: one vector per proposal, one reply per call (a transaction: one reply in all).
+pub type Applied = Vec<Vec<Reply>>;
+
+/// Rows after which a chunk of entries is written, to bound memory and the time between publications.
+const CHUNK_ROWS_MAX: usize = 8192;
+
+impl Replica {
+    pub fn new(store: Arc<Store>, table: &'static Table) -> Self {
+        Replica { store, table }
+    }
+
+    /// The store it applies to.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Begins a batch of entries; `apply`, `advance` and `membership` add to it, `commit` writes it.
+    pub fn begin(&self) -> Txn<'_> {
+        self.store.begin()
+    }
+
+    /// Whether the batch is large enough to be committed before more entries are added.
+    pub fn is_full(txn: &Txn<'_>) -> bool {
+        txn.pending_rows() >= CHUNK_ROWS_MAX
+    }
+
+    /// An entry without commands.
+    pub fn advance(&self, txn: &mut Txn<'_>, position: Position) {
+        txn.begin_entry(position, 0, 0);
+    }
+
+    /// A membership entry; the bytes are the log's own.
+    pub fn membership(&self, txn: &mut Txn<'_>, position: Position, membership: Vec<u8>) {
+        txn.begin_entry(position, 0, 0);
+        txn.set_membership(membership);
+    }
+
+    /// A command entry. An error stops the node: the store failed, or the entry is not one this program can read.
+    pub fn apply(&self, txn: &mut Txn<'_>, position: Position, payload: &[u8]) -> Result<Applied, StoreError> {
+        let mut batch = Batch::decode(payload).map_err(malformed)?;
+        txn.begin_entry(position, batch.at, batch.seed);
+        let mut ordinal = 0_u32;
+        let mut replies = Vec::with_capacity(batch.len().min(payload.len()));
+        while let Some(proposal) = batch.next_proposal().map_err(malformed)? {
+            replies.push(self.proposal(txn, proposal, &mut ordinal)?);
+        }
+        Ok(replies)
+    }
+
+    fn proposal(
+        &self,
+        txn: &mut Txn<'_>,
+        proposal: Proposal<'_>,
+        ordinal: &mut u32,
+    ) -> Result<Vec<Reply>, StoreError> {
+        match proposal {
+            Proposal::Commands(mut calls) => {
+                let mut replies = Vec::with_capacity(calls.len().min(1024));
+                while let Some(call) = calls.next_call().map_err(malformed)? {
+                    replies.push(self.call(txn, &call, ordinal)?);
+                }
+                Ok(replies)
+            }
+            Proposal::Transaction { conditions, mut calls } => {
+                if !hold(txn, &conditions)? {
+                    return Ok(vec![Reply::NilArray]);
+                }
+                let mut replies = Vec::with_capacity(calls.len().min(1024));
+                while let Some(call) = calls.next_call().map_err(malformed)? {
+                    replies.push(self.call(txn, &call, ordinal)?);
+                }
+                Ok(vec![Reply::Array(replies)])
+            }
+            Proposal::Sweep { keys_max } => {
+                txn.begin_command(*ordinal, 0);
+                *ordinal = ordinal.saturating_add(1);
+                let deleted = txn.sweep_expired(keys_max).map_err(fatal)?;
+                txn.accept();
+                Ok(vec![Reply::Int(i64::from(deleted))])
+            }
+        }
+    }
+
+    fn call(&self, txn: &mut Txn<'_>, call: &CallRef<'_>, ordinal: &mut u32) -> Result<Reply, StoreError> {
+        txn.begin_command(*ordinal, call.db);
+        *ordinal = ordinal.saturating_add(1);
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.run(txn, call)));
+        match outcome {
+            Ok(Ok(reply)) => {
+                txn.accept();
+                Ok(reply)
+            }
+            Ok(Err(Error::Client(error))) => {
+                txn.reject();
+                Ok(Reply::Error(error))
+            }
+            Ok(Err(Error::Fatal(error))) => Err(error),
+            Ok(Err(Error::WouldBlock)) => Err(StoreError::corrupt("apply", "a read refused to wait")),
+            Err(_panic) => {
+                txn.reject();
+                Ok(Reply::Error(ErrorReply::err("internal error")))
+            }
+        }
+    }
+
+    fn run(&self, txn: &mut Txn<'_>, call: &CallRef<'_>) -> Result<Reply, Error> {
+        let resolved = self.table.resolve(&call.argv)?;
+        let mut args = Args::new(&call.argv, resolved.names);
+        match resolved.command.run {
+            Run::Write(handler) => handler(txn, &mut args),
+            Run::Read(handler) => handler(&txn.view(), &mut args),
+            Run::Local(_) | Run::Admin(_) | Run::Container => {
+                Err(ErrorReply::err("command cannot be applied from the log").into())
+            }
+        }
+    }
+}
+
+/// Whether every watched key still has the revision it had.
+fn hold(txn: &Txn<'_>, conditions: &[Condition]) -> Result<bool, StoreError> {
+    for condition in conditions {
+        let now = txn.get_in(condition.db, &condition.key).map_err(fatal)?.map(|row| row.revision);
+        if now != condition.revision {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn malformed(error: EntryError) -> StoreError {
+    StoreError::corrupt("log entry", error.0)
+}
+
+fn fatal(error: Error) -> StoreError {
+    match error {
+        Error::Fatal(error) => error,
+        other => StoreError::corrupt("apply", other.to_string()),
+    }
+}

@@ -1,0 +1,393 @@
+//! The format of a log entry: a batch of proposals, each with its commands' words.
+//!
+//! ```text
+//! batch     := version u8 (1) ‖ at u64 ‖ seed u64 ‖ count u32 ‖ count × (length u32 ‖ proposal)
+//! proposal  := kind u8 (0 commands, 1 transaction, 2 sweep) ‖ …
+//!   commands, transaction: watched u32 ‖ watched × condition ‖ calls u32 ‖ calls × call
+//!   sweep: keys_max u32                       (delete keys that have expired at `at`)
+//! condition := db u32 ‖ key bytes ‖ present u8 ‖ place (12 bytes, if present)
+//! call      := db u32 ‖ argc u32 ‖ argc × bytes
+//! bytes     := length u32 ‖ …
+//! ```
+//! Numbers are little-endian. `at` is the leader's time in ms, `seed` its random number: the only clock and dice that
+//! apply has. Invariant: a length is believed only after it was compared with the bytes that are there.
+
+use crate::{command::Argv, store::Place};
+use bytes::Bytes;
+
+const BATCH_VERSION: u8 = 1;
+
+/// What a proposal asks for; the numbers are persisted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ProposalKind {
+    /// Independent commands of one connection, in order.
+    Commands = 0,
+    /// All or nothing visible at once: MULTI/EXEC with its conditions.
+    Transaction = 1,
+    /// Deletes keys that have expired.
+    Sweep = 2,
+}
+
+/// A malformed entry: written by a newer program or damaged in a way that checksums did not catch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("malformed log entry: {0}")]
+pub struct EntryError(pub &'static str);
+
+/// An optimistic condition of a transaction: the key's revision as WATCH saw it; `None` = it was absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    pub db: u32,
+    pub key: Vec<u8>,
+    pub revision: Option<Place>,
+}
+
+/// Builds one proposal's bytes.
+#[derive(Debug, Clone)]
+pub struct ProposalBuilder {
+    bytes: Vec<u8>,
+    calls_at: usize,
+    calls: u32,
+}
+
+impl ProposalBuilder {
+    /// Independent commands.
+    pub fn commands() -> Self {
+        Self::new(ProposalKind::Commands, &[])
+    }
+
+    /// A transaction that runs only if every condition holds.
+    pub fn transaction(conditions: &[Condition]) -> Self {
+        Self::new(ProposalKind::Transaction, conditions)
+    }
+
+    /// Deletes up to `keys_max` expired keys.
+    pub fn sweep(keys_max: u32) -> Bytes {
+        let mut bytes = vec![ProposalKind::Sweep as u8];
+        bytes.extend_from_slice(&keys_max.to_le_bytes());
+        Bytes::from(bytes)
+    }
+
+    fn new(kind: ProposalKind, conditions: &[Condition]) -> Self {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.push(kind as u8);
+        put_count(&mut bytes, conditions.len());
+        for condition in conditions {
+            bytes.extend_from_slice(&condition.db.to_le_bytes());
+            put_bytes(&mut bytes, &condition.key);
+            bytes.push(u8::from(condition.revision.is_some()));
+            if let Some(place) = condition.revision {
+                bytes.extend_from_slice(&place.to_bytes());
+            }
+        }
+        let calls_at = bytes.len();
+        put_count(&mut bytes, 0);
+        ProposalBuilder { bytes, calls_at, calls: 0 }
+    }
+
+    /// Adds a call; its words must together be shorter than 4 GiB (`limits.rs` sees to that).
+    pub fn push(&mut self, db: u32, argv: &[&[u8]]) {
+        self.bytes.extend_from_slice(&db.to_le_bytes());
+        put_count(&mut self.bytes, argv.len());
+        for word in argv {
+            put_bytes(&mut self.bytes, word);
+        }
+        self.calls = self.calls.saturating_add(1);
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> usize {
+        self.calls as usize
+    }
+
+    /// Bytes so far.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether no call was added.
+    pub fn is_empty(&self) -> bool {
+        self.calls == 0
+    }
+
+    /// The finished proposal.
+    pub fn finish(mut self) -> Bytes {
+        if let Some(slot) = self.bytes.get_mut(self.calls_at..self.calls_at.saturating_add(4)) {
+            slot.copy_from_slice(&self.calls.to_le_bytes());
+        }
+        Bytes::from(self.bytes)
+    }
+}
+
+/// Builds an entry's payload out of proposals.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    bytes: Vec<u8>,
+    count: u32,
+}
+
+const COUNT_AT: usize = 1 + 8 + 8;
+
+impl BatchBuilder {
+    /// An empty batch; time and seed are set when it is proposed.
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut out = Vec::with_capacity(bytes.saturating_add(64));
+        out.push(BATCH_VERSION);
+        out.resize(COUNT_AT.saturating_add(4), 0);
+        BatchBuilder { bytes: out, count: 0 }
+    }
+
+    /// Adds a proposal.
+    pub fn push(&mut self, proposal: &[u8]) {
+        put_bytes(&mut self.bytes, proposal);
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Bytes so far.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether no proposal was added.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The payload, stamped with the leader's time and random seed.
+    pub fn finish(mut self, at: u64, seed: u64) -> Bytes {
+        let head = [&at.to_le_bytes()[..], &seed.to_le_bytes()[..], &self.count.to_le_bytes()[..]].concat();
+        if let Some(slot) = self.bytes.get_mut(1..COUNT_AT.saturating_add(4)) {
+            slot.copy_from_slice(&head);
+        }
+        Bytes::from(self.bytes)
+    }
+}
+
+/// A decoded batch; iterate over its proposals.
+#[derive(Debug, Clone)]
+pub struct Batch<'a> {
+    pub at: u64,
+    pub seed: u64,
+    count: u32,
+    rest: Reader<'a>,
+}
+
+/// A decoded proposal.
+#[derive(Debug, Clone)]
+pub enum Proposal<'a> {
+    Commands(Calls<'a>),
+    Transaction { conditions: Vec<Condition>, calls: Calls<'a> },
+    Sweep { keys_max: u32 },
+}
+
+/// One call: database and words.
+#[derive(Debug, Clone)]
+pub struct CallRef<'a> {
+    pub db: u32,
+    pub argv: Argv<'a>,
+}
+
+/// The calls of a proposal, decoded one at a time.
+#[derive(Debug, Clone)]
+pub struct Calls<'a> {
+    left: u32,
+    rest: Reader<'a>,
+}
+
+impl<'a> Batch<'a> {
+    /// Reads a payload's head.
+    pub fn decode(payload: &'a [u8]) -> Result<Self, EntryError> {
+        let mut rest = Reader(payload);
+        if rest.u8()? != BATCH_VERSION {
+            return Err(EntryError("unknown version"));
+        }
+        let (at, seed, count) = (rest.u64()?, rest.u64()?, rest.u32()?);
+        Ok(Batch { at, seed, count, rest })
+    }
+
+    /// How many proposals it has.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The next proposal.
+    pub fn next_proposal(&mut self) -> Result<Option<Proposal<'a>>, EntryError> {
+        if self.count == 0 {
+            return if self.rest.0.is_empty() { Ok(None) } else { Err(EntryError("trailing bytes")) };
+        }
+        self.count -= 1;
+        Proposal::decode(self.rest.bytes()?).map(Some)
+    }
+}
+
+impl<'a> Proposal<'a> {
+    /// Reads one proposal.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, EntryError> {
+        let mut rest = Reader(bytes);
+        match rest.u8()? {
+            0 => match conditions(&mut rest)?.is_empty() {
+                true => Ok(Proposal::Commands(Calls { left: rest.u32()?, rest })),
+                false => Err(EntryError("conditions outside a transaction")),
+            },
+            1 => {
+                let conditions = conditions(&mut rest)?;
+                Ok(Proposal::Transaction { conditions, calls: Calls { left: rest.u32()?, rest } })
+            }
+            2 => Ok(Proposal::Sweep { keys_max: rest.u32()? }),
+            _ => Err(EntryError("unknown proposal kind")),
+        }
+    }
+}
+
+impl<'a> Calls<'a> {
+    /// Calls not yet read.
+    pub fn len(&self) -> usize {
+        self.left as usize
+    }
+
+    /// Whether all calls were read.
+    pub fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
+    /// The next call.
+    pub fn next_call(&mut self) -> Result<Option<CallRef<'a>>, EntryError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let (db, argc) = (self.rest.u32()?, self.rest.u32()?);
+        // Each word takes at least its length field.
+        if argc as usize > self.rest.0.len() / 4 {
+            return Err(EntryError("more words than bytes"));
+        }
+        let mut argv = Argv::with_capacity(argc as usize);
+        for _ in 0..argc {
+            argv.push(self.rest.bytes()?);
+        }
+        Ok(Some(CallRef { db, argv }))
+    }
+}
+
+fn conditions(rest: &mut Reader<'_>) -> Result<Vec<Condition>, EntryError> {
+    let count = rest.u32()?;
+    if count as usize > rest.0.len() / 9 {
+        return Err(EntryError("more conditions than bytes"));
+    }
+    let mut out = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        let (db, key) = (rest.u32()?, rest.bytes()?.to_vec());
+        let revision = match rest.u8()? {
+            0 => None,
+            _ => Some(Place::from_bytes(rest.take(Place::LEN)?).map_err(|_| EntryError("short place"))?),
+        };
+        out.push(Condition { db, key, revision });
+    }
+    Ok(out)
+}
+
+#[derive(Debug, Clone)]
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], EntryError> {
+        let (head, rest) = self.0.split_at_checked(len).ok_or(EntryError("too short"))?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], EntryError> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(EntryError("too short"))?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn u8(&mut self) -> Result<u8, EntryError> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn u32(&mut self) -> Result<u32, EntryError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, EntryError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], EntryError> {
+        let len = self.u32()?;
+        self.take(len as usize)
+    }
+}
+
+fn put_count(out: &mut Vec<u8>, count: usize) {
+    out.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_count(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn version_1_golden_bytes() {
+        let mut proposal = ProposalBuilder::commands();
+        proposal.push(2, &[b"SET", b"k"]);
+        let mut batch = BatchBuilder::with_capacity(0);
+        batch.push(&proposal.finish());
+        let golden = b"\x01\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\x01\0\0\0\
+            \x1d\0\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0\x02\0\0\0\x03\0\0\0SET\x01\0\0\0k";
+        assert_eq!(&batch.finish(5, 6)[..], &golden[..]);
+    }
+
+    proptest! {
+        #[test]
+        fn transactions_round_trip(
+            keys in proptest::collection::vec((any::<u32>(), any::<Vec<u8>>(), any::<Option<(u64, u32)>>()), 0..4),
+            calls in proptest::collection::vec((0_u32..16, proptest::collection::vec(any::<Vec<u8>>(), 1..5)), 0..5),
+        ) {
+            let conditions: Vec<Condition> = keys
+                .into_iter()
+                .map(|(db, key, place)| Condition { db, key, revision: place.map(|(index, ordinal)| Place { index, ordinal }) })
+                .collect();
+            let mut builder = ProposalBuilder::transaction(&conditions);
+            for (db, words) in &calls {
+                let words: Vec<&[u8]> = words.iter().map(|w| &w[..]).collect();
+                builder.push(*db, &words);
+            }
+            let bytes = builder.finish();
+            let Proposal::Transaction { conditions: read, calls: mut read_calls } = Proposal::decode(&bytes).unwrap() else {
+                panic!("not a transaction");
+            };
+            prop_assert_eq!(read, conditions);
+            for (db, words) in &calls {
+                let call = read_calls.next_call().unwrap().unwrap();
+                prop_assert_eq!(call.db, *db);
+                let words: Vec<&[u8]> = words.iter().map(|w| &w[..]).collect();
+                prop_assert_eq!(&call.argv[..], &words[..]);
+            }
+            prop_assert!(read_calls.next_call().unwrap().is_none());
+        }
+
+        #[test]
+        fn random_bytes_never_panic(bytes in any::<Vec<u8>>()) {
+            if let Ok(mut batch) = Batch::decode(&bytes) {
+                while let Ok(Some(proposal)) = batch.next_proposal() {
+                    if let Proposal::Commands(mut calls) | Proposal::Transaction { mut calls, .. } = proposal {
+                        while let Ok(Some(_)) = calls.next_call() {}
+                    }
+                }
+            }
+        }
+    }
+}

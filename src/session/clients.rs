@@ -1,0 +1,222 @@
+//! The registry of connected clients: CLIENT LIST, CLIENT KILL, CLIENT PAUSE, maxclients.
+
+use parking_lot::{Mutex, RwLock};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+};
+use tokio::sync::Notify;
+
+/// What other sessions may see and do of one connection.
+#[derive(Debug)]
+pub struct Client {
+    pub id: u64,
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+    /// Socket number, as CLIENT LIST's `fd`.
+    pub fd: i32,
+    pub created_ms: u64,
+    pub text: Mutex<ClientText>,
+    /// Time of the last command, ms.
+    pub active_ms: AtomicU64,
+    pub db: AtomicU32,
+    /// Commands queued in MULTI, or `u32::MAX` outside of it.
+    pub queued: AtomicU32,
+    pub watched: AtomicU32,
+    pub resp: AtomicU32,
+    pub query_bytes: AtomicU64,
+    pub output_bytes: AtomicU64,
+    pub no_evict: AtomicBool,
+    pub no_touch: AtomicBool,
+    killed: AtomicBool,
+    wake: Notify,
+}
+
+/// The parts that are words.
+#[derive(Debug, Clone, Default)]
+pub struct ClientText {
+    pub name: String,
+    pub lib_name: String,
+    pub lib_ver: String,
+    pub user: String,
+    /// Lower case, `client|list` for subcommands.
+    pub last_command: &'static str,
+    pub last_subcommand: &'static str,
+}
+
+impl Client {
+    pub fn new(id: u64, peer: SocketAddr, local: SocketAddr, fd: i32, now: u64) -> Self {
+        Client {
+            id,
+            peer,
+            local,
+            fd,
+            created_ms: now,
+            text: Mutex::new(ClientText { user: "default".into(), ..ClientText::default() }),
+            active_ms: AtomicU64::new(now),
+            db: AtomicU32::new(0),
+            queued: AtomicU32::new(u32::MAX),
+            watched: AtomicU32::new(0),
+            resp: AtomicU32::new(2),
+            query_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Asks the connection's task to close.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether `kill` was called.
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
+    /// Resolves when `kill` is called.
+    pub async fn wait_killed(&self) {
+        while !self.is_killed() {
+            self.wake.notified().await;
+        }
+    }
+
+    pub fn set_db(&self, db: u32) {
+        self.db.store(db, Ordering::Relaxed);
+    }
+
+    /// RESET: name and flags go, identity and library stay.
+    pub fn reset(&self) {
+        self.text.lock().name.clear();
+        self.set_db(0);
+        self.queued.store(u32::MAX, Ordering::Relaxed);
+        self.watched.store(0, Ordering::Relaxed);
+        self.resp.store(2, Ordering::Relaxed);
+        self.no_evict.store(false, Ordering::Relaxed);
+        self.no_touch.store(false, Ordering::Relaxed);
+    }
+}
+
+/// CLIENT KILL's and CLIENT LIST's filters; all that are set must match.
+#[derive(Debug, Clone, Default)]
+pub struct ClientFilter {
+    pub ids: Option<Vec<u64>>,
+    pub peer: Option<String>,
+    pub local: Option<String>,
+    pub user: Option<String>,
+    /// ms since connect at least.
+    pub age_ms_min: Option<u64>,
+    /// Leave this client out (SKIPME).
+    pub skip_id: Option<u64>,
+    /// A type that no connection of this server has (replica, master, pubsub): nothing matches.
+    pub nothing: bool,
+}
+
+impl ClientFilter {
+    pub fn matches(&self, client: &Client, now: u64) -> bool {
+        !self.nothing
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&client.id))
+            && self.peer.as_ref().is_none_or(|peer| client.peer.to_string() == *peer)
+            && self.local.as_ref().is_none_or(|local| client.local.to_string() == *local)
+            && self.user.as_ref().is_none_or(|user| client.text.lock().user == *user)
+            && self.age_ms_min.is_none_or(|min| now.saturating_sub(client.created_ms) >= min)
+            && self.skip_id.is_none_or(|id| id != client.id)
+    }
+}
+
+/// What CLIENT PAUSE holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PauseMode {
+    Write,
+    All,
+}
+
+/// A pause in force.
+#[derive(Debug, Clone, Copy)]
+pub struct Pause {
+    pub mode: PauseMode,
+    pub until_ms: u64,
+}
+
+/// All connected clients.
+#[derive(Debug, Default)]
+pub struct Clients {
+    next_id: AtomicU64,
+    by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
+    pause: RwLock<Option<Pause>>,
+    paused: AtomicBool,
+    pub unpaused: Notify,
+}
+
+impl Clients {
+    /// The next client id; never reused within the process.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Registers a client unless `max` are connected already.
+    pub fn insert(&self, client: Arc<Client>, max: usize) -> bool {
+        let mut by_id = self.by_id.lock();
+        if by_id.len() >= max {
+            return false;
+        }
+        by_id.insert(client.id, client);
+        true
+    }
+
+    pub fn remove(&self, id: u64) {
+        self.by_id.lock().remove(&id);
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_id.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Matching clients by ascending id.
+    pub fn select(&self, filter: &ClientFilter, now: u64) -> Vec<Arc<Client>> {
+        self.by_id.lock().values().filter(|client| filter.matches(client, now)).cloned().collect()
+    }
+
+    /// CLIENT PAUSE: a second pause may lengthen and strengthen the first, never weaken it.
+    pub fn pause(&self, mode: PauseMode, until_ms: u64) {
+        let mut pause = self.pause.write();
+        let new = match *pause {
+            Some(old) => Pause { mode: old.mode.max(mode), until_ms: old.until_ms.max(until_ms) },
+            None => Pause { mode, until_ms },
+        };
+        *pause = Some(new);
+        self.paused.store(true, Ordering::Release);
+    }
+
+    /// CLIENT UNPAUSE.
+    pub fn unpause(&self) {
+        *self.pause.write() = None;
+        self.paused.store(false, Ordering::Release);
+        self.unpaused.notify_waiters();
+    }
+
+    /// The pause in force at `now`; one atomic load when there is none.
+    pub fn paused(&self, now: u64) -> Option<Pause> {
+        if !self.paused.load(Ordering::Acquire) {
+            return None;
+        }
+        let pause = (*self.pause.read())?;
+        if pause.until_ms > now {
+            return Some(pause);
+        }
+        self.unpause();
+        None
+    }
+}

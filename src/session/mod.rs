@@ -1,0 +1,16 @@
+//! What the server remembers: of one client (`session.rs`, its queued transaction in `transaction.rs`), of all clients
+//! (`clients.rs`), and of the node as commands see it (`node.rs`, `stats.rs`).
+//!
+//! Invariant: nothing here touches a socket or the log. Local handlers get a `Context` and decide; the server acts.
+
+mod clients;
+mod node;
+mod session;
+mod stats;
+mod transaction;
+
+pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
+pub use node::{Context, LogStatus, Node, NodeIdentity};
+pub use session::{ReplyMode, Session};
+pub use stats::Stats;
+pub use transaction::{QueuedCall, Transaction};

@@ -1,0 +1,78 @@
+//! The node as its sessions see it: what Local and Admin handlers may read and change.
+
+use super::{Clients, Session, Stats};
+use crate::{config::Config, store::Store};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+/// Who this node is; fixed for the life of its data directory.
+#[derive(Debug, Clone)]
+pub struct NodeIdentity {
+    pub node_id: u64,
+    pub node_name: String,
+    /// 40 hexadecimal digits, as clients expect of a run id; new at every start.
+    pub run_id: String,
+    /// The cluster's id, a UUID.
+    pub cluster_id: String,
+    /// Changes when a core is restored from backup.
+    pub history_id: String,
+}
+
+/// What the log layer says about itself, for INFO, ROLE and readiness.
+#[derive(Debug, Default)]
+pub struct LogStatus {
+    pub term: AtomicU64,
+    pub last_index: AtomicU64,
+    pub committed_index: AtomicU64,
+    pub applied_index: AtomicU64,
+    pub purged_index: AtomicU64,
+    pub log_bytes: AtomicU64,
+    pub is_leader: AtomicBool,
+    /// 0 = none known.
+    pub leader_id: AtomicU64,
+}
+
+/// Shared by all threads of the process.
+pub struct Node {
+    pub config: Arc<Config>,
+    pub store: Arc<Store>,
+    pub clients: Clients,
+    pub stats: Stats,
+    pub log: LogStatus,
+    pub identity: NodeIdentity,
+    pub started: Instant,
+    pub started_at_ms: u64,
+    /// Seconds since the epoch of the last successful checkpoint (LASTSAVE), start time before the first.
+    pub last_save: AtomicI64,
+    pub checkpoint_running: AtomicBool,
+    pub last_checkpoint_ok: AtomicBool,
+    /// True from the moment SHUTDOWN or a signal arrives.
+    pub stopping: AtomicBool,
+    /// True once commands can be served.
+    pub ready: AtomicBool,
+}
+
+impl Node {
+    /// Whole seconds since start.
+    pub fn uptime_seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    /// Whether the node answers reads and writes.
+    pub fn can_serve(&self) -> bool {
+        self.ready.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// What a Local or Admin handler may reach.
+pub struct Context<'a> {
+    pub session: &'a mut Session,
+    pub node: &'a Node,
+    /// ms since the epoch.
+    pub now: u64,
+}

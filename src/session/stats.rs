@@ -1,0 +1,56 @@
+//! Counters for INFO and metrics. All are since start or the last CONFIG RESETSTAT.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// See the module. Relaxed atomics: each is exact, but two of them may be read a moment apart.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub connections_received: AtomicU64,
+    pub connections_rejected: AtomicU64,
+    pub commands_processed: AtomicU64,
+    pub net_input_bytes: AtomicU64,
+    pub net_output_bytes: AtomicU64,
+    pub keyspace_hits: AtomicU64,
+    pub keyspace_misses: AtomicU64,
+    pub expired_keys: AtomicU64,
+    pub error_replies: AtomicU64,
+    pub protocol_errors: AtomicU64,
+    pub output_limit_disconnections: AtomicU64,
+    pub blocking_reads: AtomicU64,
+    pub proposals_refused: AtomicU64,
+    pub auth_failures: AtomicU64,
+}
+
+impl Stats {
+    /// Adds to a counter.
+    pub fn add(counter: &AtomicU64, amount: u64) {
+        counter.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Reads a counter.
+    pub fn get(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        for counter in [
+            &self.connections_received,
+            &self.connections_rejected,
+            &self.commands_processed,
+            &self.net_input_bytes,
+            &self.net_output_bytes,
+            &self.keyspace_hits,
+            &self.keyspace_misses,
+            &self.expired_keys,
+            &self.error_replies,
+            &self.protocol_errors,
+            &self.output_limit_disconnections,
+            &self.blocking_reads,
+            &self.proposals_refused,
+            &self.auth_failures,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The commands queued between MULTI and EXEC.
+
+use crate::{command::Resolved, limits::MULTI_BYTES_MAX};
+
+/// One queued command.
+#[derive(Clone)]
+pub struct QueuedCall {
+    pub resolved: Resolved,
+    pub argv: Vec<Vec<u8>>,
+}
+
+/// An open transaction.
+#[derive(Clone, Default)]
+pub struct Transaction {
+    pub calls: Vec<QueuedCall>,
+    /// A command was refused while queueing: EXEC must answer EXECABORT.
+    pub aborted: bool,
+    bytes: usize,
+}
+
+impl Transaction {
+    /// Queues a call; false if the transaction has grown beyond its limit (it is then aborted).
+    pub fn push(&mut self, resolved: Resolved, argv: &[&[u8]]) -> bool {
+        let size: usize = argv.iter().map(|word| word.len().saturating_add(16)).sum();
+        self.bytes = self.bytes.saturating_add(size);
+        if self.bytes > MULTI_BYTES_MAX {
+            self.aborted = true;
+            self.calls.clear();
+            return false;
+        }
+        self.calls.push(QueuedCall { resolved, argv: argv.iter().map(|word| word.to_vec()).collect() });
+        true
+    }
+
+    /// Bytes queued.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}

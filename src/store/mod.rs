@@ -1,0 +1,44 @@
+//! The data on disk and the two ways to it: `View` (reads at one point in time) and `Txn` (the writes of one batch).
+//!
+//! ```text
+//!            apply thread                                  any thread
+//!   entry ─▶ Txn: overlay ─▶ one WriteBatch ─▶ RocksDB ─▶ hot cache ─▶ publish ──▶ View: hot cache, else snapshot
+//! ```
+//!
+//! **Invariants.**
+//! * Nobody outside this module sees a RocksDB type.
+//! * There is one writer, the thread that applies the log. RocksDB's own WAL is off: the Raft log is the WAL.
+//! * Data, applied position and counts are written in one batch over all column families with atomic flush, so after
+//!   a crash the store stands at exactly one place of the log.
+//! * A `View` sees the state after a whole number of batches. The hot cache holds rows that may be newer than a view;
+//!   a view uses a cached row only if its revision is not past the view's own applied index.
+//! * Nothing here reads a clock or a random number.
+
+mod checksum;
+mod engine;
+mod hot;
+pub mod keys;
+mod options;
+mod place;
+mod published;
+mod row;
+mod scan;
+mod snapshot;
+mod state;
+mod store;
+mod txn;
+mod view;
+
+pub use hot::Hot;
+pub use options::StoreOptions;
+pub use place::Place;
+pub use published::Published;
+pub use row::{Encoding, Row, Type};
+pub use snapshot::Checkpoint;
+pub use state::{Database, Position, StateRecord};
+pub use store::{Store, StoreStats};
+pub use txn::{NewRow, Txn};
+pub use view::View;
+
+/// What a logical database's rows are filed under on disk; never reused.
+pub type Namespace = u32;

@@ -1,0 +1,43 @@
+//! A point in time that readers may use: a RocksDB snapshot and the state record that belongs to it.
+
+use super::engine::{Db, Engine, EngineSnapshot};
+use super::state::StateRecord;
+use self_cell::self_cell;
+use std::sync::Arc;
+
+self_cell!(
+    /// A snapshot that keeps its database alive.
+    struct OwnedSnapshot {
+        owner: Arc<Engine>,
+        #[covariant]
+        dependent: EngineSnapshot,
+    }
+);
+
+/// The state after some whole batch.
+pub struct Published {
+    snapshot: OwnedSnapshot,
+    pub(super) state: StateRecord,
+    /// Counts publications; even while no batch is being written.
+    pub(super) epoch: u64,
+}
+
+impl Published {
+    pub(super) fn new(engine: Arc<Engine>, state: StateRecord, epoch: u64) -> Self {
+        let snapshot = OwnedSnapshot::new(engine, |engine| EngineSnapshot::new(&engine.db as &Db));
+        Published { snapshot, state, epoch }
+    }
+
+    pub(super) fn snapshot(&self) -> &EngineSnapshot<'_> {
+        self.snapshot.borrow_dependent()
+    }
+
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        self.snapshot.borrow_owner()
+    }
+
+    /// The state record at this point.
+    pub fn state(&self) -> &StateRecord {
+        &self.state
+    }
+}

@@ -1,0 +1,147 @@
+//! Checkpoints: a hard-linked copy of the store's files at one place of the log, and how one replaces the store.
+
+use super::{
+    Store,
+    engine::{Engine, engine_error},
+    state::{Position, StateRecord},
+    store::read_state,
+};
+use crate::error::StoreError;
+use rocksdb::checkpoint::Checkpoint as EngineCheckpoint;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A checkpoint on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub directory: PathBuf,
+    /// The log position it stands at; `None` = the empty store.
+    pub position: Option<Position>,
+    /// The Raft membership in it.
+    pub membership: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// Writes a checkpoint of everything applied into `target`, which must not exist; its parent must.
+    /// The copy is built beside it and renamed, so a half one is never found under the name.
+    pub fn checkpoint(&self, target: &Path) -> Result<Checkpoint, StoreError> {
+        let published = self.published();
+        let engine = published.engine();
+        let building = target.with_extension("building");
+        remove_directory(&building)?;
+        EngineCheckpoint::new(&engine.db)
+            .and_then(|checkpoint| checkpoint.create_checkpoint(&building))
+            .map_err(engine_error)?;
+        sync_directory(&building)?;
+        fs::rename(&building, target).map_err(|e| StoreError::io("rename checkpoint", &e))?;
+        if let Some(parent) = target.parent() {
+            sync_directory(parent)?;
+        }
+        Store::read_checkpoint(target)
+    }
+
+    /// Opens a checkpoint read-only to learn where it stands.
+    pub fn read_checkpoint(directory: &Path) -> Result<Checkpoint, StoreError> {
+        let options = rocksdb::Options::default();
+        let families = ["default"];
+        let db = super::engine::Db::open_cf_for_read_only(&options, directory, families, false)
+            .map_err(engine_error)?;
+        let state = match db.get(super::keys::STATE).map_err(engine_error)? {
+            Some(record) => StateRecord::decode(&record)?,
+            None => StateRecord::default(),
+        };
+        let membership = db.get(super::keys::MEMBERSHIP).map_err(engine_error)?;
+        Ok(Checkpoint { directory: directory.to_path_buf(), position: state.applied, membership })
+    }
+
+    /// Replaces the whole store by a checkpoint (copied by hard links, so the checkpoint stays usable). The old state
+    /// serves until the switch. Only the apply thread may call it.
+    pub fn install(&self, checkpoint: &Path) -> Result<(), StoreError> {
+        let incoming = unused_directory(&self.directory);
+        link_files(checkpoint, &incoming)?;
+        // The engine has its files open by name, so the new one is opened where it will stay.
+        let engine = Arc::new(Engine::open(&incoming, &self.options)?);
+        let state = read_state(&engine)?;
+        write_current(&self.directory, &incoming)?;
+        self.enter_commit();
+        self.hot.clear();
+        self.leave_commit(engine, state);
+        Ok(())
+    }
+}
+
+pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    fs::File::open(directory)
+        .and_then(|handle| handle.sync_all())
+        .map_err(|e| StoreError::io("sync directory", &e))
+}
+
+fn remove_directory(directory: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(directory) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(StoreError::io("remove directory", &e)),
+    }
+}
+
+fn link_files(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let io = |what| move |e: std::io::Error| StoreError::io(what, &e);
+    fs::create_dir_all(to).map_err(io("create directory"))?;
+    for entry in fs::read_dir(from).map_err(io("read checkpoint"))? {
+        let entry = entry.map_err(io("read checkpoint"))?;
+        let target = to.join(entry.file_name());
+        let immutable = entry.path().extension().is_some_and(|extension| extension == "sst");
+        if !immutable || fs::hard_link(entry.path(), &target).is_err() {
+            fs::copy(entry.path(), &target).map_err(io("copy checkpoint file"))?;
+        }
+        fs::File::open(&target).and_then(|f| f.sync_all()).map_err(io("sync checkpoint file"))?;
+    }
+    sync_directory(to)
+}
+
+/// A name that no database directory has; the one in use is among those that exist.
+fn unused_directory(store: &Path) -> PathBuf {
+    (0_u64..).map(|serial| store.join(format!("incoming-{serial}"))).find(|path| !path.exists()).unwrap_or_default()
+}
+
+/// Which directory under the store's holds the database: the content of the file CURRENT_DB, else `db`.
+pub(super) fn current_directory(store: &Path) -> Result<PathBuf, StoreError> {
+    match fs::read_to_string(store.join("CURRENT_DB")) {
+        Ok(name) => {
+            let name = name.trim();
+            if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+                return Err(StoreError::corrupt("CURRENT_DB", "not a directory name"));
+            }
+            Ok(store.join(name))
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(store.join("db")),
+        Err(e) => Err(StoreError::io("read CURRENT_DB", &e)),
+    }
+}
+
+/// Durably names the directory that holds the database; removes the ones that no longer do at the next open.
+fn write_current(store: &Path, directory: &Path) -> Result<(), StoreError> {
+    let name = directory.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let (temporary, target) = (store.join("CURRENT_DB.tmp"), store.join("CURRENT_DB"));
+    let io = |e: std::io::Error| StoreError::io("write CURRENT_DB", &e);
+    fs::write(&temporary, name).map_err(io)?;
+    fs::File::open(&temporary).and_then(|f| f.sync_all()).map_err(io)?;
+    fs::rename(&temporary, &target).map_err(io)?;
+    sync_directory(store)
+}
+
+/// Removes database directories that CURRENT_DB does not name (left by an install or a crash during one).
+pub(super) fn remove_stale(store: &Path, current: &Path) -> Result<(), StoreError> {
+    let io = |e: std::io::Error| StoreError::io("clean store directory", &e);
+    for entry in fs::read_dir(store).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if path != current && (name == "db" || name.starts_with("incoming-")) {
+            remove_directory(&path)?;
+        }
+    }
+    Ok(())
+}

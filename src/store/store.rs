@@ -1,0 +1,184 @@
+//! The store: opens the engine, commits batches, publishes what readers may see.
+
+use super::{
+    engine::{Engine, Family, Tier},
+    hot::Hot,
+    keys,
+    options::StoreOptions,
+    published::Published,
+    snapshot,
+    state::{Position, StateRecord},
+    txn::Txn,
+    view::View,
+};
+use crate::error::StoreError;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// See the module. Shared by all threads; only the apply thread begins a `Txn`.
+pub struct Store {
+    pub(super) directory: PathBuf,
+    pub(super) options: StoreOptions,
+    pub(super) published: ArcSwap<Published>,
+    pub(super) hot: Hot,
+    /// Odd while a batch is on its way into engine and cache; else twice the number of publications.
+    pub(super) epoch: AtomicU64,
+}
+
+/// Sizes for INFO and metrics.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreStats {
+    pub memtable_bytes: u64,
+    pub block_cache_bytes: u64,
+    pub table_reader_bytes: u64,
+    pub live_sst_bytes: u64,
+    pub hot_bytes: u64,
+    pub hot_records: u64,
+    pub hot_hits: u64,
+    pub hot_misses: u64,
+}
+
+impl Store {
+    /// Opens (or creates) the store in `directory`.
+    pub fn open(directory: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(directory).map_err(|e| StoreError::io("create store directory", &e))?;
+        let current = snapshot::current_directory(directory)?;
+        snapshot::remove_stale(directory, &current)?;
+        let engine = Arc::new(Engine::open(&current, &options)?);
+        let state = read_state(&engine)?;
+        Ok(Store {
+            directory: directory.to_path_buf(),
+            hot: Hot::new(options.hot_cache_bytes),
+            options,
+            published: ArcSwap::from_pointee(Published::new(engine, state, 0)),
+            epoch: AtomicU64::new(0),
+        })
+    }
+
+    /// The latest published point in time.
+    pub fn published(&self) -> Arc<Published> {
+        self.published.load_full()
+    }
+
+    /// A view of the latest published state of database `db` at time `now` (ms) that never waits for the disk:
+    /// a miss is `Error::WouldBlock`.
+    pub fn view<'a>(&'a self, published: &'a Published, db: u32, now: u64) -> View<'a> {
+        View::published(self, published, db, now, Tier::Memory)
+    }
+
+    /// As `view`, but may wait for the disk.
+    pub fn blocking_view<'a>(&'a self, published: &'a Published, db: u32, now: u64) -> View<'a> {
+        View::published(self, published, db, now, Tier::Disk)
+    }
+
+    /// Begins a batch. Only the apply thread may.
+    pub fn begin(&self) -> Txn<'_> {
+        Txn::new(self, self.published())
+    }
+
+    /// The position of the last applied entry.
+    pub fn applied(&self) -> Option<Position> {
+        self.published.load().state.applied
+    }
+
+    /// The position up to which everything is in files: the log may be purged to here.
+    pub fn flushed(&self) -> Result<Option<Position>, StoreError> {
+        let published = self.published();
+        let Some(record) = published.engine().get_flushed(keys::STATE)? else { return Ok(None) };
+        Ok(StateRecord::decode(&record)?.applied)
+    }
+
+    /// Writes everything applied so far to files.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.published().engine().flush()
+    }
+
+    /// The membership bytes last stored by `Txn::set_membership`.
+    pub fn membership(&self) -> Result<Option<Bytes>, StoreError> {
+        let published = self.published();
+        match published.engine().get(Family::Default, keys::MEMBERSHIP, Tier::Disk) {
+            Ok(bytes) => Ok(bytes),
+            Err(crate::error::Error::Fatal(error)) => Err(error),
+            Err(other) => Err(StoreError::corrupt("membership", other.to_string())),
+        }
+    }
+
+    /// Lets compaction drop the rows of namespaces that the *flushed* state no longer uses. Called now and then, off
+    /// the hot path. Reads only flushed state: what a crash could bring back must not be dropped.
+    pub fn collect_dead_namespaces(&self) -> Result<usize, StoreError> {
+        let published = self.published();
+        let engine = published.engine();
+        let Some(record) = engine.get_flushed(keys::STATE)? else { return Ok(0) };
+        let flushed = StateRecord::decode(&record)?;
+        let live = |namespace: u32| {
+            flushed.database_of(namespace).is_some() || published.state.database_of(namespace).is_some()
+        };
+        let fresh: Vec<u32> = (1..flushed.next_namespace)
+            .filter(|namespace| !live(*namespace) && !engine.dead.0.read().contains(namespace))
+            .collect();
+        engine.dead.0.write().extend(&fresh);
+        for namespace in &fresh {
+            let end = namespace.saturating_add(1).to_be_bytes();
+            let meta = engine.family(Family::Meta)?;
+            engine.db.compact_range_cf(meta, Some(namespace.to_be_bytes()), Some(end));
+        }
+        if !fresh.is_empty() {
+            engine.db.compact_range_cf(engine.family(Family::Expiry)?, None::<&[u8]>, None::<&[u8]>);
+        }
+        Ok(fresh.len())
+    }
+
+    /// Current sizes.
+    pub fn stats(&self) -> StoreStats {
+        let published = self.published();
+        let engine = published.engine();
+        let sum = |property: &str| {
+            [Family::Default, Family::Meta, Family::Expiry]
+                .iter()
+                .filter_map(|family| engine.family(*family).ok())
+                .filter_map(|handle| engine.db.property_int_value_cf(handle, property).ok().flatten())
+                .sum()
+        };
+        let one = |property: &str| engine.db.property_int_value(property).ok().flatten().unwrap_or(0);
+        let (hot_hits, hot_misses) = self.hot.hits_and_misses();
+        StoreStats {
+            memtable_bytes: sum("rocksdb.cur-size-all-mem-tables"),
+            block_cache_bytes: one("rocksdb.block-cache-usage"),
+            table_reader_bytes: sum("rocksdb.estimate-table-readers-mem"),
+            live_sst_bytes: sum("rocksdb.live-sst-files-size"),
+            hot_bytes: self.hot.bytes(),
+            hot_records: self.hot.records() as u64,
+            hot_hits,
+            hot_misses,
+        }
+    }
+
+    /// Marks the start of a commit: readers stop filling the hot cache.
+    pub(super) fn enter_commit(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Publishes `state` and ends the commit.
+    pub(super) fn leave_commit(&self, engine: Arc<Engine>, state: StateRecord) {
+        let epoch = self.epoch.load(Ordering::Acquire).saturating_add(1);
+        self.published.store(Arc::new(Published::new(engine, state, epoch)));
+        self.epoch.store(epoch, Ordering::Release);
+    }
+}
+
+/// The state record that an engine holds, or that of an empty one.
+pub(super) fn read_state(engine: &Engine) -> Result<StateRecord, StoreError> {
+    match engine.get(Family::Default, keys::STATE, Tier::Disk) {
+        Ok(Some(record)) => StateRecord::decode(&record),
+        Ok(None) => Ok(StateRecord::default()),
+        Err(crate::error::Error::Fatal(error)) => Err(error),
+        Err(other) => Err(StoreError::corrupt("state record", other.to_string())),
+    }
+}

@@ -1,0 +1,165 @@
+//! Reads at one point in time.
+//!
+//! A view shows the state after a whole number of batches (or, inside `Txn`, the batch's own writes as well), as of a
+//! time that decides which keys have expired. Handlers get a view and can do nothing but read.
+
+use super::{
+    Namespace, Published, Row, Store, Txn,
+    engine::{EngineIterator, Tier, read_error},
+    hot::Lookedup,
+    keys,
+    scan::{self, Overlay},
+    state::StateRecord,
+};
+use crate::error::Result;
+use bytes::Bytes;
+use std::{ops::ControlFlow, sync::atomic::Ordering};
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    source: Source<'a>,
+    db: u32,
+    now: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Published { store: &'a Store, published: &'a Published, tier: Tier },
+    Txn(&'a Txn<'a>),
+}
+
+impl<'a> View<'a> {
+    pub(super) fn published(store: &'a Store, published: &'a Published, db: u32, now: u64, tier: Tier) -> Self {
+        View { source: Source::Published { store, published, tier }, db, now }
+    }
+
+    pub(super) fn txn(txn: &'a Txn<'a>) -> Self {
+        View { source: Source::Txn(txn), db: txn.db(), now: txn.now() }
+    }
+
+    /// The logical database that unqualified keys mean.
+    pub fn db(&self) -> u32 {
+        self.db
+    }
+
+    /// The time of this view, ms since the epoch.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The state record: databases and their counts, applied position.
+    pub fn state(&self) -> &'a StateRecord {
+        match self.source {
+            Source::Published { published, .. } => &published.state,
+            Source::Txn(txn) => txn.state(),
+        }
+    }
+
+    /// The live row of a key in the current database.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Row>> {
+        self.get_in(self.db, key)
+    }
+
+    /// The live row of a key in another database.
+    pub fn get_in(&self, db: u32, key: &[u8]) -> Result<Option<Row>> {
+        let namespace = self.namespace(db);
+        let record = match self.source {
+            Source::Published { store, published, tier } => {
+                read_published(store, published, tier, namespace, key)?
+            }
+            Source::Txn(txn) => txn.record(namespace, key)?,
+        };
+        let Some(record) = record else { return Ok(None) };
+        let row = Row::decode(record)?;
+        Ok((!row.expired(self.now)).then_some(row))
+    }
+
+    /// Whether a live key exists.
+    pub fn exists(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.get(key)?.is_some())
+    }
+
+    /// Seconds (coarse) are not kept per key; whether the record is in the hot cache is.
+    pub fn is_hot(&self, key: &[u8]) -> bool {
+        match self.source {
+            Source::Published { store, .. } => store.hot.get(&keys::meta(self.namespace(self.db), key)).is_some(),
+            Source::Txn(_) => false,
+        }
+    }
+
+    /// Visits live keys of the current database that begin with `prefix` and are ≥ `start`, in byte order, until the
+    /// visitor breaks. The cost follows the keys visited, not the key space.
+    pub fn scan(
+        &self,
+        prefix: &[u8],
+        start: &[u8],
+        mut visit: impl FnMut(&[u8], &Row) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let namespace = self.namespace(self.db);
+        let (prefix, start) = (keys::meta(namespace, prefix), keys::meta(namespace, start));
+        let (mut iterator, overlay) = self.iterator(&prefix)?;
+        scan::merged(&mut iterator, overlay, &prefix, &start, |key, record| {
+            let (_, key) = keys::meta_user_key(key)?;
+            let row = Row::decode(Bytes::copy_from_slice(record))?;
+            if row.expired(self.now) { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
+        })
+    }
+
+    /// Stored keys of a database, expired ones included until a sweep deletes them.
+    pub fn key_count(&self, db: u32) -> u64 {
+        self.state().database(db).keys
+    }
+
+    fn namespace(&self, db: u32) -> Namespace {
+        self.state().database(db).namespace
+    }
+
+    fn iterator(&self, prefix: &[u8]) -> Result<(EngineIterator<'a>, Option<&'a Overlay>)> {
+        match self.source {
+            Source::Published { published, tier, .. } => {
+                let mut options = tier.options();
+                scan::bound_to_prefix(&mut options, prefix);
+                let family = published.engine().family(super::engine::Family::Meta)?;
+                Ok((published.snapshot().raw_iterator_cf_opt(family, options), None))
+            }
+            Source::Txn(txn) => txn.iterator(prefix),
+        }
+    }
+}
+
+/// A record as of `published`: from the hot cache if what it holds is not newer, else from the snapshot.
+fn read_published(
+    store: &Store,
+    published: &Published,
+    tier: Tier,
+    namespace: Namespace,
+    key: &[u8],
+) -> Result<Option<Bytes>> {
+    let storage_key = keys::meta(namespace, key);
+    let fill = match store.hot.get_or_fill(&storage_key) {
+        Lookedup::Hit(record) => {
+            let applied = published.state.applied.map_or(0, |position| position.index);
+            if Row::decode(record.clone())?.revision.index <= applied {
+                return Ok(Some(record));
+            }
+            None
+        }
+        Lookedup::Miss(fill) => fill,
+    };
+    let family = published.engine().family(super::engine::Family::Meta)?;
+    let record = published
+        .snapshot()
+        .get_cf_opt(family, &storage_key, tier.options())
+        .map_err(read_error)?
+        .map(Bytes::from);
+    if let (Some(fill), Some(record)) = (fill, &record) {
+        // The guard is older than this check: a batch that begins later will find and void it.
+        if record.len() <= crate::limits::HOT_RECORD_BYTES_MAX
+            && store.epoch.load(Ordering::Acquire) == published.epoch
+        {
+            fill.install(record);
+        }
+    }
+    Ok(record)
+}
