@@ -1,11 +1,11 @@
 //! Runs entries: decode, look the command up, call its handler inside the batch, collect replies.
 
-use super::entry::{Batch, CallRef, Condition, EntryError, Proposal};
+use super::entry::{Batch, CallRef, EntryError, Proposal};
 use crate::{
     command::{Args, Run, Table},
     error::{Error, StoreError},
     resp::{ErrorReply, Reply},
-    store::{Position, Store, Txn},
+    store::{Condition, Position, Store, Txn},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

@@ -12,7 +12,10 @@
 //! Numbers are little-endian. `at` is the leader's time in ms, `seed` its random number: the only clock and dice that
 //! apply has. Invariant: a length is believed only after it was compared with the bytes that are there.
 
-use crate::{command::Argv, store::Place};
+use crate::{
+    command::Argv,
+    store::{Condition, Place},
+};
 use bytes::Bytes;
 
 const BATCH_VERSION: u8 = 1;
@@ -33,14 +36,6 @@ pub enum ProposalKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed log entry: {0}")]
 pub struct EntryError(pub &'static str);
-
-/// An optimistic condition of a transaction: the key's revision as WATCH saw it; `None` = it was absent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
-    pub db: u32,
-    pub key: Vec<u8>,
-    pub revision: Option<Place>,
-}
 
 /// Builds one proposal's bytes.
 #[derive(Debug, Clone)]

@@ -8,4 +8,4 @@ mod apply;
 mod entry;
 
 pub use apply::{Applied, Replica};
-pub use entry::{Batch, BatchBuilder, CallRef, Condition, EntryError, Proposal, ProposalBuilder, ProposalKind};
+pub use entry::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, ProposalKind};

@@ -1,7 +1,7 @@
 //! Server-side state of one connection, owned by the task that serves it.
 
 use super::{Client, Transaction};
-use crate::{replica::Condition, resp::Protocol};
+use crate::{resp::Protocol, store::Condition};
 use std::sync::Arc;
 
 /// CLIENT REPLY.

@@ -1,13 +1,9 @@
 //! The commands queued between MULTI and EXEC.
 
-use crate::{command::Resolved, limits::MULTI_BYTES_MAX};
+use crate::limits::MULTI_BYTES_MAX;
 
-/// One queued command.
-#[derive(Clone)]
-pub struct QueuedCall {
-    pub resolved: Resolved,
-    pub argv: Vec<Vec<u8>>,
-}
+/// The words of one queued command, already checked against its row.
+pub type QueuedCall = Vec<Vec<u8>>;
 
 /// An open transaction.
 #[derive(Clone, Default)]
@@ -20,7 +16,7 @@ pub struct Transaction {
 
 impl Transaction {
     /// Queues a call; false if the transaction has grown beyond its limit (it is then aborted).
-    pub fn push(&mut self, resolved: Resolved, argv: &[&[u8]]) -> bool {
+    pub fn push(&mut self, argv: &[&[u8]]) -> bool {
         let size: usize = argv.iter().map(|word| word.len().saturating_add(16)).sum();
         self.bytes = self.bytes.saturating_add(size);
         if self.bytes > MULTI_BYTES_MAX {
@@ -28,7 +24,7 @@ impl Transaction {
             self.calls.clear();
             return false;
         }
-        self.calls.push(QueuedCall { resolved, argv: argv.iter().map(|word| word.to_vec()).collect() });
+        self.calls.push(argv.iter().map(|word| word.to_vec()).collect());
         true
     }
 

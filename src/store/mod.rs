@@ -31,7 +31,7 @@ mod view;
 
 pub use hot::Hot;
 pub use options::StoreOptions;
-pub use place::Place;
+pub use place::{Condition, Place};
 pub use published::Published;
 pub use row::{Encoding, Row, Type};
 pub use snapshot::Checkpoint;

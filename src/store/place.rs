@@ -33,3 +33,12 @@ impl Place {
         Ok(Place { index: u64::from_be_bytes(*index), ordinal: u32::from_be_bytes(*ordinal) })
     }
 }
+
+/// An optimistic condition of a transaction: the key's revision as WATCH saw it; `None` = it was absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    pub db: u32,
+    pub key: Vec<u8>,
+    pub revision: Option<Place>,
+}
+
