@@ -1,1 +1,23 @@
-//! skeleton
+//! Black-box tests of a Redis-protocol server.
+//!
+//! ```text
+//! scripts/<group>/<command>.test ─▶ script (parse) ─▶ run ─▶ connection ─▶ a server process
+//!                                       ▲               │
+//!                                       └── compare ◀───┘ replies in the exact notation of `script::notation`
+//! ```
+//!
+//! * [`value`]: one reply as the protocol distinguishes it, and its decoder; no sockets.
+//! * [`script`]: the text format of the corpus; no sockets, so a product can run the same corpus in-process.
+//! * [`corpus`]: where the scripts lie and which commands they cover.
+//! * [`server`], [`connection`], [`run`]: a server process, a client of it, a script against both.
+//!
+//! Never imports the product: what is tested here is what any client can see.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+pub mod connection;
+pub mod corpus;
+pub mod run;
+pub mod script;
+pub mod server;
+pub mod value;
