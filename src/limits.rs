@@ -14,6 +14,8 @@ pub const QUERY_BYTES_MAX: usize = 1024 * 1024 * 1024;
 pub const PREAUTH_ARGC_MAX: usize = 10;
 /// Bytes of one argument before AUTH.
 pub const PREAUTH_BULK_BYTES_MAX: usize = 16 * 1024;
+/// Unread request bytes of a client that has not authenticated.
+pub const PREAUTH_QUERY_BYTES_MAX: usize = 1024 * 1024;
 /// Reply bytes that may wait for a client that has not authenticated.
 pub const PREAUTH_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 /// Largest string value that SETRANGE, APPEND and friends may build.

@@ -58,7 +58,9 @@ impl<'a> Args<'a> {
 
     /// Reads the next word if it is this keyword, whatever its case.
     pub fn take(&mut self, keyword: &str) -> bool {
-        let found = self.peek().is_some_and(|word| word.eq_ignore_ascii_case(keyword.as_bytes()));
+        let found = self
+            .peek()
+            .is_some_and(|word| word.eq_ignore_ascii_case(keyword.as_bytes()));
         if found {
             self.at = self.at.saturating_add(1);
         }
@@ -73,7 +75,11 @@ impl<'a> Args<'a> {
 
     /// Anything left over is a syntax error.
     pub fn finish(&self) -> Result<()> {
-        if self.is_empty() { Ok(()) } else { Err(ErrorReply::syntax().into()) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(ErrorReply::syntax().into())
+        }
     }
 }
 
@@ -97,10 +103,26 @@ mod tests {
 
     #[test]
     fn integers_are_strict() {
-        for (word, value) in [("0", 0), ("-1", -1), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)] {
+        for (word, value) in [
+            ("0", 0),
+            ("-1", -1),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+        ] {
             assert_eq!(parse_i64(word.as_bytes()), Some(value), "{word}");
         }
-        for word in ["", "-", "+1", "01", "-0", " 1", "1 ", "1a", "9223372036854775808", "-9223372036854775809"] {
+        for word in [
+            "",
+            "-",
+            "+1",
+            "01",
+            "-0",
+            " 1",
+            "1 ",
+            "1a",
+            "9223372036854775808",
+            "-9223372036854775809",
+        ] {
             assert_eq!(parse_i64(word.as_bytes()), None, "{word}");
         }
     }

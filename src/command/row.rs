@@ -41,15 +41,35 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
-    pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 0, count_at: None };
+    pub const NONE: KeyRange = KeyRange {
+        first: 0,
+        last: 0,
+        step: 0,
+        count_at: None,
+    };
     /// One key, the first argument.
-    pub const ONE: KeyRange = KeyRange { first: 1, last: 1, step: 1, count_at: None };
+    pub const ONE: KeyRange = KeyRange {
+        first: 1,
+        last: 1,
+        step: 1,
+        count_at: None,
+    };
     /// All arguments are keys.
-    pub const ALL: KeyRange = KeyRange { first: 1, last: -1, step: 1, count_at: None };
+    pub const ALL: KeyRange = KeyRange {
+        first: 1,
+        last: -1,
+        step: 1,
+        count_at: None,
+    };
 
     /// A plain range.
     pub const fn new(first: i32, last: i32, step: i32) -> KeyRange {
-        KeyRange { first, last, step, count_at: None }
+        KeyRange {
+            first,
+            last,
+            step,
+            count_at: None,
+        }
     }
 }
 

@@ -60,19 +60,28 @@ impl Table {
                 let name = format!("{}|{}", command.name, sub.name).to_ascii_lowercase();
                 return Err(ErrorReply::wrong_arity(&name));
             }
-            return Ok(Resolved { command: sub, parent: Some(command), names: 2 });
+            return Ok(Resolved {
+                command: sub,
+                parent: Some(command),
+                names: 2,
+            });
         }
         if !command.accepts(argv.len()) {
             return Err(ErrorReply::wrong_arity(&command.name.to_ascii_lowercase()));
         }
-        Ok(Resolved { command, parent: None, names: 1 })
+        Ok(Resolved {
+            command,
+            parent: None,
+            names: 1,
+        })
     }
 }
 
 /// The row of a subcommand.
 pub fn subcommand(command: &Command, word: &[u8]) -> Option<&'static Command> {
     let all: &'static [Command] = command.subcommands;
-    all.iter().find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(word))
+    all.iter()
+        .find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(word))
 }
 
 fn unknown_command(argv: &[&[u8]]) -> ErrorReply {
@@ -81,11 +90,15 @@ fn unknown_command(argv: &[&[u8]]) -> ErrorReply {
     };
     let mut text = String::new();
     for word in argv.iter().skip(1) {
-        let Some(room) = 128_usize.checked_sub(text.len()).filter(|room| *room > 0) else { break };
+        let Some(room) = 128_usize.checked_sub(text.len()).filter(|room| *room > 0) else {
+            break;
+        };
         text.push_str(&format!("'{}' ", show(word, room)));
     }
     let name = show(argv.first().copied().unwrap_or_default(), 128);
-    ErrorReply::err(format!("unknown command '{name}', with args beginning with: {text}"))
+    ErrorReply::err(format!(
+        "unknown command '{name}', with args beginning with: {text}"
+    ))
 }
 
 fn unknown_subcommand(name: &[u8], word: &[u8]) -> ErrorReply {
@@ -102,12 +115,22 @@ pub fn key_positions(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {
         let count = usize::try_from(count).unwrap_or(0).min(argv.len());
         let first = at.saturating_add(1);
         let step = usize::try_from(keys.step).unwrap_or(1).max(1);
-        return (0..count).map(|i| first.saturating_add(i.saturating_mul(step))).filter(|i| *i < argv.len()).collect();
+        return (0..count)
+            .map(|i| first.saturating_add(i.saturating_mul(step)))
+            .filter(|i| *i < argv.len())
+            .collect();
     }
     if keys.first <= 0 || keys.step <= 0 {
         return Vec::new();
     }
-    let last = if keys.last < 0 { len.saturating_add(i64::from(keys.last)) } else { i64::from(keys.last).min(len - 1) };
+    let last = if keys.last < 0 {
+        len.saturating_add(i64::from(keys.last))
+    } else {
+        i64::from(keys.last).min(len - 1)
+    };
     let step = usize::try_from(keys.step).unwrap_or(1);
-    (i64::from(keys.first)..=last).step_by(step).filter_map(|i| usize::try_from(i).ok()).collect()
+    (i64::from(keys.first)..=last)
+        .step_by(step)
+        .filter_map(|i| usize::try_from(i).ok())
+        .collect()
 }

@@ -56,7 +56,12 @@ impl Replica {
     }
 
     /// A command entry. An error stops the node: the store failed, or the entry is not one this program can read.
-    pub fn apply(&self, txn: &mut Txn<'_>, position: Position, payload: &[u8]) -> Result<Applied, StoreError> {
+    pub fn apply(
+        &self,
+        txn: &mut Txn<'_>,
+        position: Position,
+        payload: &[u8],
+    ) -> Result<Applied, StoreError> {
         let mut batch = Batch::decode(payload).map_err(malformed)?;
         txn.begin_entry(position, batch.at, batch.seed);
         let mut ordinal = 0_u32;
@@ -81,7 +86,10 @@ impl Replica {
                 }
                 Ok(replies)
             }
-            Proposal::Transaction { conditions, mut calls } => {
+            Proposal::Transaction {
+                conditions,
+                mut calls,
+            } => {
                 if !hold(txn, &conditions)? {
                     return Ok(vec![Reply::NilArray]);
                 }
@@ -139,7 +147,10 @@ impl Replica {
 /// Whether every watched key still has the revision it had.
 fn hold(txn: &Txn<'_>, conditions: &[Condition]) -> Result<bool, StoreError> {
     for condition in conditions {
-        let now = txn.get_in(condition.db, &condition.key).map_err(fatal)?.map(|row| row.revision);
+        let now = txn
+            .get_in(condition.db, &condition.key)
+            .map_err(fatal)?
+            .map(|row| row.revision);
         if now != condition.revision {
             return Ok(false);
         }

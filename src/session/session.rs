@@ -2,7 +2,7 @@
 
 use super::{Client, Transaction};
 use crate::{resp::Protocol, store::Condition};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 /// CLIENT REPLY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +36,7 @@ pub struct Session {
 impl Session {
     /// A fresh session; it is authenticated if the server asks for no password.
     pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
+        client.unauthenticated.store(!authenticated, Ordering::Relaxed);
         Session {
             client,
             db: 0,
@@ -53,6 +54,12 @@ impl Session {
         let client = Arc::clone(&self.client);
         client.reset();
         *self = Session::new(client, authenticated);
+    }
+
+    /// The client has proved who it is.
+    pub fn authenticate(&mut self) {
+        self.authenticated = true;
+        self.client.unauthenticated.store(false, Ordering::Relaxed);
     }
 
     /// Selects a database.

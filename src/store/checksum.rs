@@ -11,11 +11,14 @@ impl Store {
         let state = published.state();
         let mut sum = crc32c::crc32c(&state.encode());
         for (family, namespace_at) in [(Family::Meta, 0), (Family::Expiry, 8)] {
-            let mut iterator = published.snapshot().raw_iterator_cf(published.engine().family(family)?);
+            let mut iterator = published
+                .snapshot()
+                .raw_iterator_cf(published.engine().family(family)?);
             iterator.seek_to_first();
             while let Some((key, value)) = iterator.item() {
                 let namespace = key.get(namespace_at..).and_then(<[u8]>::first_chunk::<4>);
-                let live = namespace.is_some_and(|bytes| state.database_of(u32::from_be_bytes(*bytes)).is_some());
+                let live =
+                    namespace.is_some_and(|bytes| state.database_of(u32::from_be_bytes(*bytes)).is_some());
                 if live {
                     sum = crc32c::crc32c_append(sum, &(key.len() as u64).to_be_bytes());
                     sum = crc32c::crc32c_append(sum, key);
@@ -23,10 +26,12 @@ impl Store {
                 }
                 iterator.next();
             }
-            iterator.status().map_err(|error| match super::engine::read_error(error) {
-                Error::Fatal(error) => error,
-                other => StoreError::corrupt("store", other.to_string()),
-            })?;
+            iterator
+                .status()
+                .map_err(|error| match super::engine::read_error(error) {
+                    Error::Fatal(error) => error,
+                    other => StoreError::corrupt("store", other.to_string()),
+                })?;
         }
         Ok(sum)
     }

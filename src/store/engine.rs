@@ -73,19 +73,23 @@ impl Engine {
     pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
         let dead = DeadNamespaces::default();
         let families = options::column_families(options, &dead);
-        let db = Db::open_cf_descriptors(&options::database(options), path, families).map_err(engine_error)?;
+        let db =
+            Db::open_cf_descriptors(&options::database(options), path, families).map_err(engine_error)?;
         Ok(Engine { db, dead })
     }
 
     pub(super) fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
-        self.db
-            .cf_handle(family.name())
-            .ok_or_else(|| StoreError::corrupt("store", format!("column family {} is missing", family.name())))
+        self.db.cf_handle(family.name()).ok_or_else(|| {
+            StoreError::corrupt("store", format!("column family {} is missing", family.name()))
+        })
     }
 
     /// The latest value, written by the last batch.
     pub(super) fn get(&self, family: Family, key: &[u8], tier: Tier) -> Result<Option<Bytes>, Error> {
-        let value = self.db.get_cf_opt(self.family(family)?, key, &tier.options()).map_err(read_error)?;
+        let value = self
+            .db
+            .get_cf_opt(self.family(family)?, key, &tier.options())
+            .map_err(read_error)?;
         Ok(value.map(Bytes::from))
     }
 
@@ -93,11 +97,18 @@ impl Engine {
     pub(super) fn get_flushed(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let mut options = ReadOptions::default();
         options.set_read_tier(ReadTier::Persisted);
-        let value = self.db.get_cf_opt(self.family(Family::Default)?, key, &options).map_err(engine_error)?;
+        let value = self
+            .db
+            .get_cf_opt(self.family(Family::Default)?, key, &options)
+            .map_err(engine_error)?;
         Ok(value.map(Bytes::from))
     }
 
-    pub(super) fn iterator(&self, family: Family, options: ReadOptions) -> Result<EngineIterator<'_>, StoreError> {
+    pub(super) fn iterator(
+        &self,
+        family: Family,
+        options: ReadOptions,
+    ) -> Result<EngineIterator<'_>, StoreError> {
         Ok(self.db.raw_iterator_cf_opt(self.family(family)?, options))
     }
 
@@ -110,8 +121,13 @@ impl Engine {
 
     /// Writes all memtables to files, all column families at one point.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        let families =
-            [self.family(Family::Default)?, self.family(Family::Meta)?, self.family(Family::Expiry)?];
-        self.db.flush_cfs_opt(&families, &FlushOptions::default()).map_err(engine_error)
+        let families = [
+            self.family(Family::Default)?,
+            self.family(Family::Meta)?,
+            self.family(Family::Expiry)?,
+        ];
+        self.db
+            .flush_cfs_opt(&families, &FlushOptions::default())
+            .map_err(engine_error)
     }
 }

@@ -15,7 +15,7 @@ use std::{
 /// Bytes that a cached record costs beyond its key and value: map slot, list links, allocation headers.
 const RECORD_OVERHEAD_BYTES: u64 = 96;
 
-type Key = Box<[u8]>;
+type Key = Vec<u8>;
 type Shards = Cache<Key, Bytes, ByBytes, foldhash::fast::RandomState>;
 type Guard<'a> = quick_cache::sync::PlaceholderGuard<
     'a,
@@ -31,7 +31,9 @@ struct ByBytes;
 
 impl Weighter<Key, Bytes> for ByBytes {
     fn weight(&self, key: &Key, value: &Bytes) -> u64 {
-        (key.len() as u64).saturating_add(value.len() as u64).saturating_add(RECORD_OVERHEAD_BYTES)
+        (key.len() as u64)
+            .saturating_add(value.len() as u64)
+            .saturating_add(RECORD_OVERHEAD_BYTES)
     }
 }
 
@@ -64,9 +66,19 @@ impl Hot {
     /// A cache of at most `bytes`; 0 = none.
     pub fn new(bytes: usize) -> Self {
         let cache = (bytes > 0).then(|| {
-            Shards::with(bytes / 256, bytes as u64, ByBytes, Default::default(), Default::default())
+            Shards::with(
+                bytes / 256,
+                bytes as u64,
+                ByBytes,
+                Default::default(),
+                Default::default(),
+            )
         });
-        Hot { cache, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Hot {
+            cache,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
     }
 
     /// Looks a record up without preparing to fill.
@@ -76,7 +88,9 @@ impl Hot {
 
     /// Looks a record up; a miss gives the right to fill it.
     pub(super) fn get_or_fill(&self, key: &[u8]) -> Lookedup<'_> {
-        let Some(cache) = &self.cache else { return Lookedup::Miss(None) };
+        let Some(cache) = &self.cache else {
+            return Lookedup::Miss(None);
+        };
         match cache.get_value_or_guard(key, Some(Duration::ZERO)) {
             GuardResult::Value(record) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
@@ -127,6 +141,9 @@ impl Hot {
 
     /// Lookups by readers that found a record, and those that did not.
     pub fn hits_and_misses(&self) -> (u64, u64) {
-        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+        (
+            self.hits.load(Ordering::Relaxed),
+            self.misses.load(Ordering::Relaxed),
+        )
     }
 }

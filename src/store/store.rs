@@ -91,7 +91,9 @@ impl Store {
     /// The position up to which everything is in files: the log may be purged to here.
     pub fn flushed(&self) -> Result<Option<Position>, StoreError> {
         let published = self.published();
-        let Some(record) = published.engine().get_flushed(keys::STATE)? else { return Ok(None) };
+        let Some(record) = published.engine().get_flushed(keys::STATE)? else {
+            return Ok(None);
+        };
         Ok(StateRecord::decode(&record)?.applied)
     }
 
@@ -103,7 +105,10 @@ impl Store {
     /// The membership bytes last stored by `Txn::set_membership`.
     pub fn membership(&self) -> Result<Option<Bytes>, StoreError> {
         let published = self.published();
-        match published.engine().get(Family::Default, keys::MEMBERSHIP, Tier::Disk) {
+        match published
+            .engine()
+            .get(Family::Default, keys::MEMBERSHIP, Tier::Disk)
+        {
             Ok(bytes) => Ok(bytes),
             Err(crate::error::Error::Fatal(error)) => Err(error),
             Err(other) => Err(StoreError::corrupt("membership", other.to_string())),
@@ -115,7 +120,9 @@ impl Store {
     pub fn collect_dead_namespaces(&self) -> Result<usize, StoreError> {
         let published = self.published();
         let engine = published.engine();
-        let Some(record) = engine.get_flushed(keys::STATE)? else { return Ok(0) };
+        let Some(record) = engine.get_flushed(keys::STATE)? else {
+            return Ok(0);
+        };
         let flushed = StateRecord::decode(&record)?;
         let live = |namespace: u32| {
             flushed.database_of(namespace).is_some() || published.state.database_of(namespace).is_some()
@@ -127,10 +134,14 @@ impl Store {
         for namespace in &fresh {
             let end = namespace.saturating_add(1).to_be_bytes();
             let meta = engine.family(Family::Meta)?;
-            engine.db.compact_range_cf(meta, Some(namespace.to_be_bytes()), Some(end));
+            engine
+                .db
+                .compact_range_cf(meta, Some(namespace.to_be_bytes()), Some(end));
         }
         if !fresh.is_empty() {
-            engine.db.compact_range_cf(engine.family(Family::Expiry)?, None::<&[u8]>, None::<&[u8]>);
+            engine
+                .db
+                .compact_range_cf(engine.family(Family::Expiry)?, None::<&[u8]>, None::<&[u8]>);
         }
         Ok(fresh.len())
     }
@@ -168,7 +179,8 @@ impl Store {
     /// Publishes `state` and ends the commit.
     pub(super) fn leave_commit(&self, engine: Arc<Engine>, state: StateRecord) {
         let epoch = self.epoch.load(Ordering::Acquire).saturating_add(1);
-        self.published.store(Arc::new(Published::new(engine, state, epoch)));
+        self.published
+            .store(Arc::new(Published::new(engine, state, epoch)));
         self.epoch.store(epoch, Ordering::Release);
     }
 }

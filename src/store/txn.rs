@@ -33,7 +33,12 @@ pub struct NewRow<'a> {
 impl<'a> NewRow<'a> {
     /// A string without expiry.
     pub fn string(body: &'a [u8]) -> Self {
-        NewRow { kind: Type::String, encoding: Encoding::Natural, expires_at: 0, body }
+        NewRow {
+            kind: Type::String,
+            encoding: Encoding::Natural,
+            expires_at: 0,
+            body,
+        }
     }
 }
 
@@ -86,7 +91,10 @@ impl<'s> Txn<'s> {
         self.state.last_at = self.now;
         self.state.applied = Some(position);
         self.random = seed;
-        self.place = Place { index: position.index, ordinal: 0 };
+        self.place = Place {
+            index: position.index,
+            ordinal: 0,
+        };
     }
 
     /// Starts a command of the entry.
@@ -128,11 +136,17 @@ impl<'s> Txn<'s> {
     /// Writes everything in one batch and publishes it.
     pub fn commit(mut self) -> Result<(), StoreError> {
         let engine = Arc::clone(self.base.engine());
-        let bytes: usize =
-            self.meta.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len) + 24).sum();
+        let bytes: usize = self
+            .meta
+            .iter()
+            .map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len) + 24)
+            .sum();
         let mut batch = WriteBatch::with_capacity_bytes(bytes + self.expiry.len() * 48 + 1024);
-        let (default, meta, expiry) =
-            (engine.family(Family::Default)?, engine.family(Family::Meta)?, engine.family(Family::Expiry)?);
+        let (default, meta, expiry) = (
+            engine.family(Family::Default)?,
+            engine.family(Family::Meta)?,
+            engine.family(Family::Expiry)?,
+        );
         for (key, value) in &self.meta {
             match value {
                 Some(record) => batch.put_cf(meta, key, record),
@@ -140,7 +154,11 @@ impl<'s> Txn<'s> {
             }
         }
         for (key, present) in &self.expiry {
-            if *present { batch.put_cf(expiry, key, []) } else { batch.delete_cf(expiry, key) }
+            if *present {
+                batch.put_cf(expiry, key, [])
+            } else {
+                batch.delete_cf(expiry, key)
+            }
         }
         if let Some(membership) = self.membership.take() {
             batch.put_cf(default, keys::MEMBERSHIP, membership);
@@ -231,7 +249,9 @@ impl<'s> Txn<'s> {
     pub fn delete_in(&mut self, db: u32, key: &[u8]) -> Result<bool> {
         let namespace = self.state.database(db).namespace;
         let storage_key = keys::meta(namespace, key);
-        let Some(before) = self.stored(&storage_key)? else { return Ok(false) };
+        let Some(before) = self.stored(&storage_key)? else {
+            return Ok(false);
+        };
         self.count(db, false, true, before.expires_at, 0);
         self.move_expiry(namespace, key, before.expires_at, 0);
         self.write_meta(&storage_key, None);
@@ -260,7 +280,10 @@ impl<'s> Txn<'s> {
         let mut due = Vec::new();
         let mut stale = Vec::new();
         {
-            let mut iterator = self.base.engine().iterator(Family::Expiry, Tier::Disk.options())?;
+            let mut iterator = self
+                .base
+                .engine()
+                .iterator(Family::Expiry, Tier::Disk.options())?;
             let overlay: Overlay = self
                 .expiry
                 .iter()
@@ -299,7 +322,10 @@ impl<'s> Txn<'s> {
     pub(super) fn iterator(&self, prefix: &[u8]) -> Result<(EngineIterator<'_>, Option<&Overlay>)> {
         let mut options = Tier::Disk.options();
         scan::bound_to_prefix(&mut options, prefix);
-        Ok((self.base.engine().iterator(Family::Meta, options)?, Some(&self.meta)))
+        Ok((
+            self.base.engine().iterator(Family::Meta, options)?,
+            Some(&self.meta),
+        ))
     }
 
     fn stored_record(&self, storage_key: &[u8]) -> Result<Option<Bytes>> {
@@ -322,7 +348,10 @@ impl<'s> Txn<'s> {
         }
         self.save_state();
         let database = self.state.database_mut(db);
-        database.keys = database.keys.saturating_add(u64::from(created)).saturating_sub(u64::from(deleted));
+        database.keys = database
+            .keys
+            .saturating_add(u64::from(created))
+            .saturating_sub(u64::from(deleted));
         database.expires = database
             .expires
             .saturating_add(u64::from(new_expiry != 0))

@@ -25,17 +25,39 @@ pub struct View<'a> {
 
 #[derive(Clone, Copy)]
 enum Source<'a> {
-    Published { store: &'a Store, published: &'a Published, tier: Tier },
+    Published {
+        store: &'a Store,
+        published: &'a Published,
+        tier: Tier,
+    },
     Txn(&'a Txn<'a>),
 }
 
 impl<'a> View<'a> {
-    pub(super) fn published(store: &'a Store, published: &'a Published, db: u32, now: u64, tier: Tier) -> Self {
-        View { source: Source::Published { store, published, tier }, db, now }
+    pub(super) fn published(
+        store: &'a Store,
+        published: &'a Published,
+        db: u32,
+        now: u64,
+        tier: Tier,
+    ) -> Self {
+        View {
+            source: Source::Published {
+                store,
+                published,
+                tier,
+            },
+            db,
+            now,
+        }
     }
 
     pub(super) fn txn(txn: &'a Txn<'a>) -> Self {
-        View { source: Source::Txn(txn), db: txn.db(), now: txn.now() }
+        View {
+            source: Source::Txn(txn),
+            db: txn.db(),
+            now: txn.now(),
+        }
     }
 
     /// The logical database that unqualified keys mean.
@@ -65,9 +87,11 @@ impl<'a> View<'a> {
     pub fn get_in(&self, db: u32, key: &[u8]) -> Result<Option<Row>> {
         let namespace = self.namespace(db);
         let record = match self.source {
-            Source::Published { store, published, tier } => {
-                read_published(store, published, tier, namespace, key)?
-            }
+            Source::Published {
+                store,
+                published,
+                tier,
+            } => read_published(store, published, tier, namespace, key)?,
             Source::Txn(txn) => txn.record(namespace, key)?,
         };
         let Some(record) = record else { return Ok(None) };
@@ -83,7 +107,9 @@ impl<'a> View<'a> {
     /// Seconds (coarse) are not kept per key; whether the record is in the hot cache is.
     pub fn is_hot(&self, key: &[u8]) -> bool {
         match self.source {
-            Source::Published { store, .. } => store.hot.get(&keys::meta(self.namespace(self.db), key)).is_some(),
+            Source::Published { store, .. } => {
+                store.hot.get(&keys::meta(self.namespace(self.db), key)).is_some()
+            }
             Source::Txn(_) => false,
         }
     }
@@ -102,7 +128,11 @@ impl<'a> View<'a> {
         scan::merged(&mut iterator, overlay, &prefix, &start, |key, record| {
             let (_, key) = keys::meta_user_key(key)?;
             let row = Row::decode(Bytes::copy_from_slice(record))?;
-            if row.expired(self.now) { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
+            if row.expired(self.now) {
+                Ok(ControlFlow::Continue(()))
+            } else {
+                visit(key, &row)
+            }
         })
     }
 

@@ -1,0 +1,71 @@
+//! `src/docs/configuration.md`, made from the table.
+
+use super::table::{Change, Kind, PARAMETERS, Parameter, environment_name};
+
+/// The page as Markdown.
+pub fn markdown() -> String {
+    let mut out = String::from(
+        "# Configuration\n\n\
+         This page is made from the table in `src/config/table.rs` (`UPDATE=1 cargo test --lib configuration_page`).\n\n\
+         A parameter is set on the command line (`--name value`), in the environment, or in a TOML file named by\n\
+         `--config FILE` (`name = \"value\"`); the command line wins over the environment, the environment over the file.\n\
+         `CONFIG SET` changes the ones marked *live* until the next start. `flotilla --check-config` checks and shows them.\n\n\
+         | parameter | environment | value | default | change | meaning |\n|---|---|---|---|---|---|\n",
+    );
+    for parameter in PARAMETERS {
+        let Parameter {
+            name, default, help, ..
+        } = parameter;
+        let default = if default.is_empty() { "(empty)" } else { default };
+        let (value, change, environment) = (
+            value(parameter.kind),
+            change(parameter.change),
+            environment_name(name),
+        );
+        out.push_str(&format!(
+            "| `{name}` | `{environment}` | {value} | `{default}` | {change} | {help} |\n"
+        ));
+    }
+    out
+}
+
+pub(super) fn value(kind: Kind) -> String {
+    match kind {
+        Kind::Bytes { min, max } => format!("bytes, {min} to {max}; kb, mb, gb"),
+        Kind::Number { min, max } if max == i64::MAX => format!("number, at least {min}"),
+        Kind::Number { min, max } => format!("number, {min} to {max}"),
+        Kind::Bool => "yes or no".to_owned(),
+        Kind::Text => "text".to_owned(),
+        Kind::Secret => "secret".to_owned(),
+        Kind::Choice(words) => words.join(", "),
+        Kind::Addresses => "IP addresses".to_owned(),
+        Kind::OutputLimit => "class hard soft seconds …".to_owned(),
+        Kind::Fixed => "fixed".to_owned(),
+    }
+}
+
+fn change(change: Change) -> &'static str {
+    match change {
+        Change::Start => "at start",
+        Change::Live => "live",
+        Change::NoEffect => "no effect",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn configuration_page_is_what_the_table_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/docs/configuration.md");
+        let page = super::markdown();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/src/docs")).unwrap();
+            std::fs::write(path, &page).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap_or_default(),
+            page,
+            "run with UPDATE=1"
+        );
+    }
+}

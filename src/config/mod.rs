@@ -1,0 +1,20 @@
+//! Configuration: one table (`table.rs`) that drives the command line, the environment, the file, CONFIG GET/SET, `--help`
+//! and `src/docs/configuration.md`.
+//!
+//! Precedence: command line, then environment (`FLOTILLA_…`), then file (`--config`), then the table's default.
+//! Invariant: a value is checked by its row before anything sees it; `Settings` is the typed result and is replaced as a
+//! whole, so a reader never sees half of a change.
+
+mod command_line;
+mod docs;
+mod live;
+mod settings;
+mod table;
+mod values;
+
+pub use command_line::{Parsed, parse};
+pub use docs::markdown;
+pub use live::Config;
+pub use settings::{LogFormat, Settings};
+pub use table::{Change, Kind, PARAMETERS, Parameter};
+pub use values::Values;

@@ -1,0 +1,114 @@
+//! The typed result of the configuration.
+
+use super::Values;
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// What the server works with. Units are in the names.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub bind: Vec<IpAddr>,
+    pub port: u16,
+    pub peer_port: u16,
+    pub http_port: u16,
+    pub data_dir: PathBuf,
+    pub node_name: String,
+    /// Empty = no password.
+    pub requirepass: String,
+    pub protected_mode: bool,
+    pub maxclients: usize,
+    /// 0 = never.
+    pub timeout_seconds: u64,
+    pub preauth_timeout_ms: u64,
+    /// 0 = off.
+    pub tcp_keepalive_seconds: u64,
+    pub tcp_backlog: i32,
+    /// Resolved: at least 1.
+    pub network_threads: usize,
+    pub block_cache_bytes: usize,
+    pub hot_cache_bytes: usize,
+    pub memtable_bytes: usize,
+    pub log_retain_bytes: u64,
+    pub write_timeout_ms: u64,
+    pub query_buffer_limit: usize,
+    pub proto_max_bulk_len: usize,
+    pub log_level: String,
+    pub log_format: LogFormat,
+    /// `no`, `yes` or `local`.
+    pub enable_debug_command: String,
+}
+
+impl Settings {
+    /// Reads checked values; an error names the parameter.
+    pub fn new(values: &Values) -> Result<Self, String> {
+        let bind: Result<Vec<IpAddr>, String> = values
+            .get("bind")
+            .split_whitespace()
+            .map(|word| {
+                word.parse()
+                    .map_err(|_| format!("bind: '{word}' is not an IP address"))
+            })
+            .collect();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads: usize = values.number("network-threads")?;
+        Ok(Settings {
+            bind: bind?,
+            port: values.number("port")?,
+            peer_port: values.number("peer-port")?,
+            http_port: values.number("http-port")?,
+            data_dir: PathBuf::from(values.get("data-dir")),
+            node_name: values.get("node-name").to_owned(),
+            requirepass: values.get("requirepass").to_owned(),
+            protected_mode: values.get("protected-mode") == "yes",
+            maxclients: values.number("maxclients")?,
+            timeout_seconds: values.number("timeout")?,
+            preauth_timeout_ms: values.number("preauth-timeout-ms")?,
+            tcp_keepalive_seconds: values.number("tcp-keepalive")?,
+            tcp_backlog: values.number("tcp-backlog")?,
+            network_threads: if threads == 0 {
+                cores.saturating_sub(1).max(1)
+            } else {
+                threads
+            },
+            block_cache_bytes: values.number("block-cache-bytes")?,
+            hot_cache_bytes: values.number("hot-cache-bytes")?,
+            memtable_bytes: values.number("memtable-bytes")?,
+            log_retain_bytes: values.number("log-retain-bytes")?,
+            write_timeout_ms: values.number("write-timeout-ms")?,
+            query_buffer_limit: values.number("client-query-buffer-limit")?,
+            proto_max_bulk_len: values.number("proto-max-bulk-len")?,
+            log_level: values.get("log-level").to_owned(),
+            log_format: if values.get("log-format") == "json" {
+                LogFormat::Json
+            } else {
+                LogFormat::Text
+            },
+            enable_debug_command: values.get("enable-debug-command").to_owned(),
+        })
+    }
+
+    /// The addresses of a port on all bound interfaces.
+    pub fn addresses(&self, port: u16) -> Vec<SocketAddr> {
+        self.bind.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
+    }
+
+    /// What is unsafe about starting like this, if anything.
+    pub fn danger(&self) -> Option<String> {
+        let open = self.bind.iter().find(|ip| !ip.is_loopback())?;
+        (self.protected_mode && self.requirepass.is_empty()).then(|| {
+            format!(
+                "refusing to listen on {open} without a password: anybody who reaches it could read and change all \
+                 data. Set requirepass (FLOTILLA_REQUIREPASS), bind to loopback, or say --protected-mode no"
+            )
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! Checked values, still as text; what each row's kind accepts and how it is normalised.
+
+use super::table::{Kind, PARAMETERS, Parameter};
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// A value for every parameter.
+#[derive(Debug, Clone)]
+pub struct Values(BTreeMap<&'static str, String>);
+
+impl Default for Values {
+    fn default() -> Self {
+        let normal = |p: &Parameter| normalise(p, p.default).unwrap_or_else(|_| p.default.to_owned());
+        Values(PARAMETERS.iter().map(|p| (p.name, normal(p))).collect())
+    }
+}
+
+impl Values {
+    /// The value of a parameter; empty for a name that is not in the table.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Sets a value after checking it.
+    pub fn set(&mut self, parameter: &'static Parameter, value: &str) -> Result<(), String> {
+        let value = normalise(parameter, value)?;
+        self.0.insert(parameter.name, value);
+        Ok(())
+    }
+
+    /// A number; rows of these kinds hold nothing else.
+    pub(super) fn number<N: TryFrom<i128>>(&self, name: &str) -> Result<N, String> {
+        let value: i128 = self
+            .get(name)
+            .parse()
+            .map_err(|_| format!("{name}: not a number"))?;
+        N::try_from(value).map_err(|_| format!("{name}: out of range"))
+    }
+}
+
+/// The canonical text of a value, or Redis's words on why it is none.
+pub(super) fn normalise(parameter: &Parameter, value: &str) -> Result<String, String> {
+    match parameter.kind {
+        Kind::Bytes { min, max } => {
+            let bytes = parse_bytes(value).ok_or("argument must be a memory value")?;
+            if bytes < min || bytes > max {
+                return Err(format!("argument must be between {min} and {max} inclusive"));
+            }
+            Ok(bytes.to_string())
+        }
+        Kind::Number { min, max } => {
+            let number: i64 = value
+                .parse()
+                .map_err(|_| "argument couldn't be parsed into an integer")?;
+            if number < min || number > max {
+                return Err(format!("argument must be between {min} and {max} inclusive"));
+            }
+            Ok(number.to_string())
+        }
+        Kind::Bool => match value.to_ascii_lowercase().as_str() {
+            word @ ("yes" | "no") => Ok(word.to_owned()),
+            _ => Err("argument must be 'yes' or 'no'".to_owned()),
+        },
+        Kind::Choice(words) => match words.iter().find(|word| word.eq_ignore_ascii_case(value)) {
+            Some(word) => Ok((*word).to_owned()),
+            None => Err(format!(
+                "argument(s) must be one of the following: {}",
+                words.join(", ")
+            )),
+        },
+        Kind::Addresses => {
+            let addresses: Vec<&str> = value.split_whitespace().collect();
+            if addresses.is_empty() || !addresses.iter().all(|word| word.parse::<IpAddr>().is_ok()) {
+                return Err("argument must be IP addresses separated by spaces".to_owned());
+            }
+            Ok(addresses.join(" "))
+        }
+        Kind::Text | Kind::Secret => Ok(value.to_owned()),
+        Kind::OutputLimit => output_limit(value),
+        Kind::Fixed if value.eq_ignore_ascii_case(parameter.default) => Ok(parameter.default.to_owned()),
+        Kind::Fixed => Err(format!(
+            "only '{}' is possible here: {}",
+            parameter.default, parameter.help
+        )),
+    }
+}
+
+/// Redis's memory sizes: `1k` = 1000, `1kb` = 1024.
+pub(super) fn parse_bytes(value: &str) -> Option<u64> {
+    let value = value.to_ascii_lowercase();
+    let digits_end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let (digits, unit) = value.split_at(digits_end);
+    let factor: u64 = match unit {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+fn output_limit(value: &str) -> Result<String, String> {
+    let words: Vec<&str> = value.split_whitespace().collect();
+    let mut out = Vec::new();
+    for group in words.chunks(4) {
+        let [class, hard, soft, seconds] = group else {
+            return Err("wrong number of arguments".to_owned());
+        };
+        if !["normal", "slave", "replica", "pubsub"].contains(&class.to_ascii_lowercase().as_str()) {
+            return Err("unrecognized client limit class".to_owned());
+        }
+        let bytes = [hard, soft].map(|word| parse_bytes(word));
+        let ([Some(hard), Some(soft)], Ok(seconds)) = (bytes, seconds.parse::<u32>()) else {
+            return Err("error in hard, soft or soft_seconds setting".to_owned());
+        };
+        let class = if class.eq_ignore_ascii_case("replica") {
+            "slave".to_owned()
+        } else {
+            class.to_ascii_lowercase()
+        };
+        out.push(format!("{class} {hard} {soft} {seconds}"));
+    }
+    Ok(out.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_valid() {
+        for parameter in PARAMETERS {
+            assert!(
+                normalise(parameter, parameter.default).is_ok(),
+                "{}",
+                parameter.name
+            );
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("10", Some(10)),
+            ("1k", Some(1000)),
+            ("1KB", Some(1024)),
+            ("2gb", Some(2 << 30)),
+            ("1t", None),
+            ("", None),
+            ("-1", None),
+            ("99999999999gb", None),
+        ] {
+            assert_eq!(parse_bytes(text), bytes, "{text}");
+        }
+    }
+}

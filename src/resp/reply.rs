@@ -1,0 +1,69 @@
+//! What a handler returns.
+
+use super::ErrorReply;
+use bytes::Bytes;
+use std::borrow::Cow;
+
+/// The protocol version of a connection (HELLO).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    #[default]
+    Resp2,
+    Resp3,
+}
+
+/// A reply in RESP3 terms; `encode` says what RESP2 makes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// `+OK`.
+    Ok,
+    /// No value.
+    Nil,
+    /// No value, where RESP2 clients expect an array.
+    NilArray,
+    Simple(Cow<'static, str>),
+    Error(ErrorReply),
+    Int(i64),
+    Bulk(Bytes),
+    Double(f64),
+    Bool(bool),
+    /// Decimal digits of any length.
+    BigNumber(String),
+    /// Text with a three-letter format, such as `txt`.
+    Verbatim(&'static str, Bytes),
+    Array(Vec<Reply>),
+    Map(Vec<(Reply, Reply)>),
+    Set(Vec<Reply>),
+    Push(Vec<Reply>),
+    /// Nothing at all is sent.
+    None,
+}
+
+impl Reply {
+    /// A bulk string by copy.
+    pub fn bulk(bytes: impl AsRef<[u8]>) -> Self {
+        Reply::Bulk(Bytes::copy_from_slice(bytes.as_ref()))
+    }
+
+    /// A status line.
+    pub fn simple(text: impl Into<Cow<'static, str>>) -> Self {
+        Reply::Simple(text.into())
+    }
+
+    /// A non-negative number; more than i64 can hold is its maximum.
+    pub fn count(n: impl TryInto<i64>) -> Self {
+        Reply::Int(n.try_into().unwrap_or(i64::MAX))
+    }
+
+    /// An error.
+    pub fn error(error: ErrorReply) -> Self {
+        Reply::Error(error)
+    }
+}
+
+impl From<bool> for Reply {
+    /// 1 or 0, as most commands answer yes or no.
+    fn from(yes: bool) -> Self {
+        Reply::Int(i64::from(yes))
+    }
+}

@@ -1,0 +1,155 @@
+//! What Admin commands ask the server to do.
+
+use super::{
+    connection::{Close, Connection},
+    exec::hold,
+    read::BlockingCall,
+};
+use crate::{
+    command::{Action, Args},
+    error::{Error, Result as HandlerResult},
+    limits,
+    resp::{ErrorReply, Reply},
+    session::Stats,
+    store::{Condition, Store},
+    time::now_ms,
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+impl Connection {
+    /// Does what an Admin handler decided and appends the reply.
+    pub(super) async fn act(&mut self, action: Action) -> Result<(), Close> {
+        let reply = match action {
+            Action::Reply(reply) => reply,
+            Action::ReplyAfter(delay, reply) => {
+                self.send().await?;
+                self.pause_for(delay).await?;
+                reply
+            }
+            Action::Exec => self.exec().await?,
+            Action::Watch(keys) => self.watch(keys).await?,
+            Action::Checkpoint { background } => self.checkpoint(background).await,
+            Action::Shutdown(mode) => {
+                // As Redis: the closed connection is the answer.
+                tracing::info!(client = self.session.client.id, ?mode, "SHUTDOWN asked for");
+                self.local.stop.ask(mode);
+                return Err(Close::Now);
+            }
+        };
+        self.reply(&reply);
+        Ok(())
+    }
+
+    async fn pause_for(&mut self, delay: Duration) -> Result<(), Close> {
+        let client = Arc::clone(&self.session.client);
+        tokio::select! {
+            () = tokio::time::sleep(delay) => Ok(()),
+            () = client.wait_killed() => Err(Close::Now),
+            _ = self.local.stop.wait() => Err(Close::Now),
+        }
+    }
+
+    async fn watch(&mut self, keys: Vec<Vec<u8>>) -> Result<Reply, Close> {
+        if self.session.watches.len().saturating_add(keys.len()) > limits::WATCHED_KEYS_MAX {
+            return Ok(Reply::Error(ErrorReply::err("too many watched keys")));
+        }
+        if let Err(refusal) = self.barrier().await {
+            return Ok(Reply::Error(refusal));
+        }
+        let db = self.session.db;
+        let fresh: Vec<Vec<u8>> = keys
+            .into_iter()
+            .filter(|key| !self.session.watches.iter().any(|watch| watch.db == db && watch.key == *key))
+            .collect();
+        let store = Arc::clone(&self.local.node.store);
+        let conditions = match revisions(&store, db, &fresh, false) {
+            Err(Error::WouldBlock) => {
+                let run = move || revisions(&store, db, &fresh, true);
+                match tokio::task::spawn_blocking(run).await {
+                    Ok(conditions) => conditions,
+                    Err(_panic) => return Ok(Reply::Error(ErrorReply::err("internal error"))),
+                }
+            }
+            conditions => conditions,
+        };
+        match conditions {
+            Ok(conditions) => {
+                self.session.watches.extend(conditions);
+                let watched = u32::try_from(self.session.watches.len()).unwrap_or(u32::MAX);
+                self.session.client.watched.store(watched, Ordering::Relaxed);
+                Ok(Reply::Ok)
+            }
+            Err(error) => self.reply_of(Err(error)),
+        }
+    }
+
+    /// BGSAVE and SAVE: a checkpoint of the store.
+    pub(super) async fn checkpoint(&mut self, background: bool) -> Reply {
+        let node = Arc::clone(&self.local.node);
+        if node.checkpoint_running.swap(true, Ordering::AcqRel) {
+            return Reply::Error(ErrorReply::err("Background save already in progress"));
+        }
+        let log = self.local.log.clone();
+        let work = async move {
+            let outcome = log.snapshot().await;
+            node.last_checkpoint_ok.store(outcome.is_ok(), Ordering::Relaxed);
+            match &outcome {
+                Ok(()) => {
+                    let seconds = i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX);
+                    node.last_save.store(seconds, Ordering::Relaxed);
+                }
+                Err(error) => tracing::error!(%error, "checkpoint failed"),
+            }
+            node.checkpoint_running.store(false, Ordering::Release);
+            outcome.is_ok()
+        };
+        if background {
+            tokio::task::spawn_local(work);
+            return Reply::Simple("Background saving started".into());
+        }
+        if work.await { Reply::Ok } else { Reply::Error(ErrorReply::err("checkpoint failed, see the log")) }
+    }
+
+    /// As `read_blocking`, if the watched keys have not changed; `None` = they have.
+    pub(super) async fn read_blocking_if(
+        &self,
+        calls: Vec<BlockingCall>,
+        watches: Vec<Condition>,
+    ) -> Option<Vec<HandlerResult<Reply>>> {
+        Stats::add(&self.local.node.stats.blocking_reads, 1);
+        let store = Arc::clone(&self.local.node.store);
+        let now = now_ms();
+        let run = move || {
+            let published = store.published();
+            match hold(&store.blocking_view(&published, 0, now), &watches) {
+                Ok(false) => return None,
+                Ok(true) => {}
+                Err(error) => return Some(vec![Err(error)]),
+            }
+            let replies = calls.iter().map(|call| {
+                let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
+                let view = store.blocking_view(&published, call.db, now);
+                (call.handler)(&view, &mut Args::new(&argv, call.names))
+            });
+            Some(replies.collect())
+        };
+        tokio::task::spawn_blocking(run)
+            .await
+            .unwrap_or_else(|_panic| Some(vec![Err(ErrorReply::err("internal error").into())]))
+    }
+}
+
+fn revisions(store: &Store, db: u32, keys: &[Vec<u8>], may_block: bool) -> HandlerResult<Vec<Condition>> {
+    let published = store.published();
+    let now = now_ms();
+    let view = if may_block { store.blocking_view(&published, db, now) } else { store.view(&published, db, now) };
+    keys.iter()
+        .map(|key| {
+            let revision = view.get(key)?.map(|row| row.revision);
+            Ok(Condition { db, key: key.clone(), revision })
+        })
+        .collect()
+}

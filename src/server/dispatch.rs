@@ -1,0 +1,193 @@
+//! The gates that every call passes, in Redis's order: known, arity, authenticated, queued by MULTI, paused, run.
+
+use super::connection::{Close, Connection};
+use crate::{
+    command::{Args, Flags, Resolved, Run},
+    error::Error,
+    resp::{ErrorReply, Reply},
+    session::{Context, PauseMode},
+    time::now_ms,
+};
+use std::{sync::atomic::Ordering, time::Duration};
+
+/// How long a paused client sleeps before it looks at the pause again.
+const PAUSE_POLL: Duration = Duration::from_millis(50);
+
+impl Connection {
+    /// Runs one call and appends its reply, or queues it behind the chunk's writes.
+    pub(super) async fn dispatch(&mut self, argv: &[&[u8]]) -> Result<(), Close> {
+        let resolved = match self.gate(argv) {
+            Ok(resolved) => resolved,
+            Err(Refusal::Security) => {
+                tracing::warn!(
+                    client = self.session.client.id,
+                    "a client speaks HTTP: closing, this looks like a cross-protocol attack"
+                );
+                return Err(Close::Now);
+            }
+            Err(Refusal::Error(error)) => {
+                self.settle().await;
+                if let Some(transaction) = &mut self.session.transaction {
+                    transaction.aborted = true;
+                }
+                self.reply_error(error);
+                return Ok(());
+            }
+        };
+        if self.queue(resolved, argv).await {
+            return Ok(());
+        }
+        if self.is_held_back(resolved) {
+            self.settle().await;
+            self.wait_out_pause(resolved).await?;
+        }
+        self.run(resolved, argv).await
+    }
+
+    fn gate(&mut self, argv: &[&[u8]]) -> Result<Resolved, Refusal> {
+        let resolved = self.local.table.resolve(argv).map_err(|error| match argv.first() {
+            Some(word) if is_http(word) => Refusal::Security,
+            _ => Refusal::Error(error),
+        })?;
+        self.remember(resolved);
+        if !self.session.authenticated && !resolved.command.flags.has(Flags::NO_AUTH) {
+            return Err(Refusal::Error(ErrorReply::no_auth()));
+        }
+        Ok(resolved)
+    }
+
+    fn remember(&mut self, resolved: Resolved) {
+        let mut text = self.session.client.text.lock();
+        match resolved.parent {
+            Some(parent) => {
+                text.last_command = parent.name;
+                text.last_subcommand = resolved.command.name;
+            }
+            None => {
+                text.last_command = resolved.command.name;
+                text.last_subcommand = "";
+            }
+        }
+    }
+
+    /// Inside MULTI, queues the call; true if it did (or refused it).
+    async fn queue(&mut self, resolved: Resolved, argv: &[&[u8]]) -> bool {
+        let Some(transaction) = &mut self.session.transaction else { return false };
+        if matches!(resolved.command.name, "EXEC" | "DISCARD" | "MULTI" | "WATCH" | "QUIT" | "RESET") {
+            return false;
+        }
+        let reply = if resolved.command.flags.has(Flags::NO_MULTI) {
+            transaction.aborted = true;
+            Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
+        } else if transaction.push(argv) {
+            let queued = u32::try_from(transaction.calls.len()).unwrap_or(u32::MAX);
+            self.session.client.queued.store(queued, Ordering::Relaxed);
+            Reply::Simple("QUEUED".into())
+        } else {
+            Reply::Error(ErrorReply::err("transaction is larger than the limit; EXEC will be refused"))
+        };
+        self.settle().await;
+        self.reply(&reply);
+        true
+    }
+
+    fn is_held_back(&self, resolved: Resolved) -> bool {
+        let clients = &self.local.node.clients;
+        let Some(pause) = clients.paused(now_ms()) else { return false };
+        // CLIENT UNPAUSE must get through, or a pause could not be taken back.
+        let is_client = resolved.parent.is_some_and(|parent| parent.name == "CLIENT");
+        match pause.mode {
+            PauseMode::All => !is_client,
+            PauseMode::Write => {
+                resolved.command.is_write() || (resolved.command.name == "EXEC" && self.queue_writes())
+            }
+        }
+    }
+
+    fn queue_writes(&self) -> bool {
+        self.session.transaction.as_ref().is_some_and(|transaction| {
+            transaction.calls.iter().any(|argv| {
+                let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+                self.local.table.resolve(&argv).is_ok_and(|resolved| resolved.command.is_write())
+            })
+        })
+    }
+
+    async fn wait_out_pause(&mut self, resolved: Resolved) -> Result<(), Close> {
+        self.send().await?;
+        while self.is_held_back(resolved) {
+            if self.session.client.is_killed() || self.local.stop.is_asked() {
+                return Err(Close::Now);
+            }
+            let unpaused = self.local.node.clients.unpaused.notified();
+            let _ = tokio::time::timeout(PAUSE_POLL, unpaused).await;
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
+        match resolved.command.run {
+            Run::Write(_) => self.write(argv).await,
+            // A cheap read behind writes of the same chunk travels with them: one round trip for all.
+            Run::Read(_) if !self.pending.is_empty() && resolved.command.flags.has(Flags::FAST) => {
+                self.write(argv).await;
+            }
+            Run::Read(handler) => {
+                self.settle().await;
+                let reply = self.read(handler, resolved.names, argv).await?;
+                self.reply(&reply);
+            }
+            Run::Local(handler) => {
+                self.settle().await;
+                let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
+                let outcome = handler(&mut context, &mut args);
+                let reply = self.reply_of(outcome)?;
+                self.reply(&reply);
+            }
+            Run::Admin(handler) => {
+                self.settle().await;
+                let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
+                let outcome = handler(&mut context, &mut args);
+                match outcome {
+                    Ok(action) => self.act(action).await?,
+                    Err(error) => {
+                        let reply = self.reply_of(Err(error))?;
+                        self.reply(&reply);
+                    }
+                }
+            }
+            Run::Container => {
+                self.settle().await;
+                let name = resolved.command.name.to_ascii_lowercase();
+                self.reply_error(ErrorReply::wrong_arity(&name));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn context(&mut self) -> Context<'_> {
+        Context { session: &mut self.session, node: &self.local.node, now: now_ms() }
+    }
+
+    /// A handler's outcome as a reply; a store failure stops the node.
+    pub(super) fn reply_of(&self, outcome: Result<Reply, Error>) -> Result<Reply, Close> {
+        match outcome {
+            Ok(reply) => Ok(reply),
+            Err(Error::Client(error)) => Ok(Reply::Error(error)),
+            Err(Error::WouldBlock) => Ok(Reply::Error(ErrorReply::err("internal error"))),
+            Err(Error::Fatal(error)) => {
+                tracing::error!(%error, "the store failed: stopping");
+                crate::fail::stop_the_process("the store failed while reading")
+            }
+        }
+    }
+}
+
+enum Refusal {
+    Error(ErrorReply),
+    Security,
+}
+
+fn is_http(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"POST") || word.eq_ignore_ascii_case(b"HOST:")
+}

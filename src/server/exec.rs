@@ -1,0 +1,198 @@
+//! EXEC: the queued commands as one proposal, or, if none of them writes, as reads at one point in time.
+//!
+//! Commands that only touch the session (PING, SELECT, CLIENT …) do not travel in the log. They run here, after the log
+//! has said that the transaction stands, and their replies take their places among the others. SELECT is foreseen while
+//! the proposal is built, so that the commands behind it go to the right database.
+
+use super::{
+    connection::{Close, Connection},
+    pending::{encoded_len, too_large},
+    read::BlockingCall,
+};
+use crate::{
+    command::{Action, Args, Resolved, Run, parse_i64},
+    error::Error,
+    limits,
+    log::Outcome,
+    replica::ProposalBuilder,
+    resp::{ErrorReply, Reply},
+    session::QueuedCall,
+    store::{Condition, View},
+    time::now_ms,
+};
+use std::sync::atomic::Ordering;
+
+/// A queued call and where it runs.
+struct Step {
+    resolved: Resolved,
+    argv: QueuedCall,
+    db: u32,
+}
+
+impl Step {
+    fn words(&self) -> Vec<&[u8]> {
+        self.argv.iter().map(Vec::as_slice).collect()
+    }
+
+    fn is_data(&self) -> bool {
+        matches!(self.resolved.command.run, Run::Read(_) | Run::Write(_))
+    }
+}
+
+impl Connection {
+    /// Runs the open transaction.
+    pub(super) async fn exec(&mut self) -> Result<Reply, Close> {
+        let Some(transaction) = self.session.transaction.take() else {
+            return Ok(Reply::Error(ErrorReply::err("EXEC without MULTI")));
+        };
+        let watches = std::mem::take(&mut self.session.watches);
+        self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
+        self.session.client.watched.store(0, Ordering::Relaxed);
+        if transaction.aborted {
+            return Ok(Reply::Error(ErrorReply::exec_abort()));
+        }
+        let steps = match self.plan(transaction.calls) {
+            Ok(steps) => steps,
+            Err(error) => return Ok(Reply::Error(error)),
+        };
+        let data = if steps.iter().any(|step| step.resolved.command.is_write()) {
+            self.exec_in_log(&steps, &watches).await?
+        } else {
+            self.exec_as_reads(&steps, &watches).await?
+        };
+        match data {
+            Reply::Array(replies) => self.assemble(steps, replies).await,
+            other => Ok(other),
+        }
+    }
+
+    fn plan(&self, calls: Vec<QueuedCall>) -> Result<Vec<Step>, ErrorReply> {
+        let mut db = self.session.db;
+        let mut steps = Vec::with_capacity(calls.len());
+        for argv in calls {
+            let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+            let resolved = self.local.table.resolve(&words)?;
+            steps.push(Step { resolved, db, argv });
+            if resolved.command.name == "SELECT" {
+                let chosen = steps.last().and_then(|step| step.argv.get(1)).and_then(|word| parse_i64(word));
+                db = chosen.and_then(|n| u32::try_from(n).ok()).filter(|n| *n < limits::DATABASES).unwrap_or(db);
+            }
+        }
+        Ok(steps)
+    }
+
+    async fn exec_in_log(&mut self, steps: &[Step], watches: &[Condition]) -> Result<Reply, Close> {
+        let mut builder = ProposalBuilder::transaction(watches);
+        for step in steps.iter().filter(|step| step.is_data()) {
+            let words = step.words();
+            if builder.len().saturating_add(encoded_len(&words)).saturating_add(1024) > limits::ENTRY_BYTES_MAX {
+                return Ok(Reply::Error(too_large()));
+            }
+            builder.push(step.db, &words);
+        }
+        Ok(match self.local.propose(builder.finish()).await {
+            Outcome::Applied(replies) => replies.into_iter().next().unwrap_or(Reply::NilArray),
+            Outcome::NotDone(error) | Outcome::Unknown(error) => Reply::Error(error),
+        })
+    }
+
+    async fn exec_as_reads(&mut self, steps: &[Step], watches: &[Condition]) -> Result<Reply, Close> {
+        if steps.iter().all(|step| !step.is_data()) && watches.is_empty() {
+            return Ok(Reply::Array(Vec::new()));
+        }
+        if let Err(refusal) = self.barrier().await {
+            return Ok(Reply::Error(refusal));
+        }
+        match self.reads_in_memory(steps, watches) {
+            Ok(Some(replies)) => Ok(Reply::Array(replies)),
+            Ok(None) => Ok(Reply::NilArray),
+            Err(Error::WouldBlock) => self.reads_on_pool(steps, watches).await,
+            Err(error) => self.reply_of(Err(error)),
+        }
+    }
+
+    fn reads_in_memory(&self, steps: &[Step], watches: &[Condition]) -> Result<Option<Vec<Reply>>, Error> {
+        let store = &self.local.node.store;
+        let published = store.published();
+        let now = now_ms();
+        if !hold(&store.view(&published, 0, now), watches)? {
+            return Ok(None);
+        }
+        let mut replies = Vec::with_capacity(steps.len());
+        for step in steps {
+            if let Run::Read(handler) = step.resolved.command.run {
+                let words = step.words();
+                let view = store.view(&published, step.db, now);
+                match handler(&view, &mut Args::new(&words, step.resolved.names)) {
+                    Ok(reply) => replies.push(reply),
+                    Err(Error::Client(error)) => replies.push(Reply::Error(error)),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(Some(replies))
+    }
+
+    async fn reads_on_pool(&self, steps: &[Step], watches: &[Condition]) -> Result<Reply, Close> {
+        let calls: Vec<BlockingCall> = steps
+            .iter()
+            .filter_map(|step| match step.resolved.command.run {
+                Run::Read(handler) => Some(BlockingCall {
+                    handler,
+                    names: step.resolved.names,
+                    db: step.db,
+                    argv: step.argv.clone(),
+                }),
+                _ => None,
+            })
+            .collect();
+        let Some(outcomes) = self.read_blocking_if(calls, watches.to_vec()).await else {
+            return Ok(Reply::NilArray);
+        };
+        let replies: Result<Vec<Reply>, Close> = outcomes.into_iter().map(|outcome| self.reply_of(outcome)).collect();
+        Ok(Reply::Array(replies?))
+    }
+
+    /// Puts the data replies and those of the session's own commands in the order of the queue.
+    async fn assemble(&mut self, steps: Vec<Step>, data: Vec<Reply>) -> Result<Reply, Close> {
+        let mut data = data.into_iter();
+        let mut replies = Vec::with_capacity(steps.len());
+        for step in &steps {
+            let words = step.words();
+            let mut args = Args::new(&words, step.resolved.names);
+            let reply = match step.resolved.command.run {
+                Run::Read(_) | Run::Write(_) => data.next().unwrap_or(Reply::Nil),
+                Run::Local(handler) => {
+                    let mut context = self.context();
+                    let outcome = handler(&mut context, &mut args);
+                    self.reply_of(outcome)?
+                }
+                Run::Admin(handler) => {
+                    let mut context = self.context();
+                    match handler(&mut context, &mut args) {
+                        // Inside a transaction nothing waits.
+                        Ok(Action::Reply(reply) | Action::ReplyAfter(_, reply)) => reply,
+                        Ok(Action::Checkpoint { .. }) => self.checkpoint(true).await,
+                        Ok(Action::Exec | Action::Watch(_) | Action::Shutdown(_)) => {
+                            Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
+                        }
+                        Err(error) => self.reply_of(Err(error))?,
+                    }
+                }
+                Run::Container => Reply::Error(ErrorReply::syntax()),
+            };
+            replies.push(reply);
+        }
+        Ok(Reply::Array(replies))
+    }
+}
+
+/// Whether every watched key still has the revision it had.
+pub(super) fn hold(view: &View<'_>, watches: &[Condition]) -> Result<bool, Error> {
+    for watch in watches {
+        if view.get_in(watch.db, &watch.key)?.map(|row| row.revision) != watch.revision {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

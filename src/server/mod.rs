@@ -1,0 +1,26 @@
+//! Sockets: who is let in (`listener.rs`), the network threads that own connections (`thread.rs`), and one connection's
+//! life: bytes in and out (`connection.rs`), the gates every call passes (`dispatch.rs`), writes waiting for the log
+//! (`pending.rs`), reads (`read.rs`), MULTI/EXEC (`exec.rs`), and what Admin commands ask for (`act.rs`).
+//!
+//! ```text
+//!   socket ─▶ decode ─▶ resolve ─▶ gates ─┬─ Local ─▶ handler ─────────────────────────▶ reply
+//!                                        ├─ Read ──▶ view, inline; else blocking pool ─▶ reply
+//!                                        └─ Write ─▶ pending proposal … end of chunk ─▶ log ─▶ replies
+//! ```
+//!
+//! **Invariants.** Replies of a connection leave in the order of its requests. A connection's task never waits for the
+//! disk. Nothing that a client sends allocates by its own word. A connection holds at most one chunk of input, one
+//! proposal and the replies not yet written; while they wait it reads nothing, so TCP pushes back.
+
+mod act;
+mod connection;
+mod dispatch;
+mod exec;
+mod listener;
+mod pending;
+mod read;
+mod stop;
+mod thread;
+
+pub use listener::{Server, bind_all};
+pub use stop::{Stop, StopMode};

@@ -1,0 +1,80 @@
+//! Writes of one connection that wait to be proposed: consecutive ones travel as one proposal.
+
+use super::connection::Connection;
+use crate::{
+    limits,
+    log::Outcome,
+    replica::ProposalBuilder,
+    resp::{ErrorReply, Reply},
+    store::Place,
+};
+
+/// The proposal being filled.
+#[derive(Default)]
+pub(super) struct Pending {
+    builder: Option<ProposalBuilder>,
+}
+
+impl Pending {
+    pub(super) fn is_empty(&self) -> bool {
+        self.builder.is_none()
+    }
+
+    /// Adds a call.
+    pub(super) fn push(&mut self, db: u32, argv: &[&[u8]]) {
+        self.builder.get_or_insert_with(ProposalBuilder::commands).push(db, argv);
+    }
+
+    /// Whether the call would make the proposal larger than one entry should be.
+    fn overflows(&self, argv: &[&[u8]]) -> bool {
+        self.builder.as_ref().is_some_and(|builder| {
+            builder.len().saturating_add(encoded_len(argv)) > limits::ENTRY_BYTES_TARGET
+                || builder.calls() >= limits::PROPOSAL_COMMANDS_MAX
+        })
+    }
+}
+
+/// Bytes that a call takes in an entry, at most.
+pub(super) fn encoded_len(argv: &[&[u8]]) -> usize {
+    argv.iter().fold(Place::LEN, |sum, word| sum.saturating_add(word.len()).saturating_add(4))
+}
+
+/// A call too large for one entry: definitely not done.
+pub(super) fn too_large() -> ErrorReply {
+    ErrorReply::err("command is larger than one log entry may be; nothing was changed")
+}
+
+impl Connection {
+    /// Queues a write behind those of this chunk.
+    pub(super) async fn write(&mut self, argv: &[&[u8]]) {
+        if encoded_len(argv).saturating_add(1024) > limits::ENTRY_BYTES_MAX {
+            self.settle().await;
+            self.reply_error(too_large());
+            return;
+        }
+        if self.pending.overflows(argv) {
+            self.settle().await;
+        }
+        self.pending.push(self.session.db, argv);
+    }
+
+    /// Proposes the writes queued so far and appends their replies, in order.
+    pub(super) async fn settle(&mut self) {
+        let Some(builder) = self.pending.builder.take() else { return };
+        let calls = builder.calls();
+        match self.local.propose(builder.finish()).await {
+            Outcome::Applied(replies) => {
+                debug_assert_eq!(replies.len(), calls);
+                for reply in &replies {
+                    self.reply(reply);
+                }
+            }
+            Outcome::NotDone(error) | Outcome::Unknown(error) => {
+                let reply = Reply::Error(error);
+                for _ in 0..calls {
+                    self.reply(&reply);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! A network thread: a current-thread runtime that owns its connections.
+//!
+//! Connections are tasks of this thread only, so their state needs no locks. Replies of the log arrive in the thread's
+//! mailbox: one wake per batch, whatever number of connections it answers.
+
+use super::{Stop, connection::Connection};
+use crate::{
+    command::Table,
+    log::{LogHandle, Mailbox, Outcome, Ticket},
+    resp::ErrorReply,
+    session::{Client, Node, Session},
+    time::now_ms,
+};
+use bytes::Bytes;
+use slab::Slab;
+use std::{cell::RefCell, io, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+    task::LocalSet,
+};
+
+/// How often idle clients and overdue writes are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+/// Threads of one network thread's pool for reads that must wait for the disk.
+const BLOCKING_THREADS_MAX: usize = 16;
+
+/// An accepted socket on its way to a network thread.
+pub(super) type Accepted = (std::net::TcpStream, Arc<Client>);
+
+/// What the connections of one thread share.
+pub(super) struct Local {
+    pub(super) node: Arc<Node>,
+    pub(super) log: LogHandle,
+    pub(super) stop: Arc<Stop>,
+    pub(super) table: &'static Table,
+    mailbox: Arc<Mailbox>,
+    waiters: RefCell<Slab<Waiter>>,
+}
+
+struct Waiter {
+    since_ms: u64,
+    answer: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Local {
+    /// Queues a proposal; resolves with its outcome, or with "outcome unknown" after the write timeout.
+    pub(super) async fn propose(&self, proposal: Bytes) -> Outcome {
+        let (answer, outcome) = oneshot::channel();
+        let waiter = Waiter { since_ms: now_ms(), answer: Some(answer) };
+        let id = self.waiters.borrow_mut().insert(waiter);
+        let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: id as u64 };
+        if let Err(refused) = self.log.submit(proposal, ticket) {
+            self.waiters.borrow_mut().try_remove(id);
+            return Outcome::NotDone(refused.into());
+        }
+        outcome.await.unwrap_or_else(|_| Outcome::Unknown(outcome_unknown("the log stopped")))
+    }
+
+    fn deliver(&self, outcomes: &mut Vec<(u64, Outcome)>) {
+        let mut waiters = self.waiters.borrow_mut();
+        for (id, outcome) in outcomes.drain(..) {
+            let waiter = usize::try_from(id).ok().and_then(|id| waiters.try_remove(id));
+            if let Some(answer) = waiter.and_then(|waiter| waiter.answer) {
+                // The connection may have gone; its write stands all the same.
+                let _ = answer.send(outcome);
+            }
+        }
+    }
+
+    /// Answers writes that have waited too long. Their slots stay taken until the log has its say.
+    fn expire_waiters(&self) {
+        let timeout_ms = self.node.config.settings().write_timeout_ms;
+        let overdue = now_ms().saturating_sub(timeout_ms);
+        for (_, waiter) in self.waiters.borrow_mut().iter_mut() {
+            if waiter.since_ms < overdue
+                && let Some(answer) = waiter.answer.take()
+            {
+                let _ = answer.send(Outcome::Unknown(outcome_unknown("no answer from the log in time")));
+            }
+        }
+    }
+}
+
+/// The error of a write that may or may not have happened.
+pub(super) fn outcome_unknown(why: &str) -> ErrorReply {
+    ErrorReply::new("UNKNOWN", format!("outcome unknown: {why}; the write may or may not be applied"))
+}
+
+/// A running network thread.
+pub(super) struct NetworkThread {
+    pub(super) sender: mpsc::Sender<Accepted>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+/// Starts network thread number `index`.
+pub(super) fn start(
+    index: usize,
+    node: Arc<Node>,
+    log: LogHandle,
+    stop: Arc<Stop>,
+    table: &'static Table,
+) -> io::Result<NetworkThread> {
+    let (sender, receiver) = mpsc::channel(1024);
+    let thread = std::thread::Builder::new().name(format!("net-{index}")).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .build();
+        match runtime {
+            Ok(runtime) => {
+                let local = Local {
+                    node,
+                    log,
+                    stop,
+                    table,
+                    mailbox: Mailbox::new(),
+                    waiters: RefCell::new(Slab::with_capacity(1024)),
+                };
+                LocalSet::new().block_on(&runtime, run(Rc::new(local), receiver));
+            }
+            Err(error) => tracing::error!(%error, "network thread could not start"),
+        }
+    })?;
+    Ok(NetworkThread { sender, thread })
+}
+
+async fn run(local: Rc<Local>, mut accepted: mpsc::Receiver<Accepted>) {
+    let completions = tokio::task::spawn_local(deliver_completions(Rc::clone(&local)));
+    let sweeper = tokio::task::spawn_local(sweep(Rc::clone(&local)));
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            next = accepted.recv() => match next {
+                Some((stream, client)) => admit(&local, &mut connections, stream, client),
+                None => break,
+            },
+            _ = local.stop.wait() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+    // Connections see the stop themselves: they finish what they hold and close.
+    let mode = local.stop.wait().await;
+    let patience = if mode.now { Duration::from_millis(100) } else { Duration::from_secs(10) };
+    let _ = tokio::time::timeout(patience, async { while connections.join_next().await.is_some() {} }).await;
+    completions.abort();
+    sweeper.abort();
+}
+
+fn admit(
+    local: &Rc<Local>,
+    connections: &mut tokio::task::JoinSet<()>,
+    stream: std::net::TcpStream,
+    client: Arc<Client>,
+) {
+    let id = client.id;
+    let authenticated = local.node.config.settings().requirepass.is_empty();
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "connection lost at accept");
+            local.node.clients.remove(id);
+            return;
+        }
+    };
+    let session = Session::new(client, authenticated);
+    let local = Rc::clone(local);
+    connections.spawn_local(async move {
+        let node = Arc::clone(&local.node);
+        Connection::new(local, session, stream).serve().await;
+        node.clients.remove(id);
+    });
+}
+
+async fn deliver_completions(local: Rc<Local>) {
+    let mut outcomes = Vec::new();
+    loop {
+        local.mailbox.wait().await;
+        local.mailbox.drain(&mut outcomes);
+        local.deliver(&mut outcomes);
+    }
+}
+
+async fn sweep(local: Rc<Local>) {
+    let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        local.expire_waiters();
+    }
+}
