@@ -2,45 +2,16 @@
 //!
 //! Where it is not installed there is nothing to compare with, and no test is listed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::expect_used)]
 
-use std::fs;
-use std::sync::Arc;
-
-use libtest_mimic::{Arguments, Failed, Trial};
-use parking_lot::Mutex;
-use resp_tests::corpus::{self, File};
-use resp_tests::run::{Runner, differences};
-use resp_tests::script;
+use resp_tests::harness::run_corpus;
 use resp_tests::server::Program;
 
 fn main() {
-    let mut args = Arguments::from_args();
-    args.test_threads = Some(1);
-    let Some(program) = Program::reference() else {
-        println!("redis-server 7.0 is not installed: the recorded expectations were not compared with it");
-        return;
-    };
-    let runner = Arc::new(Mutex::new(Runner::new(program)));
-    let trials = corpus::files()
-        .expect("the corpus can be listed")
-        .into_iter()
-        .map(|file| {
-            let runner = Arc::clone(&runner);
-            Trial::test(file.name.clone(), move || check(&runner, &file))
-        });
-    let conclusion = libtest_mimic::run(&args, trials.collect());
-    drop(runner);
-    conclusion.exit();
-}
-
-fn check(runner: &Mutex<Runner>, file: &File) -> Result<(), Failed> {
-    let script = script::parse(&fs::read_to_string(&file.path)?)?;
-    let outcome = runner.lock().run(&script)?;
-    let found = differences(&script, &outcome);
-    if found.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{}\n  {}", script.title, found.join("\n  ")).into())
+    match Program::reference() {
+        Some(program) => run_corpus(program).expect("the corpus can be listed").exit(),
+        None => {
+            println!("redis-server 7.0 is not installed: the recorded expectations were not compared with it")
+        }
     }
 }

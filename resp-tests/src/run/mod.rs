@@ -1,0 +1,11 @@
+//! One script against one server: replies in, differences out.
+//!
+//! A script never stops at a difference: the report lists all of them. It stops when the server is gone or silent.
+
+mod compare;
+mod execution;
+mod order;
+mod runner;
+
+pub use compare::differences;
+pub use runner::{Outcome, Runner};
