@@ -20,14 +20,14 @@ pub mod session;
 
 pub mod command;
 
-//pub mod commands;
+pub mod commands;
 
 pub mod replica;
 
 pub mod fail;
 //pub mod log;
 
-//pub mod ops;
+pub mod ops;
 //pub mod server;
 
 //pub mod node;

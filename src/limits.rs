@@ -48,3 +48,8 @@ const _: () = assert!(MULTI_BYTES_MAX < ENTRY_BYTES_MAX);
 const _: () = assert!(ENTRY_BYTES_TARGET < ENTRY_BYTES_MAX);
 const _: () = assert!(PREAUTH_BULK_BYTES_MAX < BULK_BYTES_MAX);
 const _: () = assert!(ENTRY_BYTES_MAX < u32::MAX as usize);
+
+/// The Redis version whose commands and replies clients may expect (HELLO, INFO).
+pub const REPORTED_REDIS_VERSION: &str = "7.2.4";
+/// The one user there is until ACLs come.
+pub const USER_NAME: &str = "default";

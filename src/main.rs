@@ -1,2 +1,37 @@
-//! skeleton
-fn main() {}
+//! The `flotilla` program: reads the configuration and runs a node.
+
+use flotilla::{config, node, ops};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let parsed = match config::parse(std::env::args_os(), |name| std::env::var(name).ok()) {
+        Ok(parsed) => parsed,
+        // Also --help and --version; clap knows where each goes and with which exit code.
+        Err(error) => error.exit(),
+    };
+    let config = match config::Config::new(parsed.values) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("flotilla: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    if parsed.check_only {
+        for (name, value) in config.show() {
+            println!("{name} = \"{value}\"");
+        }
+        return ExitCode::SUCCESS;
+    }
+    ops::init_logging(&config.settings());
+    match node::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "flotilla stops");
+            eprintln!("flotilla: {error}");
+            ExitCode::from(1)
+        }
+    }
+}

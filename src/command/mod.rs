@@ -5,11 +5,14 @@
 //! DOCS, metrics labels and (later) ACL all read the row. No macro defines rows.
 
 mod args;
+pub mod docs;
 mod flags;
+pub mod info;
 mod row;
 mod table;
 
-pub use args::{Args, Argv, parse_i64};
+pub use crate::types::integer::parse_i64;
+pub use args::{Args, Argv};
 pub use flags::Flags;
 pub use row::{Action, Command, Group, KeyRange, Run, ShutdownMode};
-pub use table::{Resolved, Table, key_positions, subcommand};
+pub use table::{Resolved, Table, full_name, key_positions, subcommand};

@@ -123,6 +123,8 @@ pub struct Command {
     /// As in COMMAND INFO: the number of words including the name(s); negative = at least.
     pub arity: i32,
     pub keys: KeyRange,
+    /// What the command does to its keys, as COMMAND INFO's key specs say it; empty = what `run` suggests.
+    pub key_flags: &'static [&'static str],
     pub run: Run,
     pub flags: Flags,
     pub group: Group,
@@ -141,6 +143,7 @@ impl Command {
         name: "",
         arity: 1,
         keys: KeyRange::NONE,
+        key_flags: &[],
         run: Run::Container,
         flags: Flags::NONE,
         group: Group::Generic,

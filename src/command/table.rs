@@ -1,6 +1,6 @@
 //! The table of all commands: looks a call up, checks its arity, finds its keys.
 
-use super::{Command, KeyRange, args::parse_i64};
+use super::{Command, KeyRange, parse_i64};
 use crate::resp::ErrorReply;
 use std::collections::HashMap;
 
@@ -9,8 +9,9 @@ const NAME_BYTES_MAX: usize = 32;
 
 /// All commands by name. Built once; lookups do not allocate.
 pub struct Table {
-    by_name: HashMap<&'static [u8], &'static Command, foldhash::fast::RandomState>,
+    by_name: HashMap<&'static [u8], (&'static Command, usize), foldhash::fast::RandomState>,
     rows: Vec<&'static Command>,
+    names: Vec<String>,
 }
 
 /// A call resolved to its row.
@@ -21,6 +22,23 @@ pub struct Resolved {
     pub parent: Option<&'static Command>,
     /// How many words name it: 1 or 2.
     pub names: usize,
+    /// Its number among all rows and subcommands, for counters.
+    pub index: usize,
+}
+
+impl Resolved {
+    /// `get`, `client|list`.
+    pub fn full_name(&self) -> String {
+        full_name(self.parent, self.command)
+    }
+}
+
+/// A command's name as COMMAND and INFO print it.
+pub fn full_name(parent: Option<&Command>, command: &Command) -> String {
+    match parent {
+        Some(parent) => format!("{}|{}", parent.name, command.name).to_ascii_lowercase(),
+        None => command.name.to_ascii_lowercase(),
+    }
 }
 
 impl Table {
@@ -28,8 +46,14 @@ impl Table {
     pub fn new(groups: &[&'static [Command]]) -> Self {
         let mut rows: Vec<&'static Command> = groups.iter().flat_map(|group| group.iter()).collect();
         rows.sort_by_key(|row| row.name);
-        let by_name = rows.iter().map(|row| (row.name.as_bytes(), *row)).collect();
-        Table { by_name, rows }
+        let mut by_name = HashMap::default();
+        let mut names = Vec::new();
+        for row in &rows {
+            by_name.insert(row.name.as_bytes(), (*row, names.len()));
+            names.push(full_name(None, row));
+            names.extend(row.subcommands.iter().map(|sub| full_name(Some(row), sub)));
+        }
+        Table { by_name, rows, names }
     }
 
     /// All rows by name, containers but not their subcommands.
@@ -37,8 +61,17 @@ impl Table {
         &self.rows
     }
 
+    /// Names of all rows and subcommands; positions are `Resolved::index`.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The row of a name, whatever its case.
     pub fn get(&self, name: &[u8]) -> Option<&'static Command> {
+        self.find(name).map(|(row, _)| row)
+    }
+
+    fn find(&self, name: &[u8]) -> Option<(&'static Command, usize)> {
         let mut upper = [0_u8; NAME_BYTES_MAX];
         let upper = upper.get_mut(..name.len())?;
         upper.copy_from_slice(name);
@@ -49,13 +82,14 @@ impl Table {
     /// Finds the row of a call and checks its arity, with Redis's error texts.
     pub fn resolve(&self, argv: &[&[u8]]) -> Result<Resolved, ErrorReply> {
         let name = argv.first().copied().unwrap_or_default();
-        let command = self.get(name).ok_or_else(|| unknown_command(argv))?;
+        let (command, index) = self.find(name).ok_or_else(|| unknown_command(argv))?;
         if !command.subcommands.is_empty()
             && let Some(word) = argv.get(1)
         {
-            let Some(sub) = subcommand(command, word) else {
-                return Err(unknown_subcommand(name, word));
+            let Some((at, sub)) = subcommand(command, word) else {
+                return Err(unknown_subcommand(command.name, word));
             };
+            let index = index.saturating_add(at).saturating_add(1);
             if !sub.accepts(argv.len()) {
                 let name = format!("{}|{}", command.name, sub.name).to_ascii_lowercase();
                 return Err(ErrorReply::wrong_arity(&name));
@@ -63,6 +97,7 @@ impl Table {
             return Ok(Resolved {
                 command: sub,
                 parent: Some(command),
+                index,
                 names: 2,
             });
         }
@@ -72,16 +107,18 @@ impl Table {
         Ok(Resolved {
             command,
             parent: None,
+            index,
             names: 1,
         })
     }
 }
 
 /// The row of a subcommand.
-pub fn subcommand(command: &Command, word: &[u8]) -> Option<&'static Command> {
+pub fn subcommand(command: &Command, word: &[u8]) -> Option<(usize, &'static Command)> {
     let all: &'static [Command] = command.subcommands;
     all.iter()
-        .find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(word))
+        .enumerate()
+        .find(|(_, sub)| sub.name.as_bytes().eq_ignore_ascii_case(word))
 }
 
 fn unknown_command(argv: &[&[u8]]) -> ErrorReply {
@@ -101,9 +138,8 @@ fn unknown_command(argv: &[&[u8]]) -> ErrorReply {
     ))
 }
 
-fn unknown_subcommand(name: &[u8], word: &[u8]) -> ErrorReply {
+fn unknown_subcommand(name: &str, word: &[u8]) -> ErrorReply {
     let word = String::from_utf8_lossy(word.get(..word.len().min(128)).unwrap_or_default()).into_owned();
-    let name = String::from_utf8_lossy(name).to_ascii_uppercase();
     ErrorReply::err(format!("unknown subcommand '{word}'. Try {name} HELP."))
 }
 

@@ -1,6 +1,9 @@
 //! Every command: one row of data beside its handler, grouped as Redis groups them.
 
-use crate::command::Table;
+use crate::{
+    command::{Command, Table},
+    resp::Reply,
+};
 use std::sync::LazyLock;
 
 pub mod connection;
@@ -22,4 +25,18 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 /// The table of all commands.
 pub fn table() -> &'static Table {
     &TABLE
+}
+
+/// What a container's HELP answers: its subcommands with their arguments and summaries.
+fn help(container: &str, subcommands: &[Command]) -> Reply {
+    let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    let mut lines = vec![head];
+    let (mut rows, help): (Vec<&Command>, Vec<&Command>) =
+        subcommands.iter().partition(|row| row.name != "HELP");
+    rows.sort_by_key(|row| row.name);
+    for row in rows.into_iter().chain(help) {
+        lines.push(format!("{} {}", row.name, row.syntax).trim_end().to_owned());
+        lines.push(format!("    {}", row.summary));
+    }
+    Reply::Array(lines.into_iter().map(Reply::simple).collect())
 }

@@ -5,12 +5,14 @@
 
 mod clients;
 mod node;
+mod process;
 mod session;
 mod stats;
 mod transaction;
 
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use node::{Context, LogStatus, Node, NodeIdentity};
+pub use process::ProcessUsage;
 pub use session::{ReplyMode, Session};
-pub use stats::Stats;
+pub use stats::{CommandStats, Stats};
 pub use transaction::{QueuedCall, Transaction};

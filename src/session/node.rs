@@ -42,9 +42,11 @@ pub struct Node {
     pub config: Arc<Config>,
     pub store: Arc<Store>,
     pub clients: Clients,
-    pub stats: Stats,
-    pub log: LogStatus,
+    pub stats: Arc<Stats>,
+    pub log: Arc<LogStatus>,
     pub identity: NodeIdentity,
+    /// The client port in use (the configured one may be 0 = any).
+    pub port: AtomicU64,
     pub started: Instant,
     pub started_at_ms: u64,
     /// Seconds since the epoch of the last successful checkpoint (LASTSAVE), start time before the first.

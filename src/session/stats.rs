@@ -1,6 +1,10 @@
 //! Counters for INFO and metrics. All are since start or the last CONFIG RESETSTAT.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// See the module. Relaxed atomics: each is exact, but two of them may be read a moment apart.
 #[derive(Debug, Default)]
@@ -17,11 +21,50 @@ pub struct Stats {
     pub protocol_errors: AtomicU64,
     pub output_limit_disconnections: AtomicU64,
     pub blocking_reads: AtomicU64,
+    /// Commands of the last full second.
+    pub ops_per_second: AtomicU64,
     pub proposals_refused: AtomicU64,
     pub auth_failures: AtomicU64,
+    /// By `Resolved::index`.
+    pub commands: Vec<CommandStats>,
+    /// Error replies by their code.
+    pub errors: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// Counters of one command.
+#[derive(Debug, Default)]
+pub struct CommandStats {
+    pub calls: AtomicU64,
+    /// Microseconds from the call to its reply; a write's share of its proposal's way through the log.
+    pub micros: AtomicU64,
+    /// Refused before it ran: arity, authentication, inside MULTI.
+    pub rejected: AtomicU64,
+    /// Ran and answered an error.
+    pub failed: AtomicU64,
 }
 
 impl Stats {
+    /// Counters for this many commands.
+    pub fn new(commands: usize) -> Self {
+        Stats {
+            commands: (0..commands).map(|_| CommandStats::default()).collect(),
+            ..Stats::default()
+        }
+    }
+
+    /// The counters of a command, if its number is one.
+    pub fn command(&self, index: usize) -> Option<&CommandStats> {
+        self.commands.get(index)
+    }
+
+    /// Counts an error reply.
+    pub fn count_error(&self, code: &'static str) {
+        Self::add(&self.error_replies, 1);
+        let mut errors = self.errors.lock();
+        let count = errors.entry(code).or_default();
+        *count = count.saturating_add(1);
+    }
+
     /// Adds to a counter.
     pub fn add(counter: &AtomicU64, amount: u64) {
         counter.fetch_add(amount, Ordering::Relaxed);
@@ -52,5 +95,16 @@ impl Stats {
         ] {
             counter.store(0, Ordering::Relaxed);
         }
+        for command in &self.commands {
+            for counter in [
+                &command.calls,
+                &command.micros,
+                &command.rejected,
+                &command.failed,
+            ] {
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+        self.errors.lock().clear();
     }
 }

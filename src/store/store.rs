@@ -30,6 +30,14 @@ pub struct Store {
     pub(super) hot: Hot,
     /// Odd while a batch is on its way into engine and cache; else twice the number of publications.
     pub(super) epoch: AtomicU64,
+    lookups: Lookups,
+}
+
+/// Keys that readers looked for.
+#[derive(Debug, Default)]
+struct Lookups {
+    found: AtomicU64,
+    missing: AtomicU64,
 }
 
 /// Sizes for INFO and metrics.
@@ -59,6 +67,7 @@ impl Store {
             options,
             published: ArcSwap::from_pointee(Published::new(engine, state, 0)),
             epoch: AtomicU64::new(0),
+            lookups: Lookups::default(),
         })
     }
 
@@ -169,6 +178,29 @@ impl Store {
             hot_hits,
             hot_misses,
         }
+    }
+
+    /// Keys that readers looked for: (found, missing).
+    pub fn lookups(&self) -> (u64, u64) {
+        (
+            self.lookups.found.load(Ordering::Relaxed),
+            self.lookups.missing.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Starts counting lookups anew.
+    pub fn reset_lookups(&self) {
+        self.lookups.found.store(0, Ordering::Relaxed);
+        self.lookups.missing.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_lookup(&self, found: bool) {
+        let counter = if found {
+            &self.lookups.found
+        } else {
+            &self.lookups.missing
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Marks the start of a commit: readers stop filling the hot cache.

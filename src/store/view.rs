@@ -11,9 +11,12 @@ use super::{
     scan::{self, Overlay},
     state::StateRecord,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use bytes::Bytes;
 use std::{ops::ControlFlow, sync::atomic::Ordering};
+
+/// Rows that a scan may visit on a thread that serves connections.
+const SCAN_INLINE_ROWS_MAX: usize = 1000;
 
 /// See the module.
 #[derive(Clone, Copy)]
@@ -94,9 +97,14 @@ impl<'a> View<'a> {
             } => read_published(store, published, tier, namespace, key)?,
             Source::Txn(txn) => txn.record(namespace, key)?,
         };
-        let Some(record) = record else { return Ok(None) };
-        let row = Row::decode(record)?;
-        Ok((!row.expired(self.now)).then_some(row))
+        let row = record
+            .map(Row::decode)
+            .transpose()?
+            .filter(|row| !row.expired(self.now));
+        if let Source::Published { store, .. } = self.source {
+            store.count_lookup(row.is_some());
+        }
+        Ok(row)
     }
 
     /// Whether a live key exists.
@@ -104,14 +112,42 @@ impl<'a> View<'a> {
         Ok(self.get(key)?.is_some())
     }
 
-    /// Seconds (coarse) are not kept per key; whether the record is in the hot cache is.
-    pub fn is_hot(&self, key: &[u8]) -> bool {
+    /// Says that the handler is about to compute for long. On a thread that serves connections this sends the call to
+    /// the blocking pool (`Error::WouldBlock`).
+    pub fn may_take_long(&self) -> Result<()> {
         match self.source {
-            Source::Published { store, .. } => {
-                store.hot.get(&keys::meta(self.namespace(self.db), key)).is_some()
-            }
-            Source::Txn(_) => false,
+            Source::Published {
+                tier: Tier::Memory, ..
+            } => Err(Error::WouldBlock),
+            Source::Published { tier: Tier::Disk, .. } | Source::Txn(_) => Ok(()),
         }
+    }
+
+    /// The first and the last stored key of the current database, expired or not; inside a batch, of those stored
+    /// before it.
+    pub fn span(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let prefix = keys::meta(self.namespace(self.db), b"");
+        let (mut iterator, _) = self.iterator(&prefix)?;
+        iterator.seek(&prefix);
+        let first = iterator
+            .key()
+            .filter(|key| key.starts_with(&prefix))
+            .map(<[u8]>::to_vec);
+        if first.is_some() {
+            iterator.seek_to_last();
+        }
+        let last = iterator
+            .key()
+            .filter(|key| key.starts_with(&prefix))
+            .map(<[u8]>::to_vec);
+        iterator.status().map_err(read_error)?;
+        let (Some(first), Some(last)) = (first, last) else {
+            return Ok(None);
+        };
+        Ok(Some((
+            keys::meta_user_key(&first)?.1.to_vec(),
+            keys::meta_user_key(&last)?.1.to_vec(),
+        )))
     }
 
     /// Visits live keys of the current database that begin with `prefix` and are ≥ `start`, in byte order, until the
@@ -125,7 +161,12 @@ impl<'a> View<'a> {
         let namespace = self.namespace(self.db);
         let (prefix, start) = (keys::meta(namespace, prefix), keys::meta(namespace, start));
         let (mut iterator, overlay) = self.iterator(&prefix)?;
+        let mut visited = 0_usize;
         scan::merged(&mut iterator, overlay, &prefix, &start, |key, record| {
+            visited = visited.saturating_add(1);
+            if visited == SCAN_INLINE_ROWS_MAX {
+                self.may_take_long()?;
+            }
             let (_, key) = keys::meta_user_key(key)?;
             let row = Row::decode(Bytes::copy_from_slice(record))?;
             if row.expired(self.now) {

@@ -1,3 +1,9 @@
 //! The Redis data structures on the store, and the pure helpers they need. They know keys, not sockets.
 
+pub mod cursor;
+pub mod decimal;
+pub mod expiry;
 pub mod glob;
+pub mod integer;
+pub mod lcs;
+pub mod string;

@@ -1,0 +1,129 @@
+//! AUTH and HELLO.
+
+use super::client::check_name;
+use crate::{
+    command::{Args, Command, Flags, Group, Run, parse_i64},
+    error::Result,
+    limits::{REPORTED_REDIS_VERSION, USER_NAME},
+    resp::{ErrorReply, Protocol, Reply},
+    session::{Context, Stats},
+};
+use std::sync::atomic::Ordering;
+use subtle::ConstantTimeEq;
+
+const FLAGS: Flags = Flags::NOSCRIPT
+    .with(Flags::LOADING)
+    .with(Flags::STALE)
+    .with(Flags::FAST)
+    .with(Flags::NO_AUTH)
+    .with(Flags::ALLOW_BUSY);
+
+pub(super) const AUTH: Command = Command {
+    name: "AUTH",
+    arity: -2,
+    run: Run::Local(auth),
+    flags: FLAGS,
+    group: Group::Connection,
+    summary: "Authenticates the connection.",
+    syntax: "[username] password",
+    ..Command::BASE
+};
+
+pub(super) const HELLO: Command = Command {
+    name: "HELLO",
+    arity: -1,
+    run: Run::Local(hello),
+    flags: FLAGS,
+    group: Group::Connection,
+    since: "6.0.0",
+    summary: "Chooses RESP2 or RESP3, may authenticate and name the connection, and describes the server.",
+    syntax: "[protover [AUTH username password] [SETNAME clientname]]",
+    ..Command::BASE
+};
+
+fn auth(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    match args.rest() {
+        [password] => {
+            if context.node.config.settings().requirepass.is_empty() {
+                let text = "AUTH <password> called without any password configured for the default user. Are you \
+                            sure your configuration is correct?";
+                return Err(ErrorReply::err(text).into());
+            }
+            authenticate(context, USER_NAME.as_bytes(), password)?;
+            Ok(Reply::Ok)
+        }
+        [user, password] => {
+            authenticate(context, user, password)?;
+            Ok(Reply::Ok)
+        }
+        _ => Err(ErrorReply::syntax().into()),
+    }
+}
+
+/// There is one user; without a password set, any password is his, as in Redis.
+fn authenticate(context: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<()> {
+    let settings = context.node.config.settings();
+    let expected = settings.requirepass.as_bytes();
+    // Compared whatever the user's name is, in time that does not depend on where they differ.
+    let same = bool::from(expected.ct_eq(password)) || expected.is_empty();
+    if same && user == USER_NAME.as_bytes() {
+        context.session.authenticate();
+        return Ok(());
+    }
+    Stats::add(&context.node.stats.auth_failures, 1);
+    Err(ErrorReply::wrong_pass().into())
+}
+
+fn hello(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let mut protocol = context.session.protocol;
+    if let Some(word) = args.next_opt() {
+        let version = parse_i64(word)
+            .ok_or_else(|| ErrorReply::err("Protocol version is not an integer or out of range"))?;
+        protocol = match version {
+            2 => Protocol::Resp2,
+            3 => Protocol::Resp3,
+            _ => return Err(ErrorReply::new("NOPROTO", "unsupported protocol version").into()),
+        };
+    }
+    let mut name = None;
+    while let Some(word) = args.peek() {
+        if args.remaining() > 2 && args.take("AUTH") {
+            let (user, password) = (args.next_word()?, args.next_word()?);
+            authenticate(context, user, password)?;
+        } else if args.remaining() > 1 && args.take("SETNAME") {
+            name = Some(check_name(args.next_word()?, "Client names")?);
+        } else {
+            let word = String::from_utf8_lossy(word).into_owned();
+            return Err(ErrorReply::err(format!("Syntax error in HELLO option '{word}'")).into());
+        }
+    }
+    if !context.session.authenticated {
+        let text = "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
+                    <user> <pass> option can be used to authenticate the client and select the RESP protocol version \
+                    at the same time";
+        return Err(ErrorReply::new("NOAUTH", text).into());
+    }
+    if let Some(name) = name {
+        context.session.client.text.lock().name = name;
+    }
+    context.session.protocol = protocol;
+    let number = match protocol {
+        Protocol::Resp2 => 2,
+        Protocol::Resp3 => 3,
+    };
+    context.session.client.resp.store(number, Ordering::Relaxed);
+    Ok(describe(context, number))
+}
+
+fn describe(context: &Context<'_>, protocol: u32) -> Reply {
+    let pair = |key: &'static str, value: Reply| (Reply::bulk(key), value);
+    Reply::Map(vec![
+        pair("server", Reply::bulk("redis")),
+        pair("version", Reply::bulk(REPORTED_REDIS_VERSION)),
+        pair("proto", Reply::Int(i64::from(protocol))),
+        pair("id", Reply::count(context.session.client.id)),
+        pair("mode", Reply::bulk("standalone")),
+        pair("role", Reply::bulk("master")),
+        pair("modules", Reply::Array(Vec::new())),
+    ])
+}

@@ -1,0 +1,102 @@
+//! PING, ECHO, SELECT, QUIT, RESET.
+
+use crate::{
+    command::{Args, Command, Flags, Group, Run, parse_i64},
+    error::Result,
+    limits::DATABASES,
+    resp::{ErrorReply, Reply},
+    session::Context,
+};
+
+const ALWAYS: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::FAST);
+const BEFORE_AUTH: Flags = ALWAYS
+    .with(Flags::NOSCRIPT)
+    .with(Flags::NO_AUTH)
+    .with(Flags::ALLOW_BUSY);
+
+pub(super) const PING: Command = Command {
+    name: "PING",
+    arity: -1,
+    run: Run::Local(ping),
+    flags: Flags::FAST,
+    group: Group::Connection,
+    summary: "Answers PONG, or what it was given.",
+    syntax: "[message]",
+    ..Command::BASE
+};
+
+pub(super) const ECHO: Command = Command {
+    name: "ECHO",
+    arity: 2,
+    run: Run::Local(echo),
+    flags: ALWAYS,
+    group: Group::Connection,
+    summary: "Answers what it was given.",
+    syntax: "message",
+    ..Command::BASE
+};
+
+pub(super) const SELECT: Command = Command {
+    name: "SELECT",
+    arity: 2,
+    run: Run::Local(select),
+    flags: ALWAYS,
+    group: Group::Connection,
+    summary: "Chooses the logical database of the connection.",
+    syntax: "index",
+    ..Command::BASE
+};
+
+pub(super) const QUIT: Command = Command {
+    name: "QUIT",
+    arity: -1,
+    run: Run::Local(quit),
+    flags: BEFORE_AUTH,
+    group: Group::Connection,
+    summary: "Closes the connection after the reply.",
+    ..Command::BASE
+};
+
+pub(super) const RESET: Command = Command {
+    name: "RESET",
+    arity: 1,
+    run: Run::Local(reset),
+    flags: BEFORE_AUTH,
+    group: Group::Connection,
+    since: "6.2.0",
+    summary: "Puts the connection back into the state of a new one.",
+    ..Command::BASE
+};
+
+fn ping(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    match args.rest() {
+        [] => Ok(Reply::simple("PONG")),
+        [message] => Ok(Reply::bulk(message)),
+        _ => Err(ErrorReply::wrong_arity("ping").into()),
+    }
+}
+
+fn echo(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    Ok(Reply::bulk(args.next_word()?))
+}
+
+fn select(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let number = parse_i64(args.next_word()?).filter(|n| i32::try_from(*n).is_ok());
+    let number = number.ok_or_else(ErrorReply::not_integer)?;
+    let db = u32::try_from(number).ok().filter(|db| *db < DATABASES);
+    context
+        .session
+        .select(db.ok_or_else(ErrorReply::db_out_of_range)?);
+    Ok(Reply::Ok)
+}
+
+fn quit(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    context.session.closing = true;
+    Ok(Reply::Ok)
+}
+
+fn reset(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    let open = context.node.config.settings().requirepass.is_empty();
+    context.session.reset(open);
+    Ok(Reply::simple("RESET"))
+}

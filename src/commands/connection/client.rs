@@ -1,0 +1,225 @@
+//! CLIENT and its subcommands.
+
+use super::{client_kill, client_list};
+use crate::{
+    command::{Args, Command, Flags, Group, Run, parse_i64},
+    commands::help,
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::{Context, PauseMode, ReplyMode},
+};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const PLAIN: Flags = Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE);
+const ADMIN: Flags = PLAIN.with(Flags::ADMIN);
+
+/// A subcommand's row.
+const fn sub(name: &'static str, arity: i32, run: Run, flags: Flags, since: &'static str) -> Command {
+    Command {
+        name,
+        arity,
+        run,
+        flags,
+        group: Group::Connection,
+        since,
+        ..Command::BASE
+    }
+}
+
+pub(super) const CLIENT: Command = Command {
+    name: "CLIENT",
+    arity: -2,
+    group: Group::Connection,
+    since: "2.4.0",
+    complexity: "Depends on subcommand.",
+    summary: "Commands on connections.",
+    subcommands: &[
+        Command {
+            summary: "Returns the connection's name, if it has one.",
+            ..sub("GETNAME", 2, Run::Local(getname), PLAIN, "2.6.9")
+        },
+        Command {
+            summary: "Returns -1: tracking, which could be redirected, does not exist yet.",
+            ..sub("GETREDIR", 2, Run::Local(getredir), PLAIN, "6.0.0")
+        },
+        Command {
+            summary: "Lists the subcommands.",
+            ..sub(
+                "HELP",
+                2,
+                Run::Local(client_help),
+                Flags::LOADING.with(Flags::STALE),
+                "5.0.0",
+            )
+        },
+        Command {
+            summary: "Returns the connection's number.",
+            ..sub("ID", 2, Run::Local(id), PLAIN, "5.0.0")
+        },
+        Command {
+            summary: "Describes this connection in one line.",
+            ..sub("INFO", 2, Run::Local(client_list::info), PLAIN, "6.2.0")
+        },
+        Command {
+            complexity: "O(N) where N is the number of client connections",
+            summary: "Closes connections by address, id, type, user or age.",
+            syntax: "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME yes/no] [MAXAGE maxage]>",
+            ..sub("KILL", -3, Run::Local(client_kill::kill), ADMIN, "2.4.0")
+        },
+        Command {
+            complexity: "O(N) where N is the number of client connections",
+            summary: "Describes connections, a line each.",
+            syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+            ..sub("LIST", -2, Run::Local(client_list::list), ADMIN, "2.4.0")
+        },
+        Command {
+            summary: "Accepted; connections are never evicted to save memory.",
+            syntax: "<ON | OFF>",
+            ..sub("NO-EVICT", 3, Run::Local(no_evict), ADMIN, "7.0.0")
+        },
+        Command {
+            summary: "Accepted; reads do not change what is known of a key's use.",
+            syntax: "<ON | OFF>",
+            ..sub("NO-TOUCH", 3, Run::Local(no_touch), PLAIN, "7.2.0")
+        },
+        Command {
+            summary: "Holds back writes, or all commands, for some milliseconds.",
+            syntax: "timeout [WRITE | ALL]",
+            ..sub("PAUSE", -3, Run::Local(pause), ADMIN, "3.0.0")
+        },
+        Command {
+            summary: "Says whether replies are sent.",
+            syntax: "<ON | OFF | SKIP>",
+            ..sub("REPLY", 3, Run::Local(reply), PLAIN, "3.2.0")
+        },
+        Command {
+            summary: "Records the client library's name or version.",
+            syntax: "<LIB-NAME libname | LIB-VER libver>",
+            ..sub("SETINFO", 4, Run::Local(setinfo), PLAIN, "7.2.0")
+        },
+        Command {
+            summary: "Names the connection; an empty name removes it.",
+            syntax: "connection-name",
+            ..sub("SETNAME", 3, Run::Local(setname), PLAIN, "2.6.9")
+        },
+        Command {
+            summary: "Ends CLIENT PAUSE.",
+            ..sub("UNPAUSE", 2, Run::Local(unpause), ADMIN, "6.2.0")
+        },
+    ],
+    ..Command::BASE
+};
+
+/// A name that cannot break CLIENT LIST's lines or a log.
+pub(super) fn check_name(name: &[u8], what: &str) -> Result<String> {
+    let plain = name.len() <= 256 && name.iter().all(|byte| (b'!'..=b'~').contains(byte));
+    if !plain {
+        return Err(ErrorReply::err(format!(
+            "{what} cannot contain spaces, newlines or special characters."
+        ))
+        .into());
+    }
+    Ok(String::from_utf8_lossy(name).into_owned())
+}
+
+fn client_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(help("CLIENT", CLIENT.subcommands))
+}
+
+fn id(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(Reply::count(context.session.client.id))
+}
+
+fn getredir(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(Reply::Int(-1))
+}
+
+fn getname(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    let text = context.session.client.text.lock();
+    Ok(if text.name.is_empty() {
+        Reply::Nil
+    } else {
+        Reply::bulk(&text.name)
+    })
+}
+
+fn setname(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    context.session.client.text.lock().name = check_name(args.next_word()?, "Client names")?;
+    Ok(Reply::Ok)
+}
+
+fn setinfo(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let word = args.next_word()?;
+    let mut text = context.session.client.text.lock();
+    if word.eq_ignore_ascii_case(b"LIB-NAME") {
+        text.lib_name = check_name(args.next_word()?, "lib-name")?;
+    } else if word.eq_ignore_ascii_case(b"LIB-VER") {
+        text.lib_ver = check_name(args.next_word()?, "lib-ver")?;
+    } else {
+        let word = String::from_utf8_lossy(word).into_owned();
+        return Err(ErrorReply::err(format!("Unrecognized option '{word}'")).into());
+    }
+    Ok(Reply::Ok)
+}
+
+fn reply(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    if args.take("ON") {
+        context.session.reply_mode = ReplyMode::On;
+        return Ok(Reply::Ok);
+    }
+    if args.take("OFF") {
+        context.session.reply_mode = ReplyMode::Off;
+    } else if args.take("SKIP") {
+        if context.session.reply_mode == ReplyMode::On {
+            context.session.reply_mode = ReplyMode::SkipNext;
+        }
+    } else {
+        return Err(ErrorReply::syntax().into());
+    }
+    Ok(Reply::None)
+}
+
+fn switch(flag: &AtomicBool, args: &mut Args<'_>) -> Result<Reply> {
+    let on = if args.take("ON") {
+        true
+    } else if args.take("OFF") {
+        false
+    } else {
+        return Err(ErrorReply::syntax().into());
+    };
+    flag.store(on, Ordering::Relaxed);
+    Ok(Reply::Ok)
+}
+
+fn no_evict(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    switch(&context.session.client.no_evict, args)
+}
+
+fn no_touch(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    switch(&context.session.client.no_touch, args)
+}
+
+fn pause(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let word = args.next_word()?;
+    let mode = match args.rest() {
+        [] => PauseMode::All,
+        [word] if word.eq_ignore_ascii_case(b"ALL") => PauseMode::All,
+        [word] if word.eq_ignore_ascii_case(b"WRITE") => PauseMode::Write,
+        [_] => return Err(ErrorReply::err("CLIENT PAUSE mode must be WRITE or ALL").into()),
+        _ => return Err(ErrorReply::syntax().into()),
+    };
+    let millis =
+        parse_i64(word).ok_or_else(|| ErrorReply::err("timeout is not an integer or out of range"))?;
+    let millis = u64::try_from(millis).map_err(|_| ErrorReply::err("timeout is negative"))?;
+    let until = context
+        .now
+        .checked_add(millis)
+        .ok_or_else(|| ErrorReply::err("timeout is out of range"))?;
+    context.node.clients.pause(mode, until);
+    Ok(Reply::Ok)
+}
+
+fn unpause(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    context.node.clients.unpause();
+    Ok(Reply::Ok)
+}

@@ -1,0 +1,95 @@
+//! CLIENT LIST and CLIENT INFO.
+
+use crate::{
+    command::{Args, parse_i64},
+    error::Result,
+    resp::{ErrorReply, Protocol, Reply},
+    session::{Client, ClientFilter, Context},
+};
+use bytes::Bytes;
+use std::{fmt::Write, sync::atomic::Ordering};
+
+pub(super) fn info(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    let mut out = String::new();
+    describe(&context.session.client, context.now, &mut out);
+    Ok(text(context.session.protocol, out))
+}
+
+pub(super) fn list(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let mut filter = ClientFilter::default();
+    match args.rest() {
+        [] => {}
+        [option, kind] if option.eq_ignore_ascii_case(b"TYPE") => filter.nothing = !is_normal(kind)?,
+        [option, ids @ ..] if option.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
+            let ids: Option<Vec<i64>> = ids.iter().map(|id| parse_i64(id)).collect();
+            let ids = ids.ok_or_else(|| ErrorReply::err("Invalid client ID"))?;
+            filter.ids = Some(ids.into_iter().filter_map(|id| u64::try_from(id).ok()).collect());
+        }
+        _ => return Err(ErrorReply::syntax().into()),
+    }
+    let mut out = String::new();
+    for client in context.node.clients.select(&filter, context.now) {
+        describe(&client, context.now, &mut out);
+    }
+    Ok(text(context.session.protocol, out))
+}
+
+/// Whether a client type is the one that all connections here have.
+pub(super) fn is_normal(kind: &[u8]) -> Result<bool> {
+    let is = |word: &str| kind.eq_ignore_ascii_case(word.as_bytes());
+    if is("normal") {
+        Ok(true)
+    } else if ["replica", "slave", "master", "pubsub"].into_iter().any(is) {
+        Ok(false)
+    } else {
+        let kind = String::from_utf8_lossy(kind).into_owned();
+        Err(ErrorReply::err(format!("Unknown client type '{kind}'")).into())
+    }
+}
+
+/// Text for people: verbatim in RESP3.
+fn text(protocol: Protocol, text: String) -> Reply {
+    match protocol {
+        Protocol::Resp2 => Reply::bulk(text),
+        Protocol::Resp3 => Reply::Verbatim("txt", Bytes::from(text)),
+    }
+}
+
+/// One line in Redis's format. Counts that have no meaning here are 0, or -1 where Redis means "not in MULTI".
+fn describe(client: &Client, now: u64, out: &mut String) {
+    let words = client.text.lock().clone();
+    let load = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
+    let queued = match client.queued.load(Ordering::Relaxed) {
+        u32::MAX => -1,
+        queued => i64::from(queued),
+    };
+    let flags = if queued >= 0 { "x" } else { "N" };
+    let command = match (words.last_command, words.last_subcommand) {
+        ("", _) => "NULL".to_owned(),
+        (command, "") => command.to_ascii_lowercase(),
+        (command, sub) => format!("{command}|{sub}").to_ascii_lowercase(),
+    };
+    let (id, peer, local, fd, name) = (client.id, client.peer, client.local, client.fd, words.name);
+    let age = now.saturating_sub(client.created_ms) / 1000;
+    let idle = now.saturating_sub(load(&client.active_ms)) / 1000;
+    let (db, watch) = (
+        client.db.load(Ordering::Relaxed),
+        client.watched.load(Ordering::Relaxed),
+    );
+    let (query, output) = (load(&client.query_bytes), load(&client.output_bytes));
+    let total = query.saturating_add(output).saturating_add(32 * 1024);
+    let (user, resp, lib, ver) = (
+        words.user,
+        client.resp.load(Ordering::Relaxed),
+        words.lib_name,
+        words.lib_ver,
+    );
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "id={id} addr={peer} laddr={local} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub=0 psub=0 \
+         ssub=0 multi={queued} watch={watch} qbuf={query} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=16384 obl=0 \
+         oll=0 omem={output} tot-mem={total} events=r cmd={command} user={user} redir=-1 resp={resp} lib-name={lib} \
+         lib-ver={ver}"
+    );
+}

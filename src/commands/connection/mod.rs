@@ -1,0 +1,21 @@
+//! Commands on the connection itself.
+
+mod auth;
+mod basic;
+mod client;
+mod client_kill;
+mod client_list;
+
+use crate::command::Command;
+
+/// Every row of the group.
+pub static COMMANDS: &[Command] = &[
+    auth::AUTH,
+    auth::HELLO,
+    basic::ECHO,
+    basic::PING,
+    basic::QUIT,
+    basic::RESET,
+    basic::SELECT,
+    client::CLIENT,
+];

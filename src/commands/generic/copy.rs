@@ -1,0 +1,134 @@
+//! Keys under other names and in other databases.
+
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    error::Result,
+    limits::DATABASES,
+    resp::{ErrorReply, Reply},
+    store::{NewRow, Row, Txn},
+};
+
+pub(super) const COPY: Command = Command {
+    name: "COPY",
+    arity: -3,
+    keys: KeyRange::new(1, 2, 1),
+    run: Run::Write(copy),
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::KEYSPACE),
+    group: Group::Generic,
+    since: "6.2.0",
+    complexity: "O(N) where N is the size of the value.",
+    summary: "Copies a key with its value and expiry.",
+    syntax: "source destination [DB destination-db] [REPLACE]",
+    ..Command::BASE
+};
+
+pub(super) const MOVE: Command = Command {
+    name: "MOVE",
+    arity: 3,
+    keys: KeyRange::ONE,
+    run: Run::Write(move_to),
+    flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE),
+    group: Group::Generic,
+    summary: "Moves a key to another database, if it is not there already.",
+    syntax: "key db",
+    ..Command::BASE
+};
+
+pub(super) const RENAME: Command = Command {
+    name: "RENAME",
+    arity: 3,
+    keys: KeyRange::new(1, 2, 1),
+    run: Run::Write(rename),
+    flags: Flags::WRITE.with(Flags::KEYSPACE),
+    group: Group::Generic,
+    summary: "Renames a key, replacing what the new name held.",
+    syntax: "key newkey",
+    ..Command::BASE
+};
+
+pub(super) const RENAMENX: Command = Command {
+    name: "RENAMENX",
+    run: Run::Write(renamenx),
+    flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE),
+    summary: "Renames a key, but only if the new name does not exist.",
+    ..RENAME
+};
+
+fn copy(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (source, target) = (args.next_word()?, args.next_word()?);
+    let (mut db, mut replace) = (txn.db(), false);
+    while !args.is_empty() {
+        if args.take("REPLACE") {
+            replace = true;
+        } else if args.remaining() > 1 && args.take("DB") {
+            db = database(args.next_i64()?)?;
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    }
+    if db == txn.db() && source == target {
+        return Err(ErrorReply::err("source and destination objects are the same").into());
+    }
+    let Some(row) = txn.get(source)? else {
+        return Ok(Reply::Int(0));
+    };
+    if !replace && txn.get_in(db, target)?.is_some() {
+        return Ok(Reply::Int(0));
+    }
+    txn.put_in(db, target, same(&row))?;
+    Ok(Reply::Int(1))
+}
+
+fn move_to(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, word) = (args.next_word()?, args.next_word()?);
+    let db = database(parse_i64(word).ok_or_else(ErrorReply::not_integer)?)?;
+    if db == txn.db() {
+        return Err(ErrorReply::err("source and destination objects are the same").into());
+    }
+    let Some(row) = txn.get(key)? else {
+        return Ok(Reply::Int(0));
+    };
+    if txn.get_in(db, key)?.is_some() {
+        return Ok(Reply::Int(0));
+    }
+    txn.put_in(db, key, same(&row))?;
+    txn.delete(key)?;
+    Ok(Reply::Int(1))
+}
+
+fn rename(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    rename_to(txn, args, true)?;
+    Ok(Reply::Ok)
+}
+
+fn renamenx(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    Ok(rename_to(txn, args, false)?.into())
+}
+
+fn rename_to(txn: &mut Txn<'_>, args: &mut Args<'_>, replace: bool) -> Result<bool> {
+    let (key, name) = (args.next_word()?, args.next_word()?);
+    let row = txn.get(key)?.ok_or_else(ErrorReply::no_such_key)?;
+    if key == name {
+        return Ok(replace);
+    }
+    if !replace && txn.get(name)?.is_some() {
+        return Ok(false);
+    }
+    txn.put(name, same(&row))?;
+    txn.delete(key)?;
+    Ok(true)
+}
+
+fn database(number: i64) -> Result<u32> {
+    let db = u32::try_from(number).ok().filter(|db| *db < DATABASES);
+    Ok(db.ok_or_else(ErrorReply::db_out_of_range)?)
+}
+
+fn same(row: &Row) -> NewRow<'_> {
+    NewRow {
+        kind: row.kind,
+        encoding: row.encoding,
+        expires_at: row.expires_at,
+        body: &row.body,
+    }
+}

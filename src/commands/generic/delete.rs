@@ -1,0 +1,81 @@
+//! Whether keys exist, what they are, and their end.
+
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::Reply,
+    store::{Txn, View},
+};
+
+pub(super) const DEL: Command = Command {
+    name: "DEL",
+    arity: -2,
+    keys: KeyRange::ALL,
+    run: Run::Write(del),
+    flags: Flags::WRITE.with(Flags::KEYSPACE),
+    group: Group::Generic,
+    complexity: "O(N) where N is the number of keys.",
+    summary: "Deletes keys and says how many there were.",
+    syntax: "key [key ...]",
+    ..Command::BASE
+};
+
+pub(super) const UNLINK: Command = Command {
+    name: "UNLINK",
+    flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE),
+    since: "4.0.0",
+    summary: "Deletes keys, as DEL does; neither waits for space to be reclaimed.",
+    ..DEL
+};
+
+pub(super) const EXISTS: Command = Command {
+    name: "EXISTS",
+    arity: -2,
+    keys: KeyRange::ALL,
+    run: Run::Read(exists),
+    flags: Flags::READONLY.with(Flags::FAST).with(Flags::KEYSPACE),
+    complexity: "O(N) where N is the number of keys.",
+    summary: "Counts how many of the keys exist; a key named twice counts twice.",
+    syntax: "key [key ...]",
+    ..Command::BASE
+};
+
+pub(super) const TOUCH: Command = Command {
+    name: "TOUCH",
+    since: "3.2.1",
+    summary: "Counts how many of the keys exist.",
+    ..EXISTS
+};
+
+pub(super) const TYPE: Command = Command {
+    name: "TYPE",
+    arity: 2,
+    keys: KeyRange::ONE,
+    run: Run::Read(kind),
+    flags: Flags::READONLY.with(Flags::FAST).with(Flags::KEYSPACE),
+    group: Group::Generic,
+    summary: "Returns the type of a key, or none.",
+    syntax: "key",
+    ..Command::BASE
+};
+
+fn del(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let mut deleted = 0_i64;
+    for key in args.rest() {
+        deleted = deleted.saturating_add(i64::from(txn.delete(key)?));
+    }
+    Ok(Reply::Int(deleted))
+}
+
+fn exists(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let mut found = 0_i64;
+    for key in args.rest() {
+        found = found.saturating_add(i64::from(view.exists(key)?));
+    }
+    Ok(Reply::Int(found))
+}
+
+fn kind(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let row = view.get(args.next_word()?)?;
+    Ok(Reply::simple(row.map_or("none", |row| row.kind.name())))
+}

@@ -1,0 +1,36 @@
+//! Commands on keys of any type.
+
+mod copy;
+mod delete;
+mod expire;
+mod object;
+mod scan;
+mod ttl;
+
+use crate::command::Command;
+
+/// Every row of the group.
+pub static COMMANDS: &[Command] = &[
+    copy::COPY,
+    copy::MOVE,
+    copy::RENAME,
+    copy::RENAMENX,
+    delete::DEL,
+    delete::EXISTS,
+    delete::TOUCH,
+    delete::TYPE,
+    delete::UNLINK,
+    expire::EXPIRE,
+    expire::EXPIREAT,
+    expire::PERSIST,
+    expire::PEXPIRE,
+    expire::PEXPIREAT,
+    object::OBJECT,
+    scan::KEYS,
+    scan::RANDOMKEY,
+    scan::SCAN,
+    ttl::EXPIRETIME,
+    ttl::PEXPIRETIME,
+    ttl::PTTL,
+    ttl::TTL,
+];

@@ -1,0 +1,150 @@
+//! Walking the key space: keys are ordered, so a literal prefix is sought, and the cost follows the keys under it.
+
+use crate::{
+    command::{Args, Command, Flags, Group, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::View,
+    types::{
+        cursor,
+        glob::{literal_prefix, matches},
+    },
+};
+use std::{
+    hash::{BuildHasher, RandomState},
+    ops::ControlFlow,
+};
+
+/// Keys that one SCAN call visits at most, whatever COUNT says.
+const COUNT_MAX: i64 = 1_000_000;
+/// Random places that RANDOMKEY tries before it takes the first key.
+const RANDOM_TRIES: usize = 16;
+
+pub(super) const SCAN: Command = Command {
+    name: "SCAN",
+    arity: -2,
+    run: Run::Read(scan),
+    flags: Flags::READONLY.with(Flags::KEYSPACE),
+    group: Group::Generic,
+    since: "2.8.0",
+    complexity: "O(N) where N is COUNT; with a literal prefix in MATCH, only keys under the prefix are visited.",
+    summary: "Walks the keys in pieces, in key order.",
+    syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    ..Command::BASE
+};
+
+pub(super) const KEYS: Command = Command {
+    name: "KEYS",
+    arity: 2,
+    run: Run::Read(keys),
+    flags: Flags::READONLY.with(Flags::KEYSPACE).with(Flags::DANGEROUS),
+    group: Group::Generic,
+    complexity: "O(N) where N is the number of keys under the pattern's literal prefix.",
+    summary: "Returns all keys that match a pattern, in key order.",
+    syntax: "pattern",
+    ..Command::BASE
+};
+
+pub(super) const RANDOMKEY: Command = Command {
+    name: "RANDOMKEY",
+    arity: 1,
+    run: Run::Read(randomkey),
+    flags: Flags::READONLY.with(Flags::KEYSPACE),
+    group: Group::Generic,
+    summary: "Returns some key; keys after a gap in the key order are likelier than others.",
+    ..Command::BASE
+};
+
+fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let word = args.next_word()?;
+    let cursor_in = std::str::from_utf8(word)
+        .ok()
+        .filter(|text| !text.starts_with('+'));
+    let cursor_in: u64 = cursor_in
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(ErrorReply::invalid_cursor)?;
+    let (mut pattern, mut count, mut kind) = (None, 10, None);
+    while !args.is_empty() {
+        if args.remaining() > 1 && args.take("MATCH") {
+            pattern = Some(args.next_word()?);
+        } else if args.remaining() > 1 && args.take("COUNT") {
+            count = args.next_i64()?;
+            if count < 1 {
+                return Err(ErrorReply::syntax().into());
+            }
+        } else if args.remaining() > 1 && args.take("TYPE") {
+            kind = Some(args.next_word()?);
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    }
+    let prefix = pattern.map(literal_prefix).unwrap_or_default();
+    let mut left = count.min(COUNT_MAX);
+    let (mut found, mut next) = (Vec::new(), None);
+    view.scan(&prefix, &cursor::start(&prefix, cursor_in), |key, row| {
+        if left == 0 {
+            next = Some(key.to_vec());
+            return Ok(ControlFlow::Break(()));
+        }
+        left = left.saturating_sub(1);
+        let wanted = pattern.is_none_or(|pattern| matches(pattern, key, false))
+            && kind.is_none_or(|kind| kind.eq_ignore_ascii_case(row.kind.name().as_bytes()));
+        if wanted {
+            found.push(Reply::bulk(key));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let cursor_out = next.map_or(0, |next| cursor::give_out(&prefix, &next));
+    Ok(Reply::Array(vec![
+        Reply::bulk(cursor_out.to_string()),
+        Reply::Array(found),
+    ]))
+}
+
+fn keys(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let pattern = args.next_word()?;
+    let prefix = literal_prefix(pattern);
+    let mut found = Vec::new();
+    view.scan(&prefix, &prefix, |key, _| {
+        if matches(pattern, key, false) {
+            found.push(Reply::bulk(key));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(Reply::Array(found))
+}
+
+fn randomkey(view: &View<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    let Some((first, last)) = view.span()? else {
+        return Ok(Reply::Nil);
+    };
+    let common = first.iter().zip(&last).take_while(|(a, b)| a == b).count();
+    let number = |key: &[u8]| {
+        let mut bytes = [0; 8];
+        for (slot, byte) in bytes.iter_mut().zip(key.get(common..).unwrap_or_default()) {
+            *slot = *byte;
+        }
+        u64::from_be_bytes(bytes)
+    };
+    let (low, high) = (number(&first), number(&last));
+    // Each `RandomState` has other keys, so hashing anything with it is a fresh random number.
+    let dice = || RandomState::new().hash_one(0_u8);
+    for attempt in 0..=RANDOM_TRIES {
+        let start = if attempt == RANDOM_TRIES {
+            Vec::new()
+        } else {
+            let offset = dice() % high.saturating_sub(low).saturating_add(1).max(1);
+            let place = low.saturating_add(offset).to_be_bytes();
+            [first.get(..common).unwrap_or_default(), &place].concat()
+        };
+        let mut chosen = None;
+        view.scan(b"", &start, |key, _| {
+            chosen = Some(Reply::bulk(key));
+            Ok(ControlFlow::Break(()))
+        })?;
+        if let Some(key) = chosen {
+            return Ok(key);
+        }
+    }
+    Ok(Reply::Nil)
+}

@@ -1,0 +1,73 @@
+//! How long a key has left, and when it ends.
+
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::Reply,
+    store::View,
+};
+
+const FLAGS: Flags = Flags::READONLY.with(Flags::FAST).with(Flags::KEYSPACE);
+
+pub(super) const TTL: Command = Command {
+    name: "TTL",
+    arity: 2,
+    keys: KeyRange::ONE,
+    run: Run::Read(ttl),
+    flags: FLAGS,
+    group: Group::Generic,
+    summary: "Returns the seconds a key has left; -1 = no expiry, -2 = no key.",
+    syntax: "key",
+    ..Command::BASE
+};
+
+pub(super) const PTTL: Command = Command {
+    name: "PTTL",
+    run: Run::Read(pttl),
+    since: "2.6.0",
+    summary: "Returns the milliseconds a key has left; -1 = no expiry, -2 = no key.",
+    ..TTL
+};
+
+pub(super) const EXPIRETIME: Command = Command {
+    name: "EXPIRETIME",
+    run: Run::Read(expiretime),
+    since: "7.0.0",
+    summary: "Returns the Unix time in seconds at which a key expires; -1 = never, -2 = no key.",
+    ..TTL
+};
+
+pub(super) const PEXPIRETIME: Command = Command {
+    name: "PEXPIRETIME",
+    run: Run::Read(pexpiretime),
+    since: "7.0.0",
+    summary: "Returns the Unix time in milliseconds at which a key expires; -1 = never, -2 = no key.",
+    ..TTL
+};
+
+fn ttl(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    // To the nearest second, as Redis.
+    expiry(view, args, |at, now| {
+        at.saturating_sub(now).saturating_add(500) / 1000
+    })
+}
+
+fn pttl(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    expiry(view, args, u64::saturating_sub)
+}
+
+fn expiretime(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    expiry(view, args, |at, _| at.saturating_add(500) / 1000)
+}
+
+fn pexpiretime(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    expiry(view, args, |at, _| at)
+}
+
+fn expiry(view: &View<'_>, args: &mut Args<'_>, answer: fn(u64, u64) -> u64) -> Result<Reply> {
+    Ok(match view.get(args.next_word()?)? {
+        None => Reply::Int(-2),
+        Some(row) if row.expires_at == 0 => Reply::Int(-1),
+        Some(row) => Reply::count(answer(row.expires_at, view.now())),
+    })
+}

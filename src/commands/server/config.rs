@@ -1,0 +1,109 @@
+//! CONFIG.
+
+use crate::{
+    command::{Args, Command, Flags, Group, Run},
+    commands::help,
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::Context,
+    types::glob,
+};
+
+const FLAGS: Flags = Flags::ADMIN
+    .with(Flags::NOSCRIPT)
+    .with(Flags::LOADING)
+    .with(Flags::STALE);
+
+const fn sub(name: &'static str, arity: i32, run: Run, since: &'static str) -> Command {
+    Command {
+        name,
+        arity,
+        run,
+        flags: FLAGS,
+        group: Group::Server,
+        since,
+        ..Command::BASE
+    }
+}
+
+pub(super) const CONFIG: Command = Command {
+    name: "CONFIG",
+    arity: -2,
+    group: Group::Server,
+    since: "2.0.0",
+    complexity: "Depends on subcommand.",
+    summary: "Shows and changes the configuration.",
+    subcommands: &[
+        Command {
+            complexity: "O(N) where N is the number of parameters",
+            summary: "Returns the parameters that match one of the patterns.",
+            syntax: "parameter [parameter ...]",
+            ..sub("GET", -3, Run::Local(get), "2.0.0")
+        },
+        Command {
+            flags: Flags::LOADING.with(Flags::STALE),
+            summary: "Lists the subcommands.",
+            ..sub("HELP", 2, Run::Local(config_help), "5.0.0")
+        },
+        Command {
+            summary: "Sets the counters of INFO to zero.",
+            ..sub("RESETSTAT", 2, Run::Local(resetstat), "2.0.0")
+        },
+        Command {
+            summary: "Refused: configuration files belong to the operator and are never written.",
+            ..sub("REWRITE", 2, Run::Local(rewrite), "2.8.0")
+        },
+        Command {
+            complexity: "O(N) where N is the number of parameters",
+            summary: "Sets parameters until the next start, all or none.",
+            syntax: "parameter value [parameter value ...]",
+            ..sub("SET", -4, Run::Local(set), "2.0.0")
+        },
+    ],
+    ..Command::BASE
+};
+
+fn config_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(help("CONFIG", CONFIG.subcommands))
+}
+
+fn get(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let patterns = args.rest();
+    let found = context
+        .node
+        .config
+        .get(|name| patterns.iter().any(|p| glob::matches(p, name.as_bytes(), true)));
+    Ok(Reply::Map(
+        found
+            .into_iter()
+            .map(|(name, value)| (Reply::bulk(name), Reply::bulk(value)))
+            .collect(),
+    ))
+}
+
+fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
+    let words = args.rest();
+    if words.len() % 2 != 0 {
+        let last = words.last().map(|word| text(word)).unwrap_or_default();
+        let why = format!("Unknown option or number of arguments for CONFIG SET - '{last}'");
+        return Err(ErrorReply::err(why).into());
+    }
+    let mut pairs = Vec::with_capacity(words.len() / 2);
+    let mut words = words.iter();
+    while let (Some(name), Some(value)) = (words.next(), words.next()) {
+        pairs.push((text(name), text(value)));
+    }
+    context.node.config.set(&pairs).map_err(ErrorReply::err)?;
+    Ok(Reply::Ok)
+}
+
+fn resetstat(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    context.node.stats.reset();
+    context.node.store.reset_lookups();
+    Ok(Reply::Ok)
+}
+
+fn rewrite(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Err(ErrorReply::err("The server is running without a config file").into())
+}

@@ -1,0 +1,67 @@
+//! DEBUG: SLEEP, for tests of clients' timeouts. Nothing else of it exists.
+
+use crate::{
+    command::{Action, Args, Command, Flags, Group, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::Context,
+};
+use std::time::Duration;
+
+/// Longest sleep, seconds.
+const SLEEP_SECONDS_MAX: f64 = 3600.0;
+
+pub(super) const DEBUG: Command = Command {
+    name: "DEBUG",
+    arity: -2,
+    run: Run::Admin(debug),
+    flags: Flags::ADMIN
+        .with(Flags::NOSCRIPT)
+        .with(Flags::LOADING)
+        .with(Flags::STALE),
+    group: Group::Server,
+    complexity: "Depends on subcommand.",
+    summary: "DEBUG SLEEP holds this connection's reply back; other connections are served meanwhile.",
+    syntax: "SLEEP seconds",
+    ..Command::BASE
+};
+
+fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    let allowed = match context.node.config.settings().enable_debug_command.as_str() {
+        "yes" => true,
+        "local" => context.session.client.peer.ip().is_loopback(),
+        _ => false,
+    };
+    if !allowed {
+        let text = "DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
+                    from a local connection, otherwise you need to set this option in the configuration file, and then \
+                    restart the server.";
+        return Err(ErrorReply::err(text).into());
+    }
+    let word = args.next_word()?;
+    if word.eq_ignore_ascii_case(b"SLEEP") && args.remaining() == 1 {
+        let seconds = std::str::from_utf8(args.next_word()?)
+            .ok()
+            .and_then(|text| text.parse::<f64>().ok());
+        let seconds = seconds
+            .filter(|seconds| seconds.is_finite())
+            .unwrap_or(0.0)
+            .clamp(0.0, SLEEP_SECONDS_MAX);
+        return Ok(Action::ReplyAfter(Duration::from_secs_f64(seconds), Reply::Ok));
+    }
+    if word.eq_ignore_ascii_case(b"HELP") && args.is_empty() {
+        let lines = [
+            "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+            "SLEEP <seconds>",
+            "    Hold this connection's reply back. Decimals allowed.",
+            "HELP",
+            "    Print this help.",
+        ];
+        return Ok(Action::Reply(Reply::Array(
+            lines.into_iter().map(Reply::simple).collect(),
+        )));
+    }
+    let word = String::from_utf8_lossy(word.get(..word.len().min(128)).unwrap_or_default()).into_owned();
+    let text = format!("unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP.");
+    Err(ErrorReply::err(text).into())
+}

@@ -1,0 +1,139 @@
+//! Saving, stopping, time.
+
+use crate::{
+    command::{Action, Args, Command, Flags, Group, Run, ShutdownMode},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::Context,
+};
+use std::sync::atomic::Ordering;
+
+const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT);
+
+pub(super) const BGSAVE: Command = Command {
+    name: "BGSAVE",
+    arity: -1,
+    run: Run::Admin(bgsave),
+    flags: ADMIN,
+    group: Group::Server,
+    summary: "Flushes the store and writes a checkpoint of it in the background.",
+    syntax: "[SCHEDULE]",
+    ..Command::BASE
+};
+
+pub(super) const SAVE: Command = Command {
+    name: "SAVE",
+    arity: 1,
+    run: Run::Admin(save),
+    flags: ADMIN.with(Flags::NO_MULTI),
+    group: Group::Server,
+    summary: "Flushes the store, writes a checkpoint of it, and answers when it is there.",
+    ..Command::BASE
+};
+
+pub(super) const BGREWRITEAOF: Command = Command {
+    name: "BGREWRITEAOF",
+    arity: 1,
+    run: Run::Local(bgrewriteaof),
+    flags: ADMIN,
+    group: Group::Server,
+    summary: "Refused: there is no append-only file, and the log is cut by itself.",
+    ..Command::BASE
+};
+
+pub(super) const LASTSAVE: Command = Command {
+    name: "LASTSAVE",
+    arity: 1,
+    run: Run::Local(lastsave),
+    flags: Flags::LOADING
+        .with(Flags::STALE)
+        .with(Flags::FAST)
+        .with(Flags::DANGEROUS),
+    group: Group::Server,
+    summary: "Unix time of the last checkpoint, or of the start if there was none since.",
+    ..Command::BASE
+};
+
+pub(super) const TIME: Command = Command {
+    name: "TIME",
+    arity: 1,
+    run: Run::Local(time),
+    flags: Flags::LOADING.with(Flags::STALE).with(Flags::FAST),
+    group: Group::Server,
+    since: "2.6.0",
+    summary: "The server's clock: seconds since 1970 and microseconds of the second.",
+    ..Command::BASE
+};
+
+pub(super) const SHUTDOWN: Command = Command {
+    name: "SHUTDOWN",
+    arity: -1,
+    run: Run::Admin(shutdown),
+    flags: ADMIN
+        .with(Flags::LOADING)
+        .with(Flags::STALE)
+        .with(Flags::NO_MULTI)
+        .with(Flags::ALLOW_BUSY),
+    group: Group::Server,
+    summary: "Stops the node; nothing acknowledged is lost either way.",
+    syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+    ..Command::BASE
+};
+
+fn bgsave(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    let _ = args.take("SCHEDULE");
+    args.finish()?;
+    Ok(Action::Checkpoint { background: true })
+}
+
+fn save(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
+    Ok(Action::Checkpoint { background: false })
+}
+
+fn bgrewriteaof(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Err(ErrorReply::err("there is no append-only file to rewrite; the Raft log is cut by itself").into())
+}
+
+fn lastsave(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(Reply::Int(context.node.last_save.load(Ordering::Relaxed)))
+}
+
+fn time(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    let micros = crate::time::now_micros();
+    let part = |n: u64| Reply::bulk(n.to_string());
+    Ok(Reply::Array(vec![
+        part(micros / 1_000_000),
+        part(micros % 1_000_000),
+    ]))
+}
+
+fn shutdown(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    let mut mode = ShutdownMode {
+        nosave: false,
+        now: false,
+        force: false,
+    };
+    let (mut save, mut abort) = (false, false);
+    while !args.is_empty() {
+        if args.take("NOSAVE") {
+            mode.nosave = true;
+        } else if args.take("SAVE") {
+            save = true;
+        } else if args.take("NOW") {
+            mode.now = true;
+        } else if args.take("FORCE") {
+            mode.force = true;
+        } else if args.take("ABORT") {
+            abort = true;
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    }
+    if (mode.nosave && save) || (abort && (mode.nosave || save || mode.now || mode.force)) {
+        return Err(ErrorReply::syntax().into());
+    }
+    if abort {
+        return Err(ErrorReply::err("No shutdown in progress.").into());
+    }
+    Ok(Action::Shutdown(mode))
+}

@@ -1,0 +1,156 @@
+//! MEMORY.
+
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    commands::help,
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::Context,
+    store::View,
+};
+
+/// Bytes that a row takes beside key and value: record header, storage key, block index and filter, on average.
+const ROW_OVERHEAD_BYTES: usize = 22 + 4 + 8;
+/// An entry of the expiry index.
+const EXPIRY_OVERHEAD_BYTES: usize = 12 + 8;
+
+pub(super) const MEMORY: Command = Command {
+    name: "MEMORY",
+    arity: -2,
+    group: Group::Server,
+    since: "4.0.0",
+    complexity: "Depends on subcommand.",
+    summary: "Says what takes memory.",
+    subcommands: &[
+        Command {
+            name: "DOCTOR",
+            arity: 2,
+            run: Run::Local(doctor),
+            group: Group::Server,
+            since: "4.0.0",
+            summary: "Names where memory may go.",
+            ..Command::BASE
+        },
+        Command {
+            name: "HELP",
+            arity: 2,
+            run: Run::Local(memory_help),
+            flags: Flags::LOADING.with(Flags::STALE),
+            group: Group::Server,
+            since: "4.0.0",
+            summary: "Lists the subcommands.",
+            ..Command::BASE
+        },
+        Command {
+            name: "PURGE",
+            arity: 2,
+            run: Run::Local(purge),
+            group: Group::Server,
+            since: "4.0.0",
+            summary: "Accepted; the allocator gives memory back by itself.",
+            ..Command::BASE
+        },
+        Command {
+            name: "STATS",
+            arity: 2,
+            run: Run::Local(stats),
+            group: Group::Server,
+            since: "4.0.0",
+            summary: "Sizes of caches, memtables and the process.",
+            ..Command::BASE
+        },
+        Command {
+            name: "USAGE",
+            arity: -3,
+            keys: KeyRange::new(2, 2, 1),
+            key_flags: &["RO"],
+            run: Run::Read(usage),
+            flags: Flags::READONLY,
+            group: Group::Server,
+            since: "4.0.0",
+            complexity: "O(1)",
+            summary: "Estimates the bytes that a key takes in the store, before compression.",
+            syntax: "key [SAMPLES count]",
+            ..Command::BASE
+        },
+    ],
+    ..Command::BASE
+};
+
+fn memory_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(help("MEMORY", MEMORY.subcommands))
+}
+
+fn usage(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    while !args.is_empty() {
+        if args.remaining() > 1 && args.take("SAMPLES") {
+            if args.next_i64()? < 0 {
+                return Err(ErrorReply::syntax().into());
+            }
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    }
+    let Some(row) = view.get(key)? else {
+        return Ok(Reply::Nil);
+    };
+    let mut bytes = key
+        .len()
+        .saturating_add(row.body.len())
+        .saturating_add(ROW_OVERHEAD_BYTES);
+    if row.expires_at != 0 {
+        bytes = bytes
+            .saturating_add(key.len())
+            .saturating_add(EXPIRY_OVERHEAD_BYTES);
+    }
+    Ok(Reply::count(bytes))
+}
+
+fn doctor(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    let stats = context.node.store.stats();
+    let text = format!(
+        "Data lives on disk; memory holds caches only. Hot cache {} of {} bytes, block cache {} of {} bytes, memtables {} \
+         bytes. Lower hot-cache-bytes or block-cache-bytes to use less.\n",
+        stats.hot_bytes,
+        context.node.config.settings().hot_cache_bytes,
+        stats.block_cache_bytes,
+        context.node.config.settings().block_cache_bytes,
+        stats.memtable_bytes,
+    );
+    Ok(Reply::bulk(text))
+}
+
+fn purge(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(Reply::Ok)
+}
+
+fn stats(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    let stats = context.node.store.stats();
+    let usage = crate::session::ProcessUsage::read();
+    let keys: u64 = context
+        .node
+        .store
+        .published()
+        .state()
+        .databases()
+        .iter()
+        .map(|db| db.keys)
+        .sum();
+    let pairs: [(&'static str, u64); 8] = [
+        ("total.allocated", usage.rss_bytes),
+        ("peak.allocated", usage.rss_peak_bytes),
+        ("keys.count", keys),
+        ("hot.cache.bytes", stats.hot_bytes),
+        ("block.cache.bytes", stats.block_cache_bytes),
+        ("memtable.bytes", stats.memtable_bytes),
+        ("table.readers.bytes", stats.table_reader_bytes),
+        ("clients.normal", context.node.clients.len() as u64),
+    ];
+    Ok(Reply::Map(
+        pairs
+            .into_iter()
+            .map(|(name, value)| (Reply::bulk(name), Reply::count(value)))
+            .collect(),
+    ))
+}

@@ -1,0 +1,96 @@
+//! ROLE, WAIT, WAITAOF, told as a node without replicas must tell them.
+
+use crate::{
+    command::{Action, Args, Command, Flags, Group, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::Context,
+};
+use std::{sync::atomic::Ordering, time::Duration};
+
+pub(super) const ROLE: Command = Command {
+    name: "ROLE",
+    arity: 1,
+    run: Run::Local(role),
+    flags: Flags::NOSCRIPT
+        .with(Flags::LOADING)
+        .with(Flags::STALE)
+        .with(Flags::FAST)
+        .with(Flags::DANGEROUS)
+        .with(Flags::ADMIN),
+    group: Group::Server,
+    since: "2.8.12",
+    summary: "The node's role, the log index it has committed, and its replicas.",
+    ..Command::BASE
+};
+
+pub(super) const WAIT: Command = Command {
+    name: "WAIT",
+    arity: 3,
+    run: Run::Admin(wait),
+    flags: Flags::NOSCRIPT,
+    group: Group::Generic,
+    since: "3.0.0",
+    summary: "Waits for replicas to have the connection's writes; a single node has none.",
+    syntax: "numreplicas timeout",
+    ..Command::BASE
+};
+
+pub(super) const WAITAOF: Command = Command {
+    name: "WAITAOF",
+    arity: 4,
+    run: Run::Admin(waitaof),
+    flags: Flags::NOSCRIPT,
+    group: Group::Generic,
+    since: "7.2.0",
+    summary: "Waits for the connection's writes to be fsynced; here they were before they were acknowledged.",
+    syntax: "numlocal numreplicas timeout",
+    ..Command::BASE
+};
+
+fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    let offset = context.node.log.committed_index.load(Ordering::Relaxed);
+    Ok(Reply::Array(vec![
+        Reply::bulk("master"),
+        Reply::count(offset),
+        Reply::Array(Vec::new()),
+    ]))
+}
+
+fn timeout(args: &mut Args<'_>) -> Result<Duration> {
+    let word = args.next_word()?;
+    let millis = crate::command::parse_i64(word)
+        .ok_or_else(|| ErrorReply::err("timeout is not an integer or out of range"))?;
+    let millis = u64::try_from(millis).map_err(|_| ErrorReply::err("timeout is negative"))?;
+    // 0 = for ever; a day is long enough to notice that no replica will come.
+    const FOR_EVER: u64 = 24 * 3600 * 1000;
+    Ok(Duration::from_millis(if millis == 0 {
+        FOR_EVER
+    } else {
+        millis.min(FOR_EVER)
+    }))
+}
+
+fn wait(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    let replicas = args.next_i64()?;
+    let timeout = timeout(args)?;
+    Ok(if replicas > 0 {
+        Action::ReplyAfter(timeout, Reply::Int(0))
+    } else {
+        Action::Reply(Reply::Int(0))
+    })
+}
+
+fn waitaof(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    let (local, replicas) = (args.next_i64()?, args.next_i64()?);
+    if !(0..=1).contains(&local) || replicas < 0 {
+        return Err(ErrorReply::err("value is out of range").into());
+    }
+    let timeout = timeout(args)?;
+    let reply = Reply::Array(vec![Reply::Int(1), Reply::Int(0)]);
+    Ok(if replicas > 0 {
+        Action::ReplyAfter(timeout, reply)
+    } else {
+        Action::Reply(reply)
+    })
+}

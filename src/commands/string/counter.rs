@@ -1,0 +1,136 @@
+//! Counters: strings read as numbers.
+
+use super::set::replace;
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::{Encoding, Txn},
+    types::{
+        decimal::{self, DecimalError},
+        string::expect_string,
+    },
+};
+
+const FLAGS: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
+
+pub(super) const INCR: Command = Command {
+    name: "INCR",
+    arity: 2,
+    keys: KeyRange::ONE,
+    run: Run::Write(incr),
+    flags: FLAGS,
+    group: Group::String,
+    since: "1.0.0",
+    summary: "Adds one to the integer of a key; an absent key counts as 0.",
+    syntax: "key",
+    ..Command::BASE
+};
+
+pub(super) const DECR: Command = Command {
+    name: "DECR",
+    arity: 2,
+    keys: KeyRange::ONE,
+    run: Run::Write(decr),
+    flags: FLAGS,
+    group: Group::String,
+    since: "1.0.0",
+    summary: "Subtracts one from the integer of a key; an absent key counts as 0.",
+    syntax: "key",
+    ..Command::BASE
+};
+
+pub(super) const INCRBY: Command = Command {
+    name: "INCRBY",
+    arity: 3,
+    keys: KeyRange::ONE,
+    run: Run::Write(incrby),
+    flags: FLAGS,
+    group: Group::String,
+    since: "1.0.0",
+    summary: "Adds a number to the integer of a key; an absent key counts as 0.",
+    syntax: "key increment",
+    ..Command::BASE
+};
+
+pub(super) const DECRBY: Command = Command {
+    name: "DECRBY",
+    arity: 3,
+    keys: KeyRange::ONE,
+    run: Run::Write(decrby),
+    flags: FLAGS,
+    group: Group::String,
+    since: "1.0.0",
+    summary: "Subtracts a number from the integer of a key; an absent key counts as 0.",
+    syntax: "key decrement",
+    ..Command::BASE
+};
+
+pub(super) const INCRBYFLOAT: Command = Command {
+    name: "INCRBYFLOAT",
+    arity: 3,
+    keys: KeyRange::ONE,
+    run: Run::Write(incrbyfloat),
+    flags: FLAGS,
+    group: Group::String,
+    since: "2.6.0",
+    summary: "Adds a decimal number to the number of a key; an absent key counts as 0.",
+    syntax: "key increment",
+    ..Command::BASE
+};
+
+fn incr(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    add(txn, args.next_word()?, 1)
+}
+
+fn decr(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    add(txn, args.next_word()?, -1)
+}
+
+fn incrby(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, amount) = (args.next_word()?, args.next_i64()?);
+    add(txn, key, amount)
+}
+
+fn decrby(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, amount) = (args.next_word()?, args.next_i64()?);
+    let amount = amount
+        .checked_neg()
+        .ok_or_else(|| ErrorReply::err("decrement would overflow"))?;
+    add(txn, key, amount)
+}
+
+fn add(txn: &mut Txn<'_>, key: &[u8], amount: i64) -> Result<Reply> {
+    let before = expect_string(txn.get(key)?)?;
+    let number = match &before {
+        Some(row) => parse_i64(&row.body).ok_or_else(ErrorReply::not_integer)?,
+        None => 0,
+    };
+    let sum = number.checked_add(amount).ok_or_else(ErrorReply::overflow)?;
+    let mut digits = itoa::Buffer::new();
+    replace(
+        txn,
+        key,
+        before.as_ref(),
+        Encoding::Natural,
+        digits.format(sum).as_bytes(),
+    )?;
+    Ok(Reply::Int(sum))
+}
+
+fn incrbyfloat(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, amount) = (args.next_word()?, args.next_word()?);
+    let before = expect_string(txn.get(key)?)?;
+    let number = match &before {
+        Some(row) => decimal::parse(&row.body).map_err(|_| ErrorReply::not_float())?,
+        None => 0.into(),
+    };
+    let sum = match decimal::parse(amount) {
+        Ok(amount) => decimal::add(&number, &amount),
+        Err(DecimalError::NotANumber) => return Err(ErrorReply::not_float().into()),
+        Err(DecimalError::NotFinite) => Err(DecimalError::NotFinite),
+    };
+    let sum = sum.map_err(|_| ErrorReply::nan_or_infinity())?;
+    replace(txn, key, before.as_ref(), Encoding::Natural, sum.as_bytes())?;
+    Ok(Reply::bulk(sum))
+}

@@ -1,0 +1,164 @@
+//! Commands on many strings at once.
+
+use super::{
+    set::{Expiry, expiry_option, store},
+    value_reply,
+};
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::{Txn, Type, View},
+};
+
+pub(super) const MGET: Command = Command {
+    name: "MGET",
+    arity: -2,
+    keys: KeyRange::ALL,
+    run: Run::Read(mget),
+    flags: Flags::READONLY.with(Flags::FAST),
+    group: Group::String,
+    since: "1.0.0",
+    complexity: "O(N) where N is the number of keys.",
+    summary: "Returns the strings of several keys, all as of one moment.",
+    syntax: "key [key ...]",
+    ..Command::BASE
+};
+
+pub(super) const MSET: Command = Command {
+    name: "MSET",
+    arity: -3,
+    keys: KeyRange::new(1, -1, 2),
+    run: Run::Write(mset),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::String,
+    since: "1.0.1",
+    complexity: "O(N) where N is the number of keys.",
+    summary: "Sets several strings at once.",
+    syntax: "key value [key value ...]",
+    ..Command::BASE
+};
+
+pub(super) const MSETNX: Command = Command {
+    name: "MSETNX",
+    arity: -3,
+    keys: KeyRange::new(1, -1, 2),
+    run: Run::Write(msetnx),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::String,
+    since: "1.0.1",
+    complexity: "O(N) where N is the number of keys.",
+    summary: "Sets several strings at once, but only if none of the keys exists.",
+    syntax: "key value [key value ...]",
+    ..Command::BASE
+};
+
+pub(super) const MSETEX: Command = Command {
+    name: "MSETEX",
+    arity: -4,
+    keys: KeyRange {
+        first: 2,
+        last: -1,
+        step: 2,
+        count_at: Some(1),
+    },
+    run: Run::Write(msetex),
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::MOVABLEKEYS),
+    group: Group::String,
+    since: "9.1.0",
+    complexity: "O(N) where N is the number of keys.",
+    summary: "Sets several strings at once, with one condition and one expiry for all.",
+    syntax: "numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+    ..Command::BASE
+};
+
+fn mget(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let mut values = Vec::with_capacity(args.remaining());
+    for key in args.rest() {
+        // Another type is no error here, only no string.
+        values.push(value_reply(view.get(key)?.filter(|row| row.kind == Type::String)));
+    }
+    Ok(Reply::Array(values))
+}
+
+fn mset(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    for (key, value) in pairs(args, "mset")? {
+        store(txn, key, value, 0)?;
+    }
+    Ok(Reply::Ok)
+}
+
+fn msetnx(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let pairs = pairs(args, "msetnx")?;
+    for (key, _) in &pairs {
+        if txn.get(key)?.is_some() {
+            return Ok(Reply::Int(0));
+        }
+    }
+    for (key, value) in pairs {
+        store(txn, key, value, 0)?;
+    }
+    Ok(Reply::Int(1))
+}
+
+fn msetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let count = args
+        .next_word()
+        .ok()
+        .and_then(|word| parse_i64(word))
+        .and_then(|n| usize::try_from(n).ok());
+    let count = count
+        .filter(|n| *n > 0)
+        .ok_or_else(|| ErrorReply::err("invalid numkeys value"))?;
+    if args.remaining() / 2 < count {
+        return Err(ErrorReply::wrong_arity("msetex").into());
+    }
+    let mut pairs = Vec::with_capacity(count);
+    for _ in 0..count {
+        pairs.push((args.next_word()?, args.next_word()?));
+    }
+    let (mut must_exist, mut expiry) = (None, None);
+    while !args.is_empty() {
+        if must_exist.is_none() && args.take("NX") {
+            must_exist = Some(false);
+        } else if must_exist.is_none() && args.take("XX") {
+            must_exist = Some(true);
+        } else if expiry.is_none() && args.take("KEEPTTL") {
+            expiry = Some(Expiry::Keep);
+        } else if expiry.is_none()
+            && let Some(at) = expiry_option(args, txn.now(), "msetex")?
+        {
+            expiry = Some(Expiry::At(at));
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    }
+    let mut rows = Vec::with_capacity(count);
+    for (key, _) in &pairs {
+        let row = txn.get(key)?;
+        if must_exist.is_some_and(|must| must != row.is_some()) {
+            return Ok(Reply::Int(0));
+        }
+        rows.push(row);
+    }
+    for ((key, value), row) in pairs.into_iter().zip(rows) {
+        let expires_at = match expiry {
+            None | Some(Expiry::Clear) => 0,
+            Some(Expiry::Keep) => row.map_or(0, |row| row.expires_at),
+            Some(Expiry::At(at)) => at,
+        };
+        store(txn, key, value, expires_at)?;
+    }
+    Ok(Reply::Int(1))
+}
+
+fn pairs<'a>(args: &mut Args<'a>, command: &str) -> Result<Vec<(&'a [u8], &'a [u8])>> {
+    if args.remaining() % 2 != 0 {
+        return Err(ErrorReply::wrong_arity(command).into());
+    }
+    let mut pairs = Vec::with_capacity(args.remaining() / 2);
+    while let (Some(key), Some(value)) = (args.next_opt(), args.next_opt()) {
+        pairs.push((key, value));
+    }
+    Ok(pairs)
+}

@@ -1,0 +1,253 @@
+//! SET and what it replaced.
+
+use super::value_reply;
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::{Encoding, NewRow, Row, Txn, Type},
+    types::{
+        expiry::{Unit, positive_absolute_ms},
+        string::expect_string,
+    },
+};
+
+pub(super) const SET: Command = Command {
+    name: "SET",
+    arity: -3,
+    keys: KeyRange::ONE,
+    run: Run::Write(set),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::String,
+    since: "1.0.0",
+    summary: "Sets a string, whatever the key held before; conditions and an expiry are optional.",
+    syntax: "key value [NX | XX | IFEQ comparison-value] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+    ..Command::BASE
+};
+
+pub(super) const SETEX: Command = Command {
+    name: "SETEX",
+    arity: 4,
+    keys: KeyRange::ONE,
+    run: Run::Write(setex),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::String,
+    since: "2.0.0",
+    summary: "Sets a string that expires after some seconds.",
+    syntax: "key seconds value",
+    ..Command::BASE
+};
+
+pub(super) const PSETEX: Command = Command {
+    name: "PSETEX",
+    arity: 4,
+    keys: KeyRange::ONE,
+    run: Run::Write(psetex),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::String,
+    since: "2.6.0",
+    summary: "Sets a string that expires after some milliseconds.",
+    syntax: "key milliseconds value",
+    ..Command::BASE
+};
+
+pub(super) const SETNX: Command = Command {
+    name: "SETNX",
+    arity: 3,
+    keys: KeyRange::ONE,
+    run: Run::Write(setnx),
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
+    group: Group::String,
+    since: "1.0.0",
+    summary: "Sets a string only if the key does not exist.",
+    syntax: "key value",
+    ..Command::BASE
+};
+
+pub(super) const DELIFEQ: Command = Command {
+    name: "DELIFEQ",
+    arity: 3,
+    keys: KeyRange::ONE,
+    run: Run::Write(delifeq),
+    flags: Flags::WRITE.with(Flags::FAST),
+    group: Group::String,
+    since: "9.0.0",
+    summary: "Deletes a key if its string is equal to the one given.",
+    syntax: "key value",
+    ..Command::BASE
+};
+
+/// When SET may write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition<'a> {
+    Always,
+    Absent,
+    Present,
+    Equal(&'a [u8]),
+}
+
+/// What becomes of the key's expiry.
+#[derive(Clone, Copy)]
+pub(super) enum Expiry {
+    Clear,
+    Keep,
+    At(u64),
+}
+
+struct Options<'a> {
+    condition: Condition<'a>,
+    expiry: Expiry,
+    get: bool,
+}
+
+fn set(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, value) = (args.next_word()?, args.next_word()?);
+    let options = options(args, txn.now())?;
+    let before = txn.get(key)?;
+    if options.get || matches!(options.condition, Condition::Equal(_)) {
+        expect_string(before.clone())?;
+    }
+    let allowed = match options.condition {
+        Condition::Always => true,
+        Condition::Absent => before.is_none(),
+        Condition::Present => before.is_some(),
+        Condition::Equal(expected) => before.as_ref().is_some_and(|row| row.body == expected),
+    };
+    if allowed {
+        let kept = before.as_ref().map_or(0, |row| row.expires_at);
+        let expires_at = match options.expiry {
+            Expiry::Clear => 0,
+            Expiry::Keep => kept,
+            Expiry::At(at) => at,
+        };
+        store(txn, key, value, expires_at)?;
+    }
+    Ok(match (options.get, allowed) {
+        (true, _) => value_reply(before),
+        (false, true) => Reply::Ok,
+        (false, false) => Reply::Nil,
+    })
+}
+
+fn options<'a>(args: &mut Args<'a>, now: u64) -> Result<Options<'a>> {
+    let mut options = Options {
+        condition: Condition::Always,
+        expiry: Expiry::Clear,
+        get: false,
+    };
+    let mut expiry_given = false;
+    while !args.is_empty() {
+        let unconditional = options.condition == Condition::Always;
+        if unconditional && args.take("NX") {
+            options.condition = Condition::Absent;
+        } else if unconditional && args.take("XX") {
+            options.condition = Condition::Present;
+        } else if unconditional && args.take("IFEQ") {
+            options.condition = Condition::Equal(args.next_word()?);
+        } else if (options.condition == Condition::Absent && args.take("NX"))
+            || (options.condition == Condition::Present && args.take("XX"))
+        {
+            // As Redis, the same condition twice is the condition once.
+        } else if args.take("GET") {
+            options.get = true;
+        } else if !expiry_given && args.take("KEEPTTL") {
+            options.expiry = Expiry::Keep;
+            expiry_given = true;
+        } else if !expiry_given && let Some(at) = expiry_option(args, now, "set")? {
+            options.expiry = Expiry::At(at);
+            expiry_given = true;
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    }
+    Ok(options)
+}
+
+/// Reads `EX n`, `PX n`, `EXAT n` or `PXAT n` if one of them is next.
+pub(super) fn expiry_option(args: &mut Args<'_>, now: u64, command: &str) -> Result<Option<u64>> {
+    let unit = if args.take("EX") {
+        Unit::Seconds
+    } else if args.take("PX") {
+        Unit::Millis
+    } else if args.take("EXAT") {
+        Unit::UnixSeconds
+    } else if args.take("PXAT") {
+        Unit::UnixMillis
+    } else {
+        return Ok(None);
+    };
+    let amount = args.next_i64()?;
+    let at = positive_absolute_ms(amount, unit, now).ok_or_else(|| ErrorReply::invalid_expire(command))?;
+    Ok(Some(at))
+}
+
+/// Stores a string. One that has expired already is deleted instead, as if it had been there for a moment.
+pub(super) fn store(txn: &mut Txn<'_>, key: &[u8], value: &[u8], expires_at: u64) -> Result<()> {
+    if expires_at != 0 && expires_at <= txn.now() {
+        txn.delete(key)?;
+        return Ok(());
+    }
+    txn.put(
+        key,
+        NewRow {
+            kind: Type::String,
+            encoding: Encoding::Natural,
+            expires_at,
+            body: value,
+        },
+    )
+}
+
+/// Replaces a string's value, keeping its expiry.
+pub(super) fn replace(
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    before: Option<&Row>,
+    encoding: Encoding,
+    value: &[u8],
+) -> Result<()> {
+    let expires_at = before.map_or(0, |row| row.expires_at);
+    txn.put(
+        key,
+        NewRow {
+            kind: Type::String,
+            encoding,
+            expires_at,
+            body: value,
+        },
+    )
+}
+
+fn setex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    set_expiring(txn, args, Unit::Seconds, "setex")
+}
+
+fn psetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    set_expiring(txn, args, Unit::Millis, "psetex")
+}
+
+fn set_expiring(txn: &mut Txn<'_>, args: &mut Args<'_>, unit: Unit, command: &str) -> Result<Reply> {
+    let (key, amount, value) = (args.next_word()?, args.next_i64()?, args.next_word()?);
+    let at =
+        positive_absolute_ms(amount, unit, txn.now()).ok_or_else(|| ErrorReply::invalid_expire(command))?;
+    store(txn, key, value, at)?;
+    Ok(Reply::Ok)
+}
+
+fn setnx(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, value) = (args.next_word()?, args.next_word()?);
+    let absent = txn.get(key)?.is_none();
+    if absent {
+        store(txn, key, value, 0)?;
+    }
+    Ok(absent.into())
+}
+
+fn delifeq(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, value) = (args.next_word()?, args.next_word()?);
+    let equal = expect_string(txn.get(key)?)?.is_some_and(|row| row.body == value);
+    if equal {
+        txn.delete(key)?;
+    }
+    Ok(equal.into())
+}

@@ -1,0 +1,122 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH. The server queues and runs; these handlers change the session and say what to do.
+
+use crate::{
+    command::{Action, Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::{Context, Transaction},
+};
+use std::sync::atomic::Ordering;
+
+const FLAGS: Flags = Flags::NOSCRIPT
+    .with(Flags::LOADING)
+    .with(Flags::STALE)
+    .with(Flags::FAST)
+    .with(Flags::ALLOW_BUSY);
+
+/// Every row of the group.
+pub static COMMANDS: &[Command] = &[
+    Command {
+        name: "MULTI",
+        arity: 1,
+        run: Run::Local(multi),
+        flags: FLAGS,
+        group: Group::Transactions,
+        since: "1.2.0",
+        summary: "Starts a transaction: the commands that follow are queued until EXEC.",
+        ..Command::BASE
+    },
+    Command {
+        name: "EXEC",
+        arity: 1,
+        run: Run::Admin(exec),
+        flags: Flags::NOSCRIPT
+            .with(Flags::LOADING)
+            .with(Flags::STALE)
+            .with(Flags::SKIP_SLOWLOG),
+        group: Group::Transactions,
+        since: "1.2.0",
+        complexity: "Depends on commands in the transaction",
+        summary: "Runs the queued commands as one log entry, if no watched key has changed.",
+        ..Command::BASE
+    },
+    Command {
+        name: "DISCARD",
+        arity: 1,
+        run: Run::Local(discard),
+        flags: FLAGS,
+        group: Group::Transactions,
+        since: "2.0.0",
+        complexity: "O(N), when N is the number of queued commands",
+        summary: "Drops the queued commands and all watches.",
+        ..Command::BASE
+    },
+    Command {
+        name: "WATCH",
+        arity: -2,
+        keys: KeyRange::ALL,
+        key_flags: &["RO"],
+        run: Run::Admin(watch),
+        flags: FLAGS,
+        group: Group::Transactions,
+        since: "2.2.0",
+        complexity: "O(1) for every key.",
+        summary: "Remembers the revisions of keys; EXEC does nothing if one of them has changed.",
+        syntax: "key [key ...]",
+        ..Command::BASE
+    },
+    Command {
+        name: "UNWATCH",
+        arity: 1,
+        run: Run::Local(unwatch),
+        flags: FLAGS,
+        group: Group::Transactions,
+        since: "2.2.0",
+        summary: "Forgets all watches.",
+        ..Command::BASE
+    },
+];
+
+fn multi(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    if context.session.transaction.is_some() {
+        return Err(ErrorReply::err("MULTI calls can not be nested").into());
+    }
+    context.session.transaction = Some(Transaction::default());
+    context.session.client.queued.store(0, Ordering::Relaxed);
+    Ok(Reply::Ok)
+}
+
+fn exec(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
+    if context.session.transaction.is_none() {
+        return Err(ErrorReply::err("EXEC without MULTI").into());
+    }
+    Ok(Action::Exec)
+}
+
+fn discard(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    if context.session.transaction.take().is_none() {
+        return Err(ErrorReply::err("DISCARD without MULTI").into());
+    }
+    context.session.client.queued.store(u32::MAX, Ordering::Relaxed);
+    forget(context);
+    Ok(Reply::Ok)
+}
+
+fn watch(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    if context.session.transaction.is_some() {
+        return Err(ErrorReply::err("WATCH inside MULTI is not allowed").into());
+    }
+    Ok(Action::Watch(
+        args.rest().iter().map(|key| key.to_vec()).collect(),
+    ))
+}
+
+fn unwatch(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    forget(context);
+    Ok(Reply::Ok)
+}
+
+fn forget(context: &mut Context<'_>) {
+    context.session.watches.clear();
+    context.session.client.watched.store(0, Ordering::Relaxed);
+}

@@ -1,0 +1,218 @@
+//! Composition: opens the data directory, starts store, log, HTTP and client server, and stops them in reverse.
+//!
+//! Start order: identity and lock (nobody else uses this directory) → store → log (replays what the store lacks) → HTTP
+//! (alive, not ready) → wait until the log is applied to its end → client port. Stop order: client port (connections
+//! finish what they hold) → log (proposals get their outcomes) → flush → HTTP → lock.
+
+use crate::{
+    command::ShutdownMode,
+    commands,
+    config::{Config, Settings},
+    log::{DataDirectory, LogHandle, LogOptions, SegmentOptions},
+    ops,
+    server::{Server, Stop, bind_all},
+    session::{Clients, LogStatus, Node, NodeIdentity, Stats},
+    store::{Store, StoreOptions},
+    time::now_ms,
+};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Why a node could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error("{what}: {source}")]
+    Io { what: String, source: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] crate::error::StoreError),
+    #[error(transparent)]
+    Log(#[from] crate::log::LogError),
+}
+
+fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> NodeError {
+    let what = what.into();
+    move |source| NodeError::Io { what, source }
+}
+
+/// Runs a node until SHUTDOWN, SIGTERM or SIGINT.
+pub fn run(config: Config) -> Result<(), NodeError> {
+    let started = Instant::now();
+    let config = Arc::new(config);
+    let settings = Settings::clone(&config.settings());
+    let listeners = bind_all(&settings.addresses(settings.port), settings.tcp_backlog)
+        .map_err(io(format!("listen on port {}", settings.port)))?;
+    let http_listeners =
+        bind_all(&settings.addresses(settings.http_port), 128).map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
+    let directory = DataDirectory::open(&settings.data_dir, &settings.node_name)?;
+    let store = Arc::new(Store::open(&settings.data_dir.join("store"), store_options(&settings))?);
+    let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
+    let log = LogHandle::start(LogOptions {
+        data_directory: settings.data_dir.clone(),
+        node_id: directory.identity().node_id,
+        store,
+        table: commands::table(),
+        status: Arc::clone(&node.log),
+        stats: Arc::clone(&node.stats),
+        segments: SegmentOptions::default(),
+        log_retain_bytes: settings.log_retain_bytes,
+    })?;
+    let http_at = addresses(&http_listeners);
+    let http = ops::start(Arc::clone(&node), http_listeners).map_err(io("start the HTTP thread"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(io("start the main runtime"))?;
+    let stop = Arc::new(Stop::default());
+    runtime.block_on(wait_ready(&log, &stop))?;
+    let clients_at = addresses(&listeners);
+    let server = Server::start(
+        listeners,
+        settings.network_threads,
+        Arc::clone(&node),
+        log.clone(),
+        Arc::clone(&stop),
+        commands::table(),
+    )
+    .map_err(io("start the network threads"))?;
+    node.ready.store(true, Ordering::Release);
+    let start_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(
+        clients = %clients_at, http = %http_at, data_dir = %settings.data_dir.display(), start_ms,
+        "flotilla {} is ready", env!("CARGO_PKG_VERSION")
+    );
+    let mode = runtime.block_on(wait_for_stop(&node, &stop))?;
+    node.stopping.store(true, Ordering::Release);
+    tracing::info!("stopping: finishing what clients are owed");
+    server.join();
+    runtime.block_on(log.shutdown());
+    if !mode.nosave {
+        // The log has everything; flushing only makes the next start quicker.
+        if let Err(error) = node.store.flush() {
+            tracing::error!(%error, "flush at stop failed");
+        }
+    }
+    drop(http);
+    drop(log);
+    drop(directory);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn store_options(settings: &Settings) -> StoreOptions {
+    StoreOptions {
+        block_cache_bytes: settings.block_cache_bytes,
+        hot_cache_bytes: settings.hot_cache_bytes,
+        memtable_bytes: settings.memtable_bytes,
+        ..StoreOptions::default()
+    }
+}
+
+fn node(
+    config: Arc<Config>,
+    store: Arc<Store>,
+    directory: &DataDirectory,
+    listeners: &[TcpListener],
+    started: Instant,
+) -> Node {
+    let identity = directory.identity();
+    let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(0, |at| at.port());
+    let now = now_ms();
+    Node {
+        config,
+        store,
+        clients: Clients::default(),
+        stats: Arc::new(Stats::new(commands::table().names().len())),
+        log: Arc::new(LogStatus::default()),
+        identity: NodeIdentity {
+            node_id: identity.node_id,
+            node_name: identity.node_name.clone(),
+            run_id: run_id(),
+            cluster_id: identity.cluster_id.clone(),
+            history_id: identity.history_id.clone(),
+        },
+        port: AtomicU64::new(u64::from(port)),
+        started,
+        started_at_ms: now,
+        last_save: AtomicI64::new(i64::try_from(now / 1000).unwrap_or(i64::MAX)),
+        checkpoint_running: AtomicBool::new(false),
+        last_checkpoint_ok: AtomicBool::new(true),
+        stopping: AtomicBool::new(false),
+        ready: AtomicBool::new(false),
+    }
+}
+
+/// 40 random hexadecimal digits.
+fn run_id() -> String {
+    let digits = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    digits.chars().take(40).collect()
+}
+
+fn addresses(listeners: &[TcpListener]) -> String {
+    let at = |listener: &TcpListener| listener.local_addr().map(|at: SocketAddr| at.to_string());
+    listeners.iter().filter_map(|listener| at(listener).ok()).collect::<Vec<_>>().join(" ")
+}
+
+async fn wait_ready(log: &LogHandle, stop: &Stop) -> Result<(), NodeError> {
+    let mut signals = Signals::new()?;
+    let mut progress = tokio::time::interval(Duration::from_secs(5));
+    progress.tick().await;
+    loop {
+        tokio::select! {
+            () = log.wait_ready() => return Ok(()),
+            _ = signals.next() => {
+                stop.ask(ShutdownMode { nosave: true, now: true, force: false });
+                return Ok(());
+            }
+            _ = progress.tick() => {
+                let applied = log.status().applied_index.load(Ordering::Relaxed);
+                tracing::info!(applied, "replaying the log");
+            }
+        }
+    }
+}
+
+async fn wait_for_stop(node: &Node, stop: &Stop) -> Result<ShutdownMode, NodeError> {
+    let mut signals = Signals::new()?;
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut before = Stats::get(&node.stats.commands_processed);
+    loop {
+        tokio::select! {
+            mode = stop.wait() => return Ok(mode),
+            name = signals.next() => {
+                tracing::info!(signal = name, "asked to stop");
+                stop.ask(ShutdownMode { nosave: false, now: false, force: false });
+            }
+            _ = second.tick() => {
+                let now = Stats::get(&node.stats.commands_processed);
+                node.stats.ops_per_second.store(now.saturating_sub(before), Ordering::Relaxed);
+                before = now;
+            }
+        }
+    }
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, NodeError> {
+        let listen = |kind| signal(kind).map_err(io("listen for signals"));
+        Ok(Signals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! For operators: metrics, health and readiness over HTTP, and the log of the process.
+//!
+//! Invariant: nothing here shows keys, values, names of users or passwords.
+
+mod http;
+mod logging;
+mod metrics;
+
+pub use http::{Http, start};
+pub use logging::init as init_logging;
