@@ -1,7 +1,141 @@
-//! Stopping the process.
+//! Stopping the process, and the named points at which tests make it stop or fail.
+//!
+//! `stop_the_process` is the last resort when the disk or the store cannot be trusted any more: nothing that follows may
+//! be acknowledged, so nothing follows. A full disk counts: an entry that could not be written may not be half there.
+//!
+//! Fail points exist only with the cargo feature `fail-points`; without it every call here but `stop_the_process` is
+//! empty. They are armed by the environment: `FLOTILLA_FAIL="name=abort-after:N,name=error-after:N"`. The N-th passage
+//! (from 1) aborts the process as `kill -9` would, or fails the write with an I/O error.
+//!
+//! | name | where | actions |
+//! |---|---|---|
+//! | `log.append` | log writer, before the batch is written | abort, error |
+//! | `log.torn` | log writer: writes half of the batch, then | abort |
+//! | `log.sync` | log writer, after the write, before its fsync | abort, error |
+//! | `log.synced` | log writer, after the fsync, before anyone hears of it | abort |
+//! | `log.roll` | log writer, before it moves to the next segment | abort |
+//! | `log.truncate` | log writer, before a truncation record is written | abort |
+//! | `log.vote` | log writer, vote written to the temporary file, not yet renamed | abort, error |
+//! | `log.purge` | log writer, purge marker durable, no segment deleted yet | abort |
+//! | `log.delete` | log files thread, before each segment is deleted | abort |
+//! | `log.prepare` | log files thread, next segment filled but not yet renamed | abort, error |
+//! | `apply.before` | apply thread, before a batch is committed to the store | abort |
+//! | `apply.after` | apply thread, batch committed, no reply sent yet | abort |
+//! | `snapshot.build` | before the checkpoint is made | abort |
+//! | `snapshot.built` | checkpoint in place, older ones not yet removed | abort |
+//! | `snapshot.install` | apply thread, before a received snapshot replaces the store | abort |
 
-/// The last resort when the disk or the store cannot be trusted any more: nothing that follows may be acknowledged.
+use std::io;
+
+/// See the module. The reason goes to the log and to standard error.
 pub fn stop_the_process(reason: &str) -> ! {
     tracing::error!(reason, "stopping the process");
+    // The log may be buffered by whoever collects it; this line is not.
+    eprintln!("flotilla: stopping the process: {reason}");
     std::process::abort()
+}
+
+/// Passes a fail point that can only abort.
+#[inline]
+pub fn point(name: &'static str) {
+    #[cfg(feature = "fail-points")]
+    armed::pass(name);
+    #[cfg(not(feature = "fail-points"))]
+    let _ = name;
+}
+
+/// Passes a fail point that can abort or make an I/O operation fail.
+#[inline]
+pub fn io_point(name: &'static str) -> io::Result<()> {
+    #[cfg(feature = "fail-points")]
+    if armed::pass(name) {
+        return Err(io::Error::other(format!("fail point {name}")));
+    }
+    #[cfg(not(feature = "fail-points"))]
+    let _ = name;
+    Ok(())
+}
+
+/// Whether a torn write is due: the caller writes half and aborts.
+#[inline]
+pub fn torn_write() -> bool {
+    #[cfg(feature = "fail-points")]
+    return armed::due("log.torn").is_some();
+    #[cfg(not(feature = "fail-points"))]
+    false
+}
+
+#[cfg(feature = "fail-points")]
+mod armed {
+    use std::{
+        collections::BTreeMap,
+        sync::{
+            LazyLock,
+            atomic::{AtomicU64, Ordering},
+        },
+    };
+
+    #[derive(Clone, Copy)]
+    pub(super) enum Action {
+        Abort,
+        Error,
+    }
+
+    struct Point {
+        action: Action,
+        at: u64,
+        passed: AtomicU64,
+    }
+
+    static POINTS: LazyLock<BTreeMap<String, Point>> = LazyLock::new(|| {
+        let text = std::env::var("FLOTILLA_FAIL").unwrap_or_default();
+        text.split(',')
+            .filter(|part| !part.is_empty())
+            .map(parse)
+            .collect()
+    });
+
+    /// A test that misspells a fail point must not pass by never reaching it.
+    fn parse(part: &str) -> (String, Point) {
+        let known = |part: &str| {
+            let (name, rule) = part.split_once('=')?;
+            let (action, at) = rule.split_once(':')?;
+            let action = match action {
+                "abort-after" => Action::Abort,
+                "error-after" => Action::Error,
+                _ => return None,
+            };
+            Some((
+                name.to_owned(),
+                Point {
+                    action,
+                    at: at.parse().ok()?,
+                    passed: AtomicU64::new(0),
+                },
+            ))
+        };
+        known(part).unwrap_or_else(|| {
+            eprintln!("flotilla: FLOTILLA_FAIL: cannot read '{part}'");
+            std::process::exit(2)
+        })
+    }
+
+    /// What the point does now, if anything; counts the passage.
+    pub(super) fn due(name: &str) -> Option<Action> {
+        let point = POINTS.get(name)?;
+        let passed = point.passed.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        (passed == point.at).then_some(point.action)
+    }
+
+    /// Aborts if that is due; true if an error is.
+    pub(super) fn pass(name: &'static str) -> bool {
+        match due(name) {
+            None => false,
+            Some(Action::Error) => true,
+            Some(Action::Abort) => {
+                eprintln!("flotilla: fail point {name}: abort");
+                std::process::abort()
+            }
+        }
+    }
 }

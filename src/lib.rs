@@ -25,7 +25,7 @@ pub mod commands;
 pub mod replica;
 
 pub mod fail;
-//pub mod log;
+pub mod log;
 
 pub mod ops;
 //pub mod server;

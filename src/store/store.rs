@@ -124,6 +124,18 @@ impl Store {
         }
     }
 
+    /// The earliest expiry that any stored key has, ms since the epoch; may wait for the disk.
+    pub fn next_expiry(&self) -> Result<Option<u64>, StoreError> {
+        let published = self.published();
+        let mut iterator = published.engine().iterator(Family::Expiry, Tier::Disk.options())?;
+        iterator.seek_to_first();
+        if let Some(index_key) = iterator.key() {
+            return keys::parse_expiry(index_key).map(|(expires_at, _, _)| Some(expires_at));
+        }
+        iterator.status().map_err(super::engine::engine_error)?;
+        Ok(None)
+    }
+
     /// Lets compaction drop the rows of namespaces that the *flushed* state no longer uses. Called now and then, off
     /// the hot path. Reads only flushed state: what a crash could bring back must not be dropped.
     pub fn collect_dead_namespaces(&self) -> Result<usize, StoreError> {

@@ -1,0 +1,156 @@
+//! The batcher: whatever is queued becomes one entry, as soon as there is room for one more in flight. No linger timer:
+//! while an entry is being synced and applied, the next one gathers.
+
+use super::{
+    mailbox::{Outbox, Outcome, Ticket},
+    progress::Progress,
+    queue::{Queue, Refused},
+    raft::{RaftNode, Verdict},
+};
+use crate::{limits::ENTRY_BYTES_TARGET, replica::BatchBuilder, resp::ErrorReply, time::now_ms};
+use bytes::Bytes;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+/// State of the batcher's task.
+pub(super) struct Batcher {
+    queue: Arc<Queue>,
+    progress: Arc<Progress>,
+    /// Taken from the queue, but too large for the entry it would have joined.
+    carried: Option<(Bytes, Ticket)>,
+    last_at: u64,
+    seed: u64,
+}
+
+impl Batcher {
+    /// `last_at`: the time of the last entry, which the next one may not precede.
+    pub(super) fn new(queue: Arc<Queue>, progress: Arc<Progress>, last_at: u64) -> Self {
+        let seed = RandomState::new().hash_one(now_ms());
+        Batcher {
+            queue,
+            progress,
+            carried: None,
+            last_at,
+            seed,
+        }
+    }
+
+    /// Proposes until the queue is closed and everything in flight has landed.
+    pub(super) async fn run(mut self, raft: &RaftNode) {
+        loop {
+            if self.carried.is_none() && self.queue.is_empty() {
+                if self.queue.is_closed() {
+                    break;
+                }
+                self.queue.wait().await;
+            } else if !self.progress.is_leader() {
+                self.refuse();
+            } else if self.progress.take_off() {
+                self.propose(raft).await;
+            } else {
+                // Stays marked awake, so that submitters do not ring in vain.
+                self.progress.wait_for_capacity().await;
+            }
+        }
+        while self.progress.in_flight() > 0 {
+            self.progress.wait_for_capacity().await;
+        }
+        self.queue.refuse_all(Refused::Stopping);
+    }
+
+    async fn propose(&mut self, raft: &RaftNode) {
+        let (batch, tickets) = self.gather();
+        self.last_at = now_ms().max(self.last_at);
+        self.seed = self
+            .seed
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(0x1405_7b7e_f767_814f);
+        let seed = self.seed ^ (self.seed >> 33);
+        let flight = Flight {
+            tickets,
+            progress: Arc::clone(&self.progress),
+        };
+        raft.propose(batch.finish(self.last_at, seed), move |verdict| {
+            flight.land(verdict)
+        })
+        .await;
+    }
+
+    /// As many queued proposals as one entry should carry, at least one.
+    fn gather(&mut self) -> (BatchBuilder, Vec<Ticket>) {
+        let mut tickets = Vec::new();
+        let mut next = self.carried.take().or_else(|| self.queue.pop());
+        let first_len = next.as_ref().map_or(0, |(proposal, _)| proposal.len());
+        let mut batch = BatchBuilder::with_capacity(first_len.max(4096));
+        while let Some((proposal, ticket)) = next {
+            if !batch.is_empty() && batch.len().saturating_add(proposal.len()) > ENTRY_BYTES_TARGET {
+                self.carried = Some((proposal, ticket));
+                break;
+            }
+            batch.push(&proposal);
+            tickets.push(ticket);
+            next = self.queue.pop();
+        }
+        (batch, tickets)
+    }
+
+    fn refuse(&mut self) {
+        if let Some((_, ticket)) = self.carried.take() {
+            let mut outbox = Outbox::default();
+            outbox.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
+            outbox.deliver();
+        }
+        self.queue.refuse_all(Refused::NotLeader);
+    }
+}
+
+/// The waiters of one entry. However it ends, each gets one outcome.
+struct Flight {
+    tickets: Vec<Ticket>,
+    progress: Arc<Progress>,
+}
+
+impl Flight {
+    fn land(mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Applied { replies, outbox } => {
+                let tickets = std::mem::take(&mut self.tickets);
+                self.progress.land();
+                let mut outbox = outbox.lock();
+                for (ticket, replies) in tickets.into_iter().zip(replies) {
+                    outbox.add(ticket, Outcome::Applied(replies));
+                }
+            }
+            Verdict::NotProposed => self.fail(&Outcome::NotDone(Refused::NotLeader.into())),
+            Verdict::Lost => self.fail(&unknown("the leader changed")),
+        }
+    }
+
+    fn fail(&mut self, outcome: &Outcome) {
+        let mut outbox = Outbox::default();
+        for ticket in self.tickets.drain(..) {
+            outbox.add(ticket, outcome.clone());
+        }
+        outbox.deliver();
+        self.progress.land();
+        self.progress.ring();
+    }
+}
+
+impl Drop for Flight {
+    /// Dropped without a verdict: the raft core has stopped with the entry somewhere in it.
+    fn drop(&mut self) {
+        if !self.tickets.is_empty() {
+            self.fail(&unknown("the log stopped"));
+        }
+    }
+}
+
+fn unknown(why: &str) -> Outcome {
+    Outcome::Unknown(ErrorReply::new(
+        "UNKNOWN",
+        format!("outcome unknown: {why}; the write may or may not be applied"),
+    ))
+}

@@ -1,0 +1,226 @@
+//! The log as the rest of the program uses it, and the raft thread behind it.
+
+use super::{
+    LogError,
+    batch::Batcher,
+    mailbox::Ticket,
+    maintenance::Maintenance,
+    progress::Progress,
+    queue::{Queue, Refused},
+    raft::{RaftNode, RaftParts, Snapshots},
+    segment::{SegmentLog, SegmentOptions},
+};
+use crate::{
+    command::Table,
+    replica::Replica,
+    session::{LogStatus, Stats},
+    store::Store,
+};
+use bytes::Bytes;
+use std::{path::PathBuf, sync::Arc, thread::JoinHandle};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What a log is started with.
+pub struct LogOptions {
+    /// The node's data directory; the log goes to `log/` and snapshots to `snapshot/` in it.
+    pub data_directory: PathBuf,
+    pub node_id: u64,
+    pub store: Arc<Store>,
+    pub table: &'static Table,
+    pub status: Arc<LogStatus>,
+    pub stats: Arc<Stats>,
+    pub segments: SegmentOptions,
+    /// Log kept on disk beyond what a restart needs, bytes.
+    pub log_retain_bytes: u64,
+}
+
+/// A request to the raft thread.
+enum Request {
+    Snapshot(oneshot::Sender<Result<(), LogError>>),
+}
+
+/// See the module. Clones are handles of the same log; when the last is dropped, it shuts down.
+#[derive(Clone)]
+pub struct LogHandle {
+    queue: Arc<Queue>,
+    progress: Arc<Progress>,
+    stats: Arc<Stats>,
+    requests: mpsc::Sender<Request>,
+    ended: watch::Receiver<bool>,
+}
+
+impl LogHandle {
+    /// Opens the log and starts its threads. Returns when the raft core runs; `wait_ready` says when it can serve.
+    pub fn start(options: LogOptions) -> Result<Self, LogError> {
+        let LogOptions {
+            data_directory,
+            node_id,
+            store,
+            table,
+            status,
+            stats,
+            segments,
+            log_retain_bytes,
+        } = options;
+        let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
+        let snapshots = Arc::new(Snapshots::open(
+            &data_directory.join("snapshot"),
+            Arc::clone(&store),
+        )?);
+        let progress = Arc::new(Progress::new(Arc::clone(&status)));
+        let queue = Arc::new(Queue::new());
+        let (requests, received) = mpsc::channel(16);
+        let (ending, ended) = watch::channel(false);
+        let parts = RaftParts {
+            node_id,
+            log,
+            replica: Replica::new(Arc::clone(&store), table),
+            snapshots,
+            progress: Arc::clone(&progress),
+        };
+        let last_at = store.published().state().last_at;
+        let raft_thread = RaftThread {
+            parts,
+            batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&progress), last_at),
+            maintenance: Maintenance::new(
+                store,
+                Arc::clone(&progress),
+                Arc::clone(&queue),
+                Arc::clone(&stats),
+                log_retain_bytes,
+            ),
+            requests: received,
+            queue: Arc::clone(&queue),
+        };
+        let (started, start) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .name("raft".into())
+            .spawn(move || {
+                raft_thread.run(&started);
+                let _ = ending.send(true);
+            })
+            .map_err(LogError::io("start thread for", &data_directory))?;
+        start
+            .recv()
+            .map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
+        Ok(LogHandle {
+            queue,
+            progress,
+            stats,
+            requests,
+            ended,
+        })
+    }
+
+    /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
+    pub fn submit(&self, proposal: Bytes, ticket: Ticket) -> Result<(), Refused> {
+        let taken = self.queue.submit(proposal, ticket);
+        if taken.is_err() {
+            Stats::add(&self.stats.proposals_refused, 1);
+        }
+        taken
+    }
+
+    /// Whether a read of the store now is linearizable.
+    pub fn can_read(&self) -> bool {
+        self.progress.can_read()
+    }
+
+    /// Waits until `can_read`.
+    pub async fn wait_ready(&self) {
+        self.progress.wait_ready().await;
+    }
+
+    /// What the log says about itself.
+    pub fn status(&self) -> &LogStatus {
+        &self.progress.status
+    }
+
+    /// Makes a snapshot of everything applied so far.
+    pub async fn snapshot(&self) -> Result<(), LogError> {
+        let ended = || LogError::Raft("the log has stopped".into());
+        let (answer, outcome) = oneshot::channel();
+        self.requests
+            .send(Request::Snapshot(answer))
+            .await
+            .map_err(|_| ended())?;
+        outcome.await.map_err(|_| ended())?
+    }
+
+    /// Refuses new proposals, waits until those queued have their outcomes, stops all threads and closes the files.
+    pub async fn shutdown(&self) {
+        self.queue.close();
+        let mut ended = self.ended.clone();
+        // An error means that the thread is gone, which is what we wait for.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+/// What runs on the raft thread.
+struct RaftThread {
+    parts: RaftParts,
+    batcher: Batcher,
+    maintenance: Maintenance,
+    requests: mpsc::Receiver<Request>,
+    queue: Arc<Queue>,
+}
+
+impl RaftThread {
+    fn run(self, started: &std::sync::mpsc::SyncSender<Result<(), LogError>>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .thread_name("raft-blocking")
+            .max_blocking_threads(4)
+            .build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = started.send(Err(LogError::Raft(format!("cannot start a runtime: {error}"))));
+                return;
+            }
+        };
+        let apply_thread = runtime.block_on(self.serve(started));
+        // The runtime's tasks hold the state machine, and that the apply thread's only sender.
+        drop(runtime);
+        if let Some(thread) = apply_thread {
+            let _ = thread.join();
+        }
+    }
+
+    async fn serve(
+        self,
+        started: &std::sync::mpsc::SyncSender<Result<(), LogError>>,
+    ) -> Option<JoinHandle<()>> {
+        let (raft, apply_thread) = match RaftNode::start(self.parts).await {
+            Ok(running) => running,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return None;
+            }
+        };
+        let _ = started.send(Ok(()));
+        let requests = tokio::spawn(answer(raft.clone(), self.requests, self.queue));
+        let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
+        self.batcher.run(&raft).await;
+        maintenance.abort();
+        requests.abort();
+        raft.shutdown().await;
+        Some(apply_thread)
+    }
+}
+
+/// Answers requests until all handles are gone; then nobody can propose either.
+async fn answer(raft: RaftNode, mut requests: mpsc::Receiver<Request>, queue: Arc<Queue>) {
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Snapshot(outcome) => {
+                let raft = raft.clone();
+                tokio::spawn(async move {
+                    // Whoever asked may have gone.
+                    let _ = outcome.send(raft.snapshot().await);
+                });
+            }
+        }
+    }
+    queue.close();
+}

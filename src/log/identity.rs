@@ -1,0 +1,196 @@
+//! The data directory: who this node is, and that only one process works on it.
+//!
+//! `IDENTITY` is JSON, written once at the first start (temporary file, fsync, rename, fsync of the directory) and never
+//! changed; `LOCK` is held with an OS file lock for the life of the process, so it needs no cleaning up after a crash.
+//! A node id is random and never given to another directory: a node whose directory was wiped is a new node, which
+//! cannot vote with the memory of the old one.
+
+use super::{LogError, segment};
+use fs4::fs_std::FileExt;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+const FORMAT_VERSION: u32 = 1;
+
+/// The content of `IDENTITY`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub format_version: u32,
+    /// Raft's id of this node; below 2^53, so that every JSON reader gets it right.
+    pub node_id: u64,
+    pub node_uuid: String,
+    pub cluster_id: String,
+    /// Another one after a restore from backup: whoever follows this history must start again.
+    pub history_id: String,
+    pub node_name: String,
+}
+
+/// A data directory that belongs to this process.
+#[derive(Debug)]
+pub struct DataDirectory {
+    pub path: PathBuf,
+    pub identity: Identity,
+    /// Holds the lock until it is dropped.
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Takes possession of `path`, which is created if need be; `node_name` counts only then.
+    pub fn open(path: &Path, node_name: &str) -> Result<Self, LogError> {
+        segment::create_private_directory(path)?;
+        let lock = lock(&path.join("LOCK"))?;
+        segment::remove_temporary(path)?;
+        let identity = match load(&path.join("IDENTITY"))? {
+            Some(identity) => identity,
+            None => create(path, node_name)?,
+        };
+        Ok(DataDirectory {
+            path: path.to_path_buf(),
+            identity,
+            _lock: lock,
+        })
+    }
+}
+
+fn lock(path: &Path) -> Result<File, LogError> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(LogError::io("open", path))?;
+    match FileExt::try_lock_exclusive(&file) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(LogError::Locked {
+            path: path.to_path_buf(),
+        }),
+        Err(error) => Err(LogError::io("lock", path)(error)),
+    }
+}
+
+fn load(path: &Path) -> Result<Option<Identity>, LogError> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LogError::io("read", path)(error)),
+    };
+    // The version is read by itself first: a newer file may have fields that mean nothing to this program.
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let damaged = |error: serde_json::Error| LogError::damaged(path, 0, error.to_string());
+    let Version { format_version } = serde_json::from_slice(&text).map_err(damaged)?;
+    if format_version > FORMAT_VERSION {
+        return Err(LogError::Newer {
+            path: path.to_path_buf(),
+            found: format_version,
+            known: FORMAT_VERSION,
+        });
+    }
+    serde_json::from_slice(&text).map(Some).map_err(damaged)
+}
+
+fn create(directory: &Path, node_name: &str) -> Result<Identity, LogError> {
+    if let Some(found) = ["log", "store", "snapshot"]
+        .map(|name| directory.join(name))
+        .iter()
+        .find(|path| path.exists())
+    {
+        return Err(LogError::damaged(
+            found,
+            0,
+            "there is data here, but the file IDENTITY is missing",
+        ));
+    }
+    let uuid = || uuid::Uuid::new_v4();
+    let identity = Identity {
+        format_version: FORMAT_VERSION,
+        node_id: (uuid().as_u64_pair().0 >> 11).max(1),
+        node_uuid: uuid().to_string(),
+        cluster_id: uuid().to_string(),
+        history_id: uuid().to_string(),
+        node_name: node_name.to_owned(),
+    };
+    let (path, temporary) = (directory.join("IDENTITY"), directory.join("IDENTITY.tmp"));
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        file.write_all(&serde_json::to_vec_pretty(&identity)?)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        File::open(directory)?.sync_all()
+    };
+    write().map_err(LogError::io("create", &path))?;
+    Ok(identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn an_identity_is_made_once_and_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("data");
+        let first = DataDirectory::open(&path, "first").unwrap().identity;
+        let again = DataDirectory::open(&path, "other name").unwrap().identity;
+        assert_eq!(first, again);
+        assert_eq!(first.node_name, "first");
+        assert!(first.node_id > 0 && first.node_id < 1 << 53);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_second_user_of_the_directory_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let held = DataDirectory::open(home.path(), "a").unwrap();
+        let refused = DataDirectory::open(home.path(), "b").err().unwrap();
+        assert!(matches!(refused, LogError::Locked { .. }), "{refused}");
+        drop(held);
+        DataDirectory::open(home.path(), "b").unwrap();
+    }
+
+    #[test]
+    fn newer_damaged_and_missing_identities_are_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("IDENTITY");
+        drop(DataDirectory::open(home.path(), "a").unwrap());
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(
+            &file,
+            text.replace("\"format_version\": 1", "\"format_version\": 2"),
+        )
+        .unwrap();
+        let newer = DataDirectory::open(home.path(), "a").err().unwrap();
+        assert!(
+            newer
+                .to_string()
+                .contains("format version 2; this program reads up to 1"),
+            "{newer}"
+        );
+        fs::write(&file, &text[..text.len() / 2]).unwrap();
+        assert!(matches!(
+            DataDirectory::open(home.path(), "a").err(),
+            Some(LogError::Damaged { .. })
+        ));
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(home.path().join("log")).unwrap();
+        assert!(matches!(
+            DataDirectory::open(home.path(), "a").err(),
+            Some(LogError::Damaged { .. })
+        ));
+    }
+}

@@ -1,0 +1,166 @@
+//! What the log does by itself now and then: purge what is no longer needed, delete expired keys, let dead rows go.
+//!
+//! Deleting an expired key is a logged entry like any other, proposed by the leader, so every replica deletes it at the
+//! same place. Nothing is proposed unless something is due.
+
+use super::{
+    mailbox::{Mailbox, Outcome, Ticket},
+    progress::Progress,
+    queue::Queue,
+    raft::RaftNode,
+};
+use crate::{
+    error::StoreError, fail, limits::EXPIRE_SWEEP_KEYS_MAX, replica::ProposalBuilder, resp::Reply,
+    session::Stats, store::Store, time::now_ms,
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::MissedTickBehavior;
+
+const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// Sweep intervals between two looks at the size of the log, and at dead namespaces.
+const PURGE_TICKS: u64 = 10;
+const COLLECT_TICKS: u64 = 100;
+
+/// See the module.
+pub(super) struct Maintenance {
+    store: Arc<Store>,
+    progress: Arc<Progress>,
+    queue: Arc<Queue>,
+    stats: Arc<Stats>,
+    log_retain_bytes: u64,
+    mailbox: Arc<Mailbox>,
+    /// `next_namespace` when dead ones were last looked for.
+    collected: u32,
+}
+
+impl Maintenance {
+    pub(super) fn new(
+        store: Arc<Store>,
+        progress: Arc<Progress>,
+        queue: Arc<Queue>,
+        stats: Arc<Stats>,
+        log_retain_bytes: u64,
+    ) -> Self {
+        Maintenance {
+            store,
+            progress,
+            queue,
+            stats,
+            log_retain_bytes,
+            mailbox: Mailbox::new(),
+            collected: 0,
+        }
+    }
+
+    /// Runs until aborted.
+    pub(super) async fn run(mut self, raft: RaftNode) {
+        let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tick in 0_u64.. {
+            interval.tick().await;
+            self.sweep().await;
+            if tick % PURGE_TICKS == 0 {
+                self.progress
+                    .status
+                    .log_bytes
+                    .store(raft.log_bytes(), Ordering::Relaxed);
+                if let Err(error) = raft.purge(self.log_retain_bytes).await {
+                    tracing::error!(%error, "cannot purge the log");
+                }
+            }
+            if tick % COLLECT_TICKS == 0 {
+                self.collect().await;
+            }
+        }
+    }
+
+    /// Deletes expired keys until none is due.
+    async fn sweep(&self) {
+        while self.progress.can_read() && self.is_something_due().await {
+            let ticket = Ticket {
+                mailbox: Arc::clone(&self.mailbox),
+                id: 0,
+            };
+            if self
+                .queue
+                .submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket)
+                .is_err()
+            {
+                return;
+            }
+            let mut outcomes = Vec::new();
+            while outcomes.is_empty() {
+                self.mailbox.wait().await;
+                self.mailbox.drain(&mut outcomes);
+            }
+            let deleted = outcomes.iter().map(|(_, outcome)| deleted(outcome)).sum();
+            Stats::add(&self.stats.expired_keys, deleted);
+            if deleted < u64::from(EXPIRE_SWEEP_KEYS_MAX) {
+                return;
+            }
+        }
+    }
+
+    async fn is_something_due(&self) -> bool {
+        let expires = self
+            .store
+            .published()
+            .state()
+            .databases()
+            .iter()
+            .any(|database| database.expires > 0);
+        if !expires {
+            return false;
+        }
+        let next = self.off_thread(|store| store.next_expiry()).await;
+        next.flatten().is_some_and(|expires_at| expires_at <= now_ms())
+    }
+
+    /// Lets compaction drop the rows of flushed databases.
+    async fn collect(&mut self) {
+        let next_namespace = self.store.published().state().next_namespace;
+        if next_namespace == self.collected {
+            return;
+        }
+        // Again next time unless the flushed state already knows of all of them.
+        let flushed = self.off_thread(|store| {
+            let flushed = store.flushed()?;
+            store.collect_dead_namespaces()?;
+            Ok(flushed)
+        });
+        if let Some(flushed) = flushed.await
+            && flushed == self.store.applied()
+        {
+            self.collected = next_namespace;
+        }
+    }
+
+    /// Runs what may wait for the disk away from the raft thread. A store that fails stops the process.
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<T> {
+        let store = Arc::clone(&self.store);
+        match tokio::task::spawn_blocking(move || run(&store)).await {
+            Ok(Ok(value)) => Some(value),
+            Ok(Err(error)) => fail::stop_the_process(&format!("the store failed: {error}")),
+            Err(error) => {
+                tracing::error!(%error, "maintenance failed");
+                None
+            }
+        }
+    }
+}
+
+fn deleted(outcome: &Outcome) -> u64 {
+    match outcome {
+        Outcome::Applied(replies) => match replies.first() {
+            Some(Reply::Int(count)) => u64::try_from(*count).unwrap_or(0),
+            _ => 0,
+        },
+        Outcome::NotDone(_) | Outcome::Unknown(_) => 0,
+    }
+}

@@ -1,0 +1,35 @@
+//! Where entries come from: the write path from a proposal to its outcome, and what keeps it durable.
+//!
+//! ```text
+//!  network thread ─ submit ─▶ queue ─▶ batcher ─▶ openraft ─▶ log-writer (fsync) ─▶ openraft ─▶ apply thread
+//!        ▲                    (bounded)  (raft thread)           (segment/)       (committed)     │ one batch
+//!        └──────────── mailbox ◀── one wake per network thread and chunk ◀── outbox ◀─────────────┘
+//! ```
+//!
+//! `segment/` is the durable log, `raft/` is all that knows openraft, `handle.rs` is what everyone else uses.
+//!
+//! **Invariants.**
+//! * An outcome of `Applied` is sent only after the entry is durable on a majority and its batch is published.
+//! * Each proposal gets exactly one outcome; `NotDone` only if it can never be applied, `Unknown` when in doubt.
+//! * Proposals of one submitter are applied in the order in which they were submitted.
+//! * Nothing waits for a timer on the way, and every queue is bounded.
+
+mod batch;
+mod error;
+mod handle;
+mod identity;
+mod mailbox;
+mod maintenance;
+mod progress;
+mod queue;
+mod raft;
+pub mod segment;
+
+pub use error::LogError;
+pub use handle::{LogHandle, LogOptions};
+pub use identity::{DataDirectory, Identity};
+pub use mailbox::{Mailbox, Outcome, Ticket};
+pub use queue::Refused;
+
+#[cfg(test)]
+mod tests;

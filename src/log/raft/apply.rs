@@ -1,0 +1,137 @@
+//! The apply thread: the only one that writes to the store.
+//!
+//! It takes chunks of entries, runs them in one batch, commits it, publishes what was applied and only then completes the
+//! responders, right here: the replies do not travel through the raft runtime.
+
+use super::{
+    membership,
+    types::{RaftEntry, RaftStoredMembership, Response, position},
+};
+use crate::{
+    error::StoreError,
+    fail,
+    log::{mailbox::Outbox, progress::Progress},
+    replica::Replica,
+};
+use crossbeam::channel::{Receiver, Sender, bounded};
+use openraft::{EntryPayload, storage::ApplyResponder};
+use parking_lot::Mutex;
+use std::{io, path::PathBuf, sync::Arc, thread::JoinHandle};
+use tokio::sync::oneshot;
+
+/// Jobs that may wait; the state machine hands over no more than this before it waits itself.
+pub(super) const JOBS_MAX: usize = 2;
+
+/// An entry and who waits for it on this node.
+pub(super) type Work = (RaftEntry, Option<ApplyResponder<super::Types>>);
+
+/// What the thread is asked to do; `done` is told when it is.
+pub(super) enum Job {
+    Entries {
+        entries: Vec<Work>,
+        done: oneshot::Sender<()>,
+    },
+    Install {
+        directory: PathBuf,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Starts the thread; it ends when the sender and its clones are gone.
+pub(super) fn start(replica: Replica, progress: Arc<Progress>) -> io::Result<(Sender<Job>, JoinHandle<()>)> {
+    let (jobs, todo) = bounded(JOBS_MAX);
+    let applier = Applier {
+        replica,
+        progress,
+        outbox: Arc::new(Mutex::new(Outbox::default())),
+    };
+    let thread = std::thread::Builder::new()
+        .name("apply".into())
+        .spawn(move || applier.run(&todo))?;
+    Ok((jobs, thread))
+}
+
+struct Applier {
+    replica: Replica,
+    progress: Arc<Progress>,
+    /// One for the life of the thread: entries that end up in one chunk share their wakes.
+    outbox: Arc<Mutex<Outbox>>,
+}
+
+impl Applier {
+    fn run(&self, todo: &Receiver<Job>) {
+        for job in todo {
+            let (result, done) = match job {
+                Job::Entries { entries, done } => (self.entries(entries), done),
+                Job::Install { directory, done } => (self.install(&directory), done),
+            };
+            if let Err(error) = result {
+                fail::stop_the_process(&format!("cannot apply the log: {error}"));
+            }
+            // The state machine may be gone at shutdown.
+            let _ = done.send(());
+        }
+    }
+
+    fn entries(&self, entries: Vec<Work>) -> Result<(), StoreError> {
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() {
+            self.batch(&mut entries)?;
+        }
+        Ok(())
+    }
+
+    /// Applies entries until the batch is full, commits, answers.
+    fn batch(&self, entries: &mut impl Iterator<Item = Work>) -> Result<(), StoreError> {
+        let mut txn = self.replica.begin();
+        let mut answers = Vec::new();
+        let mut last = None;
+        for (entry, responder) in entries.by_ref() {
+            let at = position(&entry.log_id);
+            let replies = match entry.payload {
+                EntryPayload::Blank => {
+                    self.replica.advance(&mut txn, at);
+                    Vec::new()
+                }
+                EntryPayload::Normal(payload) => self.replica.apply(&mut txn, at, &payload.0)?,
+                EntryPayload::Membership(membership) => {
+                    let stored = RaftStoredMembership::new(Some(entry.log_id), membership);
+                    self.replica
+                        .membership(&mut txn, at, membership::encode_stored(&stored));
+                    Vec::new()
+                }
+            };
+            last = Some(at);
+            if let Some(responder) = responder {
+                answers.push((responder, replies));
+            }
+            if Replica::is_full(&txn) {
+                break;
+            }
+        }
+        fail::point("apply.before");
+        txn.commit()?;
+        fail::point("apply.after");
+        if let Some(last) = last {
+            self.progress.applied(last);
+        }
+        for (responder, replies) in answers {
+            responder.send(Response {
+                replies,
+                outbox: Some(Arc::clone(&self.outbox)),
+            });
+        }
+        self.outbox.lock().deliver();
+        Ok(())
+    }
+
+    fn install(&self, directory: &std::path::Path) -> Result<(), StoreError> {
+        fail::point("snapshot.install");
+        let store = self.replica.store();
+        store.install(directory)?;
+        if let Some(applied) = store.applied() {
+            self.progress.applied(applied);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,20 @@
+//! All that knows openraft: its type parameters, its view of the log and of the state machine, a node of it.
+//!
+//! **Invariant:** no openraft type leaves this module; `RaftNode` and `Verdict` are what the rest of `log/` sees.
+
+mod apply;
+mod log_store;
+mod membership;
+mod network;
+mod node;
+mod responder;
+mod snapshots;
+mod state_machine;
+mod types;
+
+pub use node::{RaftNode, RaftParts, Verdict};
+pub use snapshots::Snapshots;
+use types::Types;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! A raft node: starts openraft on our stores, founds the cluster when there is none, and wraps what is done with it.
+
+use super::{
+    Types, apply,
+    log_store::LogStore,
+    network::NoNetwork,
+    responder::Fan,
+    snapshots::Snapshots,
+    state_machine::StateMachine,
+    types::{Payload, Peer, Response},
+};
+use crate::{
+    fail,
+    log::{LogError, mailbox::Outbox, progress::Progress, segment::SegmentLog},
+    replica::{Applied, Replica},
+};
+use bytes::Bytes;
+use openraft::{
+    Config, Raft, ServerState, SnapshotPolicy, async_runtime::WatchReceiver, errors::ClientWriteError,
+    raft::ClientWriteResult,
+};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// What became of a proposed entry.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Committed and applied here; outcomes go into the outbox, which the apply thread delivers.
+    Applied {
+        replies: Applied,
+        outbox: Arc<Mutex<Outbox>>,
+    },
+    /// It did not get into the log.
+    NotProposed,
+    /// It got into this node's log, but whether it stays is for another leader to say.
+    Lost,
+}
+
+/// What a node is made of.
+pub struct RaftParts {
+    pub node_id: u64,
+    pub log: Arc<SegmentLog>,
+    pub replica: Replica,
+    pub snapshots: Arc<Snapshots>,
+    pub progress: Arc<Progress>,
+}
+
+/// See the module. Clones are handles of the same node.
+#[derive(Clone)]
+pub struct RaftNode {
+    raft: Raft<Types, StateMachine>,
+    progress: Arc<Progress>,
+    log: Arc<SegmentLog>,
+}
+
+/// How long a snapshot may take before somebody who waits for it is told so.
+const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(600);
+
+impl RaftNode {
+    /// Starts a node inside the current runtime; returns it with its apply thread.
+    pub(in crate::log) async fn start(parts: RaftParts) -> Result<(Self, JoinHandle<()>), LogError> {
+        let RaftParts {
+            node_id,
+            log,
+            replica,
+            snapshots,
+            progress,
+        } = parts;
+        let store = Arc::clone(replica.store());
+        if let Some(applied) = store.applied() {
+            progress.applied(applied);
+        }
+        let (jobs, thread) = apply::start(replica, Arc::clone(&progress)).map_err(failed)?;
+        let state_machine = StateMachine {
+            store,
+            snapshots,
+            jobs,
+            progress: Arc::clone(&progress),
+        };
+        let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
+        let config = Arc::new(config().validate().map_err(failed)?);
+        let raft = Raft::new(node_id, config, NoNetwork, log_store, state_machine)
+            .await
+            .map_err(failed)?;
+        let node = RaftNode { raft, progress, log };
+        tokio::spawn(node.clone().watch_leadership(node_id));
+        node.found_or_lead(node_id).await?;
+        Ok((node, thread))
+    }
+
+    /// A new node founds a cluster of itself; a sole voter needs nobody's leave to lead.
+    async fn found_or_lead(&self, node_id: u64) -> Result<(), LogError> {
+        if !self.raft.is_initialized().await.map_err(failed)? {
+            let members = BTreeMap::from([(node_id, Peer::default())]);
+            return self.raft.initialize(members).await.map_err(failed);
+        }
+        if self.raft.voter_ids().eq([node_id]) {
+            self.raft.trigger().elect(false).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps `Progress` and the status current; a raft core that fails stops the process.
+    async fn watch_leadership(self, node_id: u64) {
+        let mut metrics = self.raft.server_metrics();
+        let state = self.raft.metrics();
+        loop {
+            let seen = metrics.borrow_watched().clone();
+            let term = seen.vote.leader_id.term;
+            let leads = seen.state == ServerState::Leader && seen.vote.committed;
+            let status = &self.progress.status;
+            status.term.store(term, Ordering::Relaxed);
+            let leader = seen.current_leader.unwrap_or(0);
+            status.leader_id.store(leader, Ordering::Relaxed);
+            self.progress
+                .set_leader_term(if leads && leader == node_id { term } else { 0 });
+            // What waits for room must be told that nothing will land any more.
+            self.progress.ring();
+            if metrics.changed().await.is_err() {
+                break;
+            }
+        }
+        self.progress.set_leader_term(0);
+        self.progress.ring();
+        if let Err(fatal) = &state.borrow_watched().running_state
+            && !matches!(fatal, openraft::errors::Fatal::Stopped)
+        {
+            fail::stop_the_process(&format!("the raft core failed: {fatal}"));
+        }
+    }
+
+    /// Proposes an entry; `then` gets the verdict, or is dropped when the node stops before there is one.
+    pub(in crate::log) async fn propose(&self, payload: Bytes, then: impl FnOnce(Verdict) + Send + 'static) {
+        let fan = Fan::new(move |result: ClientWriteResult<Types>| then(verdict(result)));
+        // On an error the responder is dropped, and with it `then`.
+        let _ = self.raft.client_write_ff(Payload(payload), Some(fan)).await;
+    }
+
+    /// Makes a snapshot of at least everything applied when it was called; the log may then be purged up to it.
+    pub(in crate::log) async fn snapshot(&self) -> Result<(), LogError> {
+        let target = self.progress.status.applied_index.load(Ordering::Acquire);
+        let reached = |index: Option<u64>| index.is_some_and(|index| index >= target);
+        let deadline = tokio::time::Instant::now() + SNAPSHOT_WAIT_MAX;
+        let mut metrics = self.raft.data_metrics();
+        while !reached(metrics.borrow_watched().snapshot.as_ref().map(|id| id.index)) {
+            // Ignored while one is being built; that one may be too old, hence the loop.
+            self.raft.trigger().snapshot().await.map_err(failed)?;
+            let again = tokio::time::Instant::now() + Duration::from_millis(200);
+            while tokio::time::Instant::now() < again
+                && !reached(metrics.borrow_watched().snapshot.as_ref().map(|id| id.index))
+            {
+                match tokio::time::timeout_at(again, metrics.changed()).await {
+                    Ok(Err(closed)) => return Err(failed(closed)),
+                    Ok(Ok(())) | Err(_) => {}
+                }
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(LogError::Raft("the snapshot takes too long".into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of log segments while at least `keep_bytes` of log stay; snapshots first if that is needed for it.
+    pub(in crate::log) async fn purge(&self, keep_bytes: u64) -> Result<(), LogError> {
+        let Some(point) = self.log.purge_point(keep_bytes) else {
+            return Ok(());
+        };
+        let snapshot = self
+            .raft
+            .data_metrics()
+            .borrow_watched()
+            .snapshot
+            .as_ref()
+            .map(|id| id.index);
+        if snapshot.is_none_or(|index| index < point) {
+            self.snapshot().await?;
+        }
+        self.raft.trigger().purge_log(point).await.map_err(failed)
+    }
+
+    /// Bytes of log on disk.
+    pub(in crate::log) fn log_bytes(&self) -> u64 {
+        self.log.bytes()
+    }
+
+    /// Stops the core; entries that were queued get no verdict.
+    pub(in crate::log) async fn shutdown(&self) {
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(%error, "raft core did not stop cleanly");
+        }
+    }
+}
+
+fn config() -> Config {
+    Config {
+        cluster_name: "flotilla".into(),
+        heartbeat_interval: 250,
+        election_timeout_min: 1000,
+        election_timeout_max: 2000,
+        // Snapshots and purges are ours to start: openraft counts entries, disks have bytes.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        replication_lag_threshold: u64::MAX,
+        // A restarted node is a leader only by a new term: the first entry of that term says when it may serve.
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    }
+}
+
+fn verdict(result: ClientWriteResult<Types>) -> Verdict {
+    match result {
+        Ok(response) => {
+            let Response { replies, outbox } = response.data;
+            match outbox {
+                Some(outbox) => Verdict::Applied { replies, outbox },
+                None => Verdict::Lost,
+            }
+        }
+        Err(ClientWriteError::ForwardToLeader(_)) => Verdict::NotProposed,
+        Err(_) => Verdict::Lost,
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> LogError {
+    LogError::Raft(error.to_string())
+}

@@ -1,0 +1,133 @@
+//! The snapshots of a data directory: checkpoints of the store in `snapshot/<index>`, only the newest is kept.
+//!
+//! A checkpoint is built beside its name and renamed, so what has a number for a name is whole. Making one first flushes
+//! the store's memtables, so the log may be purged up to where it stands.
+
+use super::{
+    membership,
+    types::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles, log_id},
+};
+use crate::{
+    error::StoreError,
+    fail,
+    store::{Checkpoint, Store},
+};
+use parking_lot::Mutex;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Builds, finds and removes snapshots. One builder at a time works on a directory.
+pub struct Snapshots {
+    directory: PathBuf,
+    store: Arc<Store>,
+    current: Mutex<Option<Checkpoint>>,
+    building: Mutex<()>,
+}
+
+impl Snapshots {
+    /// Finds the newest snapshot in `directory` and removes everything else there.
+    pub fn open(directory: &Path, store: Arc<Store>) -> Result<Self, StoreError> {
+        fs::create_dir_all(directory).map_err(|e| StoreError::io("create snapshot directory", &e))?;
+        let newest = numbered(directory)?.into_iter().max();
+        let current = match &newest {
+            Some((_, path)) => Some(Store::read_checkpoint(path)?),
+            None => None,
+        };
+        let snapshots = Snapshots {
+            directory: directory.to_path_buf(),
+            store,
+            current: Mutex::new(current),
+            building: Mutex::new(()),
+        };
+        snapshots.remove_all_but(newest.as_ref().map(|(_, path)| path.as_path()))?;
+        Ok(snapshots)
+    }
+
+    /// Makes a snapshot of what is applied now; blocks for the flush.
+    pub(super) fn build(&self) -> Result<RaftSnapshot, StoreError> {
+        let _one_at_a_time = self.building.lock();
+        fail::point("snapshot.build");
+        let target = self.directory.join("new");
+        remove(&target)?;
+        let made = self.store.checkpoint(&target)?;
+        let name = made.position.map_or(0, |position| position.index).to_string();
+        let directory = self.directory.join(name);
+        // The same index is the same state: the one that is there stays.
+        match directory.exists() {
+            true => remove(&target)?,
+            false => fs::rename(&target, &directory)
+                .and_then(|()| fs::File::open(&self.directory)?.sync_all())
+                .map_err(|e| StoreError::io("rename snapshot", &e))?,
+        }
+        fail::point("snapshot.built");
+        let checkpoint = Checkpoint {
+            directory: directory.clone(),
+            ..made
+        };
+        *self.current.lock() = Some(checkpoint.clone());
+        self.remove_all_but(Some(&directory))?;
+        to_raft(&checkpoint)
+    }
+
+    /// The newest snapshot, if there is one.
+    pub(super) fn current(&self) -> Result<Option<RaftSnapshot>, StoreError> {
+        let current = self.current.lock().clone();
+        current.as_ref().map(to_raft).transpose()
+    }
+
+    fn remove_all_but(&self, keep: Option<&Path>) -> Result<(), StoreError> {
+        for entry in read(&self.directory)? {
+            if Some(entry.as_path()) != keep {
+                remove(&entry)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn to_raft(checkpoint: &Checkpoint) -> Result<RaftSnapshot, StoreError> {
+    let last_membership = membership::decode_stored(checkpoint.membership.as_deref())?;
+    let meta = RaftSnapshotMeta {
+        last_log_id: checkpoint.position.map(log_id),
+        last_membership,
+    };
+    Ok(RaftSnapshot {
+        meta,
+        snapshot: SnapshotFiles {
+            directory: checkpoint.directory.clone(),
+        },
+    })
+}
+
+fn read(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let io = |e: io::Error| StoreError::io("read snapshot directory", &e);
+    fs::read_dir(directory)
+        .map_err(io)?
+        .map(|entry| entry.map(|entry| entry.path()).map_err(io))
+        .collect()
+}
+
+fn numbered(directory: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
+    let number = |path: &PathBuf| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse().ok())
+    };
+    Ok(read(directory)?
+        .into_iter()
+        .filter_map(|path| Some((number(&path)?, path)))
+        .collect())
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    };
+    removed.map_err(|e| StoreError::io("remove old snapshot", &e))
+}

@@ -1,0 +1,143 @@
+//! openraft's view of the store: hands entries to the apply thread, builds and installs snapshots.
+
+use super::{
+    Types,
+    apply::{JOBS_MAX, Job, Work},
+    membership,
+    snapshots::Snapshots,
+    types::{RaftLogId, RaftSnapshot, RaftSnapshotMeta, RaftStoredMembership, SnapshotFiles, log_id},
+};
+use crate::{log::progress::Progress, store::Store};
+use crossbeam::channel::Sender;
+use futures::{Stream, TryStreamExt};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    storage::{EntryResponder, RaftStateMachine},
+};
+use std::{collections::VecDeque, io, path::PathBuf, sync::Arc};
+use tokio::sync::oneshot;
+
+/// Payload bytes handed to the apply thread at a time.
+const CHUNK_BYTES_MAX: usize = 4 << 20;
+/// Entries handed to the apply thread at a time.
+const CHUNK_ENTRIES_MAX: usize = 1024;
+
+/// See the module.
+pub struct StateMachine {
+    pub(super) store: Arc<Store>,
+    pub(super) snapshots: Arc<Snapshots>,
+    pub(super) jobs: Sender<Job>,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl StateMachine {
+    fn hand_over(&self, make: impl FnOnce(oneshot::Sender<()>) -> Job) -> io::Result<oneshot::Receiver<()>> {
+        let (done, wait) = oneshot::channel();
+        self.jobs.send(make(done)).map_err(|_| ended())?;
+        Ok(wait)
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the apply thread has ended")
+}
+
+impl RaftStateMachine<Types> for StateMachine {
+    type SnapshotData = SnapshotFiles;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<RaftLogId>, RaftStoredMembership)> {
+        let bytes = self.store.membership().map_err(io::Error::other)?;
+        let membership = membership::decode_stored(bytes.as_deref()).map_err(io::Error::other)?;
+        Ok((self.store.applied().map(log_id), membership))
+    }
+
+    /// Returns when all entries are applied and answered; while a chunk is applied the next one is read.
+    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
+    {
+        let mut waits = VecDeque::with_capacity(JOBS_MAX);
+        loop {
+            let (chunk, more) = next_chunk(&mut entries).await?;
+            if !chunk.is_empty() {
+                waits.push_back(self.hand_over(|done| Job::Entries { entries: chunk, done })?);
+            }
+            while !waits.is_empty() && (!more || waits.len() >= JOBS_MAX) {
+                if let Some(wait) = waits.pop_front() {
+                    wait.await.map_err(|_| ended())?;
+                    // Here, not on the apply thread: this wakes a task of this very runtime.
+                    self.progress.ring();
+                }
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder {
+            snapshots: Arc::clone(&self.snapshots),
+        }
+    }
+
+    async fn install_snapshot(&mut self, meta: &RaftSnapshotMeta, snapshot: SnapshotFiles) -> io::Result<()> {
+        let directory: PathBuf = snapshot.directory;
+        self.hand_over(|done| Job::Install { directory, done })?
+            .await
+            .map_err(|_| ended())?;
+        if self.store.applied().map(log_id) != meta.last_log_id {
+            return Err(io::Error::other(
+                "the installed snapshot is not the one it was said to be",
+            ));
+        }
+        // Of our own files: what was received may be removed, and this one is what `get_current_snapshot` answers.
+        build(&self.snapshots).await?;
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<RaftSnapshot>> {
+        self.snapshots.current().map_err(io::Error::other)
+    }
+}
+
+/// Entries up to the bounds of a chunk, and whether there may be more.
+async fn next_chunk<S>(entries: &mut S) -> io::Result<(Vec<Work>, bool)>
+where
+    S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
+{
+    let (mut chunk, mut bytes) = (Vec::new(), 0_usize);
+    while let Some((entry, responder)) = entries.try_next().await? {
+        if let EntryPayload::Normal(payload) = &entry.payload {
+            bytes = bytes.saturating_add(payload.0.len());
+        }
+        chunk.push((entry, responder));
+        if bytes >= CHUNK_BYTES_MAX || chunk.len() >= CHUNK_ENTRIES_MAX {
+            return Ok((chunk, true));
+        }
+    }
+    Ok((chunk, false))
+}
+
+/// Builds a snapshot off the runtime's thread.
+async fn build(snapshots: &Arc<Snapshots>) -> io::Result<RaftSnapshot> {
+    let snapshots = Arc::clone(snapshots);
+    tokio::task::spawn_blocking(move || snapshots.build())
+        .await
+        .map_err(io::Error::other)?
+        .map_err(io::Error::other)
+}
+
+/// Makes a checkpoint of the store; it says itself where in the log it stands.
+pub struct SnapshotBuilder {
+    snapshots: Arc<Snapshots>,
+}
+
+impl RaftSnapshotBuilder<Types> for SnapshotBuilder {
+    type SnapshotData = SnapshotFiles;
+
+    async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
+        build(&self.snapshots).await
+    }
+}

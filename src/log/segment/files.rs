@@ -1,0 +1,127 @@
+//! The log-files thread: fills the next segment ahead of need and deletes purged ones, so that the writer does neither.
+
+use super::file::{SegmentFile, sync_directory};
+use crate::{fail, log::LogError};
+use crossbeam::channel::{Receiver, Sender, bounded};
+use std::{
+    collections::VecDeque,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+enum Job {
+    Prepare { serial: u64 },
+    Delete(Vec<Arc<SegmentFile>>),
+}
+
+/// The writer's end of the thread. Dropping it ends the thread after the jobs it has.
+pub(super) struct Files {
+    jobs: Option<Sender<Job>>,
+    prepared: Receiver<Arc<SegmentFile>>,
+    /// Empty segments found at open.
+    ready: VecDeque<Arc<SegmentFile>>,
+    next_serial: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Files {
+    pub(super) fn start(
+        directory: &Path,
+        log_id: [u8; 16],
+        segment_bytes: u32,
+        ready: VecDeque<Arc<SegmentFile>>,
+        next_serial: u64,
+    ) -> Result<Self, LogError> {
+        let (jobs, todo) = bounded(64);
+        let (done, prepared) = bounded(2);
+        let home = directory.to_path_buf();
+        let thread = std::thread::Builder::new()
+            .name("log-files".into())
+            .spawn(move || {
+                for job in todo {
+                    match job {
+                        Job::Prepare { serial } => {
+                            // Nobody waits for it when the log is being closed.
+                            let _ = done.send(prepare(&home, &log_id, serial, segment_bytes));
+                        }
+                        Job::Delete(files) => files.iter().for_each(|file| delete(&home, &file.path)),
+                    }
+                }
+            })
+            .map_err(LogError::io("start thread for", directory))?;
+        let mut files = Files {
+            jobs: Some(jobs),
+            prepared,
+            ready,
+            next_serial,
+            thread: Some(thread),
+        };
+        if files.ready.is_empty() {
+            files.prepare_next();
+        }
+        Ok(files)
+    }
+
+    /// The next segment, durable and empty; waits only if the thread is behind.
+    pub(super) fn next(&mut self) -> Arc<SegmentFile> {
+        let next = match self.ready.pop_front() {
+            Some(file) => file,
+            None => match self.prepared.recv() {
+                Ok(file) => file,
+                Err(_) => fail::stop_the_process("the log-files thread has ended"),
+            },
+        };
+        if self.ready.is_empty() {
+            self.prepare_next();
+        }
+        next
+    }
+
+    /// Deletes segments, in this order.
+    pub(super) fn delete(&self, files: Vec<Arc<SegmentFile>>) {
+        if !files.is_empty() {
+            self.send(Job::Delete(files));
+        }
+    }
+
+    fn prepare_next(&mut self) {
+        let serial = self.next_serial;
+        self.next_serial = serial.saturating_add(1);
+        self.send(Job::Prepare { serial });
+    }
+
+    fn send(&self, job: Job) {
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        if !sent {
+            fail::stop_the_process("the log-files thread has ended");
+        }
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        self.jobs = None;
+        // A thread that waits to hand over a segment sees the closed channel and goes on.
+        self.prepared = crossbeam::channel::never();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn prepare(directory: &Path, log_id: &[u8; 16], serial: u64, bytes: u32) -> Arc<SegmentFile> {
+    match SegmentFile::create(directory, log_id, serial, bytes) {
+        Ok(file) => file,
+        Err(error) => fail::stop_the_process(&format!("cannot prepare a log segment: {error}")),
+    }
+}
+
+fn delete(directory: &Path, path: &PathBuf) {
+    fail::point("log.delete");
+    // One directory sync each: names must go in order, or a crash leaves a gap in the serial numbers.
+    if let Err(error) = fs::remove_file(path).and_then(|()| sync_directory(directory)) {
+        fail::stop_the_process(&format!("cannot delete log segment {}: {error}", path.display()));
+    }
+}

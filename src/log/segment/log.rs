@@ -1,0 +1,180 @@
+//! The log as its users see it.
+
+use super::{
+    file::SegmentOptions,
+    files::Files,
+    hard_state::VoteRecord,
+    open,
+    record::{LogEntry, read_entry},
+    shared::{Shared, Source},
+    writer::{Task, Writer},
+};
+use crate::{log::LogError, store::Position};
+use crossbeam::channel::{Sender, bounded};
+use parking_lot::Mutex;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+/// Runs on the writer thread once what it belongs to is durable. Never runs if that fails: the process stops.
+pub type Done = Box<dyn FnOnce() + Send>;
+
+/// Tasks that may wait for the writer; one more waits for room.
+const TASKS_MAX: usize = 256;
+
+/// See the module. Shared by the raft thread and its readers.
+pub struct SegmentLog {
+    shared: Arc<Mutex<Shared>>,
+    tasks: Sender<Task>,
+    bytes: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SegmentLog {
+    /// Opens or creates the log in `directory` and starts its threads.
+    pub fn open(directory: &Path, options: &SegmentOptions) -> Result<Self, LogError> {
+        let opened = open::open(directory, options)?;
+        let bytes = Arc::new(AtomicU64::new(opened.index.bytes()));
+        let shared = Arc::new(Mutex::new(Shared::new(
+            options.cache_bytes,
+            opened.last,
+            opened.state.purged,
+            opened.state.vote,
+            opened.index,
+        )));
+        let files = Files::start(
+            directory,
+            opened.state.log_id,
+            options.segment_bytes,
+            opened.ready,
+            opened.next_serial,
+        )?;
+        // What a crash between purge marker and deletion left.
+        files.delete(shared.lock().index.take_empty());
+        let writer = Writer {
+            directory: directory.to_path_buf(),
+            state: opened.state,
+            shared: Arc::clone(&shared),
+            bytes: Arc::clone(&bytes),
+            files,
+            file: opened.file,
+            offset: opened.offset,
+            buffer: Vec::new(),
+            group: Default::default(),
+        };
+        let (tasks, queue) = bounded(TASKS_MAX);
+        let thread = std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || writer.run(&queue))
+            .map_err(LogError::io("start thread for", directory))?;
+        Ok(SegmentLog {
+            shared,
+            tasks,
+            bytes,
+            thread: Some(thread),
+        })
+    }
+
+    /// Appends entries that follow the last one. They can be read at once; `done` runs when they are durable.
+    pub fn append(&self, entries: Vec<LogEntry>, done: Done) -> Result<(), LogError> {
+        let Some(batch) = self.shared.lock().append(&entries) else {
+            return Err(LogError::Raft(
+                "appended entries do not follow the last one".into(),
+            ));
+        };
+        self.send(Task::Append { entries, batch, done })
+    }
+
+    /// Removes what follows `last` (`None`: everything).
+    pub fn truncate_after(&self, last: Option<Position>, done: Done) -> Result<(), LogError> {
+        self.shared.lock().truncate_after(last);
+        let first = last.map_or(0, |last| last.index.saturating_add(1));
+        self.send(Task::Truncate { first, done })
+    }
+
+    /// Forgets entries up to `upto`; whole segments of them are deleted.
+    pub fn purge(&self, upto: Position, done: Done) -> Result<(), LogError> {
+        self.send(Task::Purge { upto, done })
+    }
+
+    /// Replaces the vote.
+    pub fn save_vote(&self, vote: VoteRecord, done: Done) -> Result<(), LogError> {
+        self.send(Task::Vote { vote, done })
+    }
+
+    /// The durable vote.
+    pub fn vote(&self) -> Option<VoteRecord> {
+        self.shared.lock().vote
+    }
+
+    /// The last entry purged and the last entry there is (the former if all are purged).
+    pub fn state(&self) -> (Option<Position>, Option<Position>) {
+        let shared = self.shared.lock();
+        (shared.purged, shared.last)
+    }
+
+    /// Entries from `start` to before `end`, as far as there are any; stops after `bytes_max` bytes, but not before
+    /// the first entry.
+    pub fn read(&self, start: u64, end: u64, bytes_max: usize) -> Result<Vec<LogEntry>, LogError> {
+        let (first, past) = self.shared.lock().range();
+        let mut entries = Vec::new();
+        let mut bytes = 0_usize;
+        for index in start.max(first)..end.min(past) {
+            let source = self.shared.lock().source(index);
+            let entry = match source {
+                Some(Source::Memory(entry)) => entry,
+                Some(Source::Disk(file, location)) => {
+                    let record = open::read_at(&file, location)
+                        .map_err(LogError::io("read log segment", &file.path))?;
+                    match read_entry(&record, file.salt) {
+                        Some((entry, _)) if entry.index == index => entry,
+                        _ => {
+                            let offset = u64::from(location.offset);
+                            let detail = format!("entry {index} does not read back as written");
+                            return Err(LogError::damaged(&file.path, offset, detail));
+                        }
+                    }
+                }
+                // Purged or truncated since the range was taken.
+                None => break,
+            };
+            bytes = bytes.saturating_add(entry.payload.len());
+            if bytes > bytes_max && !entries.is_empty() {
+                break;
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    /// Bytes written into the segments that exist.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The highest index whose purge frees whole segments while at least `keep_bytes` of log stay.
+    pub fn purge_point(&self, keep_bytes: u64) -> Option<u64> {
+        self.shared.lock().index.purge_point(keep_bytes)
+    }
+
+    fn send(&self, task: Task) -> Result<(), LogError> {
+        self.tasks
+            .send(task)
+            .map_err(|_| LogError::Raft("the log is closed".into()))
+    }
+}
+
+impl Drop for SegmentLog {
+    /// Writes what is queued and ends the threads.
+    fn drop(&mut self) {
+        let _ = self.tasks.send(Task::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What callers, readers and the writer thread of one log share: the entries in memory and where the others are.
+
+use super::{
+    hard_state::VoteRecord,
+    index::{Index, Location},
+    record::LogEntry,
+};
+use crate::store::Position;
+use std::{collections::VecDeque, sync::Arc};
+
+/// Memory taken by an entry beside its payload, roughly.
+const ENTRY_COST_BYTES: usize = 96;
+
+/// Behind the log's one lock, which is never held across I/O.
+#[derive(Debug)]
+pub(super) struct Shared {
+    cache: VecDeque<Cached>,
+    cache_bytes: usize,
+    cache_bytes_max: usize,
+    next_batch: u64,
+    durable_batch: u64,
+    pub(super) last: Option<Position>,
+    pub(super) purged: Option<Position>,
+    pub(super) vote: Option<VoteRecord>,
+    pub(super) index: Index,
+}
+
+#[derive(Debug)]
+struct Cached {
+    entry: LogEntry,
+    batch: u64,
+}
+
+/// Where to get one entry from.
+pub(super) enum Source {
+    Memory(LogEntry),
+    Disk(Arc<super::file::SegmentFile>, Location),
+}
+
+impl Shared {
+    pub(super) fn new(
+        cache_bytes_max: usize,
+        last: Option<Position>,
+        purged: Option<Position>,
+        vote: Option<VoteRecord>,
+        index: Index,
+    ) -> Self {
+        Shared {
+            cache: VecDeque::new(),
+            cache_bytes: 0,
+            cache_bytes_max,
+            next_batch: 1,
+            durable_batch: 0,
+            last,
+            purged,
+            vote,
+            index,
+        }
+    }
+
+    /// Makes entries readable; returns the number of their batch. `None`: they do not follow the last one.
+    pub(super) fn append(&mut self, entries: &[LogEntry]) -> Option<u64> {
+        let mut expected = self.last.map(|last| last.index.saturating_add(1));
+        for entry in entries {
+            if expected.is_some_and(|expected| expected != entry.index) {
+                return None;
+            }
+            expected = Some(entry.index.saturating_add(1));
+        }
+        let batch = self.next_batch;
+        self.next_batch = batch.saturating_add(1);
+        for entry in entries {
+            self.cache_bytes = self
+                .cache_bytes
+                .saturating_add(entry.payload.len().saturating_add(ENTRY_COST_BYTES));
+            self.last = Some(Position {
+                term: entry.term,
+                index: entry.index,
+            });
+            self.cache.push_back(Cached {
+                entry: entry.clone(),
+                batch,
+            });
+        }
+        Some(batch)
+    }
+
+    /// Forgets what follows `last`.
+    pub(super) fn truncate_after(&mut self, last: Option<Position>) {
+        let first = last.map_or(0, |last| last.index.saturating_add(1));
+        while self
+            .cache
+            .back()
+            .is_some_and(|cached| cached.entry.index >= first)
+        {
+            let gone = self.cache.pop_back();
+            self.uncount(gone);
+        }
+        self.last = last.max(self.purged);
+    }
+
+    /// Forgets everything up to `upto`.
+    pub(super) fn purge(&mut self, upto: Position) {
+        self.purged = Some(upto).max(self.purged);
+        while self
+            .cache
+            .front()
+            .is_some_and(|cached| cached.entry.index <= upto.index)
+        {
+            let gone = self.cache.pop_front();
+            self.uncount(gone);
+        }
+        if self.last.is_none_or(|last| last.index < upto.index) {
+            self.last = Some(upto);
+        }
+    }
+
+    /// A batch and all before it are durable: drops old ones of them if the cache is too large.
+    pub(super) fn durable(&mut self, batch: u64) {
+        self.durable_batch = self.durable_batch.max(batch);
+        let durable = self.durable_batch;
+        while self.cache_bytes > self.cache_bytes_max
+            && self.cache.front().is_some_and(|cached| cached.batch <= durable)
+        {
+            let gone = self.cache.pop_front();
+            self.uncount(gone);
+        }
+    }
+
+    /// The first index that can be read and one past the last.
+    pub(super) fn range(&self) -> (u64, u64) {
+        let Some(last) = self.last else { return (0, 0) };
+        let end = last.index.saturating_add(1);
+        let after_purged = self.purged.map_or(0, |purged| purged.index.saturating_add(1));
+        let on_disk = self.index.range().map_or(u64::MAX, |(first, _)| first);
+        let in_memory = self.cache.front().map_or(u64::MAX, |cached| cached.entry.index);
+        (on_disk.min(in_memory).max(after_purged).min(end), end)
+    }
+
+    /// Where the entry is; the caller stays within `range`.
+    pub(super) fn source(&self, index: u64) -> Option<Source> {
+        if let Some(first) = self.cache.front().map(|cached| cached.entry.index)
+            && let Some(at) = index.checked_sub(first)
+            && let Some(cached) = self.cache.get(usize::try_from(at).ok()?)
+        {
+            return Some(Source::Memory(cached.entry.clone()));
+        }
+        let (file, location) = self.index.find(index)?;
+        Some(Source::Disk(Arc::clone(file), location))
+    }
+
+    fn uncount(&mut self, gone: Option<Cached>) {
+        let bytes = gone.map_or(0, |cached| {
+            cached.entry.payload.len().saturating_add(ENTRY_COST_BYTES)
+        });
+        self.cache_bytes = self.cache_bytes.saturating_sub(bytes);
+    }
+}

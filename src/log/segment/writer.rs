@@ -1,0 +1,253 @@
+//! The log-writer thread: takes all that is queued, writes it with one pwrite and one fdatasync, then tells everyone.
+
+use super::{
+    file::SEGMENT_HEADER_BYTES,
+    files::Files,
+    hard_state::{HardState, VoteRecord},
+    index::{Location, SegmentIndex},
+    log::Done,
+    record::{self, LogEntry, OVERHEAD_BYTES, RecordKind},
+    shared::Shared,
+};
+use crate::{fail, store::Position};
+use crossbeam::channel::Receiver;
+use parking_lot::Mutex;
+use std::{
+    io,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Bytes after which a group is written although more is queued.
+const GROUP_BYTES_MAX: usize = 8 << 20;
+
+/// What the writer is asked to do, in order.
+pub(super) enum Task {
+    Append {
+        entries: Vec<LogEntry>,
+        batch: u64,
+        done: Done,
+    },
+    Truncate {
+        first: u64,
+        done: Done,
+    },
+    Vote {
+        vote: VoteRecord,
+        done: Done,
+    },
+    Purge {
+        upto: Position,
+        done: Done,
+    },
+    Stop,
+}
+
+/// State of the thread.
+pub(super) struct Writer {
+    pub(super) directory: PathBuf,
+    pub(super) state: HardState,
+    pub(super) shared: Arc<Mutex<Shared>>,
+    /// Bytes of the whole log, for those who watch.
+    pub(super) bytes: Arc<AtomicU64>,
+    pub(super) files: Files,
+    pub(super) file: Arc<super::file::SegmentFile>,
+    /// All of the current file below is durable.
+    pub(super) offset: u64,
+    pub(super) buffer: Vec<u8>,
+    pub(super) group: Group,
+}
+
+/// What the bytes in the buffer mean once they are durable.
+#[derive(Default)]
+pub(super) struct Group {
+    changes: Vec<Change>,
+    done: Vec<Done>,
+    batch: u64,
+}
+
+enum Change {
+    Entry { index: u64, location: Location },
+    Truncate { first: u64 },
+}
+
+impl Writer {
+    /// Works until `Task::Stop` or until nobody can send any more.
+    pub(super) fn run(mut self, tasks: &Receiver<Task>) {
+        while let Ok(task) = tasks.recv() {
+            let mut next = Some(task);
+            while let Some(task) = next.take() {
+                if !self.take(task) {
+                    self.flush();
+                    return;
+                }
+                if self.buffer.len() < GROUP_BYTES_MAX {
+                    next = tasks.try_recv().ok();
+                }
+            }
+            self.flush();
+        }
+    }
+
+    /// Adds a task to the group, or does it at once; false to stop.
+    fn take(&mut self, task: Task) -> bool {
+        match task {
+            Task::Append { entries, batch, done } => {
+                for entry in &entries {
+                    self.put(
+                        RecordKind::Entry(entry.kind),
+                        entry.index,
+                        entry.term,
+                        &entry.payload,
+                    );
+                }
+                self.group.batch = batch;
+                self.group.done.push(done);
+            }
+            Task::Truncate { first, done } => {
+                fail::point("log.truncate");
+                self.put(RecordKind::Truncation, first, 0, &[]);
+                self.group.done.push(done);
+            }
+            Task::Vote { vote, done } => {
+                self.flush();
+                self.state.vote = Some(vote);
+                self.store_state();
+                self.shared.lock().vote = Some(vote);
+                done();
+            }
+            Task::Purge { upto, done } => {
+                self.flush();
+                self.purge(upto);
+                done();
+            }
+            Task::Stop => return false,
+        }
+        true
+    }
+
+    /// Encodes a record into the buffer, after moving to the next segment if it does not fit.
+    fn put(&mut self, kind: RecordKind, index: u64, term: u64, payload: &[u8]) {
+        let bytes = payload.len().saturating_add(OVERHEAD_BYTES);
+        let at = self.offset.saturating_add(self.buffer.len() as u64);
+        let empty = at == u64::from(SEGMENT_HEADER_BYTES);
+        if !empty && at.saturating_add(bytes as u64) > self.file.capacity {
+            self.flush_records();
+            self.roll();
+        }
+        let at = self.offset.saturating_add(self.buffer.len() as u64);
+        // Offsets fit: a segment holds its capacity or one record, and both are below 4 GiB.
+        let offset = u32::try_from(at).unwrap_or(u32::MAX);
+        let durable_below = u32::try_from(self.offset).unwrap_or(u32::MAX);
+        record::encode(
+            &mut self.buffer,
+            self.file.salt,
+            durable_below,
+            kind,
+            index,
+            term,
+            payload,
+        );
+        self.group.changes.push(match kind {
+            RecordKind::Entry(_) => {
+                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+                Change::Entry {
+                    index,
+                    location: Location { offset, bytes, term },
+                }
+            }
+            RecordKind::Truncation => Change::Truncate { first: index },
+        });
+    }
+
+    /// Makes the group durable and runs its callbacks.
+    fn flush(&mut self) {
+        self.flush_records();
+        if self.group.done.is_empty() {
+            return;
+        }
+        self.shared.lock().durable(self.group.batch);
+        self.group.done.drain(..).for_each(|done| done());
+    }
+
+    /// Makes the buffer durable and publishes where its records are.
+    fn flush_records(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        if let Err(error) = self.write() {
+            fail::stop_the_process(&format!("cannot write log {}: {error}", self.file.path.display()));
+        }
+        self.offset = self.offset.saturating_add(self.buffer.len() as u64);
+        self.bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
+        if self.buffer.capacity() > 2 * GROUP_BYTES_MAX {
+            self.buffer = Vec::new();
+        }
+        self.buffer.clear();
+        let mut shared = self.shared.lock();
+        for change in self.group.changes.drain(..) {
+            match change {
+                Change::Entry { index, location } => shared.index.push(index, location),
+                Change::Truncate { first } => shared.index.truncate(first),
+            }
+        }
+        if let Some(segment) = shared.index.segments.back_mut() {
+            segment.used_bytes = self.offset;
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        fail::io_point("log.append")?;
+        if fail::torn_write() {
+            let half = self.buffer.get(..self.buffer.len() / 2).unwrap_or_default();
+            self.file.file.write_all_at(half, self.offset)?;
+            self.file.file.sync_data()?;
+            std::process::abort();
+        }
+        self.file.file.write_all_at(&self.buffer, self.offset)?;
+        fail::io_point("log.sync")?;
+        self.file.file.sync_data()?;
+        fail::point("log.synced");
+        Ok(())
+    }
+
+    /// Moves to the next segment. Everything in the current one is durable.
+    fn roll(&mut self) {
+        fail::point("log.roll");
+        self.file = self.files.next();
+        self.offset = u64::from(SEGMENT_HEADER_BYTES);
+        self.bytes.fetch_add(self.offset, Ordering::Relaxed);
+        let segment = SegmentIndex::new(Arc::clone(&self.file), self.offset);
+        self.shared.lock().index.segments.push_back(segment);
+    }
+
+    fn purge(&mut self, upto: Position) {
+        if self.state.purged.is_some_and(|purged| purged.index >= upto.index) {
+            return;
+        }
+        self.state.purged = Some(upto);
+        self.store_state();
+        fail::point("log.purge");
+        let (gone, bytes) = {
+            let mut shared = self.shared.lock();
+            shared.purge(upto);
+            shared.index.forget_through(upto.index);
+            (shared.index.take_empty(), shared.index.bytes())
+        };
+        self.bytes.store(bytes, Ordering::Relaxed);
+        self.files.delete(gone);
+    }
+
+    fn store_state(&self) {
+        if let Err(error) = self.state.store(&self.directory) {
+            fail::stop_the_process(&format!(
+                "cannot write log state in {}: {error}",
+                self.directory.display()
+            ));
+        }
+    }
+}

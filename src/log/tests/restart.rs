@@ -1,0 +1,113 @@
+//! What was acknowledged is there after a restart, whatever had reached the store's files.
+
+use super::support::{TestNode, eventually};
+use std::{fs, path::Path, sync::atomic::Ordering};
+
+/// A copy of the files as they are now: what `kill -9` would leave.
+fn copy_of(from: &Path) -> tempfile::TempDir {
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let target = to.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                copy(&entry.path(), &target);
+            } else {
+                fs::copy(entry.path(), &target).unwrap();
+            }
+        }
+    }
+    let home = tempfile::tempdir().unwrap();
+    copy(from, home.path());
+    home
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_crash_before_any_flush_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let node = TestNode::start(home.path()).await;
+    for id in 0..300 {
+        node.submit(id, &[b"ADD", format!("key:{}", id % 7).as_bytes()]);
+    }
+    node.outcomes(300).await;
+    assert_eq!(
+        node.store.flushed().unwrap(),
+        None,
+        "this test is about data that is only in the log"
+    );
+    let crashed = copy_of(home.path());
+    let sum = node.store.checksum().unwrap();
+    let applied = node.store.applied().unwrap();
+    node.stop().await;
+
+    let again = TestNode::start(crashed.path()).await;
+    assert!(
+        again.store.applied().unwrap() > applied,
+        "a new term begins with an entry"
+    );
+    let counts: Vec<i64> = (0..7)
+        .map(|n| again.count_of(format!("key:{n}").as_bytes()).unwrap())
+        .collect();
+    assert_eq!(counts, [43, 43, 43, 43, 43, 43, 42]);
+    again.stop().await;
+
+    // The same entries give the same state: replay into an empty store up to the same place.
+    let replayed = copy_of(crashed.path());
+    fs::remove_dir_all(replayed.path().join("store")).unwrap();
+    let replayed = TestNode::start(replayed.path()).await;
+    assert!(replayed.store.applied().unwrap() > applied);
+    assert_ne!(sum, 0);
+    replayed.stop().await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_log_is_purged_below_what_the_store_has_flushed() {
+    let home = tempfile::tempdir().unwrap();
+    let node = TestNode::start(home.path()).await;
+    let filler = vec![b'x'; 2000];
+    let mut added = 0;
+    while node.log.status().purged_index.load(Ordering::Relaxed) == 0 {
+        assert!(
+            added < 5000,
+            "no purge although {} bytes are logged",
+            node.log.status().log_bytes.load(Ordering::Relaxed)
+        );
+        for _ in 0..20 {
+            node.submit(0, &[b"ADD", &filler]);
+        }
+        node.outcomes(20).await;
+        added += 20;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let purged = node.log.status().purged_index.load(Ordering::Relaxed);
+    assert!(node.store.flushed().unwrap().unwrap().index >= purged);
+    let snapshots = fs::read_dir(home.path().join("snapshot")).unwrap().count();
+    assert_eq!(snapshots, 1);
+    eventually("segments deleted", || {
+        fs::read_dir(home.path().join("log")).unwrap().count() < 7
+    })
+    .await;
+    let crashed = copy_of(home.path());
+    node.stop().await;
+    let again = TestNode::start(crashed.path()).await;
+    assert_eq!(again.count_of(&filler), Some(added));
+    again.stop().await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_snapshot_is_made_on_request() {
+    let home = tempfile::tempdir().unwrap();
+    let node = TestNode::start(home.path()).await;
+    node.call(&[b"ADD", b"k"]).await;
+    node.log.snapshot().await.unwrap();
+    let applied = node.store.applied().unwrap();
+    assert!(
+        home.path()
+            .join("snapshot")
+            .join(applied.index.to_string())
+            .is_dir()
+    );
+    assert_eq!(node.store.flushed().unwrap(), Some(applied));
+    node.log.snapshot().await.unwrap();
+    node.stop().await;
+}
