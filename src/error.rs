@@ -45,17 +45,11 @@ pub mod rocksdb_error {
 impl StoreError {
     /// Bytes that no version of this program wrote.
     pub fn corrupt(what: &'static str, detail: impl Into<String>) -> Self {
-        StoreError::Corrupt {
-            what,
-            detail: detail.into(),
-        }
+        StoreError::Corrupt { what, detail: detail.into() }
     }
 
     /// A file-system operation that failed.
     pub fn io(what: &'static str, error: &std::io::Error) -> Self {
-        StoreError::Io {
-            what,
-            detail: error.to_string(),
-        }
+        StoreError::Io { what, detail: error.to_string() }
     }
 }

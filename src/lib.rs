@@ -2,10 +2,7 @@
 //!
 //! The way of a call through the modules, and which imports which, is in `README.md` ("Code map") and `src/docs/adr`.
 //! Imports point down this list only; `tidy.rs` checks it.
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 pub mod error;
 pub mod limits;
@@ -28,6 +25,6 @@ pub mod fail;
 pub mod log;
 
 pub mod ops;
-//pub mod server;
+pub mod server;
 
-//pub mod node;
+pub mod node;

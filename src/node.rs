@@ -8,7 +8,7 @@ use crate::{
     command::ShutdownMode,
     commands,
     config::{Config, Settings},
-    log::{DataDirectory, LogHandle, LogOptions, SegmentOptions},
+    log::{DataDirectory, LogHandle, LogOptions, segment::SegmentOptions},
     ops,
     server::{Server, Stop, bind_all},
     session::{Clients, LogStatus, Node, NodeIdentity, Stats},
@@ -48,14 +48,14 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     let settings = Settings::clone(&config.settings());
     let listeners = bind_all(&settings.addresses(settings.port), settings.tcp_backlog)
         .map_err(io(format!("listen on port {}", settings.port)))?;
-    let http_listeners =
-        bind_all(&settings.addresses(settings.http_port), 128).map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
+    let http_listeners = bind_all(&settings.addresses(settings.http_port), 128)
+        .map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
     let directory = DataDirectory::open(&settings.data_dir, &settings.node_name)?;
     let store = Arc::new(Store::open(&settings.data_dir.join("store"), store_options(&settings))?);
     let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
     let log = LogHandle::start(LogOptions {
         data_directory: settings.data_dir.clone(),
-        node_id: directory.identity().node_id,
+        node_id: directory.identity.node_id,
         store,
         table: commands::table(),
         status: Arc::clone(&node.log),
@@ -121,7 +121,7 @@ fn node(
     listeners: &[TcpListener],
     started: Instant,
 ) -> Node {
-    let identity = directory.identity();
+    let identity = &directory.identity;
     let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(0, |at| at.port());
     let now = now_ms();
     Node {
@@ -206,7 +206,10 @@ struct Signals {
 impl Signals {
     fn new() -> Result<Self, NodeError> {
         let listen = |kind| signal(kind).map_err(io("listen for signals"));
-        Ok(Signals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Signals {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) -> &'static str {

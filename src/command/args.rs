@@ -58,9 +58,7 @@ impl<'a> Args<'a> {
 
     /// Reads the next word if it is this keyword, whatever its case.
     pub fn take(&mut self, keyword: &str) -> bool {
-        let found = self
-            .peek()
-            .is_some_and(|word| word.eq_ignore_ascii_case(keyword.as_bytes()));
+        let found = self.peek().is_some_and(|word| word.eq_ignore_ascii_case(keyword.as_bytes()));
         if found {
             self.at = self.at.saturating_add(1);
         }
@@ -73,12 +71,13 @@ impl<'a> Args<'a> {
         Ok(parse_i64(word).ok_or_else(ErrorReply::not_integer)?)
     }
 
+    /// The next word as a 32-bit integer, as Redis reads database numbers.
+    pub fn next_i32(&mut self) -> Result<i32> {
+        Ok(i32::try_from(self.next_i64()?).map_err(|_| ErrorReply::not_i32())?)
+    }
+
     /// Anything left over is a syntax error.
     pub fn finish(&self) -> Result<()> {
-        if self.is_empty() {
-            Ok(())
-        } else {
-            Err(ErrorReply::syntax().into())
-        }
+        if self.is_empty() { Ok(()) } else { Err(ErrorReply::syntax().into()) }
     }
 }

@@ -58,20 +58,13 @@ pub fn parse(syntax: &str) -> Option<Vec<Argument>> {
 /// The `arguments` of COMMAND DOCS.
 pub fn reply(arguments: &[Argument]) -> Reply {
     let mut key_specs = 0;
-    Reply::Array(
-        arguments
-            .iter()
-            .map(|argument| one(argument, &mut key_specs))
-            .collect(),
-    )
+    Reply::Array(arguments.iter().map(|argument| one(argument, &mut key_specs)).collect())
 }
 
 fn one(argument: &Argument, key_specs: &mut i64) -> Reply {
     let pair = |key: &'static str, value: Reply| (Reply::bulk(key), value);
-    let mut pairs = vec![
-        pair("name", Reply::bulk(&argument.name)),
-        pair("type", Reply::bulk(argument.kind.name())),
-    ];
+    let mut pairs =
+        vec![pair("name", Reply::bulk(&argument.name)), pair("type", Reply::bulk(argument.kind.name()))];
     if argument.parts.is_empty() && argument.kind != Kind::PureToken {
         pairs.push(pair("display_text", Reply::bulk(&argument.name)));
     }
@@ -267,10 +260,7 @@ mod tests {
         assert_eq!(set[2].kind, Kind::OneOf);
         assert!(set[2].optional);
         let ifeq = &set[2].parts[2];
-        assert_eq!(
-            (ifeq.name.as_str(), ifeq.token.as_deref()),
-            ("comparison-value", Some("IFEQ"))
-        );
+        assert_eq!((ifeq.name.as_str(), ifeq.token.as_deref()), ("comparison-value", Some("IFEQ")));
         assert_eq!(set[3].kind, Kind::PureToken);
 
         let mset = parse("key value [key value ...]").unwrap();

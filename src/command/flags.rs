@@ -28,8 +28,14 @@ impl Flags {
     pub const DANGEROUS: Flags = Flags(1 << 16);
     /// Its category is @keyspace.
     pub const KEYSPACE: Flags = Flags(1 << 17);
+    /// Its category is @connection, whatever its group.
+    pub const CONNECTION: Flags = Flags(1 << 18);
+    /// Its category is @admin, though it has not the flag.
+    pub const ADMIN_CATEGORY: Flags = Flags(1 << 19);
+    /// Saving: refused while a data set is loaded in the background.
+    pub const NO_ASYNC_LOADING: Flags = Flags(1 << 20);
 
-    const NAMES: [(Flags, &'static str); 16] = [
+    const NAMES: [(Flags, &'static str); 17] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),
         (Flags::DENYOOM, "denyoom"),
@@ -41,6 +47,7 @@ impl Flags {
         (Flags::STALE, "stale"),
         (Flags::SKIP_MONITOR, "skip_monitor"),
         (Flags::SKIP_SLOWLOG, "skip_slowlog"),
+        (Flags::NO_ASYNC_LOADING, "no_async_loading"),
         (Flags::FAST, "fast"),
         (Flags::NO_AUTH, "no_auth"),
         (Flags::MOVABLEKEYS, "movablekeys"),
@@ -60,9 +67,6 @@ impl Flags {
 
     /// The names that COMMAND INFO lists.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES
-            .iter()
-            .filter(move |(flag, _)| self.has(*flag))
-            .map(|(_, name)| *name)
+        Self::NAMES.iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| *name)
     }
 }

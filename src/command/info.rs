@@ -5,29 +5,14 @@ use crate::resp::Reply;
 
 /// The ten elements of COMMAND INFO.
 pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
-    let KeyRange {
-        first,
-        last,
-        step,
-        count_at,
-    } = command.keys;
+    let KeyRange { first, last, step, count_at } = command.keys;
     // `numkeys` commands have no plain range.
-    let (first, last, step) = if count_at.is_some() {
-        (0, 0, 0)
-    } else {
-        (first, last, step)
-    };
+    let (first, last, step) = if count_at.is_some() { (0, 0, 0) } else { (first, last, step) };
     let int = |n: i32| Reply::Int(i64::from(n));
-    let subcommands = command
-        .subcommands
-        .iter()
-        .map(|sub| info(Some(command), sub))
-        .collect();
+    let subcommands = command.subcommands.iter().map(|sub| info(Some(command), sub)).collect();
     let flags = command.flags.names().map(Reply::simple).collect();
-    let categories = categories(parent, command)
-        .into_iter()
-        .map(|name| Reply::simple(format!("@{name}")))
-        .collect();
+    let categories =
+        categories(parent, command).into_iter().map(|name| Reply::simple(format!("@{name}"))).collect();
     Reply::Array(vec![
         Reply::bulk(full_name(parent, command)),
         int(command.arity),
@@ -36,7 +21,7 @@ pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
         int(last),
         int(step),
         Reply::Set(categories),
-        Reply::Set(Vec::new()),
+        Reply::Set(command.tips.iter().map(|tip| Reply::bulk(*tip)).collect()),
         Reply::Set(key_specs(command)),
         Reply::Array(subcommands),
     ])
@@ -56,11 +41,7 @@ pub fn docs(parent: Option<&Command>, command: &Command) -> (Reply, Reply) {
         pairs.push(pair("arguments", docs::reply(&arguments)));
     }
     if !command.subcommands.is_empty() {
-        let subcommands = command
-            .subcommands
-            .iter()
-            .map(|sub| docs(Some(command), sub))
-            .collect();
+        let subcommands = command.subcommands.iter().map(|sub| docs(Some(command), sub)).collect();
         pairs.push(pair("subcommands", Reply::Map(subcommands)));
     }
     (Reply::bulk(full_name(parent, command)), Reply::Map(pairs))
@@ -70,29 +51,26 @@ pub fn docs(parent: Option<&Command>, command: &Command) -> (Reply, Reply) {
 pub fn categories(parent: Option<&Command>, command: &Command) -> Vec<&'static str> {
     let group = parent.unwrap_or(command).group;
     let flags = command.flags;
-    let container = matches!(command.run, Run::Container);
-    let admin = flags.has(Flags::ADMIN);
+    // A container that cannot be called itself belongs to nothing.
+    if matches!(command.run, Run::Container) {
+        return vec!["slow"];
+    }
+    let admin = flags.has(Flags::ADMIN) || flags.has(Flags::ADMIN_CATEGORY);
     let all = [
         (flags.has(Flags::KEYSPACE), "keyspace"),
-        (
-            flags.has(Flags::READONLY) && group != Group::Server || flags.has(Flags::READONLY),
-            "read",
-        ),
+        (flags.has(Flags::READONLY), "read"),
         (flags.has(Flags::WRITE), "write"),
         (group == Group::String, "string"),
         (flags.has(Flags::PUBSUB), "pubsub"),
         (admin, "admin"),
         (flags.has(Flags::FAST), "fast"),
-        (!flags.has(Flags::FAST) || container, "slow"),
+        (!flags.has(Flags::FAST), "slow"),
         (flags.has(Flags::BLOCKING), "blocking"),
         (admin || flags.has(Flags::DANGEROUS), "dangerous"),
-        (group == Group::Connection, "connection"),
+        (group == Group::Connection || flags.has(Flags::CONNECTION), "connection"),
         (group == Group::Transactions, "transaction"),
     ];
-    all.into_iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, name)| name)
-        .collect()
+    all.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect()
 }
 
 /// What a command does with its keys.
@@ -115,10 +93,8 @@ fn key_specs(command: &Command) -> Vec<Reply> {
     match split {
         Some(at) => {
             let flags = key_flags(command);
-            let (first, second) = (
-                flags.get(..at).unwrap_or_default(),
-                flags.get(at + 1..).unwrap_or_default(),
-            );
+            let (first, second) =
+                (flags.get(..at).unwrap_or_default(), flags.get(at + 1..).unwrap_or_default());
             vec![spec(KeyRange::ONE, first), spec(KeyRange::new(2, 2, 1), second)]
         }
         None => vec![spec(keys, key_flags(command))],
@@ -130,45 +106,24 @@ fn spec(keys: KeyRange, flags: &[&'static str]) -> Reply {
     let int = |n: i32| Reply::Int(i64::from(n));
     let find = match keys.count_at {
         None => {
-            let last = if keys.last < 0 {
-                keys.last
-            } else {
-                keys.last - keys.first
-            };
-            let spec = vec![
-                pair("lastkey", int(last)),
-                pair("keystep", int(keys.step)),
-                pair("limit", int(0)),
-            ];
-            Reply::Map(vec![
-                pair("type", Reply::bulk("range")),
-                pair("spec", Reply::Map(spec)),
-            ])
+            let last = if keys.last < 0 { keys.last } else { keys.last - keys.first };
+            let spec =
+                vec![pair("lastkey", int(last)), pair("keystep", int(keys.step)), pair("limit", int(0))];
+            Reply::Map(vec![pair("type", Reply::bulk("range")), pair("spec", Reply::Map(spec))])
         }
         Some(_) => {
-            let spec = vec![
-                pair("keynumidx", int(0)),
-                pair("firstkey", int(1)),
-                pair("keystep", int(keys.step)),
-            ];
-            Reply::Map(vec![
-                pair("type", Reply::bulk("keynum")),
-                pair("spec", Reply::Map(spec)),
-            ])
+            let spec =
+                vec![pair("keynumidx", int(0)), pair("firstkey", int(1)), pair("keystep", int(keys.step))];
+            Reply::Map(vec![pair("type", Reply::bulk("keynum")), pair("spec", Reply::Map(spec))])
         }
     };
-    let index = keys
-        .count_at
-        .map_or_else(|| Reply::Int(i64::from(keys.first)), Reply::count);
+    let index = keys.count_at.map_or_else(|| Reply::Int(i64::from(keys.first)), Reply::count);
     let begin = Reply::Map(vec![
         pair("type", Reply::bulk("index")),
         pair("spec", Reply::Map(vec![pair("index", index)])),
     ]);
     Reply::Map(vec![
-        pair(
-            "flags",
-            Reply::Set(flags.iter().map(|flag| Reply::simple(*flag)).collect()),
-        ),
+        pair("flags", Reply::Set(flags.iter().map(|flag| Reply::simple(*flag)).collect())),
         pair("begin_search", begin),
         pair("find_keys", find),
     ])

@@ -41,35 +41,15 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
-    pub const NONE: KeyRange = KeyRange {
-        first: 0,
-        last: 0,
-        step: 0,
-        count_at: None,
-    };
+    pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 0, count_at: None };
     /// One key, the first argument.
-    pub const ONE: KeyRange = KeyRange {
-        first: 1,
-        last: 1,
-        step: 1,
-        count_at: None,
-    };
+    pub const ONE: KeyRange = KeyRange { first: 1, last: 1, step: 1, count_at: None };
     /// All arguments are keys.
-    pub const ALL: KeyRange = KeyRange {
-        first: 1,
-        last: -1,
-        step: 1,
-        count_at: None,
-    };
+    pub const ALL: KeyRange = KeyRange { first: 1, last: -1, step: 1, count_at: None };
 
     /// A plain range.
     pub const fn new(first: i32, last: i32, step: i32) -> KeyRange {
-        KeyRange {
-            first,
-            last,
-            step,
-            count_at: None,
-        }
+        KeyRange { first, last, step, count_at: None }
     }
 }
 
@@ -134,6 +114,8 @@ pub struct Command {
     pub summary: &'static str,
     /// Arguments in the notation of the Redis command pages; COMMAND DOCS is derived from it.
     pub syntax: &'static str,
+    /// Hints for clients and proxies, as COMMAND INFO lists them.
+    pub tips: &'static [&'static str],
     pub subcommands: &'static [Command],
 }
 
@@ -151,6 +133,7 @@ impl Command {
         complexity: "O(1)",
         summary: "",
         syntax: "",
+        tips: &[],
         subcommands: &[],
     };
 

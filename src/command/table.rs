@@ -94,31 +94,19 @@ impl Table {
                 let name = format!("{}|{}", command.name, sub.name).to_ascii_lowercase();
                 return Err(ErrorReply::wrong_arity(&name));
             }
-            return Ok(Resolved {
-                command: sub,
-                parent: Some(command),
-                index,
-                names: 2,
-            });
+            return Ok(Resolved { command: sub, parent: Some(command), index, names: 2 });
         }
         if !command.accepts(argv.len()) {
             return Err(ErrorReply::wrong_arity(&command.name.to_ascii_lowercase()));
         }
-        Ok(Resolved {
-            command,
-            parent: None,
-            index,
-            names: 1,
-        })
+        Ok(Resolved { command, parent: None, index, names: 1 })
     }
 }
 
 /// The row of a subcommand.
 pub fn subcommand(command: &Command, word: &[u8]) -> Option<(usize, &'static Command)> {
     let all: &'static [Command] = command.subcommands;
-    all.iter()
-        .enumerate()
-        .find(|(_, sub)| sub.name.as_bytes().eq_ignore_ascii_case(word))
+    all.iter().enumerate().find(|(_, sub)| sub.name.as_bytes().eq_ignore_ascii_case(word))
 }
 
 fn unknown_command(argv: &[&[u8]]) -> ErrorReply {
@@ -133,9 +121,7 @@ fn unknown_command(argv: &[&[u8]]) -> ErrorReply {
         text.push_str(&format!("'{}' ", show(word, room)));
     }
     let name = show(argv.first().copied().unwrap_or_default(), 128);
-    ErrorReply::err(format!(
-        "unknown command '{name}', with args beginning with: {text}"
-    ))
+    ErrorReply::err(format!("unknown command '{name}', with args beginning with: {text}"))
 }
 
 fn unknown_subcommand(name: &str, word: &[u8]) -> ErrorReply {
@@ -165,8 +151,5 @@ pub fn key_positions(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {
         i64::from(keys.last).min(len - 1)
     };
     let step = usize::try_from(keys.step).unwrap_or(1);
-    (i64::from(keys.first)..=last)
-        .step_by(step)
-        .filter_map(|i| usize::try_from(i).ok())
-        .collect()
+    (i64::from(keys.first)..=last).step_by(step).filter_map(|i| usize::try_from(i).ok()).collect()
 }

@@ -31,9 +31,7 @@ pub fn table() -> &'static Table {
 fn help(container: &str, subcommands: &[Command]) -> Reply {
     let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
     let mut lines = vec![head];
-    let (mut rows, help): (Vec<&Command>, Vec<&Command>) =
-        subcommands.iter().partition(|row| row.name != "HELP");
-    rows.sort_by_key(|row| row.name);
+    let (rows, help): (Vec<&Command>, Vec<&Command>) = subcommands.iter().partition(|row| row.name != "HELP");
     for row in rows.into_iter().chain(help) {
         lines.push(format!("{} {}", row.name, row.syntax).trim_end().to_owned());
         lines.push(format!("    {}", row.summary));

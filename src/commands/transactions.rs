@@ -8,11 +8,8 @@ use crate::{
 };
 use std::sync::atomic::Ordering;
 
-const FLAGS: Flags = Flags::NOSCRIPT
-    .with(Flags::LOADING)
-    .with(Flags::STALE)
-    .with(Flags::FAST)
-    .with(Flags::ALLOW_BUSY);
+const FLAGS: Flags =
+    Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST).with(Flags::ALLOW_BUSY);
 
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[
@@ -30,10 +27,7 @@ pub static COMMANDS: &[Command] = &[
         name: "EXEC",
         arity: 1,
         run: Run::Admin(exec),
-        flags: Flags::NOSCRIPT
-            .with(Flags::LOADING)
-            .with(Flags::STALE)
-            .with(Flags::SKIP_SLOWLOG),
+        flags: Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::SKIP_SLOWLOG),
         group: Group::Transactions,
         since: "1.2.0",
         complexity: "Depends on commands in the transaction",
@@ -106,9 +100,7 @@ fn watch(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
     if context.session.transaction.is_some() {
         return Err(ErrorReply::err("WATCH inside MULTI is not allowed").into());
     }
-    Ok(Action::Watch(
-        args.rest().iter().map(|key| key.to_vec()).collect(),
-    ))
+    Ok(Action::Watch(args.rest().iter().map(|key| key.to_vec()).collect()))
 }
 
 fn unwatch(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

@@ -25,34 +25,24 @@ pub fn parse(
     let matches = matches.subcommand_matches("core").unwrap_or(&matches);
     let mut fail = |text: String| program.error(clap::error::ErrorKind::ValueValidation, text);
     let mut values = Values::default();
-    let file = matches
-        .get_one::<String>("config")
-        .cloned()
-        .or_else(|| environment("FLOTILLA_CONFIG"));
+    let file = matches.get_one::<String>("config").cloned().or_else(|| environment("FLOTILLA_CONFIG"));
     if let Some(file) = file {
         read_file(Path::new(&file), &mut values).map_err(&mut fail)?;
     }
     for parameter in PARAMETERS.iter().filter(|parameter| settable(parameter.change)) {
         let variable = environment_name(parameter.name);
         if let Some(value) = environment(&variable) {
-            values
-                .set(parameter, &value)
-                .map_err(|why| fail(format!("{variable}: {why}")))?;
+            values.set(parameter, &value).map_err(|why| fail(format!("{variable}: {why}")))?;
         }
         if let Some(value) = matches.get_one::<String>(parameter.name) {
-            values
-                .set(parameter, value)
-                .map_err(|why| fail(format!("--{}: {why}", parameter.name)))?;
+            values.set(parameter, value).map_err(|why| fail(format!("--{}: {why}", parameter.name)))?;
         }
     }
     let settings = Settings::new(&values).map_err(&mut fail)?;
     if let Some(danger) = settings.danger() {
         return Err(fail(danger));
     }
-    Ok(Parsed {
-        values,
-        check_only: matches.get_flag("check-config"),
-    })
+    Ok(Parsed { values, check_only: matches.get_flag("check-config") })
 }
 
 /// Parameters without effect are for CONFIG only.
@@ -76,46 +66,34 @@ fn program() -> Command {
 
 fn with_parameters(command: Command) -> Command {
     let own = [
-        Arg::new("config")
-            .long("config")
-            .value_name("FILE")
-            .help("TOML file with parameters"),
+        Arg::new("config").long("config").value_name("FILE").help("TOML file with parameters"),
         Arg::new("check-config")
             .long("check-config")
             .action(ArgAction::SetTrue)
             .help("Check the configuration, show it and exit"),
     ];
-    let parameters = PARAMETERS
-        .iter()
-        .filter(|parameter| settable(parameter.change))
-        .map(|parameter| {
-            let default = if parameter.default.is_empty() {
-                "none"
-            } else {
-                parameter.default
-            };
-            let value_name = match parameter.kind {
-                Kind::Bytes { .. } => "BYTES",
-                Kind::Number { .. } => "N",
-                Kind::Bool => "yes|no",
-                Kind::Addresses => "IP",
-                Kind::Choice(_) => "WORD",
-                Kind::Text | Kind::Secret | Kind::OutputLimit | Kind::Fixed => "TEXT",
-            };
-            Arg::new(parameter.name)
-                .long(parameter.name)
-                .value_name(value_name)
-                .help(format!("{} [default: {default}]", parameter.help))
-        });
+    let parameters = PARAMETERS.iter().filter(|parameter| settable(parameter.change)).map(|parameter| {
+        let default = if parameter.default.is_empty() { "none" } else { parameter.default };
+        let value_name = match parameter.kind {
+            Kind::Bytes { .. } => "BYTES",
+            Kind::Number { .. } => "N",
+            Kind::Bool => "yes|no",
+            Kind::Addresses => "IP",
+            Kind::Choice(_) => "WORD",
+            Kind::Text | Kind::Secret | Kind::OutputLimit | Kind::Fixed => "TEXT",
+        };
+        Arg::new(parameter.name)
+            .long(parameter.name)
+            .value_name(value_name)
+            .help(format!("{} [default: {default}]", parameter.help))
+    });
     command.args(own).args(parameters)
 }
 
 fn read_file(path: &Path, values: &mut Values) -> Result<(), String> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| format!("{name}: {error}"))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| format!("{name}: {error}"))?;
     for (key, value) in table {
         let parameter = find(&key)
             .filter(|parameter| settable(parameter.change))
@@ -126,20 +104,13 @@ fn read_file(path: &Path, values: &mut Values) -> Result<(), String> {
             toml::Value::Boolean(yes) => if yes { "yes" } else { "no" }.to_owned(),
             toml::Value::Array(items) => {
                 let words: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
-                words
-                    .ok_or_else(|| format!("{name}: {key}: only texts may stand in a list"))?
-                    .join(" ")
+                words.ok_or_else(|| format!("{name}: {key}: only texts may stand in a list"))?.join(" ")
             }
             other => {
-                return Err(format!(
-                    "{name}: {key}: {} is not possible here",
-                    other.type_str()
-                ));
+                return Err(format!("{name}: {key}: {} is not possible here", other.type_str()));
             }
         };
-        values
-            .set(parameter, &text)
-            .map_err(|why| format!("{name}: {key}: {why}"))?;
+        values.set(parameter, &text).map_err(|why| format!("{name}: {key}: {why}"))?;
     }
     Ok(())
 }
@@ -150,26 +121,16 @@ mod tests {
     use std::io::Write;
 
     fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Parsed, String> {
-        let arguments = std::iter::once("flotilla")
-            .chain(arguments.iter().copied())
-            .map(OsString::from);
-        parse(arguments, |name| {
-            variables
-                .iter()
-                .find(|(n, _)| *n == name)
-                .map(|(_, v)| (*v).to_owned())
-        })
-        .map_err(|error| error.to_string())
+        let arguments = std::iter::once("flotilla").chain(arguments.iter().copied()).map(OsString::from);
+        parse(arguments, |name| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn flag_beats_environment_beats_file_beats_default() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(
-            file,
-            "port = 1111\nmaxclients = 5\ntimeout = \"7\"\nbind = [\"127.0.0.1\", \"::1\"]"
-        )
-        .unwrap();
+        writeln!(file, "port = 1111\nmaxclients = 5\ntimeout = \"7\"\nbind = [\"127.0.0.1\", \"::1\"]")
+            .unwrap();
         let path = file.path().to_str().unwrap();
         let parsed = run(
             &["core", "--config", path, "--port", "3333"],
@@ -178,12 +139,7 @@ mod tests {
         .unwrap();
         let settings = Settings::new(&parsed.values).unwrap();
         assert_eq!(
-            (
-                settings.port,
-                settings.maxclients,
-                settings.timeout_seconds,
-                settings.tcp_backlog
-            ),
+            (settings.port, settings.maxclients, settings.timeout_seconds, settings.tcp_backlog),
             (3333, 6, 7, 511)
         );
         assert_eq!(settings.bind.len(), 2);

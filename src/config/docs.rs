@@ -13,15 +13,10 @@ pub fn markdown() -> String {
          | parameter | environment | value | default | change | meaning |\n|---|---|---|---|---|---|\n",
     );
     for parameter in PARAMETERS {
-        let Parameter {
-            name, default, help, ..
-        } = parameter;
+        let Parameter { name, default, help, .. } = parameter;
         let default = if default.is_empty() { "(empty)" } else { default };
-        let (value, change, environment) = (
-            value(parameter.kind),
-            change(parameter.change),
-            environment_name(name),
-        );
+        let (value, change, environment) =
+            (value(parameter.kind), change(parameter.change), environment_name(name));
         out.push_str(&format!(
             "| `{name}` | `{environment}` | {value} | `{default}` | {change} | {help} |\n"
         ));
@@ -62,10 +57,6 @@ mod tests {
             std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/src/docs")).unwrap();
             std::fs::write(path, &page).unwrap();
         }
-        assert_eq!(
-            std::fs::read_to_string(path).unwrap_or_default(),
-            page,
-            "run with UPDATE=1"
-        );
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page, "run with UPDATE=1");
     }
 }

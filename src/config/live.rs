@@ -18,10 +18,7 @@ impl Config {
     /// A configuration with these values.
     pub fn new(values: Values) -> Result<Self, String> {
         let settings = Settings::new(&values)?;
-        Ok(Config {
-            values: Mutex::new(values),
-            settings: ArcSwap::from_pointee(settings),
-        })
+        Ok(Config { values: Mutex::new(values), settings: ArcSwap::from_pointee(settings) })
     }
 
     /// The typed values in force.
@@ -53,18 +50,12 @@ impl Config {
                 if name.eq_ignore_ascii_case("dir") {
                     return Err(failed(name, "can't set protected config"));
                 }
-                return Err(format!(
-                    "Unknown option or number of arguments for CONFIG SET - '{name}'"
-                ));
+                return Err(format!("Unknown option or number of arguments for CONFIG SET - '{name}'"));
             };
             if parameter.change == Change::Start {
                 return Err(failed(name, "can't set immutable config"));
             }
-            if pairs
-                .iter()
-                .take(index)
-                .any(|(earlier, _)| earlier.eq_ignore_ascii_case(name))
-            {
+            if pairs.iter().take(index).any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
                 return Err(failed(name, "duplicate parameter"));
             }
         }
@@ -87,14 +78,7 @@ impl Config {
             .map(|parameter| {
                 let value = values.get(parameter.name);
                 let masked = parameter.kind == Kind::Secret && !value.is_empty();
-                (
-                    parameter.name,
-                    if masked {
-                        "********".to_owned()
-                    } else {
-                        value.to_owned()
-                    },
-                )
+                (parameter.name, if masked { "********".to_owned() } else { value.to_owned() })
             })
             .collect()
     }
@@ -109,10 +93,7 @@ mod tests {
     use super::*;
 
     fn set(config: &Config, pairs: &[(&str, &str)]) -> Result<(), String> {
-        let pairs: Vec<_> = pairs
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-            .collect();
+        let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         config.set(&pairs)
     }
 
@@ -122,10 +103,7 @@ mod tests {
         assert!(set(&config, &[("maxclients", "20"), ("timeout", "x")]).is_err());
         assert_eq!(config.settings().maxclients, 10_000);
         assert_eq!(set(&config, &[("maxclients", "20"), ("TIMEOUT", "5")]), Ok(()));
-        assert_eq!(
-            (config.settings().maxclients, config.settings().timeout_seconds),
-            (20, 5)
-        );
+        assert_eq!((config.settings().maxclients, config.settings().timeout_seconds), (20, 5));
     }
 
     #[test]
@@ -135,31 +113,16 @@ mod tests {
             format!("CONFIG SET failed (possibly related to argument '{name}') - {why}")
         };
         for (name, value, text) in [
-            (
-                "nonsense",
-                "1",
-                "Unknown option or number of arguments for CONFIG SET - 'nonsense'".to_owned(),
-            ),
+            ("nonsense", "1", "Unknown option or number of arguments for CONFIG SET - 'nonsense'".to_owned()),
             ("port", "1", failed("port", "can't set immutable config")),
-            (
-                "maxclients",
-                "abc",
-                failed("maxclients", "argument couldn't be parsed into an integer"),
-            ),
-            (
-                "maxclients",
-                "0",
-                failed("maxclients", "argument must be between 1 and 1000000 inclusive"),
-            ),
+            ("maxclients", "abc", failed("maxclients", "argument couldn't be parsed into an integer")),
+            ("maxclients", "0", failed("maxclients", "argument must be between 1 and 1000000 inclusive")),
             ("dir", "/etc", failed("dir", "can't set protected config")),
         ] {
             assert_eq!(set(&config, &[(name, value)]), Err(text));
         }
         for (name, value) in [("appendonly", "no"), ("maxmemory", "100mb"), ("save", "900 1")] {
-            assert!(
-                set(&config, &[(name, value)]).is_err(),
-                "{name} must not promise what is not so"
-            );
+            assert!(set(&config, &[(name, value)]).is_err(), "{name} must not promise what is not so");
         }
         assert_eq!(set(&config, &[("save", ""), ("appendonly", "yes")]), Ok(()));
     }

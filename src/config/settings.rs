@@ -53,10 +53,7 @@ impl Settings {
         let bind: Result<Vec<IpAddr>, String> = values
             .get("bind")
             .split_whitespace()
-            .map(|word| {
-                word.parse()
-                    .map_err(|_| format!("bind: '{word}' is not an IP address"))
-            })
+            .map(|word| word.parse().map_err(|_| format!("bind: '{word}' is not an IP address")))
             .collect();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads: usize = values.number("network-threads")?;
@@ -74,11 +71,7 @@ impl Settings {
             preauth_timeout_ms: values.number("preauth-timeout-ms")?,
             tcp_keepalive_seconds: values.number("tcp-keepalive")?,
             tcp_backlog: values.number("tcp-backlog")?,
-            network_threads: if threads == 0 {
-                cores.saturating_sub(1).max(1)
-            } else {
-                threads
-            },
+            network_threads: if threads == 0 { cores.saturating_sub(1).max(1) } else { threads },
             block_cache_bytes: values.number("block-cache-bytes")?,
             hot_cache_bytes: values.number("hot-cache-bytes")?,
             memtable_bytes: values.number("memtable-bytes")?,
@@ -87,11 +80,7 @@ impl Settings {
             query_buffer_limit: values.number("client-query-buffer-limit")?,
             proto_max_bulk_len: values.number("proto-max-bulk-len")?,
             log_level: values.get("log-level").to_owned(),
-            log_format: if values.get("log-format") == "json" {
-                LogFormat::Json
-            } else {
-                LogFormat::Text
-            },
+            log_format: if values.get("log-format") == "json" { LogFormat::Json } else { LogFormat::Text },
             enable_debug_command: values.get("enable-debug-command").to_owned(),
         })
     }

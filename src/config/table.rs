@@ -53,38 +53,17 @@ const fn row(
     change: Change,
     help: &'static str,
 ) -> Parameter {
-    Parameter {
-        name,
-        kind,
-        default,
-        change,
-        help,
-    }
+    Parameter { name, kind, default, change, help }
 }
 
 const PORT: Kind = Kind::Number { min: 0, max: 65535 };
 const SIZE: Kind = Kind::Bytes { min: 0, max: 1 << 50 };
-const COUNT: Kind = Kind::Number {
-    min: 0,
-    max: i64::MAX,
-};
+const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
 
 /// All parameters, those of Flotilla first, then those that only exist because clients and tools ask for them.
 pub static PARAMETERS: &[Parameter] = &[
-    row(
-        "bind",
-        Kind::Addresses,
-        "127.0.0.1",
-        Change::Start,
-        "Addresses to listen on, separated by spaces.",
-    ),
-    row(
-        "port",
-        PORT,
-        "6379",
-        Change::Start,
-        "TCP port for clients; 0 = any free port, printed at start.",
-    ),
+    row("bind", Kind::Addresses, "127.0.0.1", Change::Start, "Addresses to listen on, separated by spaces."),
+    row("port", PORT, "6379", Change::Start, "TCP port for clients; 0 = any free port, printed at start."),
     row(
         "peer-port",
         PORT,
@@ -113,13 +92,7 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::Start,
         "Name of this node, written into a new data directory.",
     ),
-    row(
-        "requirepass",
-        Kind::Secret,
-        "",
-        Change::Live,
-        "Password that AUTH must give; empty = none.",
-    ),
+    row("requirepass", Kind::Secret, "", Change::Live, "Password that AUTH must give; empty = none."),
     row(
         "protected-mode",
         Kind::Bool,
@@ -129,30 +102,21 @@ pub static PARAMETERS: &[Parameter] = &[
     ),
     row(
         "maxclients",
-        Kind::Number {
-            min: 1,
-            max: 1_000_000,
-        },
+        Kind::Number { min: 1, max: 1_000_000 },
         "10000",
         Change::Live,
         "Clients connected at a time; one more is told so and closed.",
     ),
     row(
         "timeout",
-        Kind::Number {
-            min: 0,
-            max: 315_360_000,
-        },
+        Kind::Number { min: 0, max: 315_360_000 },
         "0",
         Change::Live,
         "Seconds after which a silent client is closed; 0 = never.",
     ),
     row(
         "preauth-timeout-ms",
-        Kind::Number {
-            min: 100,
-            max: 3_600_000,
-        },
+        Kind::Number { min: 100, max: 3_600_000 },
         "10000",
         Change::Live,
         "Milliseconds a client has to authenticate when a password is set.",
@@ -178,66 +142,39 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::Start,
         "Threads that own client connections; 0 = one less than the cores, at least one.",
     ),
-    row(
-        "block-cache-bytes",
-        SIZE,
-        "256mb",
-        Change::Start,
-        "RocksDB's block cache.",
-    ),
-    row(
-        "hot-cache-bytes",
-        SIZE,
-        "256mb",
-        Change::Start,
-        "Cache of records in use; 0 = none.",
-    ),
+    row("block-cache-bytes", SIZE, "256mb", Change::Start, "RocksDB's block cache."),
+    row("hot-cache-bytes", SIZE, "256mb", Change::Start, "Cache of records in use; 0 = none."),
     row(
         "memtable-bytes",
-        Kind::Bytes {
-            min: 1 << 20,
-            max: 1 << 30,
-        },
+        Kind::Bytes { min: 1 << 20, max: 1 << 30 },
         "16mb",
         Change::Start,
         "One memtable; up to four in all.",
     ),
     row(
         "log-retain-bytes",
-        Kind::Bytes {
-            min: 1 << 20,
-            max: 1 << 50,
-        },
+        Kind::Bytes { min: 1 << 20, max: 1 << 50 },
         "64mb",
         Change::Start,
         "Raft log kept after the store has flushed its entries.",
     ),
     row(
         "write-timeout-ms",
-        Kind::Number {
-            min: 100,
-            max: 3_600_000,
-        },
+        Kind::Number { min: 100, max: 3_600_000 },
         "30000",
         Change::Live,
         "Milliseconds after which a write without an answer from the log is reported as outcome unknown.",
     ),
     row(
         "client-query-buffer-limit",
-        Kind::Bytes {
-            min: 1 << 20,
-            max: 1 << 40,
-        },
+        Kind::Bytes { min: 1 << 20, max: 1 << 40 },
         "1gb",
         Change::Live,
         "Unread request bytes of one client before it is closed.",
     ),
     row(
         "proto-max-bulk-len",
-        Kind::Bytes {
-            min: 1 << 20,
-            max: 512 << 20,
-        },
+        Kind::Bytes { min: 1 << 20, max: 512 << 20 },
         "512mb",
         Change::Live,
         "Largest single argument.",
@@ -263,13 +200,7 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::Start,
         "Who may use DEBUG: nobody, everybody, or clients on loopback.",
     ),
-    row(
-        "databases",
-        Kind::Fixed,
-        "16",
-        Change::NoEffect,
-        "Logical databases.",
-    ),
+    row("databases", Kind::Fixed, "16", Change::NoEffect, "Logical databases."),
     row(
         "appendonly",
         Kind::Fixed,
@@ -298,34 +229,10 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::NoEffect,
         "No limit on data: it lives on disk, the caches have limits of their own.",
     ),
-    row(
-        "maxmemory-policy",
-        Kind::Fixed,
-        "noeviction",
-        Change::NoEffect,
-        "Keys are never evicted.",
-    ),
-    row(
-        "maxmemory-samples",
-        COUNT,
-        "5",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "maxmemory-clients",
-        SIZE,
-        "0",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "notify-keyspace-events",
-        Kind::Fixed,
-        "",
-        Change::NoEffect,
-        "Keyspace events are not sent yet.",
-    ),
+    row("maxmemory-policy", Kind::Fixed, "noeviction", Change::NoEffect, "Keys are never evicted."),
+    row("maxmemory-samples", COUNT, "5", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("maxmemory-clients", SIZE, "0", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("notify-keyspace-events", Kind::Fixed, "", Change::NoEffect, "Keyspace events are not sent yet."),
     row(
         "cluster-enabled",
         Kind::Fixed,
@@ -340,72 +247,21 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::NoEffect,
         "Accepted for compatibility: a client that takes no replies is pushed back, then closed after 60 s.",
     ),
-    row(
-        "hz",
-        COUNT,
-        "10",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "dynamic-hz",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "activerehashing",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "lua-time-limit",
-        COUNT,
-        "5000",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "busy-reply-threshold",
-        COUNT,
-        "5000",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
+    row("hz", COUNT, "10", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("dynamic-hz", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("activerehashing", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("lua-time-limit", COUNT, "5000", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("busy-reply-threshold", COUNT, "5000", Change::NoEffect, "Accepted for compatibility, no effect."),
     row(
         "slowlog-log-slower-than",
-        Kind::Number {
-            min: -1,
-            max: i64::MAX,
-        },
+        Kind::Number { min: -1, max: i64::MAX },
         "10000",
         Change::NoEffect,
         "Accepted for compatibility, no effect.",
     ),
-    row(
-        "slowlog-max-len",
-        COUNT,
-        "128",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "latency-monitor-threshold",
-        COUNT,
-        "0",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "latency-tracking",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
+    row("slowlog-max-len", COUNT, "128", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("latency-monitor-threshold", COUNT, "0", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("latency-tracking", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
     row(
         "hash-max-listpack-entries",
         COUNT,
@@ -413,51 +269,18 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::NoEffect,
         "Accepted for compatibility, no effect.",
     ),
-    row(
-        "hash-max-listpack-value",
-        COUNT,
-        "64",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "hash-max-ziplist-entries",
-        COUNT,
-        "512",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "hash-max-ziplist-value",
-        COUNT,
-        "64",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
+    row("hash-max-listpack-value", COUNT, "64", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("hash-max-ziplist-entries", COUNT, "512", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("hash-max-ziplist-value", COUNT, "64", Change::NoEffect, "Accepted for compatibility, no effect."),
     row(
         "list-max-listpack-size",
-        Kind::Number {
-            min: -5,
-            max: i64::MAX,
-        },
+        Kind::Number { min: -5, max: i64::MAX },
         "-2",
         Change::NoEffect,
         "Accepted for compatibility, no effect.",
     ),
-    row(
-        "set-max-intset-entries",
-        COUNT,
-        "512",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "set-max-listpack-entries",
-        COUNT,
-        "128",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
+    row("set-max-intset-entries", COUNT, "512", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("set-max-listpack-entries", COUNT, "128", Change::NoEffect, "Accepted for compatibility, no effect."),
     row(
         "zset-max-listpack-entries",
         COUNT,
@@ -465,20 +288,8 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::NoEffect,
         "Accepted for compatibility, no effect.",
     ),
-    row(
-        "zset-max-listpack-value",
-        COUNT,
-        "64",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "zset-max-ziplist-entries",
-        COUNT,
-        "128",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
+    row("zset-max-listpack-value", COUNT, "64", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("zset-max-ziplist-entries", COUNT, "128", Change::NoEffect, "Accepted for compatibility, no effect."),
     row(
         "lazyfree-lazy-expire",
         Kind::Bool,
@@ -507,13 +318,7 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::NoEffect,
         "Accepted for compatibility: FLUSHDB and FLUSHALL take constant time.",
     ),
-    row(
-        "rdbcompression",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
+    row("rdbcompression", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
     row(
         "stop-writes-on-bgsave-error",
         Kind::Bool,
@@ -542,55 +347,13 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::NoEffect,
         "Accepted for compatibility, no effect.",
     ),
-    row(
-        "replica-read-only",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "slave-read-only",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "repl-backlog-size",
-        SIZE,
-        "1048576",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "min-replicas-to-write",
-        COUNT,
-        "0",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "min-replicas-max-lag",
-        COUNT,
-        "10",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "io-threads",
-        COUNT,
-        "1",
-        Change::NoEffect,
-        "Accepted for compatibility; see network-threads.",
-    ),
-    row(
-        "dbfilename",
-        Kind::Text,
-        "dump.rdb",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
+    row("replica-read-only", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("slave-read-only", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("repl-backlog-size", SIZE, "1048576", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("min-replicas-to-write", COUNT, "0", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("min-replicas-max-lag", COUNT, "10", Change::NoEffect, "Accepted for compatibility, no effect."),
+    row("io-threads", COUNT, "1", Change::NoEffect, "Accepted for compatibility; see network-threads."),
+    row("dbfilename", Kind::Text, "dump.rdb", Change::NoEffect, "Accepted for compatibility, no effect."),
     row(
         "loglevel",
         Kind::Choice(&["debug", "verbose", "notice", "warning"]),
@@ -609,9 +372,7 @@ pub static PARAMETERS: &[Parameter] = &[
 
 /// The row of a name, whatever its case.
 pub(super) fn find(name: &str) -> Option<&'static Parameter> {
-    PARAMETERS
-        .iter()
-        .find(|parameter| parameter.name.eq_ignore_ascii_case(name))
+    PARAMETERS.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name))
 }
 
 /// The environment variable of a parameter.

@@ -29,10 +29,7 @@ impl Values {
 
     /// A number; rows of these kinds hold nothing else.
     pub(super) fn number<N: TryFrom<i128>>(&self, name: &str) -> Result<N, String> {
-        let value: i128 = self
-            .get(name)
-            .parse()
-            .map_err(|_| format!("{name}: not a number"))?;
+        let value: i128 = self.get(name).parse().map_err(|_| format!("{name}: not a number"))?;
         N::try_from(value).map_err(|_| format!("{name}: out of range"))
     }
 }
@@ -48,9 +45,7 @@ pub(super) fn normalise(parameter: &Parameter, value: &str) -> Result<String, St
             Ok(bytes.to_string())
         }
         Kind::Number { min, max } => {
-            let number: i64 = value
-                .parse()
-                .map_err(|_| "argument couldn't be parsed into an integer")?;
+            let number: i64 = value.parse().map_err(|_| "argument couldn't be parsed into an integer")?;
             if number < min || number > max {
                 return Err(format!("argument must be between {min} and {max} inclusive"));
             }
@@ -62,10 +57,7 @@ pub(super) fn normalise(parameter: &Parameter, value: &str) -> Result<String, St
         },
         Kind::Choice(words) => match words.iter().find(|word| word.eq_ignore_ascii_case(value)) {
             Some(word) => Ok((*word).to_owned()),
-            None => Err(format!(
-                "argument(s) must be one of the following: {}",
-                words.join(", ")
-            )),
+            None => Err(format!("argument(s) must be one of the following: {}", words.join(", "))),
         },
         Kind::Addresses => {
             let addresses: Vec<&str> = value.split_whitespace().collect();
@@ -77,10 +69,7 @@ pub(super) fn normalise(parameter: &Parameter, value: &str) -> Result<String, St
         Kind::Text | Kind::Secret => Ok(value.to_owned()),
         Kind::OutputLimit => output_limit(value),
         Kind::Fixed if value.eq_ignore_ascii_case(parameter.default) => Ok(parameter.default.to_owned()),
-        Kind::Fixed => Err(format!(
-            "only '{}' is possible here: {}",
-            parameter.default, parameter.help
-        )),
+        Kind::Fixed => Err(format!("only '{}' is possible here: {}", parameter.default, parameter.help)),
     }
 }
 
@@ -133,11 +122,7 @@ mod tests {
     #[test]
     fn every_default_is_valid() {
         for parameter in PARAMETERS {
-            assert!(
-                normalise(parameter, parameter.default).is_ok(),
-                "{}",
-                parameter.name
-            );
+            assert!(normalise(parameter, parameter.default).is_ok(), "{}", parameter.name);
         }
     }
 

@@ -50,17 +50,11 @@ pub fn start(node: Arc<Node>, listeners: Vec<TcpListener>) -> io::Result<Http> {
             Err(error) => tracing::error!(%error, "HTTP thread could not start"),
         }
     })?;
-    Ok(Http {
-        stop: Some(stop),
-        thread: Some(thread),
-    })
+    Ok(Http { stop: Some(stop), thread: Some(thread) })
 }
 
 async fn serve(node: Arc<Node>, listeners: Vec<TcpListener>, stopped: oneshot::Receiver<()>) {
-    let shared = Arc::new(Shared {
-        registry: metrics::registry(Arc::clone(&node)),
-        node,
-    });
+    let shared = Arc::new(Shared { registry: metrics::registry(Arc::clone(&node)), node });
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
@@ -104,9 +98,6 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str)
     } else if shared.node.stopping.load(Ordering::Acquire) {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: the log is not applied up to its end yet\n",
-        )
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: the log is not applied up to its end yet\n")
     }
 }

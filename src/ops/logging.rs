@@ -9,14 +9,9 @@ pub fn init(settings: &Settings) {
     // openraft is talkative at info; what it says there is for its developers.
     let filter =
         EnvFilter::try_new(format!("{level},openraft=warn")).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(true);
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true);
     let started = match settings.log_format {
-        LogFormat::Text => builder
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
     if started.is_err() {

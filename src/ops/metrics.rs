@@ -32,21 +32,11 @@ struct Row {
 }
 
 const fn counter(name: &'static str, help: &'static str, read: fn(&Sample<'_>) -> f64) -> Row {
-    Row {
-        name,
-        kind: Kind::Counter,
-        help,
-        read,
-    }
+    Row { name, kind: Kind::Counter, help, read }
 }
 
 const fn gauge(name: &'static str, help: &'static str, read: fn(&Sample<'_>) -> f64) -> Row {
-    Row {
-        name,
-        kind: Kind::Gauge,
-        help,
-        read,
-    }
+    Row { name, kind: Kind::Gauge, help, read }
 }
 
 fn load(n: &std::sync::atomic::AtomicU64) -> f64 {
@@ -54,144 +44,77 @@ fn load(n: &std::sync::atomic::AtomicU64) -> f64 {
 }
 
 static ROWS: &[Row] = &[
-    counter(
-        "flotilla_connections_received",
-        "Client connections accepted",
-        |s| load(&s.node.stats.connections_received),
-    ),
+    counter("flotilla_connections_received", "Client connections accepted", |s| {
+        load(&s.node.stats.connections_received)
+    }),
     counter(
         "flotilla_connections_rejected",
         "Client connections refused because maxclients were connected",
         |s| load(&s.node.stats.connections_rejected),
     ),
-    gauge("flotilla_connected_clients", "Client connections open now", |s| {
-        s.node.clients.len() as f64
-    }),
+    gauge("flotilla_connected_clients", "Client connections open now", |s| s.node.clients.len() as f64),
     counter("flotilla_commands_processed", "Commands run or refused", |s| {
         load(&s.node.stats.commands_processed)
     }),
-    counter("flotilla_error_replies", "Error replies sent", |s| {
-        load(&s.node.stats.error_replies)
+    counter("flotilla_error_replies", "Error replies sent", |s| load(&s.node.stats.error_replies)),
+    counter("flotilla_protocol_errors", "Connections closed because they broke the protocol", |s| {
+        load(&s.node.stats.protocol_errors)
     }),
-    counter(
-        "flotilla_protocol_errors",
-        "Connections closed because they broke the protocol",
-        |s| load(&s.node.stats.protocol_errors),
-    ),
-    counter("flotilla_auth_failures", "Wrong passwords", |s| {
-        load(&s.node.stats.auth_failures)
+    counter("flotilla_auth_failures", "Wrong passwords", |s| load(&s.node.stats.auth_failures)),
+    counter("flotilla_output_limit_disconnections", "Clients closed because they took no replies", |s| {
+        load(&s.node.stats.output_limit_disconnections)
     }),
-    counter(
-        "flotilla_output_limit_disconnections",
-        "Clients closed because they took no replies",
-        |s| load(&s.node.stats.output_limit_disconnections),
-    ),
-    counter("flotilla_net_input_bytes", "Bytes read from clients", |s| {
-        load(&s.node.stats.net_input_bytes)
-    }),
+    counter("flotilla_net_input_bytes", "Bytes read from clients", |s| load(&s.node.stats.net_input_bytes)),
     counter("flotilla_net_output_bytes", "Bytes written to clients", |s| {
         load(&s.node.stats.net_output_bytes)
     }),
-    counter("flotilla_keyspace_hits", "Lookups of keys that were there", |s| {
-        s.node.store.lookups().0 as f64
+    counter("flotilla_keyspace_hits", "Lookups of keys that were there", |s| s.node.store.lookups().0 as f64),
+    counter("flotilla_keyspace_misses", "Lookups of keys that were not there", |s| {
+        s.node.store.lookups().1 as f64
     }),
-    counter(
-        "flotilla_keyspace_misses",
-        "Lookups of keys that were not there",
-        |s| s.node.store.lookups().1 as f64,
-    ),
-    counter(
-        "flotilla_expired_keys",
-        "Keys deleted because their time had come",
-        |s| load(&s.node.stats.expired_keys),
-    ),
-    counter(
-        "flotilla_blocking_reads",
-        "Reads that moved to the blocking pool",
-        |s| load(&s.node.stats.blocking_reads),
-    ),
-    counter(
-        "flotilla_proposals_refused",
-        "Writes refused because the proposal queue was full",
-        |s| load(&s.node.stats.proposals_refused),
-    ),
+    counter("flotilla_expired_keys", "Keys deleted because their time had come", |s| {
+        load(&s.node.stats.expired_keys)
+    }),
+    counter("flotilla_blocking_reads", "Reads that moved to the blocking pool", |s| {
+        load(&s.node.stats.blocking_reads)
+    }),
+    counter("flotilla_proposals_refused", "Writes refused because the proposal queue was full", |s| {
+        load(&s.node.stats.proposals_refused)
+    }),
     gauge("flotilla_keys", "Keys stored in all databases", |s| {
-        s.node
-            .store
-            .published()
-            .state()
-            .databases()
-            .iter()
-            .map(|d| d.keys as f64)
-            .sum()
+        s.node.store.published().state().databases().iter().map(|d| d.keys as f64).sum()
     }),
     gauge("flotilla_raft_term", "Raft term", |s| load(&s.node.log.term)),
     gauge("flotilla_raft_is_leader", "1 if this node leads", |s| {
         f64::from(u8::from(s.node.log.is_leader.load(Ordering::Relaxed)))
     }),
-    gauge("flotilla_raft_last_index", "Index of the last log entry", |s| {
-        load(&s.node.log.last_index)
+    gauge("flotilla_raft_last_index", "Index of the last log entry", |s| load(&s.node.log.last_index)),
+    gauge("flotilla_raft_committed_index", "Index of the last committed entry", |s| {
+        load(&s.node.log.committed_index)
     }),
-    gauge(
-        "flotilla_raft_committed_index",
-        "Index of the last committed entry",
-        |s| load(&s.node.log.committed_index),
-    ),
-    gauge(
-        "flotilla_raft_applied_index",
-        "Index of the last applied entry",
-        |s| load(&s.node.log.applied_index),
-    ),
-    gauge(
-        "flotilla_raft_purged_index",
-        "Index of the last purged entry",
-        |s| load(&s.node.log.purged_index),
-    ),
-    gauge("flotilla_raft_log_bytes", "Bytes of log segments on disk", |s| {
-        load(&s.node.log.log_bytes)
+    gauge("flotilla_raft_applied_index", "Index of the last applied entry", |s| {
+        load(&s.node.log.applied_index)
     }),
-    gauge(
-        "flotilla_store_live_bytes",
-        "Bytes of live store files on disk",
-        |s| s.store.live_sst_bytes as f64,
-    ),
-    gauge("flotilla_memtable_bytes", "Bytes in memtables", |s| {
-        s.store.memtable_bytes as f64
+    gauge("flotilla_raft_purged_index", "Index of the last purged entry", |s| load(&s.node.log.purged_index)),
+    gauge("flotilla_raft_log_bytes", "Bytes of log segments on disk", |s| load(&s.node.log.log_bytes)),
+    gauge("flotilla_store_live_bytes", "Bytes of live store files on disk", |s| {
+        s.store.live_sst_bytes as f64
     }),
-    gauge("flotilla_block_cache_bytes", "Bytes in the block cache", |s| {
-        s.store.block_cache_bytes as f64
+    gauge("flotilla_memtable_bytes", "Bytes in memtables", |s| s.store.memtable_bytes as f64),
+    gauge("flotilla_block_cache_bytes", "Bytes in the block cache", |s| s.store.block_cache_bytes as f64),
+    gauge("flotilla_hot_cache_bytes", "Bytes in the hot cache", |s| s.store.hot_bytes as f64),
+    gauge("flotilla_hot_cache_records", "Records in the hot cache", |s| s.store.hot_records as f64),
+    counter("flotilla_hot_cache_hits", "Reads answered by the hot cache", |s| s.store.hot_hits as f64),
+    counter("flotilla_hot_cache_misses", "Reads that the hot cache could not answer", |s| {
+        s.store.hot_misses as f64
     }),
-    gauge("flotilla_hot_cache_bytes", "Bytes in the hot cache", |s| {
-        s.store.hot_bytes as f64
-    }),
-    gauge("flotilla_hot_cache_records", "Records in the hot cache", |s| {
-        s.store.hot_records as f64
-    }),
-    counter(
-        "flotilla_hot_cache_hits",
-        "Reads answered by the hot cache",
-        |s| s.store.hot_hits as f64,
-    ),
-    counter(
-        "flotilla_hot_cache_misses",
-        "Reads that the hot cache could not answer",
-        |s| s.store.hot_misses as f64,
-    ),
-    gauge("flotilla_uptime_seconds", "Seconds since start", |s| {
-        s.node.uptime_seconds() as f64
-    }),
-    gauge("flotilla_ready", "1 if the node serves commands", |s| {
-        f64::from(u8::from(s.node.can_serve()))
-    }),
-    gauge("process_resident_memory_bytes", "Resident memory", |s| {
-        s.process.rss_bytes as f64
-    }),
+    gauge("flotilla_uptime_seconds", "Seconds since start", |s| s.node.uptime_seconds() as f64),
+    gauge("flotilla_ready", "1 if the node serves commands", |s| f64::from(u8::from(s.node.can_serve()))),
+    gauge("process_resident_memory_bytes", "Resident memory", |s| s.process.rss_bytes as f64),
     counter("process_cpu_seconds", "User and system CPU time", |s| {
         s.process.user_seconds + s.process.system_seconds
     }),
-    gauge("process_open_fds", "Open file descriptors", |s| {
-        s.process.open_fds as f64
-    }),
+    gauge("process_open_fds", "Open file descriptors", |s| s.process.open_fds as f64),
 ];
 
 struct Metrics(Arc<Node>);
@@ -204,11 +127,7 @@ impl std::fmt::Debug for Metrics {
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let sample = Sample {
-            node: &self.0,
-            store: self.0.store.stats(),
-            process: ProcessUsage::read(),
-        };
+        let sample = Sample { node: &self.0, store: self.0.store.stats(), process: ProcessUsage::read() };
         for row in ROWS {
             let value = (row.read)(&sample);
             match row.kind {

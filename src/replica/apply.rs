@@ -86,10 +86,7 @@ impl Replica {
                 }
                 Ok(replies)
             }
-            Proposal::Transaction {
-                conditions,
-                mut calls,
-            } => {
+            Proposal::Transaction { conditions, mut calls } => {
                 if !hold(txn, &conditions)? {
                     return Ok(vec![Reply::NilArray]);
                 }
@@ -147,10 +144,7 @@ impl Replica {
 /// Whether every watched key still has the revision it had.
 fn hold(txn: &Txn<'_>, conditions: &[Condition]) -> Result<bool, StoreError> {
     for condition in conditions {
-        let now = txn
-            .get_in(condition.db, &condition.key)
-            .map_err(fatal)?
-            .map(|row| row.revision);
+        let now = txn.get_in(condition.db, &condition.key).map_err(fatal)?.map(|row| row.revision);
         if now != condition.revision {
             return Ok(false);
         }

@@ -77,11 +77,7 @@ impl ProposalBuilder {
         }
         let calls_at = bytes.len();
         put_count(&mut bytes, 0);
-        ProposalBuilder {
-            bytes,
-            calls_at,
-            calls: 0,
-        }
+        ProposalBuilder { bytes, calls_at, calls: 0 }
     }
 
     /// Adds a call; its words must together be shorter than 4 GiB (`limits.rs` sees to that).
@@ -154,12 +150,7 @@ impl BatchBuilder {
 
     /// The payload, stamped with the leader's time and random seed.
     pub fn finish(mut self, at: u64, seed: u64) -> Bytes {
-        let head = [
-            &at.to_le_bytes()[..],
-            &seed.to_le_bytes()[..],
-            &self.count.to_le_bytes()[..],
-        ]
-        .concat();
+        let head = [&at.to_le_bytes()[..], &seed.to_le_bytes()[..], &self.count.to_le_bytes()[..]].concat();
         if let Some(slot) = self.bytes.get_mut(1..COUNT_AT.saturating_add(4)) {
             slot.copy_from_slice(&head);
         }
@@ -180,13 +171,8 @@ pub struct Batch<'a> {
 #[derive(Debug, Clone)]
 pub enum Proposal<'a> {
     Commands(Calls<'a>),
-    Transaction {
-        conditions: Vec<Condition>,
-        calls: Calls<'a>,
-    },
-    Sweep {
-        keys_max: u32,
-    },
+    Transaction { conditions: Vec<Condition>, calls: Calls<'a> },
+    Sweep { keys_max: u32 },
 }
 
 /// One call: database and words.
@@ -211,12 +197,7 @@ impl<'a> Batch<'a> {
             return Err(EntryError("unknown version"));
         }
         let (at, seed, count) = (rest.u64()?, rest.u64()?, rest.u32()?);
-        Ok(Batch {
-            at,
-            seed,
-            count,
-            rest,
-        })
+        Ok(Batch { at, seed, count, rest })
     }
 
     /// How many proposals it has.
@@ -232,11 +213,7 @@ impl<'a> Batch<'a> {
     /// The next proposal.
     pub fn next_proposal(&mut self) -> Result<Option<Proposal<'a>>, EntryError> {
         if self.count == 0 {
-            return if self.rest.0.is_empty() {
-                Ok(None)
-            } else {
-                Err(EntryError("trailing bytes"))
-            };
+            return if self.rest.0.is_empty() { Ok(None) } else { Err(EntryError("trailing bytes")) };
         }
         self.count -= 1;
         Proposal::decode(self.rest.bytes()?).map(Some)
@@ -249,25 +226,14 @@ impl<'a> Proposal<'a> {
         let mut rest = Reader(bytes);
         match rest.u8()? {
             0 => match conditions(&mut rest)?.is_empty() {
-                true => Ok(Proposal::Commands(Calls {
-                    left: rest.u32()?,
-                    rest,
-                })),
+                true => Ok(Proposal::Commands(Calls { left: rest.u32()?, rest })),
                 false => Err(EntryError("conditions outside a transaction")),
             },
             1 => {
                 let conditions = conditions(&mut rest)?;
-                Ok(Proposal::Transaction {
-                    conditions,
-                    calls: Calls {
-                        left: rest.u32()?,
-                        rest,
-                    },
-                })
+                Ok(Proposal::Transaction { conditions, calls: Calls { left: rest.u32()?, rest } })
             }
-            2 => Ok(Proposal::Sweep {
-                keys_max: rest.u32()?,
-            }),
+            2 => Ok(Proposal::Sweep { keys_max: rest.u32()? }),
             _ => Err(EntryError("unknown proposal kind")),
         }
     }

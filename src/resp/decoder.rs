@@ -98,9 +98,7 @@ impl Decoder {
                 Some(_) => return self.inline(buf, limits),
             }
             let Some((line, next)) = self.line(buf, 1, limits, "too big mbulk count string")? else {
-                return Ok(Decoded::Incomplete {
-                    need: buf.len().saturating_add(1),
-                });
+                return Ok(Decoded::Incomplete { need: buf.len().saturating_add(1) });
             };
             let count = number(line).ok_or_else(|| error("invalid multibulk length"))?;
             if count > i64::try_from(limits.argc_max).unwrap_or(i64::MAX) {
@@ -123,9 +121,7 @@ impl Decoder {
                 Some(bulk) => bulk,
                 None => {
                     let Some(bulk) = self.header(buf, limits)? else {
-                        return Ok(Decoded::Incomplete {
-                            need: buf.len().saturating_add(1),
-                        });
+                        return Ok(Decoded::Incomplete { need: buf.len().saturating_add(1) });
                     };
                     bulk
                 }
@@ -136,9 +132,7 @@ impl Decoder {
                 Some(_) => return Err(error("bulk string is not followed by CRLF")),
                 None => {
                     self.bulk = Some(bulk);
-                    return Ok(Decoded::Incomplete {
-                        need: end.saturating_add(2),
-                    });
+                    return Ok(Decoded::Incomplete { need: end.saturating_add(2) });
                 }
             }
             argv.push(self.at..end);
@@ -173,11 +167,8 @@ impl Decoder {
             .filter(|length| *length <= limits.bulk_bytes_max.max(limits::PREAUTH_BULK_BYTES_MAX));
         let Some(length) = length else {
             let huge = number(line).is_some_and(|n| n >= 0 && n <= limits::BULK_BYTES_MAX as i64);
-            let text = if limits.pre_auth && huge {
-                "unauthenticated bulk length"
-            } else {
-                "invalid bulk length"
-            };
+            let text =
+                if limits.pre_auth && huge { "unauthenticated bulk length" } else { "invalid bulk length" };
             return Err(error(text));
         };
         self.at = next;
@@ -202,10 +193,7 @@ impl Decoder {
                     return Ok(None);
                 }
                 self.searched = 0;
-                Ok(Some((
-                    buf.get(start..end).unwrap_or_default(),
-                    end.saturating_add(2),
-                )))
+                Ok(Some((buf.get(start..end).unwrap_or_default(), end.saturating_add(2))))
             }
             None if buf.len().saturating_sub(start) > limits.inline_bytes_max => Err(error(too_long)),
             None => {
@@ -221,9 +209,7 @@ impl Decoder {
                 return Err(error("too big inline request"));
             }
             self.searched = buf.len();
-            return Ok(Decoded::Incomplete {
-                need: buf.len().saturating_add(1),
-            });
+            return Ok(Decoded::Incomplete { need: buf.len().saturating_add(1) });
         };
         let end = self.searched.saturating_add(offset);
         self.reset();
@@ -234,11 +220,7 @@ impl Decoder {
         }
         let argv = inline::split(line).ok_or_else(|| error("unbalanced quotes in request"))?;
         let used = end.saturating_add(1);
-        Ok(if argv.is_empty() {
-            Decoded::Skip { used }
-        } else {
-            Decoded::Inline { used, argv }
-        })
+        Ok(if argv.is_empty() { Decoded::Skip { used } } else { Decoded::Inline { used, argv } })
     }
 }
 
@@ -263,10 +245,7 @@ fn number(line: &[u8]) -> Option<i64> {
         }
         [b'-', b'1'..=b'9', ..] | [b'1'..=b'9', ..] => {
             let text = std::str::from_utf8(line).ok()?;
-            text.bytes()
-                .skip(1)
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| text.parse().ok())?
+            text.bytes().skip(1).all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
         }
         _ => None,
     }
@@ -309,11 +288,7 @@ mod tests {
         let whole = decode_all(input, input.len()).expect("decodes");
         assert_eq!(whole.len(), 5);
         for cut in 1..input.len() {
-            assert_eq!(
-                decode_all(input, cut).expect("decodes"),
-                whole,
-                "in pieces of {cut}"
-            );
+            assert_eq!(decode_all(input, cut).expect("decodes"), whole, "in pieces of {cut}");
         }
     }
 
@@ -335,11 +310,7 @@ mod tests {
             (b"*1\r\n$3\r\nSETxx", "bulk string is not followed by CRLF"),
             (b"SET a \"b\r\n", "unbalanced quotes in request"),
         ] {
-            assert_eq!(
-                decode_all(input, input.len()),
-                Err(ProtocolError(text.into())),
-                "{input:?}"
-            );
+            assert_eq!(decode_all(input, input.len()), Err(ProtocolError(text.into())), "{input:?}");
         }
         let long = vec![b'1'; limits::INLINE_BYTES_MAX + 2];
         for (head, text) in [

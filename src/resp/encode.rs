@@ -115,26 +115,13 @@ fn scalar3(reply: &Reply, out: &mut BytesMut) {
             out.extend_from_slice(b"\r\n");
             return;
         }
-        Reply::Bool(yes) => Frame3::Boolean {
-            data: *yes,
-            attributes: None,
-        },
-        Reply::BigNumber(digits) => Frame3::BigNumber {
-            data: digits.as_bytes(),
-            attributes: None,
-        },
+        Reply::Bool(yes) => Frame3::Boolean { data: *yes, attributes: None },
+        Reply::BigNumber(digits) => Frame3::BigNumber { data: digits.as_bytes(), attributes: None },
         Reply::Verbatim(format, bytes) => {
             verbatim = bytes.clone();
-            let format = if *format == "mkd" {
-                VerbatimStringFormat::Markdown
-            } else {
-                VerbatimStringFormat::Text
-            };
-            Frame3::VerbatimString {
-                data: &verbatim,
-                format,
-                attributes: None,
-            }
+            let format =
+                if *format == "mkd" { VerbatimStringFormat::Markdown } else { VerbatimStringFormat::Text };
+            Frame3::VerbatimString { data: &verbatim, format, attributes: None }
         }
         _ => return,
     };
@@ -182,11 +169,7 @@ mod tests {
             (Reply::Double(10.0), b"$2\r\n10\r\n", b",10\r\n"),
             (Reply::Double(f64::INFINITY), b"$3\r\ninf\r\n", b",inf\r\n"),
             (Reply::BigNumber("12".into()), b"$2\r\n12\r\n", b"(12\r\n"),
-            (
-                Reply::Verbatim("txt", Bytes::from_static(b"hi")),
-                b"$2\r\nhi\r\n",
-                b"=6\r\ntxt:hi\r\n",
-            ),
+            (Reply::Verbatim("txt", Bytes::from_static(b"hi")), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
             (Reply::None, b"", b""),
         ] {
             assert_eq!(bytes(&reply, Protocol::Resp2), two, "{reply:?}");

@@ -13,10 +13,7 @@ pub struct ErrorReply {
 impl ErrorReply {
     /// An error with a code of its own.
     pub fn new(code: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
-        ErrorReply {
-            code,
-            text: text.into(),
-        }
+        ErrorReply { code, text: text.into() }
     }
 
     /// `ERR …`
@@ -37,10 +34,7 @@ impl ErrorReply {
     }
 
     pub fn wrong_type() -> Self {
-        Self::new(
-            "WRONGTYPE",
-            "Operation against a key holding the wrong kind of value",
-        )
+        Self::new("WRONGTYPE", "Operation against a key holding the wrong kind of value")
     }
 
     /// `name` in lower case, `container|sub` for a subcommand.
@@ -86,6 +80,11 @@ impl ErrorReply {
 
     pub fn invalid_db_index() -> Self {
         Self::err("invalid DB index")
+    }
+
+    /// A number that must fit 32 bits does not.
+    pub fn not_i32() -> Self {
+        Self::err("value is out of range, value must between -2147483648 and 2147483647")
     }
 
     pub fn invalid_cursor() -> Self {

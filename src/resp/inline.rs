@@ -112,10 +112,7 @@ mod tests {
     #[test]
     fn words_quotes_and_escapes() {
         let split = |line: &str| split(line.as_bytes());
-        assert_eq!(
-            split("  a  b\t c "),
-            Some(vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()])
-        );
+        assert_eq!(split("  a  b\t c "), Some(vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]));
         assert_eq!(
             split(r#""a\x41\n\"" 'it\'s \n' """#),
             Some(vec![b"aA\n\"".to_vec(), b"it's \\n".to_vec(), vec![]])

@@ -145,7 +145,8 @@ impl Connection {
 fn revisions(store: &Store, db: u32, keys: &[Vec<u8>], may_block: bool) -> HandlerResult<Vec<Condition>> {
     let published = store.published();
     let now = now_ms();
-    let view = if may_block { store.blocking_view(&published, db, now) } else { store.view(&published, db, now) };
+    let view =
+        if may_block { store.blocking_view(&published, db, now) } else { store.view(&published, db, now) };
     keys.iter()
         .map(|key| {
             let revision = view.get(key)?.map(|row| row.revision);

@@ -135,7 +135,10 @@ impl Connection {
                 Ok(Decoded::Skip { used }) => *at = at.saturating_add(used),
                 Ok(Decoded::Incomplete { .. }) => {
                     if rest.len() > limits.query_bytes_max {
-                        tracing::warn!(client = self.session.client.id, "query buffer limit reached, closing");
+                        tracing::warn!(
+                            client = self.session.client.id,
+                            "query buffer limit reached, closing"
+                        );
                         return Err(Close::Now);
                     }
                     break;
@@ -188,8 +191,7 @@ impl Connection {
     /// Writes out what is there. A client that takes nothing for too long is closed.
     pub(super) async fn send(&mut self) -> Result<(), Close> {
         Stats::add(&self.local.node.stats.net_output_bytes, self.output.len() as u64);
-        let stall_max =
-            if self.session.authenticated { WRITE_STALL_MAX } else { PREAUTH_WRITE_STALL_MAX };
+        let stall_max = if self.session.authenticated { WRITE_STALL_MAX } else { PREAUTH_WRITE_STALL_MAX };
         let client = Arc::clone(&self.session.client);
         while !self.output.is_empty() {
             // The socket's buffer takes most replies at once; only then is a timer worth its cost.

@@ -27,10 +27,17 @@ impl Connection {
             }
             Err(Refusal::Error(error)) => {
                 self.settle().await;
-                if let Some(transaction) = &mut self.session.transaction {
-                    transaction.aborted = true;
+                let is_exec = argv.first().is_some_and(|word| word.eq_ignore_ascii_case(b"EXEC"));
+                if is_exec {
+                    self.abandon_transaction();
+                    let text = format!("Transaction discarded because of: {error}");
+                    self.reply_error(ErrorReply::new("EXECABORT", text));
+                } else {
+                    if let Some(transaction) = &mut self.session.transaction {
+                        transaction.aborted = true;
+                    }
+                    self.reply_error(error);
                 }
-                self.reply_error(error);
                 return Ok(());
             }
         };
@@ -54,6 +61,14 @@ impl Connection {
             return Err(Refusal::Error(ErrorReply::no_auth()));
         }
         Ok(resolved)
+    }
+
+    /// An EXEC that was refused ends its transaction all the same.
+    fn abandon_transaction(&mut self) {
+        self.session.transaction = None;
+        self.session.watches.clear();
+        self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
+        self.session.client.watched.store(0, Ordering::Relaxed);
     }
 
     fn remember(&mut self, resolved: Resolved) {

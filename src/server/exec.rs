@@ -16,7 +16,7 @@ use crate::{
     log::Outcome,
     replica::ProposalBuilder,
     resp::{ErrorReply, Reply},
-    session::QueuedCall,
+    session::{QueuedCall, Transaction},
     store::{Condition, View},
     time::now_ms,
 };
@@ -46,8 +46,17 @@ impl Connection {
             return Ok(Reply::Error(ErrorReply::err("EXEC without MULTI")));
         };
         let watches = std::mem::take(&mut self.session.watches);
-        self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
         self.session.client.watched.store(0, Ordering::Relaxed);
+        let reply = self.run_transaction(transaction, watches).await;
+        self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
+        reply
+    }
+
+    async fn run_transaction(
+        &mut self,
+        transaction: Transaction,
+        watches: Vec<Condition>,
+    ) -> Result<Reply, Close> {
         if transaction.aborted {
             return Ok(Reply::Error(ErrorReply::exec_abort()));
         }
@@ -75,7 +84,10 @@ impl Connection {
             steps.push(Step { resolved, db, argv });
             if resolved.command.name == "SELECT" {
                 let chosen = steps.last().and_then(|step| step.argv.get(1)).and_then(|word| parse_i64(word));
-                db = chosen.and_then(|n| u32::try_from(n).ok()).filter(|n| *n < limits::DATABASES).unwrap_or(db);
+                db = chosen
+                    .and_then(|n| u32::try_from(n).ok())
+                    .filter(|n| *n < limits::DATABASES)
+                    .unwrap_or(db);
             }
         }
         Ok(steps)
@@ -85,7 +97,9 @@ impl Connection {
         let mut builder = ProposalBuilder::transaction(watches);
         for step in steps.iter().filter(|step| step.is_data()) {
             let words = step.words();
-            if builder.len().saturating_add(encoded_len(&words)).saturating_add(1024) > limits::ENTRY_BYTES_MAX {
+            if builder.len().saturating_add(encoded_len(&words)).saturating_add(1024)
+                > limits::ENTRY_BYTES_MAX
+            {
                 return Ok(Reply::Error(too_large()));
             }
             builder.push(step.db, &words);
@@ -149,7 +163,8 @@ impl Connection {
         let Some(outcomes) = self.read_blocking_if(calls, watches.to_vec()).await else {
             return Ok(Reply::NilArray);
         };
-        let replies: Result<Vec<Reply>, Close> = outcomes.into_iter().map(|outcome| self.reply_of(outcome)).collect();
+        let replies: Result<Vec<Reply>, Close> =
+            outcomes.into_iter().map(|outcome| self.reply_of(outcome)).collect();
         Ok(Reply::Array(replies?))
     }
 

@@ -173,7 +173,8 @@ fn close_idle(node: &Node) {
     for client in node.clients.select(&ClientFilter::default(), now) {
         let silent_ms = now.saturating_sub(client.active_ms.load(std::sync::atomic::Ordering::Relaxed));
         let idle = timeout_ms > 0 && silent_ms > timeout_ms;
-        let unknown = client.awaits_auth() && now.saturating_sub(client.created_ms) > settings.preauth_timeout_ms;
+        let unknown =
+            client.awaits_auth() && now.saturating_sub(client.created_ms) > settings.preauth_timeout_ms;
         if idle || unknown {
             client.kill();
         }

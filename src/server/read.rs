@@ -18,7 +18,12 @@ pub(super) type ReadHandler = fn(&View<'_>, &mut Args<'_>) -> Result<Reply>;
 
 impl Connection {
     /// Runs a read at the latest published state, which holds every write acknowledged so far.
-    pub(super) async fn read(&mut self, handler: ReadHandler, names: usize, argv: &[&[u8]]) -> Result<Reply, Close> {
+    pub(super) async fn read(
+        &mut self,
+        handler: ReadHandler,
+        names: usize,
+        argv: &[&[u8]],
+    ) -> Result<Reply, Close> {
         if let Err(refusal) = self.barrier().await {
             return Ok(Reply::Error(refusal));
         }

@@ -58,10 +58,7 @@ impl Client {
             local,
             fd,
             created_ms: now,
-            text: Mutex::new(ClientText {
-                user: "default".into(),
-                ..ClientText::default()
-            }),
+            text: Mutex::new(ClientText { user: "default".into(), ..ClientText::default() }),
             active_ms: AtomicU64::new(now),
             db: AtomicU32::new(0),
             queued: AtomicU32::new(u32::MAX),
@@ -135,21 +132,10 @@ impl ClientFilter {
     pub fn matches(&self, client: &Client, now: u64) -> bool {
         !self.nothing
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&client.id))
-            && self
-                .peer
-                .as_ref()
-                .is_none_or(|peer| client.peer.to_string() == *peer)
-            && self
-                .local
-                .as_ref()
-                .is_none_or(|local| client.local.to_string() == *local)
-            && self
-                .user
-                .as_ref()
-                .is_none_or(|user| client.text.lock().user == *user)
-            && self
-                .age_ms_min
-                .is_none_or(|min| now.saturating_sub(client.created_ms) >= min)
+            && self.peer.as_ref().is_none_or(|peer| client.peer.to_string() == *peer)
+            && self.local.as_ref().is_none_or(|local| client.local.to_string() == *local)
+            && self.user.as_ref().is_none_or(|user| client.text.lock().user == *user)
+            && self.age_ms_min.is_none_or(|min| now.saturating_sub(client.created_ms) >= min)
             && self.skip_id.is_none_or(|id| id != client.id)
     }
 }
@@ -208,22 +194,14 @@ impl Clients {
 
     /// Matching clients by ascending id.
     pub fn select(&self, filter: &ClientFilter, now: u64) -> Vec<Arc<Client>> {
-        self.by_id
-            .lock()
-            .values()
-            .filter(|client| filter.matches(client, now))
-            .cloned()
-            .collect()
+        self.by_id.lock().values().filter(|client| filter.matches(client, now)).cloned().collect()
     }
 
     /// CLIENT PAUSE: a second pause may lengthen and strengthen the first, never weaken it.
     pub fn pause(&self, mode: PauseMode, until_ms: u64) {
         let mut pause = self.pause.write();
         let new = match *pause {
-            Some(old) => Pause {
-                mode: old.mode.max(mode),
-                until_ms: old.until_ms.max(until_ms),
-            },
+            Some(old) => Pause { mode: old.mode.max(mode), until_ms: old.until_ms.max(until_ms) },
             None => Pause { mode, until_ms },
         };
         *pause = Some(new);

@@ -15,18 +15,10 @@ impl ProcessUsage {
     /// Reads the figures now.
     pub fn read() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let (status, stat, memory) = (
-            read("/proc/self/status"),
-            read("/proc/self/stat"),
-            read("/proc/meminfo"),
-        );
+        let (status, stat, memory) =
+            (read("/proc/self/status"), read("/proc/self/stat"), read("/proc/meminfo"));
         // The name in parentheses may hold spaces; the fields behind it are numbered from 3.
-        let fields: Vec<&str> = stat
-            .rsplit(") ")
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split_whitespace().collect();
         let seconds = |at: usize| {
             let ticks: u64 = fields.get(at).and_then(|word| word.parse().ok()).unwrap_or(0);
             // USER_HZ is 100 on every Linux architecture this runs on.
@@ -44,15 +36,8 @@ impl ProcessUsage {
 }
 
 fn kib(text: &str, name: &str) -> u64 {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .unwrap_or_default();
-    let kib: u64 = line
-        .split_whitespace()
-        .next()
-        .and_then(|word| word.parse().ok())
-        .unwrap_or(0);
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    let kib: u64 = line.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0);
     kib.saturating_mul(1024)
 }
 

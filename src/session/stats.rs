@@ -46,10 +46,7 @@ pub struct CommandStats {
 impl Stats {
     /// Counters for this many commands.
     pub fn new(commands: usize) -> Self {
-        Stats {
-            commands: (0..commands).map(|_| CommandStats::default()).collect(),
-            ..Stats::default()
-        }
+        Stats { commands: (0..commands).map(|_| CommandStats::default()).collect(), ..Stats::default() }
     }
 
     /// The counters of a command, if its number is one.
@@ -96,12 +93,7 @@ impl Stats {
             counter.store(0, Ordering::Relaxed);
         }
         for command in &self.commands {
-            for counter in [
-                &command.calls,
-                &command.micros,
-                &command.rejected,
-                &command.failed,
-            ] {
+            for counter in [&command.calls, &command.micros, &command.rejected, &command.failed] {
                 counter.store(0, Ordering::Relaxed);
             }
         }

@@ -11,9 +11,7 @@ impl Store {
         let state = published.state();
         let mut sum = crc32c::crc32c(&state.encode());
         for (family, namespace_at) in [(Family::Meta, 0), (Family::Expiry, 8)] {
-            let mut iterator = published
-                .snapshot()
-                .raw_iterator_cf(published.engine().family(family)?);
+            let mut iterator = published.snapshot().raw_iterator_cf(published.engine().family(family)?);
             iterator.seek_to_first();
             while let Some((key, value)) = iterator.item() {
                 let namespace = key.get(namespace_at..).and_then(<[u8]>::first_chunk::<4>);
@@ -26,12 +24,10 @@ impl Store {
                 }
                 iterator.next();
             }
-            iterator
-                .status()
-                .map_err(|error| match super::engine::read_error(error) {
-                    Error::Fatal(error) => error,
-                    other => StoreError::corrupt("store", other.to_string()),
-                })?;
+            iterator.status().map_err(|error| match super::engine::read_error(error) {
+                Error::Fatal(error) => error,
+                other => StoreError::corrupt("store", other.to_string()),
+            })?;
         }
         Ok(sum)
     }

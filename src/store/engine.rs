@@ -86,10 +86,7 @@ impl Engine {
 
     /// The latest value, written by the last batch.
     pub(super) fn get(&self, family: Family, key: &[u8], tier: Tier) -> Result<Option<Bytes>, Error> {
-        let value = self
-            .db
-            .get_cf_opt(self.family(family)?, key, &tier.options())
-            .map_err(read_error)?;
+        let value = self.db.get_cf_opt(self.family(family)?, key, &tier.options()).map_err(read_error)?;
         Ok(value.map(Bytes::from))
     }
 
@@ -97,10 +94,7 @@ impl Engine {
     pub(super) fn get_flushed(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let mut options = ReadOptions::default();
         options.set_read_tier(ReadTier::Persisted);
-        let value = self
-            .db
-            .get_cf_opt(self.family(Family::Default)?, key, &options)
-            .map_err(engine_error)?;
+        let value = self.db.get_cf_opt(self.family(Family::Default)?, key, &options).map_err(engine_error)?;
         Ok(value.map(Bytes::from))
     }
 
@@ -121,13 +115,8 @@ impl Engine {
 
     /// Writes all memtables to files, all column families at one point.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        let families = [
-            self.family(Family::Default)?,
-            self.family(Family::Meta)?,
-            self.family(Family::Expiry)?,
-        ];
-        self.db
-            .flush_cfs_opt(&families, &FlushOptions::default())
-            .map_err(engine_error)
+        let families =
+            [self.family(Family::Default)?, self.family(Family::Meta)?, self.family(Family::Expiry)?];
+        self.db.flush_cfs_opt(&families, &FlushOptions::default()).map_err(engine_error)
     }
 }

@@ -31,9 +31,7 @@ struct ByBytes;
 
 impl Weighter<Key, Bytes> for ByBytes {
     fn weight(&self, key: &Key, value: &Bytes) -> u64 {
-        (key.len() as u64)
-            .saturating_add(value.len() as u64)
-            .saturating_add(RECORD_OVERHEAD_BYTES)
+        (key.len() as u64).saturating_add(value.len() as u64).saturating_add(RECORD_OVERHEAD_BYTES)
     }
 }
 
@@ -66,19 +64,9 @@ impl Hot {
     /// A cache of at most `bytes`; 0 = none.
     pub fn new(bytes: usize) -> Self {
         let cache = (bytes > 0).then(|| {
-            Shards::with(
-                bytes / 256,
-                bytes as u64,
-                ByBytes,
-                Default::default(),
-                Default::default(),
-            )
+            Shards::with(bytes / 256, bytes as u64, ByBytes, Default::default(), Default::default())
         });
-        Hot {
-            cache,
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
-        }
+        Hot { cache, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// Looks a record up without preparing to fill.
@@ -141,9 +129,6 @@ impl Hot {
 
     /// Lookups by readers that found a record, and those that did not.
     pub fn hits_and_misses(&self) -> (u64, u64) {
-        (
-            self.hits.load(Ordering::Relaxed),
-            self.misses.load(Ordering::Relaxed),
-        )
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 }

@@ -32,9 +32,8 @@ pub fn meta(namespace: Namespace, key: &[u8]) -> StorageKey {
 
 /// The user's key within a `meta` key.
 pub fn meta_user_key(storage_key: &[u8]) -> Result<(Namespace, &[u8]), StoreError> {
-    let (namespace, key) = storage_key
-        .split_first_chunk::<4>()
-        .ok_or_else(|| StoreError::corrupt("meta key", "too short"))?;
+    let (namespace, key) =
+        storage_key.split_first_chunk::<4>().ok_or_else(|| StoreError::corrupt("meta key", "too short"))?;
     Ok((Namespace::from_be_bytes(*namespace), key))
 }
 
@@ -52,11 +51,7 @@ pub fn parse_expiry(storage_key: &[u8]) -> Result<(u64, Namespace, &[u8]), Store
     let short = || StoreError::corrupt("expiry key", "too short");
     let (expires_at, rest) = storage_key.split_first_chunk::<8>().ok_or_else(short)?;
     let (namespace, key) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-    Ok((
-        u64::from_be_bytes(*expires_at),
-        Namespace::from_be_bytes(*namespace),
-        key,
-    ))
+    Ok((u64::from_be_bytes(*expires_at), Namespace::from_be_bytes(*namespace), key))
 }
 
 #[cfg(test)]

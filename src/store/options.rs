@@ -68,10 +68,9 @@ pub(super) fn column_families(options: &StoreOptions, dead: &DeadNamespaces) -> 
     let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
     let mut meta = family(options, &cache);
     let filter = dead.clone();
-    meta.set_compaction_filter(
-        "flotilla.dead-namespace.meta",
-        move |_level, key: &[u8], _value: &[u8]| drop_if_dead(&filter, key.first_chunk::<4>()),
-    );
+    meta.set_compaction_filter("flotilla.dead-namespace.meta", move |_level, key: &[u8], _value: &[u8]| {
+        drop_if_dead(&filter, key.first_chunk::<4>())
+    });
     let mut expiry = family(options, &cache);
     let filter = dead.clone();
     expiry.set_compaction_filter(

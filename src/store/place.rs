@@ -26,16 +26,10 @@ impl Place {
 
     /// Reads what `to_bytes` wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
-        let (index, rest) = bytes
-            .split_first_chunk::<8>()
-            .ok_or_else(|| StoreError::corrupt("place", "too short"))?;
-        let ordinal = rest
-            .first_chunk::<4>()
-            .ok_or_else(|| StoreError::corrupt("place", "too short"))?;
-        Ok(Place {
-            index: u64::from_be_bytes(*index),
-            ordinal: u32::from_be_bytes(*ordinal),
-        })
+        let (index, rest) =
+            bytes.split_first_chunk::<8>().ok_or_else(|| StoreError::corrupt("place", "too short"))?;
+        let ordinal = rest.first_chunk::<4>().ok_or_else(|| StoreError::corrupt("place", "too short"))?;
+        Ok(Place { index: u64::from_be_bytes(*index), ordinal: u32::from_be_bytes(*ordinal) })
     }
 }
 

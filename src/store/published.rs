@@ -25,11 +25,7 @@ pub struct Published {
 impl Published {
     pub(super) fn new(engine: Arc<Engine>, state: StateRecord, epoch: u64) -> Self {
         let snapshot = OwnedSnapshot::new(engine, |engine| EngineSnapshot::new(&engine.db as &Db));
-        Published {
-            snapshot,
-            state,
-            epoch,
-        }
+        Published { snapshot, state, epoch }
     }
 
     pub(super) fn snapshot(&self) -> &EngineSnapshot<'_> {

@@ -85,9 +85,7 @@ impl Row {
     /// Reads a record; the body shares the bytes handed in.
     pub fn decode(record: Bytes) -> Result<Self, StoreError> {
         let corrupt = |detail: &str| StoreError::corrupt("metadata record", detail);
-        let (head, rest) = record
-            .split_first_chunk::<2>()
-            .ok_or_else(|| corrupt("too short"))?;
+        let (head, rest) = record.split_first_chunk::<2>().ok_or_else(|| corrupt("too short"))?;
         let [tag, encoding] = *head;
         if tag >> 4 != RECORD_VERSION {
             return Err(corrupt("unknown version"));
@@ -98,18 +96,10 @@ impl Row {
             1 => Encoding::Raw,
             _ => return Err(corrupt("unknown encoding")),
         };
-        let (expires_at, rest) = rest
-            .split_first_chunk::<8>()
-            .ok_or_else(|| corrupt("too short"))?;
+        let (expires_at, rest) = rest.split_first_chunk::<8>().ok_or_else(|| corrupt("too short"))?;
         let revision = Place::from_bytes(rest)?;
         let expires_at = u64::from_be_bytes(*expires_at);
-        Ok(Row {
-            kind,
-            encoding,
-            expires_at,
-            revision,
-            body: record.slice(ROW_HEADER_LEN..),
-        })
+        Ok(Row { kind, encoding, expires_at, revision, body: record.slice(ROW_HEADER_LEN..) })
     }
 }
 
@@ -120,14 +110,9 @@ mod tests {
     /// Golden bytes: version 1 must stay readable for ever.
     #[test]
     fn version_1_golden_bytes() {
-        let place = Place {
-            index: 0x0102,
-            ordinal: 3,
-        };
+        let place = Place { index: 0x0102, ordinal: 3 };
         let bytes = Row::encode(Type::String, Encoding::Raw, 0x0a0b, place, b"hi");
-        let golden = [
-            0x11, 1, 0, 0, 0, 0, 0, 0, 0x0a, 0x0b, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3, b'h', b'i',
-        ];
+        let golden = [0x11, 1, 0, 0, 0, 0, 0, 0, 0x0a, 0x0b, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3, b'h', b'i'];
         assert_eq!(bytes, golden);
         let row = Row::decode(Bytes::copy_from_slice(&golden)).expect("decodes");
         assert_eq!(
@@ -139,14 +124,7 @@ mod tests {
 
     #[test]
     fn damaged_records_are_errors() {
-        for bad in [
-            &[][..],
-            &[0x11],
-            &[0x21; 30],
-            &[0x1f; 30],
-            &[0x11; 30],
-            &[0x11, 0, 0],
-        ] {
+        for bad in [&[][..], &[0x11], &[0x21; 30], &[0x1f; 30], &[0x11; 30], &[0x11, 0, 0]] {
             assert!(Row::decode(Bytes::copy_from_slice(bad)).is_err(), "{bad:?}");
         }
     }

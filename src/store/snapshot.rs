@@ -54,11 +54,7 @@ impl Store {
             None => StateRecord::default(),
         };
         let membership = db.get(super::keys::MEMBERSHIP).map_err(engine_error)?;
-        Ok(Checkpoint {
-            directory: directory.to_path_buf(),
-            position: state.applied,
-            membership,
-        })
+        Ok(Checkpoint { directory: directory.to_path_buf(), position: state.applied, membership })
     }
 
     /// Replaces the whole store by a checkpoint (copied by hard links, so the checkpoint stays usable). The old state
@@ -97,16 +93,11 @@ fn link_files(from: &Path, to: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(from).map_err(io("read checkpoint"))? {
         let entry = entry.map_err(io("read checkpoint"))?;
         let target = to.join(entry.file_name());
-        let immutable = entry
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "sst");
+        let immutable = entry.path().extension().is_some_and(|extension| extension == "sst");
         if !immutable || fs::hard_link(entry.path(), &target).is_err() {
             fs::copy(entry.path(), &target).map_err(io("copy checkpoint file"))?;
         }
-        fs::File::open(&target)
-            .and_then(|f| f.sync_all())
-            .map_err(io("sync checkpoint file"))?;
+        fs::File::open(&target).and_then(|f| f.sync_all()).map_err(io("sync checkpoint file"))?;
     }
     sync_directory(to)
 }
@@ -140,9 +131,7 @@ fn write_current(store: &Path, directory: &Path) -> Result<(), StoreError> {
     let (temporary, target) = (store.join("CURRENT_DB.tmp"), store.join("CURRENT_DB"));
     let io = |e: std::io::Error| StoreError::io("write CURRENT_DB", &e);
     fs::write(&temporary, name).map_err(io)?;
-    fs::File::open(&temporary)
-        .and_then(|f| f.sync_all())
-        .map_err(io)?;
+    fs::File::open(&temporary).and_then(|f| f.sync_all()).map_err(io)?;
     fs::rename(&temporary, &target).map_err(io)?;
     sync_directory(store)
 }

@@ -47,18 +47,9 @@ impl Default for StateRecord {
         let mut namespace = 0;
         let databases = std::array::from_fn(|_| {
             namespace += 1;
-            Database {
-                namespace,
-                keys: 0,
-                expires: 0,
-            }
+            Database { namespace, keys: 0, expires: 0 }
         });
-        StateRecord {
-            applied: None,
-            last_at: 0,
-            next_namespace: DATABASES + 1,
-            databases,
-        }
+        StateRecord { applied: None, last_at: 0, next_namespace: DATABASES + 1, databases }
     }
 }
 
@@ -91,10 +82,7 @@ impl StateRecord {
 
     /// Which database a namespace serves, if any still does.
     pub fn database_of(&self, namespace: Namespace) -> Option<u32> {
-        self.databases
-            .iter()
-            .position(|d| d.namespace == namespace)
-            .and_then(|i| u32::try_from(i).ok())
+        self.databases.iter().position(|d| d.namespace == namespace).and_then(|i| u32::try_from(i).ok())
     }
 
     /// The record's bytes.
@@ -120,9 +108,7 @@ impl StateRecord {
         let corrupt = |detail: &str| StoreError::corrupt("state record", detail);
         let [version] = take::<1>(&mut bytes).ok_or_else(|| corrupt("empty"))?;
         if version != STATE_VERSION {
-            return Err(corrupt(&format!(
-                "version {version} is not known to this program"
-            )));
+            return Err(corrupt(&format!("version {version} is not known to this program")));
         }
         let short = || corrupt("too short");
         let mut state = StateRecord::default();
@@ -137,11 +123,7 @@ impl StateRecord {
             database.keys = u64::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
             database.expires = u64::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
         }
-        if bytes.is_empty() {
-            Ok(state)
-        } else {
-            Err(corrupt("trailing bytes"))
-        }
+        if bytes.is_empty() { Ok(state) } else { Err(corrupt("trailing bytes")) }
     }
 }
 
@@ -157,11 +139,8 @@ mod tests {
 
     #[test]
     fn round_trips_and_refuses_other_versions() {
-        let mut state = StateRecord {
-            applied: Some(Position { term: 2, index: 9 }),
-            last_at: 7,
-            ..Default::default()
-        };
+        let mut state =
+            StateRecord { applied: Some(Position { term: 2, index: 9 }), last_at: 7, ..Default::default() };
         state.database_mut(3).keys = 5;
         state.swap(3, 4);
         let bytes = state.encode();

@@ -33,12 +33,7 @@ pub struct NewRow<'a> {
 impl<'a> NewRow<'a> {
     /// A string without expiry.
     pub fn string(body: &'a [u8]) -> Self {
-        NewRow {
-            kind: Type::String,
-            encoding: Encoding::Natural,
-            expires_at: 0,
-            body,
-        }
+        NewRow { kind: Type::String, encoding: Encoding::Natural, expires_at: 0, body }
     }
 }
 
@@ -91,10 +86,7 @@ impl<'s> Txn<'s> {
         self.state.last_at = self.now;
         self.state.applied = Some(position);
         self.random = seed;
-        self.place = Place {
-            index: position.index,
-            ordinal: 0,
-        };
+        self.place = Place { index: position.index, ordinal: 0 };
     }
 
     /// Starts a command of the entry.
@@ -136,17 +128,11 @@ impl<'s> Txn<'s> {
     /// Writes everything in one batch and publishes it.
     pub fn commit(mut self) -> Result<(), StoreError> {
         let engine = Arc::clone(self.base.engine());
-        let bytes: usize = self
-            .meta
-            .iter()
-            .map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len) + 24)
-            .sum();
+        let bytes: usize =
+            self.meta.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len) + 24).sum();
         let mut batch = WriteBatch::with_capacity_bytes(bytes + self.expiry.len() * 48 + 1024);
-        let (default, meta, expiry) = (
-            engine.family(Family::Default)?,
-            engine.family(Family::Meta)?,
-            engine.family(Family::Expiry)?,
-        );
+        let (default, meta, expiry) =
+            (engine.family(Family::Default)?, engine.family(Family::Meta)?, engine.family(Family::Expiry)?);
         for (key, value) in &self.meta {
             match value {
                 Some(record) => batch.put_cf(meta, key, record),
@@ -154,11 +140,7 @@ impl<'s> Txn<'s> {
             }
         }
         for (key, present) in &self.expiry {
-            if *present {
-                batch.put_cf(expiry, key, [])
-            } else {
-                batch.delete_cf(expiry, key)
-            }
+            if *present { batch.put_cf(expiry, key, []) } else { batch.delete_cf(expiry, key) }
         }
         if let Some(membership) = self.membership.take() {
             batch.put_cf(default, keys::MEMBERSHIP, membership);
@@ -280,15 +262,9 @@ impl<'s> Txn<'s> {
         let mut due = Vec::new();
         let mut stale = Vec::new();
         {
-            let mut iterator = self
-                .base
-                .engine()
-                .iterator(Family::Expiry, Tier::Disk.options())?;
-            let overlay: Overlay = self
-                .expiry
-                .iter()
-                .map(|(key, present)| (key.clone(), present.then(Bytes::new)))
-                .collect();
+            let mut iterator = self.base.engine().iterator(Family::Expiry, Tier::Disk.options())?;
+            let overlay: Overlay =
+                self.expiry.iter().map(|(key, present)| (key.clone(), present.then(Bytes::new))).collect();
             scan::merged(&mut iterator, Some(&overlay), b"", b"", |index_key, _| {
                 let (expires_at, namespace, key) = keys::parse_expiry(index_key)?;
                 if expires_at > self.now || due.len().saturating_add(stale.len()) >= keys_max as usize {
@@ -322,10 +298,7 @@ impl<'s> Txn<'s> {
     pub(super) fn iterator(&self, prefix: &[u8]) -> Result<(EngineIterator<'_>, Option<&Overlay>)> {
         let mut options = Tier::Disk.options();
         scan::bound_to_prefix(&mut options, prefix);
-        Ok((
-            self.base.engine().iterator(Family::Meta, options)?,
-            Some(&self.meta),
-        ))
+        Ok((self.base.engine().iterator(Family::Meta, options)?, Some(&self.meta)))
     }
 
     fn stored_record(&self, storage_key: &[u8]) -> Result<Option<Bytes>> {
@@ -348,10 +321,7 @@ impl<'s> Txn<'s> {
         }
         self.save_state();
         let database = self.state.database_mut(db);
-        database.keys = database
-            .keys
-            .saturating_add(u64::from(created))
-            .saturating_sub(u64::from(deleted));
+        database.keys = database.keys.saturating_add(u64::from(created)).saturating_sub(u64::from(deleted));
         database.expires = database
             .expires
             .saturating_add(u64::from(new_expiry != 0))

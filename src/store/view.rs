@@ -28,11 +28,7 @@ pub struct View<'a> {
 
 #[derive(Clone, Copy)]
 enum Source<'a> {
-    Published {
-        store: &'a Store,
-        published: &'a Published,
-        tier: Tier,
-    },
+    Published { store: &'a Store, published: &'a Published, tier: Tier },
     Txn(&'a Txn<'a>),
 }
 
@@ -44,23 +40,11 @@ impl<'a> View<'a> {
         now: u64,
         tier: Tier,
     ) -> Self {
-        View {
-            source: Source::Published {
-                store,
-                published,
-                tier,
-            },
-            db,
-            now,
-        }
+        View { source: Source::Published { store, published, tier }, db, now }
     }
 
     pub(super) fn txn(txn: &'a Txn<'a>) -> Self {
-        View {
-            source: Source::Txn(txn),
-            db: txn.db(),
-            now: txn.now(),
-        }
+        View { source: Source::Txn(txn), db: txn.db(), now: txn.now() }
     }
 
     /// The logical database that unqualified keys mean.
@@ -90,17 +74,12 @@ impl<'a> View<'a> {
     pub fn get_in(&self, db: u32, key: &[u8]) -> Result<Option<Row>> {
         let namespace = self.namespace(db);
         let record = match self.source {
-            Source::Published {
-                store,
-                published,
-                tier,
-            } => read_published(store, published, tier, namespace, key)?,
+            Source::Published { store, published, tier } => {
+                read_published(store, published, tier, namespace, key)?
+            }
             Source::Txn(txn) => txn.record(namespace, key)?,
         };
-        let row = record
-            .map(Row::decode)
-            .transpose()?
-            .filter(|row| !row.expired(self.now));
+        let row = record.map(Row::decode).transpose()?.filter(|row| !row.expired(self.now));
         if let Source::Published { store, .. } = self.source {
             store.count_lookup(row.is_some());
         }
@@ -116,9 +95,7 @@ impl<'a> View<'a> {
     /// the blocking pool (`Error::WouldBlock`).
     pub fn may_take_long(&self) -> Result<()> {
         match self.source {
-            Source::Published {
-                tier: Tier::Memory, ..
-            } => Err(Error::WouldBlock),
+            Source::Published { tier: Tier::Memory, .. } => Err(Error::WouldBlock),
             Source::Published { tier: Tier::Disk, .. } | Source::Txn(_) => Ok(()),
         }
     }
@@ -129,25 +106,16 @@ impl<'a> View<'a> {
         let prefix = keys::meta(self.namespace(self.db), b"");
         let (mut iterator, _) = self.iterator(&prefix)?;
         iterator.seek(&prefix);
-        let first = iterator
-            .key()
-            .filter(|key| key.starts_with(&prefix))
-            .map(<[u8]>::to_vec);
+        let first = iterator.key().filter(|key| key.starts_with(&prefix)).map(<[u8]>::to_vec);
         if first.is_some() {
             iterator.seek_to_last();
         }
-        let last = iterator
-            .key()
-            .filter(|key| key.starts_with(&prefix))
-            .map(<[u8]>::to_vec);
+        let last = iterator.key().filter(|key| key.starts_with(&prefix)).map(<[u8]>::to_vec);
         iterator.status().map_err(read_error)?;
         let (Some(first), Some(last)) = (first, last) else {
             return Ok(None);
         };
-        Ok(Some((
-            keys::meta_user_key(&first)?.1.to_vec(),
-            keys::meta_user_key(&last)?.1.to_vec(),
-        )))
+        Ok(Some((keys::meta_user_key(&first)?.1.to_vec(), keys::meta_user_key(&last)?.1.to_vec())))
     }
 
     /// Visits live keys of the current database that begin with `prefix` and are ≥ `start`, in byte order, until the
@@ -169,11 +137,7 @@ impl<'a> View<'a> {
             }
             let (_, key) = keys::meta_user_key(key)?;
             let row = Row::decode(Bytes::copy_from_slice(record))?;
-            if row.expired(self.now) {
-                Ok(ControlFlow::Continue(()))
-            } else {
-                visit(key, &row)
-            }
+            if row.expired(self.now) { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
         })
     }
 

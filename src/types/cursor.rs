@@ -35,17 +35,12 @@ struct Remembered {
 static REMEMBERED: LazyLock<Mutex<Remembered>> = LazyLock::new(|| {
     // Starts anywhere, so that a cursor of an earlier process is not taken for one of this process.
     let serial = RandomState::new().hash_one("cursor serial");
-    Mutex::new(Remembered {
-        serial,
-        ..Remembered::default()
-    })
+    Mutex::new(Remembered { serial, ..Remembered::default() })
 });
 
 /// A cursor that goes on with `next`, which begins with `prefix`.
 pub fn give_out(prefix: &[u8], next: &[u8]) -> u64 {
-    let digest = u64::from(u32::from_be_bytes(digest(
-        next.strip_prefix(prefix).unwrap_or_default(),
-    )));
+    let digest = u64::from(u32::from_be_bytes(digest(next.strip_prefix(prefix).unwrap_or_default())));
     let mut remembered = REMEMBERED.lock();
     remembered.serial = remembered.serial.wrapping_add(1);
     // Never 0: that would be "done".

@@ -29,15 +29,10 @@ pub fn parse(text: &[u8]) -> Result<BigDecimal, DecimalError> {
         return Err(DecimalError::NotANumber);
     }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if ["inf", "infinity"]
-        .iter()
-        .any(|word| unsigned.eq_ignore_ascii_case(word))
-    {
+    if ["inf", "infinity"].iter().any(|word| unsigned.eq_ignore_ascii_case(word)) {
         return Err(DecimalError::NotFinite);
     }
-    let plain = unsigned
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
+    let plain = unsigned.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
     if !plain || !unsigned.bytes().any(|byte| byte.is_ascii_digit()) {
         return Err(DecimalError::NotANumber);
     }
@@ -57,19 +52,11 @@ pub fn parse(text: &[u8]) -> Result<BigDecimal, DecimalError> {
 pub fn add(a: &BigDecimal, b: &BigDecimal) -> Result<String, DecimalError> {
     let sum = (a + b).with_scale_round(PLACES, RoundingMode::HalfEven);
     let text = sum.to_plain_string();
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     if text.len() > TEXT_BYTES_MAX {
         return Err(DecimalError::NotFinite);
     }
-    Ok(if text == "-0" {
-        "0".to_owned()
-    } else {
-        text.to_owned()
-    })
+    Ok(if text == "-0" { "0".to_owned() } else { text.to_owned() })
 }
 
 #[cfg(test)]
@@ -94,9 +81,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number() {
-        for text in [
-            "", " 1", "1 ", "abc", "0x10", "1e", "--1", "1.2.3", "nan", ".", "e5",
-        ] {
+        for text in ["", " 1", "1 ", "abc", "0x10", "1e", "--1", "1.2.3", "nan", ".", "e5"] {
             assert_eq!(parse(text.as_bytes()), Err(DecimalError::NotANumber), "{text}");
         }
         for text in ["inf", "-Infinity", "1e5000"] {

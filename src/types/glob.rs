@@ -71,11 +71,7 @@ fn one(pattern: &[u8], byte: u8, nocase: bool) -> Option<usize> {
 fn set(pattern: &[u8], byte: u8, nocase: bool) -> Option<usize> {
     let fold = |b: u8| if nocase { b.to_ascii_lowercase() } else { b };
     let byte = fold(byte);
-    let (negated, mut at) = if pattern.get(1) == Some(&b'^') {
-        (true, 2)
-    } else {
-        (false, 1)
-    };
+    let (negated, mut at) = if pattern.get(1) == Some(&b'^') { (true, 2) } else { (false, 1) };
     let mut found = false;
     loop {
         match pattern.get(at..).unwrap_or_default() {
@@ -132,11 +128,7 @@ mod tests {
             ("[\\]]", "]", true),
             ("**a**", "bab", true),
         ] {
-            assert_eq!(
-                matches(pattern.as_bytes(), text.as_bytes(), false),
-                expected,
-                "{pattern} {text}"
-            );
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes(), false), expected, "{pattern} {text}");
         }
         assert!(matches(b"HeL[A-Z]o", b"hElLO", true));
         assert!(!matches(b"HeLlo", b"hello", false));
@@ -154,13 +146,9 @@ mod tests {
 
     #[test]
     fn literal_prefixes() {
-        for (pattern, prefix) in [
-            ("user:*", "user:"),
-            ("a\\*b?", "a*b"),
-            ("*x", ""),
-            ("plain", "plain"),
-            ("[a]b", ""),
-        ] {
+        for (pattern, prefix) in
+            [("user:*", "user:"), ("a\\*b?", "a*b"), ("*x", ""), ("plain", "plain"), ("[a]b", "")]
+        {
             assert_eq!(literal_prefix(pattern.as_bytes()), prefix.as_bytes());
         }
     }

@@ -53,17 +53,9 @@ fn trace_back(a: &[u8], b: &[u8], cell: impl Fn(usize, usize) -> u32) -> Lcs {
             bytes.extend(x);
             match matches.last_mut() {
                 Some(last) if last.a == i && last.b == j => {
-                    *last = Match {
-                        a: i - 1,
-                        b: j - 1,
-                        len: last.len + 1,
-                    };
+                    *last = Match { a: i - 1, b: j - 1, len: last.len + 1 };
                 }
-                _ => matches.push(Match {
-                    a: i - 1,
-                    b: j - 1,
-                    len: 1,
-                }),
+                _ => matches.push(Match { a: i - 1, b: j - 1, len: 1 }),
             }
             i -= 1;
             j -= 1;
@@ -85,10 +77,7 @@ mod tests {
     fn the_example_of_the_command_page() {
         let found = lcs(b"ohmytext", b"mynewtext").unwrap();
         assert_eq!(found.bytes, b"mytext");
-        assert_eq!(
-            found.matches,
-            [Match { a: 4, b: 5, len: 4 }, Match { a: 2, b: 0, len: 2 }]
-        );
+        assert_eq!(found.matches, [Match { a: 4, b: 5, len: 4 }, Match { a: 2, b: 0, len: 2 }]);
         assert_eq!(lcs(b"", b"x").unwrap().bytes, b"");
         assert!(lcs(&vec![b'a'; 100_000], &vec![b'b'; 100_000]).is_none());
     }

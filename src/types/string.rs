@@ -18,11 +18,7 @@ pub fn expect_string(row: Option<Row>) -> Result<Option<Row>> {
 
 /// Refuses a string that would be too long.
 pub fn check_length(bytes: usize) -> Result<()> {
-    if bytes > STRING_BYTES_MAX {
-        Err(ErrorReply::string_too_long().into())
-    } else {
-        Ok(())
-    }
+    if bytes > STRING_BYTES_MAX { Err(ErrorReply::string_too_long().into()) } else { Ok(()) }
 }
 
 /// What OBJECT ENCODING says.
@@ -42,11 +38,7 @@ pub fn range(len: usize, start: i64, end: i64) -> std::ops::Range<usize> {
         return 0..0;
     }
     let from_end = |index: i64| {
-        if index < 0 {
-            index.saturating_add(len).max(0)
-        } else {
-            index
-        }
+        if index < 0 { index.saturating_add(len).max(0) } else { index }
     };
     let (start, end) = (from_end(start), from_end(end).min(len.saturating_sub(1)));
     if start > end || len == 0 {

@@ -98,7 +98,7 @@ fn hello(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
         }
     }
     if !context.session.authenticated {
-        let text = "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
+        let text = "HELLO must be called with the client already authenticated, otherwise the HELLO AUTH \
                     <user> <pass> option can be used to authenticate the client and select the RESP protocol version \
                     at the same time";
         return Err(ErrorReply::new("NOAUTH", text).into());

@@ -1,7 +1,7 @@
 //! PING, ECHO, SELECT, QUIT, RESET.
 
 use crate::{
-    command::{Args, Command, Flags, Group, Run, parse_i64},
+    command::{Args, Command, Flags, Group, Run},
     error::Result,
     limits::DATABASES,
     resp::{ErrorReply, Reply},
@@ -9,13 +9,11 @@ use crate::{
 };
 
 const ALWAYS: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::FAST);
-const BEFORE_AUTH: Flags = ALWAYS
-    .with(Flags::NOSCRIPT)
-    .with(Flags::NO_AUTH)
-    .with(Flags::ALLOW_BUSY);
+const BEFORE_AUTH: Flags = ALWAYS.with(Flags::NOSCRIPT).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY);
 
 pub(super) const PING: Command = Command {
     name: "PING",
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     arity: -1,
     run: Run::Local(ping),
     flags: Flags::FAST,
@@ -81,12 +79,9 @@ fn echo(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn select(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let number = parse_i64(args.next_word()?).filter(|n| i32::try_from(*n).is_ok());
-    let number = number.ok_or_else(ErrorReply::not_integer)?;
+    let number = args.next_i32()?;
     let db = u32::try_from(number).ok().filter(|db| *db < DATABASES);
-    context
-        .session
-        .select(db.ok_or_else(ErrorReply::db_out_of_range)?);
+    context.session.select(db.ok_or_else(ErrorReply::db_out_of_range)?);
     Ok(Reply::Ok)
 }
 

@@ -15,15 +15,7 @@ const ADMIN: Flags = PLAIN.with(Flags::ADMIN);
 
 /// A subcommand's row.
 const fn sub(name: &'static str, arity: i32, run: Run, flags: Flags, since: &'static str) -> Command {
-    Command {
-        name,
-        arity,
-        run,
-        flags,
-        group: Group::Connection,
-        since,
-        ..Command::BASE
-    }
+    Command { name, arity, run, flags, group: Group::Connection, since, ..Command::BASE }
 }
 
 pub(super) const CLIENT: Command = Command {
@@ -44,13 +36,7 @@ pub(super) const CLIENT: Command = Command {
         },
         Command {
             summary: "Lists the subcommands.",
-            ..sub(
-                "HELP",
-                2,
-                Run::Local(client_help),
-                Flags::LOADING.with(Flags::STALE),
-                "5.0.0",
-            )
+            ..sub("HELP", 2, Run::Local(client_help), Flags::LOADING.with(Flags::STALE), "5.0.0")
         },
         Command {
             summary: "Returns the connection's number.",
@@ -102,10 +88,7 @@ pub(super) const CLIENT: Command = Command {
             syntax: "connection-name",
             ..sub("SETNAME", 3, Run::Local(setname), PLAIN, "2.6.9")
         },
-        Command {
-            summary: "Ends CLIENT PAUSE.",
-            ..sub("UNPAUSE", 2, Run::Local(unpause), ADMIN, "6.2.0")
-        },
+        Command { summary: "Ends CLIENT PAUSE.", ..sub("UNPAUSE", 2, Run::Local(unpause), ADMIN, "6.2.0") },
     ],
     ..Command::BASE
 };
@@ -136,11 +119,7 @@ fn getredir(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 
 fn getname(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let text = context.session.client.text.lock();
-    Ok(if text.name.is_empty() {
-        Reply::Nil
-    } else {
-        Reply::bulk(&text.name)
-    })
+    Ok(if text.name.is_empty() { Reply::Nil } else { Reply::bulk(&text.name) })
 }
 
 fn setname(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -206,15 +185,15 @@ fn pause(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
         [word] if word.eq_ignore_ascii_case(b"ALL") => PauseMode::All,
         [word] if word.eq_ignore_ascii_case(b"WRITE") => PauseMode::Write,
         [_] => return Err(ErrorReply::err("CLIENT PAUSE mode must be WRITE or ALL").into()),
-        _ => return Err(ErrorReply::syntax().into()),
+        _ => {
+            let text = "unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.";
+            return Err(ErrorReply::err(text).into());
+        }
     };
     let millis =
         parse_i64(word).ok_or_else(|| ErrorReply::err("timeout is not an integer or out of range"))?;
     let millis = u64::try_from(millis).map_err(|_| ErrorReply::err("timeout is negative"))?;
-    let until = context
-        .now
-        .checked_add(millis)
-        .ok_or_else(|| ErrorReply::err("timeout is out of range"))?;
+    let until = context.now.checked_add(millis).ok_or_else(|| ErrorReply::err("timeout is out of range"))?;
     context.node.clients.pause(mode, until);
     Ok(Reply::Ok)
 }

@@ -12,10 +12,7 @@ use crate::{
 pub(super) fn kill(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if let [address] = args.rest() {
         let peer = String::from_utf8_lossy(address).into_owned();
-        let filter = ClientFilter {
-            peer: Some(peer),
-            ..ClientFilter::default()
-        };
+        let filter = ClientFilter { peer: Some(peer), ..ClientFilter::default() };
         return match kill_matching(context, &filter) {
             0 => Err(ErrorReply::err("No such client").into()),
             _ => Ok(Reply::Ok),
@@ -26,10 +23,7 @@ pub(super) fn kill(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Rep
 }
 
 fn filter(context: &Context<'_>, args: &mut Args<'_>) -> Result<ClientFilter> {
-    let mut filter = ClientFilter {
-        skip_id: Some(context.session.client.id),
-        ..ClientFilter::default()
-    };
+    let mut filter = ClientFilter { skip_id: Some(context.session.client.id), ..ClientFilter::default() };
     while !args.is_empty() {
         if args.remaining() < 2 {
             return Err(ErrorReply::syntax().into());
@@ -39,16 +33,12 @@ fn filter(context: &Context<'_>, args: &mut Args<'_>) -> Result<ClientFilter> {
         let text = String::from_utf8_lossy(value).into_owned();
         match option.as_slice() {
             b"ID" => {
-                let id = parse_i64(value)
-                    .and_then(|id| u64::try_from(id).ok())
-                    .filter(|id| *id > 0);
+                let id = parse_i64(value).and_then(|id| u64::try_from(id).ok()).filter(|id| *id > 0);
                 let id = id.ok_or_else(|| ErrorReply::err("client-id should be greater than 0"))?;
                 filter.ids = Some(vec![id]);
             }
             b"MAXAGE" => {
-                let age = parse_i64(value)
-                    .and_then(|age| u64::try_from(age).ok())
-                    .filter(|age| *age > 0);
+                let age = parse_i64(value).and_then(|age| u64::try_from(age).ok()).filter(|age| *age > 0);
                 let age = age.ok_or_else(|| ErrorReply::err("maxage is not an integer or out of range"))?;
                 filter.age_ms_min = Some(age.saturating_mul(1000));
             }

@@ -63,7 +63,14 @@ fn describe(client: &Client, now: u64, out: &mut String) {
         u32::MAX => -1,
         queued => i64::from(queued),
     };
-    let flags = if queued >= 0 { "x" } else { "N" };
+    let flag = |set: bool, letter: &'static str| if set { letter } else { "" };
+    let flags = [
+        flag(queued >= 0, "x"),
+        flag(client.no_evict.load(Ordering::Relaxed), "e"),
+        flag(client.no_touch.load(Ordering::Relaxed), "T"),
+    ]
+    .concat();
+    let flags = if flags.is_empty() { "N" } else { &flags };
     let command = match (words.last_command, words.last_subcommand) {
         ("", _) => "NULL".to_owned(),
         (command, "") => command.to_ascii_lowercase(),
@@ -72,18 +79,11 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let (id, peer, local, fd, name) = (client.id, client.peer, client.local, client.fd, words.name);
     let age = now.saturating_sub(client.created_ms) / 1000;
     let idle = now.saturating_sub(load(&client.active_ms)) / 1000;
-    let (db, watch) = (
-        client.db.load(Ordering::Relaxed),
-        client.watched.load(Ordering::Relaxed),
-    );
+    let (db, watch) = (client.db.load(Ordering::Relaxed), client.watched.load(Ordering::Relaxed));
     let (query, output) = (load(&client.query_bytes), load(&client.output_bytes));
     let total = query.saturating_add(output).saturating_add(32 * 1024);
-    let (user, resp, lib, ver) = (
-        words.user,
-        client.resp.load(Ordering::Relaxed),
-        words.lib_name,
-        words.lib_ver,
-    );
+    let (user, resp, lib, ver) =
+        (words.user, client.resp.load(Ordering::Relaxed), words.lib_name, words.lib_ver);
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,

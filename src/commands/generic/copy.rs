@@ -1,7 +1,7 @@
 //! Keys under other names and in other databases.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     limits::DATABASES,
     resp::{ErrorReply, Reply},
@@ -10,6 +10,7 @@ use crate::{
 
 pub(super) const COPY: Command = Command {
     name: "COPY",
+    key_flags: &["RO", "access", "|", "OW", "update"],
     arity: -3,
     keys: KeyRange::new(1, 2, 1),
     run: Run::Write(copy),
@@ -36,6 +37,7 @@ pub(super) const MOVE: Command = Command {
 
 pub(super) const RENAME: Command = Command {
     name: "RENAME",
+    key_flags: &["RW", "access", "delete", "|", "OW", "update"],
     arity: 3,
     keys: KeyRange::new(1, 2, 1),
     run: Run::Write(rename),
@@ -48,6 +50,7 @@ pub(super) const RENAME: Command = Command {
 
 pub(super) const RENAMENX: Command = Command {
     name: "RENAMENX",
+    key_flags: &["RW", "access", "delete", "|", "OW", "insert"],
     run: Run::Write(renamenx),
     flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE),
     summary: "Renames a key, but only if the new name does not exist.",
@@ -61,7 +64,7 @@ fn copy(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         if args.take("REPLACE") {
             replace = true;
         } else if args.remaining() > 1 && args.take("DB") {
-            db = database(args.next_i64()?)?;
+            db = database(args.next_i32()?)?;
         } else {
             return Err(ErrorReply::syntax().into());
         }
@@ -80,8 +83,8 @@ fn copy(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn move_to(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let (key, word) = (args.next_word()?, args.next_word()?);
-    let db = database(parse_i64(word).ok_or_else(ErrorReply::not_integer)?)?;
+    let (key, number) = (args.next_word()?, args.next_i32()?);
+    let db = database(number)?;
     if db == txn.db() {
         return Err(ErrorReply::err("source and destination objects are the same").into());
     }
@@ -119,16 +122,11 @@ fn rename_to(txn: &mut Txn<'_>, args: &mut Args<'_>, replace: bool) -> Result<bo
     Ok(true)
 }
 
-fn database(number: i64) -> Result<u32> {
+fn database(number: i32) -> Result<u32> {
     let db = u32::try_from(number).ok().filter(|db| *db < DATABASES);
     Ok(db.ok_or_else(ErrorReply::db_out_of_range)?)
 }
 
 fn same(row: &Row) -> NewRow<'_> {
-    NewRow {
-        kind: row.kind,
-        encoding: row.encoding,
-        expires_at: row.expires_at,
-        body: &row.body,
-    }
+    NewRow { kind: row.kind, encoding: row.encoding, expires_at: row.expires_at, body: &row.body }
 }

@@ -9,6 +9,8 @@ use crate::{
 
 pub(super) const DEL: Command = Command {
     name: "DEL",
+    key_flags: &["RM", "delete"],
+    tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     arity: -2,
     keys: KeyRange::ALL,
     run: Run::Write(del),
@@ -30,6 +32,8 @@ pub(super) const UNLINK: Command = Command {
 
 pub(super) const EXISTS: Command = Command {
     name: "EXISTS",
+    key_flags: &["RO"],
+    tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     arity: -2,
     keys: KeyRange::ALL,
     run: Run::Read(exists),
@@ -40,15 +44,12 @@ pub(super) const EXISTS: Command = Command {
     ..Command::BASE
 };
 
-pub(super) const TOUCH: Command = Command {
-    name: "TOUCH",
-    since: "3.2.1",
-    summary: "Counts how many of the keys exist.",
-    ..EXISTS
-};
+pub(super) const TOUCH: Command =
+    Command { name: "TOUCH", since: "3.2.1", summary: "Counts how many of the keys exist.", ..EXISTS };
 
 pub(super) const TYPE: Command = Command {
     name: "TYPE",
+    key_flags: &["RO"],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(kind),

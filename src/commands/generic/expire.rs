@@ -12,6 +12,7 @@ const FLAGS: Flags = Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE);
 
 pub(super) const EXPIRE: Command = Command {
     name: "EXPIRE",
+    key_flags: &["RW", "update"],
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(expire),
@@ -151,13 +152,5 @@ fn persist(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn rewrite(txn: &mut Txn<'_>, key: &[u8], row: &Row, expires_at: u64) -> Result<()> {
-    txn.put(
-        key,
-        NewRow {
-            kind: row.kind,
-            encoding: row.encoding,
-            expires_at,
-            body: &row.body,
-        },
-    )
+    txn.put(key, NewRow { kind: row.kind, encoding: row.encoding, expires_at, body: &row.body })
 }

@@ -22,6 +22,8 @@ pub(super) const OBJECT: Command = Command {
     subcommands: &[
         Command {
             name: "ENCODING",
+            key_flags: &["RO"],
+            tips: &["nondeterministic_output"],
             arity: 3,
             keys: KEY,
             run: Run::Read(encoding),
@@ -33,6 +35,8 @@ pub(super) const OBJECT: Command = Command {
         },
         Command {
             name: "FREQ",
+            key_flags: &["RO"],
+            tips: &["nondeterministic_output"],
             arity: 3,
             keys: KEY,
             run: Run::Read(freq),
@@ -53,6 +57,8 @@ pub(super) const OBJECT: Command = Command {
         },
         Command {
             name: "IDLETIME",
+            key_flags: &["RO"],
+            tips: &["nondeterministic_output"],
             arity: 3,
             keys: KEY,
             run: Run::Read(idletime),
@@ -64,6 +70,8 @@ pub(super) const OBJECT: Command = Command {
         },
         Command {
             name: "REFCOUNT",
+            key_flags: &["RO"],
+            tips: &["nondeterministic_output"],
             arity: 3,
             keys: KEY,
             run: Run::Read(refcount),

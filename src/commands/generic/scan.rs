@@ -22,6 +22,7 @@ const RANDOM_TRIES: usize = 16;
 
 pub(super) const SCAN: Command = Command {
     name: "SCAN",
+    tips: &["nondeterministic_output", "request_policy:special"],
     arity: -2,
     run: Run::Read(scan),
     flags: Flags::READONLY.with(Flags::KEYSPACE),
@@ -35,6 +36,7 @@ pub(super) const SCAN: Command = Command {
 
 pub(super) const KEYS: Command = Command {
     name: "KEYS",
+    tips: &["request_policy:all_shards", "nondeterministic_output_order"],
     arity: 2,
     run: Run::Read(keys),
     flags: Flags::READONLY.with(Flags::KEYSPACE).with(Flags::DANGEROUS),
@@ -47,6 +49,7 @@ pub(super) const KEYS: Command = Command {
 
 pub(super) const RANDOMKEY: Command = Command {
     name: "RANDOMKEY",
+    tips: &["request_policy:all_shards", "nondeterministic_output"],
     arity: 1,
     run: Run::Read(randomkey),
     flags: Flags::READONLY.with(Flags::KEYSPACE),
@@ -57,12 +60,9 @@ pub(super) const RANDOMKEY: Command = Command {
 
 fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let word = args.next_word()?;
-    let cursor_in = std::str::from_utf8(word)
-        .ok()
-        .filter(|text| !text.starts_with('+'));
-    let cursor_in: u64 = cursor_in
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(ErrorReply::invalid_cursor)?;
+    let cursor_in = std::str::from_utf8(word).ok().filter(|text| !text.starts_with('+'));
+    let cursor_in: u64 =
+        cursor_in.and_then(|text| text.parse().ok()).ok_or_else(ErrorReply::invalid_cursor)?;
     let (mut pattern, mut count, mut kind) = (None, 10, None);
     while !args.is_empty() {
         if args.remaining() > 1 && args.take("MATCH") {
@@ -95,10 +95,7 @@ fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
         Ok(ControlFlow::Continue(()))
     })?;
     let cursor_out = next.map_or(0, |next| cursor::give_out(&prefix, &next));
-    Ok(Reply::Array(vec![
-        Reply::bulk(cursor_out.to_string()),
-        Reply::Array(found),
-    ]))
+    Ok(Reply::Array(vec![Reply::bulk(cursor_out.to_string()), Reply::Array(found)]))
 }
 
 fn keys(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {

@@ -11,6 +11,7 @@ const FLAGS: Flags = Flags::READONLY.with(Flags::FAST).with(Flags::KEYSPACE);
 
 pub(super) const TTL: Command = Command {
     name: "TTL",
+    tips: &["nondeterministic_output"],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(ttl),
@@ -23,6 +24,7 @@ pub(super) const TTL: Command = Command {
 
 pub(super) const PTTL: Command = Command {
     name: "PTTL",
+    tips: &["nondeterministic_output"],
     run: Run::Read(pttl),
     since: "2.6.0",
     summary: "Returns the milliseconds a key has left; -1 = no expiry, -2 = no key.",
@@ -32,6 +34,7 @@ pub(super) const PTTL: Command = Command {
 pub(super) const EXPIRETIME: Command = Command {
     name: "EXPIRETIME",
     run: Run::Read(expiretime),
+    tips: &[],
     since: "7.0.0",
     summary: "Returns the Unix time in seconds at which a key expires; -1 = never, -2 = no key.",
     ..TTL
@@ -40,6 +43,7 @@ pub(super) const EXPIRETIME: Command = Command {
 pub(super) const PEXPIRETIME: Command = Command {
     name: "PEXPIRETIME",
     run: Run::Read(pexpiretime),
+    tips: &[],
     since: "7.0.0",
     summary: "Returns the Unix time in milliseconds at which a key expires; -1 = never, -2 = no key.",
     ..TTL
@@ -47,9 +51,7 @@ pub(super) const PEXPIRETIME: Command = Command {
 
 fn ttl(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     // To the nearest second, as Redis.
-    expiry(view, args, |at, now| {
-        at.saturating_sub(now).saturating_add(500) / 1000
-    })
+    expiry(view, args, |at, now| at.saturating_sub(now).saturating_add(500) / 1000)
 }
 
 fn pttl(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {

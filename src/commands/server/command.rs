@@ -12,22 +12,15 @@ use crate::{
     types::glob,
 };
 
-const FLAGS: Flags = Flags::LOADING.with(Flags::STALE);
+const FLAGS: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::CONNECTION);
 
 const fn sub(name: &'static str, arity: i32, run: Run, since: &'static str) -> Command {
-    Command {
-        name,
-        arity,
-        run,
-        flags: FLAGS,
-        group: Group::Server,
-        since,
-        ..Command::BASE
-    }
+    Command { name, arity, run, flags: FLAGS, group: Group::Server, since, ..Command::BASE }
 }
 
 pub(super) const COMMAND: Command = Command {
     name: "COMMAND",
+    tips: &["nondeterministic_output_order"],
     arity: -1,
     run: Run::Local(all),
     flags: FLAGS,
@@ -36,9 +29,18 @@ pub(super) const COMMAND: Command = Command {
     complexity: "O(N) where N is the number of commands",
     summary: "Describes all commands.",
     subcommands: &[
+        Command { summary: "Counts the commands.", ..sub("COUNT", 2, Run::Local(count), "2.8.13") },
         Command {
-            summary: "Counts the commands.",
-            ..sub("COUNT", 2, Run::Local(count), "2.8.13")
+            complexity: "O(N) where N is the number of commands",
+            summary: "Lists command names.",
+            syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+            ..sub("LIST", -2, Run::Local(list), "7.0.0")
+        },
+        Command {
+            complexity: "O(N) where N is the number of commands to look up",
+            summary: "Describes commands: arity, flags, keys.",
+            syntax: "[command-name [command-name ...]]",
+            ..sub("INFO", -2, Run::Local(info_of), "2.8.13")
         },
         Command {
             complexity: "O(N) where N is the number of commands to look up",
@@ -58,30 +60,13 @@ pub(super) const COMMAND: Command = Command {
             syntax: "command [arg ...]",
             ..sub("GETKEYSANDFLAGS", -4, Run::Local(getkeysandflags), "7.0.0")
         },
-        Command {
-            summary: "Lists the subcommands.",
-            ..sub("HELP", 2, Run::Local(command_help), "5.0.0")
-        },
-        Command {
-            complexity: "O(N) where N is the number of commands to look up",
-            summary: "Describes commands: arity, flags, keys.",
-            syntax: "[command-name [command-name ...]]",
-            ..sub("INFO", -2, Run::Local(info_of), "2.8.13")
-        },
-        Command {
-            complexity: "O(N) where N is the number of commands",
-            summary: "Lists command names.",
-            syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
-            ..sub("LIST", -2, Run::Local(list), "7.0.0")
-        },
+        Command { summary: "Lists the subcommands.", ..sub("HELP", 2, Run::Local(command_help), "5.0.0") },
     ],
     ..Command::BASE
 };
 
 fn all(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    Ok(Reply::Array(
-        table().rows().iter().map(|row| info(None, row)).collect(),
-    ))
+    Ok(Reply::Array(table().rows().iter().map(|row| info(None, row)).collect()))
 }
 
 fn count(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
@@ -110,21 +95,17 @@ fn info_of(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     let found = args.rest().iter().map(|name| match find(table(), name) {
         Some((parent, command)) => info(parent, command),
-        None => Reply::NilArray,
+        None => Reply::Nil,
     });
     Ok(Reply::Array(found.collect()))
 }
 
 fn docs_of(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if args.is_empty() {
-        return Ok(Reply::Map(
-            table().rows().iter().map(|row| docs(None, row)).collect(),
-        ));
+        return Ok(Reply::Map(table().rows().iter().map(|row| docs(None, row)).collect()));
     }
     let found = args.rest().iter().filter_map(|name| find(table(), name));
-    Ok(Reply::Map(
-        found.map(|(parent, command)| docs(parent, command)).collect(),
-    ))
+    Ok(Reply::Map(found.map(|(parent, command)| docs(parent, command)).collect()))
 }
 
 fn list(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -136,9 +117,7 @@ fn list(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
                 Box::new(|_, _| false)
             } else if kind.eq_ignore_ascii_case(b"ACLCAT") {
                 Box::new(|parent, row| {
-                    categories(parent, row)
-                        .iter()
-                        .any(|name| value.eq_ignore_ascii_case(name.as_bytes()))
+                    categories(parent, row).iter().any(|name| value.eq_ignore_ascii_case(name.as_bytes()))
                 })
             } else if kind.eq_ignore_ascii_case(b"PATTERN") {
                 Box::new(|parent, row| glob::matches(value, full_name(parent, row).as_bytes(), true))
@@ -167,7 +146,10 @@ fn keys_of<'a>(args: &Args<'a>) -> Result<(Vec<&'a [u8]>, &'static Command)> {
     let resolved = match table().resolve(argv) {
         Ok(resolved) => resolved,
         Err(_) => {
-            let known = argv.first().is_some_and(|name| table().get(name).is_some());
+            let row = argv.first().and_then(|name| table().get(name));
+            let known = row.is_some_and(|row| {
+                row.subcommands.is_empty() || argv.get(1).is_none_or(|word| subcommand(row, word).is_some())
+            });
             let text = if known {
                 "Invalid number of arguments specified for command"
             } else {
@@ -183,10 +165,7 @@ fn keys_of<'a>(args: &Args<'a>) -> Result<(Vec<&'a [u8]>, &'static Command)> {
     if positions.is_empty() {
         return Err(ErrorReply::err("Invalid arguments specified for command").into());
     }
-    let keys = positions
-        .into_iter()
-        .filter_map(|at| argv.get(at).copied())
-        .collect();
+    let keys = positions.into_iter().filter_map(|at| argv.get(at).copied()).collect();
     Ok((keys, resolved.command))
 }
 
@@ -198,8 +177,14 @@ fn getkeys(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn getkeysandflags(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (keys, command) = keys_of(args)?;
     let parts: Vec<&[&'static str]> = key_flags(command).split(|flag| *flag == "|").collect();
+    let gets = args.rest().iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"GET"));
     let pairs = keys.into_iter().enumerate().map(|(at, key)| {
-        let flags = parts.get(at).or(parts.last()).copied().unwrap_or_default();
+        let flags = match parts.get(at).or(parts.last()).copied().unwrap_or_default() {
+            // SET reads the old value only with GET.
+            [.., "variable_flags"] if gets => &["RW", "access", "update"][..],
+            [.., "variable_flags"] => &["OW", "update"][..],
+            flags => flags,
+        };
         let flags = flags.iter().map(|flag| Reply::simple(*flag)).collect();
         Reply::Array(vec![Reply::bulk(key), Reply::Set(flags)])
     });

@@ -9,21 +9,10 @@ use crate::{
     types::glob,
 };
 
-const FLAGS: Flags = Flags::ADMIN
-    .with(Flags::NOSCRIPT)
-    .with(Flags::LOADING)
-    .with(Flags::STALE);
+const FLAGS: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
 
 const fn sub(name: &'static str, arity: i32, run: Run, since: &'static str) -> Command {
-    Command {
-        name,
-        arity,
-        run,
-        flags: FLAGS,
-        group: Group::Server,
-        since,
-        ..Command::BASE
-    }
+    Command { name, arity, run, flags: FLAGS, group: Group::Server, since, ..Command::BASE }
 }
 
 pub(super) const CONFIG: Command = Command {
@@ -41,9 +30,10 @@ pub(super) const CONFIG: Command = Command {
             ..sub("GET", -3, Run::Local(get), "2.0.0")
         },
         Command {
-            flags: Flags::LOADING.with(Flags::STALE),
-            summary: "Lists the subcommands.",
-            ..sub("HELP", 2, Run::Local(config_help), "5.0.0")
+            complexity: "O(N) where N is the number of parameters",
+            summary: "Sets parameters until the next start, all or none.",
+            syntax: "parameter value [parameter value ...]",
+            ..sub("SET", -4, Run::Local(set), "2.0.0")
         },
         Command {
             summary: "Sets the counters of INFO to zero.",
@@ -54,10 +44,9 @@ pub(super) const CONFIG: Command = Command {
             ..sub("REWRITE", 2, Run::Local(rewrite), "2.8.0")
         },
         Command {
-            complexity: "O(N) where N is the number of parameters",
-            summary: "Sets parameters until the next start, all or none.",
-            syntax: "parameter value [parameter value ...]",
-            ..sub("SET", -4, Run::Local(set), "2.0.0")
+            flags: Flags::LOADING.with(Flags::STALE),
+            summary: "Lists the subcommands.",
+            ..sub("HELP", 2, Run::Local(config_help), "5.0.0")
         },
     ],
     ..Command::BASE
@@ -69,16 +58,9 @@ fn config_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply
 
 fn get(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let patterns = args.rest();
-    let found = context
-        .node
-        .config
-        .get(|name| patterns.iter().any(|p| glob::matches(p, name.as_bytes(), true)));
-    Ok(Reply::Map(
-        found
-            .into_iter()
-            .map(|(name, value)| (Reply::bulk(name), Reply::bulk(value)))
-            .collect(),
-    ))
+    let found =
+        context.node.config.get(|name| patterns.iter().any(|p| glob::matches(p, name.as_bytes(), true)));
+    Ok(Reply::Map(found.into_iter().map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect()))
 }
 
 fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {

@@ -10,6 +10,7 @@ use crate::{
 
 pub(super) const DBSIZE: Command = Command {
     name: "DBSIZE",
+    tips: &["request_policy:all_shards", "response_policy:agg_sum"],
     arity: 1,
     run: Run::Read(dbsize),
     flags: Flags::READONLY.with(Flags::FAST).with(Flags::KEYSPACE),
@@ -20,6 +21,7 @@ pub(super) const DBSIZE: Command = Command {
 
 pub(super) const FLUSHDB: Command = Command {
     name: "FLUSHDB",
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     arity: -1,
     run: Run::Write(flushdb),
     flags: Flags::WRITE.with(Flags::KEYSPACE).with(Flags::DANGEROUS),
@@ -40,10 +42,7 @@ pub(super) const SWAPDB: Command = Command {
     name: "SWAPDB",
     arity: 3,
     run: Run::Write(swapdb),
-    flags: Flags::WRITE
-        .with(Flags::FAST)
-        .with(Flags::KEYSPACE)
-        .with(Flags::DANGEROUS),
+    flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE).with(Flags::DANGEROUS),
     group: Group::Server,
     since: "4.0.0",
     summary: "Exchanges two databases for all clients.",
@@ -84,10 +83,7 @@ fn swapdb(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         let number = parse_i64(args.next_word()?).filter(|n| i32::try_from(*n).is_ok());
         Ok(number.ok_or_else(|| ErrorReply::err(text))?)
     };
-    let (first, second) = (
-        number("invalid first DB index")?,
-        number("invalid second DB index")?,
-    );
+    let (first, second) = (number("invalid first DB index")?, number("invalid second DB index")?);
     let db = |n: i64| u32::try_from(n).ok().filter(|db| *db < DATABASES);
     let (Some(first), Some(second)) = (db(first), db(second)) else {
         return Err(ErrorReply::db_out_of_range().into());

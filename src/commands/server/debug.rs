@@ -15,10 +15,7 @@ pub(super) const DEBUG: Command = Command {
     name: "DEBUG",
     arity: -2,
     run: Run::Admin(debug),
-    flags: Flags::ADMIN
-        .with(Flags::NOSCRIPT)
-        .with(Flags::LOADING)
-        .with(Flags::STALE),
+    flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE),
     group: Group::Server,
     complexity: "Depends on subcommand.",
     summary: "DEBUG SLEEP holds this connection's reply back; other connections are served meanwhile.",
@@ -40,13 +37,9 @@ fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
     }
     let word = args.next_word()?;
     if word.eq_ignore_ascii_case(b"SLEEP") && args.remaining() == 1 {
-        let seconds = std::str::from_utf8(args.next_word()?)
-            .ok()
-            .and_then(|text| text.parse::<f64>().ok());
-        let seconds = seconds
-            .filter(|seconds| seconds.is_finite())
-            .unwrap_or(0.0)
-            .clamp(0.0, SLEEP_SECONDS_MAX);
+        let seconds = std::str::from_utf8(args.next_word()?).ok().and_then(|text| text.parse::<f64>().ok());
+        let seconds =
+            seconds.filter(|seconds| seconds.is_finite()).unwrap_or(0.0).clamp(0.0, SLEEP_SECONDS_MAX);
         return Ok(Action::ReplyAfter(Duration::from_secs_f64(seconds), Reply::Ok));
     }
     if word.eq_ignore_ascii_case(b"HELP") && args.is_empty() {
@@ -57,9 +50,7 @@ fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
             "HELP",
             "    Print this help.",
         ];
-        return Ok(Action::Reply(Reply::Array(
-            lines.into_iter().map(Reply::simple).collect(),
-        )));
+        return Ok(Action::Reply(Reply::Array(lines.into_iter().map(Reply::simple).collect())));
     }
     let word = String::from_utf8_lossy(word.get(..word.len().min(128)).unwrap_or_default()).into_owned();
     let text = format!("unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP.");

@@ -17,6 +17,7 @@ use std::{fmt::Write, sync::atomic::Ordering};
 
 pub(super) const INFO: Command = Command {
     name: "INFO",
+    tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
     arity: -1,
     run: Run::Local(info),
     flags: Flags::LOADING.with(Flags::STALE).with(Flags::DANGEROUS),
@@ -45,16 +46,10 @@ const SECTIONS: [(&str, bool, Write1); 12] = [
 ];
 
 fn info(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let wanted: Vec<String> = args
-        .rest()
-        .iter()
-        .map(|word| String::from_utf8_lossy(word).to_ascii_lowercase())
-        .collect();
+    let wanted: Vec<String> =
+        args.rest().iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
     let any = |word: &str| wanted.iter().any(|wanted| wanted == word);
-    let (all, default) = (
-        any("all") || any("everything"),
-        wanted.is_empty() || any("default"),
-    );
+    let (all, default) = (any("all") || any("everything"), wanted.is_empty() || any("default"));
     let mut out = String::new();
     for (name, is_default, write) in SECTIONS {
         if all || (default && is_default) || any(&name.to_ascii_lowercase()) {
@@ -86,12 +81,7 @@ fn server(node: &Node, out: &mut String) {
     line(out, "redis_mode", "standalone");
     let kernel = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
-    let os = format!(
-        "{} {} {}",
-        text(kernel.sysname()),
-        text(kernel.release()),
-        text(kernel.machine())
-    );
+    let os = format!("{} {} {}", text(kernel.sysname()), text(kernel.release()), text(kernel.machine()));
     line(out, "os", os);
     line(out, "arch_bits", usize::BITS);
     line(out, "monotonic_clock", "POSIX clock_gettime");
@@ -106,11 +96,7 @@ fn server(node: &Node, out: &mut String) {
     line(out, "hz", 10);
     line(out, "configured_hz", 10);
     line(out, "lru_clock", now_ms() / 1000 % (1 << 24));
-    line(
-        out,
-        "executable",
-        std::env::current_exe().unwrap_or_default().display(),
-    );
+    line(out, "executable", std::env::current_exe().unwrap_or_default().display());
     line(out, "config_file", "");
     line(out, "io_threads_active", u8::from(settings.network_threads > 1));
     line(out, "flotilla_node_name", &node.identity.node_name);
@@ -123,16 +109,10 @@ fn clients(node: &Node, out: &mut String) {
     line(out, "connected_clients", node.clients.len());
     line(out, "cluster_connections", 0);
     line(out, "maxclients", node.config.settings().maxclients);
-    let all = node
-        .clients
-        .select(&crate::session::ClientFilter::default(), now_ms());
+    let all = node.clients.select(&crate::session::ClientFilter::default(), now_ms());
     let largest =
         |read: fn(&crate::session::Client) -> u64| all.iter().map(|client| read(client)).max().unwrap_or(0);
-    line(
-        out,
-        "client_recent_max_input_buffer",
-        largest(|client| client.query_bytes.load(Ordering::Relaxed)),
-    );
+    line(out, "client_recent_max_input_buffer", largest(|client| client.query_bytes.load(Ordering::Relaxed)));
     line(
         out,
         "client_recent_max_output_buffer",
@@ -155,11 +135,7 @@ fn memory(node: &Node, out: &mut String) {
     sized("total_system_memory", usage.system_memory_bytes);
     sized("used_memory_lua", 0);
     sized("maxmemory", 0);
-    line(
-        out,
-        "used_memory_overhead",
-        usage.rss_bytes.saturating_sub(store.hot_bytes),
-    );
+    line(out, "used_memory_overhead", usage.rss_bytes.saturating_sub(store.hot_bytes));
     line(out, "used_memory_startup", 0);
     line(out, "used_memory_dataset", store.hot_bytes);
     line(out, "maxmemory_policy", "noeviction");
@@ -179,11 +155,7 @@ fn human(bytes: u64) -> String {
     let mut size = bytes as f64;
     for unit in ["B", "K", "M", "G", "T"] {
         if size < 1024.0 || unit == "T" {
-            return if unit == "B" {
-                format!("{bytes}B")
-            } else {
-                format!("{size:.2}{unit}")
-            };
+            return if unit == "B" { format!("{bytes}B") } else { format!("{size:.2}{unit}") };
         }
         size /= 1024.0;
     }
@@ -196,21 +168,9 @@ fn persistence(node: &Node, out: &mut String) {
     line(out, "loading", u8::from(!load(&node.ready)));
     line(out, "async_loading", 0);
     line(out, "rdb_changes_since_last_save", 0);
-    line(
-        out,
-        "rdb_bgsave_in_progress",
-        u8::from(load(&node.checkpoint_running)),
-    );
+    line(out, "rdb_bgsave_in_progress", u8::from(load(&node.checkpoint_running)));
     line(out, "rdb_last_save_time", node.last_save.load(Ordering::Relaxed));
-    line(
-        out,
-        "rdb_last_bgsave_status",
-        if load(&node.last_checkpoint_ok) {
-            "ok"
-        } else {
-            "err"
-        },
-    );
+    line(out, "rdb_last_bgsave_status", if load(&node.last_checkpoint_ok) { "ok" } else { "err" });
     line(out, "rdb_last_bgsave_time_sec", -1);
     line(out, "rdb_current_bgsave_time_sec", -1);
     line(out, "aof_enabled", 1);
@@ -218,37 +178,17 @@ fn persistence(node: &Node, out: &mut String) {
     line(out, "aof_rewrite_scheduled", 0);
     line(out, "aof_last_bgrewrite_status", "ok");
     line(out, "aof_last_write_status", "ok");
-    line(
-        out,
-        "flotilla_log_bytes",
-        node.log.log_bytes.load(Ordering::Relaxed),
-    );
-    line(
-        out,
-        "flotilla_log_last_index",
-        node.log.last_index.load(Ordering::Relaxed),
-    );
-    line(
-        out,
-        "flotilla_log_applied_index",
-        node.log.applied_index.load(Ordering::Relaxed),
-    );
-    line(
-        out,
-        "flotilla_log_purged_index",
-        node.log.purged_index.load(Ordering::Relaxed),
-    );
+    line(out, "flotilla_log_bytes", node.log.log_bytes.load(Ordering::Relaxed));
+    line(out, "flotilla_log_last_index", node.log.last_index.load(Ordering::Relaxed));
+    line(out, "flotilla_log_applied_index", node.log.applied_index.load(Ordering::Relaxed));
+    line(out, "flotilla_log_purged_index", node.log.purged_index.load(Ordering::Relaxed));
     line(out, "flotilla_store_bytes", store.live_sst_bytes);
 }
 
 fn stats(node: &Node, out: &mut String) {
     let (stats, get) = (&node.stats, Stats::get);
     let (hits, misses) = node.store.lookups();
-    line(
-        out,
-        "total_connections_received",
-        get(&stats.connections_received),
-    );
+    line(out, "total_connections_received", get(&stats.connections_received));
     line(out, "total_commands_processed", get(&stats.commands_processed));
     line(out, "instantaneous_ops_per_sec", get(&stats.ops_per_second));
     line(out, "total_net_input_bytes", get(&stats.net_input_bytes));
@@ -270,11 +210,7 @@ fn stats(node: &Node, out: &mut String) {
     line(out, "acl_access_denied_auth", get(&stats.auth_failures));
     line(out, "flotilla_protocol_errors", get(&stats.protocol_errors));
     line(out, "flotilla_blocking_reads", get(&stats.blocking_reads));
-    line(
-        out,
-        "flotilla_output_limit_disconnections",
-        get(&stats.output_limit_disconnections),
-    );
+    line(out, "flotilla_output_limit_disconnections", get(&stats.output_limit_disconnections));
 }
 
 fn replication(node: &Node, out: &mut String) {
@@ -292,25 +228,13 @@ fn replication(node: &Node, out: &mut String) {
     line(out, "repl_backlog_first_byte_offset", 0);
     line(out, "repl_backlog_histlen", 0);
     line(out, "flotilla_raft_term", node.log.term.load(Ordering::Relaxed));
-    line(
-        out,
-        "flotilla_raft_is_leader",
-        u8::from(node.log.is_leader.load(Ordering::Relaxed)),
-    );
-    line(
-        out,
-        "flotilla_raft_leader_id",
-        node.log.leader_id.load(Ordering::Relaxed),
-    );
+    line(out, "flotilla_raft_is_leader", u8::from(node.log.is_leader.load(Ordering::Relaxed)));
+    line(out, "flotilla_raft_leader_id", node.log.leader_id.load(Ordering::Relaxed));
 }
 
 fn replid(history: &str) -> String {
     let digits: String = history.chars().filter(char::is_ascii_hexdigit).collect();
-    format!("{digits:0<40}")
-        .chars()
-        .take(40)
-        .collect::<String>()
-        .to_ascii_lowercase()
+    format!("{digits:0<40}").chars().take(40).collect::<String>().to_ascii_lowercase()
 }
 
 fn cpu(_node: &Node, out: &mut String) {
@@ -326,11 +250,7 @@ fn commandstats(node: &Node, out: &mut String) {
         let (calls, micros) = (Stats::get(&stats.calls), Stats::get(&stats.micros));
         let (rejected, failed) = (Stats::get(&stats.rejected), Stats::get(&stats.failed));
         if calls > 0 || rejected > 0 {
-            let each = if calls > 0 {
-                micros as f64 / calls as f64
-            } else {
-                0.0
-            };
+            let each = if calls > 0 { micros as f64 / calls as f64 } else { 0.0 };
             let text = format!(
                 "calls={calls},usec={micros},usec_per_call={each:.2},rejected_calls={rejected},failed_calls={failed}"
             );

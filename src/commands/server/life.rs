@@ -9,12 +9,13 @@ use crate::{
 use std::sync::atomic::Ordering;
 
 const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT);
+const SAVING: Flags = ADMIN.with(Flags::NO_ASYNC_LOADING);
 
 pub(super) const BGSAVE: Command = Command {
     name: "BGSAVE",
     arity: -1,
     run: Run::Admin(bgsave),
-    flags: ADMIN,
+    flags: SAVING,
     group: Group::Server,
     summary: "Flushes the store and writes a checkpoint of it in the background.",
     syntax: "[SCHEDULE]",
@@ -25,7 +26,7 @@ pub(super) const SAVE: Command = Command {
     name: "SAVE",
     arity: 1,
     run: Run::Admin(save),
-    flags: ADMIN.with(Flags::NO_MULTI),
+    flags: SAVING.with(Flags::NO_MULTI),
     group: Group::Server,
     summary: "Flushes the store, writes a checkpoint of it, and answers when it is there.",
     ..Command::BASE
@@ -35,7 +36,7 @@ pub(super) const BGREWRITEAOF: Command = Command {
     name: "BGREWRITEAOF",
     arity: 1,
     run: Run::Local(bgrewriteaof),
-    flags: ADMIN,
+    flags: SAVING,
     group: Group::Server,
     summary: "Refused: there is no append-only file, and the log is cut by itself.",
     ..Command::BASE
@@ -43,12 +44,10 @@ pub(super) const BGREWRITEAOF: Command = Command {
 
 pub(super) const LASTSAVE: Command = Command {
     name: "LASTSAVE",
+    tips: &["nondeterministic_output"],
     arity: 1,
     run: Run::Local(lastsave),
-    flags: Flags::LOADING
-        .with(Flags::STALE)
-        .with(Flags::FAST)
-        .with(Flags::DANGEROUS),
+    flags: Flags::LOADING.with(Flags::STALE).with(Flags::FAST).with(Flags::ADMIN_CATEGORY),
     group: Group::Server,
     summary: "Unix time of the last checkpoint, or of the start if there was none since.",
     ..Command::BASE
@@ -56,6 +55,7 @@ pub(super) const LASTSAVE: Command = Command {
 
 pub(super) const TIME: Command = Command {
     name: "TIME",
+    tips: &["nondeterministic_output"],
     arity: 1,
     run: Run::Local(time),
     flags: Flags::LOADING.with(Flags::STALE).with(Flags::FAST),
@@ -69,11 +69,7 @@ pub(super) const SHUTDOWN: Command = Command {
     name: "SHUTDOWN",
     arity: -1,
     run: Run::Admin(shutdown),
-    flags: ADMIN
-        .with(Flags::LOADING)
-        .with(Flags::STALE)
-        .with(Flags::NO_MULTI)
-        .with(Flags::ALLOW_BUSY),
+    flags: ADMIN.with(Flags::LOADING).with(Flags::STALE).with(Flags::NO_MULTI).with(Flags::ALLOW_BUSY),
     group: Group::Server,
     summary: "Stops the node; nothing acknowledged is lost either way.",
     syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
@@ -101,18 +97,11 @@ fn lastsave(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 fn time(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let micros = crate::time::now_micros();
     let part = |n: u64| Reply::bulk(n.to_string());
-    Ok(Reply::Array(vec![
-        part(micros / 1_000_000),
-        part(micros % 1_000_000),
-    ]))
+    Ok(Reply::Array(vec![part(micros / 1_000_000), part(micros % 1_000_000)]))
 }
 
 fn shutdown(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
-    let mut mode = ShutdownMode {
-        nosave: false,
-        now: false,
-        force: false,
-    };
+    let mut mode = ShutdownMode { nosave: false, now: false, force: false };
     let (mut save, mut abort) = (false, false);
     while !args.is_empty() {
         if args.take("NOSAVE") {

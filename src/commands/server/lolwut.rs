@@ -44,9 +44,7 @@ fn draw() -> String {
     let mut dice = RandomState::new().hash_one("fleet");
     let mut rows = [String::new(), String::new(), String::new()];
     while rows.iter().all(|row| row.len() < COLUMNS) {
-        dice = dice
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let choice = usize::try_from(dice >> 60).unwrap_or(0);
         let ship = SHIPS.get(choice % SHIPS.len()).copied().unwrap_or_default();
         let gap = " ".repeat(1 + choice % 5);
@@ -57,10 +55,5 @@ fn draw() -> String {
     }
     let sea = "~".repeat(COLUMNS + 8);
     let [top, middle, bottom] = rows;
-    format!(
-        "{}\n{}\n{}\n{sea}",
-        top.trim_end(),
-        middle.trim_end(),
-        bottom.trim_end()
-    )
+    format!("{}\n{}\n{}\n{sea}", top.trim_end(), middle.trim_end(), bottom.trim_end())
 }

@@ -95,14 +95,9 @@ fn usage(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let Some(row) = view.get(key)? else {
         return Ok(Reply::Nil);
     };
-    let mut bytes = key
-        .len()
-        .saturating_add(row.body.len())
-        .saturating_add(ROW_OVERHEAD_BYTES);
+    let mut bytes = key.len().saturating_add(row.body.len()).saturating_add(ROW_OVERHEAD_BYTES);
     if row.expires_at != 0 {
-        bytes = bytes
-            .saturating_add(key.len())
-            .saturating_add(EXPIRY_OVERHEAD_BYTES);
+        bytes = bytes.saturating_add(key.len()).saturating_add(EXPIRY_OVERHEAD_BYTES);
     }
     Ok(Reply::count(bytes))
 }
@@ -128,15 +123,7 @@ fn purge(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 fn stats(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let stats = context.node.store.stats();
     let usage = crate::session::ProcessUsage::read();
-    let keys: u64 = context
-        .node
-        .store
-        .published()
-        .state()
-        .databases()
-        .iter()
-        .map(|db| db.keys)
-        .sum();
+    let keys: u64 = context.node.store.published().state().databases().iter().map(|db| db.keys).sum();
     let pairs: [(&'static str, u64); 8] = [
         ("total.allocated", usage.rss_bytes),
         ("peak.allocated", usage.rss_peak_bytes),
@@ -147,10 +134,5 @@ fn stats(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         ("table.readers.bytes", stats.table_reader_bytes),
         ("clients.normal", context.node.clients.len() as u64),
     ];
-    Ok(Reply::Map(
-        pairs
-            .into_iter()
-            .map(|(name, value)| (Reply::bulk(name), Reply::count(value)))
-            .collect(),
-    ))
+    Ok(Reply::Map(pairs.into_iter().map(|(name, value)| (Reply::bulk(name), Reply::count(value))).collect()))
 }

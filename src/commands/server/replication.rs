@@ -16,8 +16,7 @@ pub(super) const ROLE: Command = Command {
         .with(Flags::LOADING)
         .with(Flags::STALE)
         .with(Flags::FAST)
-        .with(Flags::DANGEROUS)
-        .with(Flags::ADMIN),
+        .with(Flags::ADMIN_CATEGORY),
     group: Group::Server,
     since: "2.8.12",
     summary: "The node's role, the log index it has committed, and its replicas.",
@@ -26,9 +25,10 @@ pub(super) const ROLE: Command = Command {
 
 pub(super) const WAIT: Command = Command {
     name: "WAIT",
+    tips: &["request_policy:all_shards", "response_policy:agg_min"],
     arity: 3,
     run: Run::Admin(wait),
-    flags: Flags::NOSCRIPT,
+    flags: Flags::NOSCRIPT.with(Flags::CONNECTION),
     group: Group::Generic,
     since: "3.0.0",
     summary: "Waits for replicas to have the connection's writes; a single node has none.",
@@ -40,7 +40,7 @@ pub(super) const WAITAOF: Command = Command {
     name: "WAITAOF",
     arity: 4,
     run: Run::Admin(waitaof),
-    flags: Flags::NOSCRIPT,
+    flags: Flags::NOSCRIPT.with(Flags::CONNECTION),
     group: Group::Generic,
     since: "7.2.0",
     summary: "Waits for the connection's writes to be fsynced; here they were before they were acknowledged.",
@@ -50,11 +50,7 @@ pub(super) const WAITAOF: Command = Command {
 
 fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let offset = context.node.log.committed_index.load(Ordering::Relaxed);
-    Ok(Reply::Array(vec![
-        Reply::bulk("master"),
-        Reply::count(offset),
-        Reply::Array(Vec::new()),
-    ]))
+    Ok(Reply::Array(vec![Reply::bulk("master"), Reply::count(offset), Reply::Array(Vec::new())]))
 }
 
 fn timeout(args: &mut Args<'_>) -> Result<Duration> {
@@ -64,21 +60,13 @@ fn timeout(args: &mut Args<'_>) -> Result<Duration> {
     let millis = u64::try_from(millis).map_err(|_| ErrorReply::err("timeout is negative"))?;
     // 0 = for ever; a day is long enough to notice that no replica will come.
     const FOR_EVER: u64 = 24 * 3600 * 1000;
-    Ok(Duration::from_millis(if millis == 0 {
-        FOR_EVER
-    } else {
-        millis.min(FOR_EVER)
-    }))
+    Ok(Duration::from_millis(if millis == 0 { FOR_EVER } else { millis.min(FOR_EVER) }))
 }
 
 fn wait(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
     let replicas = args.next_i64()?;
     let timeout = timeout(args)?;
-    Ok(if replicas > 0 {
-        Action::ReplyAfter(timeout, Reply::Int(0))
-    } else {
-        Action::Reply(Reply::Int(0))
-    })
+    Ok(if replicas > 0 { Action::ReplyAfter(timeout, Reply::Int(0)) } else { Action::Reply(Reply::Int(0)) })
 }
 
 fn waitaof(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
@@ -88,9 +76,5 @@ fn waitaof(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
     }
     let timeout = timeout(args)?;
     let reply = Reply::Array(vec![Reply::Int(1), Reply::Int(0)]);
-    Ok(if replicas > 0 {
-        Action::ReplyAfter(timeout, reply)
-    } else {
-        Action::Reply(reply)
-    })
+    Ok(if replicas > 0 { Action::ReplyAfter(timeout, reply) } else { Action::Reply(reply) })
 }

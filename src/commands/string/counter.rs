@@ -94,9 +94,7 @@ fn incrby(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn decrby(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, amount) = (args.next_word()?, args.next_i64()?);
-    let amount = amount
-        .checked_neg()
-        .ok_or_else(|| ErrorReply::err("decrement would overflow"))?;
+    let amount = amount.checked_neg().ok_or_else(|| ErrorReply::err("decrement would overflow"))?;
     add(txn, key, amount)
 }
 
@@ -108,13 +106,7 @@ fn add(txn: &mut Txn<'_>, key: &[u8], amount: i64) -> Result<Reply> {
     };
     let sum = number.checked_add(amount).ok_or_else(ErrorReply::overflow)?;
     let mut digits = itoa::Buffer::new();
-    replace(
-        txn,
-        key,
-        before.as_ref(),
-        Encoding::Natural,
-        digits.format(sum).as_bytes(),
-    )?;
+    replace(txn, key, before.as_ref(), Encoding::Natural, digits.format(sum).as_bytes())?;
     Ok(Reply::Int(sum))
 }
 

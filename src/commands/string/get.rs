@@ -24,6 +24,7 @@ pub(super) const GET: Command = Command {
 
 pub(super) const GETDEL: Command = Command {
     name: "GETDEL",
+    key_flags: &["RW", "access", "delete"],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Write(getdel),
@@ -63,6 +64,7 @@ pub(super) const GETSET: Command = Command {
 
 pub(super) const STRLEN: Command = Command {
     name: "STRLEN",
+    key_flags: &["RO"],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(strlen),
@@ -99,11 +101,7 @@ fn getex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         if change.is_some() {
             return Err(ErrorReply::syntax().into());
         }
-        change = if args.take("PERSIST") {
-            Some(0)
-        } else {
-            set::expiry_option(args, txn.now(), "getex")?
-        };
+        change = if args.take("PERSIST") { Some(0) } else { set::expiry_option(args, txn.now(), "getex")? };
         if change.is_none() {
             return Err(ErrorReply::syntax().into());
         }
@@ -115,15 +113,7 @@ fn getex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         if expires_at != 0 && expires_at <= txn.now() {
             txn.delete(key)?;
         } else {
-            txn.put(
-                key,
-                NewRow {
-                    kind: row.kind,
-                    encoding: row.encoding,
-                    expires_at,
-                    body: &row.body,
-                },
-            )?;
+            txn.put(key, NewRow { kind: row.kind, encoding: row.encoding, expires_at, body: &row.body })?;
         }
     }
     Ok(value_reply(row))

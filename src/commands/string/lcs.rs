@@ -81,10 +81,7 @@ fn options(args: &mut Args<'_>) -> Result<Options> {
 fn indexes(found: &Lcs, options: &Options) -> Reply {
     let least = usize::try_from(options.match_len_min).unwrap_or(usize::MAX);
     let span = |start: usize, len: usize| {
-        Reply::Array(vec![
-            Reply::count(start),
-            Reply::count(start.saturating_add(len).saturating_sub(1)),
-        ])
+        Reply::Array(vec![Reply::count(start), Reply::count(start.saturating_add(len).saturating_sub(1))])
     };
     let matches = found
         .matches

@@ -13,6 +13,7 @@ use crate::{
 
 pub(super) const MGET: Command = Command {
     name: "MGET",
+    tips: &["request_policy:multi_shard"],
     arity: -2,
     keys: KeyRange::ALL,
     run: Run::Read(mget),
@@ -27,6 +28,8 @@ pub(super) const MGET: Command = Command {
 
 pub(super) const MSET: Command = Command {
     name: "MSET",
+    key_flags: &["OW", "update"],
+    tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
     arity: -3,
     keys: KeyRange::new(1, -1, 2),
     run: Run::Write(mset),
@@ -41,6 +44,8 @@ pub(super) const MSET: Command = Command {
 
 pub(super) const MSETNX: Command = Command {
     name: "MSETNX",
+    key_flags: &["OW", "insert"],
+    tips: &["request_policy:multi_shard", "response_policy:agg_min"],
     arity: -3,
     keys: KeyRange::new(1, -1, 2),
     run: Run::Write(msetnx),
@@ -55,13 +60,9 @@ pub(super) const MSETNX: Command = Command {
 
 pub(super) const MSETEX: Command = Command {
     name: "MSETEX",
+    key_flags: &["OW", "update"],
     arity: -4,
-    keys: KeyRange {
-        first: 2,
-        last: -1,
-        step: 2,
-        count_at: Some(1),
-    },
+    keys: KeyRange { first: 2, last: -1, step: 2, count_at: Some(1) },
     run: Run::Write(msetex),
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::MOVABLEKEYS),
     group: Group::String,
@@ -102,14 +103,8 @@ fn msetnx(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn msetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let count = args
-        .next_word()
-        .ok()
-        .and_then(|word| parse_i64(word))
-        .and_then(|n| usize::try_from(n).ok());
-    let count = count
-        .filter(|n| *n > 0)
-        .ok_or_else(|| ErrorReply::err("invalid numkeys value"))?;
+    let count = args.next_word().ok().and_then(|word| parse_i64(word)).and_then(|n| usize::try_from(n).ok());
+    let count = count.filter(|n| *n > 0).ok_or_else(|| ErrorReply::err("invalid numkeys value"))?;
     if args.remaining() / 2 < count {
         return Err(ErrorReply::wrong_arity("msetex").into());
     }

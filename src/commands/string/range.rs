@@ -11,6 +11,7 @@ use crate::{
 
 pub(super) const APPEND: Command = Command {
     name: "APPEND",
+    key_flags: &["RW", "insert"],
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(append),
@@ -37,15 +38,12 @@ pub(super) const GETRANGE: Command = Command {
     ..Command::BASE
 };
 
-pub(super) const SUBSTR: Command = Command {
-    name: "SUBSTR",
-    since: "1.0.0",
-    summary: "The old name of GETRANGE.",
-    ..GETRANGE
-};
+pub(super) const SUBSTR: Command =
+    Command { name: "SUBSTR", since: "1.0.0", summary: "The old name of GETRANGE.", ..GETRANGE };
 
 pub(super) const SETRANGE: Command = Command {
     name: "SETRANGE",
+    key_flags: &["RW", "update"],
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(setrange),

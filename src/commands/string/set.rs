@@ -14,6 +14,7 @@ use crate::{
 
 pub(super) const SET: Command = Command {
     name: "SET",
+    key_flags: &["RW", "access", "update", "variable_flags"],
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(set),
@@ -27,6 +28,7 @@ pub(super) const SET: Command = Command {
 
 pub(super) const SETEX: Command = Command {
     name: "SETEX",
+    key_flags: &["OW", "update"],
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(setex),
@@ -40,6 +42,7 @@ pub(super) const SETEX: Command = Command {
 
 pub(super) const PSETEX: Command = Command {
     name: "PSETEX",
+    key_flags: &["OW", "update"],
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(psetex),
@@ -53,6 +56,7 @@ pub(super) const PSETEX: Command = Command {
 
 pub(super) const SETNX: Command = Command {
     name: "SETNX",
+    key_flags: &["OW", "insert"],
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(setnx),
@@ -66,6 +70,7 @@ pub(super) const SETNX: Command = Command {
 
 pub(super) const DELIFEQ: Command = Command {
     name: "DELIFEQ",
+    key_flags: &["RM", "delete"],
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(delifeq),
@@ -130,11 +135,7 @@ fn set(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn options<'a>(args: &mut Args<'a>, now: u64) -> Result<Options<'a>> {
-    let mut options = Options {
-        condition: Condition::Always,
-        expiry: Expiry::Clear,
-        get: false,
-    };
+    let mut options = Options { condition: Condition::Always, expiry: Expiry::Clear, get: false };
     let mut expiry_given = false;
     while !args.is_empty() {
         let unconditional = options.condition == Condition::Always;
@@ -187,15 +188,7 @@ pub(super) fn store(txn: &mut Txn<'_>, key: &[u8], value: &[u8], expires_at: u64
         txn.delete(key)?;
         return Ok(());
     }
-    txn.put(
-        key,
-        NewRow {
-            kind: Type::String,
-            encoding: Encoding::Natural,
-            expires_at,
-            body: value,
-        },
-    )
+    txn.put(key, NewRow { kind: Type::String, encoding: Encoding::Natural, expires_at, body: value })
 }
 
 /// Replaces a string's value, keeping its expiry.
@@ -207,15 +200,7 @@ pub(super) fn replace(
     value: &[u8],
 ) -> Result<()> {
     let expires_at = before.map_or(0, |row| row.expires_at);
-    txn.put(
-        key,
-        NewRow {
-            kind: Type::String,
-            encoding,
-            expires_at,
-            body: value,
-        },
-    )
+    txn.put(key, NewRow { kind: Type::String, encoding, expires_at, body: value })
 }
 
 fn setex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
