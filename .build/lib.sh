@@ -1,0 +1,73 @@
+# Shared by the scripts of this directory; sourced, never run. Needs bash and coreutils only.
+#
+# Invariant: nothing is installed or written outside the clone but Debian packages (through apt) and files under the
+# cache directory, and every script may be run again at any time.
+
+# The clone.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '[%s] %s\n' "${0##*/}" "$*" >&2; }
+die() {
+    printf '[%s] error: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# Prints DIRECTORY below the user's cache, or below target/ where the cache cannot be written. Creates it.
+# FLOTILLA_CACHE names another cache directory.
+cache_directory() {
+    local base=${FLOTILLA_CACHE:-}
+    if [ -z "$base" ] && [ -n "${XDG_CACHE_HOME:-${HOME:-}}" ]; then
+        base=${XDG_CACHE_HOME:-$HOME/.cache}/flotilla
+    fi
+    if [ -n "$base" ] && can_write "$base/$1"; then
+        printf '%s\n' "$base/$1"
+        return
+    fi
+    say "cannot write to the cache directory '${base:-none, HOME is not set}'; using target/ of this clone"
+    can_write "$root/target/$1" || die "cannot write to $root/target either"
+    printf '%s\n' "$root/target/$1"
+}
+
+# True if the directory exists or can be made, and takes a file. (`test -w` is true for root on a read-only disk.)
+can_write() {
+    mkdir -p "$1" 2>/dev/null && : 2>/dev/null >"$1/.probe.$$" && rm -f "$1/.probe.$$"
+}
+
+# Runs a command as root: directly, or through sudo, or not at all (status 1).
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+        sudo "$@"
+    else
+        return 1
+    fi
+}
+
+# Installs those of the given Debian packages that are missing. Status 1 if that is impossible.
+apt_install() {
+    command -v apt-get >/dev/null || return 1
+    local package missing=()
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing Debian packages: ${missing[*]}"
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}")
+    # The package lists may be absent (containers) or too old to name files that still exist.
+    as_root "${install[@]}" </dev/null >&2 && return 0
+    say "once more, with fresh package lists"
+    as_root apt-get update -q </dev/null >&2 && as_root "${install[@]}" </dev/null >&2
+}
+
+# The toolchain file pins one compiler. Where rustup lacks it and may not fetch it, an installed one that is new enough does.
+choose_toolchain() {
+    command -v cargo >/dev/null || die "cargo is missing: install Rust, https://rustup.rs"
+    (cd "$root" && cargo --version >/dev/null 2>&1) && return
+    command -v rustup >/dev/null || die "cargo does not run: $(cd "$root" && cargo --version 2>&1 | head -n 1)"
+    local name
+    name=$(cd / && rustup show active-toolchain 2>/dev/null | cut -d ' ' -f 1)
+    [ -n "$name" ] || die "the compiler named in rust-toolchain.toml is not installed and could not be fetched"
+    say "the compiler named in rust-toolchain.toml is not to be had; using $name"
+    export RUSTUP_TOOLCHAIN=$name
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
+# usage: test-deps.sh [reference] [python] [node] [hiredis] [ruby]      (none named: all)
+#
+# Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
+#   python/bin/python   an interpreter with redis-py
+#   node/node_modules   ioredis; give it to node as NODE_PATH
+# hiredis (C headers and library) and redis-rb come as Debian packages. redis-rs is a crate in Cargo.lock.
+# A second run finds everything and returns at once. Nothing is left running.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+place=${FLOTILLA_TEST_DEPS:-$root/target/test-deps}
+redis_py=8.1.0
+# The last that runs on Debian 12's node 18.
+ioredis=5.9.3
+
+# The reference: Debian 12's redis-server 7.0.15 with redis-cli and redis-benchmark.
+need_reference() {
+    if command -v redis-server >/dev/null && command -v redis-cli >/dev/null && command -v redis-benchmark >/dev/null; then
+        return
+    fi
+    # Debian starts a service as it is installed, on the port that Flotilla wants. This file is apt's way to say no.
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy" || true
+    fi
+    apt_install redis-server redis-tools || die "redis-server and redis-tools are missing and cannot be installed by this user"
+    # Nor at the next boot.
+    if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet redis-server || true; fi
+}
+
+# redis-py in an environment of its own.
+need_python() {
+    local python=$place/python/bin/python
+    [ "$("$python" -c 'import redis; print(redis.__version__)' 2>/dev/null)" != "$redis_py" ] || return 0
+    # Debian splits venv from python3; other builds of Python carry it.
+    python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install python3 python3-venv ||
+        die "python3 with venv is missing and cannot be installed by this user"
+    say "installing redis-py $redis_py into $place/python"
+    rm -rf "$place/python"
+    mkdir -p "$place"
+    python3 -m venv "$place/python"
+    "$place/python/bin/pip" install --quiet --disable-pip-version-check "redis==$redis_py" >&2
+}
+
+# ioredis in a directory of its own.
+need_node() {
+    local directory=$place/node
+    [ "$(sed -n 's/^ *"version": "\(.*\)",*$/\1/p' "$directory/node_modules/ioredis/package.json" 2>/dev/null)" != "$ioredis" ] ||
+        return 0
+    command -v node >/dev/null && command -v npm >/dev/null || apt_install nodejs npm ||
+        die "node and npm are missing and cannot be installed by this user"
+    say "installing ioredis $ioredis into $directory"
+    mkdir -p "$directory"
+    printf '{ "private": true }\n' >"$directory/package.json"
+    npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "ioredis@$ioredis" >&2
+}
+
+# hiredis and a C compiler for a test program against it.
+need_hiredis() {
+    apt_install gcc libc6-dev libhiredis-dev || die "libhiredis-dev is missing and cannot be installed by this user"
+}
+
+# redis-rb.
+need_ruby() {
+    if command -v ruby >/dev/null && ruby -e 'require "redis"' 2>/dev/null; then return; fi
+    apt_install ruby ruby-redis || die "ruby-redis is missing and cannot be installed by this user"
+}
+
+[ $# -gt 0 ] || set -- reference python node hiredis ruby
+for part in "$@"; do
+    case $part in
+        reference | python | node | hiredis | ruby) "need_$part" ;;
+        *) die "unknown part '$part'" ;;
+    esac
+done

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# The checks that only look: format, lints, documentation, licences and dependencies, scripts, chart. Changes nothing
+# but target/ and the cache. Runs all of them, then says which failed.
+set -uo pipefail
+. "$(dirname "$0")/lib.sh"
+cd "$root"
+choose_toolchain
+
+cargo_deny_version=0.20.2
+failed=()
+
+check() {
+    local name=$1
+    shift
+    say "$name"
+    "$@" || { failed+=("$name"); say "FAILED: $name"; }
+}
+
+scripts_parse() {
+    local script status=0
+    for script in .build/*.sh .ci/run; do bash -n "$script" || status=1; done
+    return "$status"
+}
+
+# cargo-deny, built once per machine. Prints its path.
+cargo_deny() {
+    local tools
+    tools=$(cache_directory "cargo-deny-$cargo_deny_version")
+    if [ ! -x "$tools/bin/cargo-deny" ]; then
+        say "building cargo-deny $cargo_deny_version into $tools, once per machine"
+        # Outside the clone: its .cargo/config.toml and toolchain file are none of cargo-deny's business.
+        (cd "$tools" && env -u CARGO_TARGET_DIR cargo install --quiet --locked --root "$tools" \
+            "cargo-deny@$cargo_deny_version") >&2 || return 1
+    fi
+    printf '%s\n' "$tools/bin/cargo-deny"
+}
+
+# Of the crates as they lie on disk; needs no network.
+dependencies() {
+    "$1" --offline check --config .deny.toml --hide-inclusion-graph bans licenses sources
+}
+
+# The advisory database is a git repository elsewhere. Not reaching it is not a finding, and is said aloud.
+advisories() {
+    local fetch
+    if ! fetch=$(timeout 60 "$1" fetch --config .deny.toml db 2>&1 </dev/null); then
+        say "ADVISORIES NOT CHECKED: the database cannot be fetched (${fetch##*$'\n'})"
+        return 0
+    fi
+    "$1" check --config .deny.toml --disable-fetch --hide-inclusion-graph advisories
+}
+
+chart() {
+    local manifest
+    for manifest in helm/Chart.yaml helm/*/Chart.yaml; do
+        [ -e "$manifest" ] || continue
+        command -v helm >/dev/null || { say "helm is missing, ${manifest%/*} cannot be checked"; return 1; }
+        helm lint --strict "${manifest%/*}" || return 1
+    done
+}
+
+check "cargo fmt --check" cargo fmt --all --check
+check "cargo clippy -D warnings" cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+check "cargo doc -D warnings" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+check "scripts parse" scripts_parse
+if deny=$(cargo_deny); then
+    check "cargo deny: bans, licences, sources" dependencies "$deny"
+    check "cargo deny: advisories" advisories "$deny"
+else
+    check "cargo deny can be built" false
+fi
+check "helm lint" chart
+
+[ ${#failed[@]} -eq 0 ] || die "failed: $(printf '%s; ' "${failed[@]}")"
+say "all checks passed"

@@ -1,0 +1,45 @@
+# `make` alone prints what there is. The work is done by .build/*.sh and cargo; ARGS is passed on where it says so.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+ARGS ?=
+
+# The pinned compiler, or one that serves where it is not to be had.
+cargo = . .build/lib.sh && choose_toolchain && cargo
+
+# Where the client libraries of the tests are (see .build/test-deps.sh).
+export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
+
+.PHONY: help prepare run build test verify fix bench
+
+help: ## Print this list
+	@echo 'Flotilla: make TARGET [ARGS="..."]'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+prepare: ## Install what building needs (g++, libclang) and build RocksDB, once per machine
+	@.build/prepare.sh
+
+run: prepare ## Build and start a server on 127.0.0.1:6379 with its data in ./data; ARGS="--port 7000 ..."
+	@$(cargo) run --locked --release --bin flotilla -- $(ARGS)
+
+build: prepare ## Build the optimised binary, target/release/flotilla
+	@$(cargo) build --locked --release --bin flotilla
+
+test: prepare ## Install what the tests need and run them all; ARGS="-p flotilla name" for fewer
+	@.build/test-deps.sh
+	@$(cargo) build --locked --workspace --bins
+	@$(cargo) test --locked $(or $(ARGS),--workspace --no-fail-fast)
+
+verify: prepare ## Check format, lints, documentation, licences and dependencies; changes nothing
+	@.build/verify.sh
+
+fix: prepare ## Rewrite what can be mended by itself: format and simple lints
+	@$(cargo) fmt --all
+	@$(cargo) clippy --locked --workspace --all-targets --fix --allow-dirty --allow-staged
+	@$(cargo) fmt --all
+
+bench: prepare ## Compare with Debian's redis-server, side by side; ARGS="--quick", ARGS="--help"
+	@.build/test-deps.sh reference
+	@$(cargo) build --locked --release --bin flotilla
+	@$(cargo) run --locked --release -p bench -- $(ARGS)
