@@ -32,11 +32,7 @@ impl Connection {
             Duration::from_secs(5),
         )?;
         stream.set_nodelay(true)?;
-        Ok(Connection {
-            stream,
-            buffer: Vec::new(),
-            deadline: Duration::from_secs(10),
-        })
+        Ok(Connection { stream, buffer: Vec::new(), deadline: Duration::from_secs(10) })
     }
 
     /// How long [`Connection::receive`] waits before it is an error.
@@ -100,8 +96,7 @@ impl Connection {
         match self.stream.read(&mut chunk) {
             Ok(0) => Ok(false),
             Ok(length) => {
-                self.buffer
-                    .extend_from_slice(chunk.get(..length).unwrap_or_default());
+                self.buffer.extend_from_slice(chunk.get(..length).unwrap_or_default());
                 Ok(true)
             }
             Err(error) if is_close(&error) => Ok(false),
@@ -125,8 +120,5 @@ impl Connection {
 }
 
 fn is_close(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted
-    )
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted)
 }

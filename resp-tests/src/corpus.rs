@@ -42,11 +42,7 @@ pub fn files() -> io::Result<Vec<File>> {
                 continue;
             };
             let name = format!("{}/{stem}", group.file_name().to_string_lossy());
-            files.push(File {
-                stem: stem.to_owned(),
-                name,
-                path,
-            });
+            files.push(File { stem: stem.to_owned(), name, path });
         }
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -74,9 +70,7 @@ pub fn issued(script: &Script) -> BTreeSet<String> {
         let (Action::Call(argv) | Action::SendOnly(argv)) = &step.action else {
             continue;
         };
-        let mut words = argv
-            .iter()
-            .map(|word| String::from_utf8_lossy(word).to_lowercase());
+        let mut words = argv.iter().map(|word| String::from_utf8_lossy(word).to_lowercase());
         if let Some(name) = words.next() {
             if let Some(second) = words.next() {
                 forms.insert(format!("{name}|{second}"));

@@ -28,9 +28,5 @@ fn check(runner: &Mutex<Runner>, file: &File) -> Result<(), Failed> {
     let script = script::parse(&fs::read_to_string(&file.path)?)?;
     let outcome = runner.lock().run(&script)?;
     let found = differences(&script, &outcome);
-    if found.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{}\n  {}", script.title, found.join("\n  ")).into())
-    }
+    if found.is_empty() { Ok(()) } else { Err(format!("{}\n  {}", script.title, found.join("\n  ")).into()) }
 }

@@ -14,10 +14,7 @@
 //!
 //! Never imports the product: what is tested here is what any client can see.
 
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 pub mod connection;
 pub mod corpus;

@@ -38,14 +38,7 @@ impl Program {
         let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/flotilla");
         let path = env::var_os("FLOTILLA_BIN").map_or_else(built, PathBuf::from);
         let is_reference = path.file_name().is_some_and(|name| name == "redis-server");
-        Program {
-            kind: if is_reference {
-                Kind::Reference
-            } else {
-                Kind::Product
-            },
-            path,
-        }
+        Program { kind: if is_reference { Kind::Reference } else { Kind::Product }, path }
     }
 
     /// redis-server, when it is installed and of the version the corpus is recorded from.
@@ -53,10 +46,7 @@ impl Program {
         let path = PathBuf::from(env::var_os("REDIS_SERVER_BIN").unwrap_or("redis-server".into()));
         let version = Command::new(&path).arg("--version").output().ok()?;
         let is_recorded_one = String::from_utf8_lossy(&version.stdout).contains("v=7.0.");
-        is_recorded_one.then_some(Program {
-            kind: Kind::Reference,
-            path,
-        })
+        is_recorded_one.then_some(Program { kind: Kind::Reference, path })
     }
 
     fn command(&self, port: u16, directory: &Path) -> io::Result<Command> {
@@ -106,13 +96,7 @@ impl Server {
             .stderr(output)
             .spawn()
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", program.path.display())))?;
-        let mut server = Server {
-            kind: program.kind,
-            port,
-            child,
-            log,
-            _directory: directory,
-        };
+        let mut server = Server { kind: program.kind, port, child, log, _directory: directory };
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -129,11 +113,7 @@ impl Server {
     pub fn log_tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let lines: Vec<_> = text.rsplit(|byte| *byte == b'\n').take(15).collect();
-        lines
-            .iter()
-            .rev()
-            .map(|line| String::from_utf8_lossy(line) + "\n")
-            .collect()
+        lines.iter().rev().map(|line| String::from_utf8_lossy(line) + "\n").collect()
     }
 
     fn wait_until_ready(&mut self) -> io::Result<()> {
@@ -145,9 +125,7 @@ impl Server {
                     self.log_tail()
                 )));
             }
-            let answer = self
-                .connect()
-                .and_then(|mut connection| connection.call(&["PING"]));
+            let answer = self.connect().and_then(|mut connection| connection.call(&["PING"]));
             match answer {
                 Ok(Received::Reply(Value::Simple(text))) if text == b"PONG" => return Ok(()),
                 Ok(Received::Reply(Value::Error(text))) if text.starts_with(b"NOAUTH") => return Ok(()),

@@ -118,10 +118,7 @@ impl Reader<'_> {
                 Value::Map(pairs)
             }
             _ => {
-                return Err(format!(
-                    "not the start of a reply: {}",
-                    String::from_utf8_lossy(&line)
-                ));
+                return Err(format!("not the start of a reply: {}", String::from_utf8_lossy(&line)));
             }
         };
         Ok(Some(value))
@@ -183,11 +180,8 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(decode(&bytes[..cut]), Ok(None), "cut at {cut}");
         }
-        let list = vec![
-            Value::Bulk(b"ab".to_vec()),
-            Value::Null,
-            Value::Verbatim(b"txt".to_vec(), b"x".to_vec()),
-        ];
+        let list =
+            vec![Value::Bulk(b"ab".to_vec()), Value::Null, Value::Verbatim(b"txt".to_vec(), b"x".to_vec())];
         let map = Value::Map(vec![(Value::Simple(b"k".to_vec()), Value::Array(list))]);
         assert_eq!(decode(bytes), Ok(Some((map, bytes.len()))));
     }

@@ -6,7 +6,5 @@ use resp_tests::harness::run_corpus;
 use resp_tests::server::Program;
 
 fn main() {
-    run_corpus(Program::product())
-        .expect("the corpus can be listed")
-        .exit();
+    run_corpus(Program::product()).expect("the corpus can be listed").exit();
 }

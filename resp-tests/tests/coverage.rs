@@ -19,10 +19,7 @@ fn every_command_row_has_a_script() {
         Received::Reply(Value::Array(rows)) => rows.iter().flat_map(names).collect::<BTreeSet<String>>(),
         other => panic!("COMMAND answered {other:?}"),
     };
-    assert!(
-        listed.contains("get") && listed.contains("client|kill"),
-        "COMMAND lists no names: {listed:?}"
-    );
+    assert!(listed.contains("get") && listed.contains("client|kill"), "COMMAND lists no names: {listed:?}");
     let mut covered = BTreeSet::new();
     for file in corpus::files().unwrap() {
         let script = script::parse(&fs::read_to_string(&file.path).unwrap()).unwrap();
@@ -30,10 +27,7 @@ fn every_command_row_has_a_script() {
     }
     let missing: Vec<_> = listed.difference(&covered).collect();
     // The reference has commands that this project does not have yet; it only proves that the listing is read.
-    assert!(
-        program.kind == Kind::Reference || missing.is_empty(),
-        "no script for {missing:?}"
-    );
+    assert!(program.kind == Kind::Reference || missing.is_empty(), "no script for {missing:?}");
 }
 
 #[test]
@@ -41,20 +35,14 @@ fn every_script_sends_what_it_claims_to_cover() {
     for file in corpus::files().unwrap() {
         let script = script::parse(&fs::read_to_string(&file.path).unwrap()).unwrap();
         let issued = corpus::issued(&script);
-        let claimed = script
-            .covers
-            .iter()
-            .filter(|name| !issued.contains(*name))
-            .collect::<Vec<_>>();
+        let claimed = script.covers.iter().filter(|name| !issued.contains(*name)).collect::<Vec<_>>();
         assert!(claimed.is_empty(), "{} never sends {claimed:?}", file.name);
     }
 }
 
 /// The names in one row of COMMAND: its own, and those of its subcommands.
 fn names(row: &Value) -> Vec<String> {
-    let Value::Array(fields) = row else {
-        panic!("a row is an array, not {row:?}")
-    };
+    let Value::Array(fields) = row else { panic!("a row is an array, not {row:?}") };
     let mut found = Vec::new();
     if let Some(Value::Bulk(name)) = fields.first() {
         found.push(String::from_utf8_lossy(name).to_lowercase());

@@ -23,9 +23,7 @@ fn every_key_is_returned_with_any_count() {
 fn a_pattern_returns_all_its_matches_and_nothing_else() {
     let (_server, mut connection) = filled();
     let seen = scan(&mut connection, &["MATCH", "key:1*", "COUNT", "50"], |_, _| {});
-    let expected = (0..KEYS)
-        .filter(|index| index.to_string().starts_with('1'))
-        .count();
+    let expected = (0..KEYS).filter(|index| index.to_string().starts_with('1')).count();
     assert_eq!(seen.len(), expected);
     assert!(seen.keys().all(|key| key.starts_with(b"key:1")));
     assert_eq!(scan(&mut connection, &["MATCH", "none:*"], |_, _| {}).len(), 0);
@@ -48,10 +46,7 @@ fn keys_that_stay_are_returned_while_others_come_and_go() {
         }
     });
     for index in (1..KEYS).step_by(2) {
-        assert!(
-            seen.contains_key(format!("key:{index}").as_bytes()),
-            "key:{index} was there all the time"
-        );
+        assert!(seen.contains_key(format!("key:{index}").as_bytes()), "key:{index} was there all the time");
     }
 }
 
@@ -75,24 +70,16 @@ fn two_scans_at_once_do_not_disturb_each_other() {
 fn filled() -> (Server, Connection) {
     let server = Server::start(&Program::product(), &[]).unwrap();
     let mut connection = server.connect().unwrap();
-    let sets: Vec<u8> = (0..KEYS)
-        .flat_map(|index| encode(&["SET", &format!("key:{index}"), "v"]))
-        .collect();
+    let sets: Vec<u8> = (0..KEYS).flat_map(|index| encode(&["SET", &format!("key:{index}"), "v"])).collect();
     connection.send_raw(&sets).unwrap();
     for _ in 0..KEYS {
-        assert_eq!(
-            connection.receive().unwrap(),
-            Received::Reply(Value::Simple(b"OK".to_vec()))
-        );
+        assert_eq!(connection.receive().unwrap(), Received::Reply(Value::Simple(b"OK".to_vec())));
     }
     (server, connection)
 }
 
 fn is_even(key: &[u8]) -> bool {
-    key.starts_with(b"key:")
-        && key
-            .last()
-            .is_some_and(|digit| digit.is_ascii_digit() && digit % 2 == 0)
+    key.starts_with(b"key:") && key.last().is_some_and(|digit| digit.is_ascii_digit() && digit % 2 == 0)
 }
 
 /// A whole SCAN: how often each key was returned. `between` runs after each page.
@@ -120,17 +107,10 @@ fn scan(
 }
 
 fn page(reply: &Value) -> (String, Vec<Vec<u8>>) {
-    let Value::Array(parts) = reply else {
-        panic!("{reply:?}")
-    };
-    let [Value::Bulk(cursor), Value::Array(keys)] = parts.as_slice() else {
-        panic!("{reply:?}")
-    };
+    let Value::Array(parts) = reply else { panic!("{reply:?}") };
+    let [Value::Bulk(cursor), Value::Array(keys)] = parts.as_slice() else { panic!("{reply:?}") };
     let cursor = String::from_utf8(cursor.clone()).unwrap();
-    assert!(
-        cursor.parse::<u64>().is_ok(),
-        "clients read cursors as 64-bit numbers: {cursor}"
-    );
+    assert!(cursor.parse::<u64>().is_ok(), "clients read cursors as 64-bit numbers: {cursor}");
     (cursor, keys.iter().filter_map(Value::as_text).collect())
 }
 

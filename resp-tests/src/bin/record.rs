@@ -48,14 +48,8 @@ fn record(program: &Program, names: &[String], check: bool) -> Result<usize, Str
         count += 1;
         let text = fs::read_to_string(&file.path).map_err(|error| format!("{}: {error}", file.name))?;
         let script = script::parse(&text).map_err(|error| format!("{}: {error}", file.name))?;
-        let outcome = runner
-            .run(&script)
-            .map_err(|error| format!("{}: {error}", file.name))?;
-        let complaints = if check {
-            differences(&script, &outcome)
-        } else {
-            outcome.complaints.clone()
-        };
+        let outcome = runner.run(&script).map_err(|error| format!("{}: {error}", file.name))?;
+        let complaints = if check { differences(&script, &outcome) } else { outcome.complaints.clone() };
         if !complaints.is_empty() {
             bad += 1;
             println!("{}\n  {}", file.name, complaints.join("\n  "));
@@ -80,10 +74,7 @@ fn write(script: &Script, outcome: &Outcome) -> String {
             Paragraph::Prose(prose) => lines.extend(prose.iter().cloned()),
             Paragraph::Block(block) => {
                 lines.extend(block.source.iter().cloned());
-                let answered = answers
-                    .next()
-                    .and_then(Option::as_ref)
-                    .or(block.expected.as_ref());
+                let answered = answers.next().and_then(Option::as_ref).or(block.expected.as_ref());
                 if let Some(replies) = answered {
                     lines.push("---".into());
                     lines.extend(replies.iter().flatten().cloned());

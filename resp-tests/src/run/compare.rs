@@ -14,19 +14,12 @@ pub fn differences(script: &Script, outcome: &Outcome) -> Vec<String> {
     for (block, got) in script.blocks().zip(&outcome.blocks) {
         let Some(got) = got else { continue };
         let Some(expected) = &block.expected else {
-            found.push(format!(
-                "line {}: nothing is recorded for this block",
-                first_line(block)
-            ));
+            found.push(format!("line {}: nothing is recorded for this block", first_line(block)));
             continue;
         };
         let steps: Vec<&Step> = block.steps.iter().filter(|step| step.replies()).collect();
         if expected.len() != steps.len() {
-            let text = format!(
-                "{} replies are recorded for {} commands",
-                expected.len(),
-                steps.len()
-            );
+            let text = format!("{} replies are recorded for {} commands", expected.len(), steps.len());
             found.push(format!("line {}: {text}", first_line(block)));
             continue;
         }
@@ -44,12 +37,7 @@ fn first_line(block: &Block) -> usize {
 }
 
 fn difference(step: &Step, expected: &[String], got: &[String]) -> String {
-    let indent = |lines: &[String]| {
-        lines
-            .iter()
-            .map(|line| format!("\n      {line}"))
-            .collect::<String>()
-    };
+    let indent = |lines: &[String]| lines.iter().map(|line| format!("\n      {line}")).collect::<String>();
     format!(
         "line {}: {}\n    expected{}\n    got{}",
         step.line,
@@ -61,19 +49,13 @@ fn difference(step: &Step, expected: &[String], got: &[String]) -> String {
 
 /// The command as a reader of a failure needs it.
 pub(super) fn describe(step: &Step) -> String {
-    let on = if step.connection.is_empty() {
-        String::new()
-    } else {
-        format!("@{} ", step.connection)
-    };
+    let on = if step.connection.is_empty() { String::new() } else { format!("@{} ", step.connection) };
     let argv = match &step.action {
         Action::Call(argv) | Action::SendOnly(argv) => argv.as_slice(),
         Action::Receive => return format!("{on}(receive)"),
         Action::Close => return format!("{on}(close)"),
         Action::Sleep(time) => return format!("(sleep {time:?})"),
     };
-    let words = argv
-        .iter()
-        .map(|word| String::from_utf8_lossy(word).chars().take(60).collect::<String>());
+    let words = argv.iter().map(|word| String::from_utf8_lossy(word).chars().take(60).collect::<String>());
     on + &words.collect::<Vec<_>>().join(" ")
 }

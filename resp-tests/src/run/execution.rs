@@ -24,12 +24,7 @@ pub(super) struct Execution<'a> {
 
 impl Execution<'_> {
     pub(super) fn new(server: &Server) -> Execution<'_> {
-        Execution {
-            server,
-            connections: HashMap::new(),
-            variables: Variables::new(),
-            complaints: Vec::new(),
-        }
+        Execution { server, connections: HashMap::new(), variables: Variables::new(), complaints: Vec::new() }
     }
 
     pub(super) fn script(mut self, script: &Script) -> Outcome {
@@ -42,16 +37,12 @@ impl Execution<'_> {
             match self.block(block) {
                 Ok(replies) => blocks.push(Some(replies)),
                 Err(error) => {
-                    self.complaints
-                        .push(format!("{error}\n{}", self.server.log_tail()));
+                    self.complaints.push(format!("{error}\n{}", self.server.log_tail()));
                     break;
                 }
             }
         }
-        Outcome {
-            blocks,
-            complaints: self.complaints,
-        }
+        Outcome { blocks, complaints: self.complaints }
     }
 
     fn block(&mut self, block: &Block) -> Result<Vec<Vec<String>>, String> {
@@ -63,9 +54,8 @@ impl Execution<'_> {
                 Action::Close => drop(self.connections.remove(&step.connection)),
                 Action::SendOnly(argv) => {
                     let argv = self.expand(argv).map_err(at)?;
-                    let connection = self
-                        .connection(&step.connection)
-                        .map_err(|error| at(error.to_string()))?;
+                    let connection =
+                        self.connection(&step.connection).map_err(|error| at(error.to_string()))?;
                     connection.send(&argv).map_err(|error| at(error.to_string()))?;
                 }
                 Action::Call(argv) => {
@@ -74,9 +64,8 @@ impl Execution<'_> {
                     replies.push(self.judge(step, received));
                 }
                 Action::Receive => {
-                    let connection = self
-                        .connection(&step.connection)
-                        .map_err(|error| at(error.to_string()))?;
+                    let connection =
+                        self.connection(&step.connection).map_err(|error| at(error.to_string()))?;
                     let received = connection.receive().map_err(|error| at(error.to_string()))?;
                     replies.push(self.judge(step, received));
                 }
@@ -86,9 +75,7 @@ impl Execution<'_> {
     }
 
     fn expand(&self, argv: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
-        argv.iter()
-            .map(|word| substitute(word, &self.variables))
-            .collect()
+        argv.iter().map(|word| substitute(word, &self.variables)).collect()
     }
 
     /// The connection of that name; a name that starts with `resp3` speaks RESP3 from its first command.
@@ -100,9 +87,7 @@ impl Execution<'_> {
             }
             self.connections.insert(name.to_owned(), connection);
         }
-        self.connections
-            .get_mut(name)
-            .ok_or_else(|| io::Error::other("the connection was just made"))
+        self.connections.get_mut(name).ok_or_else(|| io::Error::other("the connection was just made"))
     }
 
     fn until(&mut self, step: &Step, argv: &[Vec<u8>]) -> io::Result<Received> {
@@ -151,24 +136,16 @@ impl Execution<'_> {
             if !matches(pattern, &line) {
                 self.complain(
                     step,
-                    format!(
-                        "\n    must have the form\n      {pattern}\n    got\n      {}",
-                        cut(&line)
-                    ),
+                    format!("\n    must have the form\n      {pattern}\n    got\n      {}", cut(&line)),
                 );
             }
         }
         let is_fixed = step.patterns.is_empty() && step.until.is_none() && step.save.is_none();
-        if is_fixed {
-            render(&value)
-        } else {
-            vec![MATCHES.into()]
-        }
+        if is_fixed { render(&value) } else { vec![MATCHES.into()] }
     }
 
     fn complain(&mut self, step: &Step, text: String) {
-        self.complaints
-            .push(format!("line {}: {}: {text}", step.line, describe(step)));
+        self.complaints.push(format!("line {}: {}: {text}", step.line, describe(step)));
     }
 }
 

@@ -28,20 +28,14 @@ pub struct Outcome {
 
 impl Runner {
     pub fn new(program: Program) -> Runner {
-        Runner {
-            program,
-            shared: None,
-        }
+        Runner { program, shared: None }
     }
 
     /// Runs the script on an empty data set.
     pub fn run(&mut self, script: &Script) -> io::Result<Outcome> {
         if self.program.kind == Kind::Reference && script.flotilla_only {
             let blocks = script.blocks().map(|_| None).collect();
-            return Ok(Outcome {
-                blocks,
-                complaints: Vec::new(),
-            });
+            return Ok(Outcome { blocks, complaints: Vec::new() });
         }
         if !script.server_args.is_empty() {
             let server = Server::start(&self.program, &script.server_args)?;
@@ -61,11 +55,7 @@ impl Runner {
 /// Makes the server look untouched; an error means that it has to be replaced.
 fn clean(server: &Server) -> io::Result<()> {
     let mut connection = server.connect()?;
-    for command in [
-        &["CLIENT", "UNPAUSE"][..],
-        &["FLUSHALL"],
-        &["CONFIG", "RESETSTAT"],
-    ] {
+    for command in [&["CLIENT", "UNPAUSE"][..], &["FLUSHALL"], &["CONFIG", "RESETSTAT"]] {
         match connection.call(command)? {
             Received::Reply(Value::Simple(_)) => {}
             other => return Err(io::Error::other(format!("{command:?} answered {other:?}"))),

@@ -31,9 +31,7 @@ pub fn one_line(value: &Value) -> String {
         Value::Set(items) => joined('~', items),
         Value::Push(items) => joined('>', items),
         Value::Map(pairs) => {
-            let pairs = pairs
-                .iter()
-                .map(|(key, value)| format!(" {} => {}", one_line(key), one_line(value)));
+            let pairs = pairs.iter().map(|(key, value)| format!(" {} => {}", one_line(key), one_line(value)));
             format!("%{}", pairs.len()) + &pairs.collect::<String>()
         }
         leaf => write_leaf(leaf, usize::MAX),
@@ -41,9 +39,7 @@ pub fn one_line(value: &Value) -> String {
 }
 
 fn joined(sign: char, items: &[Value]) -> String {
-    items.iter().fold(format!("{sign}{}", items.len()), |line, item| {
-        line + " " + &one_line(item)
-    })
+    items.iter().fold(format!("{sign}{}", items.len()), |line, item| line + " " + &one_line(item))
 }
 
 fn write_lines(lines: &mut Vec<String>, depth: usize, lead: &str, value: &Value) {
@@ -118,15 +114,13 @@ fn escape(text: &[u8]) -> String {
 /// As [`escape`], and a blank at the end of the line stays visible.
 fn escape_line(text: &[u8]) -> String {
     let line = escape(text);
-    line.strip_suffix(' ')
-        .map_or_else(|| line.clone(), |start| format!("{start}\\x20"))
+    line.strip_suffix(' ').map_or_else(|| line.clone(), |start| format!("{start}\\x20"))
 }
 
 /// FNV-1a, 64 bits: fixed for ever, as recorded expectations hold its results.
 fn fnv1a(text: &[u8]) -> u64 {
-    text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -137,20 +131,10 @@ mod tests {
     fn nesting_is_indented_and_types_stay_apart() {
         let inner = Value::Array(vec![Value::Integer(1), Value::NilBulk, Value::Array(vec![])]);
         let pair = (Value::Bulk(b"k\"\0".to_vec()), inner);
-        let value = Value::Map(vec![
-            pair,
-            (Value::Simple(b"s".to_vec()), Value::Double(b"1.5".to_vec())),
-        ]);
+        let value = Value::Map(vec![pair, (Value::Simple(b"s".to_vec()), Value::Double(b"1.5".to_vec()))]);
         assert_eq!(
             render(&value),
-            [
-                "%2",
-                "  \"k\\\"\\x00\" => *3",
-                "    :1",
-                "    (nil)",
-                "    *0",
-                "  +s => ,1.5"
-            ]
+            ["%2", "  \"k\\\"\\x00\" => *3", "    :1", "    (nil)", "    *0", "  +s => ,1.5"]
         );
         assert_eq!(one_line(&value), "%2 \"k\\\"\\x00\" => *3 :1 (nil) *0 +s => ,1.5");
     }

@@ -104,29 +104,21 @@ fn add_paragraph(script: &mut Script, lines: &[(usize, &str)]) -> Result<(), Str
     {
         script.title = title.to_owned();
     }
-    let is_prose = lines
-        .iter()
-        .all(|(_, line)| line.starts_with('#') || header_directive(line));
+    let is_prose = lines.iter().all(|(_, line)| line.starts_with('#') || header_directive(line));
     if !is_prose {
         script.paragraphs.push(Paragraph::Block(block(lines)?));
         return Ok(());
     }
     for (_, line) in lines {
         if let Some(names) = line.strip_prefix("# covers:") {
-            script
-                .covers
-                .extend(names.split(',').map(|name| name.trim().to_lowercase()));
+            script.covers.extend(names.split(',').map(|name| name.trim().to_lowercase()));
         } else if let Some(args) = line.strip_prefix("!server-args ") {
-            script
-                .server_args
-                .extend(args.split_whitespace().map(str::to_owned));
+            script.server_args.extend(args.split_whitespace().map(str::to_owned));
         } else if line.starts_with("!flotilla-only:") {
             script.flotilla_only = true;
         }
     }
-    script.paragraphs.push(Paragraph::Prose(
-        lines.iter().map(|(_, line)| (*line).to_owned()).collect(),
-    ));
+    script.paragraphs.push(Paragraph::Prose(lines.iter().map(|(_, line)| (*line).to_owned()).collect()));
     Ok(())
 }
 
@@ -208,11 +200,7 @@ impl Step {
             "send-only" => self.action = Action::SendOnly(Vec::new()),
             "receive" | "close" => {
                 self.connection = rest.trim_start_matches('@').to_owned();
-                return Ok(Some(if name == "close" {
-                    Action::Close
-                } else {
-                    Action::Receive
-                }));
+                return Ok(Some(if name == "close" { Action::Close } else { Action::Receive }));
             }
             "sleep" => return duration(rest).map(|time| Some(Action::Sleep(time))),
             _ => return Err(format!("unknown directive !{name}")),
@@ -248,9 +236,7 @@ impl Step {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let millis = text.strip_suffix("ms").and_then(|number| number.parse().ok());
-    millis
-        .map(Duration::from_millis)
-        .ok_or_else(|| format!("a time is written like 20ms, not {text}"))
+    millis.map(Duration::from_millis).ok_or_else(|| format!("a time is written like 20ms, not {text}"))
 }
 
 #[cfg(test)]
@@ -274,10 +260,7 @@ mod tests {
         );
         assert_eq!(blocks[0].steps[1].connection, "x");
         assert_eq!(blocks[0].steps[1].line, 7);
-        assert_eq!(
-            blocks[0].steps[2].action,
-            Action::SendOnly(vec![b"GET".to_vec(), b"k".to_vec()])
-        );
+        assert_eq!(blocks[0].steps[2].action, Action::SendOnly(vec![b"GET".to_vec(), b"k".to_vec()]));
         assert_eq!(blocks[0].steps[3].action, Action::Receive);
         let expected = blocks[0].expected.as_ref().unwrap();
         assert_eq!(expected.len(), 3);
@@ -288,10 +271,7 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_their_line() {
         assert!(parse("SET a 1\n").is_err());
-        assert_eq!(
-            parse("# T.\n\n!what\nGET a\n").unwrap_err(),
-            "line 3: unknown directive !what"
-        );
+        assert_eq!(parse("# T.\n\n!what\nGET a\n").unwrap_err(), "line 3: unknown directive !what");
         assert!(parse("# T.\n\n!redis-differs: why\nGET a\n").is_err());
     }
 }

@@ -37,10 +37,7 @@ fn segment_at(segment: &str, text: &[u8], at: usize) -> Option<usize> {
             let digits = run(rest.get(sign..)?, |byte| byte.is_ascii_digit())?;
             (sign + digits, after)
         } else if let Some(after) = segment.strip_prefix("<float>") {
-            (
-                run(rest, |byte| byte.is_ascii_digit() || b"+-.e".contains(&byte))?,
-                after,
-            )
+            (run(rest, |byte| byte.is_ascii_digit() || b"+-.e".contains(&byte))?, after)
         } else if let Some(after) = segment.strip_prefix("<hex>") {
             (run(rest, |byte| byte.is_ascii_hexdigit())?, after)
         } else {

@@ -99,10 +99,7 @@ fn expand(name: &str, variables: &Variables) -> Result<Vec<u8>, String> {
     if let Some(value) = variables.get(name) {
         return Ok(value.clone());
     }
-    if let Some((text, count)) = name
-        .strip_prefix("repeat:")
-        .and_then(|rest| rest.rsplit_once(':'))
-    {
+    if let Some((text, count)) = name.strip_prefix("repeat:").and_then(|rest| rest.rsplit_once(':')) {
         return Ok(text.repeat(count.parse().map_err(|_| unknown())?).into_bytes());
     }
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -111,11 +108,7 @@ fn expand(name: &str, variables: &Variables) -> Result<Vec<u8>, String> {
         (_, Some(offset)) => (elapsed.as_millis() as i64, offset),
         _ => return Err(unknown()),
     };
-    let offset: i64 = if offset.is_empty() {
-        0
-    } else {
-        offset.parse().map_err(|_| unknown())?
-    };
+    let offset: i64 = if offset.is_empty() { 0 } else { offset.parse().map_err(|_| unknown())? };
     Ok((now + offset).to_string().into_bytes())
 }
 
@@ -135,10 +128,7 @@ mod tests {
     #[test]
     fn substitution_knows_saved_values_and_repeats() {
         let variables = Variables::from([("id".to_owned(), b"7".to_vec())]);
-        assert_eq!(
-            substitute(b"<${id}${repeat:ab:2}>", &variables).unwrap(),
-            b"<7abab>"
-        );
+        assert_eq!(substitute(b"<${id}${repeat:ab:2}>", &variables).unwrap(), b"<7abab>");
         assert!(substitute(b"${other}", &variables).is_err());
     }
 }

@@ -19,18 +19,9 @@ pub const TESTS: &[Test] = &[
     Test::everywhere("row_10_inline_commands_are_quoted_as_in_the_shell", inline),
     Test::everywhere("row_10_unbalanced_quotes_close_the_connection", unbalanced),
     Test::everywhere("row_10_an_inline_command_of_many_arguments", inline_many),
-    Test::everywhere(
-        "row_11_a_pipeline_cut_at_every_byte_gives_the_same_replies",
-        cut_everywhere,
-    ),
-    Test::everywhere(
-        "row_11_a_pipeline_in_single_bytes_gives_the_same_replies",
-        single_bytes,
-    ),
-    Test::everywhere(
-        "row_11_a_command_before_a_broken_frame_is_still_answered",
-        before_broken,
-    ),
+    Test::everywhere("row_11_a_pipeline_cut_at_every_byte_gives_the_same_replies", cut_everywhere),
+    Test::everywhere("row_11_a_pipeline_in_single_bytes_gives_the_same_replies", single_bytes),
+    Test::everywhere("row_11_a_command_before_a_broken_frame_is_still_answered", before_broken),
 ];
 
 fn empty_lines(on: &Context) {
@@ -45,10 +36,7 @@ fn empty_lines(on: &Context) {
 fn empty_arrays(on: &Context) {
     for empty in ["*0\r\n", "*-1\r\n", "*-10\r\n", "*-9223372036854775808\r\n"] {
         on.answered(empty.as_bytes(), "");
-        on.answered(
-            format!("{empty}PING\r\n{empty}*1\r\n$4\r\nPING\r\n").as_bytes(),
-            "+PONG\r\n+PONG\r\n",
-        );
+        on.answered(format!("{empty}PING\r\n{empty}*1\r\n$4\r\nPING\r\n").as_bytes(), "+PONG\r\n+PONG\r\n");
         // What was left of a length before must not leak into the next command.
         let mut mixed = format!("*3\r\n$3\r\nSET\r\n$4\r\nrow2\r\n$1\r\nv\r\n{empty}");
         mixed += "*2\r\n$3\r\nGET\r\n$4\r\nrow2\r\n";
@@ -75,10 +63,7 @@ fn array_lengths(on: &Context) {
     ];
     for length in lengths {
         let bytes = format!("*{length}\r\n$4\r\nPING\r\n");
-        on.refused(
-            bytes.as_bytes(),
-            "-ERR Protocol error: invalid multibulk length\r\n",
-        );
+        on.refused(bytes.as_bytes(), "-ERR Protocol error: invalid multibulk length\r\n");
     }
 }
 
@@ -89,9 +74,7 @@ fn huge_array(on: &Context) {
     for length in ["2147483647", "1048576", "1000000"] {
         for _ in 0..20 {
             let mut connection = server.connect().unwrap();
-            connection
-                .send_raw(format!("*{length}\r\n$3\r\nDEL\r\n").as_bytes())
-                .unwrap();
+            connection.send_raw(format!("*{length}\r\n$3\r\nDEL\r\n").as_bytes()).unwrap();
             open.push(connection);
         }
     }
@@ -129,33 +112,18 @@ fn not_bulk(on: &Context) {
     let first = b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n";
     on.refused(first, "-ERR Protocol error: expected '$', got 'f'\r\n");
     on.refused(b"*1\r\n:1\r\n", "-ERR Protocol error: expected '$', got ':'\r\n");
-    on.refused(
-        b"*1\r\n*1\r\n$4\r\nPING\r\n",
-        "-ERR Protocol error: expected '$', got '*'\r\n",
-    );
+    on.refused(b"*1\r\n*1\r\n$4\r\nPING\r\n", "-ERR Protocol error: expected '$', got '*'\r\n");
 }
 
 fn bulk_without_end(on: &Context) {
-    for bytes in [
-        &b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n"[..],
-        b"*1\r\n$4\r\nPING\rx",
-        b"*1\r\n$3\r\nPING\r\n",
-    ] {
+    for bytes in
+        [&b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n"[..], b"*1\r\n$4\r\nPING\rx", b"*1\r\n$3\r\nPING\r\n"]
+    {
         let mut connection = on.connect();
         connection.send_raw(bytes).unwrap();
         let got = connection.read_to_close().unwrap();
-        assert!(
-            got.starts_with(b"-ERR Protocol error: "),
-            "for {}: {}",
-            text(bytes),
-            text(&got)
-        );
-        assert_eq!(
-            got.iter().filter(|byte| **byte == b'\n').count(),
-            1,
-            "only the error: {}",
-            text(&got)
-        );
+        assert!(got.starts_with(b"-ERR Protocol error: "), "for {}: {}", text(bytes), text(&got));
+        assert_eq!(got.iter().filter(|byte| **byte == b'\n').count(), 1, "only the error: {}", text(&got));
     }
 }
 
@@ -172,10 +140,7 @@ fn inline(on: &Context) {
         (b"\"ECHO\" x\r\n", "$1\r\nx\r\n"),
         (b"ECHO \"\\xzz\"\r\n", "$3\r\nxzz\r\n"),
         ("ECHO \u{e9}\r\n".as_bytes(), "$2\r\n\u{e9}\r\n"),
-        (
-            b"ECHO a\tb\r\n",
-            "-ERR wrong number of arguments for 'echo' command\r\n",
-        ),
+        (b"ECHO a\tb\r\n", "-ERR wrong number of arguments for 'echo' command\r\n"),
     ];
     for (line, expected) in lines {
         on.answered(line, expected);
@@ -199,15 +164,9 @@ fn unbalanced(on: &Context) {
 
 fn inline_many(on: &Context) {
     let line = format!("MGET{}\r\n", " a".repeat(30_000));
-    on.answered(
-        line.as_bytes(),
-        &format!("*30000\r\n{}", "$-1\r\n".repeat(30_000)),
-    );
+    on.answered(line.as_bytes(), &format!("*30000\r\n{}", "$-1\r\n".repeat(30_000)));
     let line = format!("PING{}\r\n", " a".repeat(30_000));
-    on.answered(
-        line.as_bytes(),
-        "-ERR wrong number of arguments for 'ping' command\r\n",
-    );
+    on.answered(line.as_bytes(), "-ERR wrong number of arguments for 'ping' command\r\n");
 }
 
 /// Commands of both forms, with a broken-looking value and errors in between.
@@ -232,11 +191,7 @@ fn cut_everywhere(on: &Context) {
         connection.send_raw(&bytes[cut..]).unwrap();
         connection.send_raw(b"QUIT\r\n").unwrap();
         let got = connection.read_to_close().unwrap();
-        assert_eq!(
-            text(&got),
-            text((expected.clone() + "+OK\r\n").as_bytes()),
-            "cut at {cut}"
-        );
+        assert_eq!(text(&got), text((expected.clone() + "+OK\r\n").as_bytes()), "cut at {cut}");
     }
 }
 
@@ -253,15 +208,10 @@ fn single_bytes(on: &Context) {
 
 fn before_broken(on: &Context) {
     let bytes = b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$1\r\na\r\n*x\r\n*1\r\n$4\r\nPING\r\n";
-    on.refused(
-        bytes,
-        "+PONG\r\n$1\r\na\r\n-ERR Protocol error: invalid multibulk length\r\n",
-    );
+    on.refused(bytes, "+PONG\r\n$1\r\na\r\n-ERR Protocol error: invalid multibulk length\r\n");
     // A half frame and the end of the stream: nothing is executed, nothing is said.
     let mut connection = on.connect();
-    connection
-        .send_raw(b"*3\r\n$3\r\nSET\r\n$8\r\nrow11hal\r\n$5\r\nab")
-        .unwrap();
+    connection.send_raw(b"*3\r\n$3\r\nSET\r\n$8\r\nrow11hal\r\n$5\r\nab").unwrap();
     connection.stream().shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(text(&connection.read_to_close().unwrap()), "");
     let got = on.connect().call(&["EXISTS", "row11hal"]).unwrap();

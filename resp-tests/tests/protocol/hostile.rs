@@ -10,19 +10,13 @@ use crate::support::{Context, Test, alive, resident_mib, text, write_until_close
 
 pub const TESTS: &[Test] = &[
     Test::everywhere("row_09_bytes_out_of_step_close_the_connection", desync),
-    Test::product(
-        "row_13_a_client_that_never_reads_is_closed_before_it_has_authenticated",
-        preauth_output,
-    ),
+    Test::product("row_13_a_client_that_never_reads_is_closed_before_it_has_authenticated", preauth_output),
     Test::product("row_14_clients_that_never_read_cost_bounded_memory", never_read),
     Test::everywhere("row_16_half_open_requests_do_not_keep_others_out", slowloris),
     Test::everywhere("row_31_line_ends_never_get_into_errors", injection),
     Test::everywhere("row_32_client_names_cannot_forge_lines", names),
     Test::everywhere("row_39_http_is_cut_off_and_nothing_of_it_runs", http),
-    Test::everywhere(
-        "row_39_other_protocols_are_cut_off_or_answered_with_errors",
-        other_protocols,
-    ),
+    Test::everywhere("row_39_other_protocols_are_cut_off_or_answered_with_errors", other_protocols),
 ];
 
 fn desync(on: &Context) {
@@ -48,16 +42,9 @@ fn preauth_output(on: &Context) {
     let server = on.start(&["--requirepass", "secret"]);
     let before = resident_mib(&server);
     let mut connection = server.connect().unwrap();
-    write_until_closed(
-        &mut connection,
-        &b"*1\r\n$4\r\nPING\r\n".repeat(1000),
-        256 * 1024 * 1024,
-    );
+    write_until_closed(&mut connection, &b"*1\r\n$4\r\nPING\r\n".repeat(1000), 256 * 1024 * 1024);
     let grown = resident_mib(&server).saturating_sub(before);
-    assert!(
-        grown < 64,
-        "a client without a password made the server grow by {grown} MiB"
-    );
+    assert!(grown < 64, "a client without a password made the server grow by {grown} MiB");
     alive(&server);
 }
 
@@ -87,11 +74,8 @@ fn never_read(on: &Context) {
 
 fn slowloris(on: &Context) {
     let mut open = Vec::new();
-    for (index, part) in [&b"*"[..], b"*3\r\n$3\r\nSE", b"PIN", b"*1\r\n$4\r\nPI"]
-        .iter()
-        .cycle()
-        .take(400)
-        .enumerate()
+    for (index, part) in
+        [&b"*"[..], b"*3\r\n$3\r\nSE", b"PIN", b"*1\r\n$4\r\nPI"].iter().cycle().take(400).enumerate()
     {
         let mut connection = on.connect();
         connection.send_raw(part).unwrap();
@@ -103,10 +87,7 @@ fn slowloris(on: &Context) {
     // They go on, byte by byte, and one of them is finished and answered.
     let last = open.len() - 2;
     open[last].send_raw(b"G\r\n").unwrap();
-    assert_eq!(
-        open[last].receive().unwrap(),
-        Received::Reply(Value::Simple(b"PONG".to_vec()))
-    );
+    assert_eq!(open[last].receive().unwrap(), Received::Reply(Value::Simple(b"PONG".to_vec())));
     alive(on.server);
 }
 
@@ -132,36 +113,19 @@ fn injection(on: &Context) {
         connection.send(&["QUIT"]).unwrap();
         let got = connection.read_to_close().unwrap();
         let lines: Vec<_> = got.split(|byte| *byte == b'\n').collect();
-        assert!(
-            lines.len() == 3 && lines[0].starts_with(b"-ERR "),
-            "for {command:?}: {}",
-            text(&got)
-        );
+        assert!(lines.len() == 3 && lines[0].starts_with(b"-ERR "), "for {command:?}: {}", text(&got));
         assert_eq!(lines[1], b"+OK\r", "for {command:?}");
     }
     // In a bulk string the same bytes are data.
-    on.answered(
-        &encode(&["ECHO", forged]),
-        &format!("${}\r\n{forged}\r\n", forged.len()),
-    );
+    on.answered(&encode(&["ECHO", forged]), &format!("${}\r\n{forged}\r\n", forged.len()));
 }
 
 fn names(on: &Context) {
     let mut connection = on.connect();
     let long = "n".repeat(1024 * 1024);
-    for name in [
-        "a\nid=1 addr=forged",
-        "a\r\nb",
-        "a b",
-        "\x1b[31mred",
-        "a\x00b",
-        "\u{7f}",
-    ] {
+    for name in ["a\nid=1 addr=forged", "a\r\nb", "a b", "\x1b[31mred", "a\x00b", "\u{7f}"] {
         let got = connection.call(&["CLIENT", "SETNAME", name]).unwrap();
-        assert!(
-            matches!(got, Received::Reply(Value::Error(_))),
-            "{name:?}: {got:?}"
-        );
+        assert!(matches!(got, Received::Reply(Value::Error(_))), "{name:?}: {got:?}");
     }
     // A name of a megabyte is refused or kept; either way the list has one line per client.
     let got = connection.call(&["CLIENT", "SETNAME", &long]).unwrap();
@@ -185,11 +149,7 @@ fn http(on: &Context) {
         let mut connection = on.connect();
         let _closed_early = connection.send_raw(request.as_bytes());
         let got = connection.read_to_close().unwrap();
-        assert!(
-            !got.windows(3).any(|part| part == b"+OK"),
-            "for {request:?}: {}",
-            text(&got)
-        );
+        assert!(!got.windows(3).any(|part| part == b"+OK"), "for {request:?}: {}", text(&got));
         let exists = on.connect().call(&["EXISTS", "row39"]).unwrap();
         assert_eq!(exists, Received::Reply(Value::Integer(0)), "{request:?} wrote");
     }

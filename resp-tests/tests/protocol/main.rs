@@ -27,10 +27,7 @@ fn main() {
     let trials = tests.into_iter().filter(here).map(|test| {
         let (server, program) = (Arc::clone(&server), program.clone());
         Trial::test(test.name, move || {
-            (test.run)(&support::Context {
-                server: &server,
-                program: &program,
-            });
+            (test.run)(&support::Context { server: &server, program: &program });
             Ok(())
         })
     });

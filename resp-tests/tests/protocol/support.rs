@@ -24,19 +24,11 @@ pub struct Test {
 
 impl Test {
     pub const fn everywhere(name: &'static str, run: fn(&Context)) -> Test {
-        Test {
-            name,
-            only: Only::Everywhere,
-            run,
-        }
+        Test { name, only: Only::Everywhere, run }
     }
 
     pub const fn product(name: &'static str, run: fn(&Context)) -> Test {
-        Test {
-            name,
-            only: Only::Product,
-            run,
-        }
+        Test { name, only: Only::Product, run }
     }
 }
 
@@ -66,9 +58,7 @@ impl Context<'_> {
     pub fn answered(&self, bytes: &[u8], expected: &str) {
         let mut connection = self.connect();
         connection.send_raw(bytes).unwrap();
-        connection
-            .send_raw(b"*2\r\n$4\r\nECHO\r\n$7\r\nthe end\r\n*1\r\n$4\r\nQUIT\r\n")
-            .unwrap();
+        connection.send_raw(b"*2\r\n$4\r\nECHO\r\n$7\r\nthe end\r\n*1\r\n$4\r\nQUIT\r\n").unwrap();
         let got = connection.read_to_close().unwrap();
         let expected = format!("{expected}$7\r\nthe end\r\n+OK\r\n");
         assert_eq!(text(&got), text(expected.as_bytes()), "for {}", text(bytes));
@@ -112,10 +102,7 @@ pub fn write_until_closed(connection: &mut Connection, chunk: &[u8], bytes_max: 
         match connection.send_raw(chunk) {
             Ok(()) => {}
             Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-                ) =>
+                if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) =>
             {
                 return;
             }
