@@ -89,10 +89,7 @@ mod armed {
 
     static POINTS: LazyLock<BTreeMap<String, Point>> = LazyLock::new(|| {
         let text = std::env::var("FLOTILLA_FAIL").unwrap_or_default();
-        text.split(',')
-            .filter(|part| !part.is_empty())
-            .map(parse)
-            .collect()
+        text.split(',').filter(|part| !part.is_empty()).map(parse).collect()
     });
 
     /// A test that misspells a fail point must not pass by never reaching it.
@@ -105,14 +102,7 @@ mod armed {
                 "error-after" => Action::Error,
                 _ => return None,
             };
-            Some((
-                name.to_owned(),
-                Point {
-                    action,
-                    at: at.parse().ok()?,
-                    passed: AtomicU64::new(0),
-                },
-            ))
+            Some((name.to_owned(), Point { action, at: at.parse().ok()?, passed: AtomicU64::new(0) }))
         };
         known(part).unwrap_or_else(|| {
             eprintln!("flotilla: FLOTILLA_FAIL: cannot read '{part}'");

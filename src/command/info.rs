@@ -9,7 +9,7 @@ pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
     // `numkeys` commands have no plain range.
     let (first, last, step) = if count_at.is_some() { (0, 0, 0) } else { (first, last, step) };
     let int = |n: i32| Reply::Int(i64::from(n));
-    let subcommands = command.subcommands.iter().map(|sub| info(Some(command), sub)).collect();
+    let subcommands: Vec<Reply> = command.subcommands.iter().map(|sub| info(Some(command), sub)).collect();
     let flags = command.flags.names().map(Reply::simple).collect();
     let categories =
         categories(parent, command).into_iter().map(|name| Reply::simple(format!("@{name}"))).collect();
@@ -23,7 +23,8 @@ pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
         Reply::Set(categories),
         Reply::Set(command.tips.iter().map(|tip| Reply::bulk(*tip)).collect()),
         Reply::Set(key_specs(command)),
-        Reply::Array(subcommands),
+        // An empty set, but an array of subcommands: so does Redis.
+        if subcommands.is_empty() { Reply::Set(subcommands) } else { Reply::Array(subcommands) },
     ])
 }
 

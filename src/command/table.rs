@@ -79,6 +79,13 @@ impl Table {
         self.by_name.get(&upper[..]).copied()
     }
 
+    /// The number of a call's row, if it names one, whatever its arguments.
+    pub fn index(&self, argv: &[&[u8]]) -> Option<usize> {
+        let (command, index) = self.find(argv.first()?)?;
+        let sub = argv.get(1).and_then(|word| subcommand(command, word));
+        Some(sub.map_or(index, |(at, _)| index.saturating_add(at).saturating_add(1)))
+    }
+
     /// Finds the row of a call and checks its arity, with Redis's error texts.
     pub fn resolve(&self, argv: &[&[u8]]) -> Result<Resolved, ErrorReply> {
         let name = argv.first().copied().unwrap_or_default();

@@ -49,7 +49,7 @@ pub fn parse(
 fn settable(change: Change) -> bool {
     match change {
         Change::Start | Change::Live => true,
-        Change::NoEffect => false,
+        Change::Never | Change::NoEffect => false,
     }
 }
 

@@ -43,6 +43,7 @@ fn change(change: Change) -> &'static str {
     match change {
         Change::Start => "at start",
         Change::Live => "live",
+        Change::Never => "never",
         Change::NoEffect => "no effect",
     }
 }

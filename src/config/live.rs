@@ -52,7 +52,7 @@ impl Config {
                 }
                 return Err(format!("Unknown option or number of arguments for CONFIG SET - '{name}'"));
             };
-            if parameter.change == Change::Start {
+            if matches!(parameter.change, Change::Start | Change::Never) {
                 return Err(failed(name, "can't set immutable config"));
             }
             if pairs.iter().take(index).any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {

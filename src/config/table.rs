@@ -30,6 +30,8 @@ pub enum Change {
     Start,
     /// Also by CONFIG SET.
     Live,
+    /// Never: it is what it is.
+    Never,
     /// Known to CONFIG GET and SET for the sake of clients; changing it has no effect.
     NoEffect,
 }
@@ -200,7 +202,7 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::Start,
         "Who may use DEBUG: nobody, everybody, or clients on loopback.",
     ),
-    row("databases", Kind::Fixed, "16", Change::NoEffect, "Logical databases."),
+    row("databases", Kind::Fixed, "16", Change::Never, "Logical databases."),
     row(
         "appendonly",
         Kind::Fixed,
@@ -233,13 +235,7 @@ pub static PARAMETERS: &[Parameter] = &[
     row("maxmemory-samples", COUNT, "5", Change::NoEffect, "Accepted for compatibility, no effect."),
     row("maxmemory-clients", SIZE, "0", Change::NoEffect, "Accepted for compatibility, no effect."),
     row("notify-keyspace-events", Kind::Fixed, "", Change::NoEffect, "Keyspace events are not sent yet."),
-    row(
-        "cluster-enabled",
-        Kind::Fixed,
-        "no",
-        Change::NoEffect,
-        "Redis Cluster's protocol is not spoken yet.",
-    ),
+    row("cluster-enabled", Kind::Fixed, "no", Change::Never, "Redis Cluster's protocol is not spoken yet."),
     row(
         "client-output-buffer-limit",
         Kind::OutputLimit,
@@ -365,7 +361,7 @@ pub static PARAMETERS: &[Parameter] = &[
         "daemonize",
         Kind::Fixed,
         "no",
-        Change::NoEffect,
+        Change::Never,
         "The process stays in the foreground; let a supervisor run it.",
     ),
 ];

@@ -28,13 +28,7 @@ impl Batcher {
     /// `last_at`: the time of the last entry, which the next one may not precede.
     pub(super) fn new(queue: Arc<Queue>, progress: Arc<Progress>, last_at: u64) -> Self {
         let seed = RandomState::new().hash_one(now_ms());
-        Batcher {
-            queue,
-            progress,
-            carried: None,
-            last_at,
-            seed,
-        }
+        Batcher { queue, progress, carried: None, last_at, seed }
     }
 
     /// Proposes until the queue is closed and everything in flight has landed.
@@ -63,19 +57,10 @@ impl Batcher {
     async fn propose(&mut self, raft: &RaftNode) {
         let (batch, tickets) = self.gather();
         self.last_at = now_ms().max(self.last_at);
-        self.seed = self
-            .seed
-            .wrapping_mul(0x5851_f42d_4c95_7f2d)
-            .wrapping_add(0x1405_7b7e_f767_814f);
+        self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let seed = self.seed ^ (self.seed >> 33);
-        let flight = Flight {
-            tickets,
-            progress: Arc::clone(&self.progress),
-        };
-        raft.propose(batch.finish(self.last_at, seed), move |verdict| {
-            flight.land(verdict)
-        })
-        .await;
+        let flight = Flight { tickets, progress: Arc::clone(&self.progress) };
+        raft.propose(batch.finish(self.last_at, seed), move |verdict| flight.land(verdict)).await;
     }
 
     /// As many queued proposals as one entry should carry, at least one.

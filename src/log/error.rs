@@ -8,18 +8,10 @@ use std::{io, path::Path, path::PathBuf};
 pub enum LogError {
     /// The operating system refused.
     #[error("{what} {}: {source}", path.display())]
-    Io {
-        what: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { what: &'static str, path: PathBuf, source: io::Error },
     /// What is on disk is not what was written. Never repaired by guessing: acknowledged writes may be in it.
     #[error("{} is damaged at byte {offset} ({detail}); restore the file or replace this node", path.display())]
-    Damaged {
-        path: PathBuf,
-        offset: u64,
-        detail: String,
-    },
+    Damaged { path: PathBuf, offset: u64, detail: String },
     /// Written by a newer program.
     #[error("{} has format version {found}; this program reads up to {known}", path.display())]
     Newer { path: PathBuf, found: u32, known: u32 },
@@ -41,11 +33,7 @@ impl LogError {
     }
 
     pub(super) fn damaged(path: &Path, offset: u64, detail: impl Into<String>) -> LogError {
-        LogError::Damaged {
-            path: path.to_path_buf(),
-            offset,
-            detail: detail.into(),
-        }
+        LogError::Damaged { path: path.to_path_buf(), offset, detail: detail.into() }
     }
 }
 

@@ -52,21 +52,10 @@ pub struct LogHandle {
 impl LogHandle {
     /// Opens the log and starts its threads. Returns when the raft core runs; `wait_ready` says when it can serve.
     pub fn start(options: LogOptions) -> Result<Self, LogError> {
-        let LogOptions {
-            data_directory,
-            node_id,
-            store,
-            table,
-            status,
-            stats,
-            segments,
-            log_retain_bytes,
-        } = options;
+        let LogOptions { data_directory, node_id, store, table, status, stats, segments, log_retain_bytes } =
+            options;
         let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
-        let snapshots = Arc::new(Snapshots::open(
-            &data_directory.join("snapshot"),
-            Arc::clone(&store),
-        )?);
+        let snapshots = Arc::new(Snapshots::open(&data_directory.join("snapshot"), Arc::clone(&store))?);
         let progress = Arc::new(Progress::new(Arc::clone(&status)));
         let queue = Arc::new(Queue::new());
         let (requests, received) = mpsc::channel(16);
@@ -100,16 +89,8 @@ impl LogHandle {
                 let _ = ending.send(true);
             })
             .map_err(LogError::io("start thread for", &data_directory))?;
-        start
-            .recv()
-            .map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
-        Ok(LogHandle {
-            queue,
-            progress,
-            stats,
-            requests,
-            ended,
-        })
+        start.recv().map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
+        Ok(LogHandle { queue, progress, stats, requests, ended })
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
@@ -140,10 +121,7 @@ impl LogHandle {
     pub async fn snapshot(&self) -> Result<(), LogError> {
         let ended = || LogError::Raft("the log has stopped".into());
         let (answer, outcome) = oneshot::channel();
-        self.requests
-            .send(Request::Snapshot(answer))
-            .await
-            .map_err(|_| ended())?;
+        self.requests.send(Request::Snapshot(answer)).await.map_err(|_| ended())?;
         outcome.await.map_err(|_| ended())?
     }
 

@@ -49,11 +49,7 @@ impl DataDirectory {
             Some(identity) => identity,
             None => create(path, node_name)?,
         };
-        Ok(DataDirectory {
-            path: path.to_path_buf(),
-            identity,
-            _lock: lock,
-        })
+        Ok(DataDirectory { path: path.to_path_buf(), identity, _lock: lock })
     }
 }
 
@@ -67,9 +63,7 @@ fn lock(path: &Path) -> Result<File, LogError> {
         .map_err(LogError::io("open", path))?;
     match FileExt::try_lock_exclusive(&file) {
         Ok(true) => Ok(file),
-        Ok(false) => Err(LogError::Locked {
-            path: path.to_path_buf(),
-        }),
+        Ok(false) => Err(LogError::Locked { path: path.to_path_buf() }),
         Err(error) => Err(LogError::io("lock", path)(error)),
     }
 }
@@ -98,16 +92,10 @@ fn load(path: &Path) -> Result<Option<Identity>, LogError> {
 }
 
 fn create(directory: &Path, node_name: &str) -> Result<Identity, LogError> {
-    if let Some(found) = ["log", "store", "snapshot"]
-        .map(|name| directory.join(name))
-        .iter()
-        .find(|path| path.exists())
+    if let Some(found) =
+        ["log", "store", "snapshot"].map(|name| directory.join(name)).iter().find(|path| path.exists())
     {
-        return Err(LogError::damaged(
-            found,
-            0,
-            "there is data here, but the file IDENTITY is missing",
-        ));
+        return Err(LogError::damaged(found, 0, "there is data here, but the file IDENTITY is missing"));
     }
     let uuid = || uuid::Uuid::new_v4();
     let identity = Identity {
@@ -120,12 +108,8 @@ fn create(directory: &Path, node_name: &str) -> Result<Identity, LogError> {
     };
     let (path, temporary) = (directory.join("IDENTITY"), directory.join("IDENTITY.tmp"));
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&serde_json::to_vec_pretty(&identity)?)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
@@ -169,28 +153,13 @@ mod tests {
         let file = home.path().join("IDENTITY");
         drop(DataDirectory::open(home.path(), "a").unwrap());
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(
-            &file,
-            text.replace("\"format_version\": 1", "\"format_version\": 2"),
-        )
-        .unwrap();
+        fs::write(&file, text.replace("\"format_version\": 1", "\"format_version\": 2")).unwrap();
         let newer = DataDirectory::open(home.path(), "a").err().unwrap();
-        assert!(
-            newer
-                .to_string()
-                .contains("format version 2; this program reads up to 1"),
-            "{newer}"
-        );
+        assert!(newer.to_string().contains("format version 2; this program reads up to 1"), "{newer}");
         fs::write(&file, &text[..text.len() / 2]).unwrap();
-        assert!(matches!(
-            DataDirectory::open(home.path(), "a").err(),
-            Some(LogError::Damaged { .. })
-        ));
+        assert!(matches!(DataDirectory::open(home.path(), "a").err(), Some(LogError::Damaged { .. })));
         fs::remove_file(&file).unwrap();
         fs::create_dir(home.path().join("log")).unwrap();
-        assert!(matches!(
-            DataDirectory::open(home.path(), "a").err(),
-            Some(LogError::Damaged { .. })
-        ));
+        assert!(matches!(DataDirectory::open(home.path(), "a").err(), Some(LogError::Damaged { .. })));
     }
 }

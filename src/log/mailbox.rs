@@ -66,10 +66,7 @@ pub struct Outbox {
 impl Outbox {
     /// Adds an outcome; nobody hears of it before `deliver`.
     pub fn add(&mut self, ticket: Ticket, outcome: Outcome) {
-        let known = self
-            .boxes
-            .iter_mut()
-            .find(|(mailbox, _)| Arc::ptr_eq(mailbox, &ticket.mailbox));
+        let known = self.boxes.iter_mut().find(|(mailbox, _)| Arc::ptr_eq(mailbox, &ticket.mailbox));
         match known {
             Some((_, outcomes)) => outcomes.push((ticket.id, outcome)),
             None => self.boxes.push((ticket.mailbox, vec![(ticket.id, outcome)])),
@@ -94,13 +91,7 @@ mod tests {
         let mut outbox = Outbox::default();
         for id in 0..5 {
             let mailbox = if id % 2 == 0 { &a } else { &b };
-            outbox.add(
-                Ticket {
-                    mailbox: Arc::clone(mailbox),
-                    id,
-                },
-                Outcome::Applied(vec![Reply::Ok]),
-            );
+            outbox.add(Ticket { mailbox: Arc::clone(mailbox), id }, Outcome::Applied(vec![Reply::Ok]));
         }
         outbox.deliver();
         a.wait().await;

@@ -44,15 +44,7 @@ impl Maintenance {
         stats: Arc<Stats>,
         log_retain_bytes: u64,
     ) -> Self {
-        Maintenance {
-            store,
-            progress,
-            queue,
-            stats,
-            log_retain_bytes,
-            mailbox: Mailbox::new(),
-            collected: 0,
-        }
+        Maintenance { store, progress, queue, stats, log_retain_bytes, mailbox: Mailbox::new(), collected: 0 }
     }
 
     /// Runs until aborted.
@@ -63,10 +55,7 @@ impl Maintenance {
             interval.tick().await;
             self.sweep().await;
             if tick % PURGE_TICKS == 0 {
-                self.progress
-                    .status
-                    .log_bytes
-                    .store(raft.log_bytes(), Ordering::Relaxed);
+                self.progress.status.log_bytes.store(raft.log_bytes(), Ordering::Relaxed);
                 if let Err(error) = raft.purge(self.log_retain_bytes).await {
                     tracing::error!(%error, "cannot purge the log");
                 }
@@ -80,15 +69,8 @@ impl Maintenance {
     /// Deletes expired keys until none is due.
     async fn sweep(&self) {
         while self.progress.can_read() && self.is_something_due().await {
-            let ticket = Ticket {
-                mailbox: Arc::clone(&self.mailbox),
-                id: 0,
-            };
-            if self
-                .queue
-                .submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket)
-                .is_err()
-            {
+            let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: 0 };
+            if self.queue.submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket).is_err() {
                 return;
             }
             let mut outcomes = Vec::new();
@@ -105,13 +87,7 @@ impl Maintenance {
     }
 
     async fn is_something_due(&self) -> bool {
-        let expires = self
-            .store
-            .published()
-            .state()
-            .databases()
-            .iter()
-            .any(|database| database.expires > 0);
+        let expires = self.store.published().state().databases().iter().any(|database| database.expires > 0);
         if !expires {
             return false;
         }

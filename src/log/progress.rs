@@ -69,8 +69,7 @@ impl Progress {
 
     fn announce(&self) {
         let now = self.can_read();
-        self.ready
-            .send_if_modified(|ready| std::mem::replace(ready, now) != now);
+        self.ready.send_if_modified(|ready| std::mem::replace(ready, now) != now);
     }
 
     /// Whether one more entry may be proposed; if so it counts.

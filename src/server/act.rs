@@ -20,9 +20,9 @@ use std::{
 };
 
 impl Connection {
-    /// Does what an Admin handler decided and appends the reply.
-    pub(super) async fn act(&mut self, action: Action) -> Result<(), Close> {
-        let reply = match action {
+    /// Does what an Admin handler decided.
+    pub(super) async fn act(&mut self, action: Action) -> Result<Reply, Close> {
+        Ok(match action {
             Action::Reply(reply) => reply,
             Action::ReplyAfter(delay, reply) => {
                 self.send().await?;
@@ -38,9 +38,7 @@ impl Connection {
                 self.local.stop.ask(mode);
                 return Err(Close::Now);
             }
-        };
-        self.reply(&reply);
-        Ok(())
+        })
     }
 
     async fn pause_for(&mut self, delay: Duration) -> Result<(), Close> {

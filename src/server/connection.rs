@@ -44,6 +44,8 @@ pub(super) struct Connection {
     stream: TcpStream,
     input: BytesMut,
     decoder: Decoder,
+    /// The words found so far of a request that is not complete; belongs to the decoder.
+    words: Vec<Range<usize>>,
     /// Counted per chunk, added to the shared counters once.
     commands: u64,
 }
@@ -58,6 +60,7 @@ impl Connection {
             stream,
             input: BytesMut::with_capacity(READ_BYTES),
             decoder: Decoder::new(),
+            words: Vec::new(),
             commands: 0,
         }
     }
@@ -113,17 +116,16 @@ impl Connection {
     }
 
     async fn requests(&mut self, input: &[u8], at: &mut usize) -> Result<(), Close> {
-        let mut ranges: Vec<Range<usize>> = Vec::new();
         while !self.session.closing {
             let limits = self.limits();
             let rest = input.get(*at..).unwrap_or_default();
             if rest.is_empty() {
                 break;
             }
-            match self.decoder.next(rest, &limits, &mut ranges) {
+            match self.decoder.next(rest, &limits, &mut self.words) {
                 Ok(Decoded::Request { used }) => {
                     let argv: Argv<'_> =
-                        ranges.iter().map(|range| rest.get(range.clone()).unwrap_or_default()).collect();
+                        self.words.iter().map(|range| rest.get(range.clone()).unwrap_or_default()).collect();
                     *at = at.saturating_add(used);
                     self.request(&argv).await?;
                 }
@@ -178,8 +180,8 @@ impl Connection {
     }
 
     pub(super) fn reply_always(&mut self, reply: &Reply) {
-        if matches!(reply, Reply::Error(_)) {
-            Stats::add(&self.local.node.stats.error_replies, 1);
+        if let Reply::Error(error) = reply {
+            self.local.node.stats.count_error(error.code());
         }
         encode(reply, self.session.protocol, &mut self.output);
     }

@@ -5,10 +5,13 @@ use crate::{
     command::{Args, Flags, Resolved, Run},
     error::Error,
     resp::{ErrorReply, Reply},
-    session::{Context, PauseMode},
+    session::{Context, PauseMode, Stats},
     time::now_ms,
 };
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 /// How long a paused client sleeps before it looks at the pause again.
 const PAUSE_POLL: Duration = Duration::from_millis(50);
@@ -52,12 +55,16 @@ impl Connection {
     }
 
     fn gate(&mut self, argv: &[&[u8]]) -> Result<Resolved, Refusal> {
-        let resolved = self.local.table.resolve(argv).map_err(|error| match argv.first() {
-            Some(word) if is_http(word) => Refusal::Security,
-            _ => Refusal::Error(error),
+        let resolved = self.local.table.resolve(argv).map_err(|error| {
+            self.count_rejected(self.local.table.index(argv));
+            match argv.first() {
+                Some(word) if is_http(word) => Refusal::Security,
+                _ => Refusal::Error(error),
+            }
         })?;
         self.remember(resolved);
         if !self.session.authenticated && !resolved.command.flags.has(Flags::NO_AUTH) {
+            self.count_rejected(Some(resolved.index));
             return Err(Refusal::Error(ErrorReply::no_auth()));
         }
         Ok(resolved)
@@ -140,34 +147,55 @@ impl Connection {
         Ok(())
     }
 
+    fn count_rejected(&self, index: Option<usize>) {
+        if let Some(stats) = index.and_then(|index| self.local.node.stats.command(index)) {
+            Stats::add(&stats.rejected, 1);
+        }
+    }
+
+    /// Counts a call that ran.
+    pub(super) fn count_call(&self, index: usize, took: Duration, failed: bool) {
+        if let Some(stats) = self.local.node.stats.command(index) {
+            Stats::add(&stats.calls, 1);
+            Stats::add(&stats.micros, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            if failed {
+                Stats::add(&stats.failed, 1);
+            }
+        }
+    }
+
     async fn run(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
+        let started = Instant::now();
         match resolved.command.run {
-            Run::Write(_) => self.write(argv).await,
+            Run::Write(_) => self.write(resolved.index, argv).await,
             // A cheap read behind writes of the same chunk travels with them: one round trip for all.
             Run::Read(_) if !self.pending.is_empty() && resolved.command.flags.has(Flags::FAST) => {
-                self.write(argv).await;
+                self.write(resolved.index, argv).await;
             }
             Run::Read(handler) => {
                 self.settle().await;
                 let reply = self.read(handler, resolved.names, argv).await?;
-                self.reply(&reply);
+                self.finish(resolved.index, started, &reply);
             }
             Run::Local(handler) => {
                 self.settle().await;
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
                 let reply = self.reply_of(outcome)?;
-                self.reply(&reply);
+                self.finish(resolved.index, started, &reply);
             }
             Run::Admin(handler) => {
                 self.settle().await;
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
                 match outcome {
-                    Ok(action) => self.act(action).await?,
+                    Ok(action) => {
+                        let reply = self.act(action).await?;
+                        self.finish(resolved.index, started, &reply);
+                    }
                     Err(error) => {
                         let reply = self.reply_of(Err(error))?;
-                        self.reply(&reply);
+                        self.finish(resolved.index, started, &reply);
                     }
                 }
             }
@@ -178,6 +206,12 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Counts a call and appends its reply.
+    fn finish(&mut self, index: usize, started: Instant, reply: &Reply) {
+        self.count_call(index, started.elapsed(), matches!(reply, Reply::Error(_)));
+        self.reply(reply);
     }
 
     pub(super) fn context(&mut self) -> Context<'_> {

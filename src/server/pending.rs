@@ -8,11 +8,14 @@ use crate::{
     resp::{ErrorReply, Reply},
     store::Place,
 };
+use std::time::Instant;
 
 /// The proposal being filled.
 #[derive(Default)]
 pub(super) struct Pending {
     builder: Option<ProposalBuilder>,
+    /// `Resolved::index` of each call.
+    indexes: Vec<usize>,
 }
 
 impl Pending {
@@ -21,7 +24,8 @@ impl Pending {
     }
 
     /// Adds a call.
-    pub(super) fn push(&mut self, db: u32, argv: &[&[u8]]) {
+    pub(super) fn push(&mut self, index: usize, db: u32, argv: &[&[u8]]) {
+        self.indexes.push(index);
         self.builder.get_or_insert_with(ProposalBuilder::commands).push(db, argv);
     }
 
@@ -46,7 +50,7 @@ pub(super) fn too_large() -> ErrorReply {
 
 impl Connection {
     /// Queues a write behind those of this chunk.
-    pub(super) async fn write(&mut self, argv: &[&[u8]]) {
+    pub(super) async fn write(&mut self, index: usize, argv: &[&[u8]]) {
         if encoded_len(argv).saturating_add(1024) > limits::ENTRY_BYTES_MAX {
             self.settle().await;
             self.reply_error(too_large());
@@ -55,26 +59,34 @@ impl Connection {
         if self.pending.overflows(argv) {
             self.settle().await;
         }
-        self.pending.push(self.session.db, argv);
+        self.pending.push(index, self.session.db, argv);
     }
 
     /// Proposes the writes queued so far and appends their replies, in order.
     pub(super) async fn settle(&mut self) {
         let Some(builder) = self.pending.builder.take() else { return };
-        let calls = builder.calls();
-        match self.local.propose(builder.finish()).await {
+        let mut indexes = std::mem::take(&mut self.pending.indexes);
+        let started = Instant::now();
+        let outcome = self.local.propose(builder.finish()).await;
+        // Each call's share of the way through the log.
+        let share = started.elapsed() / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
+        match outcome {
             Outcome::Applied(replies) => {
-                debug_assert_eq!(replies.len(), calls);
-                for reply in &replies {
+                debug_assert_eq!(replies.len(), indexes.len());
+                for (reply, index) in replies.iter().zip(&indexes) {
+                    self.count_call(*index, share, matches!(reply, Reply::Error(_)));
                     self.reply(reply);
                 }
             }
             Outcome::NotDone(error) | Outcome::Unknown(error) => {
                 let reply = Reply::Error(error);
-                for _ in 0..calls {
+                for index in &indexes {
+                    self.count_call(*index, share, true);
                     self.reply(&reply);
                 }
             }
         }
+        indexes.clear();
+        self.pending.indexes = indexes;
     }
 }

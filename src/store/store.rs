@@ -114,10 +114,7 @@ impl Store {
     /// The membership bytes last stored by `Txn::set_membership`.
     pub fn membership(&self) -> Result<Option<Bytes>, StoreError> {
         let published = self.published();
-        match published
-            .engine()
-            .get(Family::Default, keys::MEMBERSHIP, Tier::Disk)
-        {
+        match published.engine().get(Family::Default, keys::MEMBERSHIP, Tier::Disk) {
             Ok(bytes) => Ok(bytes),
             Err(crate::error::Error::Fatal(error)) => Err(error),
             Err(other) => Err(StoreError::corrupt("membership", other.to_string())),
@@ -155,14 +152,10 @@ impl Store {
         for namespace in &fresh {
             let end = namespace.saturating_add(1).to_be_bytes();
             let meta = engine.family(Family::Meta)?;
-            engine
-                .db
-                .compact_range_cf(meta, Some(namespace.to_be_bytes()), Some(end));
+            engine.db.compact_range_cf(meta, Some(namespace.to_be_bytes()), Some(end));
         }
         if !fresh.is_empty() {
-            engine
-                .db
-                .compact_range_cf(engine.family(Family::Expiry)?, None::<&[u8]>, None::<&[u8]>);
+            engine.db.compact_range_cf(engine.family(Family::Expiry)?, None::<&[u8]>, None::<&[u8]>);
         }
         Ok(fresh.len())
     }
@@ -194,10 +187,7 @@ impl Store {
 
     /// Keys that readers looked for: (found, missing).
     pub fn lookups(&self) -> (u64, u64) {
-        (
-            self.lookups.found.load(Ordering::Relaxed),
-            self.lookups.missing.load(Ordering::Relaxed),
-        )
+        (self.lookups.found.load(Ordering::Relaxed), self.lookups.missing.load(Ordering::Relaxed))
     }
 
     /// Starts counting lookups anew.
@@ -207,11 +197,7 @@ impl Store {
     }
 
     pub(super) fn count_lookup(&self, found: bool) {
-        let counter = if found {
-            &self.lookups.found
-        } else {
-            &self.lookups.missing
-        };
+        let counter = if found { &self.lookups.found } else { &self.lookups.missing };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -223,8 +209,7 @@ impl Store {
     /// Publishes `state` and ends the commit.
     pub(super) fn leave_commit(&self, engine: Arc<Engine>, state: StateRecord) {
         let epoch = self.epoch.load(Ordering::Acquire).saturating_add(1);
-        self.published
-            .store(Arc::new(Published::new(engine, state, epoch)));
+        self.published.store(Arc::new(Published::new(engine, state, epoch)));
         self.epoch.store(epoch, Ordering::Release);
     }
 }

@@ -10,6 +10,8 @@ use std::str::FromStr;
 const PLACES: i64 = 17;
 /// Longest text that is read as a number.
 const TEXT_BYTES_MAX: usize = 5 * 1024;
+/// Most digits before the point; more would be infinite in Redis, which reads it as no number.
+const DIGITS_MAX: usize = 4932;
 /// Largest decimal exponent that is read; larger ones would be infinite in Redis, too.
 const EXPONENT_MAX: i64 = 4932;
 
@@ -34,6 +36,9 @@ pub fn parse(text: &[u8]) -> Result<BigDecimal, DecimalError> {
     }
     let plain = unsigned.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
     if !plain || !unsigned.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Err(DecimalError::NotANumber);
+    }
+    if unsigned.bytes().take_while(u8::is_ascii_digit).count() > DIGITS_MAX {
         return Err(DecimalError::NotANumber);
     }
     if let Some((_, exponent)) = unsigned.split_once(['e', 'E']) {

@@ -67,9 +67,7 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
     let words = args.rest();
     if words.len() % 2 != 0 {
-        let last = words.last().map(|word| text(word)).unwrap_or_default();
-        let why = format!("Unknown option or number of arguments for CONFIG SET - '{last}'");
-        return Err(ErrorReply::err(why).into());
+        return Err(ErrorReply::syntax().into());
     }
     let mut pairs = Vec::with_capacity(words.len() / 2);
     let mut words = words.iter();

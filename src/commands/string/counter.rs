@@ -114,7 +114,10 @@ fn incrbyfloat(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, amount) = (args.next_word()?, args.next_word()?);
     let before = expect_string(txn.get(key)?)?;
     let number = match &before {
-        Some(row) => decimal::parse(&row.body).map_err(|_| ErrorReply::not_float())?,
+        Some(row) => decimal::parse(&row.body).map_err(|error| match error {
+            DecimalError::NotANumber => ErrorReply::not_float(),
+            DecimalError::NotFinite => ErrorReply::nan_or_infinity(),
+        })?,
         None => 0.into(),
     };
     let sum = match decimal::parse(amount) {

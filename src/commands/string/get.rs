@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     store::{NewRow, Txn, View},
-    types::string::expect_string,
+    types::{expiry::Unit, string::expect_string},
 };
 
 pub(super) const GET: Command = Command {
@@ -96,27 +96,50 @@ fn getdel(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn getex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
-    let mut change = None;
-    while !args.is_empty() {
-        if change.is_some() {
-            return Err(ErrorReply::syntax().into());
-        }
-        change = if args.take("PERSIST") { Some(0) } else { set::expiry_option(args, txn.now(), "getex")? };
-        if change.is_none() {
-            return Err(ErrorReply::syntax().into());
-        }
-    }
-    let row = expect_string(txn.get(key)?)?;
-    if let (Some(row), Some(expires_at)) = (&row, change)
-        && row.expires_at != expires_at
-    {
+    let change = change_option(args)?;
+    // As Redis, an absent key answers before the time is looked at.
+    let Some(row) = expect_string(txn.get(key)?)? else { return Ok(Reply::Nil) };
+    let expires_at = match change {
+        None => row.expires_at,
+        Some(Change::Persist) => 0,
+        Some(Change::Set(unit, amount)) => set::expiry_at(unit, amount, txn.now(), "getex")?,
+    };
+    if expires_at != row.expires_at {
         if expires_at != 0 && expires_at <= txn.now() {
             txn.delete(key)?;
         } else {
             txn.put(key, NewRow { kind: row.kind, encoding: row.encoding, expires_at, body: &row.body })?;
         }
     }
-    Ok(value_reply(row))
+    Ok(Reply::Bulk(row.body))
+}
+
+/// What GETEX does to the expiry.
+#[derive(Clone, Copy)]
+enum Change<'a> {
+    Persist,
+    Set(Unit, &'a [u8]),
+}
+
+fn change_option<'a>(args: &mut Args<'a>) -> Result<Option<Change<'a>>> {
+    let mut change = None;
+    while !args.is_empty() {
+        let next = if args.take("PERSIST") {
+            Some(Change::Persist)
+        } else {
+            set::unit_option(args).map(|(unit, amount)| Change::Set(unit, amount))
+        };
+        let repeated = match (&change, &next) {
+            (None, _) | (Some(Change::Persist), Some(Change::Persist)) => true,
+            (Some(Change::Set(old, _)), Some(Change::Set(new, _))) => old == new,
+            _ => false,
+        };
+        if next.is_none() || !repeated {
+            return Err(ErrorReply::syntax().into());
+        }
+        change = next;
+    }
+    Ok(change)
 }
 
 fn getset(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {

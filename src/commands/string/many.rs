@@ -1,7 +1,7 @@
 //! Commands on many strings at once.
 
 use super::{
-    set::{Expiry, expiry_option, store},
+    set::{Chosen, choose_expiry, expiry_at, store},
     value_reply,
 };
 use crate::{
@@ -112,22 +112,20 @@ fn msetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     for _ in 0..count {
         pairs.push((args.next_word()?, args.next_word()?));
     }
-    let (mut must_exist, mut expiry) = (None, None);
+    let (mut must_exist, mut chosen) = (None, None);
     while !args.is_empty() {
         if must_exist.is_none() && args.take("NX") {
             must_exist = Some(false);
         } else if must_exist.is_none() && args.take("XX") {
             must_exist = Some(true);
-        } else if expiry.is_none() && args.take("KEEPTTL") {
-            expiry = Some(Expiry::Keep);
-        } else if expiry.is_none()
-            && let Some(at) = expiry_option(args, txn.now(), "msetex")?
-        {
-            expiry = Some(Expiry::At(at));
         } else {
-            return Err(ErrorReply::syntax().into());
+            choose_expiry(args, &mut chosen)?;
         }
     }
+    let at = match chosen {
+        Some(Chosen::In(unit, amount)) => expiry_at(unit, amount, txn.now(), "msetex")?,
+        None | Some(Chosen::Keep) => 0,
+    };
     let mut rows = Vec::with_capacity(count);
     for (key, _) in &pairs {
         let row = txn.get(key)?;
@@ -137,11 +135,8 @@ fn msetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         rows.push(row);
     }
     for ((key, value), row) in pairs.into_iter().zip(rows) {
-        let expires_at = match expiry {
-            None | Some(Expiry::Clear) => 0,
-            Some(Expiry::Keep) => row.map_or(0, |row| row.expires_at),
-            Some(Expiry::At(at)) => at,
-        };
+        let keep = matches!(chosen, Some(Chosen::Keep));
+        let expires_at = if keep { row.map_or(0, |row| row.expires_at) } else { at };
         store(txn, key, value, expires_at)?;
     }
     Ok(Reply::Int(1))

@@ -2,7 +2,7 @@
 
 use super::value_reply;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Encoding, NewRow, Row, Txn, Type},
@@ -93,7 +93,7 @@ enum Condition<'a> {
 
 /// What becomes of the key's expiry.
 #[derive(Clone, Copy)]
-pub(super) enum Expiry {
+enum Expiry {
     Clear,
     Keep,
     At(u64),
@@ -136,50 +136,75 @@ fn set(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn options<'a>(args: &mut Args<'a>, now: u64) -> Result<Options<'a>> {
     let mut options = Options { condition: Condition::Always, expiry: Expiry::Clear, get: false };
-    let mut expiry_given = false;
+    let mut chosen = None;
     while !args.is_empty() {
-        let unconditional = options.condition == Condition::Always;
-        if unconditional && args.take("NX") {
+        let condition = options.condition;
+        if matches!(condition, Condition::Always | Condition::Absent) && args.take("NX") {
             options.condition = Condition::Absent;
-        } else if unconditional && args.take("XX") {
+        } else if matches!(condition, Condition::Always | Condition::Present) && args.take("XX") {
             options.condition = Condition::Present;
-        } else if unconditional && args.take("IFEQ") {
+        } else if condition == Condition::Always && args.remaining() > 1 && args.take("IFEQ") {
             options.condition = Condition::Equal(args.next_word()?);
-        } else if (options.condition == Condition::Absent && args.take("NX"))
-            || (options.condition == Condition::Present && args.take("XX"))
-        {
-            // As Redis, the same condition twice is the condition once.
         } else if args.take("GET") {
             options.get = true;
-        } else if !expiry_given && args.take("KEEPTTL") {
-            options.expiry = Expiry::Keep;
-            expiry_given = true;
-        } else if !expiry_given && let Some(at) = expiry_option(args, now, "set")? {
-            options.expiry = Expiry::At(at);
-            expiry_given = true;
         } else {
-            return Err(ErrorReply::syntax().into());
+            choose_expiry(args, &mut chosen)?;
         }
     }
+    options.expiry = match chosen {
+        None => Expiry::Clear,
+        Some(Chosen::Keep) => Expiry::Keep,
+        Some(Chosen::In(unit, amount)) => Expiry::At(expiry_at(unit, amount, now, "set")?),
+    };
     Ok(options)
 }
 
-/// Reads `EX n`, `PX n`, `EXAT n` or `PXAT n` if one of them is next.
-pub(super) fn expiry_option(args: &mut Args<'_>, now: u64, command: &str) -> Result<Option<u64>> {
-    let unit = if args.take("EX") {
-        Unit::Seconds
-    } else if args.take("PX") {
-        Unit::Millis
-    } else if args.take("EXAT") {
-        Unit::UnixSeconds
-    } else if args.take("PXAT") {
-        Unit::UnixMillis
+/// The expiry option that was chosen; the same one may be given again, another one may not.
+#[derive(Clone, Copy)]
+pub(super) enum Chosen<'a> {
+    Keep,
+    In(Unit, &'a [u8]),
+}
+
+/// Reads KEEPTTL, EX, PX, EXAT or PXAT, or refuses what is next.
+pub(super) fn choose_expiry<'a>(args: &mut Args<'a>, chosen: &mut Option<Chosen<'a>>) -> Result<()> {
+    let before = *chosen;
+    let next = if args.take("KEEPTTL") {
+        Some(Chosen::Keep)
     } else {
-        return Ok(None);
+        unit_option(args).map(|(unit, amount)| Chosen::In(unit, amount))
     };
-    let amount = args.next_i64()?;
-    let at = positive_absolute_ms(amount, unit, now).ok_or_else(|| ErrorReply::invalid_expire(command))?;
-    Ok(Some(at))
+    let fits = match (before, next) {
+        (None, Some(_)) | (Some(Chosen::Keep), Some(Chosen::Keep)) => true,
+        (Some(Chosen::In(old, _)), Some(Chosen::In(new, _))) => old == new,
+        _ => false,
+    };
+    if !fits {
+        return Err(ErrorReply::syntax().into());
+    }
+    *chosen = next;
+    Ok(())
+}
+
+/// Reads `EX n`, `PX n`, `EXAT n` or `PXAT n` if one of them is next.
+pub(super) fn unit_option<'a>(args: &mut Args<'a>) -> Option<(Unit, &'a [u8])> {
+    if args.remaining() < 2 {
+        return None;
+    }
+    let words = [
+        ("EX", Unit::Seconds),
+        ("PX", Unit::Millis),
+        ("EXAT", Unit::UnixSeconds),
+        ("PXAT", Unit::UnixMillis),
+    ];
+    let (_, unit) = words.into_iter().find(|(word, _)| args.take(word))?;
+    Some((unit, args.next_opt()?))
+}
+
+/// The time an option means, ms since the epoch.
+pub(super) fn expiry_at(unit: Unit, amount: &[u8], now: u64, command: &str) -> Result<u64> {
+    let amount = parse_i64(amount).ok_or_else(ErrorReply::not_integer)?;
+    Ok(positive_absolute_ms(amount, unit, now).ok_or_else(|| ErrorReply::invalid_expire(command))?)
 }
 
 /// Stores a string. One that has expired already is deleted instead, as if it had been there for a moment.

@@ -27,27 +27,15 @@ pub(super) type Work = (RaftEntry, Option<ApplyResponder<super::Types>>);
 
 /// What the thread is asked to do; `done` is told when it is.
 pub(super) enum Job {
-    Entries {
-        entries: Vec<Work>,
-        done: oneshot::Sender<()>,
-    },
-    Install {
-        directory: PathBuf,
-        done: oneshot::Sender<()>,
-    },
+    Entries { entries: Vec<Work>, done: oneshot::Sender<()> },
+    Install { directory: PathBuf, done: oneshot::Sender<()> },
 }
 
 /// Starts the thread; it ends when the sender and its clones are gone.
 pub(super) fn start(replica: Replica, progress: Arc<Progress>) -> io::Result<(Sender<Job>, JoinHandle<()>)> {
     let (jobs, todo) = bounded(JOBS_MAX);
-    let applier = Applier {
-        replica,
-        progress,
-        outbox: Arc::new(Mutex::new(Outbox::default())),
-    };
-    let thread = std::thread::Builder::new()
-        .name("apply".into())
-        .spawn(move || applier.run(&todo))?;
+    let applier = Applier { replica, progress, outbox: Arc::new(Mutex::new(Outbox::default())) };
+    let thread = std::thread::Builder::new().name("apply".into()).spawn(move || applier.run(&todo))?;
     Ok((jobs, thread))
 }
 
@@ -96,8 +84,7 @@ impl Applier {
                 EntryPayload::Normal(payload) => self.replica.apply(&mut txn, at, &payload.0)?,
                 EntryPayload::Membership(membership) => {
                     let stored = RaftStoredMembership::new(Some(entry.log_id), membership);
-                    self.replica
-                        .membership(&mut txn, at, membership::encode_stored(&stored));
+                    self.replica.membership(&mut txn, at, membership::encode_stored(&stored));
                     Vec::new()
                 }
             };
@@ -116,10 +103,7 @@ impl Applier {
             self.progress.applied(last);
         }
         for (responder, replies) in answers {
-            responder.send(Response {
-                replies,
-                outbox: Some(Arc::clone(&self.outbox)),
-            });
+            responder.send(Response { replies, outbox: Some(Arc::clone(&self.outbox)) });
         }
         self.outbox.lock().deliver();
         Ok(())

@@ -37,21 +37,14 @@ impl LogStore {
 
     fn publish(&self) {
         let (purged, last) = self.log.state();
-        self.status
-            .purged_index
-            .store(purged.map_or(0, |p| p.index), Ordering::Relaxed);
-        self.status
-            .last_index
-            .store(last.map_or(0, |p| p.index), Ordering::Relaxed);
+        self.status.purged_index.store(purged.map_or(0, |p| p.index), Ordering::Relaxed);
+        self.status.last_index.store(last.map_or(0, |p| p.index), Ordering::Relaxed);
         self.status.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
     }
 
     fn read(&self, start: u64, end: u64, bytes_max: usize) -> io::Result<Vec<RaftEntry>> {
         let entries = self.log.read(start, end, bytes_max)?;
-        entries
-            .into_iter()
-            .map(|entry| to_raft_entry(entry).map_err(io::Error::other))
-            .collect()
+        entries.into_iter().map(|entry| to_raft_entry(entry).map_err(io::Error::other)).collect()
     }
 }
 
@@ -134,10 +127,7 @@ impl RaftLogStorage<Types> for LogStore {
 
     async fn get_log_state(&mut self) -> io::Result<LogState<Types>> {
         let (purged, last) = self.log.state();
-        Ok(LogState {
-            last_purged_log_id: purged.map(log_id),
-            last_log_id: last.map(log_id),
-        })
+        Ok(LogState { last_purged_log_id: purged.map(log_id), last_log_id: last.map(log_id) })
     }
 
     async fn get_log_reader(&mut self) -> Self {
@@ -159,8 +149,7 @@ impl RaftLogStorage<Types> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let entries = entries.into_iter().map(to_log_entry).collect();
-        self.log
-            .append(entries, Box::new(move || callback.io_completed(Ok(()))))?;
+        self.log.append(entries, Box::new(move || callback.io_completed(Ok(()))))?;
         self.publish();
         Ok(())
     }

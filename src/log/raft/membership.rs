@@ -19,9 +19,7 @@ pub(super) fn encode(at: Option<&RaftLogId>, membership: &RaftMembership) -> Vec
     put_count(&mut out, membership.get_joint_config().len());
     for voters in membership.get_joint_config() {
         put_count(&mut out, voters.len());
-        voters
-            .iter()
-            .for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
+        voters.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
     }
     let nodes: BTreeMap<&u64, &Peer> = membership.nodes().collect();
     put_count(&mut out, nodes.len());
@@ -108,9 +106,7 @@ mod tests {
     use super::*;
 
     fn sample() -> RaftStoredMembership {
-        let peer = |address: &str| Peer {
-            address: address.into(),
-        };
+        let peer = |address: &str| Peer { address: address.into() };
         let nodes = BTreeMap::from([(1, peer("a:1")), (2, peer("")), (3, peer("c:3"))]);
         let membership =
             RaftMembership::new(vec![BTreeSet::from([1, 2]), BTreeSet::from([2])], nodes).unwrap();

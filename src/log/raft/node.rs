@@ -31,10 +31,7 @@ use std::{
 #[derive(Debug)]
 pub enum Verdict {
     /// Committed and applied here; outcomes go into the outbox, which the apply thread delivers.
-    Applied {
-        replies: Applied,
-        outbox: Arc<Mutex<Outbox>>,
-    },
+    Applied { replies: Applied, outbox: Arc<Mutex<Outbox>> },
     /// It did not get into the log.
     NotProposed,
     /// It got into this node's log, but whether it stays is for another leader to say.
@@ -64,29 +61,16 @@ const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(600);
 impl RaftNode {
     /// Starts a node inside the current runtime; returns it with its apply thread.
     pub(in crate::log) async fn start(parts: RaftParts) -> Result<(Self, JoinHandle<()>), LogError> {
-        let RaftParts {
-            node_id,
-            log,
-            replica,
-            snapshots,
-            progress,
-        } = parts;
+        let RaftParts { node_id, log, replica, snapshots, progress } = parts;
         let store = Arc::clone(replica.store());
         if let Some(applied) = store.applied() {
             progress.applied(applied);
         }
         let (jobs, thread) = apply::start(replica, Arc::clone(&progress)).map_err(failed)?;
-        let state_machine = StateMachine {
-            store,
-            snapshots,
-            jobs,
-            progress: Arc::clone(&progress),
-        };
+        let state_machine = StateMachine { store, snapshots, jobs, progress: Arc::clone(&progress) };
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
         let config = Arc::new(config().validate().map_err(failed)?);
-        let raft = Raft::new(node_id, config, NoNetwork, log_store, state_machine)
-            .await
-            .map_err(failed)?;
+        let raft = Raft::new(node_id, config, NoNetwork, log_store, state_machine).await.map_err(failed)?;
         let node = RaftNode { raft, progress, log };
         tokio::spawn(node.clone().watch_leadership(node_id));
         node.found_or_lead(node_id).await?;
@@ -117,8 +101,7 @@ impl RaftNode {
             status.term.store(term, Ordering::Relaxed);
             let leader = seen.current_leader.unwrap_or(0);
             status.leader_id.store(leader, Ordering::Relaxed);
-            self.progress
-                .set_leader_term(if leads && leader == node_id { term } else { 0 });
+            self.progress.set_leader_term(if leads && leader == node_id { term } else { 0 });
             // What waits for room must be told that nothing will land any more.
             self.progress.ring();
             if metrics.changed().await.is_err() {
@@ -171,13 +154,7 @@ impl RaftNode {
         let Some(point) = self.log.purge_point(keep_bytes) else {
             return Ok(());
         };
-        let snapshot = self
-            .raft
-            .data_metrics()
-            .borrow_watched()
-            .snapshot
-            .as_ref()
-            .map(|id| id.index);
+        let snapshot = self.raft.data_metrics().borrow_watched().snapshot.as_ref().map(|id| id.index);
         if snapshot.is_none_or(|index| index < point) {
             self.snapshot().await?;
         }

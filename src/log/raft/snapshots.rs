@@ -63,10 +63,7 @@ impl Snapshots {
                 .map_err(|e| StoreError::io("rename snapshot", &e))?,
         }
         fail::point("snapshot.built");
-        let checkpoint = Checkpoint {
-            directory: directory.clone(),
-            ..made
-        };
+        let checkpoint = Checkpoint { directory: directory.clone(), ..made };
         *self.current.lock() = Some(checkpoint.clone());
         self.remove_all_but(Some(&directory))?;
         to_raft(&checkpoint)
@@ -90,36 +87,19 @@ impl Snapshots {
 
 fn to_raft(checkpoint: &Checkpoint) -> Result<RaftSnapshot, StoreError> {
     let last_membership = membership::decode_stored(checkpoint.membership.as_deref())?;
-    let meta = RaftSnapshotMeta {
-        last_log_id: checkpoint.position.map(log_id),
-        last_membership,
-    };
-    Ok(RaftSnapshot {
-        meta,
-        snapshot: SnapshotFiles {
-            directory: checkpoint.directory.clone(),
-        },
-    })
+    let meta = RaftSnapshotMeta { last_log_id: checkpoint.position.map(log_id), last_membership };
+    Ok(RaftSnapshot { meta, snapshot: SnapshotFiles { directory: checkpoint.directory.clone() } })
 }
 
 fn read(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let io = |e: io::Error| StoreError::io("read snapshot directory", &e);
-    fs::read_dir(directory)
-        .map_err(io)?
-        .map(|entry| entry.map(|entry| entry.path()).map_err(io))
-        .collect()
+    fs::read_dir(directory).map_err(io)?.map(|entry| entry.map(|entry| entry.path()).map_err(io)).collect()
 }
 
 fn numbered(directory: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
-    let number = |path: &PathBuf| {
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.parse().ok())
-    };
-    Ok(read(directory)?
-        .into_iter()
-        .filter_map(|path| Some((number(&path)?, path)))
-        .collect())
+    let number =
+        |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+    Ok(read(directory)?.into_iter().filter_map(|path| Some((number(&path)?, path))).collect())
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {

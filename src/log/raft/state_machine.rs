@@ -77,20 +77,14 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        SnapshotBuilder {
-            snapshots: Arc::clone(&self.snapshots),
-        }
+        SnapshotBuilder { snapshots: Arc::clone(&self.snapshots) }
     }
 
     async fn install_snapshot(&mut self, meta: &RaftSnapshotMeta, snapshot: SnapshotFiles) -> io::Result<()> {
         let directory: PathBuf = snapshot.directory;
-        self.hand_over(|done| Job::Install { directory, done })?
-            .await
-            .map_err(|_| ended())?;
+        self.hand_over(|done| Job::Install { directory, done })?.await.map_err(|_| ended())?;
         if self.store.applied().map(log_id) != meta.last_log_id {
-            return Err(io::Error::other(
-                "the installed snapshot is not the one it was said to be",
-            ));
+            return Err(io::Error::other("the installed snapshot is not the one it was said to be"));
         }
         // Of our own files: what was received may be removed, and this one is what `get_current_snapshot` answers.
         build(&self.snapshots).await?;

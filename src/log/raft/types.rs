@@ -86,17 +86,11 @@ pub struct SnapshotFiles {
 }
 
 pub(super) fn log_id(position: Position) -> RaftLogId {
-    RaftLogId {
-        leader_id: CommittedLeaderIdOf::<Types>::new(position.term),
-        index: position.index,
-    }
+    RaftLogId { leader_id: CommittedLeaderIdOf::<Types>::new(position.term), index: position.index }
 }
 
 pub(super) fn position(log_id: &RaftLogId) -> Position {
-    Position {
-        term: log_id.leader_id.term,
-        index: log_id.index,
-    }
+    Position { term: log_id.leader_id.term, index: log_id.index }
 }
 
 /// An entry in the segment log's terms.
@@ -105,25 +99,16 @@ pub(super) fn to_log_entry(entry: RaftEntry) -> LogEntry {
     let (kind, payload) = match entry.payload {
         EntryPayload::Blank => (EntryKind::Blank, Bytes::new()),
         EntryPayload::Normal(payload) => (EntryKind::Normal, payload.0),
-        EntryPayload::Membership(membership) => (
-            EntryKind::Membership,
-            Bytes::from(super::membership::encode(None, &membership)),
-        ),
+        EntryPayload::Membership(membership) => {
+            (EntryKind::Membership, Bytes::from(super::membership::encode(None, &membership)))
+        }
     };
-    LogEntry {
-        index,
-        term,
-        kind,
-        payload,
-    }
+    LogEntry { index, term, kind, payload }
 }
 
 /// An entry in openraft's terms.
 pub(super) fn to_raft_entry(entry: LogEntry) -> Result<RaftEntry, crate::error::StoreError> {
-    let log_id = log_id(Position {
-        term: entry.term,
-        index: entry.index,
-    });
+    let log_id = log_id(Position { term: entry.term, index: entry.index });
     let payload = match entry.kind {
         EntryKind::Blank => EntryPayload::Blank,
         EntryKind::Normal => EntryPayload::Normal(Payload(entry.payload)),

@@ -38,11 +38,7 @@ pub struct SegmentOptions {
 
 impl Default for SegmentOptions {
     fn default() -> Self {
-        SegmentOptions {
-            segment_bytes: 64 << 20,
-            first_segment_bytes: 8 << 20,
-            cache_bytes: 16 << 20,
-        }
+        SegmentOptions { segment_bytes: 64 << 20, first_segment_bytes: 8 << 20, cache_bytes: 16 << 20 }
     }
 }
 
@@ -84,33 +80,18 @@ impl SegmentFile {
             Ok(file)
         };
         let file = filled().map_err(LogError::io("create log segment", &path))?;
-        Ok(Arc::new(SegmentFile {
-            file,
-            path,
-            salt,
-            capacity: u64::from(bytes),
-        }))
+        Ok(Arc::new(SegmentFile { file, path, salt, capacity: u64::from(bytes) }))
     }
 
     /// Opens an existing segment and checks its header.
     pub(super) fn open(path: &Path, serial: u64, log_id: &[u8; 16]) -> Result<Arc<Self>, LogError> {
         let io = |what| LogError::io(what, path);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(io("open log segment"))?;
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(io("open log segment"))?;
         let capacity = file.metadata().map_err(io("stat log segment"))?.len();
         let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
-        file.read_exact_at(&mut bytes, 0)
-            .map_err(io("read log segment header"))?;
+        file.read_exact_at(&mut bytes, 0).map_err(io("read log segment header"))?;
         let salt = check_header(path, &bytes, log_id, serial)?;
-        Ok(Arc::new(SegmentFile {
-            file,
-            path: path.to_path_buf(),
-            salt,
-            capacity,
-        }))
+        Ok(Arc::new(SegmentFile { file, path: path.to_path_buf(), salt, capacity }))
     }
 }
 
@@ -118,17 +99,11 @@ impl SegmentFile {
 pub(super) fn list(directory: &Path) -> Result<Vec<(u64, PathBuf)>, LogError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(LogError::io("read log directory", directory))? {
-        let path = entry
-            .map_err(LogError::io("read log directory", directory))?
-            .path();
+        let path = entry.map_err(LogError::io("read log directory", directory))?.path();
         if path.extension().is_some_and(|extension| extension == "seg") {
-            let stem = path
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .unwrap_or_default();
-            let serial = stem
-                .parse()
-                .map_err(|_| LogError::damaged(&path, 0, "not the name of a segment"))?;
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let serial =
+                stem.parse().map_err(|_| LogError::damaged(&path, 0, "not the name of a segment"))?;
             found.push((serial, path));
         }
     }
@@ -195,34 +170,20 @@ fn check_header(
     log_id: &[u8; 16],
     serial: u64,
 ) -> Result<u32, LogError> {
-    let number = |at: usize| {
-        bytes
-            .get(at..)
-            .and_then(<[u8]>::first_chunk)
-            .copied()
-            .map(u32::from_le_bytes)
-    };
+    let number = |at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).copied().map(u32::from_le_bytes);
     if !bytes.starts_with(MAGIC) {
         return Err(LogError::damaged(path, 0, "not a log segment"));
     }
     let version = number(8).unwrap_or_default();
     if version > FORMAT_VERSION {
-        return Err(LogError::Newer {
-            path: path.to_path_buf(),
-            found: version,
-            known: FORMAT_VERSION,
-        });
+        return Err(LogError::Newer { path: path.to_path_buf(), found: version, known: FORMAT_VERSION });
     }
     let salt = number(12).unwrap_or_default();
     if bytes.get(..44) == header(log_id, serial, salt).get(..44) {
         return Ok(salt);
     }
     let checked = bytes.get(..40).map(crc32c::crc32c) == number(40);
-    let detail = if checked {
-        "the header is that of another log or segment"
-    } else {
-        "header checksum"
-    };
+    let detail = if checked { "the header is that of another log or segment" } else { "header checksum" };
     Err(LogError::damaged(path, 0, detail))
 }
 
@@ -242,15 +203,9 @@ mod tests {
     fn a_foreign_damaged_or_newer_header_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let made = SegmentFile::create(directory.path(), &[1; 16], 1, 4096).unwrap();
-        assert_eq!(
-            SegmentFile::open(&made.path, 1, &[1; 16]).unwrap().salt,
-            made.salt
-        );
+        assert_eq!(SegmentFile::open(&made.path, 1, &[1; 16]).unwrap().salt, made.salt);
         let text = |log_id: &[u8; 16], serial| {
-            SegmentFile::open(&made.path, serial, log_id)
-                .err()
-                .unwrap()
-                .to_string()
+            SegmentFile::open(&made.path, serial, log_id).err().unwrap().to_string()
         };
         assert!(text(&[2; 16], 1).contains("another log"));
         assert!(text(&[1; 16], 2).contains("another log or segment"));

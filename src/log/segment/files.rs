@@ -51,13 +51,7 @@ impl Files {
                 }
             })
             .map_err(LogError::io("start thread for", directory))?;
-        let mut files = Files {
-            jobs: Some(jobs),
-            prepared,
-            ready,
-            next_serial,
-            thread: Some(thread),
-        };
+        let mut files = Files { jobs: Some(jobs), prepared, ready, next_serial, thread: Some(thread) };
         if files.ready.is_empty() {
             files.prepare_next();
         }

@@ -46,11 +46,7 @@ pub(super) fn path_in(directory: &Path) -> PathBuf {
 impl HardState {
     /// That of a log without a past.
     pub(super) fn new() -> Self {
-        HardState {
-            log_id: *uuid::Uuid::new_v4().as_bytes(),
-            vote: None,
-            purged: None,
-        }
+        HardState { log_id: *uuid::Uuid::new_v4().as_bytes(), vote: None, purged: None }
     }
 
     /// Reads it; `None` if there is none.
@@ -67,12 +63,8 @@ impl HardState {
     pub(super) fn store(&self, directory: &Path) -> io::Result<()> {
         let path = path_in(directory);
         let temporary = path.with_extension("tmp");
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&self.encode())?;
         file.sync_all()?;
         fail::io_point("log.vote")?;
@@ -85,11 +77,7 @@ impl HardState {
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
         out.extend_from_slice(&self.log_id);
-        let vote = self.vote.unwrap_or(VoteRecord {
-            term: 0,
-            node_id: 0,
-            committed: false,
-        });
+        let vote = self.vote.unwrap_or(VoteRecord { term: 0, node_id: 0, committed: false });
         out.push(u8::from(self.vote.is_some()));
         out.extend_from_slice(&vote.term.to_le_bytes());
         out.extend_from_slice(&vote.node_id.to_le_bytes());
@@ -105,17 +93,11 @@ impl HardState {
 
     fn decode(path: &Path, bytes: &[u8]) -> Result<Self, LogError> {
         let damaged = |detail: &str| LogError::damaged(path, 0, detail);
-        let mut rest = bytes
-            .strip_prefix(MAGIC)
-            .ok_or_else(|| damaged("not a log state file"))?;
+        let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("not a log state file"))?;
         let short = || damaged("too short");
         let version = u32::from_le_bytes(take(&mut rest).ok_or_else(short)?);
         if version > FORMAT_VERSION {
-            return Err(LogError::Newer {
-                path: path.to_path_buf(),
-                found: version,
-                known: FORMAT_VERSION,
-            });
+            return Err(LogError::Newer { path: path.to_path_buf(), found: version, known: FORMAT_VERSION });
         }
         let (fields, crc) = bytes.split_last_chunk::<4>().ok_or_else(short)?;
         if bytes.len() != LEN || crc32c::crc32c(fields) != u32::from_le_bytes(*crc) {
@@ -131,15 +113,8 @@ impl HardState {
         let purged_index = u64::from_le_bytes(take(&mut rest).ok_or_else(short)?);
         Ok(HardState {
             log_id,
-            vote: (voted == 1).then_some(VoteRecord {
-                term,
-                node_id,
-                committed: committed == 1,
-            }),
-            purged: (purged == 1).then_some(Position {
-                term: purged_term,
-                index: purged_index,
-            }),
+            vote: (voted == 1).then_some(VoteRecord { term, node_id, committed: committed == 1 }),
+            purged: (purged == 1).then_some(Position { term: purged_term, index: purged_index }),
         })
     }
 }
@@ -157,11 +132,7 @@ mod tests {
     fn sample() -> HardState {
         HardState {
             log_id: [3; 16],
-            vote: Some(VoteRecord {
-                term: 7,
-                node_id: 2,
-                committed: true,
-            }),
+            vote: Some(VoteRecord { term: 7, node_id: 2, committed: true }),
             purged: Some(Position { term: 5, index: 99 }),
         }
     }
@@ -178,14 +149,7 @@ mod tests {
     #[test]
     fn round_trips_and_refuses_cuts_flips_and_newer_versions() {
         let path = Path::new("STATE");
-        for state in [
-            sample(),
-            HardState {
-                vote: None,
-                purged: None,
-                ..sample()
-            },
-        ] {
+        for state in [sample(), HardState { vote: None, purged: None, ..sample() }] {
             let bytes = state.encode();
             assert_eq!(HardState::decode(path, &bytes).unwrap(), state);
             for cut in 0..bytes.len() {
@@ -199,13 +163,6 @@ mod tests {
         }
         let mut newer = sample().encode();
         newer[8] = 2;
-        assert!(matches!(
-            HardState::decode(path, &newer),
-            Err(LogError::Newer {
-                found: 2,
-                known: 1,
-                ..
-            })
-        ));
+        assert!(matches!(HardState::decode(path, &newer), Err(LogError::Newer { found: 2, known: 1, .. })));
     }
 }

@@ -25,12 +25,7 @@ pub(super) struct SegmentIndex {
 
 impl SegmentIndex {
     pub(super) fn new(file: Arc<SegmentFile>, used_bytes: u64) -> Self {
-        SegmentIndex {
-            file,
-            first: 0,
-            locations: VecDeque::new(),
-            used_bytes,
-        }
+        SegmentIndex { file, first: 0, locations: VecDeque::new(), used_bytes }
     }
 
     /// One past the last index in it; `first` if it has none.
@@ -65,9 +60,7 @@ impl Index {
     pub(super) fn truncate(&mut self, first: u64) {
         for segment in self.segments.iter_mut().rev() {
             let keep = first.saturating_sub(segment.first);
-            segment
-                .locations
-                .truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+            segment.locations.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
         }
     }
 
@@ -85,10 +78,7 @@ impl Index {
     pub(super) fn take_empty(&mut self) -> Vec<Arc<SegmentFile>> {
         let mut taken = Vec::new();
         while self.segments.len() > 1
-            && self
-                .segments
-                .front()
-                .is_some_and(|segment| segment.locations.is_empty())
+            && self.segments.front().is_some_and(|segment| segment.locations.is_empty())
             && let Some(segment) = self.segments.pop_front()
         {
             taken.push(segment.file);
@@ -106,15 +96,8 @@ impl Index {
 
     /// First and one past the last index.
     pub(super) fn range(&self) -> Option<(u64, u64)> {
-        let first = self
-            .segments
-            .iter()
-            .find(|segment| !segment.locations.is_empty())?;
-        let last = self
-            .segments
-            .iter()
-            .rev()
-            .find(|segment| !segment.locations.is_empty())?;
+        let first = self.segments.iter().find(|segment| !segment.locations.is_empty())?;
+        let last = self.segments.iter().rev().find(|segment| !segment.locations.is_empty())?;
         Some((first.first, last.end()))
     }
 

@@ -72,20 +72,13 @@ impl SegmentLog {
             .name("log-writer".into())
             .spawn(move || writer.run(&queue))
             .map_err(LogError::io("start thread for", directory))?;
-        Ok(SegmentLog {
-            shared,
-            tasks,
-            bytes,
-            thread: Some(thread),
-        })
+        Ok(SegmentLog { shared, tasks, bytes, thread: Some(thread) })
     }
 
     /// Appends entries that follow the last one. They can be read at once; `done` runs when they are durable.
     pub fn append(&self, entries: Vec<LogEntry>, done: Done) -> Result<(), LogError> {
         let Some(batch) = self.shared.lock().append(&entries) else {
-            return Err(LogError::Raft(
-                "appended entries do not follow the last one".into(),
-            ));
+            return Err(LogError::Raft("appended entries do not follow the last one".into()));
         };
         self.send(Task::Append { entries, batch, done })
     }
@@ -163,9 +156,7 @@ impl SegmentLog {
     }
 
     fn send(&self, task: Task) -> Result<(), LogError> {
-        self.tasks
-            .send(task)
-            .map_err(|_| LogError::Raft("the log is closed".into()))
+        self.tasks.send(task).map_err(|_| LogError::Raft("the log is closed".into()))
     }
 }
 

@@ -61,36 +61,20 @@ pub fn create_private_directory(directory: &Path) -> Result<(), LogError> {
 
 fn create_state(directory: &Path) -> Result<HardState, LogError> {
     let state = HardState::new();
-    state
-        .store(directory)
-        .map_err(LogError::io("create log state in", directory))?;
+    state.store(directory).map_err(LogError::io("create log state in", directory))?;
     Ok(state)
 }
 
 fn create_first(directory: &Path, state: HardState, options: &SegmentOptions) -> Result<Opened, LogError> {
     if state.purged.is_some() {
-        return Err(LogError::damaged(
-            directory,
-            0,
-            "the log had entries, but all its segments are missing",
-        ));
+        return Err(LogError::damaged(directory, 0, "the log had entries, but all its segments are missing"));
     }
     let bytes = options.first_segment_bytes.min(options.segment_bytes);
     let file = SegmentFile::create(directory, &state.log_id, 1, bytes)?;
     let offset = u64::from(SEGMENT_HEADER_BYTES);
     let mut index = Index::default();
-    index
-        .segments
-        .push_back(SegmentIndex::new(Arc::clone(&file), offset));
-    Ok(Opened {
-        state,
-        index,
-        last: state.purged,
-        file,
-        offset,
-        ready: VecDeque::new(),
-        next_serial: 2,
-    })
+    index.segments.push_back(SegmentIndex::new(Arc::clone(&file), offset));
+    Ok(Opened { state, index, last: state.purged, file, offset, ready: VecDeque::new(), next_serial: 2 })
 }
 
 /// Replays the records of all segments.
@@ -112,13 +96,7 @@ struct Torn {
 
 impl Replay {
     fn new(state: HardState) -> Self {
-        Replay {
-            state,
-            index: Index::default(),
-            last: None,
-            torn: None,
-            ready: VecDeque::new(),
-        }
+        Replay { state, index: Index::default(), last: None, torn: None, ready: VecDeque::new() }
     }
 
     fn read(mut self, segments: &[(u64, PathBuf)]) -> Result<Opened, LogError> {
@@ -133,11 +111,7 @@ impl Replay {
                     ));
                 }
                 Some(previous) if *serial != previous + 1 => {
-                    return Err(LogError::damaged(
-                        path,
-                        0,
-                        format!("segment {} is missing", previous + 1),
-                    ));
+                    return Err(LogError::damaged(path, 0, format!("segment {} is missing", previous + 1)));
                 }
                 _ => previous = Some(*serial),
             }
@@ -154,45 +128,27 @@ impl Replay {
             return Ok(());
         }
         if let Some(empty) = self.ready.front() {
-            return Err(LogError::damaged(
-                &empty.path,
-                0,
-                "an empty segment before one that is not",
-            ));
+            return Err(LogError::damaged(&empty.path, 0, "an empty segment before one that is not"));
         }
         if let Some(torn) = &self.torn {
-            let detail = format!(
-                "{}, yet a later segment was begun after this one was synced",
-                torn.detail
-            );
+            let detail = format!("{}, yet a later segment was begun after this one was synced", torn.detail);
             return Err(self.damaged(&torn.file.path, torn.from, &detail));
         }
         let (records, end, tail) = scan::scan(&bytes, file.salt);
-        self.index
-            .segments
-            .push_back(SegmentIndex::new(Arc::clone(&file), u64::from(end)));
+        self.index.segments.push_back(SegmentIndex::new(Arc::clone(&file), u64::from(end)));
         for record in &records {
             self.record(path, record)?;
         }
         match tail {
             Tail::Clean => Ok(()),
             Tail::Torn { end: to, detail } => {
-                self.torn = Some(Torn {
-                    file,
-                    from: u64::from(end),
-                    to,
-                    detail,
-                });
+                self.torn = Some(Torn { file, from: u64::from(end), to, detail });
                 Ok(())
             }
             Tail::Damaged { detail } => Err(self.damaged(path, u64::from(end), &detail)),
             Tail::Newer { version } => {
                 let known = u32::from(super::record::RECORD_VERSION);
-                Err(LogError::Newer {
-                    path: path.to_path_buf(),
-                    found: u32::from(version),
-                    known,
-                })
+                Err(LogError::Newer { path: path.to_path_buf(), found: u32::from(version), known })
             }
         }
     }
@@ -205,10 +161,7 @@ impl Replay {
                 self.index.truncate(index);
                 self.last = index.checked_sub(1).and_then(|last| {
                     let (_, location) = self.index.find(last)?;
-                    Some(Position {
-                        term: location.term,
-                        index: last,
-                    })
+                    Some(Position { term: location.term, index: last })
                 });
             }
             RecordKind::Entry(_) if self.state.purged.is_some_and(|purged| index <= purged.index) => {}
@@ -219,18 +172,8 @@ impl Replay {
                     return Err(self.damaged(path, u64::from(found.offset), &detail));
                 }
                 let bytes = u32::try_from(header.record_bytes()).unwrap_or(u32::MAX);
-                self.index.push(
-                    index,
-                    Location {
-                        offset: found.offset,
-                        bytes,
-                        term: header.term,
-                    },
-                );
-                self.last = Some(Position {
-                    term: header.term,
-                    index,
-                });
+                self.index.push(index, Location { offset: found.offset, bytes, term: header.term });
+                self.last = Some(Position { term: header.term, index });
             }
         }
         Ok(())
@@ -252,11 +195,7 @@ impl Replay {
             return Err(LogError::Raft("the log has no segment".into()));
         };
         let (file, offset) = (Arc::clone(&current.file), current.used_bytes);
-        let end = file
-            .file
-            .metadata()
-            .map_err(LogError::io("stat", &file.path))?
-            .len();
+        let end = file.file.metadata().map_err(LogError::io("stat", &file.path))?.len();
         if end < offset {
             return Err(LogError::damaged(&file.path, end, "shorter than its records"));
         }

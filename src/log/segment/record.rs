@@ -157,14 +157,7 @@ impl Header {
         let durable_below = u32::from_le_bytes(take(&mut rest)?);
         let payload_crc = u32::from_le_bytes(take(&mut rest)?);
         let kind = RecordKind::from_tag(tag).ok_or(BadHeader::Newer(version))?;
-        Ok(Header {
-            kind,
-            payload_bytes,
-            index,
-            term,
-            durable_below,
-            payload_crc,
-        })
+        Ok(Header { kind, payload_bytes, index, term, durable_below, payload_crc })
     }
 
     /// Bytes of the whole record.
@@ -204,15 +197,7 @@ pub(super) fn read_entry(bytes: &[u8], salt: u32) -> Option<(LogEntry, usize)> {
         return None;
     };
     let payload = Bytes::copy_from_slice(header.payload(bytes, salt).ok()?);
-    Some((
-        LogEntry {
-            index: header.index,
-            term: header.term,
-            kind,
-            payload,
-        },
-        header.record_bytes(),
-    ))
+    Some((LogEntry { index: header.index, term: header.term, kind, payload }, header.record_bytes()))
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], BadHeader> {
@@ -232,14 +217,8 @@ mod tests {
         encode(&mut out, 7, 64, RecordKind::Entry(EntryKind::Normal), 5, 3, b"ab");
         let golden: &[u8] = b"\xf1\x01\x01\x02\0\0\0\x05\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x40\0\0\0";
         assert_eq!(&out[..27], golden);
-        assert_eq!(
-            u32::from_le_bytes(out[27..31].try_into().unwrap()),
-            crc32c::crc32c_append(7, b"ab")
-        );
-        assert_eq!(
-            u32::from_le_bytes(out[31..35].try_into().unwrap()),
-            crc32c::crc32c_append(7, &out[..31])
-        );
+        assert_eq!(u32::from_le_bytes(out[27..31].try_into().unwrap()), crc32c::crc32c_append(7, b"ab"));
+        assert_eq!(u32::from_le_bytes(out[31..35].try_into().unwrap()), crc32c::crc32c_append(7, &out[..31]));
         assert_eq!(&out[35..], b"\xf2ab\xe7");
     }
 

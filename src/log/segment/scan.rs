@@ -70,9 +70,7 @@ fn judge(bytes: &[u8], at: usize, salt: u32, header: Result<Header, BadHeader>) 
         Err(BadHeader::Newer(version)) => return Tail::Newer { version },
         Err(BadHeader::Broken) => match all_written(rest, at, HEADER_BYTES) {
             true => {
-                return Tail::Damaged {
-                    detail: "header checksum of a record that was written".into(),
-                };
+                return Tail::Damaged { detail: "header checksum of a record that was written".into() };
             }
             false => "a record's header was not written whole",
         },
@@ -92,23 +90,18 @@ fn judge(bytes: &[u8], at: usize, salt: u32, header: Result<Header, BadHeader>) 
             format!("{torn}, yet the record at byte {later} was written after this place was synced");
         return Tail::Damaged { detail };
     }
-    Tail::Torn {
-        end: last.saturating_add(1) as u64,
-        detail: torn,
-    }
+    Tail::Torn { end: last.saturating_add(1) as u64, detail: torn }
 }
 
 /// Where a later record stands that was written after `at` was durable.
 fn proof_of_sync(bytes: &[u8], at: usize, last: usize, salt: u32) -> Option<usize> {
     let from = at.saturating_add(1);
     let rest = bytes.get(from..=last)?;
-    memchr::memchr_iter(BEGIN, rest)
-        .map(|position| from.saturating_add(position))
-        .find(|&place| {
-            Header::decode(bytes.get(place..).unwrap_or_default(), salt).is_ok_and(|header| {
-                (header.durable_below as usize) > at && header.durable_below as usize <= place
-            })
+    memchr::memchr_iter(BEGIN, rest).map(|position| from.saturating_add(position)).find(|&place| {
+        Header::decode(bytes.get(place..).unwrap_or_default(), salt).is_ok_and(|header| {
+            (header.durable_below as usize) > at && header.durable_below as usize <= place
         })
+    })
 }
 
 /// Whether no sector of the `len` bytes at `rest` (which stand at file offset `at`) is all zeros, and the last byte is there.
@@ -121,17 +114,13 @@ fn all_written(rest: &[u8], at: usize, len: usize) -> bool {
     }
     let first = (SECTOR_BYTES - at % SECTOR_BYTES).min(record.len());
     let (head, tail) = record.split_at(first);
-    std::iter::once(head)
-        .chain(tail.chunks(SECTOR_BYTES))
-        .all(|sector| sector.iter().any(|byte| *byte != 0))
+    std::iter::once(head).chain(tail.chunks(SECTOR_BYTES)).all(|sector| sector.iter().any(|byte| *byte != 0))
 }
 
 /// The last byte from `from` on that is not zero.
 fn last_written(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    rest.iter()
-        .rposition(|byte| *byte != 0)
-        .map(|position| from.saturating_add(position))
+    rest.iter().rposition(|byte| *byte != 0).map(|position| from.saturating_add(position))
 }
 
 const _: () = assert!(OVERHEAD_BYTES < SECTOR_BYTES);

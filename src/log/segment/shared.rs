@@ -70,17 +70,10 @@ impl Shared {
         let batch = self.next_batch;
         self.next_batch = batch.saturating_add(1);
         for entry in entries {
-            self.cache_bytes = self
-                .cache_bytes
-                .saturating_add(entry.payload.len().saturating_add(ENTRY_COST_BYTES));
-            self.last = Some(Position {
-                term: entry.term,
-                index: entry.index,
-            });
-            self.cache.push_back(Cached {
-                entry: entry.clone(),
-                batch,
-            });
+            self.cache_bytes =
+                self.cache_bytes.saturating_add(entry.payload.len().saturating_add(ENTRY_COST_BYTES));
+            self.last = Some(Position { term: entry.term, index: entry.index });
+            self.cache.push_back(Cached { entry: entry.clone(), batch });
         }
         Some(batch)
     }
@@ -88,11 +81,7 @@ impl Shared {
     /// Forgets what follows `last`.
     pub(super) fn truncate_after(&mut self, last: Option<Position>) {
         let first = last.map_or(0, |last| last.index.saturating_add(1));
-        while self
-            .cache
-            .back()
-            .is_some_and(|cached| cached.entry.index >= first)
-        {
+        while self.cache.back().is_some_and(|cached| cached.entry.index >= first) {
             let gone = self.cache.pop_back();
             self.uncount(gone);
         }
@@ -102,11 +91,7 @@ impl Shared {
     /// Forgets everything up to `upto`.
     pub(super) fn purge(&mut self, upto: Position) {
         self.purged = Some(upto).max(self.purged);
-        while self
-            .cache
-            .front()
-            .is_some_and(|cached| cached.entry.index <= upto.index)
-        {
+        while self.cache.front().is_some_and(|cached| cached.entry.index <= upto.index) {
             let gone = self.cache.pop_front();
             self.uncount(gone);
         }
@@ -150,9 +135,7 @@ impl Shared {
     }
 
     fn uncount(&mut self, gone: Option<Cached>) {
-        let bytes = gone.map_or(0, |cached| {
-            cached.entry.payload.len().saturating_add(ENTRY_COST_BYTES)
-        });
+        let bytes = gone.map_or(0, |cached| cached.entry.payload.len().saturating_add(ENTRY_COST_BYTES));
         self.cache_bytes = self.cache_bytes.saturating_sub(bytes);
     }
 }

@@ -27,23 +27,10 @@ const GROUP_BYTES_MAX: usize = 8 << 20;
 
 /// What the writer is asked to do, in order.
 pub(super) enum Task {
-    Append {
-        entries: Vec<LogEntry>,
-        batch: u64,
-        done: Done,
-    },
-    Truncate {
-        first: u64,
-        done: Done,
-    },
-    Vote {
-        vote: VoteRecord,
-        done: Done,
-    },
-    Purge {
-        upto: Position,
-        done: Done,
-    },
+    Append { entries: Vec<LogEntry>, batch: u64, done: Done },
+    Truncate { first: u64, done: Done },
+    Vote { vote: VoteRecord, done: Done },
+    Purge { upto: Position, done: Done },
     Stop,
 }
 
@@ -98,12 +85,7 @@ impl Writer {
         match task {
             Task::Append { entries, batch, done } => {
                 for entry in &entries {
-                    self.put(
-                        RecordKind::Entry(entry.kind),
-                        entry.index,
-                        entry.term,
-                        &entry.payload,
-                    );
+                    self.put(RecordKind::Entry(entry.kind), entry.index, entry.term, &entry.payload);
                 }
                 self.group.batch = batch;
                 self.group.done.push(done);
@@ -143,22 +125,11 @@ impl Writer {
         // Offsets fit: a segment holds its capacity or one record, and both are below 4 GiB.
         let offset = u32::try_from(at).unwrap_or(u32::MAX);
         let durable_below = u32::try_from(self.offset).unwrap_or(u32::MAX);
-        record::encode(
-            &mut self.buffer,
-            self.file.salt,
-            durable_below,
-            kind,
-            index,
-            term,
-            payload,
-        );
+        record::encode(&mut self.buffer, self.file.salt, durable_below, kind, index, term, payload);
         self.group.changes.push(match kind {
             RecordKind::Entry(_) => {
                 let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-                Change::Entry {
-                    index,
-                    location: Location { offset, bytes, term },
-                }
+                Change::Entry { index, location: Location { offset, bytes, term } }
             }
             RecordKind::Truncation => Change::Truncate { first: index },
         });

@@ -30,24 +30,15 @@ async fn a_crash_before_any_flush_loses_nothing() {
         node.submit(id, &[b"ADD", format!("key:{}", id % 7).as_bytes()]);
     }
     node.outcomes(300).await;
-    assert_eq!(
-        node.store.flushed().unwrap(),
-        None,
-        "this test is about data that is only in the log"
-    );
+    assert_eq!(node.store.flushed().unwrap(), None, "this test is about data that is only in the log");
     let crashed = copy_of(home.path());
     let sum = node.store.checksum().unwrap();
     let applied = node.store.applied().unwrap();
     node.stop().await;
 
     let again = TestNode::start(crashed.path()).await;
-    assert!(
-        again.store.applied().unwrap() > applied,
-        "a new term begins with an entry"
-    );
-    let counts: Vec<i64> = (0..7)
-        .map(|n| again.count_of(format!("key:{n}").as_bytes()).unwrap())
-        .collect();
+    assert!(again.store.applied().unwrap() > applied, "a new term begins with an entry");
+    let counts: Vec<i64> = (0..7).map(|n| again.count_of(format!("key:{n}").as_bytes()).unwrap()).collect();
     assert_eq!(counts, [43, 43, 43, 43, 43, 43, 42]);
     again.stop().await;
 
@@ -83,10 +74,7 @@ async fn the_log_is_purged_below_what_the_store_has_flushed() {
     assert!(node.store.flushed().unwrap().unwrap().index >= purged);
     let snapshots = fs::read_dir(home.path().join("snapshot")).unwrap().count();
     assert_eq!(snapshots, 1);
-    eventually("segments deleted", || {
-        fs::read_dir(home.path().join("log")).unwrap().count() < 7
-    })
-    .await;
+    eventually("segments deleted", || fs::read_dir(home.path().join("log")).unwrap().count() < 7).await;
     let crashed = copy_of(home.path());
     node.stop().await;
     let again = TestNode::start(crashed.path()).await;
@@ -101,12 +89,7 @@ async fn a_snapshot_is_made_on_request() {
     node.call(&[b"ADD", b"k"]).await;
     node.log.snapshot().await.unwrap();
     let applied = node.store.applied().unwrap();
-    assert!(
-        home.path()
-            .join("snapshot")
-            .join(applied.index.to_string())
-            .is_dir()
-    );
+    assert!(home.path().join("snapshot").join(applied.index.to_string()).is_dir());
     assert_eq!(node.store.flushed().unwrap(), Some(applied));
     node.log.snapshot().await.unwrap();
     node.stop().await;

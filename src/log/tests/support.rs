@@ -40,9 +40,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[COMMANDS]));
 
 fn add(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
-    let count = txn
-        .get(key)?
-        .map_or(0, |row| std::str::from_utf8(&row.body).unwrap().parse().unwrap());
+    let count = txn.get(key)?.map_or(0, |row| std::str::from_utf8(&row.body).unwrap().parse().unwrap());
     let next: i64 = count + 1;
     txn.put(key, NewRow::string(next.to_string().as_bytes()))?;
     Ok(Reply::Int(next))
@@ -55,13 +53,7 @@ fn expire_at(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         return Ok(Reply::Int(0));
     };
     let body = row.body.to_vec();
-    txn.put(
-        key,
-        NewRow {
-            expires_at,
-            ..NewRow::string(&body)
-        },
-    )?;
+    txn.put(key, NewRow { expires_at, ..NewRow::string(&body) })?;
     Ok(Reply::Int(1))
 }
 
@@ -74,11 +66,7 @@ pub(super) struct TestNode {
 }
 
 pub(super) fn small_segments() -> SegmentOptions {
-    SegmentOptions {
-        segment_bytes: 64 << 10,
-        first_segment_bytes: 16 << 10,
-        cache_bytes: 8 << 10,
-    }
+    SegmentOptions { segment_bytes: 64 << 10, first_segment_bytes: 16 << 10, cache_bytes: 8 << 10 }
 }
 
 impl TestNode {
@@ -88,11 +76,8 @@ impl TestNode {
 
     pub(super) async fn start_with(path: &Path, segments: SegmentOptions, log_retain_bytes: u64) -> TestNode {
         let directory = DataDirectory::open(path, "test").unwrap();
-        let options = StoreOptions {
-            block_cache_bytes: 8 << 20,
-            hot_cache_bytes: 1 << 20,
-            ..Default::default()
-        };
+        let options =
+            StoreOptions { block_cache_bytes: 8 << 20, hot_cache_bytes: 1 << 20, ..Default::default() };
         let store = Arc::new(Store::open(&path.join("store"), options).unwrap());
         let stats = Arc::new(Stats::default());
         let log = LogHandle::start(LogOptions {
@@ -107,13 +92,7 @@ impl TestNode {
         })
         .unwrap();
         within(10, log.wait_ready()).await;
-        TestNode {
-            store,
-            log,
-            stats,
-            mailbox: Mailbox::new(),
-            _directory: directory,
-        }
+        TestNode { store, log, stats, mailbox: Mailbox::new(), _directory: directory }
     }
 
     pub(super) fn submit(&self, id: u64, words: &[&[u8]]) {
@@ -123,15 +102,7 @@ impl TestNode {
     }
 
     pub(super) fn submit_bytes(&self, id: u64, proposal: Bytes) {
-        self.log
-            .submit(
-                proposal,
-                Ticket {
-                    mailbox: Arc::clone(&self.mailbox),
-                    id,
-                },
-            )
-            .unwrap();
+        self.log.submit(proposal, Ticket { mailbox: Arc::clone(&self.mailbox), id }).unwrap();
     }
 
     /// Outcomes in the order in which they come, until there are `count`.
@@ -166,9 +137,7 @@ impl TestNode {
 
 /// Fails instead of waiting for ever.
 pub(super) async fn within<T>(seconds: u64, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(seconds), future)
-        .await
-        .expect("took too long")
+    tokio::time::timeout(Duration::from_secs(seconds), future).await.expect("took too long")
 }
 
 /// Waits for a condition.

@@ -16,11 +16,7 @@ async fn proposals_of_one_client_are_applied_and_answered_in_order() {
     let home = tempfile::tempdir().unwrap();
     let node = TestNode::start(home.path()).await;
     assert!(node.log.can_read());
-    let entries_before = node
-        .log
-        .status()
-        .applied_index
-        .load(std::sync::atomic::Ordering::Relaxed);
+    let entries_before = node.log.status().applied_index.load(std::sync::atomic::Ordering::Relaxed);
     for id in 0..2000 {
         node.submit(id, &[b"ADD", b"k"]);
     }
@@ -30,16 +26,8 @@ async fn proposals_of_one_client_are_applied_and_answered_in_order() {
         assert_eq!(*outcome, Outcome::Applied(vec![Reply::Int(n as i64 + 1)]));
     }
     assert_eq!(node.count_of(b"k"), Some(2000));
-    let entries = node
-        .log
-        .status()
-        .applied_index
-        .load(std::sync::atomic::Ordering::Relaxed)
-        - entries_before;
-    assert!(
-        entries < 1000,
-        "2000 proposals should share entries, but took {entries}"
-    );
+    let entries = node.log.status().applied_index.load(std::sync::atomic::Ordering::Relaxed) - entries_before;
+    assert!(entries < 1000, "2000 proposals should share entries, but took {entries}");
     node.stop().await;
 }
 
@@ -54,10 +42,7 @@ async fn large_proposals_travel_alone_and_too_large_ones_are_refused() {
     let outcomes = node.outcomes(3).await;
     assert_eq!(outcomes[2].1, Outcome::Applied(vec![Reply::Int(2)]));
     assert_eq!(node.count_of(&large), Some(1));
-    let ticket = Ticket {
-        mailbox: Mailbox::new(),
-        id: 0,
-    };
+    let ticket = Ticket { mailbox: Mailbox::new(), id: 0 };
     let refused = node.log.submit(Bytes::from(vec![0; ENTRY_BYTES_MAX]), ticket);
     assert_eq!(refused, Err(Refused::TooLarge));
     assert_eq!(Stats::get(&node.stats.proposals_refused), 1);
@@ -73,24 +58,11 @@ async fn shutdown_answers_what_is_queued_and_refuses_the_rest() {
     }
     within(10, node.log.shutdown()).await;
     let outcomes = node.outcomes(500).await;
-    let applied = outcomes
-        .iter()
-        .filter(|(_, outcome)| matches!(outcome, Outcome::Applied(_)))
-        .count();
+    let applied = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Applied(_))).count();
     assert_eq!(node.count_of(b"k"), Some(applied as i64));
-    assert!(
-        outcomes
-            .iter()
-            .all(|(_, outcome)| !matches!(outcome, Outcome::Unknown(_)))
-    );
-    let ticket = Ticket {
-        mailbox: Mailbox::new(),
-        id: 0,
-    };
-    assert_eq!(
-        node.log.submit(ProposalBuilder::sweep(1), ticket),
-        Err(Refused::Stopping)
-    );
+    assert!(outcomes.iter().all(|(_, outcome)| !matches!(outcome, Outcome::Unknown(_))));
+    let ticket = Ticket { mailbox: Mailbox::new(), id: 0 };
+    assert_eq!(node.log.submit(ProposalBuilder::sweep(1), ticket), Err(Refused::Stopping));
     assert!(!node.log.can_read());
 }
 
