@@ -33,7 +33,8 @@ impl Connection {
                 let is_exec = argv.first().is_some_and(|word| word.eq_ignore_ascii_case(b"EXEC"));
                 if is_exec {
                     self.abandon_transaction();
-                    let text = format!("Transaction discarded because of: {error}");
+                    let why = if error.code() == "ERR" { error.text().to_owned() } else { error.to_string() };
+                    let text = format!("Transaction discarded because of: {why}");
                     self.reply_error(ErrorReply::new("EXECABORT", text));
                 } else {
                     if let Some(transaction) = &mut self.session.transaction {
