@@ -19,13 +19,15 @@ pub(super) struct SegmentIndex {
     /// Index of the first of `locations`.
     pub(super) first: u64,
     pub(super) locations: VecDeque<Location>,
+    /// The highest index of any entry in the file, truncated ones included.
+    highest: Option<u64>,
     /// Bytes written into the file.
     pub(super) used_bytes: u64,
 }
 
 impl SegmentIndex {
     pub(super) fn new(file: Arc<SegmentFile>, used_bytes: u64) -> Self {
-        SegmentIndex { file, first: 0, locations: VecDeque::new(), used_bytes }
+        SegmentIndex { file, first: 0, locations: VecDeque::new(), highest: None, used_bytes }
     }
 
     /// One past the last index in it; `first` if it has none.
@@ -53,6 +55,7 @@ impl Index {
                 segment.first = index;
             }
             segment.locations.push_back(location);
+            segment.highest = segment.highest.max(Some(index));
         }
     }
 
@@ -64,21 +67,19 @@ impl Index {
         }
     }
 
-    /// Forgets entries up to `last`.
-    pub(super) fn forget_through(&mut self, last: u64) {
+    /// Forgets entries up to `last`, and takes out the oldest segments that hold no others, but never the newest one.
+    /// A segment stays while it holds a truncated entry past `last`: what follows it in the next one would otherwise
+    /// look like a gap.
+    pub(super) fn purge(&mut self, last: u64) -> Vec<Arc<SegmentFile>> {
         for segment in &mut self.segments {
             while !segment.locations.is_empty() && segment.first <= last {
                 segment.locations.pop_front();
                 segment.first = segment.first.saturating_add(1);
             }
         }
-    }
-
-    /// Takes out the oldest segments that hold nothing any more, but never the newest one.
-    pub(super) fn take_empty(&mut self) -> Vec<Arc<SegmentFile>> {
         let mut taken = Vec::new();
         while self.segments.len() > 1
-            && self.segments.front().is_some_and(|segment| segment.locations.is_empty())
+            && self.segments.front().is_some_and(|segment| segment.highest <= Some(last))
             && let Some(segment) = self.segments.pop_front()
         {
             taken.push(segment.file);

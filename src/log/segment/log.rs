@@ -55,7 +55,9 @@ impl SegmentLog {
             opened.next_serial,
         )?;
         // What a crash between purge marker and deletion left.
-        files.delete(shared.lock().index.take_empty());
+        if let Some(purged) = opened.state.purged {
+            files.delete(shared.lock().index.purge(purged.index));
+        }
         let writer = Writer {
             directory: directory.to_path_buf(),
             state: opened.state,

@@ -85,7 +85,9 @@ impl Shared {
             let gone = self.cache.pop_back();
             self.uncount(gone);
         }
-        self.last = last.max(self.purged);
+        if self.last.is_some_and(|mine| mine.index >= first) {
+            self.last = last.max(self.purged);
+        }
     }
 
     /// Forgets everything up to `upto`.

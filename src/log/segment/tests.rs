@@ -1,1 +1,7 @@
+//! What the log promises, against damage, crashes and a model.
 
+mod damage;
+mod durability;
+mod model;
+mod support;
+mod torn;

@@ -206,8 +206,8 @@ impl Writer {
         let (gone, bytes) = {
             let mut shared = self.shared.lock();
             shared.purge(upto);
-            shared.index.forget_through(upto.index);
-            (shared.index.take_empty(), shared.index.bytes())
+            let gone = shared.index.purge(upto.index);
+            (gone, shared.index.bytes())
         };
         self.bytes.store(bytes, Ordering::Relaxed);
         self.files.delete(gone);
