@@ -160,3 +160,27 @@ fn entries_that_leave_a_gap_are_refused() {
     assert!(log.append(entries(3..4, 1), Box::new(|| panic!("refused"))).is_err());
     append(&log, &entries(2..3, 1));
 }
+
+/// A segment that held only truncated entries was deleted although the purge had not passed them: at the next open the
+/// truncated entries of the segment after it looked like a gap.
+#[test]
+fn a_segment_of_truncated_entries_outlives_a_purge_below_them() {
+    let home = tempfile::tempdir().unwrap();
+    let log = open(home.path(), &SMALL);
+    append(&log, &entries(0..5, 1));
+    let upto = Position { term: 2, index: 5 };
+    purge(&log, upto);
+    for index in 6..40 {
+        append(&log, &entries(index..index + 1, 2));
+    }
+    truncate_after(&log, Some(upto));
+    drop(log);
+    for _ in 0..3 {
+        assert_eq!(open(home.path(), &SMALL).state(), (Some(upto), Some(upto)));
+    }
+    let log = open(home.path(), &SMALL);
+    append(&log, &entries(6..60, 3));
+    purge(&log, Position { term: 3, index: 50 });
+    drop(log);
+    assert_eq!(all(&open(home.path(), &SMALL)), entries(51..60, 3));
+}

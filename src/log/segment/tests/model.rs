@@ -48,7 +48,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_log_is_what_the_calls_made_it(calls in prop::collection::vec(call(), 1..40), cache in 0_usize..3000) {
