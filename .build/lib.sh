@@ -12,26 +12,20 @@ die() {
     exit 1
 }
 
-# Prints DIRECTORY below the user's cache, or below target/ where the cache cannot be written. Creates it.
-# FLOTILLA_CACHE names another cache directory.
-cache_directory() {
-    local base=${FLOTILLA_CACHE:-}
-    if [ -z "$base" ] && [ -n "${XDG_CACHE_HOME:-${HOME:-}}" ]; then
-        base=${XDG_CACHE_HOME:-$HOME/.cache}/flotilla
-    fi
-    if [ -n "$base" ] && can_write "$base/$1"; then
-        printf '%s\n' "$base/$1"
-        return
-    fi
-    say "cannot write to the cache directory '${base:-none, HOME is not set}'; using target/ of this clone"
-    can_write "$root/target/$1" || die "cannot write to $root/target either"
-    printf '%s\n' "$root/target/$1"
-}
-
 # True if the directory exists or can be made, and takes a file. (`test -w` is true for root on a read-only disk.)
 can_write() {
     mkdir -p "$1" 2>/dev/null && : 2>/dev/null >"$1/.probe.$$" && rm -f "$1/.probe.$$"
 }
+
+# What outlives the clone: FLOTILLA_CACHE, else the user's cache directory, else (where that cannot be written) target/.
+# `cache_wanted` is what was asked for; what is whole there may be used even if it is read-only.
+cache_wanted=${FLOTILLA_CACHE:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/flotilla}
+cache=$cache_wanted
+if ! can_write "$cache"; then
+    cache=$root/target
+    say "cannot write to the cache directory $cache_wanted; using $cache"
+    can_write "$cache" || die "cannot write to $cache either"
+fi
 
 # Runs a command as root: directly, or through sudo, or not at all (status 1).
 as_root() {
@@ -52,12 +46,14 @@ apt_install() {
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
+    as_root true || return 1
     say "installing Debian packages: ${missing[*]}"
-    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}")
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0
+        --no-install-recommends "${missing[@]}")
     # The package lists may be absent (containers) or too old to name files that still exist.
     as_root "${install[@]}" </dev/null >&2 && return 0
     say "once more, with fresh package lists"
-    as_root apt-get update -q </dev/null >&2 && as_root "${install[@]}" </dev/null >&2
+    as_root apt-get update -qq </dev/null >&2 && as_root "${install[@]}" </dev/null >&2
 }
 
 # The toolchain file pins one compiler. Where rustup lacks it and may not fetch it, an installed one that is new enough does.

@@ -10,11 +10,10 @@ find_libclang() {
         return 0
     fi
     local file
-    for file in /usr/lib/llvm-*/lib/libclang[.-]*so* /usr/lib/*-linux-gnu/libclang[.-]*so* \
-        /usr/lib{,64}/libclang[.-]*so* /usr/local/lib/libclang[.-]*so*; do
+    for file in {/usr/lib/llvm-*/lib,/usr/lib/*-linux-gnu,/usr/lib,/usr/lib64,/usr/local/lib}/libclang{,-[0-9]*}.so*; do
         [ -e "$file" ] && return 0
     done
-    for file in "$(cache_directory libclang)"/lib/python3*/site-packages/clang/native/libclang.so; do
+    for file in "$cache"/libclang/lib/python3*/site-packages/clang/native/libclang.so; do
         [ -e "$file" ] && dirname "$file" && return 0
     done
     return 1
@@ -23,8 +22,7 @@ find_libclang() {
 # libclang from PyPI, for machines where apt cannot be used.
 libclang_by_pip() {
     command -v python3 >/dev/null || return 1
-    local venv
-    venv=$(cache_directory libclang)
+    local venv=$cache/libclang
     say "installing libclang from PyPI into $venv"
     python3 -m venv "$venv" >&2 && "$venv/bin/pip" install --quiet 'libclang==18.1.1' >&2
 }

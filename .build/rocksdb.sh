@@ -34,7 +34,9 @@ main() {
     find_sources
     local name directory
     name=rocksdb-$(key)
-    directory=$(cache_directory "$name")
+    directory=$cache_wanted/$name
+    [ -s "$directory/librocksdb.a" ] || directory=$cache/$name
+    mkdir -p "$directory"
     if [ ! -s "$directory/librocksdb.a" ]; then
         exec 9>"$directory/lock"
         flock -n 9 || { say "another process is building RocksDB; waiting"; flock 9; }

@@ -24,8 +24,8 @@ scripts_parse() {
 
 # cargo-deny, built once per machine. Prints its path.
 cargo_deny() {
-    local tools
-    tools=$(cache_directory "cargo-deny-$cargo_deny_version")
+    local tools=$cache/cargo-deny-$cargo_deny_version
+    mkdir -p "$tools"
     if [ ! -x "$tools/bin/cargo-deny" ]; then
         say "building cargo-deny $cargo_deny_version into $tools, once per machine"
         # Outside the clone: its .cargo/config.toml and toolchain file are none of cargo-deny's business.
