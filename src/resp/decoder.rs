@@ -64,10 +64,12 @@ impl From<ProtocolError> for ErrorReply {
     }
 }
 
-/// Remembers how far it got in a request that is not complete. The same start of the buffer must be handed in until
-/// the request is complete.
+/// Remembers how far it got in a request that is not complete, and what it found in it. The same start of the buffer
+/// must be handed in until the request is complete; `argv` may be another one each time.
 #[derive(Debug, Default)]
 pub struct Decoder {
+    /// Words found so far of a request that is not complete. Grows with what arrived, not with what was announced.
+    seen: Vec<Range<usize>>,
     /// Words still to come; 0 = at the start of a request.
     words_left: usize,
     /// Where the next header starts.
@@ -83,15 +85,31 @@ impl Decoder {
         Decoder::default()
     }
 
-    /// Looks at the start of `buf`; see `Decoded`. `argv` holds the words found so far between calls.
+    /// Looks at the start of `buf`; see `Decoded`. `argv` is filled when the outcome is `Request`, else it is empty.
     pub fn next(
         &mut self,
         buf: &[u8],
         limits: &Limits,
         argv: &mut Vec<Range<usize>>,
     ) -> Result<Decoded, ProtocolError> {
+        argv.clear();
+        // Kept here between calls and not by the caller: a caller that forgot would run the rest of a request as a
+        // command of its own.
+        std::mem::swap(argv, &mut self.seen);
+        let decoded = self.step(buf, limits, argv);
+        if matches!(decoded, Ok(Decoded::Incomplete { .. })) {
+            std::mem::swap(argv, &mut self.seen);
+        }
+        decoded
+    }
+
+    fn step(
+        &mut self,
+        buf: &[u8],
+        limits: &Limits,
+        argv: &mut Vec<Range<usize>>,
+    ) -> Result<Decoded, ProtocolError> {
         if self.words_left == 0 {
-            argv.clear();
             match buf.first() {
                 None => return Ok(Decoded::Incomplete { need: 1 }),
                 Some(b'*') => {}
@@ -187,6 +205,10 @@ impl Decoder {
         match memchr::memchr(b'\r', buf.get(from..).unwrap_or_default()) {
             Some(offset) => {
                 let end = from.saturating_add(offset);
+                // Also when it came in one piece: what is refused must not depend on how TCP cut it.
+                if end.saturating_sub(start) > limits.inline_bytes_max {
+                    return Err(error(too_long));
+                }
                 // Redis, too, looks at the CR only; the byte behind it must be there.
                 if buf.len() < end.saturating_add(2) {
                     self.searched = end;
@@ -213,11 +235,16 @@ impl Decoder {
         };
         let end = self.searched.saturating_add(offset);
         self.reset();
-        let line = buf.get(..end).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.len() > limits.inline_bytes_max {
+        if end > limits.inline_bytes_max {
             return Err(error("too big inline request"));
         }
+        let line = buf.get(..end).unwrap_or_default();
+        // Redis never finds the end of such a line and waits until it is too big. Running what stands before the NUL
+        // would run something that was not sent.
+        if memchr::memchr(0, line).is_some() {
+            return Err(error("NUL byte in inline request"));
+        }
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let argv = inline::split(line).ok_or_else(|| error("unbalanced quotes in request"))?;
         let used = end.saturating_add(1);
         Ok(if argv.is_empty() { Decoded::Skip { used } } else { Decoded::Inline { used, argv } })
@@ -257,9 +284,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn decode_all(input: &[u8], cut: usize) -> Result<Vec<Vec<Vec<u8>>>, ProtocolError> {
-        let (mut decoder, mut argv, limits) = (Decoder::new(), Vec::new(), Limits::default());
+        let (mut decoder, limits) = (Decoder::new(), Limits { inline_bytes_max: 64, ..Limits::default() });
         let (mut at, mut seen, mut out) = (0, cut.min(input.len()), Vec::new());
         loop {
+            // Another one each time, with something in it: the decoder must not lean on what it was handed before.
+            let mut argv = vec![7..9];
             match decoder.next(&input[at..seen], &limits, &mut argv)? {
                 Decoded::Request { used } => {
                     let buf = &input[at..seen];
@@ -272,7 +301,7 @@ mod tests {
                 }
                 Decoded::Skip { used } => at += used,
                 Decoded::Incomplete { need } => {
-                    assert!(need > seen - at);
+                    assert!(need > seen - at && argv.is_empty());
                     if seen == input.len() {
                         return Ok(out);
                     }
@@ -309,17 +338,35 @@ mod tests {
             (b"*3\r\n$3\r\nSET\r\nfooz\r\n", "expected '$', got 'f'"),
             (b"*1\r\n$3\r\nSETxx", "bulk string is not followed by CRLF"),
             (b"SET a \"b\r\n", "unbalanced quotes in request"),
+            (b"SET a b\0c\r\n", "NUL byte in inline request"),
         ] {
             assert_eq!(decode_all(input, input.len()), Err(ProtocolError(text.into())), "{input:?}");
         }
-        let long = vec![b'1'; limits::INLINE_BYTES_MAX + 2];
+    }
+
+    #[test]
+    fn a_line_is_too_long_however_it_was_cut() {
         for (head, text) in [
             (&b"*"[..], "too big mbulk count string"),
             (b"*1\r\n$", "too big bulk count string"),
             (b"", "too big inline request"),
         ] {
-            let input = [head, &long].concat();
-            assert_eq!(decode_all(&input, input.len()), Err(ProtocolError(text.into())));
+            for tail in [&b""[..], b"\r\n"] {
+                let input = [head, &[b'1'; 65], tail].concat();
+                for cut in 1..=input.len() {
+                    let outcome = decode_all(&input, cut);
+                    assert_eq!(
+                        outcome,
+                        Err(ProtocolError(text.into())),
+                        "{head:?} {tail:?} in pieces of {cut}"
+                    );
+                }
+            }
+        }
+        // With its CR it is as long as it may be.
+        let input = [&[b'1'; 63][..], b"\r\n"].concat();
+        for cut in 1..=input.len() {
+            assert_eq!(decode_all(&input, cut).unwrap(), [[vec![b'1'; 63]]]);
         }
     }
 

@@ -6,8 +6,7 @@ pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line;
     loop {
-        while let Some((byte, tail)) = rest.split_first().filter(|(byte, _)| is_space(**byte)) {
-            debug_assert!(is_space(*byte));
+        while let Some((_, tail)) = rest.split_first().filter(|(byte, _)| is_space(**byte)) {
             rest = tail;
         }
         if rest.is_empty() {
@@ -17,7 +16,7 @@ pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
         loop {
             match rest {
                 [] => break,
-                [byte, ..] if is_space(*byte) || *byte == 0 => break,
+                [byte, ..] if is_space(*byte) => break,
                 [b'"', tail @ ..] => {
                     rest = closed(double_quoted(tail, &mut word)?)?;
                     break;
@@ -33,10 +32,6 @@ pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
             }
         }
         words.push(word);
-        if let [0, ..] = rest {
-            // As Redis, whose line ends at a NUL.
-            return Some(words);
-        }
     }
 }
 
