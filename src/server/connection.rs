@@ -116,8 +116,11 @@ impl Connection {
     }
 
     async fn requests(&mut self, input: &[u8], at: &mut usize) -> Result<(), Close> {
+        let mut limits = self.limits();
         while !self.session.closing {
-            let limits = self.limits();
+            if limits.pre_auth == self.session.authenticated {
+                limits = self.limits();
+            }
             let rest = input.get(*at..).unwrap_or_default();
             if rest.is_empty() {
                 break;

@@ -29,7 +29,7 @@ impl Connection {
         }
         let outcome = {
             let store = &self.local.node.store;
-            let published = store.published();
+            let published = store.latest();
             let view = store.view(&published, self.session.db, now_ms());
             handler(&view, &mut Args::new(argv, names))
         };

@@ -93,12 +93,12 @@ impl Hot {
     }
 
     /// Apply wrote this record.
-    pub(super) fn put(&self, key: &[u8], record: Bytes) {
+    pub(super) fn put(&self, key: Box<[u8]>, record: Bytes) {
         if let Some(cache) = &self.cache {
             if record.len() > crate::limits::HOT_RECORD_BYTES_MAX {
-                cache.remove(key);
+                cache.remove(&key[..]);
             } else {
-                cache.insert(key.into(), record);
+                cache.insert(key.into_vec(), record);
             }
         }
     }

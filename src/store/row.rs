@@ -12,7 +12,7 @@
 
 use super::place::Place;
 use crate::error::StoreError;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 const RECORD_VERSION: u8 = 1;
 /// Bytes before the body.
@@ -84,6 +84,24 @@ impl Row {
 
     /// Reads a record; the body shares the bytes handed in.
     pub fn decode(record: Bytes) -> Result<Self, StoreError> {
+        let Header { kind, encoding, expires_at, revision } = Header::decode(&record)?;
+        let mut body = record;
+        body.advance(ROW_HEADER_LEN);
+        Ok(Row { kind, encoding, expires_at, revision, body })
+    }
+}
+
+/// What stands before the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) kind: Type,
+    pub(super) encoding: Encoding,
+    pub(super) expires_at: u64,
+    pub(super) revision: Place,
+}
+
+impl Header {
+    pub(super) fn decode(record: &[u8]) -> Result<Self, StoreError> {
         let corrupt = |detail: &str| StoreError::corrupt("metadata record", detail);
         let (head, rest) = record.split_first_chunk::<2>().ok_or_else(|| corrupt("too short"))?;
         let [tag, encoding] = *head;
@@ -98,8 +116,12 @@ impl Row {
         };
         let (expires_at, rest) = rest.split_first_chunk::<8>().ok_or_else(|| corrupt("too short"))?;
         let revision = Place::from_bytes(rest)?;
-        let expires_at = u64::from_be_bytes(*expires_at);
-        Ok(Row { kind, encoding, expires_at, revision, body: record.slice(ROW_HEADER_LEN..) })
+        Ok(Header { kind, encoding, expires_at: u64::from_be_bytes(*expires_at), revision })
+    }
+
+    /// Whether the key is gone at time `now` (ms).
+    pub(super) fn expired(&self, now: u64) -> bool {
+        self.expires_at != 0 && self.expires_at <= now
     }
 }
 

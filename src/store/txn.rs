@@ -9,8 +9,8 @@
 use super::{
     Namespace, Place, Position, Published, Row, Store,
     engine::{EngineIterator, Family, Tier},
-    keys,
-    row::{Encoding, Type},
+    keys::{self, StorageKey},
+    row::{Encoding, Header, Type},
     scan::{self, Overlay},
     state::StateRecord,
     view::View,
@@ -56,8 +56,8 @@ pub struct Txn<'s> {
 #[derive(Default)]
 struct Undo {
     state: Option<Box<StateRecord>>,
-    meta: Vec<(Box<[u8]>, Option<Option<Bytes>>)>,
-    expiry: Vec<(Box<[u8]>, Option<bool>)>,
+    meta: Vec<(StorageKey, Option<Option<Bytes>>)>,
+    expiry: Vec<(StorageKey, Option<bool>)>,
 }
 
 impl<'s> Txn<'s> {
@@ -150,7 +150,7 @@ impl<'s> Txn<'s> {
         engine.write(batch)?;
         for (key, value) in std::mem::take(&mut self.meta) {
             match value {
-                Some(record) => self.store.hot.put(&key, record),
+                Some(record) => self.store.hot.put(key, record),
                 None => self.store.hot.remove(&key),
             }
         }
@@ -218,7 +218,7 @@ impl<'s> Txn<'s> {
         let old_expiry = before.as_ref().map_or(0, |row| row.expires_at);
         self.count(db, before.is_none(), false, old_expiry, row.expires_at);
         self.move_expiry(namespace, key, old_expiry, row.expires_at);
-        self.write_meta(&storage_key, Some(Bytes::from(record)));
+        self.write_meta(storage_key, Some(Bytes::from(record)));
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl<'s> Txn<'s> {
         };
         self.count(db, false, true, before.expires_at, 0);
         self.move_expiry(namespace, key, before.expires_at, 0);
-        self.write_meta(&storage_key, None);
+        self.write_meta(storage_key, None);
         Ok(!before.expired(self.now))
     }
 
@@ -272,7 +272,7 @@ impl<'s> Txn<'s> {
                 }
                 match self.state.database_of(namespace) {
                     Some(db) => due.push((db, key.to_vec())),
-                    None => stale.push(Box::<[u8]>::from(index_key)),
+                    None => stale.push(StorageKey::from_slice(index_key)),
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
@@ -311,8 +311,16 @@ impl<'s> Txn<'s> {
         self.base.engine().get(Family::Meta, storage_key, Tier::Disk)
     }
 
-    fn stored(&self, storage_key: &[u8]) -> Result<Option<Row>> {
-        Ok(self.stored_record(storage_key)?.map(Row::decode).transpose()?)
+    /// What is known of a row without its body.
+    fn stored(&self, storage_key: &[u8]) -> Result<Option<Header>> {
+        if let Some(written) = self.meta.get(storage_key) {
+            return Ok(written.as_deref().map(Header::decode).transpose()?);
+        }
+        if let Some(record) = self.store.hot.get(storage_key) {
+            return Ok(Some(Header::decode(&record)?));
+        }
+        let stored = self.base.engine().get(Family::Meta, storage_key, Tier::Disk)?;
+        Ok(stored.as_deref().map(Header::decode).transpose()?)
     }
 
     fn count(&mut self, db: u32, created: bool, deleted: bool, old_expiry: u64, new_expiry: u64) {
@@ -333,20 +341,20 @@ impl<'s> Txn<'s> {
             return;
         }
         if old != 0 {
-            self.write_expiry(keys::expiry(old, namespace, key).to_vec().into(), false);
+            self.write_expiry(keys::expiry(old, namespace, key), false);
         }
         if new != 0 {
-            self.write_expiry(keys::expiry(new, namespace, key).to_vec().into(), true);
+            self.write_expiry(keys::expiry(new, namespace, key), true);
         }
     }
 
-    fn write_meta(&mut self, storage_key: &[u8], record: Option<Bytes>) {
-        let before = self.meta.insert(storage_key.into(), record);
-        self.undo.meta.push((storage_key.into(), before));
+    fn write_meta(&mut self, storage_key: StorageKey, record: Option<Bytes>) {
+        let before = self.meta.insert(storage_key.as_slice().into(), record);
+        self.undo.meta.push((storage_key, before));
     }
 
-    fn write_expiry(&mut self, index_key: Box<[u8]>, present: bool) {
-        let before = self.expiry.insert(index_key.clone(), present);
+    fn write_expiry(&mut self, index_key: StorageKey, present: bool) {
+        let before = self.expiry.insert(index_key.as_slice().into(), present);
         self.undo.expiry.push((index_key, before));
     }
 
@@ -357,9 +365,9 @@ impl<'s> Txn<'s> {
     }
 }
 
-fn restore<V>(overlay: &mut BTreeMap<Box<[u8]>, V>, key: Box<[u8]>, before: Option<V>) {
+fn restore<V>(overlay: &mut BTreeMap<Box<[u8]>, V>, key: StorageKey, before: Option<V>) {
     match before {
-        Some(value) => drop(overlay.insert(key, value)),
-        None => drop(overlay.remove(&key)),
+        Some(value) => drop(overlay.insert(key.as_slice().into(), value)),
+        None => drop(overlay.remove(key.as_slice())),
     }
 }

@@ -8,6 +8,7 @@ use super::{
     engine::{EngineIterator, Tier, read_error},
     hot::Lookedup,
     keys,
+    row::Header,
     scan::{self, Overlay},
     state::StateRecord,
 };
@@ -175,7 +176,7 @@ fn read_published(
     let fill = match store.hot.get_or_fill(&storage_key) {
         Lookedup::Hit(record) => {
             let applied = published.state.applied.map_or(0, |position| position.index);
-            if Row::decode(record.clone())?.revision.index <= applied {
+            if Header::decode(&record)?.revision.index <= applied {
                 return Ok(Some(record));
             }
             None

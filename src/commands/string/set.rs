@@ -105,9 +105,20 @@ struct Options<'a> {
     get: bool,
 }
 
+impl Options<'_> {
+    /// Nothing depends on what the key holds.
+    fn is_plain(&self) -> bool {
+        self.condition == Condition::Always && !self.get && matches!(self.expiry, Expiry::Clear)
+    }
+}
+
 fn set(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, value) = (args.next_word()?, args.next_word()?);
     let options = options(args, txn.now())?;
+    if options.is_plain() {
+        store(txn, key, value, 0)?;
+        return Ok(Reply::Ok);
+    }
     let before = txn.get(key)?;
     if options.get || matches!(options.condition, Condition::Equal(_)) {
         expect_string(before.clone())?;
