@@ -58,6 +58,7 @@ mod tests {
             std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/src/docs")).unwrap();
             std::fs::write(path, &page).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page, "run with UPDATE=1");
+        let stands = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(stands == page, "{path} is not what the table says: run this test with UPDATE=1");
     }
 }
