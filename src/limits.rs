@@ -18,6 +18,8 @@ pub const PREAUTH_BULK_BYTES_MAX: usize = 16 * 1024;
 pub const PREAUTH_QUERY_BYTES_MAX: usize = 1024 * 1024;
 /// Reply bytes that may wait for a client that has not authenticated.
 pub const PREAUTH_OUTPUT_BYTES_MAX: usize = 16 * 1024;
+/// Replies within replies; a deeper one is cut off with an error.
+pub const REPLY_DEPTH_MAX: usize = 128;
 /// Largest string value that SETRANGE, APPEND and friends may build.
 pub const STRING_BYTES_MAX: usize = BULK_BYTES_MAX;
 /// Largest Raft entry: one proposal must fit whole, so that an EXEC is never split.

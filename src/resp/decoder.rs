@@ -97,8 +97,10 @@ impl Decoder {
         // command of its own.
         std::mem::swap(argv, &mut self.seen);
         let decoded = self.step(buf, limits, argv);
-        if matches!(decoded, Ok(Decoded::Incomplete { .. })) {
-            std::mem::swap(argv, &mut self.seen);
+        match decoded {
+            Ok(Decoded::Incomplete { .. }) => std::mem::swap(argv, &mut self.seen),
+            Err(_) => argv.clear(),
+            Ok(_) => {}
         }
         decoded
     }
@@ -288,7 +290,7 @@ mod tests {
         let (mut at, mut seen, mut out) = (0, cut.min(input.len()), Vec::new());
         loop {
             // Another one each time, with something in it: the decoder must not lean on what it was handed before.
-            let mut argv = vec![7..9];
+            let mut argv = vec![7..9, 1..2];
             match decoder.next(&input[at..seen], &limits, &mut argv)? {
                 Decoded::Request { used } => {
                     let buf = &input[at..seen];

@@ -3,7 +3,8 @@
 //! In RESP2 a map is a flat array of twice the length, a set or push an array, a double its text as a bulk string, a
 //! boolean 1 or 0, a verbatim string or big number a bulk string, and nil `$-1` or `*-1`.
 
-use super::{ErrorReply, Protocol, Reply};
+use super::{ErrorReply, Protocol, Reply, double::format_double};
+use crate::limits;
 use bytes::{Bytes, BytesMut};
 use redis_protocol::{
     resp2::{encode as resp2, types::BorrowedFrame as Frame2},
@@ -12,32 +13,76 @@ use redis_protocol::{
         types::{BorrowedFrame as Frame3, VerbatimStringFormat},
     },
 };
+use std::borrow::Cow;
 
-/// Appends a reply to `out`.
+/// Appends a reply to `out`. What is nested deeper than `REPLY_DEPTH_MAX` becomes an error in its place.
 pub fn encode(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
-    match reply {
-        Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
-        Reply::Bulk(bytes) => bulk(bytes, out),
-        Reply::Int(n) => line(b':', *n, out),
-        Reply::Nil => null(protocol, b"$-1\r\n", out),
-        Reply::NilArray => null(protocol, b"*-1\r\n", out),
-        Reply::Simple(text) => simple(text, out),
-        Reply::Error(error) => self::error(error, out),
-        Reply::Array(items) => sequence(b'*', items, protocol, out),
-        Reply::Set(items) => match protocol {
-            Protocol::Resp2 => sequence(b'*', items, protocol, out),
-            Protocol::Resp3 => sequence(b'~', items, protocol, out),
-        },
-        Reply::Push(items) => match protocol {
-            Protocol::Resp2 => sequence(b'*', items, protocol, out),
-            Protocol::Resp3 => sequence(b'>', items, protocol, out),
-        },
-        Reply::Map(pairs) => map(pairs, protocol, out),
-        Reply::Double(_) | Reply::Bool(_) | Reply::BigNumber(_) | Reply::Verbatim(..) => match protocol {
-            Protocol::Resp2 => downgrade(reply, out),
-            Protocol::Resp3 => scalar3(reply, out),
-        },
-        Reply::None => {}
+    if !matches!(reply, Reply::None) {
+        Encoder { protocol, out }.value(reply, 0);
+    }
+}
+
+struct Encoder<'a> {
+    protocol: Protocol,
+    out: &'a mut BytesMut,
+}
+
+impl Encoder<'_> {
+    fn value(&mut self, reply: &Reply, depth: usize) {
+        match reply {
+            Reply::Ok => self.out.extend_from_slice(b"+OK\r\n"),
+            Reply::Bulk(bytes) => bulk(bytes, self.out),
+            Reply::Int(n) => line(b':', *n, self.out),
+            // Inside another reply something must stand for nothing, or the count before it is wrong.
+            Reply::Nil | Reply::None => self.null(b"$-1\r\n"),
+            Reply::NilArray => self.null(b"*-1\r\n"),
+            Reply::Simple(text) => simple(text, self.out),
+            Reply::Error(error) => self::error(error, self.out),
+            Reply::Double(_) | Reply::Bool(_) | Reply::BigNumber(_) | Reply::Verbatim(..) => {
+                match self.protocol {
+                    Protocol::Resp2 => downgrade(reply, self.out),
+                    Protocol::Resp3 => scalar3(reply, self.out),
+                }
+            }
+            Reply::Array(_) | Reply::Set(_) | Reply::Push(_) | Reply::Map(_)
+                if depth >= limits::REPLY_DEPTH_MAX =>
+            {
+                self::error(&ErrorReply::err("reply is nested too deeply"), self.out);
+            }
+            Reply::Array(items) => self.sequence(b'*', items, depth),
+            Reply::Set(items) => self.sequence(b'~', items, depth),
+            Reply::Push(items) => self.sequence(b'>', items, depth),
+            Reply::Map(pairs) => self.map(pairs, depth),
+        }
+    }
+
+    fn null(&mut self, resp2: &[u8]) {
+        self.out.extend_from_slice(match self.protocol {
+            Protocol::Resp2 => resp2,
+            Protocol::Resp3 => b"_\r\n",
+        });
+    }
+
+    fn sequence(&mut self, resp3: u8, items: &[Reply], depth: usize) {
+        let kind = match self.protocol {
+            Protocol::Resp2 => b'*',
+            Protocol::Resp3 => resp3,
+        };
+        line(kind, items.len(), self.out);
+        for item in items {
+            self.value(item, depth.saturating_add(1));
+        }
+    }
+
+    fn map(&mut self, pairs: &[(Reply, Reply)], depth: usize) {
+        match self.protocol {
+            Protocol::Resp2 => line(b'*', pairs.len().saturating_mul(2), self.out),
+            Protocol::Resp3 => line(b'%', pairs.len(), self.out),
+        }
+        for (key, value) in pairs {
+            self.value(key, depth.saturating_add(1));
+            self.value(value, depth.saturating_add(1));
+        }
     }
 }
 
@@ -55,49 +100,31 @@ fn line(kind: u8, n: impl itoa::Integer, out: &mut BytesMut) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn null(protocol: Protocol, resp2: &[u8], out: &mut BytesMut) {
-    out.extend_from_slice(match protocol {
-        Protocol::Resp2 => resp2,
-        Protocol::Resp3 => b"_\r\n",
-    });
-}
-
 /// One line only: a line break would let its author forge further replies.
-fn one_line(text: &str) -> String {
-    text.replace(['\r', '\n'], " ")
+fn one_line(text: &str) -> Cow<'_, str> {
+    match memchr::memchr2(b'\r', b'\n', text.as_bytes()) {
+        None => Cow::Borrowed(text),
+        Some(_) => Cow::Owned(text.replace(['\r', '\n'], " ")),
+    }
 }
 
+/// By hand as well: every PING and every queued command is answered with one.
 fn simple(text: &str, out: &mut BytesMut) {
     let text = one_line(text);
-    let _ = resp2::extend_encode_borrowed(out, &Frame2::SimpleString(text.as_bytes()), false);
+    out.reserve(text.len().saturating_add(3));
+    out.extend_from_slice(b"+");
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 fn error(error: &ErrorReply, out: &mut BytesMut) {
-    let text = one_line(&error.to_string());
-    let _ = resp2::extend_encode_borrowed(out, &Frame2::Error(&text), false);
-}
-
-fn sequence(kind: u8, items: &[Reply], protocol: Protocol, out: &mut BytesMut) {
-    line(kind, items.len(), out);
-    for item in items {
-        encode(item, protocol, out);
-    }
-}
-
-fn map(pairs: &[(Reply, Reply)], protocol: Protocol, out: &mut BytesMut) {
-    match protocol {
-        Protocol::Resp2 => line(b'*', pairs.len().saturating_mul(2), out),
-        Protocol::Resp3 => line(b'%', pairs.len(), out),
-    }
-    for (key, value) in pairs {
-        encode(key, protocol, out);
-        encode(value, protocol, out);
-    }
+    let text = error.to_string();
+    let _ = resp2::extend_encode_borrowed(out, &Frame2::Error(&one_line(&text)), false);
 }
 
 fn downgrade(reply: &Reply, out: &mut BytesMut) {
     match reply {
-        Reply::Double(number) => bulk(double(*number).as_bytes(), out),
+        Reply::Double(number) => bulk(format_double(*number).as_bytes(), out),
         Reply::Bool(yes) => line(b':', u8::from(*yes), out),
         Reply::BigNumber(digits) => bulk(digits.as_bytes(), out),
         Reply::Verbatim(_, bytes) => bulk(bytes, out),
@@ -106,17 +133,20 @@ fn downgrade(reply: &Reply, out: &mut BytesMut) {
 }
 
 fn scalar3(reply: &Reply, out: &mut BytesMut) {
-    let verbatim: Bytes;
+    let (verbatim, number): (Bytes, Cow<'_, str>);
     let frame = match reply {
         Reply::Double(number) => {
             // The crate writes exponents differently from Redis.
             out.extend_from_slice(b",");
-            out.extend_from_slice(double(*number).as_bytes());
+            out.extend_from_slice(format_double(*number).as_bytes());
             out.extend_from_slice(b"\r\n");
             return;
         }
         Reply::Bool(yes) => Frame3::Boolean { data: *yes, attributes: None },
-        Reply::BigNumber(digits) => Frame3::BigNumber { data: digits.as_bytes(), attributes: None },
+        Reply::BigNumber(digits) => {
+            number = one_line(digits);
+            Frame3::BigNumber { data: number.as_bytes(), attributes: None }
+        }
         Reply::Verbatim(format, bytes) => {
             verbatim = bytes.clone();
             let format =
@@ -126,20 +156,6 @@ fn scalar3(reply: &Reply, out: &mut BytesMut) {
         _ => return,
     };
     let _ = resp3::extend_encode_borrowed(out, &frame, false);
-}
-
-/// The shortest text that reads back as the same number; integers without a fraction.
-fn double(number: f64) -> String {
-    if number.is_nan() {
-        "nan".into()
-    } else if number.is_infinite() {
-        if number > 0.0 { "inf".into() } else { "-inf".into() }
-    } else if number.fract() == 0.0 && number.abs() < 1e17 {
-        format!("{number:.0}")
-    } else {
-        let mut digits = ryu::Buffer::new();
-        digits.format_finite(number).to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -182,6 +198,23 @@ mod tests {
         let error = Reply::Error(ErrorReply::err("bad 'x\r\n+OK\r\n'"));
         assert_eq!(bytes(&error, Protocol::Resp2), b"-ERR bad 'x  +OK  '\r\n");
         assert_eq!(bytes(&Reply::simple("a\nb"), Protocol::Resp3), b"+a b\r\n");
+    }
+
+    #[test]
+    fn nothing_inside_a_reply_still_counts() {
+        let reply = Reply::Array(vec![Reply::None, Reply::Int(1)]);
+        assert_eq!(bytes(&reply, Protocol::Resp2), b"*2\r\n$-1\r\n:1\r\n");
+        assert_eq!(bytes(&reply, Protocol::Resp3), b"*2\r\n_\r\n:1\r\n");
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let nested = |depth| (0..depth).fold(Reply::Int(1), |inner, _| Reply::Array(vec![inner]));
+        let whole = bytes(&nested(limits::REPLY_DEPTH_MAX), Protocol::Resp3);
+        assert_eq!(whole, [b"*1\r\n".repeat(limits::REPLY_DEPTH_MAX), b":1\r\n".to_vec()].concat());
+        let cut = bytes(&nested(limits::REPLY_DEPTH_MAX + 5), Protocol::Resp3);
+        let error = b"-ERR reply is nested too deeply\r\n".to_vec();
+        assert_eq!(cut, [b"*1\r\n".repeat(limits::REPLY_DEPTH_MAX), error].concat());
     }
 
     proptest! {
