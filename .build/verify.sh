@@ -37,17 +37,17 @@ cargo_deny() {
 
 # Of the crates as they lie on disk; needs no network.
 dependencies() {
-    "$1" --offline check --config .deny.toml --hide-inclusion-graph bans licenses sources
+    "$1" --offline --locked --workspace --config .deny.toml check --hide-inclusion-graph bans licenses sources
 }
 
 # The advisory database is a git repository elsewhere. Not reaching it is not a finding, and is said aloud.
 advisories() {
     local fetch
-    if ! fetch=$(timeout 60 "$1" fetch --config .deny.toml db 2>&1 </dev/null); then
+    if ! fetch=$(timeout 60 "$1" --config .deny.toml fetch db 2>&1 </dev/null); then
         say "ADVISORIES NOT CHECKED: the database cannot be fetched (${fetch##*$'\n'})"
         return 0
     fi
-    "$1" check --config .deny.toml --disable-fetch --hide-inclusion-graph advisories
+    "$1" --offline --locked --workspace --config .deny.toml check --hide-inclusion-graph advisories
 }
 
 chart() {
