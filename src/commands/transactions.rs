@@ -92,7 +92,7 @@ fn discard(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         return Err(ErrorReply::err("DISCARD without MULTI").into());
     }
     context.session.client.queued.store(u32::MAX, Ordering::Relaxed);
-    forget(context);
+    context.session.unwatch();
     Ok(Reply::Ok)
 }
 
@@ -104,11 +104,6 @@ fn watch(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
 }
 
 fn unwatch(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    forget(context);
+    context.session.unwatch();
     Ok(Reply::Ok)
-}
-
-fn forget(context: &mut Context<'_>) {
-    context.session.watches.clear();
-    context.session.client.watched.store(0, Ordering::Relaxed);
 }

@@ -63,6 +63,10 @@ impl Connection {
             .filter(|key| !self.session.watches.iter().any(|watch| watch.db == db && watch.key == *key))
             .collect();
         let store = Arc::clone(&self.local.node.store);
+        let watched = self.session.watched.get_or_insert_with(|| store.watches());
+        for key in &fresh {
+            store.watch(watched, db, key);
+        }
         let conditions = match revisions(&store, db, &fresh, false) {
             Err(Error::WouldBlock) => {
                 let run = move || revisions(&store, db, &fresh, true);

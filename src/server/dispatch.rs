@@ -74,9 +74,8 @@ impl Connection {
     /// An EXEC that was refused ends its transaction all the same.
     fn abandon_transaction(&mut self) {
         self.session.transaction = None;
-        self.session.watches.clear();
+        self.session.unwatch();
         self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
-        self.session.client.watched.store(0, Ordering::Relaxed);
     }
 
     fn remember(&mut self, resolved: Resolved) {

@@ -45,9 +45,12 @@ impl Connection {
         let Some(transaction) = self.session.transaction.take() else {
             return Ok(Reply::Error(ErrorReply::err("EXEC without MULTI")));
         };
-        let watches = std::mem::take(&mut self.session.watches);
-        self.session.client.watched.store(0, Ordering::Relaxed);
-        let reply = self.run_transaction(transaction, watches).await;
+        let (watches, touched) = self.session.unwatch();
+        let reply = if touched && !transaction.aborted {
+            Ok(Reply::NilArray)
+        } else {
+            self.run_transaction(transaction, watches).await
+        };
         self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
         reply
     }

@@ -1,7 +1,10 @@
 //! Server-side state of one connection, owned by the task that serves it.
 
 use super::{Client, Transaction};
-use crate::{resp::Protocol, store::Condition};
+use crate::{
+    resp::Protocol,
+    store::{Condition, Watches},
+};
 use std::sync::{Arc, atomic::Ordering};
 
 /// CLIENT REPLY.
@@ -28,6 +31,8 @@ pub struct Session {
     pub transaction: Option<Transaction>,
     /// Keys under WATCH with the revisions they had.
     pub watches: Vec<Condition>,
+    /// Told of writes to these keys; `None` = nothing is watched.
+    pub watched: Option<Watches>,
     pub reply_mode: ReplyMode,
     /// Set by QUIT: close once the reply is sent.
     pub closing: bool,
@@ -44,6 +49,7 @@ impl Session {
             authenticated,
             transaction: None,
             watches: Vec::new(),
+            watched: None,
             reply_mode: ReplyMode::On,
             closing: false,
         }
@@ -54,6 +60,13 @@ impl Session {
         let client = Arc::clone(&self.client);
         client.reset();
         *self = Session::new(client, authenticated);
+    }
+
+    /// Forgets all watches; returns them, and whether one of the keys was written meanwhile.
+    pub fn unwatch(&mut self) -> (Vec<Condition>, bool) {
+        self.client.watched.store(0, Ordering::Relaxed);
+        let touched = self.watched.take().is_some_and(|watched| watched.touched());
+        (std::mem::take(&mut self.watches), touched)
     }
 
     /// The client has proved who it is.

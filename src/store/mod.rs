@@ -28,6 +28,7 @@ mod state;
 mod store;
 mod txn;
 mod view;
+mod watched;
 
 pub use hot::Hot;
 pub use options::StoreOptions;
@@ -39,6 +40,7 @@ pub use state::{Database, Position, StateRecord};
 pub use store::{Store, StoreStats};
 pub use txn::{NewRow, Txn};
 pub use view::View;
+pub use watched::Watches;
 
 /// What a logical database's rows are filed under on disk; never reused.
 pub type Namespace = u32;

@@ -10,6 +10,7 @@ use super::{
     state::{Position, StateRecord},
     txn::Txn,
     view::View,
+    watched::{Watched, Watches},
 };
 use crate::error::StoreError;
 use arc_swap::ArcSwap;
@@ -31,6 +32,7 @@ pub struct Store {
     /// Odd while a batch is on its way into engine and cache; else twice the number of publications.
     pub(super) epoch: AtomicU64,
     lookups: Lookups,
+    pub(super) watched: Arc<Watched>,
 }
 
 /// Keys that readers looked for.
@@ -68,6 +70,7 @@ impl Store {
             published: ArcSwap::from_pointee(Published::new(engine, state, 0)),
             epoch: AtomicU64::new(0),
             lookups: Lookups::default(),
+            watched: Arc::default(),
         })
     }
 
@@ -188,6 +191,16 @@ impl Store {
             hot_hits,
             hot_misses,
         }
+    }
+
+    /// The watches of a session that watches nothing yet.
+    pub fn watches(&self) -> Watches {
+        self.watched.session()
+    }
+
+    /// Watches a key of database `db`, as the latest published state maps it. To be called before its revision is read.
+    pub fn watch(&self, watches: &mut Watches, db: u32, key: &[u8]) {
+        watches.add(keys::meta(self.latest().state.database(db).namespace, key));
     }
 
     /// Keys that readers looked for: (found, missing).

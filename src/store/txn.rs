@@ -148,6 +148,7 @@ impl<'s> Txn<'s> {
         batch.put_cf(default, keys::STATE, self.state.encode());
         self.store.enter_commit();
         engine.write(batch)?;
+        self.store.watched.touch(self.meta.keys().map(|key| &key[..]));
         for (key, value) in std::mem::take(&mut self.meta) {
             match value {
                 Some(record) => self.store.hot.put(key, record),

@@ -12,7 +12,7 @@ const PLACES: i64 = 17;
 const TEXT_BYTES_MAX: usize = 5 * 1024;
 /// Most digits before the point; more would be infinite in Redis, which reads it as no number.
 const DIGITS_MAX: usize = 4932;
-/// Largest decimal exponent that is read; larger ones would be infinite in Redis, too.
+/// Largest decimal exponent that is read, as in Redis's 80-bit floats.
 const EXPONENT_MAX: i64 = 4932;
 
 /// Why a sum cannot be had.
@@ -44,7 +44,7 @@ pub fn parse(text: &[u8]) -> Result<BigDecimal, DecimalError> {
     if let Some((_, exponent)) = unsigned.split_once(['e', 'E']) {
         let exponent: i64 = exponent.parse().map_err(|_| DecimalError::NotANumber)?;
         if exponent > EXPONENT_MAX {
-            return Err(DecimalError::NotFinite);
+            return Err(DecimalError::NotANumber);
         }
         if exponent < -EXPONENT_MAX {
             return Ok(BigDecimal::from(0));
@@ -86,10 +86,10 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number() {
-        for text in ["", " 1", "1 ", "abc", "0x10", "1e", "--1", "1.2.3", "nan", ".", "e5"] {
+        for text in ["", " 1", "1 ", "abc", "0x10", "1e", "--1", "1.2.3", "nan", ".", "e5", "1e5000"] {
             assert_eq!(parse(text.as_bytes()), Err(DecimalError::NotANumber), "{text}");
         }
-        for text in ["inf", "-Infinity", "1e5000"] {
+        for text in ["inf", "-Infinity"] {
             assert_eq!(parse(text.as_bytes()), Err(DecimalError::NotFinite), "{text}");
         }
         assert!(parse("9".repeat(6000).as_bytes()).is_err());

@@ -1,7 +1,7 @@
 //! EXPIRE and its kin.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{NewRow, Row, Txn},
@@ -123,9 +123,10 @@ impl Conditions {
 }
 
 fn set_expiry(txn: &mut Txn<'_>, args: &mut Args<'_>, unit: Unit, command: &str) -> Result<Reply> {
-    let key = args.next_word()?;
-    let amount = args.next_i64()?;
+    let (key, amount) = (args.next_word()?, args.next_word()?);
+    // As Redis, options are judged before the number.
     let conditions = Conditions::read(args)?;
+    let amount = parse_i64(amount).ok_or_else(ErrorReply::not_integer)?;
     let at = absolute_ms(amount, unit, txn.now()).ok_or_else(|| ErrorReply::invalid_expire(command))?;
     let Some(row) = txn.get(key)? else {
         return Ok(Reply::Int(0));

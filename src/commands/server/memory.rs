@@ -4,10 +4,11 @@ use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
     commands::help,
     error::Result,
-    resp::{ErrorReply, Reply},
+    resp::{ErrorReply, Protocol, Reply},
     session::Context,
     store::View,
 };
+use bytes::Bytes;
 
 /// Bytes that a row takes beside key and value: record header, storage key, block index and filter, on average.
 const ROW_OVERHEAD_BYTES: usize = 22 + 4 + 8;
@@ -113,7 +114,10 @@ fn doctor(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         context.node.config.settings().block_cache_bytes,
         stats.memtable_bytes,
     );
-    Ok(Reply::bulk(text))
+    Ok(match context.session.protocol {
+        Protocol::Resp2 => Reply::bulk(text),
+        Protocol::Resp3 => Reply::Verbatim("txt", Bytes::from(text)),
+    })
 }
 
 fn purge(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

@@ -1,0 +1,96 @@
+//! Keys under WATCH on this node, so that a key which was absent, was made and has gone again is seen to have changed.
+//!
+//! A revision cannot say that: absent before is absent after. So each watching session has a flag, and a batch that writes
+//! a watched key raises it. The flag only ever makes EXEC give up; that a transaction runs is decided by revisions inside
+//! apply, alike on every replica. Costs one atomic load per batch while nobody watches.
+
+use super::keys::StorageKey;
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+/// All watched keys of the node.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    keys: AtomicUsize,
+    by_key: Mutex<BTreeMap<StorageKey, Vec<Arc<AtomicBool>>>>,
+}
+
+/// The watches of one session; dropping it ends them.
+#[derive(Debug)]
+pub struct Watches {
+    watched: Arc<Watched>,
+    touched: Arc<AtomicBool>,
+    keys: Vec<StorageKey>,
+}
+
+impl Watched {
+    /// Begins to watch nothing yet.
+    pub(super) fn session(self: &Arc<Self>) -> Watches {
+        Watches { watched: Arc::clone(self), touched: Arc::default(), keys: Vec::new() }
+    }
+
+    /// Raises the flags of those who watch one of these keys.
+    pub(super) fn touch<'a>(&self, written: impl Iterator<Item = &'a [u8]>) {
+        if self.keys.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let by_key = self.by_key.lock();
+        for key in written {
+            for flag in by_key.get(key).into_iter().flatten() {
+                flag.store(true, Ordering::Release);
+            }
+        }
+    }
+}
+
+impl Watches {
+    /// Whether a watched key was written since it was added.
+    pub fn touched(&self) -> bool {
+        self.touched.load(Ordering::Acquire)
+    }
+
+    /// Watches one more key.
+    pub(super) fn add(&mut self, key: StorageKey) {
+        self.watched.keys.fetch_add(1, Ordering::AcqRel);
+        self.watched.by_key.lock().entry(key.clone()).or_default().push(Arc::clone(&self.touched));
+        self.keys.push(key);
+    }
+}
+
+impl Drop for Watches {
+    fn drop(&mut self) {
+        let mut by_key = self.watched.by_key.lock();
+        for key in &self.keys {
+            let Some(flags) = by_key.get_mut(key) else { continue };
+            flags.retain(|flag| !Arc::ptr_eq(flag, &self.touched));
+            if flags.is_empty() {
+                by_key.remove(key);
+            }
+        }
+        self.watched.keys.fetch_sub(self.keys.len(), Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_those_who_watch_are_told_and_drop_ends_it() {
+        let watched = Arc::new(Watched::default());
+        let (mut a, mut b) = (watched.session(), watched.session());
+        a.add(StorageKey::from_slice(b"k"));
+        b.add(StorageKey::from_slice(b"other"));
+        watched.touch([&b"k"[..]].into_iter());
+        assert!(a.touched() && !b.touched());
+        drop((a, b));
+        assert_eq!(watched.keys.load(Ordering::Acquire), 0);
+        assert!(watched.by_key.lock().is_empty());
+    }
+}
