@@ -10,7 +10,7 @@ use super::{
     state::{Position, StateRecord},
     txn::Txn,
     view::View,
-    watched::{Watched, Watches},
+    watched::{Watched, Watches, watched_key},
 };
 use crate::error::StoreError;
 use arc_swap::ArcSwap;
@@ -198,9 +198,9 @@ impl Store {
         self.watched.session()
     }
 
-    /// Watches a key of database `db`, as the latest published state maps it. To be called before its revision is read.
+    /// Watches a key of database `db`. To be called before its revision is read.
     pub fn watch(&self, watches: &mut Watches, db: u32, key: &[u8]) {
-        watches.add(keys::meta(self.latest().state.database(db).namespace, key));
+        watches.add(watched_key(db, key));
     }
 
     /// Keys that readers looked for: (found, missing).

@@ -14,6 +14,7 @@ use super::{
     scan::{self, Overlay},
     state::StateRecord,
     view::View,
+    watched::watched_key,
 };
 use crate::error::{Result, StoreError};
 use bytes::Bytes;
@@ -50,6 +51,8 @@ pub struct Txn<'s> {
     place: Place,
     db: u32,
     undo: Undo,
+    /// Watched keys (while anybody watches) that were made, changed, or deleted while alive.
+    touched: Vec<StorageKey>,
 }
 
 /// What the running command changed, newest last.
@@ -75,6 +78,7 @@ impl<'s> Txn<'s> {
             place: Place::default(),
             db: 0,
             undo: Undo::default(),
+            touched: Vec::new(),
         }
     }
 
@@ -148,7 +152,7 @@ impl<'s> Txn<'s> {
         batch.put_cf(default, keys::STATE, self.state.encode());
         self.store.enter_commit();
         engine.write(batch)?;
-        self.store.watched.touch(self.meta.keys().map(|key| &key[..]));
+        self.store.watched.touch(&self.touched);
         for (key, value) in std::mem::take(&mut self.meta) {
             match value {
                 Some(record) => self.store.hot.put(key, record),
@@ -219,6 +223,7 @@ impl<'s> Txn<'s> {
         let old_expiry = before.as_ref().map_or(0, |row| row.expires_at);
         self.count(db, before.is_none(), false, old_expiry, row.expires_at);
         self.move_expiry(namespace, key, old_expiry, row.expires_at);
+        self.touch(db, key);
         self.write_meta(storage_key, Some(Bytes::from(record)));
         Ok(())
     }
@@ -237,8 +242,12 @@ impl<'s> Txn<'s> {
         };
         self.count(db, false, true, before.expires_at, 0);
         self.move_expiry(namespace, key, before.expires_at, 0);
+        let live = !before.expired(self.now);
+        if live {
+            self.touch(db, key);
+        }
         self.write_meta(storage_key, None);
-        Ok(!before.expired(self.now))
+        Ok(live)
     }
 
     /// Empties a database in constant time: it gets a new namespace, compaction drops the old rows.
@@ -346,6 +355,12 @@ impl<'s> Txn<'s> {
         }
         if new != 0 {
             self.write_expiry(keys::expiry(new, namespace, key), true);
+        }
+    }
+
+    fn touch(&mut self, db: u32, key: &[u8]) {
+        if self.store.watched.any() {
+            self.touched.push(watched_key(db, key));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Keys under WATCH on this node, so that a key which was absent, was made and has gone again is seen to have changed.
 //!
-//! A revision cannot say that: absent before is absent after. So each watching session has a flag, and a batch that writes
-//! a watched key raises it. The flag only ever makes EXEC give up; that a transaction runs is decided by revisions inside
-//! apply, alike on every replica. Costs one atomic load per batch while nobody watches.
+//! A revision cannot say that: absent before is absent after. So each watching session has a flag, and a batch that makes,
+//! changes or deletes a watched key raises it; deleting a row whose time had come does not, since it was absent before. The flag only ever makes EXEC give up; that a transaction runs is decided by revisions inside
+//! apply, alike on every replica. Costs one atomic load per write while nobody watches.
 
 use super::keys::StorageKey;
 use parking_lot::Mutex;
@@ -13,6 +13,13 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+
+/// What a watched key is filed under: its database's number, not its namespace, so that SWAPDB leaves it where it is.
+pub(super) fn watched_key(db: u32, key: &[u8]) -> StorageKey {
+    let mut out = StorageKey::from_slice(&db.to_be_bytes());
+    out.extend_from_slice(key);
+    out
+}
 
 /// All watched keys of the node.
 #[derive(Debug, Default)]
@@ -35,9 +42,14 @@ impl Watched {
         Watches { watched: Arc::clone(self), touched: Arc::default(), keys: Vec::new() }
     }
 
+    /// Whether anybody watches anything.
+    pub(super) fn any(&self) -> bool {
+        self.keys.load(Ordering::Acquire) > 0
+    }
+
     /// Raises the flags of those who watch one of these keys.
-    pub(super) fn touch<'a>(&self, written: impl Iterator<Item = &'a [u8]>) {
-        if self.keys.load(Ordering::Acquire) == 0 {
+    pub(super) fn touch(&self, written: &[StorageKey]) {
+        if written.is_empty() {
             return;
         }
         let by_key = self.by_key.lock();
@@ -87,7 +99,7 @@ mod tests {
         let (mut a, mut b) = (watched.session(), watched.session());
         a.add(StorageKey::from_slice(b"k"));
         b.add(StorageKey::from_slice(b"other"));
-        watched.touch([&b"k"[..]].into_iter());
+        watched.touch(&[StorageKey::from_slice(b"k")]);
         assert!(a.touched() && !b.touched());
         drop((a, b));
         assert_eq!(watched.keys.load(Ordering::Acquire), 0);
