@@ -1,2 +1,148 @@
-//! skeleton
-fn main() {}
+//! `make bench`: Flotilla beside Debian's redis-server (and any other RESP server) on the same machine in the same run.
+//!
+//! Figures are only as good as the machine was quiet; that is why every cell is measured in interleaved rounds and the
+//! result is a median of paired ratios. `README.md` says how to read the table.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+mod compare;
+mod load;
+mod machine;
+mod memory;
+mod reply;
+mod server;
+mod workload;
+
+use clap::{Parser, ValueEnum};
+use compare::Choice;
+use server::{Kind, REDIS, Server};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use workload::Workload;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Every workload on every server.
+    Compare,
+    /// Much data at rest, little in use, then a restart.
+    Memory,
+}
+
+#[derive(Debug, Parser)]
+#[command(about = "Compare Flotilla with redis-server (and any other RESP server) side by side")]
+struct Arguments {
+    /// Flotilla's binary; "none" = leave it out
+    #[arg(long, default_value = "target/release/flotilla")]
+    flotilla: String,
+    /// Another RESP server that runs already; may be given several times
+    #[arg(long, value_name = "HOST:PORT")]
+    against: Vec<SocketAddr>,
+    /// Leave Debian's redis-server out
+    #[arg(long)]
+    no_redis: bool,
+    #[arg(long, value_enum, default_value = "compare")]
+    scenario: Scenario,
+    /// Workloads, separated by commas; default: all
+    #[arg(long, value_delimiter = ',', value_enum)]
+    tests: Vec<Workload>,
+    /// Sizes of values in bytes
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 1024])]
+    values: Vec<usize>,
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
+    pipelines: Vec<usize>,
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds per cell, server and round
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Keys loaded beforehand; default 1,000,000 (memory scenario: 10,000,000)
+    #[arg(long)]
+    keys: Option<u64>,
+    #[arg(long, default_value_t = 50)]
+    clients: usize,
+    /// Open loop: offer this many requests per second instead of as many as are answered
+    #[arg(long)]
+    rate: Option<f64>,
+    /// About two minutes: SET and GET, 64 bytes, 200,000 keys, two rounds
+    #[arg(long)]
+    quick: bool,
+    /// Write bench/results/<date>-NAME.md
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bench")]
+    save: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(mut arguments: Arguments) -> Result<(), String> {
+    if arguments.quick {
+        arguments.tests = vec![Workload::Set, Workload::Get];
+        arguments.values = vec![64];
+        arguments.rounds = 2;
+        arguments.keys = arguments.keys.or(Some(200_000));
+    }
+    if arguments.tests.is_empty() {
+        arguments.tests = Workload::ALL.to_vec();
+    }
+    let base = PathBuf::from("target").join(format!("bench-data-{}", std::process::id()));
+    let base = std::path::absolute(base).map_err(|e| e.to_string())?;
+    let outcome = measure(&arguments, &base);
+    let _ = std::fs::remove_dir_all(&base);
+    let table = outcome?;
+    println!("{table}");
+    if let Some(name) = &arguments.save {
+        let path = format!("bench/results/{}-{name}.md", machine::today());
+        let command: Vec<String> = std::env::args().skip(1).collect();
+        let text = format!(
+            "# {name}, {}\n\n{}- command: `cargo run --release -p bench -- {}`\n\n{table}",
+            machine::today(),
+            machine::facts(),
+            command.join(" ")
+        );
+        std::fs::create_dir_all("bench/results")
+            .and_then(|()| std::fs::write(&path, text))
+            .map_err(|e| e.to_string())?;
+        eprintln!("written to {path}");
+    }
+    Ok(())
+}
+
+fn measure(arguments: &Arguments, base: &std::path::Path) -> Result<String, String> {
+    let mut kinds = Vec::new();
+    if arguments.flotilla != "none" {
+        kinds.push(Kind::Flotilla(PathBuf::from(&arguments.flotilla)));
+    }
+    kinds.extend(arguments.against.iter().copied().map(Kind::Remote));
+    if !arguments.no_redis {
+        kinds.extend(REDIS);
+    }
+    if arguments.scenario == Scenario::Memory {
+        // Beside redis without persistence only: the others hold the same data the same way.
+        kinds.truncate(2);
+    }
+    let servers: Result<Vec<Server>, String> = kinds.iter().map(|kind| Server::start(kind, base)).collect();
+    let mut servers = servers?;
+    match arguments.scenario {
+        Scenario::Memory => {
+            memory::run(&mut servers, arguments.keys.unwrap_or(10_000_000), arguments.seconds.max(5.0))
+        }
+        Scenario::Compare => {
+            let choice = Choice {
+                workloads: arguments.tests.clone(),
+                values: arguments.values.clone(),
+                pipelines: arguments.pipelines.clone(),
+                rounds: arguments.rounds.max(1),
+                seconds: arguments.seconds,
+                keys: arguments.keys.unwrap_or(1_000_000),
+                clients: arguments.clients,
+                rate: arguments.rate,
+            };
+            compare::run(&servers, &choice)
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The comparison: every cell on every server, round after round in changing order, medians and paired ratios.
+
+use crate::{
+    load::{self, Plan},
+    server::Server,
+    workload::{Workload, key, value},
+};
+use std::time::Duration;
+
+/// What the command line chose.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub workloads: Vec<Workload>,
+    pub values: Vec<usize>,
+    pub pipelines: Vec<usize>,
+    pub rounds: usize,
+    pub seconds: f64,
+    pub keys: u64,
+    pub clients: usize,
+    pub rate: Option<f64>,
+}
+
+/// One measurement of one server.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sample {
+    rps: f64,
+    p50_us: f64,
+    p99_us: f64,
+    p999_us: f64,
+    cpu_us: f64,
+    rss_mib: f64,
+}
+
+/// Runs everything; the table as Markdown.
+pub fn run(servers: &[Server], choice: &Choice) -> Result<String, String> {
+    let mut table = header(servers);
+    for &len in &choice.values {
+        for server in servers {
+            eprintln!("loading {} keys of {len} bytes into {}", choice.keys, server.name);
+            fill(server, choice.keys, len)?;
+        }
+        for &workload in &choice.workloads {
+            if !workload.has_value() && choice.values.first() != Some(&len) {
+                continue;
+            }
+            for &pipeline in &choice.pipelines {
+                let samples = cell(servers, choice, workload, len, pipeline)?;
+                let row = row(servers, workload, len, pipeline, &samples);
+                eprint!("{row}");
+                table.push_str(&row);
+            }
+        }
+    }
+    Ok(table)
+}
+
+fn cell(
+    servers: &[Server],
+    choice: &Choice,
+    workload: Workload,
+    len: usize,
+    pipeline: usize,
+) -> Result<Vec<Vec<Sample>>, String> {
+    let mut samples: Vec<Vec<Sample>> = servers.iter().map(|_| Vec::new()).collect();
+    for round in 0..choice.rounds {
+        for offset in 0..servers.len() {
+            let at = (round + offset) % servers.len();
+            let (Some(server), Some(into)) = (servers.get(at), samples.get_mut(at)) else { continue };
+            let plan = Plan {
+                workload,
+                value: value(len),
+                keys: choice.keys,
+                clients: choice.clients,
+                pipeline,
+                time: Duration::from_secs_f64(choice.seconds),
+                rate: choice.rate,
+                seed: round as u64 + 1,
+            };
+            into.push(measure(server, &plan)?);
+        }
+    }
+    Ok(samples)
+}
+
+fn measure(server: &Server, plan: &Plan) -> Result<Sample, String> {
+    let before = server.cpu_seconds();
+    let measured = load::run(server.address, plan).map_err(|e| format!("{}: {e}", server.name))?;
+    let after = server.cpu_seconds();
+    if measured.errors > 0 {
+        return Err(format!(
+            "{}: {} error replies to {}",
+            server.name,
+            measured.errors,
+            plan.workload.name()
+        ));
+    }
+    let quantile = |q: f64| measured.latency.value_at_quantile(q) as f64 / 1000.0;
+    let cpu = before.zip(after).map_or(0.0, |(before, after)| after - before);
+    Ok(Sample {
+        rps: measured.requests as f64 / measured.seconds,
+        p50_us: quantile(0.5),
+        p99_us: quantile(0.99),
+        p999_us: quantile(0.999),
+        cpu_us: cpu * 1e6 / (measured.requests as f64).max(1.0),
+        rss_mib: server.rss_mib().unwrap_or(0.0),
+    })
+}
+
+/// Writes keys 0 to `keys`, in pipelines.
+pub fn fill(server: &Server, keys: u64, len: usize) -> Result<(), String> {
+    use std::io::{Read, Write};
+    let value = value(len);
+    let mut stream = std::net::TcpStream::connect(server.address).map_err(|e| e.to_string())?;
+    let (batch, mut buffer) = (2_000, vec![0; 64 * 1024]);
+    let mut next = 0;
+    while next < keys {
+        let mut out = Vec::new();
+        let end = (next + batch).min(keys);
+        let mut calls = 0_usize;
+        while next < end {
+            let names: Vec<Vec<u8>> = (next..(next + 10).min(end)).map(key).collect();
+            next += names.len() as u64;
+            let mut words: Vec<&[u8]> = vec![b"MSET"];
+            for name in &names {
+                words.extend([name.as_slice(), value.as_slice()]);
+            }
+            crate::workload::command(&mut out, &words);
+            calls += 1;
+        }
+        stream.write_all(&out).map_err(|e| e.to_string())?;
+        let mut received = 0;
+        while received < calls * b"+OK\r\n".len() {
+            let n = stream.read(&mut buffer).map_err(|e| e.to_string())?;
+            if n == 0 || buffer.first() == Some(&b'-') {
+                return Err(format!("{}: loading failed", server.name));
+            }
+            received += n;
+        }
+    }
+    Ok(())
+}
+
+/// The middle of the numbers; 0 of none.
+pub fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let (low, high) = (numbers.len().saturating_sub(1) / 2, numbers.len() / 2);
+    match (numbers.get(low), numbers.get(high)) {
+        (Some(low), Some(high)) => (low + high) / 2.0,
+        _ => 0.0,
+    }
+}
+
+fn header(servers: &[Server]) -> String {
+    let mut columns = vec!["workload".to_owned(), "value".to_owned(), "P".to_owned()];
+    let first = servers.first().map_or("", |server| server.name.as_str());
+    for server in servers {
+        columns.push(format!("{} req/s", server.name));
+    }
+    for server in servers.iter().skip(1) {
+        columns.push(format!("{first} / {}", server.name));
+    }
+    for server in servers {
+        columns.push(format!("{} p50/p99/p99.9 µs", server.name));
+    }
+    columns.push("CPU µs/req".to_owned());
+    columns.push("RSS MiB".to_owned());
+    format!("| {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len()))
+}
+
+fn row(
+    servers: &[Server],
+    workload: Workload,
+    len: usize,
+    pipeline: usize,
+    samples: &[Vec<Sample>],
+) -> String {
+    let middle = |of: &[Sample], read: fn(&Sample) -> f64| median(of.iter().map(read).collect());
+    let value = if workload.has_value() { len.to_string() } else { "–".to_owned() };
+    let mut columns = vec![workload.name().to_owned(), value, pipeline.to_string()];
+    columns.extend(samples.iter().map(|of| format!("{:.0}", middle(of, |s| s.rps))));
+    if let Some(first) = samples.first() {
+        for other in samples.iter().skip(1) {
+            let ratios = first.iter().zip(other).map(|(a, b)| a.rps / b.rps).collect();
+            columns.push(format!("**{:.2}**", median(ratios)));
+        }
+    }
+    for of in samples {
+        let (p50, p99, p999) =
+            (middle(of, |s| s.p50_us), middle(of, |s| s.p99_us), middle(of, |s| s.p999_us));
+        columns.push(format!("{p50:.0}/{p99:.0}/{p999:.0}"));
+    }
+    let joined = |read: fn(&Sample) -> f64, digits: usize| {
+        let each: Vec<String> = samples.iter().map(|of| format!("{:.*}", digits, middle(of, read))).collect();
+        each.join(" / ")
+    };
+    columns.push(joined(|s| s.cpu_us, 2));
+    columns.push(joined(|s| s.rss_mib, 0));
+    debug_assert_eq!(servers.len(), samples.len());
+    format!("| {} |\n", columns.join(" | "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn medians() {
+        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(vec![4.0, 1.0]) - 2.5).abs() < 1e-9);
+        assert!(median(vec![]).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,198 @@
+//! The servers under test: started on free ports of 127.0.0.1, stopped by pid, cleaned up however the run ends.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// What to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    Flotilla(PathBuf),
+    Redis {
+        name: &'static str,
+        options: &'static [&'static str],
+    },
+    /// Runs already.
+    Remote(SocketAddr),
+}
+
+/// The redis-server flavours of the comparison.
+pub const REDIS: [Kind; 3] = [
+    Kind::Redis { name: "redis none", options: &["--save", "", "--appendonly", "no"] },
+    Kind::Redis {
+        name: "redis everysec",
+        options: &["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"],
+    },
+    Kind::Redis {
+        name: "redis always",
+        options: &["--save", "", "--appendonly", "yes", "--appendfsync", "always"],
+    },
+];
+
+/// A running server.
+pub struct Server {
+    pub name: String,
+    pub address: SocketAddr,
+    kind: Kind,
+    child: Option<Child>,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// Starts a server with an empty directory of its own under `base`, and waits until it answers PING.
+    pub fn start(kind: &Kind, base: &Path) -> Result<Self, String> {
+        let name = match kind {
+            Kind::Flotilla(_) => "flotilla".to_owned(),
+            Kind::Redis { name, .. } => (*name).to_owned(),
+            Kind::Remote(address) => address.to_string(),
+        };
+        let directory = base.join(name.replace([' ', ':'], "-"));
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
+        let address = match kind {
+            Kind::Remote(address) => *address,
+            Kind::Flotilla(_) | Kind::Redis { .. } => SocketAddr::from(([127, 0, 0, 1], free_port()?)),
+        };
+        let mut server = Server { name, address, kind: kind.clone(), child: None, directory };
+        server.launch()?;
+        Ok(server)
+    }
+
+    fn launch(&mut self) -> Result<(), String> {
+        let mut command = match &self.kind {
+            Kind::Remote(_) => return self.wait_ready().map(drop),
+            Kind::Flotilla(program) => {
+                let mut command = Command::new(program);
+                command.args(flotilla_arguments(self.address.port(), &self.directory));
+                command
+            }
+            Kind::Redis { options, .. } => {
+                let mut command = Command::new("redis-server");
+                command
+                    .args(["--port", &self.address.port().to_string(), "--dir"])
+                    .arg(&self.directory)
+                    .args(*options);
+                command
+            }
+        };
+        let log = File::create(self.directory.join("bench.log")).map_err(|e| e.to_string())?;
+        let errors = log.try_clone().map_err(|e| e.to_string())?;
+        let started = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
+        self.child = Some(started.map_err(|e| format!("start {}: {e}", self.name))?);
+        self.wait_ready().map(drop)
+    }
+
+    /// Waits until PING is answered; returns how long that took.
+    fn wait_ready(&self) -> Result<Duration, String> {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(300) {
+            if ask(self.address, b"PING\r\n").is_some_and(|reply| reply.starts_with(b"+PONG")) {
+                return Ok(start.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(format!("{} does not answer PING", self.name))
+    }
+
+    /// SIGTERM, start again; seconds from start to the first PONG and to the first value of `key`.
+    pub fn restart(&mut self, key: &[u8]) -> Result<(f64, f64), String> {
+        self.stop();
+        let start = Instant::now();
+        self.launch()?;
+        let ping = start.elapsed().as_secs_f64();
+        let request = [b"GET ", key, b"\r\n"].concat();
+        while !ask(self.address, &request)
+            .is_some_and(|reply| reply.starts_with(b"$") && !reply.starts_with(b"$-1"))
+        {
+            if start.elapsed() > Duration::from_secs(300) {
+                return Err("no value after the restart".into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok((ping, start.elapsed().as_secs_f64()))
+    }
+
+    /// CPU seconds the process has used, from /proc (USER_HZ is 100).
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.as_ref()?.id())).ok()?;
+        let fields: Vec<&str> = stat.rsplit(") ").next()?.split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|word| word.parse::<f64>().ok());
+        Some((ticks(11)? + ticks(12)?) / 100.0)
+    }
+
+    /// Resident memory in MiB.
+    pub fn rss_mib(&self) -> Option<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.as_ref()?.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+    }
+
+    /// Bytes of the server's directory, in MiB.
+    pub fn disk_mib(&self) -> f64 {
+        directory_bytes(&self.directory) as f64 / (1024.0 * 1024.0)
+    }
+
+    fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let _ = Command::new("kill").arg(child.id().to_string()).status();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(60) {
+            if matches!(child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Flotilla's command line.
+fn flotilla_arguments(port: u16, directory: &Path) -> Vec<String> {
+    let directory = directory.join("data").to_string_lossy().into_owned();
+    ["--port", &port.to_string(), "--peer-port", "0", "--http-port", "0", "--data-dir", &directory]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
+    Ok(listener.local_addr().map_err(|e| e.to_string())?.port())
+}
+
+/// Sends one request and returns the first bytes of the answer.
+fn ask(address: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.write_all(request).ok()?;
+    let mut buffer = [0; 64];
+    let n = stream.read(&mut buffer).ok()?;
+    buffer.get(..n).map(<[u8]>::to_vec)
+}
+
+fn directory_bytes(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(about) if about.is_dir() => directory_bytes(&entry.path()),
+            Ok(about) => about.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}

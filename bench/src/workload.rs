@@ -1,0 +1,111 @@
+//! What is asked of a server: each workload is a way to write one request.
+
+/// Keys that GET of hot keys chooses from.
+pub const HOT_KEYS: u64 = 100_000;
+
+/// A workload. `Get` reads a hot set, `GetAny` all keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Workload {
+    Ping,
+    Set,
+    Get,
+    GetAny,
+    Incr,
+    Mset,
+    Scan,
+}
+
+impl Workload {
+    pub const ALL: [Workload; 7] = [
+        Workload::Ping,
+        Workload::Set,
+        Workload::Get,
+        Workload::GetAny,
+        Workload::Incr,
+        Workload::Mset,
+        Workload::Scan,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::Ping => "PING",
+            Workload::Set => "SET",
+            Workload::Get => "GET hot",
+            Workload::GetAny => "GET any",
+            Workload::Incr => "INCR",
+            Workload::Mset => "MSET 10",
+            Workload::Scan => "SCAN prefix",
+        }
+    }
+
+    /// Whether the size of values matters.
+    pub fn has_value(self) -> bool {
+        !matches!(self, Workload::Ping | Workload::Incr | Workload::Scan)
+    }
+
+    /// Appends one request.
+    pub fn request(self, keys: u64, value: &[u8], dice: &mut Dice, out: &mut Vec<u8>) {
+        match self {
+            Workload::Ping => command(out, &[b"PING"]),
+            Workload::Set => command(out, &[b"SET", &key(dice.below(keys)), value]),
+            Workload::Get => command(out, &[b"GET", &key(dice.below(keys.min(HOT_KEYS)))]),
+            Workload::GetAny => command(out, &[b"GET", &key(dice.below(keys))]),
+            Workload::Incr => {
+                command(out, &[b"INCR", format!("counter:{:012}", dice.below(keys)).as_bytes()])
+            }
+            Workload::Mset => {
+                let names: Vec<Vec<u8>> = (0..10).map(|_| key(dice.below(keys))).collect();
+                let mut words: Vec<&[u8]> = vec![b"MSET"];
+                for name in &names {
+                    words.extend([name.as_slice(), value]);
+                }
+                command(out, &words);
+            }
+            Workload::Scan => {
+                // All but the last two digits: a hundred keys.
+                let mut pattern = key(dice.below(keys));
+                pattern.truncate(pattern.len().saturating_sub(2));
+                pattern.push(b'*');
+                command(out, &[b"SCAN", b"0", b"MATCH", &pattern, b"COUNT", b"100"]);
+            }
+        }
+    }
+}
+
+/// The name of key number `n`.
+pub fn key(n: u64) -> Vec<u8> {
+    format!("key:{n:012}").into_bytes()
+}
+
+/// A value of `len` bytes that compresses about as well as text does.
+pub fn value(len: usize) -> Vec<u8> {
+    let mut dice = Dice::new(7);
+    (0..len).map(|_| b"abcdefghijklmnop".get(dice.below(16) as usize).copied().unwrap_or(b'x')).collect()
+}
+
+/// Appends a command as an array of bulk strings.
+pub fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
+    out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+    for word in words {
+        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        out.extend_from_slice(word);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Marsaglia's xorshift64 (J. Stat. Softw. 8(14), 2003): cheap, repeatable.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n.max(1)
+    }
+}
