@@ -27,10 +27,13 @@ pub enum Outcome {
     Unknown(ErrorReply),
 }
 
+/// Waiters' ids and what became of their proposals, oldest first.
+type Outcomes = Vec<(u64, Outcome)>;
+
 /// Outcomes for one network thread. Anyone may put some in; one consumer takes them out.
 #[derive(Debug, Default)]
 pub struct Mailbox {
-    outcomes: Mutex<Vec<(u64, Outcome)>>,
+    outcomes: Mutex<Outcomes>,
     bell: Notify,
 }
 
@@ -40,7 +43,7 @@ impl Mailbox {
     }
 
     /// Moves all outcomes into `into`, oldest first.
-    pub fn drain(&self, into: &mut Vec<(u64, Outcome)>) {
+    pub fn drain(&self, into: &mut Outcomes) {
         into.append(&mut self.outcomes.lock());
     }
 
@@ -50,7 +53,7 @@ impl Mailbox {
     }
 
     /// Puts outcomes in and rings once.
-    fn put(&self, mut outcomes: Vec<(u64, Outcome)>) {
+    fn put(&self, mut outcomes: Outcomes) {
         self.outcomes.lock().append(&mut outcomes);
         self.bell.notify_one();
     }
@@ -60,7 +63,7 @@ impl Mailbox {
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// As many as there are network threads: a linear search is the fastest.
-    boxes: SmallVec<[(Arc<Mailbox>, Vec<(u64, Outcome)>); 4]>,
+    boxes: SmallVec<[(Arc<Mailbox>, Outcomes); 4]>,
 }
 
 impl Outbox {

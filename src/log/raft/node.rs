@@ -137,9 +137,8 @@ impl RaftNode {
             while tokio::time::Instant::now() < again
                 && !reached(metrics.borrow_watched().snapshot.as_ref().map(|id| id.index))
             {
-                match tokio::time::timeout_at(again, metrics.changed()).await {
-                    Ok(Err(closed)) => return Err(failed(closed)),
-                    Ok(Ok(())) | Err(_) => {}
+                if let Ok(Err(closed)) = tokio::time::timeout_at(again, metrics.changed()).await {
+                    return Err(failed(closed));
                 }
             }
             if tokio::time::Instant::now() > deadline {
