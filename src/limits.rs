@@ -32,8 +32,9 @@ pub const PROPOSAL_COMMANDS_MAX: usize = 1024 * 1024;
 pub const PROPOSAL_QUEUE_MAX: usize = 16 * 1024;
 /// Bytes of proposals waiting for the batcher.
 pub const PROPOSAL_QUEUE_BYTES_MAX: usize = 1024 * 1024 * 1024;
-/// Raft entries proposed and not yet applied.
-pub const ENTRIES_IN_FLIGHT_MAX: usize = 8;
+/// Raft entries proposed and not yet applied: one being applied, one being synced, and some for peers that are slower.
+/// With more, entries get smaller and each costs its wake-ups.
+pub const ENTRIES_IN_FLIGHT_MAX: usize = 4;
 /// Logical databases.
 pub const DATABASES: u32 = 16;
 /// Keys one connection may WATCH.

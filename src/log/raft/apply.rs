@@ -1,7 +1,8 @@
-//! The apply thread: the only one that writes to the store.
+//! The applier, the only one that writes to the store, and its thread.
 //!
 //! It takes chunks of entries, runs them in one batch, commits it, publishes what was applied and only then completes the
-//! responders, right here: the replies do not travel through the raft runtime.
+//! responders, right here: the replies do not travel through the raft runtime. Large chunks are applied on a thread of
+//! their own, small ones on the thread of the state machine (`state_machine.rs` says why); never two at a time.
 
 use super::{
     membership,
@@ -13,7 +14,7 @@ use crate::{
     log::{mailbox::Outbox, progress::Progress},
     replica::Replica,
 };
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Sender, bounded};
 use openraft::{EntryPayload, storage::ApplyResponder};
 use parking_lot::Mutex;
 use std::{io, path::PathBuf, sync::Arc, thread::JoinHandle};
@@ -32,14 +33,23 @@ pub(super) enum Job {
 }
 
 /// Starts the thread; it ends when the sender and its clones are gone.
-pub(super) fn start(replica: Replica, progress: Arc<Progress>) -> io::Result<(Sender<Job>, JoinHandle<()>)> {
+pub(super) fn start(
+    replica: Replica,
+    progress: Arc<Progress>,
+) -> io::Result<(Sender<Job>, Arc<Mutex<Applier>>, JoinHandle<()>)> {
     let (jobs, todo) = bounded(JOBS_MAX);
     let applier = Applier { replica, progress, outbox: Arc::new(Mutex::new(Outbox::default())) };
-    let thread = std::thread::Builder::new().name("apply".into()).spawn(move || applier.run(&todo))?;
-    Ok((jobs, thread))
+    let applier = Arc::new(Mutex::new(applier));
+    let shared = Arc::clone(&applier);
+    let thread = std::thread::Builder::new().name("apply".into()).spawn(move || {
+        for job in todo {
+            shared.lock().run(job);
+        }
+    })?;
+    Ok((jobs, applier, thread))
 }
 
-struct Applier {
+pub(super) struct Applier {
     replica: Replica,
     progress: Arc<Progress>,
     /// One for the life of the thread: entries that end up in one chunk share their wakes.
@@ -47,26 +57,27 @@ struct Applier {
 }
 
 impl Applier {
-    fn run(&self, todo: &Receiver<Job>) {
-        for job in todo {
-            let (result, done) = match job {
-                Job::Entries { entries, done } => (self.entries(entries), done),
-                Job::Install { directory, done } => (self.install(&directory), done),
-            };
-            if let Err(error) = result {
-                fail::stop_the_process(&format!("cannot apply the log: {error}"));
+    fn run(&self, job: Job) {
+        let done = match job {
+            Job::Entries { entries, done } => {
+                self.entries(entries);
+                done
             }
-            // The state machine may be gone at shutdown.
-            let _ = done.send(());
-        }
+            Job::Install { directory, done } => {
+                or_stop(self.install(&directory));
+                done
+            }
+        };
+        // The state machine may be gone at shutdown.
+        let _ = done.send(());
     }
 
-    fn entries(&self, entries: Vec<Work>) -> Result<(), StoreError> {
+    /// Applies and answers entries on the calling thread. A store that fails stops the process.
+    pub(super) fn entries(&self, entries: Vec<Work>) {
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() {
-            self.batch(&mut entries)?;
+            or_stop(self.batch(&mut entries));
         }
-        Ok(())
     }
 
     /// Applies entries until the batch is full, commits, answers.
@@ -117,5 +128,11 @@ impl Applier {
             self.progress.applied(applied);
         }
         Ok(())
+    }
+}
+
+fn or_stop(result: Result<(), StoreError>) {
+    if let Err(error) = result {
+        fail::stop_the_process(&format!("cannot apply the log: {error}"));
     }
 }

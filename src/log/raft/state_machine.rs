@@ -1,8 +1,8 @@
-//! openraft's view of the store: hands entries to the apply thread, builds and installs snapshots.
+//! openraft's view of the store: has entries applied, here or on the apply thread, builds and installs snapshots.
 
 use super::{
     Types,
-    apply::{JOBS_MAX, Job, Work},
+    apply::{Applier, JOBS_MAX, Job, Work},
     membership,
     snapshots::Snapshots,
     types::{RaftLogId, RaftSnapshot, RaftSnapshotMeta, RaftStoredMembership, SnapshotFiles, log_id},
@@ -14,6 +14,7 @@ use openraft::{
     EntryPayload, OptionalSend, RaftSnapshotBuilder,
     storage::{EntryResponder, RaftStateMachine},
 };
+use parking_lot::Mutex;
 use std::{collections::VecDeque, io, path::PathBuf, sync::Arc};
 use tokio::sync::oneshot;
 
@@ -21,12 +22,17 @@ use tokio::sync::oneshot;
 const CHUNK_BYTES_MAX: usize = 4 << 20;
 /// Entries handed to the apply thread at a time.
 const CHUNK_ENTRIES_MAX: usize = 1024;
+/// A chunk up to this size is applied on the raft thread: waking the apply thread and being woken by it would cost more
+/// than the work (measured at 50 clients without pipelining: a sixth of all CPU time). Larger ones must not keep the
+/// raft core from its heartbeats.
+const INLINE_BYTES_MAX: usize = 32 << 10;
 
 /// See the module.
 pub struct StateMachine {
     pub(super) store: Arc<Store>,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) jobs: Sender<Job>,
+    pub(super) applier: Arc<Mutex<Applier>>,
     pub(super) progress: Arc<Progress>,
 }
 
@@ -52,14 +58,20 @@ impl RaftStateMachine<Types> for StateMachine {
         Ok((self.store.applied().map(log_id), membership))
     }
 
-    /// Returns when all entries are applied and answered; while a chunk is applied the next one is read.
+    /// Returns when all entries are applied and answered; while a large chunk is applied the next one is read.
     async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
     where
         S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
     {
         let mut waits = VecDeque::with_capacity(JOBS_MAX);
         loop {
-            let (chunk, more) = next_chunk(&mut entries).await?;
+            let (chunk, bytes, more) = next_chunk(&mut entries).await?;
+            if !more && waits.is_empty() && bytes <= INLINE_BYTES_MAX {
+                // Free: nothing of ours is on the apply thread.
+                self.applier.lock().entries(chunk);
+                self.progress.ring();
+                return Ok(());
+            }
             if !chunk.is_empty() {
                 waits.push_back(self.hand_over(|done| Job::Entries { entries: chunk, done })?);
             }
@@ -97,7 +109,7 @@ impl RaftStateMachine<Types> for StateMachine {
 }
 
 /// Entries up to the bounds of a chunk, and whether there may be more.
-async fn next_chunk<S>(entries: &mut S) -> io::Result<(Vec<Work>, bool)>
+async fn next_chunk<S>(entries: &mut S) -> io::Result<(Vec<Work>, usize, bool)>
 where
     S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
 {
@@ -108,10 +120,10 @@ where
         }
         chunk.push((entry, responder));
         if bytes >= CHUNK_BYTES_MAX || chunk.len() >= CHUNK_ENTRIES_MAX {
-            return Ok((chunk, true));
+            return Ok((chunk, bytes, true));
         }
     }
-    Ok((chunk, false))
+    Ok((chunk, bytes, false))
 }
 
 /// Builds a snapshot off the runtime's thread.

@@ -1,5 +1,7 @@
 //! The write path as a whole: proposals through real raft, log and store, across restarts and crashes.
 
+#[cfg(feature = "fail-points")]
+mod crash;
 mod restart;
 mod support;
 mod write_path;
