@@ -35,6 +35,17 @@ pub fn stop_the_process(reason: &str) -> ! {
     std::process::abort()
 }
 
+/// Held by a thread whose death would leave others waiting for ever: a panic there stops the process.
+pub struct StopOnPanic(pub &'static str);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            stop_the_process(&format!("panic in {}", self.0));
+        }
+    }
+}
+
 /// Passes a fail point that can only abort.
 #[inline]
 pub fn point(name: &'static str) {

@@ -12,12 +12,17 @@ use super::{
 };
 use crate::{
     command::Table,
+    fail,
     replica::Replica,
     session::{LogStatus, Stats},
     store::Store,
 };
 use bytes::Bytes;
-use std::{path::PathBuf, sync::Arc, thread::JoinHandle};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What a log is started with.
@@ -55,6 +60,7 @@ impl LogHandle {
         let LogOptions { data_directory, node_id, store, table, status, stats, segments, log_retain_bytes } =
             options;
         let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
+        check_fit(&data_directory, &log, &store)?;
         let snapshots = Arc::new(Snapshots::open(&data_directory.join("snapshot"), Arc::clone(&store))?);
         let progress = Arc::new(Progress::new(Arc::clone(&status)));
         let queue = Arc::new(Queue::new());
@@ -85,6 +91,7 @@ impl LogHandle {
         std::thread::Builder::new()
             .name("raft".into())
             .spawn(move || {
+                let _guard = fail::StopOnPanic("the raft thread");
                 raft_thread.run(&started);
                 let _ = ending.send(true);
             })
@@ -132,6 +139,28 @@ impl LogHandle {
         // An error means that the thread is gone, which is what we wait for.
         let _ = ended.wait_for(|ended| *ended).await;
     }
+}
+
+/// Refuses a log and a store that are not of one history: entries between them would be skipped without a word.
+fn check_fit(directory: &Path, log: &SegmentLog, store: &Store) -> Result<(), LogError> {
+    let (purged, last) = log.state();
+    let applied = store.applied();
+    // A snapshot may be installed a moment before the log is purged up to it, but never into a log without a vote.
+    if applied.is_some() && last.is_none() && log.vote().is_none() {
+        let detail = "the log is new, but the store has applied entries: the log directory was lost";
+        return Err(LogError::damaged(&directory.join("log"), 0, detail));
+    }
+    if let Some(purged) = purged
+        && applied.is_none_or(|applied| applied.index < purged.index)
+    {
+        let detail = format!(
+            "the store stands at entry {}, but the log begins after entry {}: the store was lost or is an old copy",
+            applied.map_or(0, |applied| applied.index),
+            purged.index
+        );
+        return Err(LogError::damaged(&directory.join("store"), 0, detail));
+    }
+    Ok(())
 }
 
 /// What runs on the raft thread.

@@ -74,6 +74,8 @@ impl Applier {
 
     /// Applies and answers entries on the calling thread. A store that fails stops the process.
     pub(super) fn entries(&self, entries: Vec<Work>) {
+        // A handler's panic is an error reply; one that gets here has left a batch half done.
+        let _guard = fail::StopOnPanic("apply");
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() {
             or_stop(self.batch(&mut entries));

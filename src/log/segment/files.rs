@@ -40,6 +40,7 @@ impl Files {
         let thread = std::thread::Builder::new()
             .name("log-files".into())
             .spawn(move || {
+                let _guard = fail::StopOnPanic("the log-files thread");
                 for job in todo {
                     match job {
                         Job::Prepare { serial } => {

@@ -65,6 +65,7 @@ enum Change {
 impl Writer {
     /// Works until `Task::Stop` or until nobody can send any more.
     pub(super) fn run(mut self, tasks: &Receiver<Task>) {
+        let _guard = fail::StopOnPanic("the log-writer thread");
         while let Ok(task) = tasks.recv() {
             let mut next = Some(task);
             while let Some(task) = next.take() {

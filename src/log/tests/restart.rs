@@ -1,6 +1,6 @@
 //! What was acknowledged is there after a restart, whatever had reached the store's files.
 
-use super::support::{TestNode, eventually};
+use super::support::{TestNode, eventually, small_segments};
 use std::{fs, path::Path, sync::atomic::Ordering};
 
 /// A copy of the files as they are now: what `kill -9` would leave.
@@ -31,8 +31,8 @@ async fn a_crash_before_any_flush_loses_nothing() {
     }
     node.outcomes(300).await;
     assert_eq!(node.store.flushed().unwrap(), None, "this test is about data that is only in the log");
-    let crashed = copy_of(home.path());
-    let sum = node.store.checksum().unwrap();
+    let (crashed, without_store) = (copy_of(home.path()), copy_of(home.path()));
+    fs::remove_dir_all(without_store.path().join("store")).unwrap();
     let applied = node.store.applied().unwrap();
     node.stop().await;
 
@@ -40,15 +40,29 @@ async fn a_crash_before_any_flush_loses_nothing() {
     assert!(again.store.applied().unwrap() > applied, "a new term begins with an entry");
     let counts: Vec<i64> = (0..7).map(|n| again.count_of(format!("key:{n}").as_bytes()).unwrap()).collect();
     assert_eq!(counts, [43, 43, 43, 43, 43, 43, 42]);
+    // The same entries give the same state, whatever of it was in files.
+    let replayed = TestNode::start(without_store.path()).await;
+    assert_eq!(replayed.store.applied(), again.store.applied());
+    assert_eq!(replayed.store.checksum().unwrap(), again.store.checksum().unwrap());
     again.stop().await;
-
-    // The same entries give the same state: replay into an empty store up to the same place.
-    let replayed = copy_of(crashed.path());
-    fs::remove_dir_all(replayed.path().join("store")).unwrap();
-    let replayed = TestNode::start(replayed.path()).await;
-    assert!(replayed.store.applied().unwrap() > applied);
-    assert_ne!(sum, 0);
     replayed.stop().await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_lost_log_or_store_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let node = TestNode::start_with(home.path(), small_segments(), 16 << 10).await;
+    let filler = vec![b'x'; 2000];
+    while node.log.status().purged_index.load(Ordering::Relaxed) == 0 {
+        node.call(&[b"ADD", &filler]).await;
+    }
+    node.stop().await;
+    for (lost, expect) in [("log", "the log directory was lost"), ("store", "the store was lost")] {
+        let copy = copy_of(home.path());
+        fs::remove_dir_all(copy.path().join(lost)).unwrap();
+        let error = TestNode::try_start(copy.path(), small_segments(), 0).err().unwrap().to_string();
+        assert!(error.contains(expect), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -3,7 +3,9 @@
 use crate::{
     command::{Args, Command, Flags, KeyRange, Run, Table},
     error::Result,
-    log::{DataDirectory, LogHandle, LogOptions, Mailbox, Outcome, Ticket, segment::SegmentOptions},
+    log::{
+        DataDirectory, LogError, LogHandle, LogOptions, Mailbox, Outcome, Ticket, segment::SegmentOptions,
+    },
     replica::ProposalBuilder,
     resp::Reply,
     session::{LogStatus, Stats},
@@ -75,10 +77,20 @@ impl TestNode {
     }
 
     pub(super) async fn start_with(path: &Path, segments: SegmentOptions, log_retain_bytes: u64) -> TestNode {
-        let directory = DataDirectory::open(path, "test").unwrap();
+        let node = Self::try_start(path, segments, log_retain_bytes).unwrap();
+        within(10, node.log.wait_ready()).await;
+        node
+    }
+
+    pub(super) fn try_start(
+        path: &Path,
+        segments: SegmentOptions,
+        log_retain_bytes: u64,
+    ) -> std::result::Result<TestNode, LogError> {
+        let directory = DataDirectory::open(path, "test")?;
         let options =
             StoreOptions { block_cache_bytes: 8 << 20, hot_cache_bytes: 1 << 20, ..Default::default() };
-        let store = Arc::new(Store::open(&path.join("store"), options).unwrap());
+        let store = Arc::new(Store::open(&path.join("store"), options)?);
         let stats = Arc::new(Stats::default());
         let log = LogHandle::start(LogOptions {
             data_directory: path.to_path_buf(),
@@ -89,10 +101,8 @@ impl TestNode {
             stats: Arc::clone(&stats),
             segments,
             log_retain_bytes,
-        })
-        .unwrap();
-        within(10, log.wait_ready()).await;
-        TestNode { store, log, stats, mailbox: Mailbox::new(), _directory: directory }
+        })?;
+        Ok(TestNode { store, log, stats, mailbox: Mailbox::new(), _directory: directory })
     }
 
     pub(super) fn submit(&self, id: u64, words: &[&[u8]]) {
