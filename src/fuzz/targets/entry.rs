@@ -1,0 +1,61 @@
+//! Log entries: damaged bytes are an error, never a panic; what can be read is the same after it was written again.
+
+use flotilla::replica::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder};
+use flotilla::store::Condition;
+
+type Call = (u32, Vec<Vec<u8>>);
+
+#[derive(Debug, PartialEq)]
+enum Read {
+    Commands(Vec<Call>),
+    Transaction(Vec<Condition>, Vec<Call>),
+    Sweep(u32),
+}
+
+pub fn run(data: &[u8]) {
+    let Ok((at, seed, proposals)) = read(data) else { return };
+    let mut batch = BatchBuilder::with_capacity(data.len());
+    for proposal in &proposals {
+        batch.push(&write(proposal));
+    }
+    let again = read(&batch.finish(at, seed)).expect("what was written can be read");
+    assert_eq!(again, (at, seed, proposals));
+}
+
+fn read(data: &[u8]) -> Result<(u64, u64, Vec<Read>), EntryError> {
+    let mut batch = Batch::decode(data)?;
+    let (at, seed, mut proposals) = (batch.at, batch.seed, Vec::new());
+    while let Some(proposal) = batch.next_proposal()? {
+        proposals.push(match proposal {
+            Proposal::Commands(mut found) => Read::Commands(calls(|| found.next_call())?),
+            Proposal::Transaction { conditions, calls: mut found } => {
+                Read::Transaction(conditions, calls(|| found.next_call())?)
+            }
+            Proposal::Sweep { keys_max } => Read::Sweep(keys_max),
+        });
+    }
+    Ok((at, seed, proposals))
+}
+
+fn calls<'a>(
+    mut next: impl FnMut() -> Result<Option<CallRef<'a>>, EntryError>,
+) -> Result<Vec<Call>, EntryError> {
+    let mut found = Vec::new();
+    while let Some(call) = next()? {
+        found.push((call.db, call.argv.iter().map(|word| word.to_vec()).collect()));
+    }
+    Ok(found)
+}
+
+fn write(proposal: &Read) -> Vec<u8> {
+    let (mut builder, calls) = match proposal {
+        Read::Commands(calls) => (ProposalBuilder::commands(), calls),
+        Read::Transaction(conditions, calls) => (ProposalBuilder::transaction(conditions), calls),
+        Read::Sweep(keys_max) => return ProposalBuilder::sweep(*keys_max).to_vec(),
+    };
+    for (db, argv) in calls {
+        let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+        builder.push(*db, &words);
+    }
+    builder.finish().to_vec()
+}
