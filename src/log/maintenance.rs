@@ -54,13 +54,13 @@ impl Maintenance {
         for tick in 0_u64.. {
             interval.tick().await;
             self.sweep().await;
-            if tick % PURGE_TICKS == 0 {
+            if tick.is_multiple_of(PURGE_TICKS) {
                 self.progress.status.log_bytes.store(raft.log_bytes(), Ordering::Relaxed);
                 if let Err(error) = raft.purge(self.log_retain_bytes).await {
                     tracing::error!(%error, "cannot purge the log");
                 }
             }
-            if tick % COLLECT_TICKS == 0 {
+            if tick.is_multiple_of(COLLECT_TICKS) {
                 self.collect().await;
             }
         }

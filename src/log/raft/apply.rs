@@ -32,11 +32,15 @@ pub(super) enum Job {
     Install { directory: PathBuf, done: oneshot::Sender<()> },
 }
 
-/// Starts the thread; it ends when the sender and its clones are gone.
-pub(super) fn start(
-    replica: Replica,
-    progress: Arc<Progress>,
-) -> io::Result<(Sender<Job>, Arc<Mutex<Applier>>, JoinHandle<()>)> {
+/// The applier and the way to its thread, which ends when `jobs` and its clones are gone.
+pub(super) struct Running {
+    pub(super) jobs: Sender<Job>,
+    pub(super) applier: Arc<Mutex<Applier>>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+/// Starts the thread.
+pub(super) fn start(replica: Replica, progress: Arc<Progress>) -> io::Result<Running> {
     let (jobs, todo) = bounded(JOBS_MAX);
     let applier = Applier { replica, progress, outbox: Arc::new(Mutex::new(Outbox::default())) };
     let applier = Arc::new(Mutex::new(applier));
@@ -46,7 +50,7 @@ pub(super) fn start(
             shared.lock().run(job);
         }
     })?;
-    Ok((jobs, applier, thread))
+    Ok(Running { jobs, applier, thread })
 }
 
 pub(super) struct Applier {

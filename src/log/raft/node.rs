@@ -66,7 +66,8 @@ impl RaftNode {
         if let Some(applied) = store.applied() {
             progress.applied(applied);
         }
-        let (jobs, applier, thread) = apply::start(replica, Arc::clone(&progress)).map_err(failed)?;
+        let apply::Running { jobs, applier, thread } =
+            apply::start(replica, Arc::clone(&progress)).map_err(failed)?;
         let state_machine = StateMachine { store, snapshots, jobs, applier, progress: Arc::clone(&progress) };
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
         let config = Arc::new(config().validate().map_err(failed)?);

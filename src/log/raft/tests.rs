@@ -35,7 +35,7 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
         let status = Arc::new(LogStatus::default());
         let progress = Arc::new(Progress::new(Arc::clone(&status)));
         let replica = Replica::new(Arc::clone(&store), &NO_COMMANDS);
-        let (jobs, applier, _) = apply::start(replica, Arc::clone(&progress)).unwrap();
+        let apply::Running { jobs, applier, .. } = apply::start(replica, Arc::clone(&progress)).unwrap();
         let state_machine = StateMachine { store, snapshots: Arc::new(snapshots), jobs, applier, progress };
         Ok((home, LogStore::new(log, status), state_machine))
     }
