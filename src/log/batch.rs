@@ -7,7 +7,12 @@ use super::{
     queue::{Queue, Refused},
     raft::{RaftNode, Verdict},
 };
-use crate::{limits::ENTRY_BYTES_TARGET, replica::BatchBuilder, resp::ErrorReply, time::now_ms};
+use crate::{
+    limits::{ENTRIES_IN_FLIGHT_MAX, ENTRY_BYTES_TARGET},
+    replica::BatchBuilder,
+    resp::ErrorReply,
+    time::now_ms,
+};
 use bytes::Bytes;
 use std::{
     hash::{BuildHasher, RandomState},
@@ -45,11 +50,11 @@ impl Batcher {
                 self.propose(raft).await;
             } else {
                 // Stays marked awake, so that submitters do not ring in vain.
-                self.progress.wait_for_capacity().await;
+                self.progress.wait_for_landing(ENTRIES_IN_FLIGHT_MAX).await;
             }
         }
         while self.progress.in_flight() > 0 {
-            self.progress.wait_for_capacity().await;
+            self.progress.wait_for_landing(1).await;
         }
         self.queue.refuse_all(Refused::Stopping);
     }
@@ -120,7 +125,7 @@ impl Flight {
         }
         outbox.deliver();
         self.progress.land();
-        self.progress.ring();
+        self.progress.ring_if_awaited();
     }
 }
 

@@ -20,9 +20,10 @@ use std::{
 use tokio::time::MissedTickBehavior;
 
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
-/// Sweep intervals between two looks at the size of the log, and at dead namespaces.
-const PURGE_TICKS: u64 = 10;
-const COLLECT_TICKS: u64 = 100;
+/// Between two looks at the size of the log.
+const PURGE_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks for the rows of flushed databases.
+const COLLECT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(super) struct Maintenance {
@@ -32,8 +33,6 @@ pub(super) struct Maintenance {
     stats: Arc<Stats>,
     log_retain_bytes: u64,
     mailbox: Arc<Mailbox>,
-    /// `next_namespace` when dead ones were last looked for.
-    collected: u32,
 }
 
 impl Maintenance {
@@ -44,26 +43,38 @@ impl Maintenance {
         stats: Arc<Stats>,
         log_retain_bytes: u64,
     ) -> Self {
-        Maintenance { store, progress, queue, stats, log_retain_bytes, mailbox: Mailbox::new(), collected: 0 }
+        Maintenance { store, progress, queue, stats, log_retain_bytes, mailbox: Mailbox::new() }
     }
 
-    /// Runs until aborted.
-    pub(super) async fn run(mut self, raft: RaftNode) {
-        let mut interval = tokio::time::interval(SWEEP_INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for tick in 0_u64.. {
-            interval.tick().await;
-            self.sweep().await;
-            if tick.is_multiple_of(PURGE_TICKS) {
-                self.progress.status.log_bytes.store(raft.log_bytes(), Ordering::Relaxed);
-                if let Err(error) = raft.purge(self.log_retain_bytes).await {
-                    tracing::error!(%error, "cannot purge the log");
+    /// Runs until aborted. Three loops side by side: expiry does not wait for a compaction or a snapshot.
+    pub(super) async fn run(self, raft: RaftNode) {
+        tokio::join!(
+            async {
+                let mut interval = every(SWEEP_INTERVAL);
+                loop {
+                    interval.tick().await;
+                    self.sweep().await;
+                }
+            },
+            async {
+                let mut interval = every(PURGE_INTERVAL);
+                loop {
+                    interval.tick().await;
+                    self.progress.status.log_bytes.store(raft.log_bytes(), Ordering::Relaxed);
+                    if let Err(error) = raft.purge(self.log_retain_bytes).await {
+                        tracing::error!(%error, "cannot purge the log");
+                    }
+                }
+            },
+            async {
+                let mut interval = every(COLLECT_INTERVAL);
+                let mut collected = 0;
+                loop {
+                    interval.tick().await;
+                    collected = self.collect(collected).await;
                 }
             }
-            if tick.is_multiple_of(COLLECT_TICKS) {
-                self.collect().await;
-            }
-        }
+        );
     }
 
     /// Deletes expired keys until none is due.
@@ -95,22 +106,22 @@ impl Maintenance {
         next.flatten().is_some_and(|expires_at| expires_at <= now_ms())
     }
 
-    /// Lets compaction drop the rows of flushed databases.
-    async fn collect(&mut self) {
+    /// Lets compaction drop the rows of flushed databases, if there are more since `collected` namespaces were handed out;
+    /// returns how many were this time.
+    async fn collect(&self, collected: u32) -> u32 {
         let next_namespace = self.store.published().state().next_namespace;
-        if next_namespace == self.collected {
-            return;
+        if next_namespace == collected {
+            return collected;
         }
-        // Again next time unless the flushed state already knows of all of them.
         let flushed = self.off_thread(|store| {
             let flushed = store.flushed()?;
             store.collect_dead_namespaces()?;
             Ok(flushed)
         });
-        if let Some(flushed) = flushed.await
-            && flushed == self.store.applied()
-        {
-            self.collected = next_namespace;
+        // Again next time unless the flushed state already knew of all of them.
+        match flushed.await {
+            Some(flushed) if flushed == self.store.applied() => next_namespace,
+            _ => collected,
         }
     }
 
@@ -139,4 +150,10 @@ fn deleted(outcome: &Outcome) -> u64 {
         },
         Outcome::NotDone(_) | Outcome::Unknown(_) => 0,
     }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

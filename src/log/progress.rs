@@ -3,7 +3,7 @@
 use crate::{limits::ENTRIES_IN_FLIGHT_MAX, session::LogStatus, store::Position};
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 use tokio::sync::{Notify, watch};
 
@@ -16,7 +16,8 @@ pub struct Progress {
     /// The term of the last applied entry.
     applied_term: AtomicU64,
     in_flight: AtomicUsize,
-    /// Rung when entries have landed; the batcher waits for it.
+    /// Whether the batcher waits for an entry to land, and what wakes it.
+    awaited: AtomicBool,
     capacity: Notify,
     ready: watch::Sender<bool>,
 }
@@ -28,6 +29,7 @@ impl Progress {
             leader_term: AtomicU64::new(0),
             applied_term: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            awaited: AtomicBool::new(false),
             capacity: Notify::new(),
             ready: watch::Sender::new(false),
         }
@@ -75,29 +77,34 @@ impl Progress {
     /// Whether one more entry may be proposed; if so it counts.
     pub(super) fn take_off(&self) -> bool {
         self.in_flight
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| {
                 (n < ENTRIES_IN_FLIGHT_MAX).then_some(n + 1)
             })
             .is_ok()
     }
 
-    /// An entry has got its outcome. Rings nobody: see `ring`.
+    /// An entry has got its outcome. Rings nobody, so that the entries of a chunk ring once: see `ring_if_awaited`.
     pub(super) fn land(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Acquire)
+        self.in_flight.load(Ordering::SeqCst)
     }
 
-    /// Lets the batcher look again. Called on its own thread where that is possible: ringing from another costs a
-    /// system call.
-    pub(super) fn ring(&self) {
-        self.capacity.notify_one();
+    /// Lets the batcher look again, if it waits for an entry to land. From another thread that is a system call.
+    pub(super) fn ring_if_awaited(&self) {
+        if self.awaited.swap(false, Ordering::SeqCst) {
+            self.capacity.notify_one();
+        }
     }
 
-    /// Waits for `ring`.
-    pub(super) async fn wait_for_capacity(&self) {
-        self.capacity.notified().await;
+    /// For the batcher: waits while `entries` or more are in flight. May return early.
+    pub(super) async fn wait_for_landing(&self, entries: usize) {
+        self.awaited.store(true, Ordering::SeqCst);
+        if self.in_flight() >= entries {
+            self.capacity.notified().await;
+        }
+        self.awaited.store(false, Ordering::SeqCst);
     }
 }

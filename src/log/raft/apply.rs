@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use std::{io, path::PathBuf, sync::Arc, thread::JoinHandle};
 use tokio::sync::oneshot;
 
-/// Jobs that may wait; the state machine hands over no more than this before it waits itself.
+/// Jobs handed over and not done, at most; the state machine waits with one more.
 pub(super) const JOBS_MAX: usize = 2;
 
 /// An entry and who waits for it on this node.
@@ -123,6 +123,7 @@ impl Applier {
             responder.send(Response { replies, outbox: Some(Arc::clone(&self.outbox)) });
         }
         self.outbox.lock().deliver();
+        self.progress.ring_if_awaited();
         Ok(())
     }
 

@@ -68,7 +68,7 @@ impl RaftNode {
         }
         let apply::Running { jobs, applier, thread } =
             apply::start(replica, Arc::clone(&progress)).map_err(failed)?;
-        let state_machine = StateMachine { store, snapshots, jobs, applier, progress: Arc::clone(&progress) };
+        let state_machine = StateMachine::new(store, snapshots, jobs, applier);
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
         let config = Arc::new(config().validate().map_err(failed)?);
         let raft = Raft::new(node_id, config, NoNetwork, log_store, state_machine).await.map_err(failed)?;
@@ -104,13 +104,13 @@ impl RaftNode {
             status.leader_id.store(leader, Ordering::Relaxed);
             self.progress.set_leader_term(if leads && leader == node_id { term } else { 0 });
             // What waits for room must be told that nothing will land any more.
-            self.progress.ring();
+            self.progress.ring_if_awaited();
             if metrics.changed().await.is_err() {
                 break;
             }
         }
         self.progress.set_leader_term(0);
-        self.progress.ring();
+        self.progress.ring_if_awaited();
         if let Err(fatal) = &state.borrow_watched().running_state
             && !matches!(fatal, openraft::errors::Fatal::Stopped)
         {

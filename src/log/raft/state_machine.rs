@@ -7,7 +7,7 @@ use super::{
     snapshots::Snapshots,
     types::{RaftLogId, RaftSnapshot, RaftSnapshotMeta, RaftStoredMembership, SnapshotFiles, log_id},
 };
-use crate::{log::progress::Progress, store::Store};
+use crate::store::Store;
 use crossbeam::channel::Sender;
 use futures::{Stream, TryStreamExt};
 use openraft::{
@@ -29,18 +29,47 @@ const INLINE_BYTES_MAX: usize = 32 << 10;
 
 /// See the module.
 pub struct StateMachine {
-    pub(super) store: Arc<Store>,
-    pub(super) snapshots: Arc<Snapshots>,
-    pub(super) jobs: Sender<Job>,
-    pub(super) applier: Arc<Mutex<Applier>>,
-    pub(super) progress: Arc<Progress>,
+    store: Arc<Store>,
+    snapshots: Arc<Snapshots>,
+    jobs: Sender<Job>,
+    applier: Arc<Mutex<Applier>>,
+    /// Jobs on the apply thread, oldest first.
+    outstanding: VecDeque<oneshot::Receiver<()>>,
 }
 
 impl StateMachine {
-    fn hand_over(&self, make: impl FnOnce(oneshot::Sender<()>) -> Job) -> io::Result<oneshot::Receiver<()>> {
+    pub(super) fn new(
+        store: Arc<Store>,
+        snapshots: Arc<Snapshots>,
+        jobs: Sender<Job>,
+        applier: Arc<Mutex<Applier>>,
+    ) -> Self {
+        StateMachine { store, snapshots, jobs, applier, outstanding: VecDeque::with_capacity(JOBS_MAX) }
+    }
+
+    fn hand_over(&mut self, make: impl FnOnce(oneshot::Sender<()>) -> Job) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
+        // There is room: no more than JOBS_MAX are outstanding.
         self.jobs.send(make(done)).map_err(|_| ended())?;
-        Ok(wait)
+        self.outstanding.push_back(wait);
+        Ok(())
+    }
+
+    /// Waits until no more than `left` jobs are outstanding.
+    async fn settle(&mut self, left: usize) -> io::Result<()> {
+        while self.outstanding.len() > left {
+            if let Some(wait) = self.outstanding.pop_front() {
+                wait.await.map_err(|_| ended())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets jobs that are done.
+    fn look(&mut self) {
+        while self.outstanding.front_mut().is_some_and(|wait| wait.try_recv().is_ok()) {
+            self.outstanding.pop_front();
+        }
     }
 }
 
@@ -53,34 +82,28 @@ impl RaftStateMachine<Types> for StateMachine {
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> io::Result<(Option<RaftLogId>, RaftStoredMembership)> {
+        self.settle(0).await?;
         let bytes = self.store.membership().map_err(io::Error::other)?;
         let membership = membership::decode_stored(bytes.as_deref()).map_err(io::Error::other)?;
         Ok((self.store.applied().map(log_id), membership))
     }
 
-    /// Returns when all entries are applied and answered; while a large chunk is applied the next one is read.
+    /// Applies a small chunk at once. Larger ones are handed to the apply thread without waiting for it, so that it goes
+    /// from one to the next without a pause. openraft then takes for applied what soon will be. It may: it answers nobody
+    /// by it, entries are applied in the order of this call, and whatever asks the state machine settles first.
     async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
     where
         S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
     {
-        let mut waits = VecDeque::with_capacity(JOBS_MAX);
         loop {
-            let (chunk, bytes, more) = next_chunk(&mut entries).await?;
-            if !more && waits.is_empty() && bytes <= INLINE_BYTES_MAX {
-                // Free: nothing of ours is on the apply thread.
-                self.applier.lock().entries(chunk);
-                self.progress.ring();
-                return Ok(());
-            }
-            if !chunk.is_empty() {
-                waits.push_back(self.hand_over(|done| Job::Entries { entries: chunk, done })?);
-            }
-            while !waits.is_empty() && (!more || waits.len() >= JOBS_MAX) {
-                if let Some(wait) = waits.pop_front() {
-                    wait.await.map_err(|_| ended())?;
-                    // Here, not on the apply thread: this wakes a task of this very runtime.
-                    self.progress.ring();
-                }
+            let (entries, bytes, more) = next_chunk(&mut entries).await?;
+            self.look();
+            if self.outstanding.is_empty() && bytes <= INLINE_BYTES_MAX {
+                // Free: nothing is on the apply thread.
+                self.applier.lock().entries(entries);
+            } else {
+                self.settle(JOBS_MAX - 1).await?;
+                self.hand_over(|done| Job::Entries { entries, done })?;
             }
             if !more {
                 return Ok(());
@@ -89,12 +112,16 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        // An error means that the apply thread is gone; then the next call will say so.
+        let _ = self.settle(0).await;
         SnapshotBuilder { snapshots: Arc::clone(&self.snapshots) }
     }
 
     async fn install_snapshot(&mut self, meta: &RaftSnapshotMeta, snapshot: SnapshotFiles) -> io::Result<()> {
         let directory: PathBuf = snapshot.directory;
-        self.hand_over(|done| Job::Install { directory, done })?.await.map_err(|_| ended())?;
+        self.settle(0).await?;
+        self.hand_over(|done| Job::Install { directory, done })?;
+        self.settle(0).await?;
         if self.store.applied().map(log_id) != meta.last_log_id {
             return Err(io::Error::other("the installed snapshot is not the one it was said to be"));
         }
