@@ -58,7 +58,8 @@ pub fn add(a: &BigDecimal, b: &BigDecimal) -> Result<String, DecimalError> {
     let sum = (a + b).with_scale_round(PLACES, RoundingMode::HalfEven);
     let text = sum.to_plain_string();
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    if text.len() > TEXT_BYTES_MAX {
+    // What is stored must be readable again.
+    if parse(text.as_bytes()).is_err() {
         return Err(DecimalError::NotFinite);
     }
     Ok(if text == "-0" { "0".to_owned() } else { text.to_owned() })
