@@ -1,7 +1,7 @@
 //! Ordered scans of one column family, with the uncommitted writes of a batch laid over it.
 
 use super::engine::{EngineIterator, read_error};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use bytes::Bytes;
 use rocksdb::ReadOptions;
 use std::{collections::BTreeMap, ops::ControlFlow};
@@ -65,7 +65,7 @@ pub(super) fn merged(
             iterator.next();
         }
     }
-    iterator.status().map_err(read_error).map_err(Error::from)
+    iterator.status().map_err(read_error)
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn get(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
     let words = args.rest();
-    if words.len() % 2 != 0 {
+    if !words.len().is_multiple_of(2) {
         return Err(ErrorReply::syntax().into());
     }
     let mut pairs = Vec::with_capacity(words.len() / 2);

@@ -56,7 +56,7 @@ fn dbsize(view: &View<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 
 fn mode(args: &mut Args<'_>) -> Result<()> {
     // Both take constant time, so the modes do not differ.
-    if !args.is_empty() && !(args.take("ASYNC") || args.take("SYNC")) {
+    if !(args.is_empty() || args.take("ASYNC") || args.take("SYNC")) {
         return Err(ErrorReply::syntax().into());
     }
     args.finish()

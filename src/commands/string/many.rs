@@ -103,7 +103,7 @@ fn msetnx(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn msetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let count = args.next_word().ok().and_then(|word| parse_i64(word)).and_then(|n| usize::try_from(n).ok());
+    let count = args.next_word().ok().and_then(parse_i64).and_then(|n| usize::try_from(n).ok());
     let count = count.filter(|n| *n > 0).ok_or_else(|| ErrorReply::err("invalid numkeys value"))?;
     if args.remaining() / 2 < count {
         return Err(ErrorReply::wrong_arity("msetex").into());
@@ -143,7 +143,7 @@ fn msetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn pairs<'a>(args: &mut Args<'a>, command: &str) -> Result<Vec<(&'a [u8], &'a [u8])>> {
-    if args.remaining() % 2 != 0 {
+    if !args.remaining().is_multiple_of(2) {
         return Err(ErrorReply::wrong_arity(command).into());
     }
     let mut pairs = Vec::with_capacity(args.remaining() / 2);
