@@ -35,7 +35,13 @@ impl Program {
     /// `FLOTILLA_BIN`, or the debug build of this workspace. A path that ends in `redis-server` is the reference,
     /// which is how the test code itself is tried.
     pub fn product() -> Program {
-        let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/flotilla");
+        // Test binaries lie in <target>/<profile>/deps, wherever CARGO_TARGET_DIR has put that.
+        let built = || {
+            let beside =
+                env::current_exe().ok().and_then(|test| Some(test.parent()?.parent()?.join("flotilla")));
+            let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/flotilla");
+            beside.filter(|path| path.exists()).unwrap_or_else(default)
+        };
         let path = env::var_os("FLOTILLA_BIN").map_or_else(built, PathBuf::from);
         let is_reference = path.file_name().is_some_and(|name| name == "redis-server");
         Program { kind: if is_reference { Kind::Reference } else { Kind::Product }, path }
