@@ -1,7 +1,7 @@
 //! Where the scripts lie, and which commands they cover.
 //!
 //! A script covers the command its file is named after (`get.test`; `client-kill.test` is `client|kill`) and
-//! those of its `# covers:` line. [`issues`] says whether it really sends a command it claims.
+//! those of its `# covers:` line. `tests/coverage.rs` proves that it really sends a command it claims.
 
 use std::collections::BTreeSet;
 use std::fs;
