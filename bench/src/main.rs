@@ -64,7 +64,7 @@ struct Arguments {
     /// About two minutes: SET and GET, 64 bytes, 200,000 keys, two rounds
     #[arg(long)]
     quick: bool,
-    /// Write bench/results/<date>-NAME.md
+    /// Write bench/results/DATE-NAME.md
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bench")]
     save: Option<String>,
 }
