@@ -149,9 +149,9 @@ pub static PARAMETERS: &[Parameter] = &[
     row(
         "memtable-bytes",
         Kind::Bytes { min: 1 << 20, max: 1 << 30 },
-        "16mb",
+        "4mb",
         Change::Start,
-        "One memtable; up to four in all.",
+        "One memtable; up to eight in all.",
     ),
     row(
         "log-retain-bytes",

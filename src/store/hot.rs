@@ -5,6 +5,7 @@
 //! before the new state is published. A reader fills a miss through a guard taken *before* it checked that no batch was
 //! in progress and nothing newer than its view was published; an apply that comes later finds the guard and voids it.
 
+use super::{keys::StorageKey, row::Header};
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache, sync::DefaultLifecycle, sync::GuardResult};
 use std::{
@@ -12,26 +13,34 @@ use std::{
     time::Duration,
 };
 
-/// Bytes that a cached record costs beyond its key and value: map slot, list links, allocation headers.
-const RECORD_OVERHEAD_BYTES: u64 = 96;
+/// Bytes that a cached record costs beyond its value: map slot, list links, key and record handle in place, allocation
+/// header.
+const RECORD_OVERHEAD_BYTES: u64 = 144;
 
-type Key = Vec<u8>;
-type Shards = Cache<Key, Bytes, ByBytes, foldhash::fast::RandomState>;
+type Shards = Cache<StorageKey, Cached, ByBytes, foldhash::fast::RandomState>;
 type Guard<'a> = quick_cache::sync::PlaceholderGuard<
     'a,
-    Key,
-    Bytes,
+    StorageKey,
+    Cached,
     ByBytes,
     foldhash::fast::RandomState,
-    DefaultLifecycle<Key, Bytes>,
+    DefaultLifecycle<StorageKey, Cached>,
 >;
+
+/// A record, and beside it what apply asks of every key it overwrites, so that it need not touch the record.
+#[derive(Debug, Clone)]
+struct Cached {
+    expires_at: u64,
+    record: Bytes,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct ByBytes;
 
-impl Weighter<Key, Bytes> for ByBytes {
-    fn weight(&self, key: &Key, value: &Bytes) -> u64 {
-        (key.len() as u64).saturating_add(value.len() as u64).saturating_add(RECORD_OVERHEAD_BYTES)
+impl Weighter<StorageKey, Cached> for ByBytes {
+    fn weight(&self, key: &StorageKey, value: &Cached) -> u64 {
+        let key_bytes = if key.spilled() { key.len() as u64 } else { 0 };
+        key_bytes.saturating_add(value.record.len() as u64).saturating_add(RECORD_OVERHEAD_BYTES)
     }
 }
 
@@ -56,7 +65,10 @@ impl Fill<'_> {
     /// Installs the record unless a batch has touched the key since the guard was taken.
     pub(super) fn install(self, record: &Bytes) {
         // Own allocation: a record cut from a larger buffer must not keep that buffer alive.
-        let _ = self.0.insert(Bytes::copy_from_slice(record));
+        if let Ok(header) = Header::decode(record) {
+            let record = Bytes::copy_from_slice(record);
+            let _ = self.0.insert(Cached { expires_at: header.expires_at, record });
+        }
     }
 }
 
@@ -71,18 +83,29 @@ impl Hot {
 
     /// Looks a record up without preparing to fill.
     pub(super) fn get(&self, key: &[u8]) -> Option<Bytes> {
-        self.cache.as_ref()?.get(key)
+        Some(self.cache.as_ref()?.get(key)?.record)
+    }
+
+    /// When a cached record expires (0 = never), without touching the record itself: it may be a cache miss away.
+    pub(super) fn expires_at(&self, key: &StorageKey) -> Option<u64> {
+        let mut found = None;
+        // The one call that shows a value in place; it removes nothing.
+        let _ = self.cache.as_ref()?.remove_if(key, |cached| {
+            found = Some(cached.expires_at);
+            false
+        });
+        found
     }
 
     /// Looks a record up; a miss gives the right to fill it.
-    pub(super) fn get_or_fill(&self, key: &[u8]) -> Lookedup<'_> {
+    pub(super) fn get_or_fill(&self, key: &StorageKey) -> Lookedup<'_> {
         let Some(cache) = &self.cache else {
             return Lookedup::Miss(None);
         };
         match cache.get_value_or_guard(key, Some(Duration::ZERO)) {
-            GuardResult::Value(record) => {
+            GuardResult::Value(cached) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
-                Lookedup::Hit(record)
+                Lookedup::Hit(cached.record)
             }
             GuardResult::Guard(guard) => {
                 self.misses.fetch_add(1, Ordering::Relaxed);
@@ -93,13 +116,13 @@ impl Hot {
     }
 
     /// Apply wrote this record.
-    pub(super) fn put(&self, key: Box<[u8]>, record: Bytes) {
-        if let Some(cache) = &self.cache {
-            if record.len() > crate::limits::HOT_RECORD_BYTES_MAX {
-                cache.remove(&key[..]);
-            } else {
-                cache.insert(key.into_vec(), record);
+    pub(super) fn put(&self, key: StorageKey, record: Bytes) {
+        let Some(cache) = &self.cache else { return };
+        match Header::decode(&record) {
+            Ok(header) if record.len() <= crate::limits::HOT_RECORD_BYTES_MAX => {
+                cache.insert(key, Cached { expires_at: header.expires_at, record });
             }
+            _ => drop(cache.remove(&key)),
         }
     }
 

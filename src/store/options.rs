@@ -9,6 +9,11 @@ use rocksdb::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
+/// Memtables of one column family that may exist: one being written, the others waiting to be flushed.
+const MEMTABLES_MAX: usize = 8;
+/// The size of the first level below level 0.
+const LEVEL_BASE_BYTES: usize = 64 << 20;
+
 /// What an operator may choose about the store.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -16,7 +21,7 @@ pub struct StoreOptions {
     pub block_cache_bytes: usize,
     /// Decoded hot records, bytes.
     pub hot_cache_bytes: usize,
-    /// One memtable, bytes; up to four exist at a time per column family.
+    /// One memtable, bytes; up to eight exist at a time per column family.
     pub memtable_bytes: usize,
     /// Files RocksDB may keep open; -1 = no limit.
     pub open_files_max: i32,
@@ -27,7 +32,7 @@ impl Default for StoreOptions {
         StoreOptions {
             block_cache_bytes: 256 << 20,
             hot_cache_bytes: 256 << 20,
-            memtable_bytes: 16 << 20,
+            memtable_bytes: 4 << 20,
             open_files_max: 4096,
         }
     }
@@ -59,7 +64,7 @@ pub(super) fn database(options: &StoreOptions) -> Options {
     out.set_allow_concurrent_memtable_write(false);
     out.set_paranoid_checks(true);
     // All memtables of all column families together.
-    out.set_db_write_buffer_size(options.memtable_bytes.saturating_mul(4));
+    out.set_db_write_buffer_size(options.memtable_bytes.saturating_mul(MEMTABLES_MAX));
     out
 }
 
@@ -106,7 +111,7 @@ fn family(options: &StoreOptions, cache: &Cache) -> Options {
     let mut out = Options::default();
     out.set_block_based_table_factory(&table);
     out.set_write_buffer_size(options.memtable_bytes);
-    out.set_max_write_buffer_number(4);
+    out.set_max_write_buffer_number(MEMTABLES_MAX as i32);
     out.set_compression_per_level(&[
         DBCompressionType::None,
         DBCompressionType::Lz4,
@@ -119,7 +124,13 @@ fn family(options: &StoreOptions, cache: &Cache) -> Options {
     out.set_memtable_prefix_bloom_ratio(0.05);
     out.set_memtable_whole_key_filtering(true);
     out.set_level_compaction_dynamic_level_bytes(true);
-    out.set_max_bytes_for_level_base(64 << 20);
+    // A memtable is small so that its skiplist stays in the processor's cache; level 0 is merged into the next level only
+    // when it has grown to that level's size, so small files do not mean more compaction.
+    let level_0_files = (LEVEL_BASE_BYTES / options.memtable_bytes.max(1)).clamp(4, 16) as i32;
+    out.set_level_zero_file_num_compaction_trigger(level_0_files);
+    out.set_level_zero_slowdown_writes_trigger(level_0_files.saturating_mul(2));
+    out.set_level_zero_stop_writes_trigger(level_0_files.saturating_mul(3));
+    out.set_max_bytes_for_level_base(LEVEL_BASE_BYTES as u64);
     out.set_target_file_size_base(32 << 20);
     out
 }

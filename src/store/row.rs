@@ -118,11 +118,6 @@ impl Header {
         let revision = Place::from_bytes(rest)?;
         Ok(Header { kind, encoding, expires_at: u64::from_be_bytes(*expires_at), revision })
     }
-
-    /// Whether the key is gone at time `now` (ms).
-    pub(super) fn expired(&self, now: u64) -> bool {
-        self.expires_at != 0 && self.expires_at <= now
-    }
 }
 
 #[cfg(test)]

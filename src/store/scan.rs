@@ -1,13 +1,16 @@
 //! Ordered scans of one column family, with the uncommitted writes of a batch laid over it.
 
-use super::engine::{EngineIterator, read_error};
+use super::{
+    engine::{EngineIterator, read_error},
+    keys::StorageKey,
+};
 use crate::error::Result;
 use bytes::Bytes;
 use rocksdb::ReadOptions;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 /// Uncommitted writes in key order; `None` = deleted.
-pub(super) type Overlay = BTreeMap<Box<[u8]>, Option<Bytes>>;
+pub(super) type Overlay = BTreeMap<StorageKey, Option<Bytes>>;
 
 /// Restricts an iterator to keys that start with `prefix`.
 pub(super) fn bound_to_prefix(options: &mut ReadOptions, prefix: &[u8]) {

@@ -44,7 +44,7 @@ pub struct Txn<'s> {
     base: Arc<Published>,
     state: StateRecord,
     meta: Overlay,
-    expiry: BTreeMap<Box<[u8]>, bool>,
+    expiry: BTreeMap<StorageKey, bool>,
     membership: Option<Vec<u8>>,
     now: u64,
     random: u64,
@@ -220,7 +220,7 @@ impl<'s> Txn<'s> {
         let storage_key = keys::meta(namespace, key);
         let before = self.stored(&storage_key)?;
         let record = Row::encode(row.kind, row.encoding, row.expires_at, self.place, row.body);
-        let old_expiry = before.as_ref().map_or(0, |row| row.expires_at);
+        let old_expiry = before.unwrap_or(0);
         self.count(db, before.is_none(), false, old_expiry, row.expires_at);
         self.move_expiry(namespace, key, old_expiry, row.expires_at);
         self.touch(db, key);
@@ -237,12 +237,12 @@ impl<'s> Txn<'s> {
     pub fn delete_in(&mut self, db: u32, key: &[u8]) -> Result<bool> {
         let namespace = self.state.database(db).namespace;
         let storage_key = keys::meta(namespace, key);
-        let Some(before) = self.stored(&storage_key)? else {
+        let Some(expires_at) = self.stored(&storage_key)? else {
             return Ok(false);
         };
-        self.count(db, false, true, before.expires_at, 0);
-        self.move_expiry(namespace, key, before.expires_at, 0);
-        let live = !before.expired(self.now);
+        self.count(db, false, true, expires_at, 0);
+        self.move_expiry(namespace, key, expires_at, 0);
+        let live = expires_at == 0 || expires_at > self.now;
         if live {
             self.touch(db, key);
         }
@@ -321,16 +321,16 @@ impl<'s> Txn<'s> {
         self.base.engine().get(Family::Meta, storage_key, Tier::Disk)
     }
 
-    /// What is known of a row without its body.
-    fn stored(&self, storage_key: &[u8]) -> Result<Option<Header>> {
+    /// When the stored row expires (0 = never), expired or not; `None` = there is no row.
+    fn stored(&self, storage_key: &StorageKey) -> Result<Option<u64>> {
         if let Some(written) = self.meta.get(storage_key) {
-            return Ok(written.as_deref().map(Header::decode).transpose()?);
+            return Ok(written.as_deref().map(Header::decode).transpose()?.map(|header| header.expires_at));
         }
-        if let Some(record) = self.store.hot.get(storage_key) {
-            return Ok(Some(Header::decode(&record)?));
+        if let Some(expires_at) = self.store.hot.expires_at(storage_key) {
+            return Ok(Some(expires_at));
         }
         let stored = self.base.engine().get(Family::Meta, storage_key, Tier::Disk)?;
-        Ok(stored.as_deref().map(Header::decode).transpose()?)
+        Ok(stored.as_deref().map(Header::decode).transpose()?.map(|header| header.expires_at))
     }
 
     fn count(&mut self, db: u32, created: bool, deleted: bool, old_expiry: u64, new_expiry: u64) {
@@ -365,12 +365,12 @@ impl<'s> Txn<'s> {
     }
 
     fn write_meta(&mut self, storage_key: StorageKey, record: Option<Bytes>) {
-        let before = self.meta.insert(storage_key.as_slice().into(), record);
+        let before = self.meta.insert(storage_key.clone(), record);
         self.undo.meta.push((storage_key, before));
     }
 
     fn write_expiry(&mut self, index_key: StorageKey, present: bool) {
-        let before = self.expiry.insert(index_key.as_slice().into(), present);
+        let before = self.expiry.insert(index_key.clone(), present);
         self.undo.expiry.push((index_key, before));
     }
 
@@ -381,9 +381,9 @@ impl<'s> Txn<'s> {
     }
 }
 
-fn restore<V>(overlay: &mut BTreeMap<Box<[u8]>, V>, key: StorageKey, before: Option<V>) {
+fn restore<V>(overlay: &mut BTreeMap<StorageKey, V>, key: StorageKey, before: Option<V>) {
     match before {
-        Some(value) => drop(overlay.insert(key.as_slice().into(), value)),
-        None => drop(overlay.remove(key.as_slice())),
+        Some(value) => drop(overlay.insert(key, value)),
+        None => drop(overlay.remove(&key)),
     }
 }
