@@ -9,7 +9,7 @@
 //! * [`value`]: one reply as the protocol distinguishes it, and its decoder; no sockets.
 //! * [`script`]: the text format of the corpus; no sockets, so a product can run the same corpus in-process.
 //! * [`corpus`]: where the scripts lie and which commands they cover.
-//! * [`server`], [`connection`], [`run`]: a server process, a client of it, a script against both.
+//! * [`server`], [`ports`], [`connection`], [`run`]: a server process, its ports, a client of it, a script against both.
 //! * [`harness`]: the whole corpus as named tests.
 //!
 //! Never imports the product: what is tested here is what any client can see.
@@ -19,6 +19,7 @@
 pub mod connection;
 pub mod corpus;
 pub mod harness;
+pub mod ports;
 pub mod run;
 pub mod script;
 pub mod server;

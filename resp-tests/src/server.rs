@@ -1,20 +1,26 @@
 //! A server process of its own for a test: free ports, a temporary directory, killed when dropped.
+//!
+//! A server can be stopped and started again: same ports, same data.
 
 use std::env;
 use std::fs::{self, File};
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::connection::{Connection, Received};
+use crate::ports::free_port;
 use crate::value::Value;
 
 const START_SECONDS_MAX: u64 = 30;
+const STOP_SECONDS_MAX: u64 = 30;
+/// Somebody else may listen on a port between the moment it was found free and the moment the server binds it.
+const START_ATTEMPTS_MAX: u32 = 4;
 
 /// Which program is under test; they differ in their arguments only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +61,14 @@ impl Program {
         is_recorded_one.then_some(Program { kind: Kind::Reference, path })
     }
 
-    fn command(&self, port: u16, directory: &Path) -> io::Result<Command> {
+    fn command(&self, ports: Ports, directory: &Path) -> Command {
         let mut command = Command::new(&self.path);
-        command.args(["--port", &port.to_string()]);
+        command.args(["--port", &ports.clients.to_string()]);
         match self.kind {
             Kind::Product => {
                 command.arg("--data-dir").arg(directory);
-                command.args(["--http-port", &free_port()?.to_string()]);
-                command.args(["--peer-port", &free_port()?.to_string()]);
+                command.args(["--http-port", &ports.http.to_string()]);
+                command.args(["--peer-port", &ports.peers.to_string()]);
             }
             Kind::Reference => {
                 command.arg("--dir").arg(directory);
@@ -70,8 +76,30 @@ impl Program {
                 command.args(["--enable-debug-command", "yes", "--loglevel", "warning"]);
             }
         }
-        Ok(command)
+        command
     }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    clients: u16,
+    http: u16,
+    peers: u16,
+}
+
+impl Ports {
+    fn free() -> io::Result<Ports> {
+        Ok(Ports { clients: free_port()?, http: free_port()?, peers: free_port()? })
+    }
+}
+
+/// How a server is made to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGKILL: the process gets no chance to finish anything.
+    Kill,
+    /// SIGTERM: the process is asked to finish.
+    Terminate,
 }
 
 /// A running server.
@@ -79,32 +107,74 @@ impl Program {
 pub struct Server {
     pub kind: Kind,
     pub port: u16,
+    program: Program,
+    args: Vec<String>,
+    ports: Ports,
     child: Child,
     log: PathBuf,
     // Removed after the process is gone: fields drop after `Drop::drop` has killed it.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Server {
     /// Starts the program and waits until it answers PING (or asks for a password).
     pub fn start(program: &Program, args: &[String]) -> io::Result<Server> {
+        let mut attempt = 1;
+        loop {
+            match Server::start_on(Ports::free()?, program, args) {
+                Err(error) if error.kind() == ErrorKind::AddrInUse && attempt < START_ATTEMPTS_MAX => {
+                    attempt += 1
+                }
+                started => return started,
+            }
+        }
+    }
+
+    fn start_on(ports: Ports, program: &Program, args: &[String]) -> io::Result<Server> {
         let directory = tempfile::tempdir()?;
         let log = directory.path().join("server-output.log");
-        let data = directory.path().join("data");
-        fs::create_dir(&data)?;
-        let port = free_port()?;
-        let output = File::create(&log)?;
-        let child = program
-            .command(port, &data)?
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", program.path.display())))?;
-        let mut server = Server { kind: program.kind, port, child, log, _directory: directory };
+        fs::create_dir(directory.path().join("data"))?;
+        let child = spawn(program, args, ports, directory.path(), &log)?;
+        let mut server = Server {
+            kind: program.kind,
+            port: ports.clients,
+            program: program.clone(),
+            args: args.to_vec(),
+            ports,
+            child,
+            log,
+            directory,
+        };
         server.wait_until_ready()?;
         Ok(server)
+    }
+
+    /// Ends the process and waits until it is gone. Its data stay. A server asked to finish that does not is killed,
+    /// and that is an error.
+    pub fn stop(&mut self, how: Stop) -> io::Result<ExitStatus> {
+        match how {
+            Stop::Kill => self.child.kill()?,
+            Stop::Terminate => kill_process(Pid::from_child(&self.child), Signal::TERM)?,
+        }
+        let deadline = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.child.kill()?;
+        self.child.wait()?;
+        Err(io::Error::new(
+            ErrorKind::TimedOut,
+            format!("{how:?} did not end the server:\n{}", self.log_tail()),
+        ))
+    }
+
+    /// Starts a stopped server again: same arguments, same ports, same data.
+    pub fn start_again(&mut self) -> io::Result<()> {
+        self.child = spawn(&self.program, &self.args, self.ports, self.directory.path(), &self.log)?;
+        self.wait_until_ready()
     }
 
     pub fn connect(&self) -> io::Result<Connection> {
@@ -126,10 +196,9 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
-                return Err(io::Error::other(format!(
-                    "the server ended with {status}:\n{}",
-                    self.log_tail()
-                )));
+                let log = self.log_tail();
+                let kind = if says_port_is_taken(&log) { ErrorKind::AddrInUse } else { ErrorKind::Other };
+                return Err(io::Error::new(kind, format!("the server ended with {status}:\n{log}")));
             }
             let answer = self.connect().and_then(|mut connection| connection.call(&["PING"]));
             match answer {
@@ -139,7 +208,7 @@ impl Server {
             }
         }
         Err(io::Error::new(
-            io::ErrorKind::TimedOut,
+            ErrorKind::TimedOut,
             format!("the server never answered PING:\n{}", self.log_tail()),
         ))
     }
@@ -153,7 +222,26 @@ impl Drop for Server {
     }
 }
 
-/// A port nobody listens on at this moment.
-pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// The output of a server that is started again follows that of its earlier life.
+fn spawn(
+    program: &Program,
+    args: &[String],
+    ports: Ports,
+    directory: &Path,
+    log: &Path,
+) -> io::Result<Child> {
+    let output = File::options().create(true).append(true).open(log)?;
+    program
+        .command(ports, &directory.join("data"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .spawn()
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", program.path.display())))
+}
+
+/// The words of the operating system, and those redis-server adds.
+fn says_port_is_taken(log: &str) -> bool {
+    log.contains("Address already in use") || log.contains("Failed listening on port")
 }
