@@ -7,6 +7,7 @@
 pub mod error;
 pub mod limits;
 pub mod time;
+pub mod value;
 
 pub mod config;
 pub mod resp;

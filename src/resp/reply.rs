@@ -1,6 +1,7 @@
 //! What a handler returns.
 
 use super::ErrorReply;
+use crate::value::Value;
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -24,7 +25,7 @@ pub enum Reply {
     Simple(Cow<'static, str>),
     Error(ErrorReply),
     Int(i64),
-    Bulk(Bytes),
+    Bulk(Value),
     Double(f64),
     Bool(bool),
     /// Decimal digits of any length.
@@ -42,7 +43,7 @@ pub enum Reply {
 impl Reply {
     /// A bulk string by copy.
     pub fn bulk(bytes: impl AsRef<[u8]>) -> Self {
-        Reply::Bulk(Bytes::copy_from_slice(bytes.as_ref()))
+        Reply::Bulk(bytes.as_ref().to_vec().into())
     }
 
     /// A status line.

@@ -123,7 +123,7 @@ impl Connection {
     ) -> Option<Vec<HandlerResult<Reply>>> {
         Stats::add(&self.local.node.stats.blocking_reads, 1);
         let store = Arc::clone(&self.local.node.store);
-        let now = now_ms();
+        let now = self.clock.now_ms();
         let run = move || {
             let published = store.published();
             match hold(&store.blocking_view(&published, 0, now), &watches) {

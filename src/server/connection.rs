@@ -1,12 +1,11 @@
 //! One connection: bytes in, calls, replies, bytes out.
 
-use super::{pending::Pending, thread::Local};
+use super::{clock::Clock, pending::Pending, thread::Local};
 use crate::{
     command::Argv,
     limits,
     resp::{Decoded, Decoder, ErrorReply, Limits, Reply, encode},
     session::{ReplyMode, Session, Stats},
-    time::now_ms,
 };
 use bytes::{Buf, BytesMut};
 use std::{ops::Range, rc::Rc, sync::Arc, sync::atomic::Ordering, time::Duration};
@@ -41,6 +40,7 @@ pub(super) struct Connection {
     pub(super) session: Session,
     pub(super) pending: Pending,
     pub(super) output: BytesMut,
+    pub(super) clock: Clock,
     stream: TcpStream,
     input: BytesMut,
     decoder: Decoder,
@@ -57,6 +57,7 @@ impl Connection {
             session,
             pending: Pending::default(),
             output: BytesMut::with_capacity(READ_BYTES),
+            clock: Clock::start(),
             stream,
             input: BytesMut::with_capacity(READ_BYTES),
             decoder: Decoder::new(),
@@ -93,7 +94,8 @@ impl Connection {
         match read {
             Ok(bytes) if bytes > 0 => {
                 Stats::add(&self.local.node.stats.net_input_bytes, bytes as u64);
-                client.active_ms.store(now_ms(), Ordering::Relaxed);
+                self.clock = Clock::start();
+                client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
                 Ok(())
             }
             _ => Err(Close::Now),
@@ -222,6 +224,7 @@ impl Connection {
             if !writable {
                 return Err(Close::Now);
             }
+            self.clock.tick();
         }
         client.output_bytes.store(0, Ordering::Relaxed);
         if self.output.capacity() > KEEP_BYTES_MAX {

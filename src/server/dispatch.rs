@@ -6,12 +6,8 @@ use crate::{
     error::Error,
     resp::{ErrorReply, Reply},
     session::{Context, PauseMode, Stats},
-    time::now_ms,
 };
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 /// How long a paused client sleeps before it looks at the pause again.
 const PAUSE_POLL: Duration = Duration::from_millis(50);
@@ -63,7 +59,7 @@ impl Connection {
                 _ => Refusal::Error(error),
             }
         })?;
-        self.remember(resolved);
+        self.session.client.last_command.store(resolved.index, Ordering::Relaxed);
         if !self.session.authenticated && !resolved.command.flags.has(Flags::NO_AUTH) {
             self.count_rejected(Some(resolved.index));
             return Err(Refusal::Error(ErrorReply::no_auth()));
@@ -76,20 +72,6 @@ impl Connection {
         self.session.transaction = None;
         self.session.unwatch();
         self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
-    }
-
-    fn remember(&mut self, resolved: Resolved) {
-        let mut text = self.session.client.text.lock();
-        match resolved.parent {
-            Some(parent) => {
-                text.last_command = parent.name;
-                text.last_subcommand = resolved.command.name;
-            }
-            None => {
-                text.last_command = resolved.command.name;
-                text.last_subcommand = "";
-            }
-        }
     }
 
     /// Inside MULTI, queues the call; true if it did (or refused it).
@@ -115,7 +97,7 @@ impl Connection {
 
     fn is_held_back(&self, resolved: Resolved) -> bool {
         let clients = &self.local.node.clients;
-        let Some(pause) = clients.paused(now_ms()) else { return false };
+        let Some(pause) = clients.paused(self.clock.now_ms()) else { return false };
         // CLIENT UNPAUSE must get through, or a pause could not be taken back.
         let is_client = resolved.parent.is_some_and(|parent| parent.name == "CLIENT");
         match pause.mode {
@@ -143,6 +125,7 @@ impl Connection {
             }
             let unpaused = self.local.node.clients.unpaused.notified();
             let _ = tokio::time::timeout(PAUSE_POLL, unpaused).await;
+            self.clock.tick();
         }
         Ok(())
     }
@@ -165,7 +148,6 @@ impl Connection {
     }
 
     async fn run(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
-        let started = Instant::now();
         match resolved.command.run {
             Run::Write(_) => self.write(resolved.index, argv).await,
             // A cheap read behind writes of the same chunk travels with them: one round trip for all.
@@ -175,14 +157,14 @@ impl Connection {
             Run::Read(handler) => {
                 self.settle().await;
                 let reply = self.read(handler, resolved.names, argv).await?;
-                self.finish(resolved.index, started, &reply);
+                self.finish(resolved.index, &reply);
             }
             Run::Local(handler) => {
                 self.settle().await;
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
                 let reply = self.reply_of(outcome)?;
-                self.finish(resolved.index, started, &reply);
+                self.finish(resolved.index, &reply);
             }
             Run::Admin(handler) => {
                 self.settle().await;
@@ -191,11 +173,11 @@ impl Connection {
                 match outcome {
                     Ok(action) => {
                         let reply = self.act(action).await?;
-                        self.finish(resolved.index, started, &reply);
+                        self.finish(resolved.index, &reply);
                     }
                     Err(error) => {
                         let reply = self.reply_of(Err(error))?;
-                        self.finish(resolved.index, started, &reply);
+                        self.finish(resolved.index, &reply);
                     }
                 }
             }
@@ -209,13 +191,14 @@ impl Connection {
     }
 
     /// Counts a call and appends its reply.
-    fn finish(&mut self, index: usize, started: Instant, reply: &Reply) {
-        self.count_call(index, started.elapsed(), matches!(reply, Reply::Error(_)));
+    fn finish(&mut self, index: usize, reply: &Reply) {
+        let took = self.clock.tick();
+        self.count_call(index, took, matches!(reply, Reply::Error(_)));
         self.reply(reply);
     }
 
     pub(super) fn context(&mut self) -> Context<'_> {
-        Context { session: &mut self.session, node: &self.local.node, now: now_ms() }
+        Context { session: &mut self.session, node: &self.local.node, now: self.clock.now_ms() }
     }
 
     /// A handler's outcome as a reply; a store failure stops the node.

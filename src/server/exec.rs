@@ -18,7 +18,6 @@ use crate::{
     resp::{ErrorReply, Reply},
     session::{QueuedCall, Transaction},
     store::{Condition, View},
-    time::now_ms,
 };
 use std::sync::atomic::Ordering;
 
@@ -131,7 +130,7 @@ impl Connection {
     fn reads_in_memory(&self, steps: &[Step], watches: &[Condition]) -> Result<Option<Vec<Reply>>, Error> {
         let store = &self.local.node.store;
         let published = store.published();
-        let now = now_ms();
+        let now = self.clock.now_ms();
         if !hold(&store.view(&published, 0, now), watches)? {
             return Ok(None);
         }

@@ -13,6 +13,7 @@
 //! proposal and the replies not yet written; while they wait it reads nothing, so TCP pushes back.
 
 mod act;
+mod clock;
 mod connection;
 mod dispatch;
 mod exec;

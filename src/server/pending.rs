@@ -8,7 +8,6 @@ use crate::{
     resp::{ErrorReply, Reply},
     store::Place,
 };
-use std::time::Instant;
 
 /// The proposal being filled.
 #[derive(Default)]
@@ -66,10 +65,10 @@ impl Connection {
     pub(super) async fn settle(&mut self) {
         let Some(builder) = self.pending.builder.take() else { return };
         let mut indexes = std::mem::take(&mut self.pending.indexes);
-        let started = Instant::now();
+        self.clock.tick();
         let outcome = self.local.propose(builder.finish()).await;
         // Each call's share of the way through the log.
-        let share = started.elapsed() / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
+        let share = self.clock.tick() / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
         match outcome {
             Outcome::Applied(replies) => {
                 debug_assert_eq!(replies.len(), indexes.len());

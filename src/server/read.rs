@@ -6,7 +6,6 @@ use crate::{
     error::{Error, Result},
     resp::{ErrorReply, Reply},
     store::View,
-    time::now_ms,
 };
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ impl Connection {
         let outcome = {
             let store = &self.local.node.store;
             let published = store.latest();
-            let view = store.view(&published, self.session.db, now_ms());
+            let view = store.view(&published, self.session.db, self.clock.now_ms());
             handler(&view, &mut Args::new(argv, names))
         };
         match outcome {
@@ -50,11 +49,13 @@ impl Connection {
     }
 
     /// Waits until this node may answer reads; an error says that it may not for now.
-    pub(super) async fn barrier(&self) -> Result<(), ErrorReply> {
+    pub(super) async fn barrier(&mut self) -> Result<(), ErrorReply> {
         if self.local.log.can_read() {
             return Ok(());
         }
-        match tokio::time::timeout(BARRIER_WAIT_MAX, self.local.log.wait_ready()).await {
+        let waited = tokio::time::timeout(BARRIER_WAIT_MAX, self.local.log.wait_ready()).await;
+        self.clock.tick();
+        match waited {
             Ok(()) if self.local.log.can_read() => Ok(()),
             _ => Err(ErrorReply::new("CLUSTERDOWN", "this node has no leader to read from, try again")),
         }

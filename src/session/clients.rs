@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 use tokio::sync::Notify;
@@ -26,6 +26,8 @@ pub struct Client {
     pub db: AtomicU32,
     /// Commands queued in MULTI, or `u32::MAX` outside of it.
     pub queued: AtomicU32,
+    /// Number of the last command's row (`Resolved::index`), or `usize::MAX` before the first.
+    pub last_command: AtomicUsize,
     pub watched: AtomicU32,
     pub resp: AtomicU32,
     pub query_bytes: AtomicU64,
@@ -45,9 +47,6 @@ pub struct ClientText {
     pub lib_name: String,
     pub lib_ver: String,
     pub user: String,
-    /// Lower case, `client|list` for subcommands.
-    pub last_command: &'static str,
-    pub last_subcommand: &'static str,
 }
 
 impl Client {
@@ -62,6 +61,7 @@ impl Client {
             active_ms: AtomicU64::new(now),
             db: AtomicU32::new(0),
             queued: AtomicU32::new(u32::MAX),
+            last_command: AtomicUsize::new(usize::MAX),
             watched: AtomicU32::new(0),
             resp: AtomicU32::new(2),
             query_bytes: AtomicU64::new(0),

@@ -14,9 +14,9 @@ use super::Namespace;
 use crate::error::StoreError;
 use smallvec::SmallVec;
 
-/// A storage key; in place, without an allocation of its own, for user keys of up to 28 bytes. Batches and the hot cache
+/// A storage key; in place, without an allocation of its own, for user keys of up to 20 bytes. Batches and the hot cache
 /// hold millions of these: a pointer to follow would be a cache miss at every comparison.
-pub type StorageKey = SmallVec<[u8; 32]>;
+pub type StorageKey = SmallVec<[u8; 24]>;
 
 /// Key of the state record in `default`.
 pub const STATE: &[u8] = b"state";

@@ -11,8 +11,7 @@
 //! Invariant: tags are explicit numbers and never reused; a version this program does not know is an error, never a guess.
 
 use super::place::Place;
-use crate::error::StoreError;
-use bytes::{Buf, Bytes};
+use crate::{error::StoreError, value::Value};
 
 const RECORD_VERSION: u8 = 1;
 /// Bytes before the body.
@@ -62,7 +61,7 @@ pub struct Row {
     /// Place of the last write of this key.
     pub revision: Place,
     /// A string's value.
-    pub body: Bytes,
+    pub body: Value,
 }
 
 impl Row {
@@ -83,11 +82,9 @@ impl Row {
     }
 
     /// Reads a record; the body shares the bytes handed in.
-    pub fn decode(record: Bytes) -> Result<Self, StoreError> {
+    pub fn decode(record: Value) -> Result<Self, StoreError> {
         let Header { kind, encoding, expires_at, revision } = Header::decode(&record)?;
-        let mut body = record;
-        body.advance(ROW_HEADER_LEN);
-        Ok(Row { kind, encoding, expires_at, revision, body })
+        Ok(Row { kind, encoding, expires_at, revision, body: record.without_first(ROW_HEADER_LEN) })
     }
 }
 
@@ -131,7 +128,7 @@ mod tests {
         let bytes = Row::encode(Type::String, Encoding::Raw, 0x0a0b, place, b"hi");
         let golden = [0x11, 1, 0, 0, 0, 0, 0, 0, 0x0a, 0x0b, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3, b'h', b'i'];
         assert_eq!(bytes, golden);
-        let row = Row::decode(Bytes::copy_from_slice(&golden)).expect("decodes");
+        let row = Row::decode(golden.to_vec().into()).expect("decodes");
         assert_eq!(
             (row.kind, row.encoding, row.expires_at, row.revision),
             (Type::String, Encoding::Raw, 0x0a0b, place)
@@ -142,7 +139,7 @@ mod tests {
     #[test]
     fn damaged_records_are_errors() {
         for bad in [&[][..], &[0x11], &[0x21; 30], &[0x1f; 30], &[0x11; 30], &[0x11, 0, 0]] {
-            assert!(Row::decode(Bytes::copy_from_slice(bad)).is_err(), "{bad:?}");
+            assert!(Row::decode(bad.to_vec().into()).is_err(), "{bad:?}");
         }
     }
 }

@@ -16,7 +16,10 @@ use super::{
     view::View,
     watched::watched_key,
 };
-use crate::error::{Result, StoreError};
+use crate::{
+    error::{Result, StoreError},
+    value::Value,
+};
 use bytes::Bytes;
 use rocksdb::WriteBatch;
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
@@ -155,7 +158,7 @@ impl<'s> Txn<'s> {
         self.store.watched.touch(&self.touched);
         for (key, value) in std::mem::take(&mut self.meta) {
             match value {
-                Some(record) => self.store.hot.put(key, record),
+                Some(record) => self.store.hot.put(key, &record),
                 None => self.store.hot.remove(&key),
             }
         }
@@ -301,7 +304,7 @@ impl<'s> Txn<'s> {
     // ---- inside ----
 
     /// The record as this batch has it, expired or not.
-    pub(super) fn record(&self, namespace: Namespace, key: &[u8]) -> Result<Option<Bytes>> {
+    pub(super) fn record(&self, namespace: Namespace, key: &[u8]) -> Result<Option<Value>> {
         self.stored_record(&keys::meta(namespace, key))
     }
 
@@ -311,14 +314,14 @@ impl<'s> Txn<'s> {
         Ok((self.base.engine().iterator(Family::Meta, options)?, Some(&self.meta)))
     }
 
-    fn stored_record(&self, storage_key: &[u8]) -> Result<Option<Bytes>> {
+    fn stored_record(&self, storage_key: &[u8]) -> Result<Option<Value>> {
         if let Some(written) = self.meta.get(storage_key) {
-            return Ok(written.clone());
+            return Ok(written.clone().map(Value::from));
         }
         if let Some(record) = self.store.hot.get(storage_key) {
             return Ok(Some(record));
         }
-        self.base.engine().get(Family::Meta, storage_key, Tier::Disk)
+        Ok(self.base.engine().get(Family::Meta, storage_key, Tier::Disk)?.map(Value::from))
     }
 
     /// When the stored row expires (0 = never), expired or not; `None` = there is no row.

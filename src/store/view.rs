@@ -12,8 +12,10 @@ use super::{
     scan::{self, Overlay},
     state::StateRecord,
 };
-use crate::error::{Error, Result};
-use bytes::Bytes;
+use crate::{
+    error::{Error, Result},
+    value::Value,
+};
 use std::{ops::ControlFlow, sync::atomic::Ordering};
 
 /// Rows that a scan may visit on a thread that serves connections.
@@ -137,7 +139,7 @@ impl<'a> View<'a> {
                 self.may_take_long()?;
             }
             let (_, key) = keys::meta_user_key(key)?;
-            let row = Row::decode(Bytes::copy_from_slice(record))?;
+            let row = Row::decode(record.to_vec().into())?;
             if row.expired(self.now) { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
         })
     }
@@ -171,7 +173,7 @@ fn read_published(
     tier: Tier,
     namespace: Namespace,
     key: &[u8],
-) -> Result<Option<Bytes>> {
+) -> Result<Option<Value>> {
     let storage_key = keys::meta(namespace, key);
     let fill = match store.hot.get_or_fill(&storage_key) {
         Lookedup::Hit(record) => {
@@ -188,7 +190,7 @@ fn read_published(
         .snapshot()
         .get_cf_opt(family, &storage_key, tier.options())
         .map_err(read_error)?
-        .map(Bytes::from);
+        .map(Value::from);
     if let (Some(fill), Some(record)) = (fill, &record) {
         // The guard is older than this check: a batch that begins later will find and void it.
         if record.len() <= crate::limits::HOT_RECORD_BYTES_MAX

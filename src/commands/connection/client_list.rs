@@ -71,11 +71,8 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     ]
     .concat();
     let flags = if flags.is_empty() { "N" } else { &flags };
-    let command = match (words.last_command, words.last_subcommand) {
-        ("", _) => "NULL".to_owned(),
-        (command, "") => command.to_ascii_lowercase(),
-        (command, sub) => format!("{command}|{sub}").to_ascii_lowercase(),
-    };
+    let last_command = client.last_command.load(Ordering::Relaxed);
+    let command = crate::commands::table().names().get(last_command).map_or("NULL", String::as_str);
     let (id, peer, local, fd, name) = (client.id, client.peer, client.local, client.fd, words.name);
     let age = now.saturating_sub(client.created_ms) / 1000;
     let idle = now.saturating_sub(load(&client.active_ms)) / 1000;

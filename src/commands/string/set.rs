@@ -127,7 +127,7 @@ fn set(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         Condition::Always => true,
         Condition::Absent => before.is_none(),
         Condition::Present => before.is_some(),
-        Condition::Equal(expected) => before.as_ref().is_some_and(|row| row.body == expected),
+        Condition::Equal(expected) => before.as_ref().is_some_and(|row| row.body[..] == *expected),
     };
     if allowed {
         let kept = before.as_ref().map_or(0, |row| row.expires_at);
@@ -266,7 +266,7 @@ fn setnx(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn delifeq(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, value) = (args.next_word()?, args.next_word()?);
-    let equal = expect_string(txn.get(key)?)?.is_some_and(|row| row.body == value);
+    let equal = expect_string(txn.get(key)?)?.is_some_and(|row| row.body[..] == *value);
     if equal {
         txn.delete(key)?;
     }

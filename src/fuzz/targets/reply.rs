@@ -58,7 +58,7 @@ fn plain(source: &mut Unstructured<'_>, shape: usize) -> Result<Reply> {
         0 => Reply::Ok,
         1 => Reply::Simple(text(source)?.into()),
         2 => Reply::Int(source.arbitrary()?),
-        3 => Reply::Bulk(bytes(source)?),
+        3 => Reply::Bulk(bytes(source)?.into()),
         _ => Reply::BigNumber(source.arbitrary::<i128>()?.to_string()),
     })
 }

@@ -1,6 +1,5 @@
 //! Storage keys and records: any bytes are read or refused; what was read is written as it was; order is kept.
 
-use bytes::Bytes;
 use flotilla::store::{Row, keys};
 
 pub fn run(data: &[u8]) {
@@ -10,7 +9,7 @@ pub fn run(data: &[u8]) {
     if let Ok((expires_at, namespace, key)) = keys::parse_expiry(data) {
         assert_eq!(&keys::expiry(expires_at, namespace, key)[..], data);
     }
-    if let Ok(row) = Row::decode(Bytes::copy_from_slice(data)) {
+    if let Ok(row) = Row::decode(data.to_vec().into()) {
         let written = Row::encode(row.kind, row.encoding, row.expires_at, row.revision, &row.body);
         assert_eq!(written, data);
     }

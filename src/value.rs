@@ -1,0 +1,117 @@
+//! The bytes of a value on their way from the store to a client, shared and never copied.
+//!
+//! A cached record is one allocation: count, length and bytes side by side, so that a reader waits for memory once.
+
+use bytes::Bytes;
+use std::{
+    fmt,
+    ops::{Deref, Range},
+};
+use triomphe::ThinArc;
+
+/// A record as the hot cache keeps it.
+pub type SharedRecord = ThinArc<(), u8>;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Value(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Bytes(Bytes),
+    /// What stands in a record from this place on.
+    Record(SharedRecord, usize),
+}
+
+impl Value {
+    /// A part; what of `range` lies outside is not there.
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        let end = range.end.min(self.len());
+        let range = range.start.min(end)..end;
+        Value(Kind::Bytes(match &self.0 {
+            Kind::Bytes(bytes) => bytes.slice(range),
+            Kind::Record(..) => Bytes::copy_from_slice(self.get(range).unwrap_or_default()),
+        }))
+    }
+
+    /// What follows the first `count` bytes.
+    pub fn without_first(self, count: usize) -> Self {
+        Value(match self.0 {
+            Kind::Bytes(bytes) => Kind::Bytes(bytes.slice(count.min(bytes.len())..)),
+            Kind::Record(record, start) => Kind::Record(record, start.saturating_add(count)),
+        })
+    }
+}
+
+impl Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Bytes(bytes) => bytes,
+            Kind::Record(record, start) => record.slice.get(*start..).unwrap_or_default(),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Value {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<Bytes> for Value {
+    fn from(bytes: Bytes) -> Self {
+        Value(Kind::Bytes(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Value(Kind::Bytes(bytes.into()))
+    }
+}
+
+impl From<SharedRecord> for Value {
+    fn from(record: SharedRecord) -> Self {
+        Value(Kind::Record(record, 0))
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Value {}
+
+impl Default for Value {
+    fn default() -> Self {
+        Value(Kind::Bytes(Bytes::new()))
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self[..], f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_show_the_same_bytes() {
+        let record = SharedRecord::from_header_and_slice((), b"header and body");
+        let (cached, read) = (Value::from(record), Value::from(b"header and body".to_vec()));
+        assert_eq!(cached, read);
+        assert_eq!(cached.clone().without_first(11), read.clone().without_first(11));
+        assert_eq!(&cached.clone().without_first(11)[..], b"body");
+        assert_eq!(cached.slice(11..99), read.slice(11..99));
+        assert_eq!(&cached.slice(11..15)[..], b"body");
+        assert!(cached.slice(99..100).is_empty() && read.slice(99..100).is_empty());
+        assert!(read.without_first(99).is_empty());
+    }
+}
