@@ -53,12 +53,23 @@ impl Program {
         Program { kind: if is_reference { Kind::Reference } else { Kind::Product }, path }
     }
 
-    /// redis-server, when it is installed and of the version the corpus is recorded from.
-    pub fn reference() -> Option<Program> {
+    /// redis-server, of the version the corpus is recorded from.
+    pub fn reference() -> io::Result<Program> {
         let path = PathBuf::from(env::var_os("REDIS_SERVER_BIN").unwrap_or("redis-server".into()));
-        let version = Command::new(&path).arg("--version").output().ok()?;
-        let is_recorded_one = String::from_utf8_lossy(&version.stdout).contains("v=7.0.");
-        is_recorded_one.then_some(Program { kind: Kind::Reference, path })
+        let missing = |what: String| {
+            let text = format!(
+                "{}: {what}. `make test` installs redis-server 7.0; .build/test-deps.sh does that alone",
+                path.display()
+            );
+            io::Error::new(ErrorKind::NotFound, text)
+        };
+        let version =
+            Command::new(&path).arg("--version").output().map_err(|error| missing(error.to_string()))?;
+        let version = String::from_utf8_lossy(&version.stdout);
+        if !version.contains("v=7.0.") {
+            return Err(missing(format!("not version 7.0 but {}", version.trim())));
+        }
+        Ok(Program { kind: Kind::Reference, path })
     }
 
     fn command(&self, ports: Ports, directory: &Path) -> Command {

@@ -20,9 +20,12 @@ fn main() -> ExitCode {
         eprintln!("usage: record [--check] [NAME…]");
         return ExitCode::FAILURE;
     }
-    let Some(program) = Program::reference() else {
-        eprintln!("redis-server 7.0 is not installed: nothing was recorded or checked");
-        return ExitCode::FAILURE;
+    let program = match Program::reference() {
+        Ok(program) => program,
+        Err(error) => {
+            eprintln!("{error}; nothing was recorded or checked");
+            return ExitCode::FAILURE;
+        }
     };
     match record(&program, &names, check) {
         Ok(0) => ExitCode::SUCCESS,

@@ -28,10 +28,7 @@ struct Pair {
 
 #[test]
 fn random_commands_get_the_replies_of_the_reference() {
-    let Some(reference) = Program::reference() else {
-        println!("redis-server 7.0 is not installed: nothing was compared");
-        return;
-    };
+    let reference = Program::reference().unwrap();
     let seed = env::var("DIFFERENTIAL_SEED").map_or(1, |seed| seed.parse().unwrap());
     let product = Server::start(&Program::product(), &[]).unwrap();
     let reference = Server::start(&reference, &[]).unwrap();
