@@ -21,6 +21,7 @@ WAIT_SECONDS = 40
 PIPELINED = 500
 USERS = 3000
 OTHERS = 1000
+BEFORE_RESTART = 20
 BINARY = bytes(range(256)) + b"\r\n$-1\r\n\0"
 UNICODE = "Grüße, 世界 🚢"
 
@@ -191,13 +192,14 @@ def restart(client, how):
     """Writes on while the test restarts the server: what was acknowledged is there afterwards."""
     before = client.info("server")["process_id"]
     acknowledged = []
-    print(f"restart {how}", flush=True)
 
     def write():
         number = len(acknowledged)
         try:
             client.set(f"{how}:{number}", f"{how} {number}")
             acknowledged.append(number)
+            if len(acknowledged) == BEFORE_RESTART:
+                print(f"restart {how}", flush=True)
             return client.info("server")["process_id"] != before
         except redis.ConnectionError:
             return False

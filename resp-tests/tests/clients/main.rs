@@ -2,11 +2,11 @@
 //!
 //! Each library has a program in `resp-tests/clients/` that does what applications do: connects as the library does it
 //! by itself, stores text and bytes, pipelines, transacts (and is refused by WATCH), expires, scans, and gets the
-//! server's errors as the library's exceptions.
+//! server's errors as the library's exceptions. redis-rs is used from here, see `redis_rs`.
 //!
 //! ```text
 //! program: restart kill ─▶ test: SIGKILL, starts the server again, same port and data
-//!          (goes on writing meanwhile, with the same client object, until another process answers;
+//!          (has written a little, and goes on with the same client object until another process answers;
 //!           then every acknowledged value must be there)
 //! program: restart terminate ─▶ the same with SIGTERM
 //! program: held, exit status 0
@@ -17,10 +17,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod program;
+mod redis_rs;
 
 use std::process::Command;
 
-use program::{Access, converse, installed, source};
+use program::{Access, compiled, converse, installed, source};
 
 #[test]
 fn redis_py_holds_with_its_default_protocol() {
@@ -37,8 +38,68 @@ fn redis_py_holds_with_resp3_and_a_password() {
     converse(python(), &["3"], Access::Password);
 }
 
+#[test]
+fn ioredis_holds() {
+    converse(node(), &[], Access::Open);
+}
+
+#[test]
+fn ioredis_holds_with_a_password() {
+    converse(node(), &[], Access::Password);
+}
+
+#[test]
+fn redis_rs_holds_with_its_default_protocol() {
+    redis_rs::holds(None, Access::Open);
+}
+
+#[test]
+fn redis_rs_holds_with_resp2_and_a_password() {
+    redis_rs::holds(Some("resp2"), Access::Password);
+}
+
+#[test]
+fn redis_rs_holds_with_resp3_and_a_password() {
+    redis_rs::holds(Some("resp3"), Access::Password);
+}
+
+#[test]
+fn hiredis_holds() {
+    let (_directory, program) = compiled("c/basic.c", "hiredis");
+    converse(program, &[], Access::Open);
+}
+
+#[test]
+fn hiredis_holds_with_a_password() {
+    let (_directory, program) = compiled("c/basic.c", "hiredis");
+    converse(program, &[], Access::Password);
+}
+
+#[test]
+fn redis_rb_holds() {
+    converse(ruby(), &[], Access::Open);
+}
+
+#[test]
+fn redis_rb_holds_with_a_password() {
+    converse(ruby(), &[], Access::Password);
+}
+
 fn python() -> Command {
     let mut command = Command::new(installed("python/bin/python"));
     command.arg(source("python/basic.py"));
+    command
+}
+
+fn node() -> Command {
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", installed("node/node_modules")).arg(source("node/basic.js"));
+    command
+}
+
+fn ruby() -> Command {
+    let mut command = Command::new("ruby");
+    // Its default for what it reads from sockets is the locale's, which may be ASCII.
+    command.args(["-E", "UTF-8:UTF-8"]).arg(source("ruby/basic.rb"));
     command
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, unbounded};
 use resp_tests::server::{Program, Server, Stop};
+use tempfile::TempDir;
 
 const CONVERSATION_SECONDS_MAX: u64 = 90;
 const PASSWORD: &str = "correct horse";
@@ -120,6 +121,24 @@ fn lines_of(child: &mut Child) -> Receiver<String> {
 /// A file of `resp-tests/clients/`.
 pub fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
+}
+
+/// A C program, compiled against a library. The directory holds it.
+pub fn compiled(name: &str, library: &str) -> (TempDir, Command) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("program");
+    let output = Command::new("cc")
+        .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o"])
+        .args([path.as_path(), source(name).as_path()])
+        .arg(format!("-l{library}"))
+        .output()
+        .unwrap_or_else(|error| panic!("cc: {error}. {HOW_TO_INSTALL}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "cc cannot compile {name} against {library}. {HOW_TO_INSTALL}. It said:\n{said}"
+    );
+    (directory, Command::new(path))
 }
 
 /// A file that .build/test-deps.sh has put into `FLOTILLA_TEST_DEPS`, or target/test-deps of this clone.
