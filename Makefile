@@ -11,7 +11,7 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test fuzz verify fix bench
+.PHONY: help prepare run build test crash fuzz verify fix bench
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
@@ -30,6 +30,13 @@ test: prepare ## Install what the tests need and run them all; ARGS="-p flotilla
 	@.build/test-deps.sh
 	@$(cargo) build --locked --workspace --bins
 	@$(cargo) test --locked $(or $(ARGS),--workspace --no-fail-fast)
+	@[ -n "$(ARGS)" ] || { $(cargo) test --locked --lib --features fail-points log::tests::crash; }
+
+crash: prepare ## Kill a server over and over while clients write: CYCLES=300 SEED=7, then at every fail point
+	@$(cargo) build --locked --bins
+	@export CRASH_CYCLES=$(or $(CYCLES),300) $(if $(SEED),CRASH_SEED=$(SEED)); \
+		$(cargo) test --locked -p resp-tests --test crash -- --nocapture
+	@$(cargo) test --locked --lib --features fail-points log::tests::crash
 
 fuzz: prepare ## Fuzz everything that reads foreign bytes, SECONDS=60 per target; ARGS="decoder ..." for some
 	@. .build/lib.sh && choose_toolchain && src/fuzz/run.sh $(or $(SECONDS),60) $(ARGS)

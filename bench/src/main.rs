@@ -122,8 +122,12 @@ fn measure(arguments: &Arguments, base: &std::path::Path) -> Result<String, Stri
         kinds.extend(REDIS);
     }
     if arguments.scenario == Scenario::Memory {
-        // Beside redis without persistence only: the others hold the same data the same way.
-        kinds.truncate(2);
+        // Only what keeps its data over a restart that it can be given here; one redis-server is enough.
+        kinds.retain(|kind| match kind {
+            Kind::Flotilla(_) => true,
+            Kind::Redis { name, .. } => *name == "redis everysec",
+            Kind::Remote(_) => false,
+        });
     }
     let servers: Result<Vec<Server>, String> = kinds.iter().map(|kind| Server::start(kind, base)).collect();
     let mut servers = servers?;

@@ -184,8 +184,14 @@ impl Server {
 
     /// Starts a stopped server again: same arguments, same ports, same data.
     pub fn start_again(&mut self) -> io::Result<()> {
-        self.child = spawn(&self.program, &self.args, self.ports, self.directory.path(), &self.log)?;
+        self.spawn_again()?;
         self.wait_until_ready()
+    }
+
+    /// As `start_again`, without waiting until it answers.
+    pub fn spawn_again(&mut self) -> io::Result<()> {
+        self.child = spawn(&self.program, &self.args, self.ports, self.directory.path(), &self.log)?;
+        Ok(())
     }
 
     pub fn connect(&self) -> io::Result<Connection> {
