@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn faults_are_found() {
         let pair = |left, right| [("left", Some(left)), ("right", Some(right)), ("gone", None)];
-        let faults: [(&str, Vec<(&str, Option<&str>)>); 6] = [
+        type State = Vec<(&'static str, Option<&'static str>)>;
+        let faults: [(&str, State); 6] = [
             ("an acknowledged write is lost", [&[("log", None)][..], &pair("1", "1")].concat()),
             ("a write is done twice", [&[("log", Some("aabbbb"))][..], &pair("1", "1")].concat()),
             ("an acknowledged write is done twice", [&[("log", Some("aaaa"))][..], &pair("1", "1")].concat()),
