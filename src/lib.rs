@@ -29,3 +29,6 @@ pub mod ops;
 pub mod server;
 
 pub mod node;
+
+#[cfg(test)]
+mod tidy;

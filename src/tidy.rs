@@ -1,0 +1,249 @@
+//! The rules of the source tree, as a test: imports point down, a crate has one owner, a file says what it is.
+//!
+//! Tests (`tests.rs`, `tests/`, `#[cfg(test)]` items) may import what they like. So may `src/fuzz`, a package of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::{fs, path::Path};
+use syn::{
+    Attribute, File, ItemMod, ItemUse, UseTree,
+    visit::{self, Visit},
+};
+
+/// Bottom first. A module may import those of lower layers, and itself.
+const LAYERS: [&[&str]; 13] = [
+    &["time", "limits", "value", "fail"],
+    &["resp"],
+    &["error"],
+    &["config", "store"],
+    &["types"],
+    &["session"],
+    &["command"],
+    &["commands"],
+    &["replica"],
+    &["log"],
+    &["server", "ops"],
+    &["node"],
+    &["main"],
+];
+
+/// Crates that only one place may name, so that they can be replaced there.
+const OWNERS: [(&str, &[&str]); 11] = [
+    ("redis_protocol", &["resp"]),
+    ("rocksdb", &["store"]),
+    ("quick_cache", &["store"]),
+    ("triomphe", &["value"]),
+    ("openraft", &["log::raft"]),
+    ("openraft_rt_tokio", &["log::raft"]),
+    ("fs4", &["log"]),
+    ("axum", &["ops"]),
+    ("prometheus_client", &["ops"]),
+    ("clap", &["config", "main"]),
+    ("mimalloc", &["main"]),
+];
+
+const FILE_LINES_MAX: usize = 400;
+
+/// The module that a file is: `src/log/raft/mod.rs` is `log::raft`.
+fn module_of(path: &str) -> Vec<String> {
+    let inner = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    inner.split('/').map(str::to_owned).collect()
+}
+
+fn is_test(path: &str) -> bool {
+    path.split('/').any(|part| part == "tests" || part == "tests.rs" || part == "tidy.rs")
+}
+
+/// What is wrong with a file, by its path below `src/` and its text.
+fn complaints(path: &str, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if !text.starts_with("//!") {
+        complaints.push(format!("{path}: does not open with what it is (//!)"));
+    }
+    if text.lines().count() > FILE_LINES_MAX {
+        complaints.push(format!("{path}: more than {FILE_LINES_MAX} lines"));
+    }
+    if is_test(path) || path == "lib.rs" {
+        return complaints;
+    }
+    let file: File = syn::parse_str(text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let mut names = Names { module: module_of(path), found: Vec::new() };
+    names.visit_file(&file);
+    let module = module_of(path);
+    for name in &names.found {
+        complaints.extend(judge(path, &module, name));
+    }
+    complaints.sort();
+    complaints.dedup();
+    complaints
+}
+
+/// Whether `module` may name this path. `crate::…` is resolved already.
+fn judge(path: &str, module: &[String], name: &[String]) -> Option<String> {
+    let first = name.first()?;
+    if first == "crate" || (first == "flotilla" && module == ["main"]) {
+        let other = name.get(1)?;
+        let (own, theirs) = (layer(&module[0]), layer(other)?);
+        let Some(own) = own else { return Some(format!("{path}: module {} has no layer", module[0])) };
+        let down = theirs < own || *other == module[0];
+        return (!down).then(|| format!("{path}: {} imports {other}, which is not below it", module[0]));
+    }
+    let (_, owners) = OWNERS.iter().find(|(name, _)| name == first)?;
+    let place = module.join("::");
+    let owns = owners.iter().any(|owner| place == *owner || place.starts_with(&format!("{owner}::")));
+    (!owns).then(|| format!("{path}: {first} belongs to {}", owners.join(", ")))
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+/// Collects the paths that a file names, `self`, `super` and `crate` resolved to begin with `crate`.
+struct Names {
+    module: Vec<String>,
+    found: Vec<Vec<String>>,
+}
+
+impl Names {
+    fn add(&mut self, segments: &[String]) {
+        let first = segments.first().map(String::as_str);
+        let ups = segments.iter().take_while(|segment| *segment == "super").count();
+        let resolved = match first {
+            Some("self") => [&["crate".to_owned()], &self.module[..], &segments[1..]].concat(),
+            Some("super") => {
+                let kept = self.module.len().saturating_sub(ups);
+                [&["crate".to_owned()], &self.module[..kept], &segments[ups..]].concat()
+            }
+            _ => segments.to_vec(),
+        };
+        self.found.push(resolved);
+    }
+
+    fn add_tree(&mut self, before: &[String], tree: &UseTree) {
+        let with = |ident: &syn::Ident| [before, &[ident.to_string()]].concat();
+        match tree {
+            UseTree::Path(path) => self.add_tree(&with(&path.ident), &path.tree),
+            UseTree::Name(name) => self.add(&with(&name.ident)),
+            UseTree::Rename(rename) => self.add(&with(&rename.ident)),
+            UseTree::Glob(_) => self.add(before),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| self.add_tree(before, tree)),
+        }
+    }
+}
+
+fn is_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+    })
+}
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        if is_for_tests(&item.attrs) || item.content.is_none() {
+            return;
+        }
+        self.module.push(item.ident.to_string());
+        visit::visit_item_mod(self, item);
+        self.module.pop();
+    }
+
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        if !is_for_tests(&item.attrs) {
+            self.add_tree(&[], &item.tree);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if segments.len() > 1 {
+            self.add(&segments);
+        }
+        visit::visit_path(self, path);
+    }
+}
+
+fn files(directory: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.file_name().and_then(|name| name.to_str()).unwrap() {
+            "fuzz" | "docs" if path.is_dir() => {}
+            _ if path.is_dir() => files(&path, found),
+            name if name.ends_with(".rs") => found.push(path),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_source_tree_keeps_its_rules() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    files(&root, &mut paths);
+    assert!(paths.len() > 100, "only {} files found", paths.len());
+    let complaints: Vec<String> = paths
+        .iter()
+        .flat_map(|path| {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            complaints(&name, &fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_module_has_a_layer() {
+    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let declared = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let mut declared: Vec<&str> = declared.chain(["main"]).collect();
+    let mut layered: Vec<&str> = LAYERS.concat();
+    declared.sort_unstable();
+    layered.sort_unstable();
+    assert_eq!(declared, layered);
+}
+
+/// The rules can be broken, and it is seen.
+#[test]
+fn broken_rules_are_found() {
+    for (path, text, complaint) in [
+        ("store/a.rs", "//! A.\nuse crate::log::LogHandle;", "store imports log"),
+        (
+            "store/a.rs",
+            "//! A.\nuse crate::{error::Result, session::{Stats, Node}};",
+            "store imports session",
+        ),
+        ("store/a.rs", "//! A.\nfn f() { crate::server::run() }", "store imports server"),
+        ("types/a/b.rs", "//! A.\nuse super::super::super::commands::table;", "types imports commands"),
+        (
+            "types/a.rs",
+            "//! A.\nmod inner { fn f(_: &super::super::super::node::Node) {} }",
+            "types imports node",
+        ),
+        ("session/a.rs", "//! A.\nuse rocksdb::DB;", "rocksdb belongs to store"),
+        ("server/a.rs", "//! A.\nfn f(_: openraft::Raft<T>) {}", "openraft belongs to log::raft"),
+        ("log/a.rs", "//! A.\nuse openraft as o;", "openraft belongs to log::raft"),
+        ("store/a.rs", "use std::fs;", "does not open"),
+        ("novel/a.rs", "//! A.\nuse crate::store::Store;", "novel has no layer"),
+    ] {
+        let found = complaints(path, text);
+        assert!(found.iter().any(|text| text.contains(complaint)), "{path}: {text}: {found:?}");
+    }
+    let long = format!("//! A.\n{}", "\n".repeat(FILE_LINES_MAX));
+    assert_eq!(complaints("store/a.rs", &long).len(), 1);
+}
+
+#[test]
+fn kept_rules_are_not_complained_of() {
+    for (path, text) in [
+        (
+            "log/raft/a.rs",
+            "//! A.\nuse openraft::Raft;\nuse super::super::queue::Queue;\nuse crate::store::Store;",
+        ),
+        ("store/a.rs", "//! A.\n#[cfg(test)]\nmod tests { use crate::node::Node; }"),
+        ("store/tests/a.rs", "//! A.\nuse crate::node::Node;"),
+        ("store/a.rs", "//! crate::node is above.\nconst A: &str = \"crate::node::x\";"),
+        ("main.rs", "//! A.\nuse flotilla::{config, node};\nuse clap::Parser;"),
+    ] {
+        assert_eq!(complaints(path, text), Vec::<String>::new(), "{path}: {text}");
+    }
+}
