@@ -7,30 +7,31 @@ use std::time::{Duration, Instant};
 
 use super::compare::{MATCHES, NOT_DEMANDED, describe};
 use super::order::{sort_all, sort_sets};
+use super::place::Place;
 use super::runner::Outcome;
 use crate::connection::{Connection, Received};
 use crate::script::{Action, Block, Script, Step, Variables, matches, one_line, render, substitute};
-use crate::server::{Kind, Server};
+use crate::server::Kind;
 
 const UNTIL_SECONDS_MAX: u64 = 15;
 
 /// A script in progress: its connections and what it saved.
 pub(super) struct Execution<'a> {
-    server: &'a Server,
+    server: &'a dyn Place,
     connections: HashMap<String, Connection>,
     variables: Variables,
     complaints: Vec<String>,
 }
 
 impl Execution<'_> {
-    pub(super) fn new(server: &Server) -> Execution<'_> {
+    pub(super) fn new(server: &dyn Place) -> Execution<'_> {
         Execution { server, connections: HashMap::new(), variables: Variables::new(), complaints: Vec::new() }
     }
 
     pub(super) fn script(mut self, script: &Script) -> Outcome {
         let mut blocks = Vec::new();
         for block in script.blocks() {
-            if block.flotilla_only && self.server.kind == Kind::Reference {
+            if block.flotilla_only && self.server.kind() == Kind::Reference {
                 blocks.push(None);
                 continue;
             }
@@ -125,7 +126,7 @@ impl Execution<'_> {
         }
         let line = one_line(&value);
         sort_sets(&mut value);
-        let is_reference = self.server.kind == Kind::Reference;
+        let is_reference = self.server.kind() == Kind::Reference;
         if is_reference && step.redis_differs {
             return vec![MATCHES.into()];
         }

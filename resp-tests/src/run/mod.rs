@@ -5,7 +5,9 @@
 mod compare;
 mod execution;
 mod order;
+mod place;
 mod runner;
 
 pub use compare::differences;
-pub use runner::{Outcome, Runner};
+pub use place::{InProcess, Place};
+pub use runner::{Outcome, Runner, run_cleaned};

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::execution::Execution;
+use super::place::Place;
 use crate::connection::Received;
 use crate::script::Script;
 use crate::server::{Kind, Program, Server};
@@ -52,8 +53,14 @@ impl Runner {
     }
 }
 
+/// Runs a script that needs no server of its own, on a server that the script before may have left in any state.
+pub fn run_cleaned(place: &dyn Place, script: &Script) -> io::Result<Outcome> {
+    clean(place)?;
+    Ok(Execution::new(place).script(script))
+}
+
 /// Makes the server look untouched; an error means that it has to be replaced.
-fn clean(server: &Server) -> io::Result<()> {
+fn clean(server: &dyn Place) -> io::Result<()> {
     let mut connection = server.connect()?;
     for command in [&["CLIENT", "UNPAUSE"][..], &["FLUSHALL"], &["CONFIG", "RESETSTAT"]] {
         match connection.call(command)? {

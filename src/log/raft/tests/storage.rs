@@ -1,6 +1,6 @@
 //! openraft's own conformance suite for storage, against our log store and state machine.
 
-use super::{Types, apply, log_store::LogStore, snapshots::Snapshots, state_machine::StateMachine};
+use super::super::{Types, apply, log_store::LogStore, snapshots::Snapshots, state_machine::StateMachine};
 use crate::{
     command::Table,
     log::{

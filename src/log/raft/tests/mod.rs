@@ -1,0 +1,4 @@
+//! openraft's storage suite, and the log replayed on a second replica.
+
+mod replay;
+mod storage;
