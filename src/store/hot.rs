@@ -17,6 +17,7 @@ use std::{
 /// header.
 const RECORD_OVERHEAD_BYTES: u64 = 144;
 
+/// The only table of the server with keys that clients choose and that is not ordered: its hash is seeded at random.
 type Shards = Cache<StorageKey, Cached, ByBytes, foldhash::fast::RandomState>;
 type Guard<'a> = quick_cache::sync::PlaceholderGuard<
     'a,
@@ -160,5 +161,79 @@ impl Hot {
     /// Lookups by readers that found a record, and those that did not.
     pub fn hits_and_misses(&self) -> (u64, u64) {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        hash::BuildHasher,
+    };
+
+    const FX: u64 = 0x51_7c_c1_b7_27_22_0a_95;
+
+    fn fx(key: &[u8]) -> u64 {
+        key.chunks(8).fold(0, |hash: u64, word| {
+            (hash.rotate_left(5) ^ u64::from_le_bytes(word.try_into().unwrap())).wrapping_mul(FX)
+        })
+    }
+
+    fn fnv_1a(key: &[u8], from: u32) -> u32 {
+        key.iter().fold(from, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    }
+
+    /// The second word takes back what the first one did.
+    fn colliding_under_fx(count: u64) -> Vec<Vec<u8>> {
+        let target = 0x1234_5678_9abc_def0_u64;
+        let key = |first: u64| {
+            let second = target ^ first.wrapping_mul(FX).rotate_left(5);
+            [first.to_le_bytes(), second.to_le_bytes()].concat()
+        };
+        (0..count).map(key).collect()
+    }
+
+    /// Sixteen steps, each of two blocks that lead to the same state: 65,536 keys.
+    fn colliding_under_fnv() -> Vec<Vec<u8>> {
+        let mut state = 0x811c_9dc5;
+        let mut keys = vec![Vec::new()];
+        for _ in 0..16 {
+            let mut seen = BTreeMap::new();
+            let (one, other) = (0_u64..10_000_000)
+                .map(|number| number.wrapping_mul(FX).to_le_bytes())
+                .find_map(|block| {
+                    let other = seen.insert(fnv_1a(&block, state), block)?;
+                    Some((block, other))
+                })
+                .unwrap();
+            state = fnv_1a(&one, state);
+            keys = keys
+                .iter()
+                .flat_map(|key: &Vec<u8>| [[&key[..], &one].concat(), [&key[..], &other].concat()])
+                .collect();
+        }
+        keys
+    }
+
+    /// Keys made to collide in tables of well-known functions are as good as any in ours, which has a random seed.
+    #[test]
+    fn keys_chosen_to_collide_do_not() {
+        let (fx_keys, fnv_keys) = (colliding_under_fx(65_536), colliding_under_fnv());
+        assert!(fx_keys.iter().all(|key| fx(key) == fx(&fx_keys[0])));
+        assert!(fnv_keys.iter().all(|key| fnv_1a(key, 0x811c_9dc5) == fnv_1a(&fnv_keys[0], 0x811c_9dc5)));
+        for keys in [fx_keys, fnv_keys] {
+            let hasher = foldhash::fast::RandomState::default();
+            let hashes: BTreeSet<u64> = keys.iter().map(|key| hasher.hash_one(&key[..])).collect();
+            assert!(hashes.len() > 65_500, "{} hashes of 65,536 keys", hashes.len());
+            let mut slots: BTreeMap<u64, u32> = BTreeMap::new();
+            hashes.iter().for_each(|hash| *slots.entry(hash & 0xffff).or_default() += 1);
+            assert!(*slots.values().max().unwrap() < 20, "a slot has {:?}", slots.values().max());
+        }
+    }
+
+    #[test]
+    fn each_cache_has_a_seed_of_its_own() {
+        let of = |_| foldhash::fast::RandomState::default().hash_one(b"key");
+        assert!((0..8).map(of).collect::<BTreeSet<u64>>().len() > 1);
     }
 }

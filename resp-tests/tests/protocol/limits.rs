@@ -11,7 +11,9 @@ pub const TESTS: &[Test] = &[
     Test::everywhere("row_08_a_header_line_has_an_end", header_lines),
     Test::everywhere("row_09_an_inline_line_has_an_end", inline_line),
     Test::everywhere("row_12_before_authentication_frames_are_small", preauth_frames),
+    Test::everywhere("row_16_the_silent_are_closed_and_only_they", idle_timeout),
     Test::product("row_17_a_transaction_has_a_limit_in_bytes", transaction_bytes),
+    Test::product("row_18_a_call_larger_than_a_log_entry_is_definitely_not_done", oversized_entry),
     Test::everywhere("row_28_large_values_are_exact", large_values),
     Test::everywhere("row_28_a_declared_size_is_not_allocated", declared_size),
     Test::everywhere("maxclients_is_kept_and_said", maxclients),
@@ -55,6 +57,48 @@ fn preauth_frames(on: &Context) {
     let long = vec![b'v'; 100_000];
     let set = [b"SET".as_slice(), b"k", &long];
     assert_eq!(connection.call(&set).unwrap(), Received::Reply(Value::Simple(b"OK".to_vec())));
+    alive(&server);
+}
+
+fn idle_timeout(on: &Context) {
+    let server = on.start(&["--timeout", "1"]);
+    let pong = Received::Reply(Value::Simple(b"PONG".to_vec()));
+    let mut busy = server.connect().unwrap();
+    let mut silent = server.connect().unwrap();
+    assert_eq!(silent.call(&["PING"]).unwrap(), pong);
+    let waiting = Instant::now();
+    let closed = std::thread::spawn(move || silent.read_to_close());
+    while !closed.is_finished() {
+        assert_eq!(busy.call(&["PING"]).unwrap(), pong);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(closed.join().unwrap().unwrap(), b"");
+    assert!(waiting.elapsed() >= Duration::from_secs(1), "closed after {:?}", waiting.elapsed());
+    assert_eq!(busy.call(&["PING"]).unwrap(), pong);
+}
+
+/// Each value alone would do; together they are more than an entry of the log may be.
+fn oversized_entry(on: &Context) {
+    const VALUE_BYTES: usize = 320 << 20;
+    let server = on.start(&[]);
+    let mut connection = server.connect().unwrap();
+    connection.set_deadline(Duration::from_secs(60));
+    let piece = vec![b'v'; 1 << 20];
+    connection.send_raw(b"*5\r\n$4\r\nMSET\r\n").unwrap();
+    for key in ["a", "b"] {
+        connection.send_raw(format!("$1\r\n{key}\r\n${VALUE_BYTES}\r\n").as_bytes()).unwrap();
+        for _ in 0..VALUE_BYTES / piece.len() {
+            connection.send_raw(&piece).unwrap();
+        }
+        connection.send_raw(b"\r\n").unwrap();
+    }
+    let text = b"ERR command is larger than one log entry may be; nothing was changed";
+    assert_eq!(connection.receive().unwrap(), Received::Reply(Value::Error(text.to_vec())));
+    // Nothing is wedged, on this connection or another.
+    let ok = Received::Reply(Value::Simple(b"OK".to_vec()));
+    assert_eq!(connection.call(&["EXISTS", "a", "b"]).unwrap(), Received::Reply(Value::Integer(0)));
+    assert_eq!(connection.call(&["SET", "a", "1"]).unwrap(), ok);
+    assert_eq!(server.connect().unwrap().call(&["SET", "b", "2"]).unwrap(), ok);
     alive(&server);
 }
 
