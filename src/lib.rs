@@ -22,6 +22,8 @@ pub mod commands;
 
 pub mod replica;
 
+pub mod peer;
+
 pub mod fail;
 pub mod log;
 

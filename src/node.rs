@@ -8,13 +8,15 @@ use crate::{
     command::ShutdownMode,
     commands,
     config::{Config, Settings},
-    log::{DataDirectory, LogHandle, LogOptions, segment::SegmentOptions},
+    log::{ClusterOptions, DataDirectory, LogHandle, LogOptions, adopt, segment::SegmentOptions},
     ops,
+    peer::LocalIdentity,
     server::{Server, Stop, bind_all},
-    session::{Clients, LogStatus, Node, NodeIdentity, Stats},
+    session::{Clients, ClusterIdentity, LogStatus, Node, NodeIdentity, Stats},
     store::{Store, StoreOptions},
     time::now_ms,
 };
+use parking_lot::RwLock;
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{
@@ -50,9 +52,11 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         .map_err(io(format!("listen on port {}", settings.port)))?;
     let http_listeners = bind_all(&settings.addresses(settings.http_port), 128)
         .map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
-    let directory = DataDirectory::open(&settings.data_dir, &settings.node_name)?;
+    let is_one_of_many = !settings.cluster.is_empty();
+    let directory = DataDirectory::open(&settings.data_dir, &settings.node_name, is_one_of_many)?;
     let store = Arc::new(Store::open(&settings.data_dir.join("store"), store_options(&settings))?);
     let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
+    let cluster = is_one_of_many.then(|| cluster(&settings, &directory, &node)).transpose()?;
     let log = LogHandle::start(LogOptions {
         data_directory: settings.data_dir.clone(),
         node_id: directory.identity.node_id,
@@ -62,6 +66,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         stats: Arc::clone(&node.stats),
         segments: SegmentOptions::default(),
         log_retain_bytes: settings.log_retain_bytes,
+        cluster,
     })?;
     let http_at = addresses(&http_listeners);
     let http = ops::start(Arc::clone(&node), http_listeners).map_err(io("start the HTTP thread"))?;
@@ -105,6 +110,37 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     Ok(())
 }
 
+/// What this node is to the other ones of its list.
+fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Result<ClusterOptions, NodeError> {
+    let own = &directory.identity;
+    let address = settings.cluster.iter().find(|(name, _)| *name == own.node_name).map(|(_, at)| at.clone());
+    let Some(address) = address else {
+        let text = format!("this node is {}, which --cluster does not name", own.node_name);
+        return Err(io("cluster")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
+    };
+    let listener = bind_all(&settings.addresses(settings.peer_port), 128)
+        .map_err(io(format!("listen on peer port {}", settings.peer_port)))?;
+    let listener = listener.into_iter().next().ok_or_else(|| {
+        io("listen for other nodes")(std::io::Error::new(std::io::ErrorKind::InvalidInput, "nothing to bind to"))
+    })?;
+    let known = (!own.cluster_id.is_empty()).then(|| own.cluster_id.clone());
+    let fresh = |id: &str| if id.is_empty() { uuid::Uuid::new_v4().to_string() } else { id.to_owned() };
+    let (path, shown) = (directory.path.clone(), Arc::clone(&node.identity.cluster));
+    Ok(ClusterOptions {
+        members: settings.cluster.clone(),
+        identity: Arc::new(LocalIdentity::new(own.node_id, own.node_name.clone(), address, known)),
+        cluster_id: fresh(&own.cluster_id),
+        history_id: fresh(&own.history_id),
+        adopt: Arc::new(move |cluster_id, history_id| {
+            adopt(&path, cluster_id, history_id)?;
+            *shown.write() = ClusterIdentity { cluster_id: cluster_id.into(), history_id: history_id.into() };
+            Ok(())
+        }),
+        listener,
+        client_port: u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0),
+    })
+}
+
 fn store_options(settings: &Settings) -> StoreOptions {
     StoreOptions {
         block_cache_bytes: settings.block_cache_bytes,
@@ -134,8 +170,10 @@ fn node(
             node_id: identity.node_id,
             node_name: identity.node_name.clone(),
             run_id: run_id(),
-            cluster_id: identity.cluster_id.clone(),
-            history_id: identity.history_id.clone(),
+            cluster: Arc::new(RwLock::new(ClusterIdentity {
+                cluster_id: identity.cluster_id.clone(),
+                history_id: identity.history_id.clone(),
+            })),
         },
         port: AtomicU64::new(u64::from(port)),
         started,

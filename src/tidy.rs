@@ -11,7 +11,7 @@ use syn::{
 };
 
 /// Bottom first. A module may import those of lower layers, and itself.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["time", "limits", "value", "fail"],
     &["resp"],
     &["error"],
@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 13] = [
     &["command"],
     &["commands"],
     &["replica"],
+    &["peer"],
     &["log"],
     &["server", "ops"],
     &["node"],
@@ -28,13 +29,15 @@ const LAYERS: [&[&str]; 13] = [
 ];
 
 /// Crates that only one place may name, so that they can be replaced there.
-const OWNERS: [(&str, &[&str]); 11] = [
+const OWNERS: [(&str, &[&str]); 13] = [
     ("redis_protocol", &["resp"]),
     ("rocksdb", &["store"]),
     ("quick_cache", &["store"]),
     ("triomphe", &["value"]),
     ("openraft", &["log::raft"]),
     ("openraft_rt_tokio", &["log::raft"]),
+    ("tonic", &["peer"]),
+    ("tonic_prost", &["peer"]),
     ("fs4", &["log"]),
     ("axum", &["ops"]),
     ("prometheus_client", &["ops"]),

@@ -22,6 +22,8 @@ pub struct Settings {
     pub http_port: u16,
     pub data_dir: PathBuf,
     pub node_name: String,
+    /// Names and peer addresses of all nodes of the core; empty = this node is alone.
+    pub cluster: Vec<(String, String)>,
     /// Empty = no password.
     pub requirepass: String,
     pub protected_mode: bool,
@@ -64,6 +66,7 @@ impl Settings {
             http_port: values.number("http-port")?,
             data_dir: PathBuf::from(values.get("data-dir")),
             node_name: values.get("node-name").to_owned(),
+            cluster: cluster(values.get("cluster"))?,
             requirepass: values.get("requirepass").to_owned(),
             protected_mode: values.get("protected-mode") == "yes",
             maxclients: values.number("maxclients")?,
@@ -99,5 +102,26 @@ impl Settings {
                  data. Set requirepass (FLOTILLA_REQUIREPASS), bind to loopback, or say --protected-mode no"
             )
         })
+    }
+}
+
+/// `core-0=HOST:PORT,core-1=HOST:PORT,…`
+fn cluster(text: &str) -> Result<Vec<(String, String)>, String> {
+    let mut members: Vec<(String, String)> = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let bad = || format!("cluster: '{part}' is not NAME=HOST:PORT");
+        let (name, address) = part.split_once('=').ok_or_else(bad)?;
+        let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
+        if name.is_empty() || host.is_empty() || port.parse::<u16>().map_or(true, |port| port == 0) {
+            return Err(bad());
+        }
+        if members.iter().any(|(known, at)| known == name || at == address) {
+            return Err(format!("cluster: {part} is named twice"));
+        }
+        members.push((name.to_owned(), address.to_owned()));
+    }
+    match members.len() {
+        0 | 3 | 5 | 7 => Ok(members),
+        count => Err(format!("cluster: {count} nodes; a core has 3, 5 or 7")),
     }
 }

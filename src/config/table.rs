@@ -71,7 +71,7 @@ pub static PARAMETERS: &[Parameter] = &[
         PORT,
         "7379",
         Change::Start,
-        "TCP port for other nodes; nothing listens there yet on a single node.",
+        "TCP port for other nodes; a node that is alone does not listen.",
     ),
     row(
         "http-port",
@@ -93,6 +93,13 @@ pub static PARAMETERS: &[Parameter] = &[
         "core-0",
         Change::Start,
         "Name of this node, written into a new data directory.",
+    ),
+    row(
+        "cluster",
+        Kind::Text,
+        "",
+        Change::Start,
+        "All nodes of the core, `name=host:peer-port,…`, the same list on each of them; empty = this node is alone.",
     ),
     row("requirepass", Kind::Secret, "", Change::Live, "Password that AUTH must give; empty = none."),
     row(

@@ -2,6 +2,7 @@
 //! while an entry is being synced and applied, the next one gathers.
 
 use super::{
+    forward::Forwarder,
     mailbox::{Outbox, Outcome, Ticket},
     progress::Progress,
     queue::{Queue, Refused},
@@ -23,6 +24,8 @@ use std::{
 pub(super) struct Batcher {
     queue: Arc<Queue>,
     progress: Arc<Progress>,
+    /// Where writes go while another node leads; `None`: there is no other node.
+    forwarder: Option<Forwarder>,
     /// Taken from the queue, but too large for the entry it would have joined.
     carried: Option<(Bytes, Ticket)>,
     last_at: u64,
@@ -31,9 +34,14 @@ pub(super) struct Batcher {
 
 impl Batcher {
     /// `last_at`: the time of the last entry, which the next one may not precede.
-    pub(super) fn new(queue: Arc<Queue>, progress: Arc<Progress>, last_at: u64) -> Self {
+    pub(super) fn new(
+        queue: Arc<Queue>,
+        progress: Arc<Progress>,
+        forwarder: Option<Forwarder>,
+        last_at: u64,
+    ) -> Self {
         let seed = RandomState::new().hash_one(now_ms());
-        Batcher { queue, progress, carried: None, last_at, seed }
+        Batcher { queue, progress, forwarder, carried: None, last_at, seed }
     }
 
     /// Proposes until the queue is closed and everything in flight has landed.
@@ -44,10 +52,13 @@ impl Batcher {
                     break;
                 }
                 self.queue.wait().await;
-            } else if !self.progress.is_leader() {
+            } else if !self.progress.is_leader() && self.forwarder.is_none() {
                 self.refuse();
             } else if self.progress.take_off() {
-                self.propose(raft).await;
+                match self.progress.is_leader() {
+                    true => self.propose(raft).await,
+                    false => self.forward(),
+                }
             } else {
                 // Stays marked awake, so that submitters do not ring in vain.
                 self.progress.wait_for_landing(ENTRIES_IN_FLIGHT_MAX).await;
@@ -68,10 +79,41 @@ impl Batcher {
         raft.propose(batch.finish(self.last_at, seed), move |verdict| flight.land(verdict)).await;
     }
 
+    /// Sends what is queued to the node that leads; what came from another node is told that this one does not.
+    fn forward(&mut self) {
+        let (mut proposals, mut tickets, mut refused) = (Vec::new(), Vec::new(), Outbox::default());
+        let mut bytes = 0_usize;
+        while let Some((proposal, ticket)) = self.next() {
+            if ticket.was_forwarded {
+                refused.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
+                continue;
+            }
+            if bytes > 0 && bytes.saturating_add(proposal.len()) > ENTRY_BYTES_TARGET {
+                self.carried = Some((proposal, ticket));
+                break;
+            }
+            bytes = bytes.saturating_add(proposal.len());
+            proposals.push(proposal);
+            tickets.push(ticket);
+        }
+        refused.deliver();
+        let landing = Landing(Arc::clone(&self.progress));
+        if let Some(forwarder) = self.forwarder.clone().filter(|_| !proposals.is_empty()) {
+            tokio::spawn(async move {
+                forwarder.forward(proposals, tickets).await;
+                drop(landing);
+            });
+        }
+    }
+
+    fn next(&mut self) -> Option<(Bytes, Ticket)> {
+        self.carried.take().or_else(|| self.queue.pop())
+    }
+
     /// As many queued proposals as one entry should carry, at least one.
     fn gather(&mut self) -> (BatchBuilder, Vec<Ticket>) {
         let mut tickets = Vec::new();
-        let mut next = self.carried.take().or_else(|| self.queue.pop());
+        let mut next = self.next();
         let first_len = next.as_ref().map_or(0, |(proposal, _)| proposal.len());
         let mut batch = BatchBuilder::with_capacity(first_len.max(4096));
         while let Some((proposal, ticket)) = next {
@@ -93,6 +135,16 @@ impl Batcher {
             outbox.deliver();
         }
         self.queue.refuse_all(Refused::NotLeader);
+    }
+}
+
+/// Proposals on their way to another node count as an entry in flight, until this is dropped.
+struct Landing(Arc<Progress>);
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.0.land();
+        self.0.ring_if_awaited();
     }
 }
 

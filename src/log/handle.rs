@@ -2,18 +2,23 @@
 
 use super::{
     LogError,
+    barrier::{self, Barrier, Reader},
     batch::Batcher,
+    cluster::{ClusterOptions, Membership},
+    forward::Forwarder,
     mailbox::Ticket,
     maintenance::Maintenance,
     progress::Progress,
     queue::{Queue, Refused},
-    raft::{RaftNode, RaftParts, Snapshots},
+    raft::{Peers, RaftNode, RaftParts, Snapshots},
     segment::{SegmentLog, SegmentOptions},
 };
 use crate::{
     command::Table,
     fail,
+    peer::LocalIdentity,
     replica::Replica,
+    resp::ErrorReply,
     session::{LogStatus, Stats},
     store::Store,
 };
@@ -37,6 +42,8 @@ pub struct LogOptions {
     pub segments: SegmentOptions,
     /// Log kept on disk beyond what a restart needs, bytes.
     pub log_retain_bytes: u64,
+    /// The other nodes; `None`: there are none.
+    pub cluster: Option<ClusterOptions>,
 }
 
 /// A request to the raft thread.
@@ -51,14 +58,24 @@ pub struct LogHandle {
     progress: Arc<Progress>,
     stats: Arc<Stats>,
     requests: mpsc::Sender<Request>,
+    readers: mpsc::Sender<Reader>,
     ended: watch::Receiver<bool>,
 }
 
 impl LogHandle {
     /// Opens the log and starts its threads. Returns when the raft core runs; `wait_ready` says when it can serve.
     pub fn start(options: LogOptions) -> Result<Self, LogError> {
-        let LogOptions { data_directory, node_id, store, table, status, stats, segments, log_retain_bytes } =
-            options;
+        let LogOptions {
+            data_directory,
+            node_id,
+            store,
+            table,
+            status,
+            stats,
+            segments,
+            log_retain_bytes,
+            cluster,
+        } = options;
         let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
         check_fit(&data_directory, &log, &store)?;
         let snapshots = Arc::new(Snapshots::open(&data_directory.join("snapshot"), Arc::clone(&store))?);
@@ -66,17 +83,28 @@ impl LogHandle {
         let queue = Arc::new(Queue::new());
         let (requests, received) = mpsc::channel(16);
         let (ending, ended) = watch::channel(false);
+        let (readers, reading) = mpsc::channel(barrier::READERS_MAX);
+        let alone = || Arc::new(LocalIdentity::new(node_id, String::new(), String::new(), None));
+        let identity = cluster.as_ref().map_or_else(alone, |cluster| Arc::clone(&cluster.identity));
+        let peers = Arc::new(Peers::new(identity));
+        let forwarder = cluster.is_some().then(|| Forwarder {
+            peers: Arc::clone(&peers),
+            progress: Arc::clone(&progress),
+            queue: Arc::clone(&queue),
+        });
         let parts = RaftParts {
             node_id,
             log,
             replica: Replica::new(Arc::clone(&store), table),
             snapshots,
             progress: Arc::clone(&progress),
+            peers: Arc::clone(&peers),
+            is_one_of_many: cluster.is_some(),
         };
         let last_at = store.published().state().last_at;
         let raft_thread = RaftThread {
             parts,
-            batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&progress), last_at),
+            batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&progress), forwarder, last_at),
             maintenance: Maintenance::new(
                 store,
                 Arc::clone(&progress),
@@ -85,7 +113,9 @@ impl LogHandle {
                 log_retain_bytes,
             ),
             requests: received,
+            reading,
             queue: Arc::clone(&queue),
+            cluster: cluster.map(|options| (options, data_directory.clone())),
         };
         let (started, start) = std::sync::mpsc::sync_channel(1);
         std::thread::Builder::new()
@@ -97,7 +127,7 @@ impl LogHandle {
             })
             .map_err(LogError::io("start thread for", &data_directory))?;
         start.recv().map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
-        Ok(LogHandle { queue, progress, stats, requests, ended })
+        Ok(LogHandle { queue, progress, stats, requests, readers, ended })
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
@@ -114,7 +144,18 @@ impl LogHandle {
         self.progress.can_read()
     }
 
-    /// Waits until `can_read`.
+    /// Waits until a read of the store is linearizable; an error says that it will not be for now.
+    pub async fn barrier(&self) -> Result<(), ErrorReply> {
+        if self.can_read() {
+            return Ok(());
+        }
+        let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
+        let (reader, outcome) = oneshot::channel();
+        self.readers.send(reader).await.map_err(|_| stopping())?;
+        outcome.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Waits until this node can serve.
     pub async fn wait_ready(&self) {
         self.progress.wait_ready().await;
     }
@@ -169,13 +210,16 @@ struct RaftThread {
     batcher: Batcher,
     maintenance: Maintenance,
     requests: mpsc::Receiver<Request>,
+    reading: mpsc::Receiver<Reader>,
     queue: Arc<Queue>,
+    /// And the data directory.
+    cluster: Option<(ClusterOptions, PathBuf)>,
 }
 
 impl RaftThread {
     fn run(self, started: &std::sync::mpsc::SyncSender<Result<(), LogError>>) {
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
+            .enable_all()
             .thread_name("raft-blocking")
             .max_blocking_threads(4)
             .build();
@@ -198,6 +242,7 @@ impl RaftThread {
         self,
         started: &std::sync::mpsc::SyncSender<Result<(), LogError>>,
     ) -> Option<JoinHandle<()>> {
+        let (peers, progress) = (Arc::clone(&self.parts.peers), Arc::clone(&self.parts.progress));
         let (raft, apply_thread) = match RaftNode::start(self.parts).await {
             Ok(running) => running,
             Err(error) => {
@@ -205,12 +250,21 @@ impl RaftThread {
                 return None;
             }
         };
+        let (end_peers, ended) = oneshot::channel::<()>();
+        if let Some((options, directory)) = self.cluster {
+            let own = Membership { options, directory, peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+            own.start(raft.clone(), Arc::clone(&self.queue), ended);
+        }
+        let barrier = Barrier { raft: raft.clone(), peers, progress };
+        let barrier = tokio::spawn(barrier.run(self.reading));
         let _ = started.send(Ok(()));
         let requests = tokio::spawn(answer(raft.clone(), self.requests, self.queue));
         let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
         self.batcher.run(&raft).await;
         maintenance.abort();
         requests.abort();
+        barrier.abort();
+        drop(end_peers);
         raft.shutdown().await;
         Some(apply_thread)
     }

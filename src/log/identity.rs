@@ -1,7 +1,7 @@
 //! The data directory: who this node is, and that only one process works on it.
 //!
-//! `IDENTITY` is JSON, written once at the first start (temporary file, fsync, rename, fsync of the directory) and never
-//! changed; `LOCK` is held with an OS file lock for the life of the process, so it needs no cleaning up after a crash.
+//! `IDENTITY` is JSON, written at the first start (temporary file, fsync, rename, fsync of the directory) and never changed
+//! but once: a node of a core of several learns its cluster from the founder; `LOCK` is held with an OS file lock for the life of the process, so it needs no cleaning up after a crash.
 //! A node id is random and never given to another directory: a node whose directory was wiped is a new node, which
 //! cannot vote with the memory of the old one.
 
@@ -41,13 +41,14 @@ pub struct DataDirectory {
 
 impl DataDirectory {
     /// Takes possession of `path`, which is created if need be; `node_name` counts only then.
-    pub fn open(path: &Path, node_name: &str) -> Result<Self, LogError> {
+    /// Such a directory is of a cluster of its own; with `is_one_of_many` it waits to be told its cluster, see `adopt`.
+    pub fn open(path: &Path, node_name: &str, is_one_of_many: bool) -> Result<Self, LogError> {
         segment::create_private_directory(path)?;
         let lock = lock(&path.join("LOCK"))?;
         segment::remove_temporary(path)?;
         let identity = match load(&path.join("IDENTITY"))? {
             Some(identity) => identity,
-            None => create(path, node_name)?,
+            None => create(path, node_name, is_one_of_many)?,
         };
         Ok(DataDirectory { path: path.to_path_buf(), identity, _lock: lock })
     }
@@ -91,7 +92,7 @@ fn load(path: &Path) -> Result<Option<Identity>, LogError> {
     serde_json::from_slice(&text).map(Some).map_err(damaged)
 }
 
-fn create(directory: &Path, node_name: &str) -> Result<Identity, LogError> {
+fn create(directory: &Path, node_name: &str, is_one_of_many: bool) -> Result<Identity, LogError> {
     if let Some(found) =
         ["log", "store", "snapshot"].map(|name| directory.join(name)).iter().find(|path| path.exists())
     {
@@ -102,22 +103,42 @@ fn create(directory: &Path, node_name: &str) -> Result<Identity, LogError> {
         format_version: FORMAT_VERSION,
         node_id: (uuid().as_u64_pair().0 >> 11).max(1),
         node_uuid: uuid().to_string(),
-        cluster_id: uuid().to_string(),
-        history_id: uuid().to_string(),
+        cluster_id: if is_one_of_many { String::new() } else { uuid().to_string() },
+        history_id: if is_one_of_many { String::new() } else { uuid().to_string() },
         node_name: node_name.to_owned(),
     };
+    save(directory, &identity)?;
+    Ok(identity)
+}
+
+/// Writes down which cluster the node of this directory is of. Told again it does nothing; told another, it refuses.
+pub fn adopt(directory: &Path, cluster_id: &str, history_id: &str) -> Result<(), LogError> {
+    let path = directory.join("IDENTITY");
+    let missing = || LogError::damaged(&path, 0, "the file is gone");
+    let mut identity = load(&path)?.ok_or_else(missing)?;
+    if identity.cluster_id == cluster_id && identity.history_id == history_id {
+        return Ok(());
+    }
+    if !identity.cluster_id.is_empty() {
+        return Err(LogError::Raft(format!("this node is of cluster {}, not of {cluster_id}", identity.cluster_id)));
+    }
+    cluster_id.clone_into(&mut identity.cluster_id);
+    history_id.clone_into(&mut identity.history_id);
+    save(directory, &identity)
+}
+
+fn save(directory: &Path, identity: &Identity) -> Result<(), LogError> {
     let (path, temporary) = (directory.join("IDENTITY"), directory.join("IDENTITY.tmp"));
     let write = || -> io::Result<()> {
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&serde_json::to_vec_pretty(&identity)?)?;
+        file.write_all(&serde_json::to_vec_pretty(identity)?)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
         fs::rename(&temporary, &path)?;
         File::open(directory)?.sync_all()
     };
-    write().map_err(LogError::io("create", &path))?;
-    Ok(identity)
+    write().map_err(LogError::io("create", &path))
 }
 
 #[cfg(test)]
@@ -129,8 +150,8 @@ mod tests {
     fn an_identity_is_made_once_and_kept() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("data");
-        let first = DataDirectory::open(&path, "first").unwrap().identity;
-        let again = DataDirectory::open(&path, "other name").unwrap().identity;
+        let first = DataDirectory::open(&path, "first", false).unwrap().identity;
+        let again = DataDirectory::open(&path, "other name", false).unwrap().identity;
         assert_eq!(first, again);
         assert_eq!(first.node_name, "first");
         assert!(first.node_id > 0 && first.node_id < 1 << 53);
@@ -140,26 +161,26 @@ mod tests {
     #[test]
     fn a_second_user_of_the_directory_is_refused() {
         let home = tempfile::tempdir().unwrap();
-        let held = DataDirectory::open(home.path(), "a").unwrap();
-        let refused = DataDirectory::open(home.path(), "b").err().unwrap();
+        let held = DataDirectory::open(home.path(), "a", false).unwrap();
+        let refused = DataDirectory::open(home.path(), "b", false).err().unwrap();
         assert!(matches!(refused, LogError::Locked { .. }), "{refused}");
         drop(held);
-        DataDirectory::open(home.path(), "b").unwrap();
+        DataDirectory::open(home.path(), "b", false).unwrap();
     }
 
     #[test]
     fn newer_damaged_and_missing_identities_are_refused() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("IDENTITY");
-        drop(DataDirectory::open(home.path(), "a").unwrap());
+        drop(DataDirectory::open(home.path(), "a", false).unwrap());
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, text.replace("\"format_version\": 1", "\"format_version\": 2")).unwrap();
-        let newer = DataDirectory::open(home.path(), "a").err().unwrap();
+        let newer = DataDirectory::open(home.path(), "a", false).err().unwrap();
         assert!(newer.to_string().contains("format version 2; this program reads up to 1"), "{newer}");
         fs::write(&file, &text[..text.len() / 2]).unwrap();
-        assert!(matches!(DataDirectory::open(home.path(), "a").err(), Some(LogError::Damaged { .. })));
+        assert!(matches!(DataDirectory::open(home.path(), "a", false).err(), Some(LogError::Damaged { .. })));
         fs::remove_file(&file).unwrap();
         fs::create_dir(home.path().join("log")).unwrap();
-        assert!(matches!(DataDirectory::open(home.path(), "a").err(), Some(LogError::Damaged { .. })));
+        assert!(matches!(DataDirectory::open(home.path(), "a", false).err(), Some(LogError::Damaged { .. })));
     }
 }

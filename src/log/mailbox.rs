@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 pub struct Ticket {
     pub mailbox: Arc<Mailbox>,
     pub id: u64,
+    /// Another node sent it: it must not be sent on.
+    pub was_forwarded: bool,
 }
 
 /// What became of a proposal.
@@ -94,7 +96,7 @@ mod tests {
         let mut outbox = Outbox::default();
         for id in 0..5 {
             let mailbox = if id % 2 == 0 { &a } else { &b };
-            outbox.add(Ticket { mailbox: Arc::clone(mailbox), id }, Outcome::Applied(vec![Reply::Ok]));
+            outbox.add(Ticket { mailbox: Arc::clone(mailbox), id, was_forwarded: false }, Outcome::Applied(vec![Reply::Ok]));
         }
         outbox.deliver();
         a.wait().await;

@@ -14,8 +14,11 @@
 //! * Proposals of one submitter are applied in the order in which they were submitted.
 //! * Nothing waits for a timer on the way, and every queue is bounded.
 
+mod barrier;
 mod batch;
+mod cluster;
 mod error;
+mod forward;
 mod handle;
 mod identity;
 mod mailbox;
@@ -25,9 +28,10 @@ mod queue;
 mod raft;
 pub mod segment;
 
+pub use cluster::{Adopt, ClusterOptions};
 pub use error::LogError;
 pub use handle::{LogHandle, LogOptions};
-pub use identity::{DataDirectory, Identity};
+pub use identity::{DataDirectory, Identity, adopt};
 pub use mailbox::{Mailbox, Outcome, Ticket};
 pub use queue::Refused;
 

@@ -1,9 +1,13 @@
 //! How far this node has come: what the batcher, the apply thread and readers need to know of each other.
 
 use crate::{limits::ENTRIES_IN_FLIGHT_MAX, session::LogStatus, store::Position};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+use parking_lot::RwLock;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, watch};
 
@@ -20,7 +24,17 @@ pub struct Progress {
     awaited: AtomicBool,
     capacity: Notify,
     ready: watch::Sender<bool>,
+    /// Until when this node, leading, may read without asking others; ms since `began`. `FOR_EVER`: it is alone.
+    lease_until_ms: AtomicU64,
+    began: Instant,
+    leader: RwLock<Option<(u64, String)>>,
+    /// Readers that wait for an entry to be applied, and what wakes them.
+    readers: AtomicUsize,
+    applied_bell: Notify,
 }
+
+/// The lease of a sole voter.
+const FOR_EVER: u64 = u64::MAX;
 
 impl Progress {
     pub(super) fn new(status: Arc<LogStatus>) -> Self {
@@ -32,18 +46,68 @@ impl Progress {
             awaited: AtomicBool::new(false),
             capacity: Notify::new(),
             ready: watch::Sender::new(false),
+            lease_until_ms: AtomicU64::new(FOR_EVER),
+            began: Instant::now(),
+            leader: RwLock::new(None),
+            readers: AtomicUsize::new(0),
+            applied_bell: Notify::new(),
         }
     }
 
     /// Whether a read now sees every acknowledged write. A new leader first proposes an entry of its own term, so once an
     /// entry of that term is applied, everything committed before is, too. With one voter there is no lease to lose;
-    /// with more, the leader term must be withdrawn when the lease runs out.
+    /// with more, no other node can lead before the lease runs out.
     pub(super) fn can_read(&self) -> bool {
+        if !self.has_applied_own_term() {
+            return false;
+        }
+        let until = self.lease_until_ms.load(Ordering::Acquire);
+        until == FOR_EVER || self.now_ms() < until
+    }
+
+    fn has_applied_own_term(&self) -> bool {
         let term = self.leader_term.load(Ordering::Acquire);
         term != 0 && self.applied_term.load(Ordering::Acquire) == term
     }
 
-    /// Waits until `can_read`.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A majority has heard of this leader at `heard`; for so long after it, none of it helps another one to lead.
+    /// `None`: there is no majority to hear.
+    pub(super) fn set_lease(&self, heard: Option<Instant>, lease: Duration) {
+        let until = heard.map_or(FOR_EVER, |heard| {
+            let until = heard.saturating_duration_since(self.began).saturating_add(lease);
+            u64::try_from(until.as_millis()).unwrap_or(FOR_EVER - 1)
+        });
+        self.lease_until_ms.store(until, Ordering::Release);
+    }
+
+    /// The leader and its peer address, as far as this node knows.
+    pub(super) fn leader(&self) -> Option<(u64, String)> {
+        self.leader.read().clone()
+    }
+
+    pub(super) fn set_leader(&self, leader: Option<(u64, String)>) {
+        self.status.leader_id.store(leader.as_ref().map_or(0, |(id, _)| *id), Ordering::Relaxed);
+        *self.leader.write() = leader;
+        self.announce();
+    }
+
+    /// Waits until the entry is applied.
+    pub(super) async fn wait_applied(&self, index: u64) {
+        let _counted = Counted::new(&self.readers);
+        loop {
+            let bell = self.applied_bell.notified();
+            if self.status.applied_index.load(Ordering::SeqCst) >= index {
+                return;
+            }
+            bell.await;
+        }
+    }
+
+    /// Waits until this node can serve: it leads and has applied what came before, or it knows who leads.
     pub(super) async fn wait_ready(&self) {
         // The sender is in `self`, so the channel cannot close.
         let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
@@ -62,7 +126,10 @@ impl Progress {
 
     /// Everything up to `at` is applied and published.
     pub(super) fn applied(&self, at: Position) {
-        self.status.applied_index.store(at.index, Ordering::Release);
+        self.status.applied_index.store(at.index, Ordering::SeqCst);
+        if self.readers.load(Ordering::SeqCst) > 0 {
+            self.applied_bell.notify_waiters();
+        }
         self.status.committed_index.fetch_max(at.index, Ordering::Relaxed);
         if self.applied_term.swap(at.term, Ordering::AcqRel) != at.term {
             self.announce();
@@ -70,7 +137,9 @@ impl Progress {
     }
 
     fn announce(&self) {
-        let now = self.can_read();
+        // A follower can serve as soon as it knows whom to ask.
+        let follows = !self.is_leader() && self.leader.read().is_some();
+        let now = self.has_applied_own_term() || follows;
         self.ready.send_if_modified(|ready| std::mem::replace(ready, now) != now);
     }
 
@@ -106,5 +175,21 @@ impl Progress {
             self.capacity.notified().await;
         }
         self.awaited.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Counts while it lives, also when the one who waits is cancelled.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Counted(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -15,6 +15,7 @@ mod encode;
 mod error;
 mod inline;
 mod reply;
+mod wire;
 
 pub use decoder::{Decoded, Decoder, Limits, ProtocolError};
 pub use double::format_double;
@@ -22,3 +23,4 @@ pub use encode::encode;
 pub use error::ErrorReply;
 pub use inline::split as split_inline;
 pub use reply::{Protocol, Reply};
+pub use wire::{put_reply, take_reply};

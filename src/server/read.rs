@@ -7,10 +7,6 @@ use crate::{
     resp::{ErrorReply, Reply},
     store::View,
 };
-use std::time::Duration;
-
-/// How long a read waits for the node to be allowed to serve it.
-const BARRIER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// A read handler.
 pub(super) type ReadHandler = fn(&View<'_>, &mut Args<'_>) -> Result<Reply>;
@@ -53,12 +49,9 @@ impl Connection {
         if self.local.log.can_read() {
             return Ok(());
         }
-        let waited = tokio::time::timeout(BARRIER_WAIT_MAX, self.local.log.wait_ready()).await;
+        let passed = self.local.log.barrier().await;
         self.clock.tick();
-        match waited {
-            Ok(()) if self.local.log.can_read() => Ok(()),
-            _ => Err(ErrorReply::new("CLUSTERDOWN", "this node has no leader to read from, try again")),
-        }
+        passed
     }
 
     /// Runs reads, all at one point in time, where waiting for the disk is allowed.

@@ -49,7 +49,7 @@ impl Local {
         let (answer, outcome) = oneshot::channel();
         let waiter = Waiter { since_ms: now_ms(), answer: Some(answer) };
         let id = self.waiters.borrow_mut().insert(waiter);
-        let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: id as u64 };
+        let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: id as u64, was_forwarded: false };
         if let Err(refused) = self.log.submit(proposal, ticket) {
             self.waiters.borrow_mut().try_remove(id);
             return Outcome::NotDone(refused.into());

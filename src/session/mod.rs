@@ -11,7 +11,7 @@ mod stats;
 mod transaction;
 
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
-pub use node::{Context, LogStatus, Node, NodeIdentity};
+pub use node::{ClusterIdentity, Context, LogStatus, Node, NodeIdentity};
 pub use process::ProcessUsage;
 pub use session::{ReplyMode, Session};
 pub use stats::{CommandStats, Stats};

@@ -2,6 +2,7 @@
 
 use super::{Clients, Session, Stats};
 use crate::{config::Config, store::Store};
+use parking_lot::RwLock;
 use std::{
     sync::{
         Arc,
@@ -17,7 +18,13 @@ pub struct NodeIdentity {
     pub node_name: String,
     /// 40 hexadecimal digits, as clients expect of a run id; new at every start.
     pub run_id: String,
-    /// The cluster's id, a UUID.
+    pub cluster: Arc<RwLock<ClusterIdentity>>,
+}
+
+/// Which cluster the node is of; empty until it has been told.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterIdentity {
+    /// A UUID.
     pub cluster_id: String,
     /// Changes when a core is restored from backup.
     pub history_id: String,

@@ -101,8 +101,9 @@ fn server(node: &Node, out: &mut String) {
     line(out, "io_threads_active", u8::from(settings.network_threads > 1));
     line(out, "flotilla_node_name", &node.identity.node_name);
     line(out, "flotilla_node_id", node.identity.node_id);
-    line(out, "flotilla_cluster_id", &node.identity.cluster_id);
-    line(out, "flotilla_history_id", &node.identity.history_id);
+    let cluster = node.identity.cluster.read().clone();
+    line(out, "flotilla_cluster_id", &cluster.cluster_id);
+    line(out, "flotilla_history_id", &cluster.history_id);
 }
 
 fn clients(node: &Node, out: &mut String) {
@@ -219,7 +220,7 @@ fn replication(node: &Node, out: &mut String) {
     line(out, "connected_slaves", 0);
     line(out, "master_failover_state", "no-failover");
     // 40 hexadecimal digits that change with the history, as clients expect of a replication id.
-    line(out, "master_replid", replid(&node.identity.history_id));
+    line(out, "master_replid", replid(&node.identity.cluster.read().history_id));
     line(out, "master_replid2", "0".repeat(40));
     line(out, "master_repl_offset", committed);
     line(out, "second_repl_offset", -1);

@@ -8,11 +8,17 @@ mod membership;
 mod network;
 mod node;
 mod responder;
+mod service;
 mod snapshots;
 mod state_machine;
+mod transfer;
 mod types;
+pub(super) mod wire;
 
+pub(super) use network::Peers;
+pub(super) use node::VOTE_DELAY;
 pub use node::{RaftNode, RaftParts, Verdict};
+pub(super) use service::{Answering, Service};
 pub use snapshots::Snapshots;
 use types::Types;
 

@@ -1,75 +1,152 @@
-//! The network of a node without peers: everything is unreachable. A sole voter never sends anything; with peers this
-//! is replaced by a transport on `peer/`. Votes and pre-votes answer with an error, so they are never taken as granted.
+//! openraft's calls to other nodes, over `peer`.
+//!
+//! A peer that cannot be reached answers a vote with an error, never with a grant.
 
 use super::{
     Types,
+    transfer::offer,
     types::{Peer, RaftSnapshot, RaftVote, SnapshotFiles},
+    wire::{self, kind},
 };
+use crate::peer::{CallError, LocalIdentity, PeerClient};
+use bytes::Bytes;
 use openraft::{
     OptionalSend,
-    errors::{RPCError, ReplicationClosed, StreamingError, Unreachable},
+    errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
     network::{RPCOption, RaftNetworkFactory, RaftNetworkV2},
-    raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse},
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+        TransferLeaderResponse, VoteRequest, VoteResponse,
+    },
 };
-use std::{future::Future, io};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-/// Makes clients that reach nobody.
-pub(super) struct NoNetwork;
+/// How long the other node may take to fetch and install a snapshot.
+const SNAPSHOT_MAX: Duration = Duration::from_secs(6 * 3600);
 
-impl RaftNetworkFactory<Types> for NoNetwork {
-    type Network = NoPeer;
+/// One client per address and node, shared by all that call it.
+pub(in crate::log) struct Peers {
+    identity: Arc<LocalIdentity>,
+    clients: Mutex<BTreeMap<(String, u64), Arc<PeerClient>>>,
+}
 
-    async fn new_client(&mut self, target: u64, _peer: &Peer) -> NoPeer {
-        NoPeer { target }
+impl Peers {
+    pub(in crate::log) fn new(identity: Arc<LocalIdentity>) -> Self {
+        Peers { identity, clients: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The client of a node; `node_id` 0 = whoever answers there.
+    pub(in crate::log) fn client(&self, address: &str, node_id: u64) -> Arc<PeerClient> {
+        let mut clients = self.clients.lock();
+        let make = || Arc::new(PeerClient::new(address, node_id, Arc::clone(&self.identity)));
+        Arc::clone(clients.entry((address.to_owned(), node_id)).or_insert_with(make))
     }
 }
 
-/// A client of a peer that cannot be reached.
-pub(super) struct NoPeer {
-    target: u64,
-}
+/// Makes openraft's clients.
+pub(super) struct Network(pub(super) Arc<Peers>);
 
-impl NoPeer {
-    fn unreachable(&self) -> Unreachable<Types> {
-        let reason = format!("this node has no peer transport to reach node {}", self.target);
-        Unreachable::new(&io::Error::new(io::ErrorKind::NotConnected, reason))
+impl RaftNetworkFactory<Types> for Network {
+    type Network = Connection;
+
+    async fn new_client(&mut self, target: u64, peer: &Peer) -> Connection {
+        Connection { client: self.0.client(&peer.address, target), address: self.0.identity.address.clone() }
     }
 }
 
-impl RaftNetworkV2<Types> for NoPeer {
+/// openraft's client of one node.
+pub(super) struct Connection {
+    client: Arc<PeerClient>,
+    /// This node's own.
+    address: String,
+}
+
+impl Connection {
+    async fn call<M: prost::Message + Default>(
+        &self,
+        kind: u32,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<M, RPCError<Types>> {
+        let answer = self.client.call(kind, body, within).await.map_err(rpc_error)?;
+        wire::read(answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+    }
+}
+
+fn rpc_error(error: CallError) -> RPCError<Types> {
+    match error {
+        CallError::Unreachable(_) | CallError::Refused(_) => RPCError::Unreachable(Unreachable::new(&error)),
+        CallError::Broken(_) => RPCError::Network(NetworkError::new(&error)),
+    }
+}
+
+impl RaftNetworkV2<Types> for Connection {
     type SnapshotData = SnapshotFiles;
 
     async fn append_entries(
         &mut self,
-        _request: AppendEntriesRequest<Types>,
-        _option: RPCOption,
+        request: AppendEntriesRequest<Types>,
+        option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        Err(self.unreachable().into())
+        let body = wire::write(&wire::append(request));
+        let answer = self.call(kind::APPEND, body, option.hard_ttl()).await?;
+        wire::raft_append_answer(&answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
     }
 
     async fn vote(
         &mut self,
-        _request: VoteRequest<Types>,
-        _option: RPCOption,
+        request: VoteRequest<Types>,
+        option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
-        Err(self.unreachable().into())
+        let body = wire::write(&wire::ballot(&request));
+        let answer = self.call(kind::VOTE, body, option.hard_ttl()).await?;
+        Ok(wire::raft_ballot_answer(&answer))
     }
 
     async fn pre_vote(
         &mut self,
-        _request: VoteRequest<Types>,
-        _option: RPCOption,
+        request: VoteRequest<Types>,
+        option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
-        Err(self.unreachable().into())
+        let body = wire::write(&wire::ballot(&request));
+        let answer = self.call(kind::PRE_VOTE, body, option.hard_ttl()).await?;
+        Ok(wire::raft_ballot_answer(&answer))
     }
 
     async fn full_snapshot(
         &mut self,
-        _vote: RaftVote,
-        _snapshot: RaftSnapshot,
-        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        vote: RaftVote,
+        snapshot: RaftSnapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        Err(self.unreachable().into())
+        let address = self.address.clone();
+        let offered = tokio::task::spawn_blocking(move || offer(&address, &vote, &snapshot))
+            .await
+            .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?
+            .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
+        let answer = tokio::select! {
+            answer = self.call::<wire::SnapshotAnswer>(kind::SNAPSHOT, wire::write(&offered), SNAPSHOT_MAX) => answer?,
+            closed = cancel => return Err(StreamingError::Closed(closed)),
+        };
+        Ok(SnapshotResponse::new((&answer.vote).into()))
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        let message = wire::Transfer {
+            from: request.from_leader().into(),
+            to: *request.to_node_id(),
+            last: request.last_log_id().map(wire::LogId::from),
+        };
+        self.client
+            .call(kind::TRANSFER, wire::write(&message), option.hard_ttl())
+            .await
+            .map_err(rpc_error)?;
+        Ok(Ok(()))
     }
 }

@@ -3,11 +3,12 @@
 use super::{
     Types, apply,
     log_store::LogStore,
-    network::NoNetwork,
+    network::{Network, Peers},
     responder::Fan,
     snapshots::Snapshots,
     state_machine::StateMachine,
-    types::{Payload, Peer, Response},
+    types::{Payload, Peer, RaftSnapshot, RaftVote, Response},
+    wire,
 };
 use crate::{
     fail,
@@ -16,8 +17,14 @@ use crate::{
 };
 use bytes::Bytes;
 use openraft::{
-    Config, Raft, ServerState, SnapshotPolicy, async_runtime::WatchReceiver, errors::ClientWriteError,
-    raft::ClientWriteResult,
+    async_runtime::Instant as _,
+    Config, Raft, ReadPolicy, ServerState, SnapshotPolicy,
+    async_runtime::WatchReceiver,
+    errors::ClientWriteError,
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, ClientWriteResult, TransferLeaderRequest, VoteRequest,
+        VoteResponse,
+    },
 };
 use parking_lot::Mutex;
 use std::{
@@ -45,6 +52,9 @@ pub struct RaftParts {
     pub replica: Replica,
     pub snapshots: Arc<Snapshots>,
     pub progress: Arc<Progress>,
+    pub peers: Arc<Peers>,
+    /// Whether there are, or will be, other nodes: then this one does not found a cluster of itself.
+    pub is_one_of_many: bool,
 }
 
 /// See the module. Clones are handles of the same node.
@@ -55,13 +65,24 @@ pub struct RaftNode {
     log: Arc<SegmentLog>,
 }
 
+const HEARTBEAT_MS: u64 = 100;
+const ELECTION_MIN_MS: u64 = 500;
+/// openraft's lease: a follower that heard its leader less than this ago helps nobody else to lead.
+const ELECTION_MAX_MS: u64 = 800;
+/// The leader's side of that lease, shorter by what clocks may differ in speed.
+const LEASE: Duration = Duration::from_millis(ELECTION_MAX_MS - 200);
+/// How often the leader looks whether a majority has heard it.
+const LEASE_TICK: Duration = Duration::from_millis(25);
+/// After its start a node does not know to whom it promised what; it votes when every such promise has run out.
+pub(in crate::log) const VOTE_DELAY: Duration = Duration::from_millis(ELECTION_MAX_MS);
+
 /// How long a snapshot may take before somebody who waits for it is told so.
 const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(600);
 
 impl RaftNode {
     /// Starts a node inside the current runtime; returns it with its apply thread.
     pub(in crate::log) async fn start(parts: RaftParts) -> Result<(Self, JoinHandle<()>), LogError> {
-        let RaftParts { node_id, log, replica, snapshots, progress } = parts;
+        let RaftParts { node_id, log, replica, snapshots, progress, peers, is_one_of_many } = parts;
         let store = Arc::clone(replica.store());
         if let Some(applied) = store.applied() {
             progress.applied(applied);
@@ -71,10 +92,14 @@ impl RaftNode {
         let state_machine = StateMachine::new(store, snapshots, jobs, applier);
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
         let config = Arc::new(config().validate().map_err(failed)?);
-        let raft = Raft::new(node_id, config, NoNetwork, log_store, state_machine).await.map_err(failed)?;
+        let raft =
+            Raft::new(node_id, config, Network(peers), log_store, state_machine).await.map_err(failed)?;
         let node = RaftNode { raft, progress, log };
         tokio::spawn(node.clone().watch_leadership(node_id));
-        node.found_or_lead(node_id).await?;
+        tokio::spawn(node.clone().watch_lease());
+        if !is_one_of_many {
+            node.found_or_lead(node_id).await?;
+        }
         Ok((node, thread))
     }
 
@@ -101,8 +126,11 @@ impl RaftNode {
             let status = &self.progress.status;
             status.term.store(term, Ordering::Relaxed);
             let leader = seen.current_leader.unwrap_or(0);
-            status.leader_id.store(leader, Ordering::Relaxed);
+            let members = seen.membership_config.membership();
+            let address = members.get_node(&leader).map(|peer| peer.address.clone());
+            self.renew_lease();
             self.progress.set_leader_term(if leads && leader == node_id { term } else { 0 });
+            self.progress.set_leader(address.map(|address| (leader, address)));
             // What waits for room must be told that nothing will land any more.
             self.progress.ring_if_awaited();
             if metrics.changed().await.is_err() {
@@ -116,6 +144,79 @@ impl RaftNode {
         {
             fail::stop_the_process(&format!("the raft core failed: {fatal}"));
         }
+    }
+
+    /// Keeps the lease current while there is one to keep.
+    async fn watch_lease(self) {
+        let mut ticks = tokio::time::interval(LEASE_TICK);
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            self.renew_lease();
+            // A sole voter has no lease to lose; it wakes when that changes.
+            if self.raft.voter_ids().count() > 1 {
+                ticks.tick().await;
+            } else if metrics.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn renew_lease(&self) {
+        let others = self.raft.voter_ids().count() > 1;
+        let heard = self.raft.data_metrics().borrow_watched().last_quorum_acked;
+        let now = std::time::Instant::now();
+        let heard = others.then(|| {
+            let ago = heard.map_or(Duration::from_secs(3600), |heard| heard.into_inner().elapsed());
+            now.checked_sub(ago).unwrap_or(now - LEASE)
+        });
+        self.progress.set_lease(heard, LEASE);
+    }
+
+    /// The first entry of a new cluster's log: its members.
+    pub(in crate::log) async fn initialize(&self, nodes: BTreeMap<u64, String>) -> Result<(), LogError> {
+        let members: BTreeMap<u64, Peer> =
+            nodes.into_iter().map(|(id, address)| (id, Peer { address })).collect();
+        self.raft.initialize(members).await.map_err(failed)
+    }
+
+    /// Whether the log has anything in it.
+    pub(in crate::log) async fn is_initialized(&self) -> Result<bool, LogError> {
+        self.raft.is_initialized().await.map_err(failed)
+    }
+
+    /// As leader: how far a read of now must be applied. `None`: this node does not lead, or no majority hears it.
+    pub(in crate::log) async fn read_index(&self) -> Option<u64> {
+        let answer = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await;
+        answer.ok().map(|(read, _)| read.log_id().index)
+    }
+
+    pub(super) async fn append(
+        &self,
+        request: AppendEntriesRequest<Types>,
+    ) -> Result<AppendEntriesResponse<Types>, LogError> {
+        self.raft.append_entries(request).await.map_err(failed)
+    }
+
+    pub(super) async fn vote(
+        &self,
+        request: VoteRequest<Types>,
+        is_trial: bool,
+    ) -> Result<VoteResponse<Types>, LogError> {
+        match is_trial {
+            true => self.raft.pre_vote(request).await.map_err(failed),
+            false => self.raft.vote(request).await.map_err(failed),
+        }
+    }
+
+    /// The leader wants this node to lead.
+    pub(super) async fn transfer_to_us(&self, transfer: &wire::Transfer) -> Result<(), LogError> {
+        let last = transfer.last.map(Into::into);
+        let request = TransferLeaderRequest::new((&transfer.from).into(), transfer.to, last);
+        self.raft.handle_transfer_leader(request).await.map(|_| ()).map_err(failed)
+    }
+
+    pub(super) async fn install(&self, vote: RaftVote, snapshot: RaftSnapshot) -> Result<RaftVote, LogError> {
+        self.raft.install_full_snapshot(vote, snapshot).await.map(|answer| answer.vote).map_err(failed)
     }
 
     /// Proposes an entry; `then` gets the verdict, or is dropped when the node stops before there is one.
@@ -177,9 +278,11 @@ impl RaftNode {
 fn config() -> Config {
     Config {
         cluster_name: "flotilla".into(),
-        heartbeat_interval: 250,
-        election_timeout_min: 1000,
-        election_timeout_max: 2000,
+        heartbeat_interval: HEARTBEAT_MS,
+        election_timeout_min: ELECTION_MIN_MS,
+        election_timeout_max: ELECTION_MAX_MS,
+        // A node that was cut off must not disturb the others when it comes back.
+        enable_pre_vote: Some(true),
         // Snapshots and purges are ours to start: openraft counts entries, disks have bytes.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: u64::MAX,

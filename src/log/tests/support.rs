@@ -87,7 +87,7 @@ impl TestNode {
         segments: SegmentOptions,
         log_retain_bytes: u64,
     ) -> std::result::Result<TestNode, LogError> {
-        let directory = DataDirectory::open(path, "test")?;
+        let directory = DataDirectory::open(path, "test", false)?;
         let options =
             StoreOptions { block_cache_bytes: 8 << 20, hot_cache_bytes: 1 << 20, ..Default::default() };
         let store = Arc::new(Store::open(&path.join("store"), options)?);
@@ -101,6 +101,7 @@ impl TestNode {
             stats: Arc::clone(&stats),
             segments,
             log_retain_bytes,
+            cluster: None,
         })?;
         Ok(TestNode { store, log, stats, mailbox: Mailbox::new(), _directory: directory })
     }
@@ -112,7 +113,7 @@ impl TestNode {
     }
 
     pub(super) fn submit_bytes(&self, id: u64, proposal: Bytes) {
-        self.log.submit(proposal, Ticket { mailbox: Arc::clone(&self.mailbox), id }).unwrap();
+        self.log.submit(proposal, Ticket { mailbox: Arc::clone(&self.mailbox), id, was_forwarded: false }).unwrap();
     }
 
     /// Outcomes in the order in which they come, until there are `count`.

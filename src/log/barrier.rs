@@ -1,0 +1,78 @@
+//! Linearizable reads where there is no lease: one question to the leader serves all reads that wait.
+//!
+//! Read index (Ongaro, Consensus: Bridging Theory and Practice, 2014, section 6.4): the leader makes sure that it still
+//! leads and says how far its log was committed when it was asked; a node that has applied that much may answer.
+
+use super::{
+    progress::Progress,
+    raft::{Peers, RaftNode, wire},
+};
+use crate::resp::ErrorReply;
+use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+/// How long a read waits until some leader says how far it must go.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+const ASK_MAX: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(20);
+/// Readers that may wait at once.
+pub(super) const READERS_MAX: usize = 65_536;
+
+/// Somebody who wants to read.
+pub(super) type Reader = oneshot::Sender<Result<(), ErrorReply>>;
+
+/// See the module.
+pub(super) struct Barrier {
+    pub(super) raft: RaftNode,
+    pub(super) peers: Arc<Peers>,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl Barrier {
+    /// Serves readers until there can be no more.
+    pub(super) async fn run(self, mut readers: mpsc::Receiver<Reader>) {
+        while let Some(first) = readers.recv().await {
+            // All that are here were sent before the question is asked.
+            let mut waiting = vec![first];
+            while let Ok(next) = readers.try_recv() {
+                waiting.push(next);
+            }
+            let outcome = self.pass().await;
+            for reader in waiting {
+                // It may have gone.
+                let _ = reader.send(outcome.clone());
+            }
+        }
+    }
+
+    async fn pass(&self) -> Result<(), ErrorReply> {
+        let deadline = Instant::now() + WAIT_MAX;
+        loop {
+            if let Some(index) = self.ask().await {
+                let applied = tokio::time::timeout_at(deadline, self.progress.wait_applied(index)).await;
+                return applied.map_err(|_| down("this node is behind its leader"));
+            }
+            if Instant::now() >= deadline {
+                return Err(down("no node leads at the moment"));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn ask(&self) -> Option<u64> {
+        if self.progress.is_leader() {
+            return self.raft.read_index().await;
+        }
+        let (id, address) = self.progress.leader()?;
+        let answer = self.peers.client(&address, id).call(wire::kind::READ_INDEX, Bytes::new(), ASK_MAX).await;
+        wire::read::<wire::ReadIndex>(answer.ok()?).ok().map(|answer| answer.index)
+    }
+}
+
+fn down(why: &str) -> ErrorReply {
+    ErrorReply::new("CLUSTERDOWN", format!("{why}; try again"))
+}

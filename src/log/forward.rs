@@ -1,0 +1,175 @@
+//! Writes that arrive at a follower go to the leader, once.
+//!
+//! A proposal that certainly was not taken (no leader, unreachable, refused) is tried again until somebody leads or the
+//! time is up; one that may have been taken never is: its outcome is unknown. What another node forwarded is not forwarded
+//! again.
+
+use super::{
+    mailbox::{Mailbox, Outbox, Outcome, Ticket},
+    progress::Progress,
+    queue::{Queue, Refused},
+    raft::{Peers, wire},
+};
+use crate::{
+    peer::{Answer, CallError},
+    resp::{ErrorReply, Reply, put_reply, take_reply},
+};
+use bytes::Bytes;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long a write waits for somebody to lead.
+pub(super) const ELECTION_WAIT_MAX: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(20);
+/// How long the leader may take for a write it has taken.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// A write that nobody led to take.
+fn no_leader() -> ErrorReply {
+    ErrorReply::new("CLUSTERDOWN", "no node leads at the moment; nothing was changed, try again")
+}
+
+fn unknown(why: &str) -> Outcome {
+    let text = format!("outcome unknown: {why}; the write may or may not be applied");
+    Outcome::Unknown(ErrorReply::new("UNKNOWN", text))
+}
+
+/// The follower's side.
+#[derive(Clone)]
+pub(super) struct Forwarder {
+    pub(super) peers: Arc<Peers>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) queue: Arc<Queue>,
+}
+
+impl Forwarder {
+    /// Sees to these proposals: each of the tickets gets its outcome.
+    pub(super) async fn forward(self, proposals: Vec<Bytes>, tickets: Vec<Ticket>) {
+        let deadline = Instant::now() + ELECTION_WAIT_MAX;
+        let body = wire::write(&wire::Forward { proposals: proposals.clone() });
+        loop {
+            if self.progress.is_leader() {
+                // Led here meanwhile.
+                for (proposal, ticket) in proposals.into_iter().zip(tickets) {
+                    if let Err(refused) = self.queue.submit(proposal, ticket.clone()) {
+                        answer_all(vec![ticket], &Outcome::NotDone(refused.into()));
+                    }
+                }
+                return;
+            }
+            if let Some((id, address)) = self.progress.leader() {
+                let client = self.peers.client(&address, id);
+                match client.call(wire::kind::FORWARD, body.clone(), ANSWER_MAX).await {
+                    Ok(answer) => return answer_each(tickets, answer),
+                    Err(CallError::Broken(why)) => return answer_all(tickets, &unknown(&why)),
+                    Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
+                }
+            }
+            if Instant::now() >= deadline || self.queue.is_closed() {
+                return answer_all(tickets, &Outcome::NotDone(no_leader()));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+fn answer_all(tickets: Vec<Ticket>, outcome: &Outcome) {
+    let mut outbox = Outbox::default();
+    tickets.into_iter().for_each(|ticket| outbox.add(ticket, outcome.clone()));
+    outbox.deliver();
+}
+
+fn answer_each(tickets: Vec<Ticket>, answer: Bytes) {
+    let outcomes = wire::read::<wire::ForwardAnswer>(answer).map(|answer| answer.outcomes).unwrap_or_default();
+    let mut outcomes = outcomes.iter().map(read_outcome);
+    let mut outbox = Outbox::default();
+    for ticket in tickets {
+        let outcome = outcomes.next().flatten().unwrap_or_else(|| unknown("the leader's answer cannot be read"));
+        outbox.add(ticket, outcome);
+    }
+    outbox.deliver();
+}
+
+/// The leader's side: proposes what another node sent, and answers with what became of it.
+pub(super) async fn receive(queue: Arc<Queue>, progress: Arc<Progress>, forward: wire::Forward) -> Answer {
+    if !progress.is_leader() {
+        return Err(CallError::Refused("this node does not lead".into()));
+    }
+    let mailbox = Mailbox::new();
+    let wanted = forward.proposals.len();
+    let mut outcomes: Vec<(u64, Outcome)> = Vec::with_capacity(wanted);
+    for (id, proposal) in (0_u64..).zip(forward.proposals) {
+        let ticket = Ticket { mailbox: Arc::clone(&mailbox), id, was_forwarded: true };
+        if let Err(refused) = queue.submit(proposal, ticket) {
+            outcomes.push((id, Outcome::NotDone(refused.into())));
+        }
+    }
+    while outcomes.len() < wanted {
+        mailbox.wait().await;
+        mailbox.drain(&mut outcomes);
+    }
+    outcomes.sort_by_key(|(id, _)| *id);
+    let lost_lead = Outcome::NotDone(Refused::NotLeader.into());
+    if outcomes.iter().all(|(_, outcome)| *outcome == lost_lead) {
+        // All of it may be sent elsewhere.
+        return Err(CallError::Refused("this node does not lead any more".into()));
+    }
+    let outcomes = outcomes.iter().map(|(_, outcome)| write_outcome(outcome)).collect();
+    let applied = progress.status.applied_index.load(Ordering::Acquire);
+    Ok(wire::write(&wire::ForwardAnswer { outcomes, applied }))
+}
+
+fn write_outcome(outcome: &Outcome) -> wire::ForwardOutcome {
+    let mut replies = Vec::new();
+    let kind = match outcome {
+        Outcome::Applied(applied) => {
+            applied.iter().for_each(|reply| put_reply(reply, &mut replies));
+            1
+        }
+        Outcome::NotDone(error) => {
+            put_reply(&Reply::Error(error.clone()), &mut replies);
+            2
+        }
+        Outcome::Unknown(error) => {
+            put_reply(&Reply::Error(error.clone()), &mut replies);
+            3
+        }
+    };
+    wire::ForwardOutcome { kind, replies }
+}
+
+fn read_outcome(outcome: &wire::ForwardOutcome) -> Option<Outcome> {
+    let mut rest = &outcome.replies[..];
+    let mut replies = Vec::new();
+    while !rest.is_empty() {
+        replies.push(take_reply(&mut rest)?);
+    }
+    match (outcome.kind, replies.as_slice()) {
+        (1, _) => Some(Outcome::Applied(replies)),
+        (2, [Reply::Error(error)]) => Some(Outcome::NotDone(error.clone())),
+        (3, [Reply::Error(error)]) => Some(Outcome::Unknown(error.clone())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_come_back_as_they_were() {
+        for outcome in [
+            Outcome::Applied(vec![]),
+            Outcome::Applied(vec![Reply::Ok, Reply::Int(3), Reply::Error(ErrorReply::wrong_type())]),
+            Outcome::NotDone(no_leader()),
+            unknown("x"),
+        ] {
+            assert_eq!(read_outcome(&write_outcome(&outcome)), Some(outcome));
+        }
+        assert_eq!(read_outcome(&wire::ForwardOutcome { kind: 2, replies: vec![0] }), None);
+        assert_eq!(read_outcome(&wire::ForwardOutcome { kind: 9, replies: vec![] }), None);
+    }
+}

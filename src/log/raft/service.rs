@@ -1,0 +1,119 @@
+//! What other nodes ask of this one.
+
+use super::{
+    network::Peers,
+    node::RaftNode,
+    transfer,
+    wire::{self, kind},
+};
+use crate::{
+    log::{
+        cluster::Stranger,
+        forward,
+        progress::Progress,
+        queue::Queue,
+    },
+    peer::{Answer, CallError, FIRST_MEMBER_KIND, Handler},
+};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// See the module.
+pub(in crate::log) struct Service {
+    pub(in crate::log) raft: RaftNode,
+    pub(in crate::log) queue: Arc<Queue>,
+    pub(in crate::log) progress: Arc<Progress>,
+    pub(in crate::log) stranger: Stranger,
+    pub(in crate::log) peers: Arc<Peers>,
+    /// Where this node's own snapshots are.
+    pub(in crate::log) snapshots: PathBuf,
+    /// Where those of others are put together.
+    pub(in crate::log) receiving: PathBuf,
+    /// No vote is given before this moment: a node that has just started does not know to whom it promised a lease.
+    pub(in crate::log) votes_from: Instant,
+}
+
+/// A node whose answer takes longer than this has given up listening.
+const VOTE_WAIT_MAX: Duration = Duration::from_millis(500);
+
+fn broken(error: impl std::fmt::Display) -> CallError {
+    CallError::Broken(error.to_string())
+}
+
+fn refused(error: impl std::fmt::Display) -> CallError {
+    CallError::Refused(error.to_string())
+}
+
+impl Service {
+    async fn answer(self: Arc<Self>, from: u64, kind: u32, body: Bytes) -> Answer {
+        match kind {
+            kind::STATUS => {
+                let has_log = self.raft.is_initialized().await.map_err(broken)?;
+                Ok(wire::write(&self.stranger.status(has_log)))
+            }
+            kind::FOUND => {
+                self.stranger.found(&wire::read(body).map_err(refused)?)?;
+                Ok(Bytes::new())
+            }
+            _ if kind < FIRST_MEMBER_KIND => Err(CallError::Refused(format!("no call of kind {kind}"))),
+            kind::APPEND => self.append(body).await,
+            kind::VOTE | kind::PRE_VOTE => self.vote(kind, body).await,
+            kind::TRANSFER => {
+                self.raft.transfer_to_us(&wire::read(body).map_err(refused)?).await.map_err(broken)?;
+                Ok(Bytes::new())
+            }
+            kind::READ_INDEX => {
+                let index = self.raft.read_index().await;
+                let index = index.ok_or_else(|| CallError::Refused("this node does not lead".into()))?;
+                Ok(wire::write(&wire::ReadIndex { index }))
+            }
+            kind::FORWARD => {
+                let forwarded = wire::read(body).map_err(refused)?;
+                forward::receive(Arc::clone(&self.queue), Arc::clone(&self.progress), forwarded).await
+            }
+            kind::SNAPSHOT => self.snapshot(from, body).await,
+            kind::FILE => {
+                let wanted: wire::GetFile = wire::read(body).map_err(refused)?;
+                let part = tokio::task::spawn_blocking(move || transfer::read_part(&self.snapshots, &wanted));
+                part.await.map_err(broken)?.map_err(refused)
+            }
+            _ => Err(CallError::Refused(format!("no call of kind {kind}"))),
+        }
+    }
+
+    async fn append(&self, body: Bytes) -> Answer {
+        let request = wire::raft_append(wire::read(body).map_err(refused)?).map_err(refused)?;
+        let answer = self.raft.append(request).await.map_err(broken)?;
+        Ok(wire::write(&wire::append_answer(&answer)))
+    }
+
+    async fn vote(&self, kind: u32, body: Bytes) -> Answer {
+        let ballot: wire::Ballot = wire::read(body).map_err(refused)?;
+        if Instant::now() + VOTE_WAIT_MAX < self.votes_from {
+            return Err(CallError::Refused("this node has just started and votes later".into()));
+        }
+        tokio::time::sleep_until(self.votes_from).await;
+        let request = wire::raft_ballot(&ballot);
+        let answer = self.raft.vote(request, kind == kind::PRE_VOTE).await.map_err(broken)?;
+        Ok(wire::write(&wire::ballot_answer(&answer)))
+    }
+
+    async fn snapshot(&self, from: u64, body: Bytes) -> Answer {
+        let offered: wire::Snapshot = wire::read(body).map_err(refused)?;
+        let client = self.peers.client(&offered.address, from);
+        let snapshot = transfer::fetch(&offered, &client, &self.receiving).await.map_err(broken)?;
+        let vote = self.raft.install((&offered.vote).into(), snapshot).await.map_err(broken)?;
+        Ok(wire::write(&wire::SnapshotAnswer { vote: (&vote).into() }))
+    }
+}
+
+/// The service as `peer` knows it.
+pub(in crate::log) struct Answering(pub(in crate::log) Arc<Service>);
+
+impl Handler for Answering {
+    fn call(&self, from: u64, kind: u32, body: Bytes) -> BoxFuture<'static, Answer> {
+        Box::pin(Arc::clone(&self.0).answer(from, kind, body))
+    }
+}

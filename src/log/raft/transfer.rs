@@ -1,0 +1,153 @@
+//! A snapshot on its way to another node: the sender offers a list of files, the receiver fetches them, file by file.
+//!
+//! Files of RocksDB tables never change, so one with the right length and checksum that an earlier, broken transfer (or
+//! the receiver's own snapshot) has left is not fetched again; a file that broke off is resumed where it stopped.
+
+use super::{
+    membership,
+    types::{RaftSnapshot, RaftSnapshotMeta, RaftVote, SnapshotFiles},
+    wire::{self, FileMeta, GetFile, LogId, kind},
+};
+use crate::peer::PeerClient;
+use bytes::Bytes;
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Component, Path},
+    time::Duration,
+};
+
+const PART_BYTES: u32 = 1 << 20;
+const PART_MAX: Duration = Duration::from_secs(30);
+/// Times that one part is asked for before the transfer is given up; the next one resumes it.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// What the receiver needs to know to fetch a snapshot. Reads every file once, for its checksum.
+pub(super) fn offer(address: &str, vote: &RaftVote, snapshot: &RaftSnapshot) -> io::Result<wire::Snapshot> {
+    let directory = &snapshot.snapshot.directory;
+    let mut files = Vec::new();
+    for name in names(directory)? {
+        let (bytes, checksum) = measure(&directory.join(&name))?;
+        files.push(FileMeta { name, bytes, checksum });
+    }
+    let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(wire::Snapshot {
+        vote: vote.into(),
+        last: snapshot.meta.last_log_id.as_ref().map(LogId::from),
+        membership: membership::encode_stored(&snapshot.meta.last_membership),
+        name,
+        files,
+        address: address.to_owned(),
+    })
+}
+
+/// A part of a file of one of this node's snapshots.
+pub(super) fn read_part(snapshots: &Path, wanted: &GetFile) -> io::Result<Bytes> {
+    let refused = || io::Error::new(io::ErrorKind::InvalidInput, "no such file of a snapshot");
+    // Names come from the network: they may lead nowhere but into the snapshot's own directory.
+    if !is_plain(&wanted.snapshot) || !is_plain(&wanted.name) {
+        return Err(refused());
+    }
+    let mut file = File::open(snapshots.join(&wanted.snapshot).join(&wanted.name))?;
+    file.seek(SeekFrom::Start(wanted.offset))?;
+    let mut part = Vec::new();
+    file.take(u64::from(wanted.bytes_max.min(PART_BYTES))).read_to_end(&mut part)?;
+    Ok(part.into())
+}
+
+/// Fetches what was offered into `directory`, whole and synced when this returns.
+pub(super) async fn fetch(
+    offered: &wire::Snapshot,
+    from: &PeerClient,
+    directory: &Path,
+) -> io::Result<RaftSnapshot> {
+    fs::create_dir_all(directory)?;
+    let wanted: BTreeSet<&str> = offered.files.iter().map(|file| file.name.as_str()).collect();
+    for stale in names(directory)?.iter().filter(|name| !wanted.contains(name.as_str())) {
+        fs::remove_file(directory.join(stale))?;
+    }
+    for file in &offered.files {
+        if !is_plain(&file.name) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a file of the snapshot has a bad name"));
+        }
+        fetch_file(&offered.name, file, from, directory).await?;
+    }
+    File::open(directory)?.sync_all()?;
+    let stored = membership::decode_stored(Some(&offered.membership)).map_err(io::Error::other)?;
+    let meta = RaftSnapshotMeta { last_log_id: offered.last.map(Into::into), last_membership: stored };
+    Ok(RaftSnapshot { meta, snapshot: SnapshotFiles { directory: directory.to_path_buf() } })
+}
+
+async fn fetch_file(
+    snapshot: &str,
+    wanted: &FileMeta,
+    from: &PeerClient,
+    directory: &Path,
+) -> io::Result<()> {
+    let path = directory.join(&wanted.name);
+    let held = fs::metadata(&path).map_or(0, |found| found.len());
+    if held == wanted.bytes && measure(&path)?.1 == wanted.checksum {
+        return Ok(());
+    }
+    let mut offset = if held < wanted.bytes { held } else { 0 };
+    let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(&path)?;
+    file.set_len(offset)?;
+    file.seek(SeekFrom::Start(offset))?;
+    while offset < wanted.bytes {
+        let request = GetFile {
+            snapshot: snapshot.to_owned(),
+            name: wanted.name.clone(),
+            offset,
+            bytes_max: PART_BYTES,
+        };
+        let part = part(&request, from).await?;
+        if part.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{} is too short", wanted.name)));
+        }
+        file.write_all(&part)?;
+        offset = offset.saturating_add(part.len() as u64);
+    }
+    file.sync_all()?;
+    if measure(&path)? != (wanted.bytes, wanted.checksum) {
+        fs::remove_file(&path)?;
+        let text = format!("{} does not have its checksum", wanted.name);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(())
+}
+
+async fn part(request: &GetFile, from: &PeerClient) -> io::Result<Bytes> {
+    let mut attempt = 1;
+    loop {
+        match from.call(kind::FILE, wire::write(request), PART_MAX).await {
+            Ok(part) => return Ok(part),
+            Err(error) if attempt >= ATTEMPTS_MAX => return Err(io::Error::other(error)),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
+        }
+        attempt = attempt.saturating_add(1);
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+}
+
+fn names(directory: &Path) -> io::Result<BTreeSet<String>> {
+    fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+fn measure(path: &Path) -> io::Result<(u64, u32)> {
+    let mut file = File::open(path)?;
+    let (mut bytes, mut checksum) = (0_u64, 0);
+    let mut chunk = vec![0; PART_BYTES as usize];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok((bytes, checksum));
+        }
+        bytes = bytes.saturating_add(read as u64);
+        checksum = crc32c::crc32c_append(checksum, chunk.get(..read).unwrap_or_default());
+    }
+}

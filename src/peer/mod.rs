@@ -1,0 +1,22 @@
+//! Node to node: calls from one node to another, over gRPC (HTTP/2). Carries kinds and bytes; what they mean is the
+//! business of whoever made them, and knows no Raft.
+//!
+//! ```text
+//!  caller ─ PeerClient::call(kind, body) ─▶ one HTTP/2 connection per peer ─▶ PeerServer ─▶ Handler::call ─▶ answer
+//! ```
+//!
+//! Every call says which cluster it belongs to, which node sends it and which node it is meant for; the receiver looks
+//! at that before it reads the body. A node that has no cluster yet takes only kinds below `FIRST_MEMBER_KIND`.
+//!
+//! **Invariants.** A call that failed says whether the other node may have seen it (`CallError::Broken`) or cannot have
+//! done anything (`Unreachable`, `Refused`). Bodies have a limit, and so has the time for a call.
+
+mod client;
+mod identity;
+mod message;
+mod server;
+
+pub use client::{CallError, PeerClient};
+pub use identity::LocalIdentity;
+pub use message::{FIRST_MEMBER_KIND, PROTOCOL_VERSION};
+pub use server::{Answer, Handler, serve};
