@@ -121,7 +121,10 @@ fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Resul
     let listener = bind_all(&settings.addresses(settings.peer_port), 128)
         .map_err(io(format!("listen on peer port {}", settings.peer_port)))?;
     let listener = listener.into_iter().next().ok_or_else(|| {
-        io("listen for other nodes")(std::io::Error::new(std::io::ErrorKind::InvalidInput, "nothing to bind to"))
+        io("listen for other nodes")(std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            "nothing to bind to",
+        ))
     })?;
     let known = (!own.cluster_id.is_empty()).then(|| own.cluster_id.clone());
     let fresh = |id: &str| if id.is_empty() { uuid::Uuid::new_v4().to_string() } else { id.to_owned() };

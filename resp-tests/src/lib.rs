@@ -10,16 +10,20 @@
 //! * [`script`]: the text format of the corpus; no sockets, so a product can run the same corpus in-process.
 //! * [`corpus`]: where the scripts lie and which commands they cover.
 //! * [`server`], [`ports`], [`connection`], [`run`]: a server process, its ports, a client of it, a script against both.
+//! * [`recorder`]: clients that write, and check what must have come of it.
+//! * [`cluster`]: several servers that are one.
 //! * [`harness`]: the whole corpus as named tests.
 //!
 //! Never imports the product: what is tested here is what any client can see.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+pub mod cluster;
 pub mod connection;
 pub mod corpus;
 pub mod harness;
 pub mod ports;
+pub mod recorder;
 pub mod run;
 pub mod script;
 pub mod server;

@@ -141,12 +141,36 @@ impl Server {
         }
     }
 
+    /// Starts servers that need each other to be ready. `args` gets the peer ports of all and the number of one.
+    pub fn start_together(
+        program: &Program,
+        count: usize,
+        args: impl Fn(&[u16], usize) -> Vec<String>,
+    ) -> io::Result<Vec<Server>> {
+        let ports: Vec<Ports> = (0..count).map(|_| Ports::free()).collect::<io::Result<_>>()?;
+        let peers: Vec<u16> = ports.iter().map(|ports| ports.peers).collect();
+        let mut servers = Vec::new();
+        for (index, ports) in ports.into_iter().enumerate() {
+            servers.push(Server::spawn_on(ports, program, &args(&peers, index))?);
+        }
+        for server in &mut servers {
+            server.wait_until_ready()?;
+        }
+        Ok(servers)
+    }
+
     fn start_on(ports: Ports, program: &Program, args: &[String]) -> io::Result<Server> {
+        let mut server = Server::spawn_on(ports, program, args)?;
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    fn spawn_on(ports: Ports, program: &Program, args: &[String]) -> io::Result<Server> {
         let directory = tempfile::tempdir()?;
         let log = directory.path().join("server-output.log");
         fs::create_dir(directory.path().join("data"))?;
         let child = spawn(program, args, ports, directory.path(), &log)?;
-        let mut server = Server {
+        Ok(Server {
             kind: program.kind,
             port: ports.clients,
             program: program.clone(),
@@ -155,9 +179,7 @@ impl Server {
             child,
             log,
             directory,
-        };
-        server.wait_until_ready()?;
-        Ok(server)
+        })
     }
 
     /// Ends the process and waits until it is gone. Its data stay. A server asked to finish that does not is killed,
@@ -192,6 +214,11 @@ impl Server {
     pub fn spawn_again(&mut self) -> io::Result<()> {
         self.child = spawn(&self.program, &self.args, self.ports, self.directory.path(), &self.log)?;
         Ok(())
+    }
+
+    /// Where its data are.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
     }
 
     pub fn connect(&self) -> io::Result<Connection> {

@@ -24,6 +24,8 @@ pub struct Settings {
     pub node_name: String,
     /// Names and peer addresses of all nodes of the core; empty = this node is alone.
     pub cluster: Vec<(String, String)>,
+    /// Whether nodes may talk unencrypted beyond loopback.
+    pub peer_insecure: bool,
     /// Empty = no password.
     pub requirepass: String,
     pub protected_mode: bool,
@@ -67,6 +69,7 @@ impl Settings {
             data_dir: PathBuf::from(values.get("data-dir")),
             node_name: values.get("node-name").to_owned(),
             cluster: cluster(values.get("cluster"))?,
+            peer_insecure: values.get("peer-insecure") == "yes",
             requirepass: values.get("requirepass").to_owned(),
             protected_mode: values.get("protected-mode") == "yes",
             maxclients: values.number("maxclients")?,
@@ -96,6 +99,12 @@ impl Settings {
     /// What is unsafe about starting like this, if anything.
     pub fn danger(&self) -> Option<String> {
         let open = self.bind.iter().find(|ip| !ip.is_loopback())?;
+        if !self.cluster.is_empty() && !self.peer_insecure {
+            return Some(format!(
+                "refusing to listen on {open} for other nodes: what they say to each other is not encrypted yet, and who \
+                 reaches the peer port could read and change all data. Bind to loopback, or say --peer-insecure yes"
+            ));
+        }
         (self.protected_mode && self.requirepass.is_empty()).then(|| {
             format!(
                 "refusing to listen on {open} without a password: anybody who reaches it could read and change all \
@@ -123,5 +132,29 @@ fn cluster(text: &str) -> Result<Vec<(String, String)>, String> {
     match members.len() {
         0 | 3 | 5 | 7 => Ok(members),
         count => Err(format!("cluster: {count} nodes; a core has 3, 5 or 7")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cluster;
+
+    #[test]
+    fn a_list_of_nodes_is_read_or_refused() {
+        let three = cluster("a=h:1, b=[::1]:2 ,c=10.0.0.1:3").unwrap();
+        assert_eq!(three[1], ("b".to_owned(), "[::1]:2".to_owned()));
+        assert_eq!(cluster(""), Ok(vec![]));
+        for bad in [
+            "a=h:1",
+            "a=h:1,b=h:2",
+            "a=h:1,a=h:2,c=h:3",
+            "a=h:1,b=h:1,c=h:3",
+            "a=h,b=h:2,c=h:3",
+            "=h:1,b=h:2,c=h:3",
+            "a=h:0,b=h:2,c=h:3",
+            "a=h:1,b=h:2,c=:3",
+        ] {
+            assert!(cluster(bad).is_err(), "{bad}");
+        }
     }
 }

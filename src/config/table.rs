@@ -101,6 +101,13 @@ pub static PARAMETERS: &[Parameter] = &[
         Change::Start,
         "All nodes of the core, `name=host:peer-port,…`, the same list on each of them; empty = this node is alone.",
     ),
+    row(
+        "peer-insecure",
+        Kind::Bool,
+        "no",
+        Change::Start,
+        "Talk to other nodes beyond loopback although that is not encrypted yet; who can reach the peer port owns the data.",
+    ),
     row("requirepass", Kind::Secret, "", Change::Live, "Password that AUTH must give; empty = none."),
     row(
         "protected-mode",

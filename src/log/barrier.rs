@@ -68,7 +68,8 @@ impl Barrier {
             return self.raft.read_index().await;
         }
         let (id, address) = self.progress.leader()?;
-        let answer = self.peers.client(&address, id).call(wire::kind::READ_INDEX, Bytes::new(), ASK_MAX).await;
+        let answer =
+            self.peers.client(&address, id).call(wire::kind::READ_INDEX, Bytes::new(), ASK_MAX).await;
         wire::read::<wire::ReadIndex>(answer.ok()?).ok().map(|answer| answer.index)
     }
 }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     fail,
     peer::{self, CallError, LocalIdentity},
+    session::Other,
 };
 use std::{
     collections::BTreeMap,
@@ -22,9 +23,11 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::MissedTickBehavior};
 
 const ASK_INTERVAL: Duration = Duration::from_millis(200);
+/// Between two looks at how the other nodes are.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const ASK_MAX: Duration = Duration::from_secs(2);
 
 /// Writes down which cluster (and history) this node is of; refuses another one than it has.
@@ -86,13 +89,14 @@ impl Founder {
                 false => self.ask(name, address).await?,
             };
             if nodes.insert(id, address.clone()).is_some() {
-                return Err(Waiting::For(format!("{name} at {address} is a node that has another name as well")));
+                return Err(Waiting::For(format!(
+                    "{name} at {address} is a node that has another name as well"
+                )));
             }
         }
         (self.adopt)(&self.cluster_id, &self.history_id).map_err(Waiting::InVain)?;
         self.identity.join(&self.cluster_id);
-        let found =
-            wire::Found { cluster_id: self.cluster_id.clone(), history_id: self.history_id.clone() };
+        let found = wire::Found { cluster_id: self.cluster_id.clone(), history_id: self.history_id.clone() };
         for (id, address) in nodes.iter().filter(|(id, _)| **id != self.identity.node_id) {
             let client = self.peers.client(address, *id);
             let told = client.call(wire::kind::FOUND, wire::write(&found), ASK_MAX);
@@ -105,8 +109,8 @@ impl Founder {
         let client = self.peers.client(address, 0);
         let answer = client.call(wire::kind::STATUS, bytes::Bytes::new(), ASK_MAX).await;
         let waiting = |why: String| Waiting::For(format!("{name}: {why}"));
-        let status: wire::Status =
-            wire::read(answer.map_err(|error| waiting(error.to_string()))?).map_err(|e| waiting(e.to_string()))?;
+        let status: wire::Status = wire::read(answer.map_err(|error| waiting(error.to_string()))?)
+            .map_err(|e| waiting(e.to_string()))?;
         if status.node_name != name {
             return Err(waiting(format!("{address} answers as {}", status.node_name)));
         }
@@ -142,6 +146,7 @@ impl Stranger {
             has_log,
             leader_id: self.progress.status.leader_id.load(Ordering::Relaxed),
             client_port: self.client_port.into(),
+            applied: self.progress.status.applied_index.load(Ordering::Relaxed),
         }
     }
 
@@ -166,7 +171,9 @@ impl Membership {
     /// Starts both on the current runtime, until `end` is dropped.
     pub(super) fn start(self, raft: RaftNode, queue: Arc<Queue>, end: oneshot::Receiver<()>) {
         let Membership { options, directory, peers, progress } = self;
-        let ClusterOptions { members, identity, cluster_id, history_id, adopt, listener, client_port } = options;
+        progress.status.is_one_of_many.store(true, Ordering::Relaxed);
+        let ClusterOptions { members, identity, cluster_id, history_id, adopt, listener, client_port } =
+            options;
         let stranger = Stranger {
             identity: Arc::clone(&identity),
             adopt: Arc::clone(&adopt),
@@ -183,8 +190,15 @@ impl Membership {
             receiving: directory.join("received"),
             votes_from: tokio::time::Instant::now() + VOTE_DELAY,
         };
+        let acquaintance = Acquaintance {
+            members: members.iter().filter(|(name, _)| *name != identity.node_name).cloned().collect(),
+            peers: Arc::clone(&peers),
+            progress: Arc::clone(&service.progress),
+        };
+        tokio::spawn(acquaintance.run());
         let answering = Arc::new(Answering(Arc::new(service)));
-        let founder = Founder { members, identity: Arc::clone(&identity), cluster_id, history_id, adopt, peers };
+        let founder =
+            Founder { members, identity: Arc::clone(&identity), cluster_id, history_id, adopt, peers };
         tokio::spawn(async move {
             let ended = async move {
                 let _ = end.await;
@@ -202,5 +216,46 @@ impl Membership {
                 fail::stop_the_process(&format!("cannot found the cluster: {error}"));
             }
         });
+    }
+}
+
+/// Asks the other nodes how they are, for INFO and ROLE.
+struct Acquaintance {
+    members: Vec<(String, String)>,
+    peers: Arc<Peers>,
+    progress: Arc<Progress>,
+}
+
+impl Acquaintance {
+    async fn run(self) {
+        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let before = self.progress.status.others.read().clone();
+            let before = before.into_iter().map(Some).chain(std::iter::repeat(None));
+            let looks =
+                self.members.iter().zip(before).map(|((_, address), before)| self.look(address, before));
+            let others = futures::future::join_all(looks).await;
+            *self.progress.status.others.write() = others;
+        }
+    }
+
+    /// What is known of a node after it was asked once more.
+    async fn look(&self, address: &str, before: Option<Other>) -> Other {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host).to_owned();
+        let client = self.peers.client(address, 0);
+        let answer = client.call(wire::kind::STATUS, bytes::Bytes::new(), LOOK_INTERVAL).await;
+        let status = answer.ok().and_then(|answer| wire::read::<wire::Status>(answer).ok());
+        match status {
+            Some(status) => Other {
+                node_id: status.node_id,
+                host,
+                client_port: u16::try_from(status.client_port).unwrap_or(0),
+                applied_index: status.applied,
+                answers: true,
+            },
+            None => Other { host, answers: false, ..before.unwrap_or_default() },
+        }
     }
 }

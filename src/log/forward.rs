@@ -83,11 +83,13 @@ fn answer_all(tickets: Vec<Ticket>, outcome: &Outcome) {
 }
 
 fn answer_each(tickets: Vec<Ticket>, answer: Bytes) {
-    let outcomes = wire::read::<wire::ForwardAnswer>(answer).map(|answer| answer.outcomes).unwrap_or_default();
+    let outcomes =
+        wire::read::<wire::ForwardAnswer>(answer).map(|answer| answer.outcomes).unwrap_or_default();
     let mut outcomes = outcomes.iter().map(read_outcome);
     let mut outbox = Outbox::default();
     for ticket in tickets {
-        let outcome = outcomes.next().flatten().unwrap_or_else(|| unknown("the leader's answer cannot be read"));
+        let outcome =
+            outcomes.next().flatten().unwrap_or_else(|| unknown("the leader's answer cannot be read"));
         outbox.add(ticket, outcome);
     }
     outbox.deliver();

@@ -252,7 +252,8 @@ impl RaftThread {
         };
         let (end_peers, ended) = oneshot::channel::<()>();
         if let Some((options, directory)) = self.cluster {
-            let own = Membership { options, directory, peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+            let own =
+                Membership { options, directory, peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
             own.start(raft.clone(), Arc::clone(&self.queue), ended);
         }
         let barrier = Barrier { raft: raft.clone(), peers, progress };

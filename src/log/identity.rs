@@ -120,7 +120,10 @@ pub fn adopt(directory: &Path, cluster_id: &str, history_id: &str) -> Result<(),
         return Ok(());
     }
     if !identity.cluster_id.is_empty() {
-        return Err(LogError::Raft(format!("this node is of cluster {}, not of {cluster_id}", identity.cluster_id)));
+        return Err(LogError::Raft(format!(
+            "this node is of cluster {}, not of {cluster_id}",
+            identity.cluster_id
+        )));
     }
     cluster_id.clone_into(&mut identity.cluster_id);
     history_id.clone_into(&mut identity.history_id);

@@ -96,7 +96,10 @@ mod tests {
         let mut outbox = Outbox::default();
         for id in 0..5 {
             let mailbox = if id % 2 == 0 { &a } else { &b };
-            outbox.add(Ticket { mailbox: Arc::clone(mailbox), id, was_forwarded: false }, Outcome::Applied(vec![Reply::Ok]));
+            outbox.add(
+                Ticket { mailbox: Arc::clone(mailbox), id, was_forwarded: false },
+                Outcome::Applied(vec![Reply::Ok]),
+            );
         }
         outbox.deliver();
         a.wait().await;

@@ -20,3 +20,6 @@ pub use client::{CallError, PeerClient};
 pub use identity::LocalIdentity;
 pub use message::{FIRST_MEMBER_KIND, PROTOCOL_VERSION};
 pub use server::{Answer, Handler, serve};
+
+#[cfg(test)]
+mod tests;

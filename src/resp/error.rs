@@ -24,9 +24,30 @@ impl ErrorReply {
     /// An error another node told of. A code that this program never says itself is shown in the text.
     pub fn named(code: &str, text: String) -> Self {
         let known = [
-            "ERR", "WRONGTYPE", "EXECABORT", "NOAUTH", "WRONGPASS", "TRYAGAIN", "UNKNOWN", "CLUSTERDOWN", "MASTERDOWN",
-            "READONLY", "NOPROTO", "BUSYKEY", "NOSCRIPT", "BUSY", "LOADING", "OOM", "NOPERM", "NOREPLICAS", "MOVED",
-            "REDIRECT", "INPROG", "UNKILLABLE", "BUSYGROUP", "NOGROUP",
+            "ERR",
+            "WRONGTYPE",
+            "EXECABORT",
+            "NOAUTH",
+            "WRONGPASS",
+            "TRYAGAIN",
+            "UNKNOWN",
+            "CLUSTERDOWN",
+            "MASTERDOWN",
+            "READONLY",
+            "NOPROTO",
+            "BUSYKEY",
+            "NOSCRIPT",
+            "BUSY",
+            "LOADING",
+            "OOM",
+            "NOPERM",
+            "NOREPLICAS",
+            "MOVED",
+            "REDIRECT",
+            "INPROG",
+            "UNKILLABLE",
+            "BUSYGROUP",
+            "NOGROUP",
         ];
         match known.into_iter().find(|known| *known == code) {
             Some(code) => Self::new(code, text),

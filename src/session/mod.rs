@@ -4,6 +4,7 @@
 //! Invariant: nothing here touches a socket or the log. Local handlers get a `Context` and decide; the server acts.
 
 mod clients;
+mod log_status;
 mod node;
 mod process;
 mod session;
@@ -11,7 +12,8 @@ mod stats;
 mod transaction;
 
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
-pub use node::{ClusterIdentity, Context, LogStatus, Node, NodeIdentity};
+pub use log_status::{Follower, LogStatus, Other};
+pub use node::{ClusterIdentity, Context, Node, NodeIdentity};
 pub use process::ProcessUsage;
 pub use session::{ReplyMode, Session};
 pub use stats::{CommandStats, Stats};

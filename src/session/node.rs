@@ -1,6 +1,6 @@
 //! The node as its sessions see it: what Local and Admin handlers may read and change.
 
-use super::{Clients, Session, Stats};
+use super::{Clients, LogStatus, Session, Stats};
 use crate::{config::Config, store::Store};
 use parking_lot::RwLock;
 use std::{
@@ -28,20 +28,6 @@ pub struct ClusterIdentity {
     pub cluster_id: String,
     /// Changes when a core is restored from backup.
     pub history_id: String,
-}
-
-/// What the log layer says about itself, for INFO, ROLE and readiness.
-#[derive(Debug, Default)]
-pub struct LogStatus {
-    pub term: AtomicU64,
-    pub last_index: AtomicU64,
-    pub committed_index: AtomicU64,
-    pub applied_index: AtomicU64,
-    pub purged_index: AtomicU64,
-    pub log_bytes: AtomicU64,
-    pub is_leader: AtomicBool,
-    /// 0 = none known.
-    pub leader_id: AtomicU64,
 }
 
 /// Shared by all threads of the process.

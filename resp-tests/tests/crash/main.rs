@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! clients ──(writes, pipelines, transactions)──▶ server ◀── SIGKILL at a random moment, at times while it starts
-//!    │ each knows what its keys hold after its acknowledged writes (`model`), and which writes got no answer
+//!    │ each knows what its keys hold after its acknowledged writes (`recorder`), and which writes got no answer
 //!    ▼
 //! server started again on the same data ─▶ every key of every client is read and compared ─▶ on with the same data
 //! ```
@@ -12,22 +12,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod client;
-mod dice;
-mod model;
-mod shared;
-mod workload;
-
 use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use client::Client;
-use dice::Dice;
+use resp_tests::recorder::{Client, Dice, Shared, Style};
 use resp_tests::server::{Program, Server, Stop};
-use shared::Shared;
 
 const CLIENTS: usize = 8;
 const CYCLES: u64 = 30;
@@ -56,7 +48,14 @@ fn acknowledged_writes_survive_sigkill_exactly_once() {
     let args: Vec<String> = SETTINGS.iter().map(|word| (*word).to_owned()).collect();
     let mut server = Server::start(&Program::product(), &args).unwrap();
     let mut clients: Vec<Client> = (0..CLIENTS)
-        .map(|id| Client::new(id, if id + 1 == CLIENTS { FLUSHED_DB } else { 0 }, Dice::new(dice.next())))
+        .map(|id| {
+            Client::new(
+                id,
+                Style::Pipelines,
+                if id + 1 == CLIENTS { FLUSHED_DB } else { 0 },
+                Dice::new(dice.roll()),
+            )
+        })
         .collect();
     let mut shared = Shared::default();
     let mut interrupted = 0;
@@ -96,13 +95,15 @@ fn acknowledged_writes_survive_sigkill_exactly_once() {
 /// All clients write for a while, perhaps while a checkpoint is made; then the server is killed under them.
 fn write_until_killed(server: &mut Server, clients: &mut [Client], load: Duration, checkpoint: bool) {
     let killed = Arc::new(AtomicBool::new(false));
+    let never = AtomicBool::new(false);
+    let never = &never;
     let port = server.port;
     thread::scope(|scope| {
         let running: Vec<_> = clients
             .iter_mut()
             .map(|client| {
                 let killed = Arc::clone(&killed);
-                scope.spawn(move || client.write_until_cut(port, &killed))
+                scope.spawn(move || client.write(port, never, &killed))
             })
             .collect();
         thread::sleep(load / 2);

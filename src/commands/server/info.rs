@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     limits::REPORTED_REDIS_VERSION,
     resp::{Protocol, Reply},
-    session::{Context, Node, ProcessUsage, Stats},
+    session::{Context, Follower, Node, ProcessUsage, Stats},
     time::now_ms,
 };
 use bytes::Bytes;
@@ -216,8 +216,32 @@ fn stats(node: &Node, out: &mut String) {
 
 fn replication(node: &Node, out: &mut String) {
     let committed = node.log.committed_index.load(Ordering::Relaxed);
-    line(out, "role", "master");
-    line(out, "connected_slaves", 0);
+    let follows = node.log.follows();
+    line(out, "role", if follows { "slave" } else { "master" });
+    if follows {
+        let (host, port) = node.log.leader_clients();
+        line(out, "master_host", host);
+        line(out, "master_port", port);
+        line(out, "master_link_status", if node.log.knows_leader() { "up" } else { "down" });
+        line(out, "master_last_io_seconds_ago", 0);
+        line(out, "master_sync_in_progress", 0);
+        line(out, "slave_read_repl_offset", node.log.applied_index.load(Ordering::Relaxed));
+        line(out, "slave_repl_offset", node.log.applied_index.load(Ordering::Relaxed));
+        line(out, "slave_priority", 100);
+        line(out, "slave_read_only", 0);
+        line(out, "replica_announced", 1);
+    }
+    let followers = node.log.followers();
+    line(out, "connected_slaves", followers.len());
+    for (index, follower) in followers.iter().enumerate() {
+        let Follower { host, port, offset, is_online } = follower;
+        let state = if *is_online { "online" } else { "offline" };
+        line(
+            out,
+            &format!("slave{index}"),
+            format!("ip={host},port={port},state={state},offset={offset},lag=0"),
+        );
+    }
     line(out, "master_failover_state", "no-failover");
     // 40 hexadecimal digits that change with the history, as clients expect of a replication id.
     line(out, "master_replid", replid(&node.identity.cluster.read().history_id));
@@ -228,6 +252,7 @@ fn replication(node: &Node, out: &mut String) {
     line(out, "repl_backlog_size", 0);
     line(out, "repl_backlog_first_byte_offset", 0);
     line(out, "repl_backlog_histlen", 0);
+    line(out, "flotilla_raft_applied_index", node.log.applied_index.load(Ordering::Relaxed));
     line(out, "flotilla_raft_term", node.log.term.load(Ordering::Relaxed));
     line(out, "flotilla_raft_is_leader", u8::from(node.log.is_leader.load(Ordering::Relaxed)));
     line(out, "flotilla_raft_leader_id", node.log.leader_id.load(Ordering::Relaxed));

@@ -4,7 +4,7 @@ use crate::{
     command::{Action, Args, Command, Flags, Group, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    session::Context,
+    session::{Context, Follower},
 };
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -49,8 +49,29 @@ pub(super) const WAITAOF: Command = Command {
 };
 
 fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let offset = context.node.log.committed_index.load(Ordering::Relaxed);
-    Ok(Reply::Array(vec![Reply::bulk("master"), Reply::count(offset), Reply::Array(Vec::new())]))
+    let log = &context.node.log;
+    if log.follows() {
+        let (host, port) = log.leader_clients();
+        let state = if log.knows_leader() { "connected" } else { "connect" };
+        let applied = log.applied_index.load(Ordering::Relaxed);
+        return Ok(Reply::Array(vec![
+            Reply::bulk("slave"),
+            Reply::bulk(host),
+            Reply::count(port),
+            Reply::bulk(state),
+            Reply::count(applied),
+        ]));
+    }
+    let offset = log.committed_index.load(Ordering::Relaxed);
+    let follower = |follower: &Follower| {
+        Reply::Array(vec![
+            Reply::bulk(&follower.host),
+            Reply::bulk(follower.port.to_string()),
+            Reply::bulk(follower.offset.to_string()),
+        ])
+    };
+    let followers = log.followers().iter().filter(|one| one.is_online).map(follower).collect();
+    Ok(Reply::Array(vec![Reply::bulk("master"), Reply::count(offset), Reply::Array(followers)]))
 }
 
 fn timeout(args: &mut Args<'_>) -> Result<Duration> {

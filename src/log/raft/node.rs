@@ -17,8 +17,8 @@ use crate::{
 };
 use bytes::Bytes;
 use openraft::{
-    async_runtime::Instant as _,
     Config, Raft, ReadPolicy, ServerState, SnapshotPolicy,
+    async_runtime::Instant as _,
     async_runtime::WatchReceiver,
     errors::ClientWriteError,
     raft::{

@@ -7,12 +7,7 @@ use super::{
     wire::{self, kind},
 };
 use crate::{
-    log::{
-        cluster::Stranger,
-        forward,
-        progress::Progress,
-        queue::Queue,
-    },
+    log::{cluster::Stranger, forward, progress::Progress, queue::Queue},
     peer::{Answer, CallError, FIRST_MEMBER_KIND, Handler},
 };
 use bytes::Bytes;

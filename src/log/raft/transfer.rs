@@ -103,7 +103,10 @@ async fn fetch_file(
         };
         let part = part(&request, from).await?;
         if part.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{} is too short", wanted.name)));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("{} is too short", wanted.name),
+            ));
         }
         file.write_all(&part)?;
         offset = offset.saturating_add(part.len() as u64);

@@ -113,7 +113,9 @@ impl TestNode {
     }
 
     pub(super) fn submit_bytes(&self, id: u64, proposal: Bytes) {
-        self.log.submit(proposal, Ticket { mailbox: Arc::clone(&self.mailbox), id, was_forwarded: false }).unwrap();
+        self.log
+            .submit(proposal, Ticket { mailbox: Arc::clone(&self.mailbox), id, was_forwarded: false })
+            .unwrap();
     }
 
     /// Outcomes in the order in which they come, until there are `count`.

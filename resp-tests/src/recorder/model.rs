@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use resp_tests::value::Value;
+use crate::value::Value;
 
 pub type Key = Vec<u8>;
 /// What a key holds; `None` = it is not there.
@@ -63,6 +63,11 @@ impl Model {
         for (key, content) in self.unanswered.remove(0).effects {
             self.acknowledged.insert(key, content);
         }
+    }
+
+    /// The youngest write was definitely not done.
+    pub fn retract(&mut self) {
+        self.unanswered.pop();
     }
 
     pub fn has_unanswered(&self) -> bool {

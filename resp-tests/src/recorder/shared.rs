@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use resp_tests::connection::Received;
-use resp_tests::server::Server;
-use resp_tests::value::Value;
+use crate::connection::Received;
+use crate::server::Server;
+use crate::value::Value;
 
 use super::client::Client;
 

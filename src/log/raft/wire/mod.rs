@@ -3,16 +3,14 @@
 //! Fields are only ever added; a body that cannot be read is refused. Versions that must not meet are kept apart by
 //! `peer::PROTOCOL_VERSION`.
 
-use super::{
-    Types,
-    types::{RaftEntry, RaftLogId, RaftVote, log_id, position, to_log_entry, to_raft_entry},
+mod convert;
+
+pub(super) use convert::{
+    append, append_answer, ballot, ballot_answer, raft_append, raft_append_answer, raft_ballot,
+    raft_ballot_answer,
 };
-use crate::{
-    log::segment::{EntryKind, LogEntry},
-    store::Position,
-};
+
 use bytes::Bytes;
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 use prost::Message;
 
 /// Calls between nodes that may not be of one cluster yet are below `peer::FIRST_MEMBER_KIND`.
@@ -162,6 +160,8 @@ pub(in crate::log) struct Status {
     pub(in crate::log) leader_id: u64,
     #[prost(uint32, tag = "6")]
     pub(in crate::log) client_port: u32,
+    #[prost(uint64, tag = "7")]
+    pub(in crate::log) applied: u64,
 }
 
 /// The founder tells the nodes of a new cluster which one they are of.
@@ -236,122 +236,4 @@ pub(in crate::log) fn write(message: &impl Message) -> Bytes {
 /// Reads a body.
 pub(in crate::log) fn read<M: Message + Default>(body: Bytes) -> Result<M, Unreadable> {
     M::decode(body).map_err(|error| Unreadable(error.to_string()))
-}
-
-impl From<&RaftVote> for Vote {
-    fn from(vote: &RaftVote) -> Self {
-        let leader = vote.leader_id;
-        Vote { term: leader.term, node_id: leader.voted_for, committed: vote.committed }
-    }
-}
-
-impl From<&Vote> for RaftVote {
-    fn from(vote: &Vote) -> Self {
-        match vote.committed {
-            true => RaftVote::new_committed(vote.term, vote.node_id),
-            false => RaftVote::new(vote.term, vote.node_id),
-        }
-    }
-}
-
-impl From<&RaftLogId> for LogId {
-    fn from(id: &RaftLogId) -> Self {
-        let Position { term, index } = position(id);
-        LogId { term, index }
-    }
-}
-
-impl From<LogId> for RaftLogId {
-    fn from(LogId { term, index }: LogId) -> Self {
-        log_id(Position { term, index })
-    }
-}
-
-fn entry(entry: RaftEntry) -> Entry {
-    let LogEntry { index, term, kind, payload } = to_log_entry(entry);
-    let kind = match kind {
-        EntryKind::Blank => 1,
-        EntryKind::Normal => 2,
-        EntryKind::Membership => 3,
-    };
-    Entry { term, index, kind, payload }
-}
-
-fn raft_entry(entry: Entry) -> Result<RaftEntry, Unreadable> {
-    let Entry { term, index, kind, payload } = entry;
-    let kind = match kind {
-        1 => EntryKind::Blank,
-        2 => EntryKind::Normal,
-        3 => EntryKind::Membership,
-        other => return Err(Unreadable(format!("entry of kind {other}"))),
-    };
-    to_raft_entry(LogEntry { index, term, kind, payload }).map_err(|error| Unreadable(error.to_string()))
-}
-
-pub(super) fn append(request: AppendEntriesRequest<Types>) -> Append {
-    Append {
-        vote: (&request.vote).into(),
-        previous: request.prev_log_id.as_ref().map(LogId::from),
-        entries: request.entries.into_iter().map(entry).collect(),
-        committed: request.leader_commit.as_ref().map(LogId::from),
-    }
-}
-
-pub(super) fn raft_append(append: Append) -> Result<AppendEntriesRequest<Types>, Unreadable> {
-    Ok(AppendEntriesRequest {
-        vote: (&append.vote).into(),
-        prev_log_id: append.previous.map(RaftLogId::from),
-        entries: append.entries.into_iter().map(raft_entry).collect::<Result<_, _>>()?,
-        leader_commit: append.committed.map(RaftLogId::from),
-    })
-}
-
-pub(super) fn append_answer(answer: &AppendEntriesResponse<Types>) -> AppendAnswer {
-    let (outcome, log_id, vote) = match answer {
-        AppendEntriesResponse::Success => (1, None, None),
-        AppendEntriesResponse::PartialSuccess(log_id) => (2, log_id.as_ref().map(LogId::from), None),
-        AppendEntriesResponse::Conflict => (3, None, None),
-        AppendEntriesResponse::HigherVote(vote) => (4, None, Some(vote.into())),
-    };
-    AppendAnswer { outcome, log_id, vote }
-}
-
-pub(super) fn raft_append_answer(answer: &AppendAnswer) -> Result<AppendEntriesResponse<Types>, Unreadable> {
-    match (answer.outcome, &answer.vote) {
-        (1, _) => Ok(AppendEntriesResponse::Success),
-        (2, _) => Ok(AppendEntriesResponse::PartialSuccess(answer.log_id.map(RaftLogId::from))),
-        (3, _) => Ok(AppendEntriesResponse::Conflict),
-        (4, Some(vote)) => Ok(AppendEntriesResponse::HigherVote(vote.into())),
-        (other, _) => Err(Unreadable(format!("append answered {other}"))),
-    }
-}
-
-pub(super) fn ballot(request: &VoteRequest<Types>) -> Ballot {
-    Ballot {
-        vote: (&request.vote).into(),
-        last: request.last_log_id.as_ref().map(LogId::from),
-        is_transfer: request.leadership_transfer,
-    }
-}
-
-pub(super) fn raft_ballot(ballot: &Ballot) -> VoteRequest<Types> {
-    let mut request = VoteRequest::new((&ballot.vote).into(), ballot.last.map(RaftLogId::from));
-    request.leadership_transfer = ballot.is_transfer;
-    request
-}
-
-pub(super) fn ballot_answer(answer: &VoteResponse<Types>) -> BallotAnswer {
-    BallotAnswer {
-        vote: (&answer.vote).into(),
-        last: answer.last_log_id.as_ref().map(LogId::from),
-        granted: answer.vote_granted,
-    }
-}
-
-pub(super) fn raft_ballot_answer(answer: &BallotAnswer) -> VoteResponse<Types> {
-    VoteResponse {
-        vote: (&answer.vote).into(),
-        vote_granted: answer.granted,
-        last_log_id: answer.last.map(RaftLogId::from),
-    }
 }

@@ -1,6 +1,6 @@
 //! What clients write: one kind of write for each thing that could go wrong.
 
-use resp_tests::value::Value;
+use crate::value::Value;
 
 use super::dice::Dice;
 use super::model::{Content, Key, Model, Write};

@@ -1,0 +1,164 @@
+//! Three nodes that are one core: any node takes any command, and nothing acknowledged is lost when nodes are killed.
+//!
+//! `CLUSTER_CYCLES` kills (6 if not set), chosen by `CLUSTER_SEED` (printed).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::env;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use resp_tests::cluster::{Cluster, field};
+use resp_tests::connection::{Connection, Received};
+use resp_tests::recorder::{Client, Dice, Shared, Style};
+use resp_tests::server::{Program, Stop};
+use resp_tests::value::Value;
+
+const NODES: usize = 3;
+const CLIENTS: usize = 6;
+const CYCLES: u64 = 6;
+/// How long the others go on writing when a node has died: a new leader must come in that time.
+const AFTER_KILL: Duration = Duration::from_millis(2500);
+const SETTINGS: [&str; 6] =
+    ["--log-retain-bytes", "1mb", "--memtable-bytes", "1mb", "--hot-cache-bytes", "1mb"];
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
+}
+
+fn seed() -> u64 {
+    let seed = number("CLUSTER_SEED")
+        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into());
+    println!("CLUSTER_SEED={seed}");
+    seed
+}
+
+fn call(connection: &mut Connection, words: &[&str]) -> Value {
+    match connection.call(words).unwrap() {
+        Received::Reply(reply) => reply,
+        Received::Closed => panic!("{words:?}: closed"),
+    }
+}
+
+fn ok() -> Value {
+    Value::Simple(b"OK".to_vec())
+}
+
+fn bulk(text: &str) -> Value {
+    Value::Bulk(text.as_bytes().to_vec())
+}
+
+#[test]
+fn any_node_takes_any_command_and_reads_what_was_written_on_any_other() {
+    let cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
+    let mut dice = Dice::new(seed());
+    let mut nodes: Vec<Connection> = cluster.nodes.iter().map(|node| node.connect().unwrap()).collect();
+    for round in 0..200_u64 {
+        let (writer, reader) = (dice.below(3) as usize, dice.below(3) as usize);
+        let value = round.to_string();
+        assert_eq!(call(&mut nodes[writer], &["SET", "register", &value]), ok());
+        assert_eq!(
+            call(&mut nodes[reader], &["GET", "register"]),
+            bulk(&value),
+            "{writer} wrote, {reader} read"
+        );
+    }
+    let leader = cluster.wait_until_agreed().unwrap();
+    for (index, node) in nodes.iter_mut().enumerate() {
+        // A transaction whose watched key another node changes, and one that stands.
+        let other = &mut cluster.nodes[(index + 1) % NODES].connect().unwrap();
+        assert_eq!(call(node, &["WATCH", "watched"]), ok());
+        assert_eq!(call(other, &["SET", "watched", "changed"]), ok());
+        call(node, &["MULTI"]);
+        call(node, &["INCR", "transactions"]);
+        assert_eq!(call(node, &["EXEC"]), Value::NilArray, "node {index}, leader {leader}");
+        call(node, &["MULTI"]);
+        call(node, &["INCR", "transactions"]);
+        call(node, &["GET", "watched"]);
+        let replies = Value::Array(vec![Value::Integer(index as i64 + 1), bulk("changed")]);
+        assert_eq!(call(node, &["EXEC"]), replies);
+        // Errors come through as they are.
+        let error = Value::Error(b"ERR value is not an integer or out of range".to_vec());
+        assert_eq!(call(node, &["INCR", "watched"]), error);
+        assert_eq!(call(node, &["SET", "short", "lived", "PX", "1"]), ok());
+        assert_eq!(call(node, &["DBSIZE"]).as_text(), call(other, &["DBSIZE"]).as_text());
+    }
+}
+
+#[test]
+fn each_node_tells_the_truth_about_its_role() {
+    let cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
+    let leader = cluster.wait_until_agreed().unwrap();
+    let leader_id = field(&cluster.nodes[leader], "flotilla_raft_leader_id");
+    for (index, node) in cluster.nodes.iter().enumerate() {
+        let role = if index == leader { "master" } else { "slave" };
+        assert_eq!(field(node, "role").as_deref(), Some(role), "node {index}");
+        assert_eq!(field(node, "flotilla_raft_leader_id"), leader_id);
+        assert_eq!(field(node, "flotilla_cluster_id"), field(&cluster.nodes[0], "flotilla_cluster_id"));
+        let Value::Array(told) = call(&mut node.connect().unwrap(), &["ROLE"]) else { panic!("ROLE") };
+        assert_eq!(told[0], bulk(role));
+    }
+}
+
+#[test]
+fn acknowledged_writes_survive_killed_nodes_exactly_once() {
+    let cycles = number("CLUSTER_CYCLES").unwrap_or(CYCLES);
+    let seed = seed();
+    let mut dice = Dice::new(seed);
+    let mut cluster = Cluster::start(&Program::product(), NODES, &SETTINGS).unwrap();
+    let mut clients: Vec<Client> =
+        (0..CLIENTS).map(|id| Client::new(id, Style::OneByOne, 0, Dice::new(dice.roll()))).collect();
+    let mut shared = Shared::default();
+    let mut leaders_killed = 0;
+    for cycle in 1..=cycles {
+        let leader = cluster.wait_until_agreed().unwrap();
+        // The leader most of the time.
+        let victim = if dice.below(3) == 0 { dice.below(3) as usize } else { leader };
+        leaders_killed += u64::from(victim == leader);
+        let ports: Vec<u16> = cluster.nodes.iter().map(|node| node.port).collect();
+        let before: u64 = clients.iter().map(|client| client.acknowledged).sum();
+        let (stop, never, killed) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
+        let load = Duration::from_millis(dice.between(200, 800));
+        thread::scope(|scope| {
+            for (index, client) in clients.iter_mut().enumerate() {
+                let at = index % NODES;
+                let (may_be_cut, stop) = (if at == victim { &killed } else { &never }, &stop);
+                let port = ports[at];
+                scope.spawn(move || client.write(port, stop, may_be_cut));
+            }
+            thread::sleep(load);
+            killed.store(true, Ordering::SeqCst);
+            cluster.nodes[victim].stop(Stop::Kill).unwrap();
+            thread::sleep(AFTER_KILL);
+            stop.store(true, Ordering::SeqCst);
+        });
+        let after: u64 = clients.iter().map(|client| client.acknowledged).sum();
+        assert!(after > before, "nothing was written in cycle {cycle} (CLUSTER_SEED={seed})");
+        cluster.nodes[victim].start_again().unwrap();
+        cluster.wait_until_agreed().unwrap();
+        let mut complaints = Vec::new();
+        for client in &mut clients {
+            let node = &cluster.nodes[dice.below(3) as usize];
+            complaints.extend(client.verify(node));
+            shared.take(client);
+        }
+        for node in &cluster.nodes {
+            complaints.extend(shared.verify(node));
+        }
+        let text = complaints.join("\n");
+        assert!(
+            complaints.is_empty(),
+            "cycle {cycle}, victim {victim}, leader {leader} (CLUSTER_SEED={seed}):\n{text}"
+        );
+    }
+    // What one node says, all say.
+    for client in &mut clients {
+        for node in &cluster.nodes {
+            assert_eq!(client.verify(node), Vec::<String>::new());
+        }
+    }
+    let acknowledged: u64 = clients.iter().map(|client| client.acknowledged).sum();
+    println!("{cycles} kills, {leaders_killed} of them of the leader, {acknowledged} writes acknowledged");
+    assert!(acknowledged > cycles * 50, "only {acknowledged} writes were acknowledged");
+}

@@ -1,0 +1,80 @@
+//! What the log layer says about itself, for INFO, ROLE and readiness.
+
+use parking_lot::RwLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct LogStatus {
+    pub term: AtomicU64,
+    pub last_index: AtomicU64,
+    pub committed_index: AtomicU64,
+    pub applied_index: AtomicU64,
+    pub purged_index: AtomicU64,
+    pub log_bytes: AtomicU64,
+    pub is_leader: AtomicBool,
+    /// 0 = none known.
+    pub leader_id: AtomicU64,
+    /// Whether there are other nodes.
+    pub is_one_of_many: AtomicBool,
+    /// What is known of them, kept current while they answer.
+    pub others: RwLock<Vec<Other>>,
+}
+
+/// Another node of the core.
+#[derive(Debug, Clone, Default)]
+pub struct Other {
+    pub node_id: u64,
+    /// Of its peer address.
+    pub host: String,
+    /// Where its clients connect.
+    pub client_port: u16,
+    /// How far it says it has applied the log.
+    pub applied_index: u64,
+    /// Whether it answered when it was last asked.
+    pub answers: bool,
+}
+
+/// A follower as INFO and ROLE tell of one.
+#[derive(Debug, Clone)]
+pub struct Follower {
+    pub host: String,
+    pub port: u16,
+    pub offset: u64,
+    pub is_online: bool,
+}
+
+impl LogStatus {
+    /// Whether this node is one of several and does not lead.
+    pub fn follows(&self) -> bool {
+        self.is_one_of_many.load(Ordering::Relaxed) && !self.is_leader.load(Ordering::Relaxed)
+    }
+
+    pub fn knows_leader(&self) -> bool {
+        self.leader_id.load(Ordering::Relaxed) != 0
+    }
+
+    /// Where the leader's clients connect; empty and 0 while that is not known.
+    pub fn leader_clients(&self) -> (String, u16) {
+        let leader = self.leader_id.load(Ordering::Relaxed);
+        let others = self.others.read();
+        others
+            .iter()
+            .find(|other| other.node_id == leader)
+            .map_or_else(Default::default, |leader| (leader.host.clone(), leader.client_port))
+    }
+
+    /// The others, if this node leads.
+    pub fn followers(&self) -> Vec<Follower> {
+        if !self.is_leader.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let follower = |other: &Other| Follower {
+            host: other.host.clone(),
+            port: other.client_port,
+            offset: other.applied_index,
+            is_online: other.answers,
+        };
+        self.others.read().iter().map(follower).collect()
+    }
+}
