@@ -1,8 +1,8 @@
 //! Composition: opens the data directory, starts store, log, HTTP and client server, and stops them in reverse.
 //!
 //! Start order: identity and lock (nobody else uses this directory) → store → log (replays what the store lacks) → HTTP
-//! (alive, not ready) → wait until the log is applied to its end → client port. Stop order: client port (connections
-//! finish what they hold) → log (proposals get their outcomes) → flush → HTTP → lock.
+//! (alive, not ready) → wait until the log is applied to its end → client port. Stop order: leadership goes to another
+//! node → client port (connections finish what they hold) → log (proposals get their outcomes) → flush → HTTP → lock.
 
 use crate::{
     command::ShutdownMode,
@@ -95,6 +95,9 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     let mode = runtime.block_on(wait_for_stop(&node, &stop))?;
     node.stopping.store(true, Ordering::Release);
     tracing::info!("stopping: finishing what clients are owed");
+    if is_one_of_many && !mode.now {
+        runtime.block_on(log.hand_over());
+    }
     server.join();
     runtime.block_on(log.shutdown());
     if !mode.nosave {

@@ -11,6 +11,7 @@ pub enum Group {
     Generic,
     Transactions,
     Connection,
+    Cluster,
     Server,
 }
 
@@ -22,6 +23,7 @@ impl Group {
             Group::Generic => "generic",
             Group::Transactions => "transactions",
             Group::Connection => "connection",
+            Group::Cluster => "cluster",
             Group::Server => "server",
         }
     }

@@ -71,11 +71,12 @@ impl Batcher {
     }
 
     async fn propose(&mut self, raft: &RaftNode) {
-        let (batch, tickets) = self.gather();
+        let (batch, tickets, proposals) = self.gather();
         self.last_at = now_ms().max(self.last_at);
         self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let seed = self.seed ^ (self.seed >> 33);
-        let flight = Flight { tickets, progress: Arc::clone(&self.progress) };
+        let elsewhere = self.forwarder.clone().map(|forwarder| (forwarder, proposals));
+        let flight = Flight { tickets, progress: Arc::clone(&self.progress), elsewhere };
         raft.propose(batch.finish(self.last_at, seed), move |verdict| flight.land(verdict)).await;
     }
 
@@ -110,9 +111,9 @@ impl Batcher {
         self.carried.take().or_else(|| self.queue.pop())
     }
 
-    /// As many queued proposals as one entry should carry, at least one.
-    fn gather(&mut self) -> (BatchBuilder, Vec<Ticket>) {
-        let mut tickets = Vec::new();
+    /// As many queued proposals as one entry should carry, at least one; in a core of several also each by itself.
+    fn gather(&mut self) -> (BatchBuilder, Vec<Ticket>, Vec<Bytes>) {
+        let (mut tickets, mut proposals) = (Vec::new(), Vec::new());
         let mut next = self.next();
         let first_len = next.as_ref().map_or(0, |(proposal, _)| proposal.len());
         let mut batch = BatchBuilder::with_capacity(first_len.max(4096));
@@ -123,9 +124,12 @@ impl Batcher {
             }
             batch.push(&proposal);
             tickets.push(ticket);
+            if self.forwarder.is_some() {
+                proposals.push(proposal);
+            }
             next = self.queue.pop();
         }
-        (batch, tickets)
+        (batch, tickets, proposals)
     }
 
     fn refuse(&mut self) {
@@ -152,6 +156,8 @@ impl Drop for Landing {
 struct Flight {
     tickets: Vec<Ticket>,
     progress: Arc<Progress>,
+    /// Where they go if this node turns out not to lead, and the proposals themselves.
+    elsewhere: Option<(Forwarder, Vec<Bytes>)>,
 }
 
 impl Flight {
@@ -165,9 +171,30 @@ impl Flight {
                     outbox.add(ticket, Outcome::Applied(replies));
                 }
             }
-            Verdict::NotProposed => self.fail(&Outcome::NotDone(Refused::NotLeader.into())),
+            Verdict::NotProposed => match self.elsewhere.take() {
+                Some((forwarder, proposals)) => self.send(forwarder, proposals),
+                None => self.fail(&Outcome::NotDone(Refused::NotLeader.into())),
+            },
             Verdict::Lost => self.fail(&unknown("the leader changed")),
         }
+    }
+
+    /// Another node leads: what clients of this one wait for goes there.
+    fn send(&mut self, forwarder: Forwarder, proposals: Vec<Bytes>) {
+        let (own, foreign): (Vec<_>, Vec<_>) =
+            self.tickets.drain(..).zip(proposals).partition(|(ticket, _)| !ticket.was_forwarded);
+        let mut outbox = Outbox::default();
+        for (ticket, _) in foreign {
+            outbox.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
+        }
+        outbox.deliver();
+        let landing = Landing(Arc::clone(&self.progress));
+        let (tickets, proposals) = own.into_iter().unzip();
+        // The verdict comes from the raft core, which runs where the batcher does.
+        tokio::spawn(async move {
+            forwarder.forward(proposals, tickets).await;
+            drop(landing);
+        });
     }
 
     fn fail(&mut self, outcome: &Outcome) {

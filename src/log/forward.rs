@@ -47,9 +47,8 @@ pub(super) struct Forwarder {
 
 impl Forwarder {
     /// Sees to these proposals: each of the tickets gets its outcome.
-    pub(super) async fn forward(self, proposals: Vec<Bytes>, tickets: Vec<Ticket>) {
+    pub(super) async fn forward(self, mut proposals: Vec<Bytes>, mut tickets: Vec<Ticket>) {
         let deadline = Instant::now() + ELECTION_WAIT_MAX;
-        let body = wire::write(&wire::Forward { proposals: proposals.clone() });
         loop {
             if self.progress.is_leader() {
                 // Led here meanwhile.
@@ -62,11 +61,15 @@ impl Forwarder {
             }
             if let Some((id, address)) = self.progress.leader() {
                 let client = self.peers.client(&address, id);
-                match client.call(wire::kind::FORWARD, body.clone(), ANSWER_MAX).await {
-                    Ok(answer) => return answer_each(tickets, answer),
+                let body = wire::write(&wire::Forward { proposals: proposals.clone() });
+                match client.call(wire::kind::FORWARD, body, ANSWER_MAX).await {
+                    Ok(answer) => (proposals, tickets) = self.answer_each(proposals, tickets, answer),
                     Err(CallError::Broken(why)) => return answer_all(tickets, &unknown(&why)),
                     Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
                 }
+            }
+            if tickets.is_empty() {
+                return;
             }
             if Instant::now() >= deadline || self.queue.is_closed() {
                 return answer_all(tickets, &Outcome::NotDone(no_leader()));
@@ -74,24 +77,39 @@ impl Forwarder {
             tokio::time::sleep(AGAIN).await;
         }
     }
+
+    /// Hands outcomes out; what the other node could not take, because it led no more, comes back.
+    fn answer_each(
+        &self,
+        proposals: Vec<Bytes>,
+        tickets: Vec<Ticket>,
+        answer: Bytes,
+    ) -> (Vec<Bytes>, Vec<Ticket>) {
+        let answer = wire::read::<wire::ForwardAnswer>(answer).unwrap_or_default();
+        self.progress.forwarded(answer.applied);
+        let mut outcomes = answer.outcomes.iter();
+        let (mut again, mut outbox) = ((Vec::new(), Vec::new()), Outbox::default());
+        for (proposal, ticket) in proposals.into_iter().zip(tickets) {
+            let outcome = outcomes.next();
+            if outcome.is_some_and(|outcome| outcome.kind == SEND_ELSEWHERE) {
+                again.0.push(proposal);
+                again.1.push(ticket);
+            } else {
+                let outcome = outcome.and_then(read_outcome);
+                outbox.add(ticket, outcome.unwrap_or_else(|| unknown("the leader's answer cannot be read")));
+            }
+        }
+        outbox.deliver();
+        again
+    }
 }
+
+/// The kind of an outcome that says: not done, and another node may be asked.
+const SEND_ELSEWHERE: u32 = 4;
 
 fn answer_all(tickets: Vec<Ticket>, outcome: &Outcome) {
     let mut outbox = Outbox::default();
     tickets.into_iter().for_each(|ticket| outbox.add(ticket, outcome.clone()));
-    outbox.deliver();
-}
-
-fn answer_each(tickets: Vec<Ticket>, answer: Bytes) {
-    let outcomes =
-        wire::read::<wire::ForwardAnswer>(answer).map(|answer| answer.outcomes).unwrap_or_default();
-    let mut outcomes = outcomes.iter().map(read_outcome);
-    let mut outbox = Outbox::default();
-    for ticket in tickets {
-        let outcome =
-            outcomes.next().flatten().unwrap_or_else(|| unknown("the leader's answer cannot be read"));
-        outbox.add(ticket, outcome);
-    }
     outbox.deliver();
 }
 
@@ -114,11 +132,6 @@ pub(super) async fn receive(queue: Arc<Queue>, progress: Arc<Progress>, forward:
         mailbox.drain(&mut outcomes);
     }
     outcomes.sort_by_key(|(id, _)| *id);
-    let lost_lead = Outcome::NotDone(Refused::NotLeader.into());
-    if outcomes.iter().all(|(_, outcome)| *outcome == lost_lead) {
-        // All of it may be sent elsewhere.
-        return Err(CallError::Refused("this node does not lead any more".into()));
-    }
     let outcomes = outcomes.iter().map(|(_, outcome)| write_outcome(outcome)).collect();
     let applied = progress.status.applied_index.load(Ordering::Acquire);
     Ok(wire::write(&wire::ForwardAnswer { outcomes, applied }))
@@ -126,6 +139,10 @@ pub(super) async fn receive(queue: Arc<Queue>, progress: Arc<Progress>, forward:
 
 fn write_outcome(outcome: &Outcome) -> wire::ForwardOutcome {
     let mut replies = Vec::new();
+    let elsewhere = [Refused::NotLeader, Refused::Stopping].map(|refused| Outcome::NotDone(refused.into()));
+    if elsewhere.contains(outcome) {
+        return wire::ForwardOutcome { kind: SEND_ELSEWHERE, replies };
+    }
     let kind = match outcome {
         Outcome::Applied(applied) => {
             applied.iter().for_each(|reply| put_reply(reply, &mut replies));
@@ -170,6 +187,9 @@ mod tests {
             unknown("x"),
         ] {
             assert_eq!(read_outcome(&write_outcome(&outcome)), Some(outcome));
+        }
+        for refused in [Refused::NotLeader, Refused::Stopping] {
+            assert_eq!(write_outcome(&Outcome::NotDone(refused.into())).kind, SEND_ELSEWHERE);
         }
         assert_eq!(read_outcome(&wire::ForwardOutcome { kind: 2, replies: vec![0] }), None);
         assert_eq!(read_outcome(&wire::ForwardOutcome { kind: 9, replies: vec![] }), None);

@@ -19,7 +19,7 @@ use crate::{
     peer::LocalIdentity,
     replica::Replica,
     resp::ErrorReply,
-    session::{LogStatus, Stats},
+    session::{Consistency, LogStatus, Stats},
     store::Store,
 };
 use bytes::Bytes;
@@ -49,6 +49,7 @@ pub struct LogOptions {
 /// A request to the raft thread.
 enum Request {
     Snapshot(oneshot::Sender<Result<(), LogError>>),
+    HandOver(oneshot::Sender<()>),
 }
 
 /// See the module. Clones are handles of the same log; when the last is dropped, it shuts down.
@@ -144,9 +145,15 @@ impl LogHandle {
         self.progress.can_read()
     }
 
-    /// Waits until a read of the store is linearizable; an error says that it will not be for now.
-    pub async fn barrier(&self) -> Result<(), ErrorReply> {
-        if self.can_read() {
+    /// Waits until the store is as current as a read wants it; an error says that it will not be for now.
+    pub async fn barrier(&self, consistency: Consistency) -> Result<(), ErrorReply> {
+        let enough = match consistency {
+            Consistency::Local => true,
+            Consistency::Session => self.progress.has_applied_own_writes(),
+            Consistency::Bounded(ms) => self.progress.heard_within(ms),
+            Consistency::Linearizable => false,
+        };
+        if enough || self.can_read() {
             return Ok(());
         }
         let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
@@ -171,6 +178,15 @@ impl LogHandle {
         let (answer, outcome) = oneshot::channel();
         self.requests.send(Request::Snapshot(answer)).await.map_err(|_| ended())?;
         outcome.await.map_err(|_| ended())?
+    }
+
+    /// Lets another node lead, if this one does and there is another. Writes go on meanwhile: they are forwarded.
+    pub async fn hand_over(&self) {
+        let (answer, done) = oneshot::channel();
+        // An error means that the log has stopped: then it does not lead.
+        if self.progress.is_leader() && self.requests.send(Request::HandOver(answer)).await.is_ok() {
+            let _ = done.await;
+        }
     }
 
     /// Refuses new proposals, waits until those queued have their outcomes, stops all threads and closes the files.
@@ -280,6 +296,13 @@ async fn answer(raft: RaftNode, mut requests: mpsc::Receiver<Request>, queue: Ar
                 tokio::spawn(async move {
                     // Whoever asked may have gone.
                     let _ = outcome.send(raft.snapshot().await);
+                });
+            }
+            Request::HandOver(done) => {
+                let raft = raft.clone();
+                tokio::spawn(async move {
+                    raft.hand_over().await;
+                    let _ = done.send(());
                 });
             }
         }

@@ -28,6 +28,10 @@ pub struct Progress {
     lease_until_ms: AtomicU64,
     began: Instant,
     leader: RwLock<Option<(u64, String)>>,
+    /// How far the leader had applied the log when it answered writes that this node sent it.
+    forwarded_index: AtomicU64,
+    /// When the leader was last heard, ms since `began`.
+    heard_ms: AtomicU64,
     /// Readers that wait for an entry to be applied, and what wakes them.
     readers: AtomicUsize,
     applied_bell: Notify,
@@ -49,6 +53,8 @@ impl Progress {
             lease_until_ms: AtomicU64::new(FOR_EVER),
             began: Instant::now(),
             leader: RwLock::new(None),
+            forwarded_index: AtomicU64::new(0),
+            heard_ms: AtomicU64::new(0),
             readers: AtomicUsize::new(0),
             applied_bell: Notify::new(),
         }
@@ -93,6 +99,27 @@ impl Progress {
         self.status.leader_id.store(leader.as_ref().map_or(0, |(id, _)| *id), Ordering::Relaxed);
         *self.leader.write() = leader;
         self.announce();
+    }
+
+    /// The leader has applied writes that this node sent it, up to this entry.
+    pub(super) fn forwarded(&self, index: u64) {
+        self.forwarded_index.fetch_max(index, Ordering::AcqRel);
+    }
+
+    /// Whether this node has applied every write that it has acknowledged.
+    pub(super) fn has_applied_own_writes(&self) -> bool {
+        self.status.applied_index.load(Ordering::Acquire) >= self.forwarded_index.load(Ordering::Acquire)
+    }
+
+    /// The leader has been heard just now, and everything it had committed then is applied.
+    pub(super) fn heard_leader(&self) {
+        self.heard_ms.store(self.now_ms().max(1), Ordering::Release);
+    }
+
+    /// Whether the leader was heard so recently.
+    pub(super) fn heard_within(&self, ms: u64) -> bool {
+        let heard = self.heard_ms.load(Ordering::Acquire);
+        heard > 0 && self.now_ms().saturating_sub(heard) <= ms
     }
 
     /// Waits until the entry is applied.

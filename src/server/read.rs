@@ -49,7 +49,7 @@ impl Connection {
         if self.local.log.can_read() {
             return Ok(());
         }
-        let passed = self.local.log.barrier().await;
+        let passed = self.local.log.barrier(self.session.consistency).await;
         self.clock.tick();
         passed
     }

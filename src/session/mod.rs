@@ -4,6 +4,7 @@
 //! Invariant: nothing here touches a socket or the log. Local handlers get a `Context` and decide; the server acts.
 
 mod clients;
+mod consistency;
 mod log_status;
 mod node;
 mod process;
@@ -12,6 +13,7 @@ mod stats;
 mod transaction;
 
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
+pub use consistency::Consistency;
 pub use log_status::{Follower, LogStatus, Other};
 pub use node::{ClusterIdentity, Context, Node, NodeIdentity};
 pub use process::ProcessUsage;

@@ -1,6 +1,6 @@
 //! Server-side state of one connection, owned by the task that serves it.
 
-use super::{Client, Transaction};
+use super::{Client, Consistency, Transaction};
 use crate::{
     resp::Protocol,
     store::{Condition, Watches},
@@ -34,6 +34,7 @@ pub struct Session {
     /// Told of writes to these keys; `None` = nothing is watched.
     pub watched: Option<Watches>,
     pub reply_mode: ReplyMode,
+    pub consistency: Consistency,
     /// Set by QUIT: close once the reply is sent.
     pub closing: bool,
 }
@@ -51,6 +52,7 @@ impl Session {
             watches: Vec::new(),
             watched: None,
             reply_mode: ReplyMode::On,
+            consistency: Consistency::default(),
             closing: false,
         }
     }

@@ -7,7 +7,7 @@
 use std::env;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use resp_tests::cluster::{Cluster, field};
 use resp_tests::connection::{Connection, Received};
@@ -99,6 +99,81 @@ fn each_node_tells_the_truth_about_its_role() {
         let Value::Array(told) = call(&mut node.connect().unwrap(), &["ROLE"]) else { panic!("ROLE") };
         assert_eq!(told[0], bulk(role));
     }
+}
+
+fn error_code(reply: &Value) -> String {
+    match reply {
+        Value::Error(text) => String::from_utf8_lossy(text).split(' ').next().unwrap_or_default().to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// One node of three is left: nothing is promised any more but what it has.
+#[test]
+fn without_a_majority_a_node_serves_what_it_has_and_nothing_else() {
+    let mut cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
+    let leader = cluster.wait_until_agreed().unwrap();
+    let left = (leader + 1) % NODES;
+    let mut connection = cluster.nodes[left].connect().unwrap();
+    connection.set_deadline(Duration::from_secs(30));
+    assert_eq!(call(&mut connection, &["SET", "key", "value"]), ok());
+    assert_eq!(call(&mut connection, &["CLIENT", "CONSISTENCY", "SESSION"]), ok());
+    assert_eq!(call(&mut connection, &["GET", "key"]), bulk("value"));
+    for index in (0..NODES).filter(|index| *index != left) {
+        cluster.nodes[index].stop(Stop::Kill).unwrap();
+    }
+    assert_eq!(call(&mut connection, &["READONLY"]), ok());
+    assert_eq!(call(&mut connection, &["GET", "key"]), bulk("value"));
+    assert_eq!(call(&mut connection, &["CLIENT", "CONSISTENCY", "BOUNDED", "1"]), ok());
+    assert_eq!(error_code(&call(&mut connection, &["GET", "key"])), "CLUSTERDOWN");
+    assert_eq!(call(&mut connection, &["READWRITE"]), ok());
+    assert_eq!(error_code(&call(&mut connection, &["GET", "key"])), "CLUSTERDOWN");
+    let code = error_code(&call(&mut connection, &["SET", "key", "other"]));
+    // A write that was on its way to the leader when it died is of unknown outcome; there is none here.
+    assert_eq!(code, "CLUSTERDOWN");
+    for index in (0..NODES).filter(|index| *index != left) {
+        cluster.nodes[index].spawn_again().unwrap();
+    }
+    cluster.wait_until_agreed().unwrap();
+    assert_eq!(call(&mut connection, &["GET", "key"]), bulk("value"));
+    assert_eq!(call(&mut connection, &["SET", "key", "other"]), ok());
+}
+
+/// A rolling restart: each node in turn is asked to end and comes back; clients of the others meet no error at all.
+#[test]
+fn a_rolling_restart_costs_clients_of_other_nodes_nothing() {
+    let mut cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
+    let mut changes = 0;
+    for stopped in 0..NODES {
+        let leader = cluster.wait_until_agreed().unwrap();
+        let port = cluster.nodes[(stopped + 1) % NODES].port;
+        let done = AtomicBool::new(false);
+        let (written, longest) = thread::scope(|scope| {
+            let writing = scope.spawn(|| {
+                let mut connection = Connection::open(port).unwrap();
+                let (mut written, mut longest) = (0_u64, Duration::ZERO);
+                while !done.load(Ordering::SeqCst) {
+                    let started = Instant::now();
+                    let reply = call(&mut connection, &["INCR", "rolling"]);
+                    assert!(matches!(reply, Value::Integer(_)), "{reply:?} while node {stopped} stopped");
+                    longest = longest.max(started.elapsed());
+                    written += 1;
+                }
+                (written, longest)
+            });
+            thread::sleep(Duration::from_millis(300));
+            let status = cluster.nodes[stopped].stop(Stop::Terminate).unwrap();
+            assert!(status.success(), "{status}");
+            thread::sleep(Duration::from_millis(300));
+            cluster.nodes[stopped].start_again().unwrap();
+            done.store(true, Ordering::SeqCst);
+            writing.join().unwrap()
+        });
+        changes += u64::from(cluster.wait_until_agreed().unwrap() != leader);
+        println!("node {stopped} (leader {leader}): {written} writes, the longest took {longest:?}");
+        assert!(written > 20, "only {written} writes");
+    }
+    assert!(changes > 0, "leadership never changed");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! CLIENT and its subcommands.
 
-use super::{client_kill, client_list};
+use super::{client_kill, client_list, consistency::consistency};
 use crate::{
     command::{Args, Command, Flags, Group, Run, parse_i64},
     commands::help,
@@ -26,6 +26,11 @@ pub(super) const CLIENT: Command = Command {
     complexity: "Depends on subcommand.",
     summary: "Commands on connections.",
     subcommands: &[
+        Command {
+            summary: "Says how current this connection's reads must be; without a word, answers what holds.",
+            syntax: "[LINEARIZABLE | SESSION | BOUNDED milliseconds | LOCAL]",
+            ..sub("CONSISTENCY", -2, Run::Local(consistency), PLAIN, "7.2.0")
+        },
         Command {
             summary: "Returns the connection's name, if it has one.",
             ..sub("GETNAME", 2, Run::Local(getname), PLAIN, "2.6.9")

@@ -5,6 +5,7 @@ mod basic;
 mod client;
 mod client_kill;
 mod client_list;
+mod consistency;
 
 use crate::command::Command;
 
@@ -18,4 +19,6 @@ pub static COMMANDS: &[Command] = &[
     basic::RESET,
     basic::SELECT,
     client::CLIENT,
+    consistency::READONLY,
+    consistency::READWRITE,
 ];

@@ -65,12 +65,14 @@ pub struct RaftNode {
     log: Arc<SegmentLog>,
 }
 
-const HEARTBEAT_MS: u64 = 100;
-const ELECTION_MIN_MS: u64 = 500;
+const HEARTBEAT_MS: u64 = 75;
+const ELECTION_MIN_MS: u64 = 350;
 /// openraft's lease: a follower that heard its leader less than this ago helps nobody else to lead.
-const ELECTION_MAX_MS: u64 = 800;
+const ELECTION_MAX_MS: u64 = 500;
 /// The leader's side of that lease, shorter by what clocks may differ in speed.
-const LEASE: Duration = Duration::from_millis(ELECTION_MAX_MS - 200);
+const LEASE: Duration = Duration::from_millis(ELECTION_MAX_MS - 150);
+/// How long a leader that stops waits for another one to lead.
+const HAND_OVER_MAX: Duration = Duration::from_millis(1000);
 /// How often the leader looks whether a majority has heard it.
 const LEASE_TICK: Duration = Duration::from_millis(25);
 /// After its start a node does not know to whom it promised what; it votes when every such promise has run out.
@@ -170,6 +172,26 @@ impl RaftNode {
             now.checked_sub(ago).unwrap_or(now - LEASE)
         });
         self.progress.set_lease(heard, LEASE);
+    }
+
+    /// Lets the follower that has most of the log lead, if this node leads and there is one.
+    pub(in crate::log) async fn hand_over(&self) {
+        let deadline = tokio::time::Instant::now() + HAND_OVER_MAX;
+        let replication = self.raft.data_metrics().borrow_watched().replication.clone().unwrap_or_default();
+        let voters: Vec<u64> = self.raft.voter_ids().collect();
+        let others =
+            replication.into_iter().filter(|(id, _)| *id != *self.raft.node_id() && voters.contains(id));
+        let Some((best, _)) = others.max_by_key(|(_, matched)| matched.as_ref().map(|id| id.index)) else {
+            return;
+        };
+        if self.raft.trigger().transfer_leader(best).await.is_err() {
+            return;
+        }
+        let led_by_another = || self.progress.leader().is_some_and(|(id, _)| id != *self.raft.node_id());
+        while !led_by_another() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tracing::info!(to = best, done = led_by_another(), "handed leadership over");
     }
 
     /// The first entry of a new cluster's log: its members.

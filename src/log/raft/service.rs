@@ -12,7 +12,12 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use openraft::raft::AppendEntriesResponse;
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// See the module.
@@ -80,7 +85,13 @@ impl Service {
 
     async fn append(&self, body: Bytes) -> Answer {
         let request = wire::raft_append(wire::read(body).map_err(refused)?).map_err(refused)?;
+        let committed = request.leader_commit.as_ref().map_or(0, |id| id.index);
         let answer = self.raft.append(request).await.map_err(broken)?;
+        let accepted =
+            matches!(answer, AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_));
+        if accepted && self.progress.status.applied_index.load(Ordering::Acquire) >= committed {
+            self.progress.heard_leader();
+        }
         Ok(wire::write(&wire::append_answer(&answer)))
     }
 

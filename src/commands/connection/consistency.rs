@@ -1,0 +1,65 @@
+//! CLIENT CONSISTENCY, READONLY, READWRITE: how current this connection's reads must be.
+
+use crate::{
+    command::{Args, Command, Flags, Group, Run, parse_i64},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::{Consistency, Context},
+};
+
+const ROW: Command = Command {
+    arity: 1,
+    flags: Flags::LOADING.with(Flags::STALE).with(Flags::FAST),
+    group: Group::Cluster,
+    since: "3.0.0",
+    ..Command::BASE
+};
+
+pub(super) const READONLY: Command = Command {
+    name: "READONLY",
+    run: Run::Local(readonly),
+    flags: ROW.flags.with(Flags::CONNECTION),
+    summary: "Reads of this connection answer from what the node has, as CLIENT CONSISTENCY LOCAL.",
+    ..ROW
+};
+
+pub(super) const READWRITE: Command = Command {
+    name: "READWRITE",
+    run: Run::Local(readwrite),
+    flags: ROW.flags.with(Flags::CONNECTION),
+    summary: "Reads of this connection see every acknowledged write, as CLIENT CONSISTENCY LINEARIZABLE.",
+    ..ROW
+};
+
+fn readonly(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    context.session.consistency = Consistency::Local;
+    Ok(Reply::Ok)
+}
+
+fn readwrite(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    context.session.consistency = Consistency::Linearizable;
+    Ok(Reply::Ok)
+}
+
+pub(super) fn consistency(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    if args.is_empty() {
+        return Ok(Reply::bulk(context.session.consistency.to_string()));
+    }
+    let wanted = if args.take("LINEARIZABLE") {
+        Consistency::Linearizable
+    } else if args.take("SESSION") {
+        Consistency::Session
+    } else if args.take("LOCAL") {
+        Consistency::Local
+    } else if args.take("BOUNDED") {
+        let ms = parse_i64(args.next_word()?).and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
+        Consistency::Bounded(ms.ok_or_else(|| ErrorReply::err("milliseconds must be a positive integer"))?)
+    } else {
+        return Err(ErrorReply::syntax().into());
+    };
+    if !args.is_empty() {
+        return Err(ErrorReply::syntax().into());
+    }
+    context.session.consistency = wanted;
+    Ok(Reply::Ok)
+}

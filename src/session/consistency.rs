@@ -1,0 +1,28 @@
+//! How current a connection wants its reads to be (CLIENT CONSISTENCY).
+
+use std::fmt;
+
+/// Highest promise first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Consistency {
+    /// A read sees every write that was acknowledged, by any node, before it was sent.
+    #[default]
+    Linearizable,
+    /// A read sees every write that this node has acknowledged.
+    Session,
+    /// A read may be behind by what was written in so many milliseconds.
+    Bounded(u64),
+    /// A read answers from what this node has, whatever that is; it needs no other node.
+    Local,
+}
+
+impl fmt::Display for Consistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Consistency::Linearizable => f.write_str("linearizable"),
+            Consistency::Session => f.write_str("session"),
+            Consistency::Bounded(ms) => write!(f, "bounded {ms}"),
+            Consistency::Local => f.write_str("local"),
+        }
+    }
+}
