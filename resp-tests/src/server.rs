@@ -216,6 +216,16 @@ impl Server {
         Ok(())
     }
 
+    /// SIGSTOP: the process does nothing more, but its connections stay.
+    pub fn pause(&self) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::STOP)?)
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::CONT)?)
+    }
+
     /// Where its data are.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")

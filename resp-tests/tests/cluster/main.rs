@@ -81,8 +81,14 @@ fn any_node_takes_any_command_and_reads_what_was_written_on_any_other() {
         // Errors come through as they are.
         let error = Value::Error(b"ERR value is not an integer or out of range".to_vec());
         assert_eq!(call(node, &["INCR", "watched"]), error);
-        assert_eq!(call(node, &["SET", "short", "lived", "PX", "1"]), ok());
         assert_eq!(call(node, &["DBSIZE"]).as_text(), call(other, &["DBSIZE"]).as_text());
+        // The leader deletes it, and that reaches every node.
+        assert_eq!(call(node, &["SET", "short", "lived", "PX", "1"]), ok());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while call(other, &["DBSIZE"]) != Value::Integer(3) {
+            assert!(Instant::now() < deadline, "an expired key stays");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -137,6 +143,41 @@ fn without_a_majority_a_node_serves_what_it_has_and_nothing_else() {
     cluster.wait_until_agreed().unwrap();
     assert_eq!(call(&mut connection, &["GET", "key"]), bulk("value"));
     assert_eq!(call(&mut connection, &["SET", "key", "other"]), ok());
+}
+
+/// A leader that was stopped in its tracks does not know that others go on; what it had may be old.
+#[test]
+fn a_paused_leader_does_not_answer_with_what_it_had() {
+    let cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
+    let mut answered = 0;
+    for round in 1..=4_u64 {
+        let leader = cluster.wait_until_agreed().unwrap();
+        let mut at_leader = cluster.nodes[leader].connect().unwrap();
+        at_leader.set_deadline(Duration::from_secs(30));
+        let mut elsewhere = cluster.nodes[(leader + 1) % NODES].connect().unwrap();
+        elsewhere.set_deadline(Duration::from_secs(30));
+        assert_eq!(call(&mut at_leader, &["SET", "register", "old"]), ok());
+        assert_eq!(call(&mut at_leader, &["GET", "register"]), bulk("old"));
+        cluster.nodes[leader].pause().unwrap();
+        let new = round.to_string();
+        // While it is paused, another one leads. A write that was on its way to the paused one is of unknown outcome.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while call(&mut elsewhere, &["SET", "register", &new]) != ok() {
+            assert!(Instant::now() < deadline, "no other node leads");
+        }
+        // The first thing that it finds when it goes on.
+        at_leader.send(&["GET", "register"]).unwrap();
+        cluster.nodes[leader].resume().unwrap();
+        match at_leader.receive().unwrap() {
+            Received::Reply(Value::Error(text)) => assert!(text.starts_with(b"CLUSTERDOWN "), "{text:?}"),
+            Received::Reply(reply) => {
+                assert_eq!(reply, bulk(&new), "round {round}: what the paused leader answered");
+                answered += 1;
+            }
+            Received::Closed => panic!("closed"),
+        }
+    }
+    assert!(answered > 0, "the paused leader never answered at all");
 }
 
 /// A rolling restart: each node in turn is asked to end and comes back; clients of the others meet no error at all.

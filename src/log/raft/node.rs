@@ -66,11 +66,11 @@ pub struct RaftNode {
 }
 
 const HEARTBEAT_MS: u64 = 75;
-const ELECTION_MIN_MS: u64 = 350;
+const ELECTION_MIN_MS: u64 = 300;
 /// openraft's lease: a follower that heard its leader less than this ago helps nobody else to lead.
-const ELECTION_MAX_MS: u64 = 500;
+const ELECTION_MAX_MS: u64 = 450;
 /// The leader's side of that lease, shorter by what clocks may differ in speed.
-const LEASE: Duration = Duration::from_millis(ELECTION_MAX_MS - 150);
+const LEASE: Duration = Duration::from_millis(ELECTION_MAX_MS - 130);
 /// How long a leader that stops waits for another one to lead.
 const HAND_OVER_MAX: Duration = Duration::from_millis(1000);
 /// How often the leader looks whether a majority has heard it.
@@ -207,7 +207,12 @@ impl RaftNode {
     }
 
     /// As leader: how far a read of now must be applied. `None`: this node does not lead, or no majority hears it.
+    /// Under the lease nobody needs to be asked: what was acknowledged was applied here before.
     pub(in crate::log) async fn read_index(&self) -> Option<u64> {
+        let applied = self.progress.status.applied_index.load(Ordering::SeqCst);
+        if self.progress.can_read() {
+            return Some(applied);
+        }
         let answer = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await;
         answer.ok().map(|(read, _)| read.log_id().index)
     }
