@@ -45,14 +45,20 @@ impl Replica {
     }
 
     /// An entry without commands.
-    pub fn advance(&self, txn: &mut Txn<'_>, position: Position) {
-        txn.begin_entry(position, 0, 0);
+    pub fn advance(&self, txn: &mut Txn<'_>, position: Position) -> Result<(), StoreError> {
+        begin_entry(txn, position, 0, 0)
     }
 
     /// A membership entry; the bytes are the log's own.
-    pub fn membership(&self, txn: &mut Txn<'_>, position: Position, membership: Vec<u8>) {
-        txn.begin_entry(position, 0, 0);
+    pub fn membership(
+        &self,
+        txn: &mut Txn<'_>,
+        position: Position,
+        membership: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        begin_entry(txn, position, 0, 0)?;
         txn.set_membership(membership);
+        Ok(())
     }
 
     /// A command entry. An error stops the node: the store failed, or the entry is not one this program can read.
@@ -63,7 +69,7 @@ impl Replica {
         payload: &[u8],
     ) -> Result<Applied, StoreError> {
         let mut batch = Batch::decode(payload).map_err(malformed)?;
-        txn.begin_entry(position, batch.at, batch.seed);
+        begin_entry(txn, position, batch.at, batch.seed)?;
         let mut ordinal = 0_u32;
         let mut replies = Vec::with_capacity(batch.len().min(payload.len()));
         while let Some(proposal) = batch.next_proposal().map_err(malformed)? {
@@ -139,6 +145,15 @@ impl Replica {
             }
         }
     }
+}
+
+/// Refuses an entry that the state already holds: applied twice it would count twice.
+fn begin_entry(txn: &mut Txn<'_>, position: Position, at: u64, seed: u64) -> Result<(), StoreError> {
+    if txn.state().applied.is_some_and(|applied| position.index <= applied.index) {
+        return Err(StoreError::corrupt("apply", format!("entry {} has been applied", position.index)));
+    }
+    txn.begin_entry(position, at, seed);
+    Ok(())
 }
 
 /// Whether every watched key still has the revision it had.

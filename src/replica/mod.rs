@@ -1,11 +1,14 @@
 //! Entries in, replies out: the deterministic heart. `entry.rs` is the format of what the log carries, `apply.rs` runs it.
 //!
-//! **Invariants.** No tokio, no network, no clock, no configuration: apply is a function of (state, entry). A handler that
+//! **Invariants.** No tokio, no network, no clock, no configuration: apply is a function of (state, entry), whatever else
+//! this node has done (compactions, restarts, the batches it cut), and takes entries in log order only. A handler that
 //! panics answers `-ERR internal error` and leaves nothing behind, on every replica alike; a store failure is returned
 //! and must stop the node. Replies of commands that nobody on this node waits for are computed and dropped.
 
 mod apply;
 mod entry;
+#[cfg(test)]
+mod tests;
 
 pub use apply::{Applied, Replica};
 pub use entry::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, ProposalKind};

@@ -157,10 +157,12 @@ impl Store {
             .filter(|namespace| !live(*namespace) && !engine.dead.0.read().contains(namespace))
             .collect();
         engine.dead.0.write().extend(&fresh);
-        for namespace in &fresh {
-            let end = namespace.saturating_add(1).to_be_bytes();
-            let meta = engine.family(Family::Meta)?;
-            engine.db.compact_range_cf(meta, Some(namespace.to_be_bytes()), Some(end));
+        // After a restart all of them are fresh, and a compaction is not free however little it finds: neighbours share
+        // one.
+        for neighbours in fresh.chunk_by(|one, next| one.saturating_add(1) == *next) {
+            let (Some(first), Some(last)) = (neighbours.first(), neighbours.last()) else { continue };
+            let (start, end) = (first.to_be_bytes(), last.saturating_add(1).to_be_bytes());
+            engine.db.compact_range_cf(engine.family(Family::Meta)?, Some(start), Some(end));
         }
         if !fresh.is_empty() {
             engine.db.compact_range_cf(engine.family(Family::Expiry)?, None::<&[u8]>, None::<&[u8]>);

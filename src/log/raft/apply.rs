@@ -95,13 +95,13 @@ impl Applier {
             let at = position(&entry.log_id);
             let replies = match entry.payload {
                 EntryPayload::Blank => {
-                    self.replica.advance(&mut txn, at);
+                    self.replica.advance(&mut txn, at)?;
                     Vec::new()
                 }
                 EntryPayload::Normal(payload) => self.replica.apply(&mut txn, at, &payload.0)?,
                 EntryPayload::Membership(membership) => {
                     let stored = RaftStoredMembership::new(Some(entry.log_id), membership);
-                    self.replica.membership(&mut txn, at, membership::encode_stored(&stored));
+                    self.replica.membership(&mut txn, at, membership::encode_stored(&stored))?;
                     Vec::new()
                 }
             };

@@ -1,0 +1,7 @@
+//! The heart is deterministic: whatever a node does beside applying, the same entries make the same state and replies.
+
+mod batches;
+mod order;
+mod panics;
+mod support;
+mod sweep;

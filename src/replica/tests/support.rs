@@ -1,0 +1,108 @@
+//! A replica on a store of its own, and entries by hand.
+
+use crate::{
+    commands,
+    replica::{Applied, BatchBuilder, ProposalBuilder, Replica},
+    resp::Reply,
+    store::{Position, Store, StoreOptions},
+};
+use bytes::Bytes;
+use std::{fs, io::ErrorKind, path::Path, sync::Arc};
+use tempfile::TempDir;
+
+/// Index and payload.
+pub type Entry = (u64, Bytes);
+
+pub struct Home {
+    directory: TempDir,
+    options: StoreOptions,
+    pub store: Arc<Store>,
+    pub replica: Replica,
+}
+
+pub fn position(index: u64) -> Position {
+    Position { term: 1, index }
+}
+
+impl Home {
+    /// An empty store with a hot cache of so many bytes.
+    pub fn new(hot_cache_bytes: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let options = StoreOptions { hot_cache_bytes, ..StoreOptions::default() };
+        let (store, replica) = open(&directory, &options);
+        Home { directory, options, store, replica }
+    }
+
+    /// As after a crash: only what is in files by now is there. Closing would write the rest, so it is the files of
+    /// this moment that are opened.
+    pub fn crash(self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        copy(&self.directory.path().join("store"), &directory.path().join("store"));
+        let options = self.options;
+        let (store, replica) = open(&directory, &options);
+        Home { directory, options, store, replica }
+    }
+
+    /// Applies entries in one batch.
+    pub fn apply(&self, entries: &[Entry]) -> Vec<Applied> {
+        let mut txn = self.replica.begin();
+        let replies = entries
+            .iter()
+            .map(|(index, payload)| self.replica.apply(&mut txn, position(*index), payload).unwrap())
+            .collect();
+        txn.commit().unwrap();
+        replies
+    }
+
+    /// Applies one call as an entry after the last one.
+    pub fn call(&self, at: u64, db: u32, words: &[&[u8]]) -> Reply {
+        self.next(at, commands(&[(db, words)]))
+    }
+
+    /// Applies a sweep as an entry after the last one; returns how many keys it deleted.
+    pub fn sweep(&self, at: u64, keys_max: u32) -> Reply {
+        self.next(at, ProposalBuilder::sweep(keys_max))
+    }
+
+    /// Applies one proposal as an entry after the last one; returns its last reply.
+    pub fn next(&self, at: u64, proposal: Bytes) -> Reply {
+        let index = self.store.applied().map_or(1, |applied| applied.index + 1);
+        self.apply(&[(index, entry(at, index, &[proposal]))]).pop().unwrap().pop().unwrap().pop().unwrap()
+    }
+
+    pub fn keys(&self, db: u32) -> u64 {
+        self.store.published().state().database(db).keys
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let from = entry.unwrap().path();
+        let to = to.join(from.file_name().unwrap());
+        if from.is_dir() {
+            copy(&from, &to);
+        } else if let Err(error) = fs::copy(&from, &to) {
+            // A file that the engine no longer needs may go at any time.
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{from:?}");
+        }
+    }
+}
+
+fn open(directory: &TempDir, options: &StoreOptions) -> (Arc<Store>, Replica) {
+    let store = Arc::new(Store::open(&directory.path().join("store"), options.clone()).unwrap());
+    let replica = Replica::new(Arc::clone(&store), commands::table());
+    (store, replica)
+}
+
+pub fn commands(calls: &[(u32, &[&[u8]])]) -> Bytes {
+    let mut builder = ProposalBuilder::commands();
+    calls.iter().for_each(|(db, words)| builder.push(*db, words));
+    builder.finish()
+}
+
+pub fn entry(at: u64, seed: u64, proposals: &[Bytes]) -> Bytes {
+    let mut batch = BatchBuilder::with_capacity(0);
+    proposals.iter().for_each(|proposal| batch.push(proposal));
+    batch.finish(at, seed)
+}
