@@ -26,6 +26,8 @@ mod scan;
 mod snapshot;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 mod txn;
 mod view;
 mod watched;

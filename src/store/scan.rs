@@ -7,7 +7,10 @@ use super::{
 use crate::error::Result;
 use bytes::Bytes;
 use rocksdb::ReadOptions;
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, ControlFlow},
+};
 
 /// Uncommitted writes in key order; `None` = deleted.
 pub(super) type Overlay = BTreeMap<StorageKey, Option<Bytes>>;
@@ -41,7 +44,7 @@ pub(super) fn merged(
     let empty = Overlay::new();
     let mut laid_over = overlay
         .unwrap_or(&empty)
-        .range::<[u8], _>((std::ops::Bound::Included(start), std::ops::Bound::Unbounded))
+        .range::<[u8], _>((Bound::Included(start), Bound::Unbounded))
         .take_while(|(key, _)| key.starts_with(prefix))
         .peekable();
     iterator.seek(start);
@@ -69,6 +72,31 @@ pub(super) fn merged(
         }
     }
     iterator.status().map_err(read_error)
+}
+
+/// The first and the last key that a batch has written and not deleted, of those that begin with `prefix`.
+pub(super) fn ends(overlay: Option<&Overlay>, prefix: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let end = prefix_end(prefix);
+    let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut written = overlay?
+        .range::<[u8], _>((Bound::Included(prefix), end))
+        .filter(|(_, value)| value.is_some())
+        .map(|(key, _)| key.to_vec());
+    let first = written.next()?;
+    let last = written.next_back().unwrap_or_else(|| first.clone());
+    Some((first, last))
+}
+
+/// Makes `ends` cover `key` if it begins with `prefix`.
+pub(super) fn widen(ends: &mut Option<(Vec<u8>, Vec<u8>)>, key: Option<&[u8]>, prefix: &[u8]) {
+    let Some(key) = key.filter(|key| key.starts_with(prefix)) else { return };
+    let (first, last) = ends.get_or_insert_with(|| (key.to_vec(), key.to_vec()));
+    if key < &first[..] {
+        *first = key.to_vec();
+    }
+    if key > &last[..] {
+        *last = key.to_vec();
+    }
 }
 
 #[cfg(test)]

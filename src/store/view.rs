@@ -103,19 +103,19 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The first and the last stored key of the current database, expired or not; inside a batch, of those stored
-    /// before it.
+    /// Two keys between which, them included, all keys of the current database lie: its first and last as stored, expired
+    /// or not, or as the batch has made them. `None` = there is no key.
     pub fn span(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
         let prefix = keys::meta(self.namespace(self.db), b"");
-        let (mut iterator, _) = self.iterator(&prefix)?;
+        let (mut iterator, overlay) = self.iterator(&prefix)?;
+        let mut ends = scan::ends(overlay, &prefix);
         iterator.seek(&prefix);
-        let first = iterator.key().filter(|key| key.starts_with(&prefix)).map(<[u8]>::to_vec);
-        if first.is_some() {
-            iterator.seek_to_last();
-        }
-        let last = iterator.key().filter(|key| key.starts_with(&prefix)).map(<[u8]>::to_vec);
+        scan::widen(&mut ends, iterator.key(), &prefix);
         iterator.status().map_err(read_error)?;
-        let (Some(first), Some(last)) = (first, last) else {
+        iterator.seek_to_last();
+        scan::widen(&mut ends, iterator.key(), &prefix);
+        iterator.status().map_err(read_error)?;
+        let Some((first, last)) = ends else {
             return Ok(None);
         };
         Ok(Some((keys::meta_user_key(&first)?.1.to_vec(), keys::meta_user_key(&last)?.1.to_vec())))

@@ -7,8 +7,10 @@ use crate::{
     store::{Position, Store, StoreOptions},
 };
 use bytes::Bytes;
-use std::{fs, io::ErrorKind, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 use tempfile::TempDir;
+
+const COPIES_MAX: usize = 100;
 
 /// Index and payload.
 pub type Entry = (u64, Bytes);
@@ -75,18 +77,36 @@ impl Home {
     }
 }
 
+/// Copies a directory that the engine has open; again if a compaction changed it meanwhile.
 fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let from = entry.unwrap().path();
-        let to = to.join(from.file_name().unwrap());
-        if from.is_dir() {
-            copy(&from, &to);
-        } else if let Err(error) = fs::copy(&from, &to) {
-            // A file that the engine no longer needs may go at any time.
-            assert_eq!(error.kind(), ErrorKind::NotFound, "{from:?}");
+    let manifests = || -> u64 {
+        files(&from.join("db"))
+            .iter()
+            .filter(|(name, _)| name.starts_with("MANIFEST"))
+            .map(|(_, len)| len)
+            .sum()
+    };
+    for _ in 0..COPIES_MAX {
+        let before = manifests();
+        fs::create_dir_all(to.join("db")).unwrap();
+        let copied = files(&from.join("db"))
+            .iter()
+            .all(|(name, _)| fs::copy(from.join("db").join(name), to.join("db").join(name)).is_ok());
+        if copied && manifests() == before {
+            return;
         }
+        fs::remove_dir_all(to).unwrap();
     }
+    panic!("{from:?} never stands still");
+}
+
+/// Names and lengths.
+fn files(directory: &Path) -> Vec<(String, u64)> {
+    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    // A file that the engine no longer needs may go at any time.
+    entries
+        .filter_map(|entry| Some((entry.file_name().into_string().unwrap(), entry.metadata().ok()?.len())))
+        .collect()
 }
 
 fn open(directory: &TempDir, options: &StoreOptions) -> (Arc<Store>, Replica) {

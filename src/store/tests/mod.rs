@@ -1,0 +1,9 @@
+//! The store against what its module says of it.
+
+mod databases;
+mod expiry;
+mod keys;
+mod model;
+mod readers;
+mod replace;
+mod support;

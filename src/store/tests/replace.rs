@@ -1,0 +1,65 @@
+//! A checkpoint is the state at one place of the log, and takes a store's place whole.
+
+use super::support::{Home, scan};
+use crate::store::{Position, Store, StoreOptions};
+
+#[test]
+fn a_checkpoint_installed_elsewhere_is_the_same_state() {
+    let (from, to) = (Home::new(1 << 20), Home::new(1 << 20));
+    from.write(7, 0, |txn| txn.set_membership(b"members".to_vec()));
+    from.set(0, b"both", b"from", 0);
+    from.set(3, b"expires", b"v", 1 << 40);
+    let target = from.directory.path().join("checkpoint");
+    let checkpoint = from.store.checkpoint(&target).unwrap();
+    assert_eq!(checkpoint.position, Some(Position { term: 1, index: 3 }));
+    assert_eq!(checkpoint.membership.as_deref(), Some(&b"members"[..]));
+    let sum = from.store.checksum().unwrap();
+    // What comes later is not in it.
+    from.set(0, b"later", b"v", 0);
+
+    to.set(0, b"both", b"to", 0);
+    to.set(0, b"only to", b"v", 0);
+    assert_eq!(to.get(0, b"both").as_deref(), Some(&b"to"[..]), "cached by now");
+    let before = to.store.published();
+    to.store.install(&target).unwrap();
+    assert_eq!(to.store.checksum().unwrap(), sum);
+    assert_eq!(to.store.applied(), Some(Position { term: 1, index: 3 }));
+    assert_eq!(to.store.membership().unwrap().as_deref(), Some(&b"members"[..]));
+    assert_eq!((to.get(0, b"both").as_deref(), to.get(0, b"only to")), (Some(&b"from"[..]), None));
+    assert_eq!((to.counts(0), to.counts(3)), ((1, 0), (1, 1)));
+    // A reader that began before goes on with what it had, from the engine.
+    let old = to.store.blocking_view(&before, 0, 0);
+    assert_eq!(scan(&old, b"", b""), [&b"both"[..], b"only to"]);
+    drop(before);
+    // It is written to like any other, stays after a restart, and the checkpoint remains usable.
+    to.set(0, b"more", b"v", 0);
+    let after = to.store.checksum().unwrap();
+    let to = to.reopen();
+    assert_eq!(to.store.checksum().unwrap(), after);
+    to.store.install(&target).unwrap();
+    assert_eq!(to.store.checksum().unwrap(), sum);
+    let to = to.reopen();
+    assert_eq!(to.store.checksum().unwrap(), sum);
+}
+
+#[test]
+fn a_bad_current_db_file_is_refused() {
+    for bad in ["", "../elsewhere", "/tmp", ".hidden"] {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("CURRENT_DB"), bad).unwrap();
+        assert!(Store::open(home.path(), StoreOptions::default()).is_err(), "{bad:?}");
+    }
+}
+
+/// The directory of a copy that a crash interrupted is removed, the one in use is not.
+#[test]
+fn left_overs_of_an_interrupted_install_go_at_the_next_start() {
+    let home = Home::new(0);
+    home.set(0, b"k", b"v", 0);
+    let left_over = home.directory.path().join("store").join("incoming-0");
+    std::fs::create_dir(&left_over).unwrap();
+    std::fs::write(left_over.join("000001.sst"), b"half").unwrap();
+    let home = home.reopen();
+    assert!(!left_over.exists());
+    assert_eq!(home.get(0, b"k").as_deref(), Some(&b"v"[..]));
+}

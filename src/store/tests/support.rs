@@ -1,0 +1,92 @@
+//! A store in a directory of its own, and what a test wants to do with it.
+
+use crate::{
+    error::Result,
+    store::{NewRow, Position, Store, StoreOptions, Txn, View, engine::Family},
+};
+use std::ops::ControlFlow;
+use tempfile::TempDir;
+
+pub struct Home {
+    pub directory: TempDir,
+    options: StoreOptions,
+    pub store: Store,
+}
+
+impl Home {
+    pub fn new(hot_cache_bytes: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let options = StoreOptions { hot_cache_bytes, ..StoreOptions::default() };
+        let store = Store::open(&directory.path().join("store"), options.clone()).unwrap();
+        Home { directory, options, store }
+    }
+
+    /// Closes and opens it.
+    pub fn reopen(self) -> Self {
+        let Home { directory, options, store } = self;
+        drop(store);
+        let store = Store::open(&directory.path().join("store"), options.clone()).unwrap();
+        Home { directory, options, store }
+    }
+
+    /// One entry of one accepted command on database `db`, in a batch of its own.
+    pub fn write<T>(&self, at: u64, db: u32, run: impl FnOnce(&mut Txn<'_>) -> T) -> T {
+        let mut txn = self.store.begin();
+        let index = self.store.applied().map_or(1, |applied| applied.index + 1);
+        txn.begin_entry(Position { term: 1, index }, at, index);
+        txn.begin_command(0, db);
+        let out = run(&mut txn);
+        txn.accept();
+        txn.commit().unwrap();
+        out
+    }
+
+    pub fn set(&self, db: u32, key: &[u8], value: &[u8], expires_at: u64) {
+        self.write(0, db, |txn| txn.put(key, NewRow { expires_at, ..NewRow::string(value) }).unwrap());
+    }
+
+    /// What a reader of database `db` sees at time `now`.
+    pub fn read<T>(&self, db: u32, now: u64, run: impl FnOnce(&View<'_>) -> T) -> T {
+        run(&self.store.blocking_view(&self.store.published(), db, now))
+    }
+
+    pub fn get(&self, db: u32, key: &[u8]) -> Option<Vec<u8>> {
+        self.read(db, 0, |view| view.get(key).unwrap().map(|row| row.body.to_vec()))
+    }
+
+    /// Keys and keys with an expiry, as counted.
+    pub fn counts(&self, db: u32) -> (u64, u64) {
+        let published = self.store.published();
+        let database = published.state().database(db);
+        (database.keys, database.expires)
+    }
+
+    /// Rows that the engine holds in all: metadata, expiry index.
+    pub fn rows(&self) -> (usize, usize) {
+        let published = self.store.published();
+        let count = |family| {
+            let handle = published.engine().family(family).unwrap();
+            let mut iterator = published.engine().db.raw_iterator_cf(handle);
+            iterator.seek_to_first();
+            let mut rows = 0;
+            while iterator.valid() {
+                rows += 1;
+                iterator.next();
+            }
+            iterator.status().unwrap();
+            rows
+        };
+        (count(Family::Meta), count(Family::Expiry))
+    }
+}
+
+/// The keys a scan visits.
+pub fn scan(view: &View<'_>, prefix: &[u8], start: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let visited: Result<()> = view.scan(prefix, start, |key, _| {
+        found.push(key.to_vec());
+        Ok(ControlFlow::Continue(()))
+    });
+    visited.unwrap();
+    found
+}
