@@ -27,6 +27,7 @@ pub mod peer;
 pub mod fail;
 pub mod log;
 
+pub mod admin;
 pub mod ops;
 pub mod server;
 

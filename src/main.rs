@@ -1,13 +1,17 @@
 //! The `flotilla` program: reads the configuration and runs a node.
 
-use flotilla::{config, node, ops};
+use flotilla::{admin, config, node, ops};
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let parsed = match config::parse(std::env::args_os(), |name| std::env::var(name).ok()) {
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if let Some(code) = admin::run(&arguments) {
+        return code;
+    }
+    let parsed = match config::parse(arguments, |name| std::env::var(name).ok()) {
         Ok(parsed) => parsed,
         // Also --help and --version; clap knows where each goes and with which exit code.
         Err(error) => error.exit(),

@@ -18,7 +18,7 @@ use crate::{
 };
 use parking_lot::RwLock;
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
@@ -52,7 +52,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         .map_err(io(format!("listen on port {}", settings.port)))?;
     let http_listeners = bind_all(&settings.addresses(settings.http_port), 128)
         .map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
-    let is_one_of_many = !settings.cluster.is_empty();
+    let is_one_of_many = settings.is_one_of_many();
     let directory = DataDirectory::open(&settings.data_dir, &settings.node_name, is_one_of_many)?;
     let store = Arc::new(Store::open(&settings.data_dir.join("store"), store_options(&settings))?);
     let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
@@ -116,11 +116,22 @@ pub fn run(config: Config) -> Result<(), NodeError> {
 /// What this node is to the other ones of its list.
 fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Result<ClusterOptions, NodeError> {
     let own = &directory.identity;
-    let address = settings.cluster.iter().find(|(name, _)| *name == own.node_name).map(|(_, at)| at.clone());
-    let Some(address) = address else {
+    let in_list = settings.cluster.iter().find(|(name, _)| *name == own.node_name).map(|(_, at)| at.clone());
+    if !settings.cluster.is_empty() && in_list.is_none() {
         let text = format!("this node is {}, which --cluster does not name", own.node_name);
         return Err(io("cluster")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
-    };
+    }
+    let bound = || settings.addresses(settings.peer_port).first().map(SocketAddr::to_string);
+    let said = (!settings.peer_address.is_empty()).then(|| settings.peer_address.clone());
+    let address = said.or(in_list).or_else(bound).unwrap_or_default();
+    if !settings.join.is_empty()
+        && settings.peer_address.is_empty()
+        && settings.bind.iter().any(IpAddr::is_unspecified)
+    {
+        let text =
+            "--peer-address must say where other nodes reach this one, since it is bound to every address";
+        return Err(io("join")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
+    }
     let listener = bind_all(&settings.addresses(settings.peer_port), 128)
         .map_err(io(format!("listen on peer port {}", settings.peer_port)))?;
     let listener = listener.into_iter().next().ok_or_else(|| {
@@ -134,6 +145,10 @@ fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Resul
     let (path, shown) = (directory.path.clone(), Arc::clone(&node.identity.cluster));
     Ok(ClusterOptions {
         members: settings.cluster.clone(),
+        join: settings.join.clone(),
+        standby: settings.join_as_standby,
+        verify_interval: Duration::from_secs(settings.verify_interval_seconds),
+        cluster: Arc::clone(&node.identity.cluster),
         identity: Arc::new(LocalIdentity::new(own.node_id, own.node_name.clone(), address, known)),
         cluster_id: fresh(&own.cluster_id),
         history_id: fresh(&own.history_id),

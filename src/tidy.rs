@@ -23,7 +23,7 @@ const LAYERS: [&[&str]; 14] = [
     &["replica"],
     &["peer"],
     &["log"],
-    &["server", "ops"],
+    &["server", "ops", "admin"],
     &["node"],
     &["main"],
 ];
@@ -41,7 +41,7 @@ const OWNERS: [(&str, &[&str]); 13] = [
     ("fs4", &["log"]),
     ("axum", &["ops"]),
     ("prometheus_client", &["ops"]),
-    ("clap", &["config", "main"]),
+    ("clap", &["admin", "config", "main"]),
     ("mimalloc", &["main"]),
 ];
 

@@ -28,6 +28,15 @@ impl Cluster {
         Ok(Cluster { nodes })
     }
 
+    /// Starts one more node that asks to be let in; returns when it serves.
+    pub fn join(&mut self, program: &Program, name: &str, args: &[&str]) -> io::Result<()> {
+        let contacts: Vec<String> = self.nodes.iter().map(Server::peer_address).collect();
+        let own = ["--node-name", name, "--join", &contacts.join(",")];
+        let args: Vec<String> = own.iter().chain(args).map(|word| (*word).to_owned()).collect();
+        self.nodes.push(Server::start(program, &args)?);
+        Ok(())
+    }
+
     /// The node that says it leads, if exactly one does.
     pub fn leader(&self) -> Option<usize> {
         let leads = |node: &Server| field(node, "flotilla_raft_is_leader").as_deref() == Some("1");

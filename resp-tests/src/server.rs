@@ -141,6 +141,18 @@ impl Server {
         }
     }
 
+    /// Starts the program and waits no longer than this until it answers.
+    pub fn start_for(program: &Program, args: &[String], within: Duration) -> io::Result<Server> {
+        let mut server = Server::spawn(program, args)?;
+        server.wait_until_ready_for(within)?;
+        Ok(server)
+    }
+
+    /// Starts the program, which need not answer soon.
+    pub fn spawn(program: &Program, args: &[String]) -> io::Result<Server> {
+        Server::spawn_on(Ports::free()?, program, args)
+    }
+
     /// Starts servers that need each other to be ready. `args` gets the peer ports of all and the number of one.
     pub fn start_together(
         program: &Program,
@@ -226,6 +238,22 @@ impl Server {
         Ok(kill_process(Pid::from_child(&self.child), Signal::CONT)?)
     }
 
+    /// Where other nodes reach it.
+    pub fn peer_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.peers)
+    }
+
+    /// Starts with these arguments from the next start on.
+    pub fn set_args(&mut self, args: &[String]) {
+        self.args = args.to_vec();
+    }
+
+    /// Empties the data directory of a stopped server.
+    pub fn wipe(&self) -> io::Result<()> {
+        fs::remove_dir_all(self.data())?;
+        fs::create_dir(self.data())
+    }
+
     /// Where its data are.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
@@ -247,7 +275,11 @@ impl Server {
     }
 
     fn wait_until_ready(&mut self) -> io::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
+        self.wait_until_ready_for(Duration::from_secs(START_SECONDS_MAX))
+    }
+
+    fn wait_until_ready_for(&mut self, within: Duration) -> io::Result<()> {
+        let deadline = Instant::now() + within;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
                 let log = self.log_tail();

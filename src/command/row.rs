@@ -1,7 +1,12 @@
 //! One command: a row of data beside its handler.
 
 use super::{Args, Flags};
-use crate::{error::Result, resp::Reply, session::Context, store::Txn, store::View};
+use crate::{
+    error::Result,
+    resp::Reply,
+    session::{Context, CoreRequest},
+    store::{Txn, View},
+};
 use std::time::Duration;
 
 /// The group that COMMAND DOCS shows.
@@ -86,8 +91,12 @@ pub struct ShutdownMode {
 pub enum Action {
     /// Nothing more: this is the reply.
     Reply(Reply),
-    /// Answer after this time (DEBUG SLEEP, WAIT without enough replicas).
+    /// Answer after this time (DEBUG SLEEP).
     ReplyAfter(Duration, Reply),
+    /// WAIT and WAITAOF: how many other nodes have the connection's writes. `aof`: say so as WAITAOF does.
+    Replicated { wanted: u32, within: Duration, aof: bool },
+    /// Something about the core as a whole, done by its leader.
+    Core(CoreRequest),
     /// MULTI's end: run the queued commands.
     Exec,
     /// Record the revisions of these keys (of the session's database) and add them to the session's watches.

@@ -7,6 +7,7 @@ use crate::{
 use std::sync::LazyLock;
 
 pub mod connection;
+pub mod core;
 pub mod generic;
 pub mod server;
 pub mod string;
@@ -19,6 +20,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         transactions::COMMANDS,
         connection::COMMANDS,
         server::COMMANDS,
+        core::COMMANDS,
     ])
 });
 

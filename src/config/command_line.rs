@@ -2,7 +2,8 @@
 
 use super::{
     Settings, Values,
-    table::{Change, Kind, PARAMETERS, environment_name, find},
+    parameter::{Change, Kind, environment_name},
+    table::{PARAMETERS, find},
 };
 use clap::{Arg, ArgAction, Command};
 use std::{ffi::OsString, path::Path};
@@ -62,6 +63,7 @@ fn program() -> Command {
             .after_help("Every option can also be set in the environment (FLOTILLA_DATA_DIR for --data-dir) and in a TOML file."),
     )
     .subcommand(core)
+    .subcommand(Command::new("admin").about("Look at a core and change which nodes it has (flotilla admin --help)"))
 }
 
 fn with_parameters(command: Command) -> Command {

@@ -1,6 +1,7 @@
 //! `src/docs/configuration.md`, made from the table.
 
-use super::table::{Change, Kind, PARAMETERS, Parameter, environment_name};
+use super::parameter::{Change, Kind, Parameter, environment_name};
+use super::table::PARAMETERS;
 
 /// The page as Markdown.
 pub fn markdown() -> String {

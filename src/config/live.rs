@@ -2,7 +2,8 @@
 
 use super::{
     Settings, Values,
-    table::{Change, Kind, PARAMETERS, find},
+    parameter::{Change, Kind},
+    table::{PARAMETERS, find},
 };
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;

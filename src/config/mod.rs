@@ -8,6 +8,7 @@
 mod command_line;
 mod docs;
 mod live;
+mod parameter;
 mod settings;
 mod table;
 mod values;
@@ -15,6 +16,7 @@ mod values;
 pub use command_line::{Parsed, parse};
 pub use docs::markdown;
 pub use live::Config;
+pub use parameter::{Change, Kind, Parameter};
 pub use settings::{LogFormat, Settings};
-pub use table::{Change, Kind, PARAMETERS, Parameter};
+pub use table::PARAMETERS;
 pub use values::Values;

@@ -24,6 +24,13 @@ pub struct Settings {
     pub node_name: String,
     /// Names and peer addresses of all nodes of the core; empty = this node is alone.
     pub cluster: Vec<(String, String)>,
+    /// Peer addresses of a core to join; empty = none.
+    pub join: Vec<String>,
+    pub join_as_standby: bool,
+    /// Where other nodes reach this one; empty = to be derived.
+    pub peer_address: String,
+    /// 0 = never.
+    pub verify_interval_seconds: u64,
     /// Whether nodes may talk unencrypted beyond loopback.
     pub peer_insecure: bool,
     /// Empty = no password.
@@ -69,6 +76,10 @@ impl Settings {
             data_dir: PathBuf::from(values.get("data-dir")),
             node_name: values.get("node-name").to_owned(),
             cluster: cluster(values.get("cluster"))?,
+            join: addresses("join", values.get("join"))?,
+            join_as_standby: values.get("join-as") == "standby",
+            peer_address: addresses("peer-address", values.get("peer-address"))?.pop().unwrap_or_default(),
+            verify_interval_seconds: values.number("verify-interval")?,
             peer_insecure: values.get("peer-insecure") == "yes",
             requirepass: values.get("requirepass").to_owned(),
             protected_mode: values.get("protected-mode") == "yes",
@@ -96,10 +107,15 @@ impl Settings {
         self.bind.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
     }
 
+    /// Whether other nodes are to reach this one.
+    pub fn is_one_of_many(&self) -> bool {
+        !self.cluster.is_empty() || !self.join.is_empty()
+    }
+
     /// What is unsafe about starting like this, if anything.
     pub fn danger(&self) -> Option<String> {
         let open = self.bind.iter().find(|ip| !ip.is_loopback())?;
-        if !self.cluster.is_empty() && !self.peer_insecure {
+        if self.is_one_of_many() && !self.peer_insecure {
             return Some(format!(
                 "refusing to listen on {open} for other nodes: what they say to each other is not encrypted yet, and who \
                  reaches the peer port could read and change all data. Bind to loopback, or say --peer-insecure yes"
@@ -114,24 +130,33 @@ impl Settings {
     }
 }
 
+/// `HOST:PORT,HOST:PORT,…`
+fn addresses(parameter: &str, text: &str) -> Result<Vec<String>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| address(part).ok_or_else(|| format!("{parameter}: '{part}' is not HOST:PORT"))).collect()
+}
+
+fn address(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let is_good = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+    is_good.then(|| text.to_owned())
+}
+
 /// `core-0=HOST:PORT,core-1=HOST:PORT,…`
 fn cluster(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut members: Vec<(String, String)> = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let bad = || format!("cluster: '{part}' is not NAME=HOST:PORT");
         let (name, address) = part.split_once('=').ok_or_else(bad)?;
-        let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
-        if name.is_empty() || host.is_empty() || port.parse::<u16>().map_or(true, |port| port == 0) {
-            return Err(bad());
-        }
-        if members.iter().any(|(known, at)| known == name || at == address) {
+        let address = self::address(address).filter(|_| !name.is_empty()).ok_or_else(bad)?;
+        if members.iter().any(|(known, at)| known == name || *at == address) {
             return Err(format!("cluster: {part} is named twice"));
         }
-        members.push((name.to_owned(), address.to_owned()));
+        members.push((name.to_owned(), address));
     }
     match members.len() {
-        0 | 3 | 5 | 7 => Ok(members),
-        count => Err(format!("cluster: {count} nodes; a core has 3, 5 or 7")),
+        0 | 1 | 3 | 5 | 7 => Ok(members),
+        count => Err(format!("cluster: {count} nodes; a core begins with 1, 3, 5 or 7")),
     }
 }
 
@@ -145,7 +170,6 @@ mod tests {
         assert_eq!(three[1], ("b".to_owned(), "[::1]:2".to_owned()));
         assert_eq!(cluster(""), Ok(vec![]));
         for bad in [
-            "a=h:1",
             "a=h:1,b=h:2",
             "a=h:1,a=h:2,c=h:3",
             "a=h:1,b=h:1,c=h:3",

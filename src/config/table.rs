@@ -1,52 +1,6 @@
 //! Every parameter, one row each.
 
-/// How a value is written and checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A number of bytes; `kb`, `mb`, `gb` (1024-based), `k`, `m`, `g` (1000-based) as in Redis.
-    Bytes { min: u64, max: u64 },
-    /// A plain number; the unit is in the help.
-    Number { min: i64, max: i64 },
-    /// `yes` or `no`.
-    Bool,
-    /// Any text.
-    Text,
-    /// As `Text`, but never shown.
-    Secret,
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// IP addresses separated by spaces.
-    Addresses,
-    /// `class hard soft seconds`, as Redis writes client-output-buffer-limit.
-    OutputLimit,
-    /// Stands for itself and cannot be given another value, because that would promise what the server does not do.
-    Fixed,
-}
-
-/// When a parameter may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// At start only.
-    Start,
-    /// Also by CONFIG SET.
-    Live,
-    /// Never: it is what it is.
-    Never,
-    /// Known to CONFIG GET and SET for the sake of clients; changing it has no effect.
-    NoEffect,
-}
-
-/// One row.
-#[derive(Debug, Clone, Copy)]
-pub struct Parameter {
-    /// As in CONFIG GET, the file and (with `--`) on the command line.
-    pub name: &'static str,
-    pub kind: Kind,
-    pub default: &'static str,
-    pub change: Change,
-    /// One line; unit, range and the meaning of zero or empty.
-    pub help: &'static str,
-}
+use super::parameter::{Change, Kind, Parameter};
 
 const fn row(
     name: &'static str,
@@ -100,6 +54,34 @@ pub static PARAMETERS: &[Parameter] = &[
         "",
         Change::Start,
         "All nodes of the core, `name=host:peer-port,…`, the same list on each of them; empty = this node is alone.",
+    ),
+    row(
+        "join",
+        Kind::Text,
+        "",
+        Change::Start,
+        "Peer addresses `host:port,…` of nodes of a core that this node, if it is new, asks to let it in; empty = none.",
+    ),
+    row(
+        "join-as",
+        Kind::Choice(&["voter", "standby"]),
+        "voter",
+        Change::Start,
+        "What a joining node becomes once it has caught up; a standby has all data but no vote.",
+    ),
+    row(
+        "peer-address",
+        Kind::Text,
+        "",
+        Change::Start,
+        "Where other nodes reach this one, host:port; empty = as in `cluster`, else the first bound address and the peer port.",
+    ),
+    row(
+        "verify-interval",
+        Kind::Number { min: 0, max: 31_536_000 },
+        "3600",
+        Change::Start,
+        "Seconds between two comparisons of all nodes' states by checksum; each reads the whole store once. 0 = never.",
     ),
     row(
         "peer-insecure",
@@ -383,9 +365,4 @@ pub static PARAMETERS: &[Parameter] = &[
 /// The row of a name, whatever its case.
 pub(super) fn find(name: &str) -> Option<&'static Parameter> {
     PARAMETERS.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name))
-}
-
-/// The environment variable of a parameter.
-pub(super) fn environment_name(name: &str) -> String {
-    format!("FLOTILLA_{}", name.replace('-', "_").to_ascii_uppercase())
 }

@@ -1,6 +1,7 @@
 //! Checked values, still as text; what each row's kind accepts and how it is normalised.
 
-use super::table::{Kind, PARAMETERS, Parameter};
+use super::parameter::{Kind, Parameter};
+use super::table::PARAMETERS;
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// A value for every parameter.

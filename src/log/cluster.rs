@@ -7,15 +7,20 @@
 
 use super::{
     LogError,
+    admin::Admin,
+    join::{Admission, Joiner},
     progress::Progress,
     queue::Queue,
-    raft::{Answering, Peers, RaftNode, Service, VOTE_DELAY, wire},
+    raft::{Answering, Peer, Peers, RaftNode, Service, VOTE_DELAY, wire},
+    steward::Steward,
+    verify::Verify,
 };
 use crate::{
     fail,
     peer::{self, CallError, LocalIdentity},
-    session::Other,
+    session::{ClusterIdentity, Other},
 };
+use parking_lot::RwLock;
 use std::{
     collections::BTreeMap,
     net::TcpListener,
@@ -35,8 +40,16 @@ pub type Adopt = Arc<dyn Fn(&str, &str) -> Result<(), LogError> + Send + Sync>;
 
 /// What a node of a core of several is started with.
 pub struct ClusterOptions {
-    /// Names and peer addresses of all nodes, this one included.
+    /// Names and peer addresses of all nodes that found a core, this one included; empty: it joins one.
     pub members: Vec<(String, String)>,
+    /// Peer addresses of a core to join.
+    pub join: Vec<String>,
+    /// Whether it joins as a learner that stays one.
+    pub standby: bool,
+    /// Between two comparisons of all nodes' states; zero = never.
+    pub verify_interval: Duration,
+    /// Which cluster it is of, kept current by `adopt`.
+    pub cluster: Arc<RwLock<ClusterIdentity>>,
     pub identity: Arc<LocalIdentity>,
     /// What this node's directory says, or would found.
     pub cluster_id: String,
@@ -88,7 +101,8 @@ impl Founder {
                 true => self.identity.node_id,
                 false => self.ask(name, address).await?,
             };
-            if nodes.insert(id, address.clone()).is_some() {
+            let peer = Peer { address: address.clone(), name: name.clone(), ..Peer::default() };
+            if nodes.insert(id, peer).is_some() {
                 return Err(Waiting::For(format!(
                     "{name} at {address} is a node that has another name as well"
                 )));
@@ -97,8 +111,8 @@ impl Founder {
         (self.adopt)(&self.cluster_id, &self.history_id).map_err(Waiting::InVain)?;
         self.identity.join(&self.cluster_id);
         let found = wire::Found { cluster_id: self.cluster_id.clone(), history_id: self.history_id.clone() };
-        for (id, address) in nodes.iter().filter(|(id, _)| **id != self.identity.node_id) {
-            let client = self.peers.client(address, *id);
+        for (id, peer) in nodes.iter().filter(|(id, _)| **id != self.identity.node_id) {
+            let client = self.peers.client(&peer.address, *id);
             let told = client.call(wire::kind::FOUND, wire::write(&found), ASK_MAX);
             told.await.map_err(|error| Waiting::For(error.to_string()))?;
         }
@@ -138,8 +152,12 @@ pub(super) struct Stranger {
 }
 
 impl Stranger {
-    pub(super) fn status(&self, has_log: bool) -> wire::Status {
+    pub(super) fn status(&self, has_log: bool, raft: &RaftNode) -> wire::Status {
+        let members = raft.members();
         wire::Status {
+            feature_level: wire::FEATURE_LEVEL,
+            members: members.list.iter().map(|member| member.id).collect(),
+            members_at: if members.is_committed { members.at } else { 0 },
             node_id: self.identity.node_id,
             node_name: self.identity.node_name.clone(),
             cluster_id: self.identity.cluster_id().unwrap_or_default(),
@@ -169,18 +187,68 @@ pub(super) struct Membership {
 
 impl Membership {
     /// Starts both on the current runtime, until `end` is dropped.
-    pub(super) fn start(self, raft: RaftNode, queue: Arc<Queue>, end: oneshot::Receiver<()>) {
+    pub(super) fn start(self, raft: RaftNode, queue: Arc<Queue>, end: oneshot::Receiver<()>) -> Arc<Admin> {
         let Membership { options, directory, peers, progress } = self;
         progress.status.is_one_of_many.store(true, Ordering::Relaxed);
-        let ClusterOptions { members, identity, cluster_id, history_id, adopt, listener, client_port } =
-            options;
+        let ClusterOptions {
+            members,
+            join,
+            standby,
+            verify_interval,
+            cluster,
+            identity,
+            cluster_id,
+            history_id,
+            adopt,
+            listener,
+            client_port,
+        } = options;
         let stranger = Stranger {
             identity: Arc::clone(&identity),
             adopt: Arc::clone(&adopt),
             progress: Arc::clone(&progress),
             client_port,
         };
+        let admission = Arc::new(Admission {
+            raft: raft.clone(),
+            peers: Arc::clone(&peers),
+            progress: Arc::clone(&progress),
+            cluster,
+        });
+        let admin = Arc::new(Admin {
+            raft: raft.clone(),
+            peers: Arc::clone(&peers),
+            progress: Arc::clone(&progress),
+            identity: Arc::clone(&identity),
+            admission: Arc::clone(&admission),
+            verify: Verify {
+                raft: raft.clone(),
+                peers: Arc::clone(&peers),
+                progress: Arc::clone(&progress),
+                queue: Arc::clone(&queue),
+                identity: Arc::clone(&identity),
+                directory: directory.clone(),
+            },
+            client_port,
+        });
+        if verify_interval > Duration::ZERO {
+            tokio::spawn(verify_now_and_then(Arc::clone(&admin), verify_interval));
+        }
+        let steward =
+            Steward { raft: raft.clone(), progress: Arc::clone(&progress), identity: Arc::clone(&identity) };
+        tokio::spawn(steward.run());
+        let others = members.iter().filter(|(name, _)| *name != identity.node_name);
+        let joiner = Joiner {
+            contacts: others.map(|(_, address)| address.clone()).chain(join).collect(),
+            identity: Arc::clone(&identity),
+            standby,
+            raft: raft.clone(),
+            peers: Arc::clone(&peers),
+        };
+        tokio::spawn(joiner.run());
         let service = Service {
+            admission,
+            admin: Arc::clone(&admin),
             raft: raft.clone(),
             queue,
             progress,
@@ -192,6 +260,8 @@ impl Membership {
         };
         let acquaintance = Acquaintance {
             members: members.iter().filter(|(name, _)| *name != identity.node_name).cloned().collect(),
+            raft: raft.clone(),
+            node_id: identity.node_id,
             peers: Arc::clone(&peers),
             progress: Arc::clone(&service.progress),
         };
@@ -216,12 +286,28 @@ impl Membership {
                 fail::stop_the_process(&format!("cannot found the cluster: {error}"));
             }
         });
+        admin
+    }
+}
+
+/// Compares the states of all nodes, wherever this node leads.
+async fn verify_now_and_then(admin: Arc<Admin>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        if admin.progress.is_leader()
+            && let Err(error) = admin.verify.run().await
+        {
+            tracing::warn!(%error, "the states of the nodes were not compared");
+        }
     }
 }
 
 /// Asks the other nodes how they are, for INFO and ROLE.
 struct Acquaintance {
+    /// The others of the list, for as long as there is no log.
     members: Vec<(String, String)>,
+    raft: RaftNode,
+    node_id: u64,
     peers: Arc<Peers>,
     progress: Arc<Progress>,
 }
@@ -233,21 +319,44 @@ impl Acquaintance {
         loop {
             ticks.tick().await;
             let before = self.progress.status.others.read().clone();
-            let before = before.into_iter().map(Some).chain(std::iter::repeat(None));
-            let looks =
-                self.members.iter().zip(before).map(|((_, address), before)| self.look(address, before));
-            let others = futures::future::join_all(looks).await;
-            *self.progress.status.others.write() = others;
+            let members = self.raft.members();
+            let known: Vec<(u64, String)> = match members.list.is_empty() {
+                true => self.members.iter().map(|(_, address)| (0, address.clone())).collect(),
+                false => members.list.iter().map(|member| (member.id, member.peer.address.clone())).collect(),
+            };
+            let known = known.into_iter().filter(|(id, _)| *id != self.node_id);
+            let looks = known.map(|(id, address)| {
+                let before = before.iter().find(|other| other.node_id == id).cloned();
+                self.look(id, address, before)
+            });
+            let looked = futures::future::join_all(looks).await;
+            let is_member = members.find(self.node_id).is_some();
+            let without_us = |status: &wire::Status| {
+                !status.members.contains(&self.node_id)
+                    && status.members_at > members.at
+                    && !status.members.is_empty()
+            };
+            let excluded = looked.iter().filter_map(|(_, status)| status.as_ref()).any(without_us);
+            self.set_removed(!members.list.is_empty() && (!is_member && members.is_committed || excluded));
+            *self.progress.status.others.write() = looked.into_iter().map(|(other, _)| other).collect();
+        }
+    }
+
+    fn set_removed(&self, removed: bool) {
+        if self.progress.status.is_removed.swap(removed, Ordering::AcqRel) != removed && removed {
+            tracing::error!(
+                "this node was removed from the core and serves nobody any more; empty its data directory to let it join again"
+            );
         }
     }
 
     /// What is known of a node after it was asked once more.
-    async fn look(&self, address: &str, before: Option<Other>) -> Other {
-        let host = address.rsplit_once(':').map_or(address, |(host, _)| host).to_owned();
-        let client = self.peers.client(address, 0);
+    async fn look(&self, id: u64, address: String, before: Option<Other>) -> (Other, Option<wire::Status>) {
+        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned();
+        let client = self.peers.client(&address, id);
         let answer = client.call(wire::kind::STATUS, bytes::Bytes::new(), LOOK_INTERVAL).await;
         let status = answer.ok().and_then(|answer| wire::read::<wire::Status>(answer).ok());
-        match status {
+        let other = match &status {
             Some(status) => Other {
                 node_id: status.node_id,
                 host,
@@ -255,7 +364,8 @@ impl Acquaintance {
                 applied_index: status.applied,
                 answers: true,
             },
-            None => Other { host, answers: false, ..before.unwrap_or_default() },
-        }
+            None => Other { node_id: id, host, answers: false, ..before.unwrap_or_default() },
+        };
+        (other, status)
     }
 }

@@ -18,6 +18,9 @@ pub enum LogError {
     /// Another process has the data directory.
     #[error("{} is in use by another process (its lock file is held)", path.display())]
     Locked { path: PathBuf },
+    /// The leader found that its state is not that of the majority.
+    #[error("{} is quarantined: {text}", path.display())]
+    Quarantined { path: PathBuf, text: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The consensus layer refused to start or has stopped.

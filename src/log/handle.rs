@@ -2,6 +2,7 @@
 
 use super::{
     LogError,
+    admin::Admin,
     barrier::{self, Barrier, Reader},
     batch::Batcher,
     cluster::{ClusterOptions, Membership},
@@ -11,6 +12,7 @@ use super::{
     progress::Progress,
     queue::{Queue, Refused},
     raft::{Peers, RaftNode, RaftParts, Snapshots},
+    replicated,
     segment::{SegmentLog, SegmentOptions},
 };
 use crate::{
@@ -18,15 +20,16 @@ use crate::{
     fail,
     peer::LocalIdentity,
     replica::Replica,
-    resp::ErrorReply,
-    session::{Consistency, LogStatus, Stats},
+    resp::{ErrorReply, Reply},
+    session::{Consistency, CoreRequest, LogStatus, Stats},
     store::Store,
 };
 use bytes::Bytes;
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -49,6 +52,8 @@ pub struct LogOptions {
 /// A request to the raft thread.
 enum Request {
     Snapshot(oneshot::Sender<Result<(), LogError>>),
+    Core(CoreRequest, oneshot::Sender<Reply>),
+    Replicated { wanted: u32, within: Duration, answer: oneshot::Sender<u32> },
     HandOver(oneshot::Sender<()>),
 }
 
@@ -153,13 +158,42 @@ impl LogHandle {
             Consistency::Bounded(ms) => self.progress.heard_within(ms),
             Consistency::Linearizable => false,
         };
-        if enough || self.can_read() {
+        if (enough && !self.is_removed()) || self.can_read() {
             return Ok(());
+        }
+        if self.is_removed() && consistency != Consistency::Local {
+            return Err(ErrorReply::new("CLUSTERDOWN", "this node was removed from the core"));
         }
         let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
         let (reader, outcome) = oneshot::channel();
         self.readers.send(reader).await.map_err(|_| stopping())?;
         outcome.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    fn is_removed(&self) -> bool {
+        self.progress.status.is_removed.load(Ordering::Relaxed)
+    }
+
+    /// Does what an administrator asks, here or at the leader.
+    pub async fn core(&self, request: CoreRequest) -> Reply {
+        let stopping = || Reply::Error(ErrorReply::new("CLUSTERDOWN", "this node is stopping"));
+        let (answer, outcome) = oneshot::channel();
+        if self.requests.send(Request::Core(request, answer)).await.is_err() {
+            return stopping();
+        }
+        outcome.await.unwrap_or_else(|_| stopping())
+    }
+
+    /// Waits until `wanted` other nodes have on disk all that this one has acknowledged, or the time is up; says how many.
+    pub async fn replicated(&self, wanted: u32, within: Duration) -> u32 {
+        if !self.progress.status.is_one_of_many.load(Ordering::Relaxed) {
+            return 0;
+        }
+        let (answer, outcome) = oneshot::channel();
+        match self.requests.send(Request::Replicated { wanted, within, answer }).await {
+            Ok(()) => outcome.await.unwrap_or(0),
+            Err(_) => 0,
+        }
     }
 
     /// Waits until this node can serve.
@@ -267,15 +301,18 @@ impl RaftThread {
             }
         };
         let (end_peers, ended) = oneshot::channel::<()>();
+        let mut admin = None;
         if let Some((options, directory)) = self.cluster {
             let own =
                 Membership { options, directory, peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
-            own.start(raft.clone(), Arc::clone(&self.queue), ended);
+            admin = Some(own.start(raft.clone(), Arc::clone(&self.queue), ended));
         }
-        let barrier = Barrier { raft: raft.clone(), peers, progress };
+        let barrier =
+            Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
         let barrier = tokio::spawn(barrier.run(self.reading));
         let _ = started.send(Ok(()));
-        let requests = tokio::spawn(answer(raft.clone(), self.requests, self.queue));
+        let answering = Answers { raft: raft.clone(), peers, progress, admin };
+        let requests = tokio::spawn(answering.run(self.requests, self.queue));
         let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
         self.batcher.run(&raft).await;
         maintenance.abort();
@@ -287,25 +324,47 @@ impl RaftThread {
     }
 }
 
-/// Answers requests until all handles are gone; then nobody can propose either.
-async fn answer(raft: RaftNode, mut requests: mpsc::Receiver<Request>, queue: Arc<Queue>) {
-    while let Some(request) = requests.recv().await {
-        match request {
-            Request::Snapshot(outcome) => {
-                let raft = raft.clone();
-                tokio::spawn(async move {
-                    // Whoever asked may have gone.
+/// What answers requests of the rest of the program.
+struct Answers {
+    raft: RaftNode,
+    peers: Arc<Peers>,
+    progress: Arc<Progress>,
+    /// `None`: this node is alone.
+    admin: Option<Arc<Admin>>,
+}
+
+impl Answers {
+    /// Answers until all handles are gone; then nobody can propose either. Whoever asked may have gone meanwhile.
+    async fn run(self, mut requests: mpsc::Receiver<Request>, queue: Arc<Queue>) {
+        while let Some(request) = requests.recv().await {
+            let raft = self.raft.clone();
+            match request {
+                Request::Snapshot(outcome) => drop(tokio::spawn(async move {
                     let _ = outcome.send(raft.snapshot().await);
-                });
-            }
-            Request::HandOver(done) => {
-                let raft = raft.clone();
-                tokio::spawn(async move {
+                })),
+                Request::HandOver(done) => drop(tokio::spawn(async move {
                     raft.hand_over().await;
                     let _ = done.send(());
-                });
+                })),
+                Request::Core(request, outcome) => match self.admin.clone() {
+                    Some(admin) => drop(tokio::spawn(async move {
+                        let _ = outcome.send(admin.perform(request).await);
+                    })),
+                    None => {
+                        let text = "this node is alone (it was started without --cluster and --join)";
+                        let _ = outcome.send(Reply::Error(ErrorReply::err(text)));
+                    }
+                },
+                Request::Replicated { wanted, within, answer } => {
+                    let (peers, progress) = (Arc::clone(&self.peers), Arc::clone(&self.progress));
+                    let index = progress.acknowledged();
+                    tokio::spawn(async move {
+                        let have = replicated::wait(raft, peers, progress, index, wanted, within).await;
+                        let _ = answer.send(have);
+                    });
+                }
             }
         }
+        queue.close();
     }
-    queue.close();
 }

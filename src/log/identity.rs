@@ -45,6 +45,9 @@ impl DataDirectory {
     pub fn open(path: &Path, node_name: &str, is_one_of_many: bool) -> Result<Self, LogError> {
         segment::create_private_directory(path)?;
         let lock = lock(&path.join("LOCK"))?;
+        if let Ok(text) = fs::read_to_string(path.join(super::verify::QUARANTINE)) {
+            return Err(LogError::Quarantined { path: path.to_path_buf(), text: text.trim().to_owned() });
+        }
         segment::remove_temporary(path)?;
         let identity = match load(&path.join("IDENTITY"))? {
             Some(identity) => identity,
@@ -127,6 +130,15 @@ pub fn adopt(directory: &Path, cluster_id: &str, history_id: &str) -> Result<(),
     }
     cluster_id.clone_into(&mut identity.cluster_id);
     history_id.clone_into(&mut identity.history_id);
+    save(directory, &identity)
+}
+
+/// Makes the node of this directory one of a new cluster with a new history.
+pub(super) fn begin_again(directory: &Path) -> Result<(), LogError> {
+    let path = directory.join("IDENTITY");
+    let mut identity = load(&path)?.ok_or_else(|| LogError::damaged(&path, 0, "the file is gone"))?;
+    identity.cluster_id = uuid::Uuid::new_v4().to_string();
+    identity.history_id = uuid::Uuid::new_v4().to_string();
     save(directory, &identity)
 }
 

@@ -14,6 +14,7 @@
 //! * Proposals of one submitter are applied in the order in which they were submitted.
 //! * Nothing waits for a timer on the way, and every queue is bounded.
 
+mod admin;
 mod barrier;
 mod batch;
 mod cluster;
@@ -21,12 +22,18 @@ mod error;
 mod forward;
 mod handle;
 mod identity;
+mod join;
 mod mailbox;
 mod maintenance;
 mod progress;
 mod queue;
 mod raft;
+mod recover;
+mod replicated;
 pub mod segment;
+mod steward;
+mod sums;
+mod verify;
 
 pub use cluster::{Adopt, ClusterOptions};
 pub use error::LogError;
@@ -34,6 +41,7 @@ pub use handle::{LogHandle, LogOptions};
 pub use identity::{DataDirectory, Identity, adopt};
 pub use mailbox::{Mailbox, Outcome, Ticket};
 pub use queue::Refused;
+pub use recover::recover;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! How far this node has come: what the batcher, the apply thread and readers need to know of each other.
 
+use super::sums::Sums;
 use crate::{limits::ENTRIES_IN_FLIGHT_MAX, session::LogStatus, store::Position};
 use parking_lot::RwLock;
 use std::{
@@ -35,6 +36,7 @@ pub struct Progress {
     /// Readers that wait for an entry to be applied, and what wakes them.
     readers: AtomicUsize,
     applied_bell: Notify,
+    pub(super) sums: Sums,
 }
 
 /// The lease of a sole voter.
@@ -57,6 +59,7 @@ impl Progress {
             heard_ms: AtomicU64::new(0),
             readers: AtomicUsize::new(0),
             applied_bell: Notify::new(),
+            sums: Sums::default(),
         }
     }
 
@@ -104,6 +107,12 @@ impl Progress {
     /// The leader has applied writes that this node sent it, up to this entry.
     pub(super) fn forwarded(&self, index: u64) {
         self.forwarded_index.fetch_max(index, Ordering::AcqRel);
+    }
+
+    /// The last entry with a write that this node may have acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        let applied = self.status.applied_index.load(Ordering::Acquire);
+        applied.max(self.forwarded_index.load(Ordering::Acquire))
     }
 
     /// Whether this node has applied every write that it has acknowledged.

@@ -84,6 +84,14 @@ static ROWS: &[Row] = &[
     gauge("flotilla_keys", "Keys stored in all databases", |s| {
         s.node.store.published().state().databases().iter().map(|d| d.keys as f64).sum()
     }),
+    gauge(
+        "flotilla_verified_index",
+        "Log index at which this node, leading, last compared all states",
+        |s| load(&s.node.log.verified_index),
+    ),
+    gauge("flotilla_divergent_nodes", "Nodes whose state differed then", |s| {
+        load(&s.node.log.divergent_nodes)
+    }),
     gauge("flotilla_raft_term", "Raft term", |s| load(&s.node.log.term)),
     gauge("flotilla_raft_is_leader", "1 if this node leads", |s| {
         f64::from(u8::from(s.node.log.is_leader.load(Ordering::Relaxed)))

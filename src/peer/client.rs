@@ -67,6 +67,9 @@ impl PeerClient {
         match tokio::time::timeout_at(deadline, exchange(channel, request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(status)) if is_refusal(&status) => Err(CallError::Refused(status.message().to_owned())),
+            Ok(Err(status)) if never_left(&status) => {
+                Err(CallError::Unreachable(format!("{}: {}", self.address, status.message())))
+            }
             Ok(Err(status)) => {
                 *self.channel.lock().await = None;
                 Err(CallError::Broken(format!("{}: {}", self.address, status.message())))
@@ -120,6 +123,18 @@ async fn exchange(channel: Channel, request: Request<Envelope>) -> Result<Bytes,
     let codec = ProstCodec::<Envelope, Envelope>::default();
     let answer = grpc.unary(request, PathAndQuery::from_static(CALL_PATH), codec).await?;
     Ok(answer.into_inner().body)
+}
+
+/// Whether there was no connection to send it on: one that broke earlier could not be made again.
+fn never_left(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What our server answers on purpose; everything else may have happened on the way.

@@ -9,13 +9,17 @@ use crate::{
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Applies entries to a store. One per store, on one thread.
 pub struct Replica {
     store: Arc<Store>,
     table: &'static Table,
+    marked: AtomicBool,
 }
 
 /// Replies of one entry: one vector per proposal, one reply per call (a transaction: one reply in all).
@@ -26,7 +30,7 @@ const CHUNK_ROWS_MAX: usize = 8192;
 
 impl Replica {
     pub fn new(store: Arc<Store>, table: &'static Table) -> Self {
-        Replica { store, table }
+        Replica { store, table, marked: AtomicBool::new(false) }
     }
 
     /// The store it applies to.
@@ -42,6 +46,11 @@ impl Replica {
     /// Whether the batch is large enough to be committed before more entries are added.
     pub fn is_full(txn: &Txn<'_>) -> bool {
         txn.pending_rows() >= CHUNK_ROWS_MAX
+    }
+
+    /// Whether the entry applied last asks for the checksum of the state after it. Asked once, it forgets.
+    pub fn take_mark(&self) -> bool {
+        self.marked.swap(false, Ordering::Relaxed)
     }
 
     /// An entry without commands.
@@ -101,6 +110,11 @@ impl Replica {
                     replies.push(self.call(txn, &call, ordinal)?);
                 }
                 Ok(vec![Reply::Array(replies)])
+            }
+            Proposal::Mark => {
+                self.marked.store(true, Ordering::Relaxed);
+                let index = txn.state().applied.map_or(0, |applied| applied.index);
+                Ok(vec![Reply::count(index)])
             }
             Proposal::Sweep { keys_max } => {
                 txn.begin_command(*ordinal, 0);

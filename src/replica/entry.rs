@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! batch     := version u8 (1) ‖ at u64 ‖ seed u64 ‖ count u32 ‖ count × (length u32 ‖ proposal)
-//! proposal  := kind u8 (0 commands, 1 transaction, 2 sweep) ‖ …
+//! proposal  := kind u8 (0 commands, 1 transaction, 2 sweep, 3 mark) ‖ …
 //!   commands, transaction: watched u32 ‖ watched × condition ‖ calls u32 ‖ calls × call
 //!   sweep: keys_max u32                       (delete keys that have expired at `at`)
+//!   mark: nothing                             (replicas note the checksum of their state after this entry)
 //! condition := db u32 ‖ key bytes ‖ present u8 ‖ place (12 bytes, if present)
 //! call      := db u32 ‖ argc u32 ‖ argc × bytes
 //! bytes     := length u32 ‖ …
@@ -30,6 +31,8 @@ pub enum ProposalKind {
     Transaction = 1,
     /// Deletes keys that have expired.
     Sweep = 2,
+    /// Replicas are to note the checksum of their state.
+    Mark = 3,
 }
 
 /// A malformed entry: written by a newer program or damaged in a way that checksums did not catch.
@@ -61,6 +64,11 @@ impl ProposalBuilder {
         let mut bytes = vec![ProposalKind::Sweep as u8];
         bytes.extend_from_slice(&keys_max.to_le_bytes());
         Bytes::from(bytes)
+    }
+
+    /// A place at which replicas compare their states; its reply is the entry's index.
+    pub fn mark() -> Bytes {
+        Bytes::from_static(&[ProposalKind::Mark as u8])
     }
 
     fn new(kind: ProposalKind, conditions: &[Condition]) -> Self {
@@ -173,6 +181,7 @@ pub enum Proposal<'a> {
     Commands(Calls<'a>),
     Transaction { conditions: Vec<Condition>, calls: Calls<'a> },
     Sweep { keys_max: u32 },
+    Mark,
 }
 
 /// One call: database and words.
@@ -234,6 +243,7 @@ impl<'a> Proposal<'a> {
                 Ok(Proposal::Transaction { conditions, calls: Calls { left: rest.u32()?, rest } })
             }
             2 => Ok(Proposal::Sweep { keys_max: rest.u32()? }),
+            3 => Ok(Proposal::Mark),
             _ => Err(EntryError("unknown proposal kind")),
         }
     }

@@ -9,6 +9,7 @@
 //!
 //! Invariant: only this module imports `redis_protocol`; no sockets, no tokio.
 
+mod client;
 mod decoder;
 mod double;
 mod encode;
@@ -17,6 +18,7 @@ mod inline;
 mod reply;
 mod wire;
 
+pub use client::ask;
 pub use decoder::{Decoded, Decoder, Limits, ProtocolError};
 pub use double::format_double;
 pub use encode::encode;

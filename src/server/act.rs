@@ -29,6 +29,14 @@ impl Connection {
                 self.pause_for(delay).await?;
                 reply
             }
+            Action::Replicated { wanted, within, aof } => {
+                self.send().await?;
+                self.replicated(wanted, within, aof).await?
+            }
+            Action::Core(request) => {
+                tracing::info!(client = self.session.client.id, ?request, "CORE");
+                self.local.log.core(request).await
+            }
             Action::Exec => self.exec().await?,
             Action::Watch(keys) => self.watch(keys).await?,
             Action::Checkpoint { background } => self.checkpoint(background).await,
@@ -39,6 +47,23 @@ impl Connection {
                 return Err(Close::Now);
             }
         })
+    }
+
+    /// WAIT and WAITAOF: what is acknowledged is on disk here, or (on a follower) at the leader.
+    pub(super) async fn replicated(
+        &mut self,
+        wanted: u32,
+        within: Duration,
+        aof: bool,
+    ) -> Result<Reply, Close> {
+        let client = Arc::clone(&self.session.client);
+        let nodes = tokio::select! {
+            nodes = self.local.log.replicated(wanted, within) => nodes,
+            () = client.wait_killed() => return Err(Close::Now),
+            _ = self.local.stop.wait() => return Err(Close::Now),
+        };
+        let nodes = Reply::count(nodes);
+        Ok(if aof { Reply::Array(vec![Reply::Int(1), nodes]) } else { nodes })
     }
 
     async fn pause_for(&mut self, delay: Duration) -> Result<(), Close> {

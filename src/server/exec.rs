@@ -189,8 +189,11 @@ impl Connection {
                     match handler(&mut context, &mut args) {
                         // Inside a transaction nothing waits.
                         Ok(Action::Reply(reply) | Action::ReplyAfter(_, reply)) => reply,
+                        Ok(Action::Replicated { aof, .. }) => {
+                            self.replicated(0, std::time::Duration::ZERO, aof).await?
+                        }
                         Ok(Action::Checkpoint { .. }) => self.checkpoint(true).await,
-                        Ok(Action::Exec | Action::Watch(_) | Action::Shutdown(_)) => {
+                        Ok(Action::Core(_) | Action::Exec | Action::Watch(_) | Action::Shutdown(_)) => {
                             Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
                         }
                         Err(error) => self.reply_of(Err(error))?,

@@ -17,6 +17,12 @@ pub struct LogStatus {
     pub leader_id: AtomicU64,
     /// Whether there are other nodes.
     pub is_one_of_many: AtomicBool,
+    /// Where in the log this node, leading, last had all states compared; 0 = never.
+    pub verified_index: AtomicU64,
+    /// Nodes that differed then.
+    pub divergent_nodes: AtomicU64,
+    /// Whether this node was taken out of the core.
+    pub is_removed: AtomicBool,
     /// What is known of them, kept current while they answer.
     pub others: RwLock<Vec<Other>>,
 }

@@ -5,6 +5,7 @@
 
 mod clients;
 mod consistency;
+mod core_request;
 mod log_status;
 mod node;
 mod process;
@@ -14,6 +15,7 @@ mod transaction;
 
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
+pub use core_request::CoreRequest;
 pub use log_status::{Follower, LogStatus, Other};
 pub use node::{ClusterIdentity, Context, Node, NodeIdentity};
 pub use process::ProcessUsage;

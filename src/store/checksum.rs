@@ -1,17 +1,30 @@
 //! The checksum of the state: equal on all replicas that stand at the same place of the log.
 
-use super::{Store, engine::Family};
+use super::{Published, Store, engine::Family};
 use crate::error::{Error, StoreError};
 
+/// Read ahead of a walk over a whole family.
+const READAHEAD_BYTES: usize = 1 << 20;
+
 impl Store {
-    /// CRC-32C over every row of every column family, in key order, as of the latest published state. Covers live
-    /// namespaces only, since when dead ones disappear is compaction's business. Walks the whole store.
+    /// That of the latest published state.
     pub fn checksum(&self) -> Result<u32, StoreError> {
-        let published = self.published();
-        let state = published.state();
+        self.published().checksum()
+    }
+}
+
+impl Published {
+    /// CRC-32C over every row of every column family, in key order. Covers live namespaces only, since when dead ones
+    /// disappear is compaction's business. Walks the whole store, without displacing what the cache holds.
+    pub fn checksum(&self) -> Result<u32, StoreError> {
+        let (published, state) = (self, self.state());
         let mut sum = crc32c::crc32c(&state.encode());
         for (family, namespace_at) in [(Family::Meta, 0), (Family::Expiry, 8)] {
-            let mut iterator = published.snapshot().raw_iterator_cf(published.engine().family(family)?);
+            let mut options = rocksdb::ReadOptions::default();
+            options.fill_cache(false);
+            options.set_readahead_size(READAHEAD_BYTES);
+            let family = published.engine().family(family)?;
+            let mut iterator = published.snapshot().raw_iterator_cf_opt(family, options);
             iterator.seek_to_first();
             while let Some((key, value)) = iterator.item() {
                 let namespace = key.get(namespace_at..).and_then(<[u8]>::first_chunk::<4>);

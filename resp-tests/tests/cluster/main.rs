@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod membership;
+
 use std::env;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -255,6 +255,8 @@ fn replication(node: &Node, out: &mut String) {
     line(out, "flotilla_raft_applied_index", node.log.applied_index.load(Ordering::Relaxed));
     line(out, "flotilla_raft_term", node.log.term.load(Ordering::Relaxed));
     line(out, "flotilla_raft_is_leader", u8::from(node.log.is_leader.load(Ordering::Relaxed)));
+    line(out, "flotilla_verified_index", node.log.verified_index.load(Ordering::Relaxed));
+    line(out, "flotilla_divergent_nodes", node.log.divergent_nodes.load(Ordering::Relaxed));
     line(out, "flotilla_raft_leader_id", node.log.leader_id.load(Ordering::Relaxed));
 }
 

@@ -1,4 +1,4 @@
-//! ROLE, WAIT, WAITAOF, told as a node without replicas must tell them.
+//! ROLE, WAIT, WAITAOF.
 
 use crate::{
     command::{Action, Args, Command, Flags, Group, Run},
@@ -31,7 +31,7 @@ pub(super) const WAIT: Command = Command {
     flags: Flags::NOSCRIPT.with(Flags::CONNECTION),
     group: Group::Generic,
     since: "3.0.0",
-    summary: "Waits for replicas to have the connection's writes; a single node has none.",
+    summary: "Waits until so many other nodes have on disk what this one has acknowledged; says how many have.",
     syntax: "numreplicas timeout",
     ..Command::BASE
 };
@@ -43,7 +43,7 @@ pub(super) const WAITAOF: Command = Command {
     flags: Flags::NOSCRIPT.with(Flags::CONNECTION),
     group: Group::Generic,
     since: "7.2.0",
-    summary: "Waits for the connection's writes to be fsynced; here they were before they were acknowledged.",
+    summary: "As WAIT; the first number is 1, since a majority had fsynced every write before it was acknowledged.",
     syntax: "numlocal numreplicas timeout",
     ..Command::BASE
 };
@@ -79,15 +79,15 @@ fn timeout(args: &mut Args<'_>) -> Result<Duration> {
     let millis = crate::command::parse_i64(word)
         .ok_or_else(|| ErrorReply::err("timeout is not an integer or out of range"))?;
     let millis = u64::try_from(millis).map_err(|_| ErrorReply::err("timeout is negative"))?;
-    // 0 = for ever; a day is long enough to notice that no replica will come.
+    // 0 = for ever; a day is long enough to notice that no node will come.
     const FOR_EVER: u64 = 24 * 3600 * 1000;
     Ok(Duration::from_millis(if millis == 0 { FOR_EVER } else { millis.min(FOR_EVER) }))
 }
 
 fn wait(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
     let replicas = args.next_i64()?;
-    let timeout = timeout(args)?;
-    Ok(if replicas > 0 { Action::ReplyAfter(timeout, Reply::Int(0)) } else { Action::Reply(Reply::Int(0)) })
+    let within = timeout(args)?;
+    Ok(Action::Replicated { wanted: count(replicas), within, aof: false })
 }
 
 fn waitaof(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
@@ -95,7 +95,11 @@ fn waitaof(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
     if !(0..=1).contains(&local) || replicas < 0 {
         return Err(ErrorReply::err("value is out of range").into());
     }
-    let timeout = timeout(args)?;
-    let reply = Reply::Array(vec![Reply::Int(1), Reply::Int(0)]);
-    Ok(if replicas > 0 { Action::ReplyAfter(timeout, reply) } else { Action::Reply(reply) })
+    let within = timeout(args)?;
+    Ok(Action::Replicated { wanted: count(replicas), within, aof: true })
+}
+
+/// As Redis: of fewer than none, none are waited for.
+fn count(replicas: i64) -> u32 {
+    u32::try_from(replicas.max(0)).unwrap_or(u32::MAX)
 }

@@ -90,7 +90,7 @@ impl Applier {
     fn batch(&self, entries: &mut impl Iterator<Item = Work>) -> Result<(), StoreError> {
         let mut txn = self.replica.begin();
         let mut answers = Vec::new();
-        let mut last = None;
+        let (mut last, mut mark) = (None, false);
         for (entry, responder) in entries.by_ref() {
             let at = position(&entry.log_id);
             let replies = match entry.payload {
@@ -109,7 +109,8 @@ impl Applier {
             if let Some(responder) = responder {
                 answers.push((responder, replies));
             }
-            if Replica::is_full(&txn) {
+            mark = self.replica.take_mark();
+            if mark || Replica::is_full(&txn) {
                 break;
             }
         }
@@ -118,6 +119,9 @@ impl Applier {
         fail::point("apply.after");
         if let Some(last) = last {
             self.progress.applied(last);
+            if mark {
+                self.progress.sums.begin(last.index, self.replica.store());
+            }
         }
         for (responder, replies) in answers {
             responder.send(Response { replies, outbox: Some(Arc::clone(&self.outbox)) });

@@ -4,6 +4,7 @@
 
 mod apply;
 mod log_store;
+mod members;
 mod membership;
 mod network;
 mod node;
@@ -15,11 +16,13 @@ mod transfer;
 mod types;
 pub(super) mod wire;
 
+pub(super) use members::{Member, Members, sole};
 pub(super) use network::Peers;
 pub(super) use node::VOTE_DELAY;
 pub use node::{RaftNode, RaftParts, Verdict};
 pub(super) use service::{Answering, Service};
 pub use snapshots::Snapshots;
+pub(super) use types::Peer;
 use types::Types;
 
 #[cfg(test)]

@@ -60,8 +60,8 @@ pub struct RaftParts {
 /// See the module. Clones are handles of the same node.
 #[derive(Clone)]
 pub struct RaftNode {
-    raft: Raft<Types, StateMachine>,
-    progress: Arc<Progress>,
+    pub(super) raft: Raft<Types, StateMachine>,
+    pub(super) progress: Arc<Progress>,
     log: Arc<SegmentLog>,
 }
 
@@ -195,10 +195,8 @@ impl RaftNode {
     }
 
     /// The first entry of a new cluster's log: its members.
-    pub(in crate::log) async fn initialize(&self, nodes: BTreeMap<u64, String>) -> Result<(), LogError> {
-        let members: BTreeMap<u64, Peer> =
-            nodes.into_iter().map(|(id, address)| (id, Peer { address })).collect();
-        self.raft.initialize(members).await.map_err(failed)
+    pub(in crate::log) async fn initialize(&self, nodes: BTreeMap<u64, Peer>) -> Result<(), LogError> {
+        self.raft.initialize(nodes).await.map_err(failed)
     }
 
     /// Whether the log has anything in it.
@@ -334,6 +332,6 @@ fn verdict(result: ClientWriteResult<Types>) -> Verdict {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> LogError {
+pub(super) fn failed(error: impl std::fmt::Display) -> LogError {
     LogError::Raft(error.to_string())
 }

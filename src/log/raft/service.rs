@@ -7,7 +7,7 @@ use super::{
     wire::{self, kind},
 };
 use crate::{
-    log::{cluster::Stranger, forward, progress::Progress, queue::Queue},
+    log::{admin::Admin, cluster::Stranger, forward, join::Admission, progress::Progress, queue::Queue},
     peer::{Answer, CallError, FIRST_MEMBER_KIND, Handler},
 };
 use bytes::Bytes;
@@ -26,6 +26,8 @@ pub(in crate::log) struct Service {
     pub(in crate::log) queue: Arc<Queue>,
     pub(in crate::log) progress: Arc<Progress>,
     pub(in crate::log) stranger: Stranger,
+    pub(in crate::log) admission: Arc<Admission>,
+    pub(in crate::log) admin: Arc<Admin>,
     pub(in crate::log) peers: Arc<Peers>,
     /// Where this node's own snapshots are.
     pub(in crate::log) snapshots: PathBuf,
@@ -51,11 +53,15 @@ impl Service {
         match kind {
             kind::STATUS => {
                 let has_log = self.raft.is_initialized().await.map_err(broken)?;
-                Ok(wire::write(&self.stranger.status(has_log)))
+                Ok(wire::write(&self.stranger.status(has_log, &self.raft)))
             }
             kind::FOUND => {
                 self.stranger.found(&wire::read(body).map_err(refused)?)?;
                 Ok(Bytes::new())
+            }
+            kind::JOIN => {
+                let answer = self.admission.admit(wire::read(body).map_err(refused)?).await?;
+                Ok(wire::write(&answer))
             }
             _ if kind < FIRST_MEMBER_KIND => Err(CallError::Refused(format!("no call of kind {kind}"))),
             kind::APPEND => self.append(body).await,
@@ -63,6 +69,28 @@ impl Service {
             kind::TRANSFER => {
                 self.raft.transfer_to_us(&wire::read(body).map_err(refused)?).await.map_err(broken)?;
                 Ok(Bytes::new())
+            }
+            // A node that was removed may not have heard of it; what it asks for would be served to its clients.
+            kind::READ_INDEX | kind::FORWARD | kind::ADMIN | kind::REPLICATED
+                if self.raft.members().find(from).is_none() =>
+            {
+                Err(refused("the calling node is not a member of the core"))
+            }
+            kind::SUM => {
+                let wanted: wire::Replicated = wire::read(body).map_err(refused)?;
+                Ok(wire::write(&self.admin.verify.answer(wanted.index)))
+            }
+            // Only a member's word counts; the leader has compared with a majority.
+            kind::QUARANTINE if self.progress.leader().is_some_and(|(leader, _)| leader == from) => {
+                let wanted: wire::Replicated = wire::read(body).map_err(refused)?;
+                self.admin.verify.go_into_quarantine(wanted.index)
+            }
+            kind::ADMIN => self.admin.receive(wire::read(body).map_err(refused)?).await,
+            kind::REPLICATED => {
+                let wanted: wire::Replicated = wire::read(body).map_err(refused)?;
+                let nodes = self.raft.replicated(wanted.index);
+                let nodes = nodes.ok_or_else(|| refused("this node does not lead"))?;
+                Ok(wire::write(&wire::ReplicatedAnswer { nodes }))
             }
             kind::READ_INDEX => {
                 let index = self.raft.read_index().await;

@@ -77,6 +77,12 @@ pub struct Response {
 pub struct Peer {
     /// Where other nodes reach it; empty on a node that has never had company.
     pub address: String,
+    /// Its node name.
+    pub name: String,
+    /// A learner that is to stay one.
+    pub standby: bool,
+    /// The voter whose place this learner takes when it has caught up; 0 = nobody's.
+    pub replaces: u64,
 }
 
 /// A snapshot: a directory of files.

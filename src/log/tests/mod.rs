@@ -2,6 +2,7 @@
 
 #[cfg(feature = "fail-points")]
 mod crash;
+mod divergence;
 mod restart;
 mod support;
 mod write_path;

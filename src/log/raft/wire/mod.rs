@@ -13,16 +13,25 @@ pub(super) use convert::{
 use bytes::Bytes;
 use prost::Message;
 
+/// What this program can read and do, beyond the versions that each format carries. A core works at the lowest level of
+/// its members, so that every one of them understands what the leader writes; a node below that is not let in.
+pub(in crate::log) const FEATURE_LEVEL: u32 = 1;
+
 /// Calls between nodes that may not be of one cluster yet are below `peer::FIRST_MEMBER_KIND`.
 pub(in crate::log) mod kind {
     pub const STATUS: u32 = 1;
     pub const FOUND: u32 = 2;
+    pub const JOIN: u32 = 3;
     pub const APPEND: u32 = 100;
     pub const VOTE: u32 = 101;
     pub const PRE_VOTE: u32 = 102;
     pub const TRANSFER: u32 = 103;
     pub const READ_INDEX: u32 = 110;
     pub const FORWARD: u32 = 111;
+    pub const ADMIN: u32 = 112;
+    pub const REPLICATED: u32 = 113;
+    pub const SUM: u32 = 114;
+    pub const QUARANTINE: u32 = 115;
     pub const SNAPSHOT: u32 = 120;
     pub const FILE: u32 = 121;
 }
@@ -162,6 +171,82 @@ pub(in crate::log) struct Status {
     pub(in crate::log) client_port: u32,
     #[prost(uint64, tag = "7")]
     pub(in crate::log) applied: u64,
+    /// What the node's program can do, see `FEATURE_LEVEL`.
+    #[prost(uint32, tag = "10")]
+    pub(in crate::log) feature_level: u32,
+    /// The members that it knows of, and the entry that made them so.
+    #[prost(uint64, repeated, tag = "11")]
+    pub(in crate::log) members: Vec<u64>,
+    #[prost(uint64, tag = "12")]
+    pub(in crate::log) members_at: u64,
+}
+
+/// A node asks to become a member, or to be known by another address.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct Join {
+    #[prost(uint64, tag = "1")]
+    pub(in crate::log) node_id: u64,
+    #[prost(string, tag = "2")]
+    pub(in crate::log) node_name: String,
+    #[prost(string, tag = "3")]
+    pub(in crate::log) address: String,
+    #[prost(bool, tag = "4")]
+    pub(in crate::log) standby: bool,
+    #[prost(uint32, tag = "5")]
+    pub(in crate::log) feature_level: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct JoinAnswer {
+    #[prost(bool, tag = "1")]
+    pub(in crate::log) is_member: bool,
+    #[prost(bool, tag = "2")]
+    pub(in crate::log) is_voter: bool,
+    /// Where the leader answers, if this is not it.
+    #[prost(string, tag = "3")]
+    pub(in crate::log) leader: String,
+}
+
+/// What an administrator wants of the leader.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct Admin {
+    /// The number of a `CoreRequest`.
+    #[prost(uint32, tag = "1")]
+    pub(in crate::log) request: u32,
+    #[prost(string, repeated, tag = "2")]
+    pub(in crate::log) words: Vec<String>,
+    #[prost(bool, tag = "3")]
+    pub(in crate::log) flag: bool,
+}
+
+/// A reply, as `resp::put_reply` writes it.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct AdminAnswer {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(in crate::log) reply: Vec<u8>,
+}
+
+/// The checksum of a node's state after an entry.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct SumAnswer {
+    /// 0 the entry is not there yet (or was long ago), 1 being computed, 2 `sum`, 3 left out.
+    #[prost(uint32, tag = "1")]
+    pub(in crate::log) state: u32,
+    #[prost(uint32, tag = "2")]
+    pub(in crate::log) sum: u32,
+}
+
+/// How many nodes beside the leader have an entry on disk?
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct Replicated {
+    #[prost(uint64, tag = "1")]
+    pub(in crate::log) index: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct ReplicatedAnswer {
+    #[prost(uint32, tag = "1")]
+    pub(in crate::log) nodes: u32,
 }
 
 /// The founder tells the nodes of a new cluster which one they are of.

@@ -1,0 +1,153 @@
+//! CORE: the nodes of the core, and how they change. `flotilla admin` sends these commands.
+
+use crate::{
+    command::{Action, Args, Command, Flags, Group, Run},
+    commands::help,
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::{Context, CoreRequest},
+};
+
+/// What a node name or an address may have at most, bytes.
+const WORD_BYTES_MAX: usize = 255;
+
+/// Every row of the group.
+pub static COMMANDS: &[Command] = &[CORE];
+
+const ROW: Command = Command {
+    arity: 2,
+    flags: Flags::NOSCRIPT.with(Flags::ADMIN).with(Flags::STALE),
+    group: Group::Cluster,
+    since: "0.1.0",
+    ..Command::BASE
+};
+
+const CORE: Command = Command {
+    name: "CORE",
+    arity: -2,
+    group: Group::Cluster,
+    since: "0.1.0",
+    complexity: "Depends on subcommand.",
+    summary: "Says how the core is, and changes which nodes it has.",
+    subcommands: &[
+        Command {
+            name: "ADD",
+            arity: -4,
+            run: Run::Admin(add),
+            summary: "Lets a started, empty node become a voter once it has caught up, or a standby, which never votes.",
+            syntax: "node host:peer-port [STANDBY]",
+            ..ROW
+        },
+        Command { name: "HELP", run: Run::Local(core_help), summary: "Lists the subcommands.", ..ROW },
+        Command {
+            name: "PROMOTE",
+            arity: 3,
+            run: Run::Admin(promote),
+            summary: "Makes a learner or standby that has caught up a voter.",
+            syntax: "node",
+            ..ROW
+        },
+        Command {
+            name: "REMOVE",
+            arity: -3,
+            run: Run::Admin(remove),
+            summary: "Takes a node out; refused if the voters left would not have a majority, unless FORCE.",
+            syntax: "node [FORCE]",
+            ..ROW
+        },
+        Command {
+            name: "REPLACE",
+            arity: 5,
+            run: Run::Admin(replace),
+            summary: "Lets a started, empty node take the place of another one once it has caught up.",
+            syntax: "old-node node host:peer-port",
+            ..ROW
+        },
+        Command {
+            name: "STATUS",
+            run: Run::Admin(status),
+            summary: "The nodes, their roles and how far each has come, as JSON.",
+            ..ROW
+        },
+        Command {
+            name: "TRANSFER",
+            arity: -2,
+            run: Run::Admin(transfer),
+            summary: "Lets another voter lead: this one, or the one with the most of the log.",
+            syntax: "[node]",
+            ..ROW
+        },
+        Command {
+            name: "VERIFY",
+            run: Run::Admin(verify),
+            summary: "Compares the checksums of all nodes' states at one place of the log, as JSON.",
+            complexity: "O(N) on every node, in the background",
+            ..ROW
+        },
+    ],
+    ..Command::BASE
+};
+
+fn core_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(help("CORE", CORE.subcommands))
+}
+
+fn word(args: &mut Args<'_>) -> Result<String> {
+    let word = args.next_word()?;
+    let text = std::str::from_utf8(word).ok().filter(|text| {
+        !text.is_empty() && text.len() <= WORD_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    Ok(text
+        .ok_or_else(|| ErrorReply::err("a node's name or address is of printable ASCII characters"))?
+        .to_owned())
+}
+
+fn address(args: &mut Args<'_>) -> Result<String> {
+    let address = word(args)?;
+    let port =
+        address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(1..)) => Ok(address),
+        _ => Err(ErrorReply::err("the address is not HOST:PORT").into()),
+    }
+}
+
+/// An optional last word.
+fn option(args: &mut Args<'_>, name: &str) -> Result<bool> {
+    let is_there = args.take(name);
+    if args.is_empty() { Ok(is_there) } else { Err(ErrorReply::syntax().into()) }
+}
+
+fn status(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
+    Ok(Action::Core(CoreRequest::Status))
+}
+
+fn verify(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
+    Ok(Action::Core(CoreRequest::Verify))
+}
+
+fn add(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    let (name, address) = (word(args)?, address(args)?);
+    Ok(Action::Core(CoreRequest::Add { name, address, standby: option(args, "STANDBY")? }))
+}
+
+fn remove(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    let name = word(args)?;
+    Ok(Action::Core(CoreRequest::Remove { name, force: option(args, "FORCE")? }))
+}
+
+fn promote(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    Ok(Action::Core(CoreRequest::Promote { name: word(args)? }))
+}
+
+fn replace(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    Ok(Action::Core(CoreRequest::Replace { old: word(args)?, name: word(args)?, address: address(args)? }))
+}
+
+fn transfer(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    let name = if args.is_empty() { None } else { Some(word(args)?) };
+    match args.is_empty() {
+        true => Ok(Action::Core(CoreRequest::Transfer { name })),
+        false => Err(ErrorReply::syntax().into()),
+    }
+}

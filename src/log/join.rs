@@ -1,0 +1,190 @@
+//! How a node becomes one of a core that is there already: it asks, over and over, until it is.
+//!
+//! The leader looks whether the node really answers where it says, tells it which cluster it is of, and adds it as a
+//! learner; the steward (`steward.rs`) gives it its vote when it has caught up. A node that comes with the name of a voter
+//! but another id is that node with an empty disk: it takes the old one's place. A node id is never used again, so what
+//! the old one promised with its votes binds nobody any more.
+
+use super::{
+    LogError,
+    progress::Progress,
+    raft::{Member, Peer, Peers, RaftNode, wire},
+};
+use crate::{
+    peer::{CallError, LocalIdentity},
+    session::ClusterIdentity,
+};
+use bytes::Bytes;
+use parking_lot::RwLock;
+use std::{sync::Arc, time::Duration};
+
+const ASK_INTERVAL: Duration = Duration::from_millis(500);
+const ASK_MAX: Duration = Duration::from_secs(15);
+const LOOK_MAX: Duration = Duration::from_secs(2);
+/// Voters and learners.
+pub(super) const MEMBERS_MAX: usize = 32;
+
+/// A node that wants to be a member.
+pub(super) struct Joiner {
+    /// Peer addresses to ask.
+    pub(super) contacts: Vec<String>,
+    pub(super) identity: Arc<LocalIdentity>,
+    pub(super) standby: bool,
+    pub(super) raft: RaftNode,
+    pub(super) peers: Arc<Peers>,
+}
+
+impl Joiner {
+    /// Asks until this node is what it wants to be.
+    pub(super) async fn run(self) {
+        let mut said = String::new();
+        while !self.is_done() {
+            let mut refusals = Vec::new();
+            for contact in &self.contacts {
+                match self.ask(contact).await {
+                    Ok(()) => {
+                        refusals.clear();
+                        break;
+                    }
+                    Err(error) => refusals.push(format!("{contact}: {error}")),
+                }
+            }
+            let text = refusals.join("; ");
+            if !text.is_empty() && text != said {
+                tracing::info!(reason = %text, "waiting to be a member of the core");
+            }
+            said = text;
+            tokio::time::sleep(ASK_INTERVAL).await;
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let members = self.raft.members();
+        let own = members.find(self.identity.node_id);
+        own.is_some_and(|own| {
+            own.peer.address == self.identity.address && (own.is_voter || own.peer.standby || self.standby)
+        })
+    }
+
+    async fn ask(&self, contact: &str) -> Result<(), CallError> {
+        let join = wire::Join {
+            node_id: self.identity.node_id,
+            node_name: self.identity.node_name.clone(),
+            address: self.identity.address.clone(),
+            standby: self.standby,
+            feature_level: wire::FEATURE_LEVEL,
+        };
+        let answer = self.send(contact, &join).await?;
+        if answer.leader.is_empty() {
+            return Ok(());
+        }
+        self.send(&answer.leader, &join).await.map(|_| ())
+    }
+
+    async fn send(&self, to: &str, join: &wire::Join) -> Result<wire::JoinAnswer, CallError> {
+        let answer = self.peers.client(to, 0).call(wire::kind::JOIN, wire::write(join), ASK_MAX).await?;
+        wire::read(answer).map_err(|error| CallError::Broken(error.to_string()))
+    }
+}
+
+/// The side that lets nodes in.
+pub(super) struct Admission {
+    pub(super) raft: RaftNode,
+    pub(super) peers: Arc<Peers>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) cluster: Arc<RwLock<ClusterIdentity>>,
+}
+
+fn refused(why: impl Into<String>) -> CallError {
+    CallError::Refused(why.into())
+}
+
+fn unchanged(error: LogError) -> CallError {
+    CallError::Broken(error.to_string())
+}
+
+impl Admission {
+    /// Lets a node in that asks for it.
+    pub(super) async fn admit(&self, join: wire::Join) -> Result<wire::JoinAnswer, CallError> {
+        if !self.progress.is_leader() {
+            let (_, leader) = self.progress.leader().ok_or_else(|| refused("no node leads at the moment"))?;
+            return Ok(wire::JoinAnswer { leader, ..Default::default() });
+        }
+        if join.feature_level < wire::FEATURE_LEVEL {
+            return Err(refused(format!(
+                "feature level {} is below the core's, {}: the program is too old",
+                join.feature_level,
+                wire::FEATURE_LEVEL
+            )));
+        }
+        let members = self.raft.members();
+        if let Some(member) = members.find(join.node_id) {
+            if member.peer.address != join.address {
+                self.look(&join).await?;
+                let peer = Peer { address: join.address, name: join.node_name, ..member.peer.clone() };
+                self.raft.set_peer(member.id, peer).await.map_err(unchanged)?;
+            }
+            return Ok(wire::JoinAnswer { is_member: true, is_voter: member.is_voter, ..Default::default() });
+        }
+        let replaces = match members.list.iter().find(|member| member.peer.name == join.node_name) {
+            None => 0,
+            Some(old) => {
+                self.is_gone(old, &join).await?;
+                old.id
+            }
+        };
+        self.let_in(join, replaces).await?;
+        Ok(wire::JoinAnswer { is_member: true, ..Default::default() })
+    }
+
+    /// Makes a node that answers where it says a learner that takes the place of `replaces` (0: nobody's).
+    pub(super) async fn let_in(&self, join: wire::Join, replaces: u64) -> Result<(), CallError> {
+        if self.raft.members().list.len() >= MEMBERS_MAX {
+            return Err(refused(format!("the core has {MEMBERS_MAX} nodes, and may not have more")));
+        }
+        let status = self.look(&join).await?;
+        let ClusterIdentity { cluster_id, history_id } = self.cluster.read().clone();
+        if !status.cluster_id.is_empty() && status.cluster_id != cluster_id {
+            return Err(refused(format!("{} is of cluster {}", join.node_name, status.cluster_id)));
+        }
+        if status.has_log {
+            return Err(refused(format!(
+                "{} has a log but is no member (it was removed?): empty its data directory, so that it comes as a new node",
+                join.node_name
+            )));
+        }
+        let found = wire::Found { cluster_id, history_id };
+        let client = self.peers.client(&join.address, join.node_id);
+        client.call(wire::kind::FOUND, wire::write(&found), LOOK_MAX).await?;
+        let peer = Peer { address: join.address, name: join.node_name, standby: join.standby, replaces };
+        self.raft.add_learner(join.node_id, peer).await.map_err(unchanged)
+    }
+
+    /// Whether the node answers where it says, as who it says.
+    async fn look(&self, join: &wire::Join) -> Result<wire::Status, CallError> {
+        let status = self.status(&join.address, join.node_id).await?;
+        if status.node_name != join.node_name {
+            return Err(refused(format!("{} answers as {}", join.address, status.node_name)));
+        }
+        Ok(status)
+    }
+
+    /// Who answers at an address; `node_id` 0 = whoever.
+    pub(super) async fn status(&self, address: &str, node_id: u64) -> Result<wire::Status, CallError> {
+        let client = self.peers.client(address, node_id);
+        let answer = client.call(wire::kind::STATUS, Bytes::new(), LOOK_MAX).await?;
+        wire::read(answer).map_err(|error| CallError::Broken(error.to_string()))
+    }
+
+    /// A name belongs to one node; another one may have it only when the first is no more.
+    async fn is_gone(&self, old: &Member, join: &wire::Join) -> Result<(), CallError> {
+        if self.progress.leader().is_some_and(|(leader, _)| leader == old.id) {
+            return Err(refused(format!("{} leads, and is another node", join.node_name)));
+        }
+        // At the same address it answers no more, since another one does.
+        if old.peer.address != join.address && self.status(&old.peer.address, old.id).await.is_ok() {
+            return Err(refused(format!("{} lives at {}", join.node_name, old.peer.address)));
+        }
+        Ok(())
+    }
+}

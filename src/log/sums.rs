@@ -1,0 +1,65 @@
+//! Checksums of the state at marked places of the log, computed beside the log's own work.
+
+use crate::{fail, store::Store};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+};
+
+/// Sums that are remembered.
+const KEPT: usize = 8;
+
+/// What is known of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sum {
+    Pending,
+    Known(u32),
+    /// Another one was being computed when the log came by.
+    Skipped,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    sums: Arc<Mutex<BTreeMap<u64, Sum>>>,
+    running: Arc<AtomicBool>,
+}
+
+impl Sums {
+    /// The entry at `index` was applied last: computes the checksum of what the store shows now, on a thread of its own.
+    pub(super) fn begin(&self, index: u64, store: &Store) {
+        if self.running.swap(true, Ordering::AcqRel) {
+            self.note(index, Sum::Skipped);
+            return;
+        }
+        self.note(index, Sum::Pending);
+        let published = store.published();
+        let (sums, running) = (Arc::clone(&self.sums), Arc::clone(&self.running));
+        let started = std::thread::Builder::new().name("checksum".into()).spawn(move || {
+            match published.checksum() {
+                Ok(sum) => drop(sums.lock().insert(index, Sum::Known(sum))),
+                Err(error) => fail::stop_the_process(&format!("the store cannot be read: {error}")),
+            }
+            running.store(false, Ordering::Release);
+        });
+        if let Err(error) = started {
+            tracing::error!(%error, "cannot start a thread for the checksum");
+            self.running.store(false, Ordering::Release);
+            self.note(index, Sum::Skipped);
+        }
+    }
+
+    /// What is known of a place; `None`: the log has not come by, or long ago.
+    pub(super) fn get(&self, index: u64) -> Option<Sum> {
+        self.sums.lock().get(&index).copied()
+    }
+
+    fn note(&self, index: u64, sum: Sum) {
+        let mut sums = self.sums.lock();
+        sums.insert(index, sum);
+        while sums.len() > KEPT {
+            sums.pop_first();
+        }
+    }
+}
