@@ -27,10 +27,11 @@ pub enum Received {
 
 impl Connection {
     pub fn open(port: u16) -> io::Result<Connection> {
-        let stream = TcpStream::connect_timeout(
-            &SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            Duration::from_secs(5),
-        )?;
+        Connection::open_at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    pub fn open_at(address: SocketAddr) -> io::Result<Connection> {
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
         stream.set_nodelay(true)?;
         Ok(Connection { stream, buffer: Vec::new(), deadline: Duration::from_secs(10) })
     }

@@ -113,7 +113,7 @@ impl RaftNode {
             ChangeMembers::SetNodes(BTreeMap::from([(learner.id, peer)])),
             ChangeMembers::AddVoterIds(BTreeSet::from([learner.id])),
         ];
-        steps.extend(replaced.map(|old| removal(old)));
+        steps.extend(replaced.map(removal));
         self.change(ChangeMembers::Batch(steps)).await
     }
 

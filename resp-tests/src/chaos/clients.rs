@@ -1,0 +1,251 @@
+//! Clients that record what they did and when.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::connection::{Connection, Received};
+use crate::recorder::Dice;
+use crate::value::Value;
+
+use super::append::{Fate, Step, Txn};
+use super::net::View;
+use super::register::{Event, Op};
+
+/// The server answers or gives up within 5 s; what takes longer is of unknown outcome.
+const ANSWER_MAX: Duration = Duration::from_secs(8);
+const PAUSE: Duration = Duration::from_millis(2);
+/// Appends to a list before clients go on to the next one, so that reads stay short.
+const LIST_TOKENS: u64 = 60;
+
+/// What all clients of a round share.
+pub struct Round<'a> {
+    pub network: &'a View,
+    pub number: u64,
+    pub began: Instant,
+    pub stop: AtomicBool,
+    /// Values and tokens are never used twice.
+    pub serial: &'a AtomicU64,
+    pub appends: AtomicU64,
+}
+
+impl Round<'_> {
+    fn now(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    fn next(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// What a command came to.
+enum Answer {
+    Done(Vec<Value>),
+    /// Definitely not done.
+    NotDone,
+    Unknown,
+}
+
+/// A connection to one node, made again when it breaks; then perhaps to another one.
+struct Link<'a> {
+    network: &'a View,
+    node: usize,
+    connection: Option<Connection>,
+}
+
+impl Link<'_> {
+    /// Sends commands in one go and takes a reply for each.
+    fn call(&mut self, commands: &[Vec<String>]) -> Answer {
+        if self.connection.is_none() {
+            match self.network.connect(self.node) {
+                Ok(mut connection) => {
+                    connection.set_deadline(ANSWER_MAX);
+                    self.connection = Some(connection);
+                }
+                Err(_) => {
+                    self.node = (self.node + 1) % self.network.addresses.len();
+                    std::thread::sleep(Duration::from_millis(20));
+                    return Answer::NotDone;
+                }
+            }
+        }
+        match self.exchange(commands) {
+            Ok(Some(replies)) => Answer::Done(replies),
+            Ok(None) | Err(_) => {
+                self.connection = None;
+                Answer::Unknown
+            }
+        }
+    }
+
+    fn exchange(&mut self, commands: &[Vec<String>]) -> io::Result<Option<Vec<Value>>> {
+        let Some(connection) = &mut self.connection else { return Ok(None) };
+        let bytes: Vec<u8> = commands.iter().flat_map(|command| crate::value::encode(command)).collect();
+        connection.send_raw(&bytes)?;
+        let mut replies = Vec::new();
+        for _ in commands {
+            match connection.receive()? {
+                Received::Reply(reply) => replies.push(reply),
+                Received::Closed => return Ok(None),
+            }
+        }
+        Ok(Some(replies))
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Whether an error says that nothing was done. Everything but these is a fault of its own.
+fn is_refusal(text: &[u8]) -> bool {
+    [&b"CLUSTERDOWN"[..], b"TRYAGAIN", b"LOADING", b"EXECABORT", b"READONLY"]
+        .iter()
+        .any(|code| text.starts_with(code))
+}
+
+/// Works on single keys until told to stop.
+pub fn register(round: &Round<'_>, client: u32, mut dice: Dice) -> io::Result<Vec<Event>> {
+    round.network.enter()?;
+    let mut link = Link {
+        network: round.network,
+        node: client as usize % round.network.addresses.len(),
+        connection: None,
+    };
+    let mut events = Vec::new();
+    let mut last_seen = 0;
+    while !round.stop.load(Ordering::Relaxed) {
+        std::thread::sleep(PAUSE);
+        let key = format!("r{}:{}", round.number, dice.below(4));
+        let value = round.next();
+        let (expected, number) = (last_seen.to_string(), value.to_string());
+        let (command, op) = match dice.below(10) {
+            0..=2 => (words(&["SET", &key, &number]), Op::Set { value }),
+            3 => (
+                words(&["SET", &key, &number, "IFEQ", &expected]),
+                Op::Swap { expected: last_seen, value, done: None },
+            ),
+            4 => (words(&["DELIFEQ", &key, &expected]), Op::Delete { expected: last_seen, done: None }),
+            _ => (words(&["GET", &key]), Op::Get { seen: None }),
+        };
+        let called_at = round.now();
+        let answer = link.call(&[command]);
+        let returned_at = Some(round.now());
+        let event = |op, returned_at| Event { client, key: key.clone(), op, called_at, returned_at };
+        match answer {
+            Answer::NotDone => {}
+            Answer::Unknown => {
+                if !matches!(op, Op::Get { .. }) {
+                    events.push(event(op, None));
+                }
+            }
+            Answer::Done(replies) => match (op, &replies[0]) {
+                (op, Value::Error(text)) if text.starts_with(b"UNKNOWN") => events.push(event(op, None)),
+                (_, Value::Error(text)) if is_refusal(text) => std::thread::sleep(Duration::from_millis(10)),
+                (_, Value::Error(text)) => {
+                    return Err(io::Error::other(format!("{key}: {}", String::from_utf8_lossy(text))));
+                }
+                (Op::Get { .. }, Value::NilBulk) => events.push(event(Op::Get { seen: None }, returned_at)),
+                (Op::Get { .. }, Value::Bulk(text)) => {
+                    last_seen = String::from_utf8_lossy(text).parse().map_err(io::Error::other)?;
+                    events.push(event(Op::Get { seen: Some(last_seen) }, returned_at));
+                }
+                (Op::Set { value }, _) => events.push(event(Op::Set { value }, returned_at)),
+                (Op::Swap { expected, value, .. }, reply) => {
+                    let done = Some(matches!(reply, Value::Simple(_)));
+                    events.push(event(Op::Swap { expected, value, done }, returned_at));
+                }
+                (Op::Delete { expected, .. }, reply) => {
+                    let done = Some(*reply == Value::Integer(1));
+                    events.push(event(Op::Delete { expected, done }, returned_at));
+                }
+                (op, reply) => return Err(io::Error::other(format!("{op:?} answered {reply:?}"))),
+            },
+        }
+    }
+    Ok(events)
+}
+
+fn tokens(reply: &Value) -> io::Result<Vec<u64>> {
+    match reply {
+        Value::NilBulk => Ok(vec![]),
+        Value::Bulk(text) => {
+            let text = String::from_utf8_lossy(text);
+            text.split_terminator(',').map(|token| token.parse().map_err(io::Error::other)).collect()
+        }
+        other => Err(io::Error::other(format!("a list is {other:?}"))),
+    }
+}
+
+/// Runs transactions over lists until told to stop.
+pub fn append(round: &Round<'_>, client: u32, mut dice: Dice) -> io::Result<Vec<Txn>> {
+    round.network.enter()?;
+    let mut link = Link {
+        network: round.network,
+        node: client as usize % round.network.addresses.len(),
+        connection: None,
+    };
+    let mut txns = Vec::new();
+    while !round.stop.load(Ordering::Relaxed) {
+        std::thread::sleep(PAUSE);
+        let set = round.appends.load(Ordering::Relaxed) / LIST_TOKENS;
+        let mut steps = Vec::new();
+        for _ in 0..dice.between(1, 5) {
+            let key = format!("l{}:{set}:{}", round.number, dice.below(3));
+            steps.push(match dice.below(2) {
+                0 => {
+                    round.appends.fetch_add(1, Ordering::Relaxed);
+                    Step::Append { key, token: round.next() }
+                }
+                _ => Step::Read { key, seen: None },
+            });
+        }
+        txns.push(transact(round, &mut link, steps)?);
+        if matches!(txns.last(), Some(Txn { fate: Fate::Aborted, .. })) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    Ok(txns)
+}
+
+fn transact(round: &Round<'_>, link: &mut Link<'_>, mut steps: Vec<Step>) -> io::Result<Txn> {
+    let mut commands = vec![words(&["MULTI"])];
+    commands.extend(steps.iter().map(|step| match step {
+        Step::Append { key, token } => words(&["APPEND", key, &format!("{token},")]),
+        Step::Read { key, .. } => words(&["GET", key]),
+    }));
+    commands.push(words(&["EXEC"]));
+    let called_at = round.now();
+    let answer = link.call(&commands);
+    let at = round.now();
+    let fate = match answer {
+        Answer::NotDone => Fate::Aborted,
+        Answer::Unknown => Fate::Unknown,
+        Answer::Done(replies) => match replies.last() {
+            Some(Value::Array(results)) => {
+                for (step, result) in steps.iter_mut().zip(results) {
+                    match (step, result) {
+                        (Step::Read { seen, .. }, reply) => *seen = Some(tokens(reply)?),
+                        (Step::Append { .. }, Value::Integer(_)) => {}
+                        (step, reply) => {
+                            return Err(io::Error::other(format!("{step:?} answered {reply:?}")));
+                        }
+                    }
+                }
+                Fate::Committed { at }
+            }
+            Some(Value::Error(text)) if text.starts_with(b"UNKNOWN") => Fate::Unknown,
+            Some(Value::Error(text)) if is_refusal(text) => Fate::Aborted,
+            other => return Err(io::Error::other(format!("EXEC answered {other:?}"))),
+        },
+    };
+    Ok(Txn { steps, called_at, fate })
+}
+
+/// When all is quiet: every list of the round, read on this node.
+pub fn read_all(round: &Round<'_>, node: usize, keys: &[String]) -> io::Result<Txn> {
+    let mut link = Link { network: round.network, node, connection: None };
+    let steps = keys.iter().map(|key| Step::Read { key: key.clone(), seen: None }).collect();
+    transact(round, &mut link, steps)
+}
