@@ -11,7 +11,7 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test crash fuzz verify fix bench
+.PHONY: help prepare run build test crash chaos chaos-proof fuzz verify fix bench
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
@@ -31,6 +31,17 @@ test: prepare ## Install what the tests need and run them all; ARGS="-p flotilla
 	@$(cargo) build --locked --workspace --bins
 	@$(cargo) test --locked $(or $(ARGS),--workspace --no-fail-fast)
 	@[ -n "$(ARGS)" ] || { $(cargo) test --locked --lib --features fail-points log::tests::crash; }
+
+chaos: prepare ## Faults of all kinds while clients write, in network namespaces: MINUTES=60 SEED=7 NODES=5
+	@.build/test-deps.sh network
+	@$(cargo) build --locked --release --bin flotilla
+	@export FLOTILLA_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/flotilla CHAOS_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) \
+		$(if $(SEED),CHAOS_SEED=$(SEED)) $(if $(NODES),CHAOS_NODES=$(NODES)); \
+		$(cargo) test --locked -p resp-tests --test chaos -- --nocapture
+
+chaos-proof: prepare ## Builds that break one rule each must be caught by the chaos tests
+	@.build/test-deps.sh network
+	@.build/chaos-proof.sh
 
 crash: prepare ## Kill a server over and over while clients write: CYCLES=300 SEED=7, then at every fail point
 	@$(cargo) build --locked --bins

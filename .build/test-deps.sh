@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [node] [hiredis] [ruby]      (none named: all)
+# usage: test-deps.sh [reference] [python] [node] [hiredis] [ruby] [network]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
 #   python/bin/python   an interpreter with redis-py
@@ -29,6 +29,14 @@ need_reference() {
     apt_install redis-server redis-tools || die "redis-server and redis-tools are missing and cannot be installed by this user"
     # Nor at the next boot.
     if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet redis-server || true; fi
+}
+
+# What the chaos tests cut networks and set clocks with.
+need_network() {
+    if command -v ip >/dev/null && command -v iptables >/dev/null && command -v faketime >/dev/null; then
+        return
+    fi
+    apt_install iproute2 iptables faketime || die "iproute2, iptables and faketime are missing and cannot be installed by this user"
 }
 
 # redis-py in an environment of its own.
@@ -69,10 +77,10 @@ need_ruby() {
     apt_install ruby ruby-redis || die "ruby-redis is missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python node hiredis ruby
+[ $# -gt 0 ] || set -- reference python node hiredis ruby network
 for part in "$@"; do
     case $part in
-        reference | python | node | hiredis | ruby) "need_$part" ;;
+        reference | python | node | hiredis | ruby | network) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

@@ -4,6 +4,9 @@
 //! Imports point down this list only; `tidy.rs` checks it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+#[cfg(all(any(feature = "broken-lease", feature = "broken-apply-index"), not(debug_assertions)))]
+compile_error!("a build that breaks a rule on purpose is for tests: it may not be optimised");
+
 pub mod error;
 pub mod limits;
 pub mod time;

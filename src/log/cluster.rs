@@ -11,7 +11,7 @@ use super::{
     join::{Admission, Joiner},
     progress::Progress,
     queue::Queue,
-    raft::{Answering, Peer, Peers, RaftNode, Service, VOTE_DELAY, wire},
+    raft::{Answering, Members, Peer, Peers, RaftNode, Service, VOTE_DELAY, wire},
     steward::Steward,
     verify::Verify,
 };
@@ -330,6 +330,9 @@ impl Acquaintance {
                 self.look(id, address, before)
             });
             let looked = futures::future::join_all(looks).await;
+            for (other, _) in &looked {
+                self.tell(other, &before, &members);
+            }
             let is_member = members.find(self.node_id).is_some();
             let without_us = |status: &wire::Status| {
                 !status.members.contains(&self.node_id)
@@ -339,6 +342,19 @@ impl Acquaintance {
             let excluded = looked.iter().filter_map(|(_, status)| status.as_ref()).any(without_us);
             self.set_removed(!members.list.is_empty() && (!is_member && members.is_committed || excluded));
             *self.progress.status.others.write() = looked.into_iter().map(|(other, _)| other).collect();
+        }
+    }
+
+    /// Says that a node stopped or began to answer.
+    fn tell(&self, now: &Other, before: &[Other], members: &Members) {
+        let answered = before.iter().find(|other| other.node_id == now.node_id).map(|other| other.answers);
+        let name = members.find(now.node_id).map_or("", |member| &member.peer.name);
+        match (answered, now.answers) {
+            (Some(true) | None, false) => {
+                tracing::warn!(node = name, host = %now.host, "a node does not answer")
+            }
+            (Some(false), true) => tracing::info!(node = name, host = %now.host, "a node answers again"),
+            _ => {}
         }
     }
 

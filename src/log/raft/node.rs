@@ -132,6 +132,11 @@ impl RaftNode {
             let address = members.get_node(&leader).map(|peer| peer.address.clone());
             self.renew_lease();
             self.progress.set_leader_term(if leads && leader == node_id { term } else { 0 });
+            let known = self.progress.leader().map_or(0, |(id, _)| id);
+            if leader != 0 && leader != known && members.nodes().count() > 1 {
+                let name = members.get_node(&leader).map_or("", |peer| &peer.name);
+                tracing::info!(leader = name, term, here = leader == node_id, "a node leads");
+            }
             self.progress.set_leader(address.map(|address| (leader, address)));
             // What waits for room must be told that nothing will land any more.
             self.progress.ring_if_awaited();

@@ -137,7 +137,16 @@ impl Service {
     async fn snapshot(&self, from: u64, body: Bytes) -> Answer {
         let offered: wire::Snapshot = wire::read(body).map_err(refused)?;
         let client = self.peers.client(&offered.address, from);
-        let snapshot = transfer::fetch(&offered, &client, &self.receiving).await.map_err(broken)?;
+        let began = Instant::now();
+        let bytes: u64 = offered.files.iter().map(|file| file.bytes).sum();
+        tracing::info!(from = %offered.address, snapshot = %offered.name, bytes, "fetching a snapshot");
+        let fetched = transfer::fetch(&offered, &client, &self.receiving).await;
+        let snapshot = fetched.map_err(|error| {
+            tracing::warn!(from = %offered.address, snapshot = %offered.name, %error, "cannot fetch the snapshot");
+            broken(error)
+        })?;
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(snapshot = %offered.name, bytes, millis, "fetched the snapshot, installing it");
         let vote = self.raft.install((&offered.vote).into(), snapshot).await.map_err(broken)?;
         Ok(wire::write(&wire::SnapshotAnswer { vote: (&vote).into() }))
     }

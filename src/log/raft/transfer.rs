@@ -86,10 +86,11 @@ async fn fetch_file(
     directory: &Path,
 ) -> io::Result<()> {
     let path = directory.join(&wanted.name);
-    let held = fs::metadata(&path).map_or(0, |found| found.len());
-    if held == wanted.bytes && measure(&path)?.1 == wanted.checksum {
+    let found = fs::metadata(&path).map(|found| found.len()).ok();
+    if found == Some(wanted.bytes) && measure(&path)?.1 == wanted.checksum {
         return Ok(());
     }
+    let held = found.unwrap_or(0);
     let mut offset = if held < wanted.bytes { held } else { 0 };
     let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(&path)?;
     file.set_len(offset)?;

@@ -2,3 +2,4 @@
 
 mod replay;
 mod storage;
+mod transfer;
