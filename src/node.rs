@@ -10,7 +10,7 @@ use crate::{
     config::{Config, Settings},
     log::{ClusterOptions, DataDirectory, LogHandle, LogOptions, adopt, segment::SegmentOptions},
     ops,
-    peer::LocalIdentity,
+    peer::{LocalIdentity, Tls},
     server::{Server, Stop, bind_all},
     session::{Clients, ClusterIdentity, LogStatus, Node, NodeIdentity, Stats},
     store::{Store, StoreOptions},
@@ -132,6 +132,17 @@ fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Resul
             "--peer-address must say where other nodes reach this one, since it is bound to every address";
         return Err(io("join")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
     }
+    let tls = match &settings.peer_tls {
+        Some([cert, key, ca]) => Some(Arc::new(Tls::open(cert, key, ca).map_err(io("TLS for other nodes"))?)),
+        None => None,
+    };
+    match (&tls, settings.bind.iter().all(IpAddr::is_loopback)) {
+        (Some(_), _) => tracing::info!("nodes talk by mutual TLS"),
+        (None, true) => tracing::info!("nodes talk in plain text, on loopback"),
+        (None, false) => tracing::warn!(
+            "nodes talk in PLAIN TEXT beyond loopback (--peer-insecure): who reaches the peer port owns the data"
+        ),
+    }
     let listener = bind_all(&settings.addresses(settings.peer_port), 128)
         .map_err(io(format!("listen on peer port {}", settings.peer_port)))?;
     let listener = listener.into_iter().next().ok_or_else(|| {
@@ -149,7 +160,9 @@ fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Resul
         standby: settings.join_as_standby,
         verify_interval: Duration::from_secs(settings.verify_interval_seconds),
         cluster: Arc::clone(&node.identity.cluster),
-        identity: Arc::new(LocalIdentity::new(own.node_id, own.node_name.clone(), address, known)),
+        identity: Arc::new(
+            LocalIdentity::new(own.node_id, own.node_name.clone(), address, known).with_tls(tls),
+        ),
         cluster_id: fresh(&own.cluster_id),
         history_id: fresh(&own.history_id),
         adopt: Arc::new(move |cluster_id, history_id| {

@@ -29,13 +29,15 @@ const LAYERS: [&[&str]; 14] = [
 ];
 
 /// Crates that only one place may name, so that they can be replaced there.
-const OWNERS: [(&str, &[&str]); 13] = [
+const OWNERS: [(&str, &[&str]); 15] = [
     ("redis_protocol", &["resp"]),
     ("rocksdb", &["store"]),
     ("quick_cache", &["store"]),
     ("triomphe", &["value"]),
     ("openraft", &["log::raft"]),
     ("openraft_rt_tokio", &["log::raft"]),
+    ("tokio_rustls", &["peer"]),
+    ("webpki", &["peer"]),
     ("tonic", &["peer"]),
     ("tonic_prost", &["peer"]),
     ("fs4", &["log"]),

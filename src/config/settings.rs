@@ -31,6 +31,8 @@ pub struct Settings {
     pub peer_address: String,
     /// 0 = never.
     pub verify_interval_seconds: u64,
+    /// Certificate, key and authority for other nodes; `None` = plain text.
+    pub peer_tls: Option<[PathBuf; 3]>,
     /// Whether nodes may talk unencrypted beyond loopback.
     pub peer_insecure: bool,
     /// Empty = no password.
@@ -80,6 +82,7 @@ impl Settings {
             join_as_standby: values.get("join-as") == "standby",
             peer_address: addresses("peer-address", values.get("peer-address"))?.pop().unwrap_or_default(),
             verify_interval_seconds: values.number("verify-interval")?,
+            peer_tls: peer_tls(values)?,
             peer_insecure: values.get("peer-insecure") == "yes",
             requirepass: values.get("requirepass").to_owned(),
             protected_mode: values.get("protected-mode") == "yes",
@@ -115,10 +118,10 @@ impl Settings {
     /// What is unsafe about starting like this, if anything.
     pub fn danger(&self) -> Option<String> {
         let open = self.bind.iter().find(|ip| !ip.is_loopback())?;
-        if self.is_one_of_many() && !self.peer_insecure {
+        if self.is_one_of_many() && !self.peer_insecure && self.peer_tls.is_none() {
             return Some(format!(
-                "refusing to listen on {open} for other nodes: what they say to each other is not encrypted yet, and who \
-                 reaches the peer port could read and change all data. Bind to loopback, or say --peer-insecure yes"
+                "refusing to listen on {open} for other nodes without TLS: who reaches the peer port could read and change \
+                 all data. Give --peer-tls-cert, --peer-tls-key and --peer-tls-ca, bind to loopback, or say --peer-insecure yes"
             ));
         }
         (self.protected_mode && self.requirepass.is_empty()).then(|| {
@@ -127,6 +130,16 @@ impl Settings {
                  data. Set requirepass (FLOTILLA_REQUIREPASS), bind to loopback, or say --protected-mode no"
             )
         })
+    }
+}
+
+/// All three files or none.
+fn peer_tls(values: &Values) -> Result<Option<[PathBuf; 3]>, String> {
+    let files = ["peer-tls-cert", "peer-tls-key", "peer-tls-ca"].map(|name| values.get(name).to_owned());
+    match files.iter().filter(|file| !file.is_empty()).count() {
+        0 => Ok(None),
+        3 => Ok(Some(files.map(PathBuf::from))),
+        _ => Err("peer-tls-cert, peer-tls-key and peer-tls-ca go together".into()),
     }
 }
 

@@ -84,11 +84,26 @@ pub static PARAMETERS: &[Parameter] = &[
         "Seconds between two comparisons of all nodes' states by checksum; each reads the whole store once. 0 = never.",
     ),
     row(
+        "peer-tls-cert",
+        Kind::Text,
+        "",
+        Change::Start,
+        "PEM file: this node's certificate for other nodes, valid for its name and its host; read again when it changes.",
+    ),
+    row("peer-tls-key", Kind::Text, "", Change::Start, "PEM file: the key of `peer-tls-cert`."),
+    row(
+        "peer-tls-ca",
+        Kind::Text,
+        "",
+        Change::Start,
+        "PEM file: the authority that signed all nodes' certificates. With these three, nodes talk by mutual TLS only.",
+    ),
+    row(
         "peer-insecure",
         Kind::Bool,
         "no",
         Change::Start,
-        "Talk to other nodes beyond loopback although that is not encrypted yet; who can reach the peer port owns the data.",
+        "Talk to other nodes beyond loopback without TLS; who can reach the peer port then owns the data.",
     ),
     row("requirepass", Kind::Secret, "", Change::Live, "Password that AUTH must give; empty = none."),
     row(

@@ -7,7 +7,7 @@ use super::{
     progress::Progress,
     raft::{Peers, RaftNode, wire},
 };
-use crate::resp::ErrorReply;
+use crate::{peer::Lane, resp::ErrorReply};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -68,8 +68,11 @@ impl Barrier {
             return self.raft.read_index().await;
         }
         let (id, address) = self.progress.leader()?;
-        let answer =
-            self.peers.client(&address, id).call(wire::kind::READ_INDEX, Bytes::new(), ASK_MAX).await;
+        let answer = self
+            .peers
+            .client(&address, id)
+            .send(Lane::Quick, wire::kind::READ_INDEX, Bytes::new(), ASK_MAX)
+            .await;
         wire::read::<wire::ReadIndex>(answer.ok()?).ok().map(|answer| answer.index)
     }
 }

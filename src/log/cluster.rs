@@ -262,6 +262,7 @@ impl Membership {
             members: members.iter().filter(|(name, _)| *name != identity.node_name).cloned().collect(),
             raft: raft.clone(),
             node_id: identity.node_id,
+            identity: Arc::clone(&identity),
             peers: Arc::clone(&peers),
             progress: Arc::clone(&service.progress),
         };
@@ -307,6 +308,7 @@ struct Acquaintance {
     /// The others of the list, for as long as there is no log.
     members: Vec<(String, String)>,
     raft: RaftNode,
+    identity: Arc<LocalIdentity>,
     node_id: u64,
     peers: Arc<Peers>,
     progress: Arc<Progress>,
@@ -320,6 +322,8 @@ impl Acquaintance {
             ticks.tick().await;
             let before = self.progress.status.others.read().clone();
             let members = self.raft.members();
+            let names = members.list.iter().map(|member| (member.id, member.peer.name.clone()));
+            self.identity.set_names(names.collect());
             let known: Vec<(u64, String)> = match members.list.is_empty() {
                 true => self.members.iter().map(|(_, address)| (0, address.clone())).collect(),
                 false => members.list.iter().map(|member| (member.id, member.peer.address.clone())).collect(),

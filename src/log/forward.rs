@@ -11,7 +11,7 @@ use super::{
     raft::{Peers, wire},
 };
 use crate::{
-    peer::{Answer, CallError},
+    peer::{Answer, CallError, Lane},
     resp::{ErrorReply, Reply, put_reply, take_reply},
 };
 use bytes::Bytes;
@@ -26,6 +26,9 @@ pub(super) const ELECTION_WAIT_MAX: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(20);
 /// How long the leader may take for a write it has taken.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// Bytes of proposals that share a line.
+const LINE_BYTES: usize = 64 << 10;
 
 /// A write that nobody led to take.
 fn no_leader() -> ErrorReply {
@@ -62,7 +65,12 @@ impl Forwarder {
             if let Some((id, address)) = self.progress.leader() {
                 let client = self.peers.client(&address, id);
                 let body = wire::write(&wire::Forward { proposals: proposals.clone() });
-                match client.call(wire::kind::FORWARD, body, ANSWER_MAX).await {
+                // Large ones must not keep small ones waiting.
+                let sent = match body.len() > LINE_BYTES {
+                    true => client.call(wire::kind::FORWARD, body, ANSWER_MAX).await,
+                    false => client.send(Lane::Quick, wire::kind::FORWARD, body, ANSWER_MAX).await,
+                };
+                match sent {
                     Ok(answer) => (proposals, tickets) = self.answer_each(proposals, tickets, answer),
                     Err(CallError::Broken(why)) => return answer_all(tickets, &unknown(&why)),
                     Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}

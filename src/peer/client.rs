@@ -2,9 +2,11 @@
 
 use super::{
     identity::LocalIdentity,
+    line::Line,
     message::{
-        CALL_PATH, CLUSTER_HEADER, Envelope, FROM_HEADER, KIND_HEADER, MESSAGE_BYTES_MAX, PROTOCOL_VERSION,
-        TO_HEADER, VERSION_HEADER,
+        CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_MEMBER_KIND, FROM_HEADER,
+        KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION, STREAM_WINDOW_BYTES, TO_HEADER,
+        VERSION_HEADER,
     },
 };
 use bytes::Bytes;
@@ -21,8 +23,8 @@ use tonic_prost::ProstCodec;
 
 const CONNECT_MAX: Duration = Duration::from_millis(1000);
 /// A connection on which nothing is heard for so long is given up: a peer behind a cut line sends no reset.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
-const KEEP_ALIVE_MAX: Duration = Duration::from_secs(3);
+pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
+pub(super) const KEEP_ALIVE_MAX: Duration = Duration::from_secs(3);
 
 /// Why a call has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +40,15 @@ pub enum CallError {
     Broken(String),
 }
 
+/// Lines of one client: calls on different ones do not wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Small calls that somebody waits for.
+    Quick,
+    /// Calls whose order matters.
+    Ordered,
+}
+
 /// See the module.
 pub struct PeerClient {
     address: String,
@@ -45,11 +56,18 @@ pub struct PeerClient {
     node_id: u64,
     identity: Arc<LocalIdentity>,
     channel: Mutex<Option<Channel>>,
+    lines: [Mutex<Option<Arc<Line>>>; 2],
 }
 
 impl PeerClient {
     pub fn new(address: &str, node_id: u64, identity: Arc<LocalIdentity>) -> Self {
-        PeerClient { address: address.to_owned(), node_id, identity, channel: Mutex::new(None) }
+        PeerClient {
+            address: address.to_owned(),
+            node_id,
+            identity,
+            channel: Mutex::new(None),
+            lines: Default::default(),
+        }
     }
 
     pub fn address(&self) -> &str {
@@ -78,6 +96,53 @@ impl PeerClient {
         }
     }
 
+    /// As `call`, on a line: only for calls of members (`FIRST_MEMBER_KIND`).
+    pub async fn send(
+        &self,
+        lane: Lane,
+        kind: u32,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<Bytes, CallError> {
+        let deadline = tokio::time::Instant::now() + within;
+        let late = |_| CallError::Unreachable(format!("{}: no connection in time", self.address));
+        let line = tokio::time::timeout_at(deadline, self.line(lane)).await.map_err(late)??;
+        let at = |why: String| format!("{}: {why}", self.address);
+        line.call(kind, body, deadline).await.map_err(|error| match error {
+            CallError::Unreachable(why) => CallError::Unreachable(at(why)),
+            CallError::Broken(why) => CallError::Broken(at(why)),
+            refused @ CallError::Refused(_) => refused,
+        })
+    }
+
+    async fn line(&self, lane: Lane) -> Result<Arc<Line>, CallError> {
+        let [quick, ordered] = &self.lines;
+        let slot = match lane {
+            Lane::Quick => quick,
+            Lane::Ordered => ordered,
+        };
+        let mut slot = slot.lock().await;
+        if let Some(line) = slot.as_ref().filter(|line| line.is_up()) {
+            return Ok(Arc::clone(line));
+        }
+        *slot = None;
+        let channel = self.channel().await?;
+        let mut headers = MetadataMap::new();
+        self.sign(FIRST_MEMBER_KIND, &mut headers).map_err(CallError::Unreachable)?;
+        match Line::open(channel, headers).await {
+            Ok(line) => {
+                let line = Arc::new(line);
+                *slot = Some(Arc::clone(&line));
+                Ok(line)
+            }
+            Err(status) if is_refusal(&status) => Err(CallError::Refused(status.message().to_owned())),
+            Err(status) => {
+                *self.channel.lock().await = None;
+                Err(CallError::Unreachable(format!("{}: {}", self.address, status.message())))
+            }
+        }
+    }
+
     async fn channel(&self) -> Result<Channel, CallError> {
         let mut channel = self.channel.lock().await;
         if let Some(channel) = &*channel {
@@ -85,8 +150,16 @@ impl PeerClient {
         }
         let unreachable =
             |error: tonic::transport::Error| CallError::Unreachable(format!("{}: {error}", self.address));
-        let made = Endpoint::from_shared(format!("http://{}", self.address))
-            .map_err(unreachable)?
+        let scheme = if self.identity.tls.is_some() { "https" } else { "http" };
+        let mut endpoint =
+            Endpoint::from_shared(format!("{scheme}://{}", self.address)).map_err(unreachable)?;
+        if let Some(tls) = &self.identity.tls {
+            let tls = tls.client().map_err(|error| CallError::Unreachable(error.to_string()))?;
+            endpoint = endpoint.tls_config(tls).map_err(unreachable)?;
+        }
+        let made = endpoint
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .connect_timeout(CONNECT_MAX)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
@@ -106,6 +179,7 @@ impl PeerClient {
             (VERSION_HEADER, PROTOCOL_VERSION.to_string()),
             (CLUSTER_HEADER, cluster),
             (FROM_HEADER, self.identity.node_id.to_string()),
+            (NAME_HEADER, self.identity.node_name.clone()),
             (TO_HEADER, to),
             (KIND_HEADER, kind.to_string()),
         ] {

@@ -1,20 +1,41 @@
 //! Who this node is to other nodes.
 
+use super::tls::Tls;
 use parking_lot::RwLock;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// See the module. The cluster is not known before the node is one of it.
-#[derive(Debug)]
 pub struct LocalIdentity {
     pub node_id: u64,
     pub node_name: String,
     /// Where other nodes reach this one.
     pub address: String,
     cluster_id: RwLock<Option<String>>,
+    /// `None`: nodes talk in plain text.
+    pub tls: Option<Arc<Tls>>,
+    /// Names of the members, as far as known: whoever calls with a member's id must have its name.
+    names: RwLock<BTreeMap<u64, String>>,
 }
 
 impl LocalIdentity {
     pub fn new(node_id: u64, node_name: String, address: String, cluster_id: Option<String>) -> Self {
-        LocalIdentity { node_id, node_name, address, cluster_id: RwLock::new(cluster_id) }
+        let (cluster_id, names) = (RwLock::new(cluster_id), RwLock::default());
+        LocalIdentity { node_id, node_name, address, cluster_id, tls: None, names }
+    }
+
+    /// As this, with TLS.
+    pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
+        LocalIdentity { tls, ..self }
+    }
+
+    /// Who the members are.
+    pub fn set_names(&self, names: BTreeMap<u64, String>) {
+        *self.names.write() = names;
+    }
+
+    /// Whether a node of this id may have this name.
+    pub(super) fn knows_as(&self, node_id: u64, name: &str) -> bool {
+        self.names.read().get(&node_id).is_none_or(|known| known.is_empty() || known == name)
     }
 
     pub fn cluster_id(&self) -> Option<String> {
@@ -24,5 +45,11 @@ impl LocalIdentity {
     /// The node has become one of this cluster.
     pub fn join(&self, cluster_id: &str) {
         *self.cluster_id.write() = Some(cluster_id.to_owned());
+    }
+}
+
+impl fmt::Debug for LocalIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node {} ({}) at {}", self.node_id, self.node_name, self.address)
     }
 }

@@ -8,15 +8,40 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const FIRST_MEMBER_KIND: u32 = 100;
 
 pub(super) const CALL_PATH: &str = "/flotilla.peer.v1.Peer/Call";
+pub(super) const STREAM_PATH: &str = "/flotilla.peer.v1.Peer/Line";
 pub(super) const SERVICE_NAME: &str = "flotilla.peer.v1.Peer";
 pub(super) const VERSION_HEADER: &str = "flotilla-version";
 pub(super) const CLUSTER_HEADER: &str = "flotilla-cluster";
 pub(super) const FROM_HEADER: &str = "flotilla-from";
+/// The name of the sending node; with TLS its certificate must be valid for it.
+pub(super) const NAME_HEADER: &str = "flotilla-name";
 /// The id of the node that is meant; absent where the caller does not know it yet.
 pub(super) const TO_HEADER: &str = "flotilla-to";
 pub(super) const KIND_HEADER: &str = "flotilla-kind";
 /// A message that carries the largest entry of the log, and room for what is around it.
 pub(super) const MESSAGE_BYTES_MAX: usize = crate::limits::ENTRY_BYTES_MAX + (1 << 20);
+
+/// Calls that may be on a line without an answer.
+pub(super) const FRAMES_MAX: usize = 512;
+/// Bytes of calls that a line handles at once; a single one may be larger.
+pub(super) const LINE_BYTES_MAX: usize = 64 << 20;
+/// What may be on its way on one stream, and on all of a connection, before the other side has read it.
+pub(super) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+pub(super) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+
+/// A call or its answer on a line.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Frame {
+    #[prost(uint64, tag = "1")]
+    pub(super) id: u64,
+    #[prost(uint32, tag = "2")]
+    pub(super) kind: u32,
+    /// Of an answer: 0 done, 1 refused, 2 perhaps done; the body of the latter two is a text.
+    #[prost(uint32, tag = "3")]
+    pub(super) status: u32,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(super) body: Bytes,
+}
 
 /// A call or its answer.
 #[derive(Clone, PartialEq, prost::Message)]

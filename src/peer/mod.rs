@@ -5,21 +5,27 @@
 //!  caller ─ PeerClient::call(kind, body) ─▶ one HTTP/2 connection per peer ─▶ PeerServer ─▶ Handler::call ─▶ answer
 //! ```
 //!
+//! Small and frequent calls share a line (`line.rs`) per lane instead of being a stream of their own each.
+//!
 //! Every call says which cluster it belongs to, which node sends it and which node it is meant for; the receiver looks
 //! at that before it reads the body. A node that has no cluster yet takes only kinds below `FIRST_MEMBER_KIND`.
 //!
 //! **Invariants.** A call that failed says whether the other node may have seen it (`CallError::Broken`) or cannot have
 //! done anything (`Unreachable`, `Refused`). Bodies have a limit, and so has the time for a call.
 
+mod accept;
 mod client;
 mod identity;
+mod line;
 mod message;
 mod server;
+mod tls;
 
-pub use client::{CallError, PeerClient};
+pub use client::{CallError, Lane, PeerClient};
 pub use identity::LocalIdentity;
 pub use message::{FIRST_MEMBER_KIND, PROTOCOL_VERSION};
 pub use server::{Answer, Handler, serve};
+pub use tls::Tls;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

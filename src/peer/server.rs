@@ -1,15 +1,19 @@
 //! The side that answers.
 
 use super::{
-    client::CallError,
+    accept,
+    client::{CallError, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_MAX},
     identity::LocalIdentity,
+    line,
     message::{
-        CALL_PATH, CLUSTER_HEADER, Envelope, FIRST_MEMBER_KIND, FROM_HEADER, KIND_HEADER, MESSAGE_BYTES_MAX,
-        PROTOCOL_VERSION, SERVICE_NAME, TO_HEADER, VERSION_HEADER,
+        CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_MEMBER_KIND, FROM_HEADER, Frame,
+        KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION, SERVICE_NAME, STREAM_PATH,
+        STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
+    tls,
 };
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::{future::BoxFuture, stream::BoxStream};
 use std::{
     convert::Infallible,
     future::Future,
@@ -19,13 +23,17 @@ use std::{
     task::{Context, Poll},
 };
 use tonic::{
-    Request, Response, Status,
+    Request, Response, Status, Streaming,
     body::Body,
     codegen::{Service, http},
-    server::{Grpc, NamedService, UnaryService},
-    transport::{Server, server::TcpIncoming},
+    server::{Grpc, NamedService, StreamingService, UnaryService},
+    transport::Server,
 };
 use tonic_prost::ProstCodec;
+
+/// Calls of one connection at a time.
+const STREAMS_MAX: u32 = 256;
+const HEADER_BYTES_MAX: u32 = 16 << 10;
 
 /// What a handler answers; an error of kind `Refused` says that nothing was done.
 pub type Answer = Result<Bytes, CallError>;
@@ -43,11 +51,22 @@ pub async fn serve(
     end: impl Future<Output = ()>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
-    Server::builder()
-        .serve_with_incoming_shutdown(PeerService { identity, handler }, incoming, end)
-        .await
-        .map_err(io::Error::other)
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let server = Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_MAX))
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX);
+    let service = PeerService { identity: Arc::clone(&identity), handler };
+    match identity.tls.clone() {
+        None => server.serve_with_incoming_shutdown(service, accept::plain(listener), end).await,
+        Some(tls) => {
+            server.serve_with_incoming_shutdown(service, accept::encrypted(listener, tls), end).await
+        }
+    }
+    .map_err(io::Error::other)
 }
 
 #[derive(Clone)]
@@ -82,6 +101,10 @@ impl PeerService {
                 self.identity.node_id
             )));
         }
+        if !self.identity.knows_as(from, header(NAME_HEADER)) {
+            let text = format!("node {from} is not named {:?}", header(NAME_HEADER));
+            return Err(Status::permission_denied(text));
+        }
         let own = self.identity.cluster_id();
         if kind >= u64::from(FIRST_MEMBER_KIND) && own.as_deref() != Some(header(CLUSTER_HEADER)) {
             let text = format!("the call is of cluster {}, this node is not", header(CLUSTER_HEADER));
@@ -101,8 +124,9 @@ impl Service<http::Request<Body>> for PeerService {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let admitted = match request.uri().path() == CALL_PATH {
-            true => self.admit(request.headers()),
+        let is_line = request.uri().path() == STREAM_PATH;
+        let admitted = match is_line || request.uri().path() == CALL_PATH {
+            true => tls::is_who_it_says(&request).and_then(|()| self.admit(request.headers())),
             false => Err(Status::unimplemented("no such call")),
         };
         let handler = Arc::clone(&self.handler);
@@ -111,6 +135,12 @@ impl Service<http::Request<Body>> for PeerService {
                 Ok(from) => from,
                 Err(status) => return Ok(status.into_http()),
             };
+            if is_line {
+                let mut grpc = Grpc::new(ProstCodec::<Frame, Frame>::default())
+                    .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                    .max_encoding_message_size(MESSAGE_BYTES_MAX);
+                return Ok(grpc.streaming(Call { from, handler }, request).await);
+            }
             let mut grpc = Grpc::new(ProstCodec::<Envelope, Envelope>::default())
                 .max_decoding_message_size(MESSAGE_BYTES_MAX)
                 .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -119,7 +149,7 @@ impl Service<http::Request<Body>> for PeerService {
     }
 }
 
-/// One call, after its headers were found good.
+/// One call, or a line of them, after its headers were found good.
 struct Call {
     from: u64,
     handler: Arc<dyn Handler>,
@@ -144,5 +174,16 @@ impl UnaryService<Envelope> for Call {
                 Err(CallError::Broken(why)) => Err(Status::unknown(why)),
             }
         })
+    }
+}
+
+impl StreamingService<Frame> for Call {
+    type Response = Frame;
+    type ResponseStream = BoxStream<'static, Result<Frame, Status>>;
+    type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<Frame>>) -> Self::Future {
+        let answers = line::answer(request.into_inner(), self.from, Arc::clone(&self.handler));
+        Box::pin(async move { Ok(Response::new(answers)) })
     }
 }

@@ -152,10 +152,7 @@ impl<'s> Txn<'s> {
         if let Some(membership) = self.membership.take() {
             batch.put_cf(default, keys::MEMBERSHIP, membership);
         }
-        // The feature breaks the rule on purpose: see Cargo.toml.
-        let with_state = !cfg!(feature = "broken-apply-index")
-            || self.state.applied.is_none_or(|applied| applied.index.is_multiple_of(256));
-        if with_state {
+        if !cfg!(feature = "broken-apply-index") || self.place.index.is_multiple_of(256) {
             batch.put_cf(default, keys::STATE, self.state.encode());
         }
         self.store.enter_commit();
@@ -170,8 +167,6 @@ impl<'s> Txn<'s> {
         self.store.leave_commit(engine, self.state);
         Ok(())
     }
-
-    // ---- for handlers ----
 
     /// The entry's time, ms since the epoch: the only clock a handler has.
     pub fn now(&self) -> u64 {

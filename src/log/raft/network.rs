@@ -8,15 +8,16 @@ use super::{
     types::{Peer, RaftSnapshot, RaftVote, SnapshotFiles},
     wire::{self, kind},
 };
-use crate::peer::{CallError, LocalIdentity, PeerClient};
+use crate::peer::{CallError, Lane, LocalIdentity, PeerClient};
 use bytes::Bytes;
+use futures::{Stream, StreamExt, future::BoxFuture, stream::BoxStream};
 use openraft::{
     OptionalSend,
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
     network::{RPCOption, RaftNetworkFactory, RaftNetworkV2},
     raft::{
-        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
-        TransferLeaderResponse, VoteRequest, VoteResponse,
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+        TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
 use parking_lot::Mutex;
@@ -44,6 +45,14 @@ impl Peers {
     }
 }
 
+/// Append calls on their way to one follower.
+const APPENDS_IN_FLIGHT_MAX: usize = 8;
+/// How long one of them may take: the follower writes its entries to disk, after those before it.
+const APPEND_MAX: Duration = Duration::from_millis(1500);
+
+/// Answers to append calls, in the order of the calls.
+type Appended<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Types>>>;
+
 /// Makes openraft's clients.
 pub(super) struct Network(pub(super) Arc<Peers>);
 
@@ -69,7 +78,7 @@ impl Connection {
         body: Bytes,
         within: Duration,
     ) -> Result<M, RPCError<Types>> {
-        let answer = self.client.call(kind, body, within).await.map_err(rpc_error)?;
+        let answer = self.client.send(Lane::Quick, kind, body, within).await.map_err(rpc_error)?;
         wire::read(answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
     }
 }
@@ -92,6 +101,50 @@ impl RaftNetworkV2<Types> for Connection {
         let body = wire::write(&wire::append(request));
         let answer = self.call(kind::APPEND, body, option.hard_ttl()).await?;
         wire::raft_append_answer(&answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+    }
+
+    /// Requests go out as they come, several at a time, and answers come back in their order. The line keeps the order
+    /// on the way; should it not, a follower answers with a conflict, and openraft begins again from what it has.
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        _option: RPCOption,
+    ) -> BoxFuture<'s, Result<Appended<'s>, RPCError<Types>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+    {
+        let client = Arc::clone(&self.client);
+        let answers = input.map(move |request| {
+            let client = Arc::clone(&client);
+            let previous = request.prev_log_id;
+            let last = request.entries.last().map_or(previous, |entry| Some(entry.log_id));
+            async move {
+                let body = wire::write(&wire::append(request));
+                let answer =
+                    client.send(Lane::Ordered, kind::APPEND, body, APPEND_MAX).await.map_err(rpc_error)?;
+                let network = |error: &dyn std::fmt::Display| {
+                    RPCError::Network(NetworkError::new(&std::io::Error::other(error.to_string())))
+                };
+                let answer: wire::AppendAnswer = wire::read(answer).map_err(|error| network(&error))?;
+                let answer = wire::raft_append_answer(&answer).map_err(|error| network(&error))?;
+                let is_whole = match &answer {
+                    AppendEntriesResponse::PartialSuccess(matching) => *matching == last,
+                    _ => true,
+                };
+                Ok((answer.into_stream_result(previous, last), is_whole))
+            }
+        });
+        let answers = answers.buffered(APPENDS_IN_FLIGHT_MAX);
+        // After an answer that is not a whole success nothing more is sent.
+        let until_failure = answers.scan(false, |ended, answer| {
+            let next = (!*ended).then_some(answer);
+            if let Some(answer) = &next {
+                *ended = !matches!(answer, Ok((Ok(_), true)));
+            }
+            std::future::ready(next.map(|answer| answer.map(|(result, _)| result)))
+        });
+        let until_failure: Appended<'s> = Box::pin(until_failure);
+        Box::pin(std::future::ready(Ok(until_failure)))
     }
 
     async fn vote(
@@ -127,9 +180,11 @@ impl RaftNetworkV2<Types> for Connection {
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
         let answer = tokio::select! {
-            answer = self.call::<wire::SnapshotAnswer>(kind::SNAPSHOT, wire::write(&offered), SNAPSHOT_MAX) => answer?,
+            answer = self.client.call(kind::SNAPSHOT, wire::write(&offered), SNAPSHOT_MAX) => answer,
             closed = cancel => return Err(StreamingError::Closed(closed)),
         };
+        let answer: wire::SnapshotAnswer = wire::read(answer.map_err(rpc_error)?)
+            .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
         Ok(SnapshotResponse::new((&answer.vote).into()))
     }
 

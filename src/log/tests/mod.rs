@@ -5,4 +5,5 @@ mod crash;
 mod divergence;
 mod restart;
 mod support;
+mod tls;
 mod write_path;

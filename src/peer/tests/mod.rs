@@ -1,5 +1,8 @@
 //! Two ends of a call in one process.
 
+mod lines;
+pub(crate) mod tls;
+
 use super::{Answer, CallError, FIRST_MEMBER_KIND, Handler, LocalIdentity, PeerClient, serve};
 use bytes::Bytes;
 use futures::future::BoxFuture;

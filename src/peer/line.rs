@@ -1,0 +1,163 @@
+//! A line to another node: one HTTP/2 stream on which calls go out and answers come back, without headers for each.
+//!
+//! Calls are handled in the order in which they were made; answers come as they are ready. A frame costs a tenth of a
+//! call with its own headers, and calls need not wait for each other.
+
+use super::{
+    client::CallError,
+    message::{FRAMES_MAX, Frame, LINE_BYTES_MAX, MESSAGE_BYTES_MAX, STREAM_PATH},
+    server::Handler,
+};
+use bytes::Bytes;
+use futures::{Stream, stream::BoxStream};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+use tonic::{
+    Request, Status, Streaming, client::Grpc, codegen::http::uri::PathAndQuery, metadata::MetadataMap,
+    transport::Channel,
+};
+use tonic_prost::ProstCodec;
+
+type Answer = Result<Bytes, CallError>;
+
+/// What a frame of the other side says of a call.
+const DONE: u32 = 0;
+const REFUSED: u32 = 1;
+const BROKEN: u32 = 2;
+
+/// Calls without an answer; `None`: the line is cut, there will be none.
+type Waiting = Mutex<Option<BTreeMap<u64, oneshot::Sender<Answer>>>>;
+
+/// The caller's end.
+pub(super) struct Line {
+    frames: mpsc::Sender<Frame>,
+    waiting: Arc<Waiting>,
+    next: AtomicU64,
+}
+
+impl Line {
+    /// Opens a line on this connection; `headers` are read before the first frame.
+    pub(super) async fn open(channel: Channel, headers: MetadataMap) -> Result<Line, Status> {
+        let (frames, outgoing) = mpsc::channel(FRAMES_MAX);
+        let mut request = Request::new(stream_of(outgoing));
+        *request.metadata_mut() = headers;
+        let mut grpc = Grpc::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        grpc.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
+        let codec = ProstCodec::<Frame, Frame>::default();
+        let answers =
+            grpc.streaming(request, PathAndQuery::from_static(STREAM_PATH), codec).await?.into_inner();
+        let waiting = Arc::new(Waiting::new(Some(BTreeMap::new())));
+        tokio::spawn(hand_out(answers, Arc::clone(&waiting)));
+        Ok(Line { frames, waiting, next: AtomicU64::new(0) })
+    }
+
+    /// Whether calls may still get answers.
+    pub(super) fn is_up(&self) -> bool {
+        self.waiting.lock().is_some()
+    }
+
+    /// Calls and waits for the answer. Calls are sent in the order in which their futures are first polled.
+    pub(super) async fn call(&self, kind: u32, body: Bytes, deadline: Instant) -> Answer {
+        let unreachable = |why: &str| CallError::Unreachable(why.into());
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        match &mut *self.waiting.lock() {
+            Some(waiting) => drop(waiting.insert(id, sender)),
+            None => return Err(unreachable("the line is cut")),
+        }
+        let _forget = Forget { waiting: &self.waiting, id };
+        let frame = Frame { id, kind, status: DONE, body };
+        match timeout_at(deadline, self.frames.send(frame)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(unreachable("the line is cut")),
+            Err(_) => return Err(unreachable("no room on the line in time")),
+        }
+        match timeout_at(deadline, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(CallError::Broken("the line was cut".into())),
+            Err(_) => Err(CallError::Broken("no answer in time".into())),
+        }
+    }
+}
+
+/// Takes a call off the list, also when the one who waits is cancelled.
+struct Forget<'a> {
+    waiting: &'a Waiting,
+    id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        if let Some(waiting) = &mut *self.waiting.lock() {
+            waiting.remove(&self.id);
+        }
+    }
+}
+
+/// Gives each answer to the one who waits for it, until the line is cut.
+async fn hand_out(mut answers: Streaming<Frame>, waiting: Arc<Waiting>) {
+    while let Ok(Some(Frame { id, status, body, .. })) = answers.message().await {
+        let text = || String::from_utf8_lossy(&body).into_owned();
+        let answer = match status {
+            DONE => Ok(body),
+            REFUSED => Err(CallError::Refused(text())),
+            _ => Err(CallError::Broken(text())),
+        };
+        let one = waiting.lock().as_mut().and_then(|waiting| waiting.remove(&id));
+        if let Some(one) = one {
+            // It may have given up.
+            let _ = one.send(answer);
+        }
+    }
+    // Dropping the senders tells all that wait.
+    *waiting.lock() = None;
+}
+
+/// The other end: has each call handled, and answers.
+pub(super) fn answer(
+    mut calls: Streaming<Frame>,
+    from: u64,
+    handler: Arc<dyn Handler>,
+) -> BoxStream<'static, Result<Frame, Status>> {
+    let (answers, outgoing) = mpsc::channel(FRAMES_MAX);
+    tokio::spawn(async move {
+        let room = Arc::new(Semaphore::new(LINE_BYTES_MAX / 1024));
+        while let Ok(Some(Frame { id, kind, body, .. })) = calls.message().await {
+            // A call takes room by its size until it is answered; one of any size is let in when there is no other.
+            let size = (body.len() / 1024 + LINE_BYTES_MAX / 1024 / FRAMES_MAX).min(LINE_BYTES_MAX / 1024);
+            let size = u32::try_from(size).unwrap_or(u32::MAX);
+            let Ok(permit) = Arc::clone(&room).acquire_many_owned(size).await else { return };
+            let (call, answers) = (handler.call(from, kind, body), answers.clone());
+            // Tasks of one thread are first polled in the order of their spawning.
+            tokio::spawn(async move {
+                let (status, body) = match call.await {
+                    Ok(body) => (DONE, body),
+                    Err(CallError::Refused(why) | CallError::Unreachable(why)) => (REFUSED, Bytes::from(why)),
+                    Err(CallError::Broken(why)) => (BROKEN, Bytes::from(why)),
+                };
+                // The caller may have gone.
+                let _ = answers.send(Ok(Frame { id, kind, status, body })).await;
+                drop(permit);
+            });
+        }
+    });
+    Box::pin(stream_of(outgoing))
+}
+
+fn stream_of<T: Send + 'static>(receiver: mpsc::Receiver<T>) -> impl Stream<Item = T> + Send + 'static {
+    futures::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|item| (item, receiver))
+    })
+}

@@ -1,0 +1,92 @@
+//! Calls on lines: in order, answered as they are ready, told apart when the line is cut.
+
+use super::{Echo, MEMBERS_ONLY, REFUSED, SLOW, SOON, client, start};
+use crate::peer::{CallError, Handler, Lane, serve};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+#[tokio::test]
+async fn many_calls_share_a_line_and_do_not_wait_for_each_other() {
+    let (address, _) = start();
+    let client = client(address, 2, Some("own"));
+    let slow = client.send(Lane::Quick, SLOW, Bytes::new(), Duration::from_millis(300));
+    let quick = async {
+        let calls = (0..2000_u32).map(|n| client.send(Lane::Quick, MEMBERS_ONLY, n.to_string().into(), SOON));
+        let answers = futures::future::join_all(calls).await;
+        for (n, answer) in answers.into_iter().enumerate() {
+            assert_eq!(answer, Ok(Bytes::from(format!("1 {n}"))));
+        }
+    };
+    let (slow, ()) = tokio::join!(slow, quick);
+    assert!(matches!(slow, Err(CallError::Broken(_))), "{slow:?}");
+    assert_eq!(
+        client.send(Lane::Ordered, REFUSED, Bytes::new(), SOON).await,
+        Err(CallError::Refused("not today".into()))
+    );
+    let large = Bytes::from(vec![7; 5 << 20]);
+    assert_eq!(client.send(Lane::Ordered, MEMBERS_ONLY, large, SOON).await.unwrap().len(), (5 << 20) + 2);
+}
+
+#[tokio::test]
+async fn others_get_no_line() {
+    let (address, echo) = start();
+    for (to, cluster) in [(2, None), (2, Some("other")), (3, Some("own"))] {
+        let refused = client(address, to, cluster).send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await;
+        assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
+    }
+    assert_eq!(echo.0.load(std::sync::atomic::Ordering::SeqCst), 0);
+}
+
+/// Notes what it is asked, in the order of being asked.
+struct Notes(Mutex<Vec<Bytes>>);
+
+impl Handler for Notes {
+    fn call(&self, _: u64, _: u32, body: Bytes) -> futures::future::BoxFuture<'static, crate::peer::Answer> {
+        self.0.lock().push(body.clone());
+        Box::pin(async move { Ok(body) })
+    }
+}
+
+#[tokio::test]
+async fn calls_arrive_in_the_order_in_which_they_were_made() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let notes = Arc::new(Notes(Mutex::default()));
+    let handler: Arc<dyn Handler> = Arc::<Notes>::clone(&notes);
+    tokio::spawn(serve(listener, super::identity(2, Some("own")), handler, std::future::pending()));
+    let client = client(address, 2, Some("own"));
+    let body = |n: usize| Bytes::from(n.to_string().repeat(1 + n % 5000));
+    let calls = (0..500).map(|n| client.send(Lane::Ordered, MEMBERS_ONLY, body(n), SOON));
+    futures::future::join_all(calls).await;
+    assert!(*notes.0.lock() == (0..500).map(body).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_line_that_was_cut_is_made_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let copy = listener.try_clone().unwrap();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let serving =
+        tokio::spawn(serve(listener, super::identity(2, Some("own")), Arc::new(Echo::default()), async {
+            let _ = ended.await;
+        }));
+    let client = client(address, 2, Some("own"));
+    client.send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await.unwrap();
+    let waiting = client.send(Lane::Quick, SLOW, Bytes::new(), SOON);
+    let cut = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(end);
+        serving.abort();
+    };
+    let (lost, ()) = tokio::join!(waiting, cut);
+    assert!(matches!(lost, Err(CallError::Broken(_))), "{lost:?}");
+    tokio::spawn(serve(
+        copy,
+        super::identity(2, Some("own")),
+        Arc::new(Echo::default()),
+        std::future::pending(),
+    ));
+    client.send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await.unwrap();
+}
