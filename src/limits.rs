@@ -56,3 +56,11 @@ const _: () = assert!(ENTRY_BYTES_MAX < u32::MAX as usize);
 pub const REPORTED_REDIS_VERSION: &str = "7.2.4";
 /// The one user there is until ACLs come.
 pub const USER_NAME: &str = "default";
+
+/// Subscriptions to channels, patterns and shard channels on one node, all clients together.
+pub const SUBSCRIPTIONS_MAX: u64 = 4 * 1024 * 1024;
+/// Messages that wait for one subscriber, bytes; with more it is closed (Redis's default, 32 MiB).
+pub const PUBSUB_QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// More than this for `PUBSUB_QUEUE_SOFT_MS` closes it, too.
+pub const PUBSUB_QUEUE_SOFT_BYTES: usize = 8 * 1024 * 1024;
+pub const PUBSUB_QUEUE_SOFT_MS: u128 = 60_000;

@@ -63,6 +63,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         store,
         table: commands::table(),
         status: Arc::clone(&node.log),
+        pubsub: Arc::clone(&node.pubsub),
         stats: Arc::clone(&node.stats),
         segments: SegmentOptions::default(),
         log_retain_bytes: settings.log_retain_bytes,
@@ -200,6 +201,7 @@ fn node(
         clients: Clients::default(),
         stats: Arc::new(Stats::new(commands::table().names().len())),
         log: Arc::new(LogStatus::default()),
+        pubsub: Arc::default(),
         identity: NodeIdentity {
             node_id: identity.node_id,
             node_name: identity.node_name.clone(),

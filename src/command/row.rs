@@ -4,7 +4,7 @@ use super::{Args, Flags};
 use crate::{
     error::Result,
     resp::Reply,
-    session::{Context, CoreRequest},
+    session::{Context, CoreRequest, Publication},
     store::{Txn, View},
 };
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub enum Group {
     Transactions,
     Connection,
     Cluster,
+    PubSub,
     Server,
 }
 
@@ -29,6 +30,7 @@ impl Group {
             Group::Transactions => "transactions",
             Group::Connection => "connection",
             Group::Cluster => "cluster",
+            Group::PubSub => "pubsub",
             Group::Server => "server",
         }
     }
@@ -95,6 +97,8 @@ pub enum Action {
     ReplyAfter(Duration, Reply),
     /// WAIT and WAITAOF: how many other nodes have the connection's writes. `aof`: say so as WAITAOF does.
     Replicated { wanted: u32, within: Duration, aof: bool },
+    /// PUBLISH, SPUBLISH.
+    Publish(Publication),
     /// Something about the core as a whole, done by its leader.
     Core(CoreRequest),
     /// MULTI's end: run the queued commands.

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod pubsub;
 pub mod server;
 pub mod string;
 pub mod transactions;
@@ -19,6 +20,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         generic::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,
+        pubsub::COMMANDS,
         server::COMMANDS,
         core::COMMANDS,
     ])

@@ -7,18 +7,20 @@
 
 use super::{
     LogError,
+    acquaintance::Acquaintance,
     admin::Admin,
+    broadcast::{Broadcast, Publishing},
     join::{Admission, Joiner},
     progress::Progress,
     queue::Queue,
-    raft::{Answering, Members, Peer, Peers, RaftNode, Service, VOTE_DELAY, wire},
+    raft::{Answering, Peer, Peers, RaftNode, Service, VOTE_DELAY, wire},
     steward::Steward,
     verify::Verify,
 };
 use crate::{
     fail,
     peer::{self, CallError, LocalIdentity},
-    session::{ClusterIdentity, Other},
+    session::{ClusterIdentity, PubSub},
 };
 use parking_lot::RwLock;
 use std::{
@@ -28,11 +30,9 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::{sync::oneshot, time::MissedTickBehavior};
+use tokio::sync::{mpsc, oneshot};
 
 const ASK_INTERVAL: Duration = Duration::from_millis(200);
-/// Between two looks at how the other nodes are.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const ASK_MAX: Duration = Duration::from_secs(2);
 
 /// Writes down which cluster (and history) this node is of; refuses another one than it has.
@@ -183,12 +183,14 @@ pub(super) struct Membership {
     pub(super) directory: PathBuf,
     pub(super) peers: Arc<Peers>,
     pub(super) progress: Arc<Progress>,
+    pub(super) pubsub: Arc<PubSub>,
+    pub(super) publishing: mpsc::Receiver<Publishing>,
 }
 
 impl Membership {
     /// Starts both on the current runtime, until `end` is dropped.
     pub(super) fn start(self, raft: RaftNode, queue: Arc<Queue>, end: oneshot::Receiver<()>) -> Arc<Admin> {
-        let Membership { options, directory, peers, progress } = self;
+        let Membership { options, directory, peers, progress, pubsub, publishing } = self;
         progress.status.is_one_of_many.store(true, Ordering::Relaxed);
         let ClusterOptions {
             members,
@@ -246,7 +248,16 @@ impl Membership {
             peers: Arc::clone(&peers),
         };
         tokio::spawn(joiner.run());
+        let broadcast = Arc::new(Broadcast::new(
+            raft.clone(),
+            Arc::clone(&peers),
+            Arc::clone(&progress),
+            Arc::clone(&identity),
+            pubsub,
+        ));
+        tokio::spawn(Arc::clone(&broadcast).run(publishing));
         let service = Service {
+            broadcast,
             admission,
             admin: Arc::clone(&admin),
             raft: raft.clone(),
@@ -300,92 +311,5 @@ async fn verify_now_and_then(admin: Arc<Admin>, interval: Duration) {
         {
             tracing::warn!(%error, "the states of the nodes were not compared");
         }
-    }
-}
-
-/// Asks the other nodes how they are, for INFO and ROLE.
-struct Acquaintance {
-    /// The others of the list, for as long as there is no log.
-    members: Vec<(String, String)>,
-    raft: RaftNode,
-    identity: Arc<LocalIdentity>,
-    node_id: u64,
-    peers: Arc<Peers>,
-    progress: Arc<Progress>,
-}
-
-impl Acquaintance {
-    async fn run(self) {
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let before = self.progress.status.others.read().clone();
-            let members = self.raft.members();
-            let names = members.list.iter().map(|member| (member.id, member.peer.name.clone()));
-            self.identity.set_names(names.collect());
-            let known: Vec<(u64, String)> = match members.list.is_empty() {
-                true => self.members.iter().map(|(_, address)| (0, address.clone())).collect(),
-                false => members.list.iter().map(|member| (member.id, member.peer.address.clone())).collect(),
-            };
-            let known = known.into_iter().filter(|(id, _)| *id != self.node_id);
-            let looks = known.map(|(id, address)| {
-                let before = before.iter().find(|other| other.node_id == id).cloned();
-                self.look(id, address, before)
-            });
-            let looked = futures::future::join_all(looks).await;
-            for (other, _) in &looked {
-                self.tell(other, &before, &members);
-            }
-            let is_member = members.find(self.node_id).is_some();
-            let without_us = |status: &wire::Status| {
-                !status.members.contains(&self.node_id)
-                    && status.members_at > members.at
-                    && !status.members.is_empty()
-            };
-            let excluded = looked.iter().filter_map(|(_, status)| status.as_ref()).any(without_us);
-            self.set_removed(!members.list.is_empty() && (!is_member && members.is_committed || excluded));
-            *self.progress.status.others.write() = looked.into_iter().map(|(other, _)| other).collect();
-        }
-    }
-
-    /// Says that a node stopped or began to answer.
-    fn tell(&self, now: &Other, before: &[Other], members: &Members) {
-        let answered = before.iter().find(|other| other.node_id == now.node_id).map(|other| other.answers);
-        let name = members.find(now.node_id).map_or("", |member| &member.peer.name);
-        match (answered, now.answers) {
-            (Some(true) | None, false) => {
-                tracing::warn!(node = name, host = %now.host, "a node does not answer")
-            }
-            (Some(false), true) => tracing::info!(node = name, host = %now.host, "a node answers again"),
-            _ => {}
-        }
-    }
-
-    fn set_removed(&self, removed: bool) {
-        if self.progress.status.is_removed.swap(removed, Ordering::AcqRel) != removed && removed {
-            tracing::error!(
-                "this node was removed from the core and serves nobody any more; empty its data directory to let it join again"
-            );
-        }
-    }
-
-    /// What is known of a node after it was asked once more.
-    async fn look(&self, id: u64, address: String, before: Option<Other>) -> (Other, Option<wire::Status>) {
-        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned();
-        let client = self.peers.client(&address, id);
-        let answer = client.call(wire::kind::STATUS, bytes::Bytes::new(), LOOK_INTERVAL).await;
-        let status = answer.ok().and_then(|answer| wire::read::<wire::Status>(answer).ok());
-        let other = match &status {
-            Some(status) => Other {
-                node_id: status.node_id,
-                host,
-                client_port: u16::try_from(status.client_port).unwrap_or(0),
-                applied_index: status.applied,
-                answers: true,
-            },
-            None => Other { node_id: id, host, answers: false, ..before.unwrap_or_default() },
-        };
-        (other, status)
     }
 }

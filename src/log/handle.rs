@@ -5,6 +5,7 @@ use super::{
     admin::Admin,
     barrier::{self, Barrier, Reader},
     batch::Batcher,
+    broadcast::{self, Publishing},
     cluster::{ClusterOptions, Membership},
     forward::Forwarder,
     mailbox::Ticket,
@@ -21,7 +22,7 @@ use crate::{
     peer::LocalIdentity,
     replica::Replica,
     resp::{ErrorReply, Reply},
-    session::{Consistency, CoreRequest, LogStatus, Stats},
+    session::{Consistency, CoreRequest, LogStatus, PubSub, Publication, Stats},
     store::Store,
 };
 use bytes::Bytes;
@@ -41,6 +42,7 @@ pub struct LogOptions {
     pub store: Arc<Store>,
     pub table: &'static Table,
     pub status: Arc<LogStatus>,
+    pub pubsub: Arc<PubSub>,
     pub stats: Arc<Stats>,
     pub segments: SegmentOptions,
     /// Log kept on disk beyond what a restart needs, bytes.
@@ -65,6 +67,7 @@ pub struct LogHandle {
     stats: Arc<Stats>,
     requests: mpsc::Sender<Request>,
     readers: mpsc::Sender<Reader>,
+    publishing: mpsc::Sender<Publishing>,
     ended: watch::Receiver<bool>,
 }
 
@@ -77,6 +80,7 @@ impl LogHandle {
             store,
             table,
             status,
+            pubsub,
             stats,
             segments,
             log_retain_bytes,
@@ -89,6 +93,7 @@ impl LogHandle {
         let queue = Arc::new(Queue::new());
         let (requests, received) = mpsc::channel(16);
         let (ending, ended) = watch::channel(false);
+        let (publishing, published) = mpsc::channel(broadcast::PUBLISHING_MAX);
         let (readers, reading) = mpsc::channel(barrier::READERS_MAX);
         let alone = || Arc::new(LocalIdentity::new(node_id, String::new(), String::new(), None));
         let identity = cluster.as_ref().map_or_else(alone, |cluster| Arc::clone(&cluster.identity));
@@ -120,6 +125,8 @@ impl LogHandle {
             ),
             requests: received,
             reading,
+            published,
+            pubsub,
             queue: Arc::clone(&queue),
             cluster: cluster.map(|options| (options, data_directory.clone())),
         };
@@ -133,7 +140,7 @@ impl LogHandle {
             })
             .map_err(LogError::io("start thread for", &data_directory))?;
         start.recv().map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
-        Ok(LogHandle { queue, progress, stats, requests, readers, ended })
+        Ok(LogHandle { queue, progress, stats, requests, readers, publishing, ended })
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
@@ -172,6 +179,14 @@ impl LogHandle {
 
     fn is_removed(&self) -> bool {
         self.progress.status.is_removed.load(Ordering::Relaxed)
+    }
+
+    /// Hands a message to whoever listens on any node; says to how many, or why it was not done.
+    pub async fn publish(&self, message: Publication) -> Result<u64, ErrorReply> {
+        let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
+        let (answer, outcome) = oneshot::channel();
+        self.publishing.send((message, answer)).await.map_err(|_| stopping())?;
+        outcome.await.unwrap_or_else(|_| Err(stopping()))
     }
 
     /// Does what an administrator asks, here or at the leader.
@@ -261,6 +276,8 @@ struct RaftThread {
     maintenance: Maintenance,
     requests: mpsc::Receiver<Request>,
     reading: mpsc::Receiver<Reader>,
+    published: mpsc::Receiver<Publishing>,
+    pubsub: Arc<PubSub>,
     queue: Arc<Queue>,
     /// And the data directory.
     cluster: Option<(ClusterOptions, PathBuf)>,
@@ -303,8 +320,14 @@ impl RaftThread {
         let (end_peers, ended) = oneshot::channel::<()>();
         let mut admin = None;
         if let Some((options, directory)) = self.cluster {
-            let own =
-                Membership { options, directory, peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+            let own = Membership {
+                options,
+                directory,
+                peers: Arc::clone(&peers),
+                progress: Arc::clone(&progress),
+                pubsub: self.pubsub,
+                publishing: self.published,
+            };
             admin = Some(own.start(raft.clone(), Arc::clone(&self.queue), ended));
         }
         let barrier =

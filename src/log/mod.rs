@@ -14,9 +14,11 @@
 //! * Proposals of one submitter are applied in the order in which they were submitted.
 //! * Nothing waits for a timer on the way, and every queue is bounded.
 
+mod acquaintance;
 mod admin;
 mod barrier;
 mod batch;
+mod broadcast;
 mod cluster;
 mod error;
 mod forward;

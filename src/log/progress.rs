@@ -153,6 +153,11 @@ impl Progress {
         let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
     }
 
+    /// The term in which this node leads; 0 = it does not.
+    pub(super) fn leader_term(&self) -> u64 {
+        self.leader_term.load(Ordering::Acquire)
+    }
+
     pub(super) fn is_leader(&self) -> bool {
         self.leader_term.load(Ordering::Acquire) != 0
     }

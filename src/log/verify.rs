@@ -46,7 +46,8 @@ impl Verify {
     /// As leader: compares now and quarantines who differs; the answer is JSON.
     pub(super) async fn run(&self) -> Result<Reply, String> {
         let index = self.mark().await?;
-        let members = self.raft.members().list;
+        let mut members = self.raft.members().list;
+        members.sort_by(|a, b| a.peer.name.cmp(&b.peer.name));
         let sums = futures::future::join_all(members.iter().map(|member| self.sum(member, index))).await;
         let told: Vec<(&Member, Option<u32>)> = members.iter().zip(sums).collect();
         let verdict = Verdict::of(&told);

@@ -44,7 +44,7 @@ impl Encoder<'_> {
                     Protocol::Resp3 => scalar3(reply, self.out),
                 }
             }
-            Reply::Array(_) | Reply::Set(_) | Reply::Push(_) | Reply::Map(_)
+            Reply::Array(_) | Reply::Set(_) | Reply::Push(_) | Reply::Map(_) | Reply::Several(_)
                 if depth >= limits::REPLY_DEPTH_MAX =>
             {
                 self::error(&ErrorReply::err("reply is nested too deeply"), self.out);
@@ -53,6 +53,7 @@ impl Encoder<'_> {
             Reply::Set(items) => self.sequence(b'~', items, depth),
             Reply::Push(items) => self.sequence(b'>', items, depth),
             Reply::Map(pairs) => self.map(pairs, depth),
+            Reply::Several(items) => items.iter().for_each(|item| self.value(item, depth.saturating_add(1))),
         }
     }
 

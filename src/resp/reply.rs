@@ -36,6 +36,8 @@ pub enum Reply {
     Map(Vec<(Reply, Reply)>),
     Set(Vec<Reply>),
     Push(Vec<Reply>),
+    /// One after the other, each a reply of its own (SUBSCRIBE answers once per channel).
+    Several(Vec<Reply>),
     /// Nothing at all is sent.
     None,
 }

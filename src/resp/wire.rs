@@ -37,6 +37,7 @@ pub fn put_reply(reply: &Reply, out: &mut Vec<u8>) {
         Reply::Array(items) => put_items(12, items, out),
         Reply::Set(items) => put_items(13, items, out),
         Reply::Push(items) => put_items(14, items, out),
+        Reply::Several(items) => put_items(16, items, out),
         Reply::Map(pairs) => {
             out.push(15);
             put_count(pairs.len(), out);
@@ -91,6 +92,7 @@ fn take(bytes: &mut &[u8], depth: usize) -> Option<Reply> {
         12 => Reply::Array(take_items(bytes, depth)?),
         13 => Reply::Set(take_items(bytes, depth)?),
         14 => Reply::Push(take_items(bytes, depth)?),
+        16 => Reply::Several(take_items(bytes, depth)?),
         15 => {
             let count = take_count(bytes)?;
             let pairs = (0..count).map(|_| Some((take(bytes, depth)?, take(bytes, depth)?)));

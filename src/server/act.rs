@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result as HandlerResult},
     limits,
     resp::{ErrorReply, Reply},
-    session::Stats,
+    session::{Publication, Stats},
     store::{Condition, Store},
     time::now_ms,
 };
@@ -33,6 +33,7 @@ impl Connection {
                 self.send().await?;
                 self.replicated(wanted, within, aof).await?
             }
+            Action::Publish(message) => self.publish(message).await,
             Action::Core(request) => {
                 tracing::info!(client = self.session.client.id, ?request, "CORE");
                 self.local.log.core(request).await
@@ -47,6 +48,18 @@ impl Connection {
                 return Err(Close::Now);
             }
         })
+    }
+
+    /// Hands a message to whoever listens: here, or by way of the leader on all nodes.
+    pub(super) async fn publish(&mut self, message: Publication) -> Reply {
+        let node = &self.local.node;
+        if !node.log.is_one_of_many.load(Ordering::Relaxed) {
+            return Reply::count(node.pubsub.publish(&message));
+        }
+        match self.local.log.publish(message).await {
+            Ok(count) => Reply::count(count),
+            Err(error) => Reply::Error(error),
+        }
     }
 
     /// WAIT and WAITAOF: what is acknowledged is on disk here, or (on a follower) at the leader.

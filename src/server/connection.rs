@@ -5,7 +5,7 @@ use crate::{
     command::Argv,
     limits,
     resp::{Decoded, Decoder, ErrorReply, Limits, Reply, encode},
-    session::{ReplyMode, Session, Stats},
+    session::{ReplyMode, Session, Stats, Subscriber},
 };
 use bytes::{Buf, BytesMut};
 use std::{ops::Range, rc::Rc, sync::Arc, sync::atomic::Ordering, time::Duration};
@@ -85,11 +85,21 @@ impl Connection {
     async fn receive(&mut self) -> Result<(), Close> {
         self.input.reserve(READ_BYTES);
         let client = Arc::clone(&self.session.client);
-        let read = tokio::select! {
-            biased;
-            read = self.stream.read_buf(&mut self.input) => read,
-            () = client.wait_killed() => return Err(Close::Now),
-            _ = self.local.stop.wait() => return Err(Close::Now),
+        let read = loop {
+            let subscriber = self.session.subscriptions.subscriber();
+            let message = async {
+                match &subscriber {
+                    Some(subscriber) => subscriber.wait().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                read = self.stream.read_buf(&mut self.input) => break read,
+                () = client.wait_killed() => return Err(Close::Now),
+                _ = self.local.stop.wait() => return Err(Close::Now),
+                () = message => self.pass_on(subscriber.as_deref()).await?,
+            }
         };
         match read {
             Ok(bytes) if bytes > 0 => {
@@ -100,6 +110,16 @@ impl Connection {
             }
             _ => Err(Close::Now),
         }
+    }
+
+    /// Sends the messages that wait for this connection.
+    async fn pass_on(&mut self, subscriber: Option<&Subscriber>) -> Result<(), Close> {
+        let mut more = subscriber.is_some();
+        while let Some(subscriber) = subscriber.filter(|_| more) {
+            more = subscriber.take(self.session.protocol, OUTPUT_BYTES_FLUSH, &mut self.output);
+            self.send().await?;
+        }
+        Ok(())
     }
 
     /// Runs every complete request in the input.

@@ -4,7 +4,7 @@ use super::connection::{Close, Connection};
 use crate::{
     command::{Args, Flags, Resolved, Run},
     error::Error,
-    resp::{ErrorReply, Reply},
+    resp::{ErrorReply, Protocol, Reply},
     session::{Context, PauseMode, Stats},
 };
 use std::{sync::atomic::Ordering, time::Duration};
@@ -63,6 +63,15 @@ impl Connection {
         if !self.session.authenticated && !resolved.command.flags.has(Flags::NO_AUTH) {
             self.count_rejected(Some(resolved.index));
             return Err(Refusal::Error(ErrorReply::no_auth()));
+        }
+        let listens = self.session.protocol == Protocol::Resp2 && !self.session.subscriptions.is_empty();
+        if listens && !is_for_listeners(resolved) {
+            self.count_rejected(Some(resolved.index));
+            let text = format!(
+                "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                self.local.table.names().get(resolved.index).map_or("", String::as_str)
+            );
+            return Err(Refusal::Error(ErrorReply::err(text)));
         }
         Ok(resolved)
     }
@@ -222,4 +231,20 @@ enum Refusal {
 
 fn is_http(word: &[u8]) -> bool {
     word.eq_ignore_ascii_case(b"POST") || word.eq_ignore_ascii_case(b"HOST:")
+}
+
+/// What a RESP2 client may still say while it listens.
+fn is_for_listeners(resolved: Resolved) -> bool {
+    const WORDS: [&str; 9] = [
+        "PING",
+        "PSUBSCRIBE",
+        "PUNSUBSCRIBE",
+        "QUIT",
+        "RESET",
+        "SSUBSCRIBE",
+        "SUBSCRIBE",
+        "SUNSUBSCRIBE",
+        "UNSUBSCRIBE",
+    ];
+    resolved.parent.is_none() && WORDS.contains(&resolved.command.name)
 }

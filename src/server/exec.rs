@@ -189,6 +189,7 @@ impl Connection {
                     match handler(&mut context, &mut args) {
                         // Inside a transaction nothing waits.
                         Ok(Action::Reply(reply) | Action::ReplyAfter(_, reply)) => reply,
+                        Ok(Action::Publish(message)) => self.publish(message).await,
                         Ok(Action::Replicated { aof, .. }) => {
                             self.replicated(0, std::time::Duration::ZERO, aof).await?
                         }

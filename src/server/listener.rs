@@ -172,7 +172,8 @@ fn close_idle(node: &Node) {
     let timeout_ms = settings.timeout_seconds.saturating_mul(1000);
     for client in node.clients.select(&ClientFilter::default(), now) {
         let silent_ms = now.saturating_sub(client.active_ms.load(std::sync::atomic::Ordering::Relaxed));
-        let idle = timeout_ms > 0 && silent_ms > timeout_ms;
+        // Who listens may have nothing to say for days.
+        let idle = timeout_ms > 0 && silent_ms > timeout_ms && !client.is_subscribed();
         let unknown =
             client.awaits_auth() && now.saturating_sub(client.created_ms) > settings.preauth_timeout_ms;
         if idle || unknown {

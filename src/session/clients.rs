@@ -29,6 +29,10 @@ pub struct Client {
     /// Number of the last command's row (`Resolved::index`), or `usize::MAX` before the first.
     pub last_command: AtomicUsize,
     pub watched: AtomicU32,
+    /// Channels, patterns, shard channels.
+    pub subscribed: AtomicU32,
+    pub psubscribed: AtomicU32,
+    pub ssubscribed: AtomicU32,
     pub resp: AtomicU32,
     pub query_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
@@ -63,6 +67,9 @@ impl Client {
             queued: AtomicU32::new(u32::MAX),
             last_command: AtomicUsize::new(usize::MAX),
             watched: AtomicU32::new(0),
+            subscribed: AtomicU32::new(0),
+            psubscribed: AtomicU32::new(0),
+            ssubscribed: AtomicU32::new(0),
             resp: AtomicU32::new(2),
             query_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
@@ -101,12 +108,21 @@ impl Client {
         self.db.store(db, Ordering::Relaxed);
     }
 
+    /// Whether it listens to anything: CLIENT LIST's type pubsub.
+    pub fn is_subscribed(&self) -> bool {
+        [&self.subscribed, &self.psubscribed, &self.ssubscribed]
+            .iter()
+            .any(|count| count.load(Ordering::Relaxed) > 0)
+    }
+
     /// RESET: name and flags go, identity and library stay.
     pub fn reset(&self) {
         self.text.lock().name.clear();
         self.set_db(0);
         self.queued.store(u32::MAX, Ordering::Relaxed);
-        self.watched.store(0, Ordering::Relaxed);
+        for count in [&self.watched, &self.subscribed, &self.psubscribed, &self.ssubscribed] {
+            count.store(0, Ordering::Relaxed);
+        }
         self.resp.store(2, Ordering::Relaxed);
         self.no_evict.store(false, Ordering::Relaxed);
         self.no_touch.store(false, Ordering::Relaxed);
@@ -124,13 +140,16 @@ pub struct ClientFilter {
     pub age_ms_min: Option<u64>,
     /// Leave this client out (SKIPME).
     pub skip_id: Option<u64>,
-    /// A type that no connection of this server has (replica, master, pubsub): nothing matches.
+    /// A type that no connection of this server has (replica, master): nothing matches.
     pub nothing: bool,
+    /// Whether it must (or must not) listen to anything.
+    pub subscribed: Option<bool>,
 }
 
 impl ClientFilter {
     pub fn matches(&self, client: &Client, now: u64) -> bool {
         !self.nothing
+            && self.subscribed.is_none_or(|subscribed| subscribed == client.is_subscribed())
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&client.id))
             && self.peer.as_ref().is_none_or(|peer| client.peer.to_string() == *peer)
             && self.local.as_ref().is_none_or(|local| client.local.to_string() == *local)

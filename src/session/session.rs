@@ -1,6 +1,6 @@
 //! Server-side state of one connection, owned by the task that serves it.
 
-use super::{Client, Consistency, Transaction};
+use super::{Client, Consistency, Subscriptions, Transaction};
 use crate::{
     resp::Protocol,
     store::{Condition, Watches},
@@ -35,6 +35,7 @@ pub struct Session {
     pub watched: Option<Watches>,
     pub reply_mode: ReplyMode,
     pub consistency: Consistency,
+    pub subscriptions: Subscriptions,
     /// Set by QUIT: close once the reply is sent.
     pub closing: bool,
 }
@@ -53,6 +54,7 @@ impl Session {
             watched: None,
             reply_mode: ReplyMode::On,
             consistency: Consistency::default(),
+            subscriptions: Subscriptions::default(),
             closing: false,
         }
     }

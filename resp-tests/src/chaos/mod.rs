@@ -6,6 +6,8 @@
 //! nodes for having the same state. Nodes live in network namespaces of their own (`net.rs`), so that any of them can be
 //! cut off from any other while clients still reach all of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 pub mod append;
 mod clients;
 mod faults;

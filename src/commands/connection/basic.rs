@@ -4,7 +4,7 @@ use crate::{
     command::{Args, Command, Flags, Group, Run},
     error::Result,
     limits::DATABASES,
-    resp::{ErrorReply, Reply},
+    resp::{ErrorReply, Protocol, Reply},
     session::Context,
 };
 
@@ -66,8 +66,12 @@ pub(super) const RESET: Command = Command {
     ..Command::BASE
 };
 
-fn ping(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+fn ping(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    // A RESP2 client that listens could not tell an ordinary reply from a message.
+    let listens = context.session.protocol == Protocol::Resp2 && !context.session.subscriptions.is_empty();
     match args.rest() {
+        [] if listens => Ok(Reply::Array(vec![Reply::bulk("pong"), Reply::bulk("")])),
+        [message] if listens => Ok(Reply::Array(vec![Reply::bulk("pong"), Reply::bulk(message)])),
         [] => Ok(Reply::simple("PONG")),
         [message] => Ok(Reply::bulk(message)),
         _ => Err(ErrorReply::wrong_arity("ping").into()),

@@ -1,6 +1,6 @@
 //! CLIENT KILL, old form and new.
 
-use super::client_list::is_normal;
+use super::client_list::of_type;
 use crate::{
     command::{Args, parse_i64},
     error::Result,
@@ -42,7 +42,7 @@ fn filter(context: &Context<'_>, args: &mut Args<'_>) -> Result<ClientFilter> {
                 let age = age.ok_or_else(|| ErrorReply::err("maxage is not an integer or out of range"))?;
                 filter.age_ms_min = Some(age.saturating_mul(1000));
             }
-            b"TYPE" => filter.nothing |= !is_normal(value)?,
+            b"TYPE" => of_type(&mut filter, value)?,
             b"ADDR" => filter.peer = Some(text),
             b"LADDR" => filter.local = Some(text),
             b"USER" if text == USER_NAME => filter.user = Some(text),

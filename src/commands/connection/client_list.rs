@@ -19,7 +19,7 @@ pub(super) fn list(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Rep
     let mut filter = ClientFilter::default();
     match args.rest() {
         [] => {}
-        [option, kind] if option.eq_ignore_ascii_case(b"TYPE") => filter.nothing = !is_normal(kind)?,
+        [option, kind] if option.eq_ignore_ascii_case(b"TYPE") => of_type(&mut filter, kind)?,
         [option, ids @ ..] if option.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
             let ids: Option<Vec<i64>> = ids.iter().map(|id| parse_i64(id)).collect();
             let ids = ids.ok_or_else(|| ErrorReply::err("Invalid client ID"))?;
@@ -34,17 +34,18 @@ pub(super) fn list(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Rep
     Ok(text(context.session.protocol, out))
 }
 
-/// Whether a client type is the one that all connections here have.
-pub(super) fn is_normal(kind: &[u8]) -> Result<bool> {
+/// Filters by client type: connections here are normal, or listen.
+pub(super) fn of_type(filter: &mut ClientFilter, kind: &[u8]) -> Result<()> {
     let is = |word: &str| kind.eq_ignore_ascii_case(word.as_bytes());
-    if is("normal") {
-        Ok(true)
-    } else if ["replica", "slave", "master", "pubsub"].into_iter().any(is) {
-        Ok(false)
+    if is("normal") || is("pubsub") {
+        filter.subscribed = Some(is("pubsub"));
+    } else if ["replica", "slave", "master"].into_iter().any(is) {
+        filter.nothing = true;
     } else {
         let kind = String::from_utf8_lossy(kind).into_owned();
-        Err(ErrorReply::err(format!("Unknown client type '{kind}'")).into())
+        return Err(ErrorReply::err(format!("Unknown client type '{kind}'")).into());
     }
+    Ok(())
 }
 
 /// Text for people: verbatim in RESP3.
@@ -65,6 +66,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     };
     let flag = |set: bool, letter: &'static str| if set { letter } else { "" };
     let flags = [
+        flag(client.is_subscribed(), "P"),
         flag(queued >= 0, "x"),
         flag(client.no_evict.load(Ordering::Relaxed), "e"),
         flag(client.no_touch.load(Ordering::Relaxed), "T"),
@@ -77,6 +79,8 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let age = now.saturating_sub(client.created_ms) / 1000;
     let idle = now.saturating_sub(load(&client.active_ms)) / 1000;
     let (db, watch) = (client.db.load(Ordering::Relaxed), client.watched.load(Ordering::Relaxed));
+    let subscriptions = [&client.subscribed, &client.psubscribed, &client.ssubscribed];
+    let [sub, psub, ssub] = subscriptions.map(|count| count.load(Ordering::Relaxed));
     let (query, output) = (load(&client.query_bytes), load(&client.output_bytes));
     let total = query.saturating_add(output).saturating_add(32 * 1024);
     let (user, resp, lib, ver) =
@@ -84,8 +88,8 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "id={id} addr={peer} laddr={local} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub=0 psub=0 \
-         ssub=0 multi={queued} watch={watch} qbuf={query} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=16384 obl=0 \
+        "id={id} addr={peer} laddr={local} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={sub} psub={psub} \
+         ssub={ssub} multi={queued} watch={watch} qbuf={query} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=16384 obl=0 \
          oll=0 omem={output} tot-mem={total} events=r cmd={command} user={user} redir=-1 resp={resp} lib-name={lib} \
          lib-ver={ver}"
     );

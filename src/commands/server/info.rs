@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     limits::REPORTED_REDIS_VERSION,
     resp::{Protocol, Reply},
-    session::{Context, Follower, Node, ProcessUsage, Stats},
+    session::{Context, Follower, Node, ProcessUsage, Stats, Subscribed},
     time::now_ms,
 };
 use bytes::Bytes;
@@ -203,8 +203,10 @@ fn stats(node: &Node, out: &mut String) {
     line(out, "evicted_clients", 0);
     line(out, "keyspace_hits", hits);
     line(out, "keyspace_misses", misses);
-    line(out, "pubsub_channels", 0);
-    line(out, "pubsub_patterns", 0);
+    line(out, "pubsub_channels", node.pubsub.len(Subscribed::Channel));
+    line(out, "pubsub_patterns", node.pubsub.len(Subscribed::Pattern));
+    line(out, "pubsubshard_channels", node.pubsub.len(Subscribed::Shard));
+    line(out, "flotilla_pubsub_dropped", node.pubsub.dropped.load(Ordering::Relaxed));
     line(out, "latest_fork_usec", 0);
     line(out, "total_error_replies", get(&stats.error_replies));
     line(out, "total_reads_processed", get(&stats.commands_processed));

@@ -7,7 +7,10 @@ use super::{
     wire::{self, kind},
 };
 use crate::{
-    log::{admin::Admin, cluster::Stranger, forward, join::Admission, progress::Progress, queue::Queue},
+    log::{
+        admin::Admin, broadcast::Broadcast, cluster::Stranger, forward, join::Admission, progress::Progress,
+        queue::Queue,
+    },
     peer::{Answer, CallError, FIRST_MEMBER_KIND, Handler},
 };
 use bytes::Bytes;
@@ -28,6 +31,7 @@ pub(in crate::log) struct Service {
     pub(in crate::log) stranger: Stranger,
     pub(in crate::log) admission: Arc<Admission>,
     pub(in crate::log) admin: Arc<Admin>,
+    pub(in crate::log) broadcast: Arc<Broadcast>,
     pub(in crate::log) peers: Arc<Peers>,
     /// Where this node's own snapshots are.
     pub(in crate::log) snapshots: PathBuf,
@@ -71,7 +75,7 @@ impl Service {
                 Ok(Bytes::new())
             }
             // A node that was removed may not have heard of it; what it asks for would be served to its clients.
-            kind::READ_INDEX | kind::FORWARD | kind::ADMIN | kind::REPLICATED
+            kind::READ_INDEX | kind::FORWARD | kind::ADMIN | kind::REPLICATED | kind::PUBLISH
                 if self.raft.members().find(from).is_none() =>
             {
                 Err(refused("the calling node is not a member of the core"))
@@ -85,6 +89,8 @@ impl Service {
                 let wanted: wire::Replicated = wire::read(body).map_err(refused)?;
                 self.admin.verify.go_into_quarantine(wanted.index)
             }
+            kind::PUBLISH => self.broadcast.receive(wire::read(body).map_err(refused)?).await,
+            kind::DELIVER => self.broadcast.deliver(wire::read(body).map_err(refused)?),
             kind::ADMIN => self.admin.receive(wire::read(body).map_err(refused)?).await,
             kind::REPLICATED => {
                 let wanted: wire::Replicated = wire::read(body).map_err(refused)?;

@@ -98,6 +98,7 @@ impl TestNode {
             store: Arc::clone(&store),
             table: &TABLE,
             status: Arc::new(LogStatus::default()),
+            pubsub: Arc::default(),
             stats: Arc::clone(&stats),
             segments,
             log_retain_bytes,

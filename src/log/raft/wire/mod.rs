@@ -32,6 +32,8 @@ pub(in crate::log) mod kind {
     pub const REPLICATED: u32 = 113;
     pub const SUM: u32 = 114;
     pub const QUARANTINE: u32 = 115;
+    pub const PUBLISH: u32 = 116;
+    pub const DELIVER: u32 = 117;
     pub const SNAPSHOT: u32 = 120;
     pub const FILE: u32 = 121;
 }
@@ -234,6 +236,40 @@ pub(in crate::log) struct SumAnswer {
     pub(in crate::log) state: u32,
     #[prost(uint32, tag = "2")]
     pub(in crate::log) sum: u32,
+}
+
+/// A message of PUBLISH.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct Publication {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(in crate::log) channel: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(in crate::log) payload: Bytes,
+    #[prost(bool, tag = "3")]
+    pub(in crate::log) is_sharded: bool,
+}
+
+/// To the leader: messages that want an order.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct Publish {
+    #[prost(message, repeated, tag = "1")]
+    pub(in crate::log) messages: Vec<Publication>,
+}
+
+/// From the leader: messages in their order.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct Deliver {
+    #[prost(uint64, tag = "1")]
+    pub(in crate::log) term: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub(in crate::log) messages: Vec<Publication>,
+}
+
+/// How many connections each message was handed to.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct PublishAnswer {
+    #[prost(uint64, repeated, tag = "1")]
+    pub(in crate::log) counts: Vec<u64>,
 }
 
 /// How many nodes beside the leader have an entry on disk?

@@ -1,0 +1,245 @@
+//! SUBSCRIBE and its kin, PUBLISH, PUBSUB. What is promised is in `src/docs/pubsub.md`.
+
+use crate::{
+    command::{Action, Args, Command, Flags, Group, Run},
+    commands::help,
+    error::Result,
+    resp::{ErrorReply, Reply},
+    session::{Context, Publication, Subscribed},
+    types::glob,
+};
+use bytes::Bytes;
+
+/// Every row of the group.
+pub static COMMANDS: &[Command] =
+    &[PSUBSCRIBE, PUBLISH, PUBSUB, PUNSUBSCRIBE, SPUBLISH, SSUBSCRIBE, SUBSCRIBE, SUNSUBSCRIBE, UNSUBSCRIBE];
+
+const ROW: Command = Command {
+    flags: Flags::PUBSUB.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE),
+    group: Group::PubSub,
+    since: "2.0.0",
+    ..Command::BASE
+};
+
+const SUBSCRIBE: Command = Command {
+    name: "SUBSCRIBE",
+    arity: -2,
+    run: Run::Local(|context, args| subscribe(context, args, Subscribed::Channel)),
+    flags: ROW.flags.with(Flags::NO_MULTI),
+    complexity: "O(N log M), N channels given, M known",
+    summary: "Listens to channels.",
+    syntax: "channel [channel ...]",
+    ..ROW
+};
+
+const PSUBSCRIBE: Command = Command {
+    name: "PSUBSCRIBE",
+    run: Run::Local(|context, args| subscribe(context, args, Subscribed::Pattern)),
+    summary: "Listens to all channels that a pattern matches.",
+    syntax: "pattern [pattern ...]",
+    ..SUBSCRIBE
+};
+
+const SSUBSCRIBE: Command = Command {
+    name: "SSUBSCRIBE",
+    run: Run::Local(|context, args| subscribe(context, args, Subscribed::Shard)),
+    since: "7.0.0",
+    summary: "Listens to shard channels; all of them are of the one shard that there is.",
+    syntax: "shardchannel [shardchannel ...]",
+    ..SUBSCRIBE
+};
+
+const UNSUBSCRIBE: Command = Command {
+    name: "UNSUBSCRIBE",
+    arity: -1,
+    run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Channel)),
+    flags: ROW.flags.with(Flags::NO_MULTI),
+    complexity: "O(N log M), N channels given, M known",
+    summary: "Listens no more to these channels, or to any.",
+    syntax: "[channel [channel ...]]",
+    ..ROW
+};
+
+const PUNSUBSCRIBE: Command = Command {
+    name: "PUNSUBSCRIBE",
+    run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Pattern)),
+    summary: "Listens no more by these patterns, or by any.",
+    syntax: "[pattern [pattern ...]]",
+    ..UNSUBSCRIBE
+};
+
+const SUNSUBSCRIBE: Command = Command {
+    name: "SUNSUBSCRIBE",
+    run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Shard)),
+    since: "7.0.0",
+    summary: "Listens no more to these shard channels, or to any.",
+    syntax: "[shardchannel [shardchannel ...]]",
+    ..UNSUBSCRIBE
+};
+
+const PUBLISH: Command = Command {
+    name: "PUBLISH",
+    arity: 3,
+    run: Run::Admin(|_, args| publish(args, false)),
+    flags: Flags::PUBSUB.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST),
+    complexity: "O(N+M), N listeners of the channel, M patterns; with several nodes two round trips",
+    summary: "Sends a message to a channel; says how many connections, on all nodes that answered, it was handed to.",
+    syntax: "channel message",
+    ..ROW
+};
+
+const SPUBLISH: Command = Command {
+    name: "SPUBLISH",
+    run: Run::Admin(|_, args| publish(args, true)),
+    since: "7.0.0",
+    summary: "Sends a message to a shard channel; says to how many connections it was handed.",
+    syntax: "shardchannel message",
+    ..PUBLISH
+};
+
+const PUBSUB: Command = Command {
+    name: "PUBSUB",
+    arity: -2,
+    flags: Flags::NONE,
+    complexity: "Depends on subcommand.",
+    since: "2.8.0",
+    summary: "Says what is listened to on this node.",
+    subcommands: &[
+        Command {
+            name: "CHANNELS",
+            arity: -2,
+            run: Run::Local(|context, args| channels(context, args, Subscribed::Channel)),
+            syntax: "[pattern]",
+            summary: "Channels that somebody listens to.",
+            complexity: "O(N)",
+            ..STATE
+        },
+        Command {
+            name: "HELP",
+            arity: 2,
+            run: Run::Local(pubsub_help),
+            summary: "Lists the subcommands.",
+            ..STATE
+        },
+        Command {
+            name: "NUMPAT",
+            arity: 2,
+            run: Run::Local(numpat),
+            summary: "How many patterns there are.",
+            ..STATE
+        },
+        Command {
+            name: "NUMSUB",
+            arity: -2,
+            run: Run::Local(|context, args| numsub(context, args, Subscribed::Channel)),
+            syntax: "[channel [channel ...]]",
+            summary: "How many listen to each channel.",
+            ..STATE
+        },
+        Command {
+            name: "SHARDCHANNELS",
+            arity: -2,
+            run: Run::Local(|context, args| channels(context, args, Subscribed::Shard)),
+            since: "7.0.0",
+            syntax: "[pattern]",
+            summary: "Shard channels that somebody listens to.",
+            complexity: "O(N)",
+            ..STATE
+        },
+        Command {
+            name: "SHARDNUMSUB",
+            arity: -2,
+            run: Run::Local(|context, args| numsub(context, args, Subscribed::Shard)),
+            since: "7.0.0",
+            syntax: "[shardchannel [shardchannel ...]]",
+            summary: "How many listen to each shard channel.",
+            ..STATE
+        },
+    ],
+    ..ROW
+};
+
+const STATE: Command =
+    Command { flags: Flags::PUBSUB.with(Flags::LOADING).with(Flags::STALE), since: "2.8.0", ..ROW };
+
+fn word(kind: Subscribed, subscribes: bool) -> &'static str {
+    match (kind, subscribes) {
+        (Subscribed::Channel, true) => "subscribe",
+        (Subscribed::Channel, false) => "unsubscribe",
+        (Subscribed::Pattern, true) => "psubscribe",
+        (Subscribed::Pattern, false) => "punsubscribe",
+        (Subscribed::Shard, true) => "ssubscribe",
+        (Subscribed::Shard, false) => "sunsubscribe",
+    }
+}
+
+fn subscribe(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed) -> Result<Reply> {
+    let client = std::sync::Arc::clone(&context.session.client);
+    let mut replies = Vec::new();
+    for name in args.rest() {
+        let subscriptions = &mut context.session.subscriptions;
+        if !subscriptions.add(kind, Bytes::copy_from_slice(name), &client, &context.node.pubsub) {
+            replies.push(Reply::Error(ErrorReply::err("this node has too many subscriptions")));
+            continue;
+        }
+        let count = Reply::count(subscriptions.count(kind));
+        replies.push(Reply::Push(vec![Reply::bulk(word(kind, true)), Reply::bulk(name), count]));
+    }
+    Ok(Reply::Several(replies))
+}
+
+fn unsubscribe(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed) -> Result<Reply> {
+    let client = std::sync::Arc::clone(&context.session.client);
+    let subscriptions = &mut context.session.subscriptions;
+    let names = match args.rest() {
+        [] => subscriptions.all(kind),
+        names => names.iter().map(|name| Bytes::copy_from_slice(name)).collect(),
+    };
+    let reply = |name: Reply, count: usize| {
+        Reply::Push(vec![Reply::bulk(word(kind, false)), name, Reply::count(count)])
+    };
+    if names.is_empty() {
+        return Ok(reply(Reply::Nil, subscriptions.count(kind)));
+    }
+    let mut replies = Vec::new();
+    for name in names {
+        subscriptions.remove(kind, &name, &client);
+        replies.push(reply(Reply::bulk(&name), subscriptions.count(kind)));
+    }
+    Ok(Reply::Several(replies))
+}
+
+fn publish(args: &mut Args<'_>, is_sharded: bool) -> Result<Action> {
+    let (channel, payload) = (args.next_word()?, args.next_word()?);
+    let (channel, payload) = (Bytes::copy_from_slice(channel), Bytes::copy_from_slice(payload));
+    Ok(Action::Publish(Publication { channel, payload, is_sharded }))
+}
+
+fn channels(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed) -> Result<Reply> {
+    let mut names = context.node.pubsub.names(kind);
+    match args.rest() {
+        [] => {}
+        [pattern] => names.retain(|name| glob::matches(pattern, name, false)),
+        _ => {
+            let word = if kind == Subscribed::Shard { "SHARDCHANNELS" } else { "CHANNELS" };
+            let text =
+                format!("unknown subcommand or wrong number of arguments for '{word}'. Try PUBSUB HELP.");
+            return Err(ErrorReply::err(text).into());
+        }
+    }
+    Ok(Reply::Array(names.into_iter().map(Reply::bulk).collect()))
+}
+
+fn numsub(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed) -> Result<Reply> {
+    let pubsub = &context.node.pubsub;
+    let pair = |name: &&[u8]| [Reply::bulk(name), Reply::count(pubsub.listeners(kind, name))];
+    Ok(Reply::Array(args.rest().iter().flat_map(pair).collect()))
+}
+
+fn numpat(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(Reply::count(context.node.pubsub.len(Subscribed::Pattern)))
+}
+
+fn pubsub_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(help("PUBSUB", PUBSUB.subcommands))
+}

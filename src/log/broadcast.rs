@@ -1,0 +1,241 @@
+//! Messages of PUBLISH on their way to all nodes: the leader gives them their order.
+//!
+//! ```text
+//!  PUBLISH on any node ─ PUBLISH call ─▶ leader: one order ─ DELIVER calls, one at a time per node ─▶ every node ─▶ its clients
+//! ```
+//! Only a leader under its lease gives an order, and a node delivers nothing of a term after it has delivered something of a
+//! later one: so no two nodes show two messages in different orders, whatever happens to leaders. A call that broke is
+//! not made again, so a message comes at most once. Nothing is written to the log.
+
+use super::{
+    progress::Progress,
+    raft::{Peers, RaftNode, wire},
+};
+use crate::{
+    peer::{Answer, CallError, LocalIdentity},
+    resp::ErrorReply,
+    session::{PubSub, Publication},
+};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+/// Messages that wait for their order.
+pub(super) const PUBLISHING_MAX: usize = 4096;
+/// Batches that wait for one node; with more, messages to it are dropped.
+const BATCHES_MAX: usize = 256;
+const BATCH_MESSAGES_MAX: usize = 256;
+const BATCH_BYTES_MAX: usize = 1 << 20;
+/// How long a message waits for somebody to lead.
+const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(20);
+/// How long another node may take; it only puts messages into queues.
+const DELIVER_MAX: Duration = Duration::from_millis(1000);
+const ORDER_MAX: Duration = Duration::from_millis(3000);
+
+/// A message, and who waits to hear how many got it.
+pub(super) type Publishing = (Publication, oneshot::Sender<Result<u64, ErrorReply>>);
+
+/// How many on one other node got each message of a batch; dropped if that is not known.
+type Counts = oneshot::Receiver<Vec<u64>>;
+
+/// What one node is to deliver.
+struct Batch {
+    deliver: wire::Deliver,
+    counts: oneshot::Sender<Vec<u64>>,
+}
+
+/// See the module.
+pub(super) struct Broadcast {
+    pub(super) raft: RaftNode,
+    pub(super) peers: Arc<Peers>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) identity: Arc<LocalIdentity>,
+    pub(super) pubsub: Arc<PubSub>,
+    /// The way to each other node, while it is a member.
+    ways: Mutex<BTreeMap<(u64, String), mpsc::Sender<Batch>>>,
+}
+
+impl Broadcast {
+    pub(super) fn new(
+        raft: RaftNode,
+        peers: Arc<Peers>,
+        progress: Arc<Progress>,
+        identity: Arc<LocalIdentity>,
+        pubsub: Arc<PubSub>,
+    ) -> Self {
+        Broadcast { raft, peers, progress, identity, pubsub, ways: Mutex::default() }
+    }
+
+    /// Sees to what clients of this node publish, until there can be no more. One batch at a time keeps their order.
+    pub(super) async fn run(self: Arc<Self>, mut publishing: mpsc::Receiver<Publishing>) {
+        while let Some(first) = publishing.recv().await {
+            let mut bytes = first.0.payload.len();
+            let (mut messages, mut waiting) = (vec![first.0], vec![first.1]);
+            while messages.len() < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX {
+                let Ok((message, answer)) = publishing.try_recv() else { break };
+                bytes = bytes.saturating_add(message.payload.len());
+                messages.push(message);
+                waiting.push(answer);
+            }
+            match self.order_somewhere(messages).await {
+                Ok(Ordered::Here(pending)) => {
+                    // Who publishes next need not wait until all nodes have answered this.
+                    tokio::spawn(async move {
+                        let counts = pending.total().await;
+                        for (answer, count) in waiting.into_iter().zip(counts) {
+                            let _ = answer.send(Ok(count));
+                        }
+                    });
+                }
+                Ok(Ordered::Elsewhere(counts)) => {
+                    for (answer, count) in waiting.into_iter().zip(counts) {
+                        let _ = answer.send(Ok(count));
+                    }
+                }
+                Err(error) => waiting.into_iter().for_each(|answer| drop(answer.send(Err(error.clone())))),
+            }
+        }
+    }
+
+    async fn order_somewhere(&self, messages: Vec<Publication>) -> Result<Ordered, ErrorReply> {
+        let deadline = Instant::now() + LEADER_WAIT_MAX;
+        let call = wire::Publish { messages: messages.iter().map(to_wire).collect() };
+        loop {
+            if let Some(pending) = self.order(&messages) {
+                return Ok(Ordered::Here(pending));
+            }
+            if let Some((id, address)) = self.progress.leader().filter(|(id, _)| *id != self.identity.node_id)
+            {
+                let client = self.peers.client(&address, id);
+                match client.call(wire::kind::PUBLISH, wire::write(&call), ORDER_MAX).await {
+                    Ok(answer) => {
+                        let answer = wire::read::<wire::PublishAnswer>(answer).unwrap_or_default();
+                        let mut counts = answer.counts;
+                        counts.resize(messages.len(), 0);
+                        return Ok(Ordered::Elsewhere(counts));
+                    }
+                    Err(CallError::Broken(why)) => {
+                        let text =
+                            format!("outcome unknown: {why}; the message may or may not have been sent");
+                        return Err(ErrorReply::new("UNKNOWN", text));
+                    }
+                    Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
+                }
+            }
+            if Instant::now() >= deadline {
+                let text = "no node leads at the moment; the message was not sent, try again";
+                return Err(ErrorReply::new("CLUSTERDOWN", text));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// As leader: gives messages their order, here and on the way to every node. `None`: this node does not lead for sure.
+    fn order(&self, messages: &[Publication]) -> Option<Pending> {
+        if !self.progress.can_read() {
+            return None;
+        }
+        let term = self.progress.leader_term();
+        if !self.pubsub.admit(term) {
+            return None;
+        }
+        let members = self.raft.members();
+        let others = members.list.iter().filter(|member| member.id != self.identity.node_id);
+        let mut ways = self.ways.lock();
+        ways.retain(|(id, address), _| {
+            members.find(*id).is_some_and(|member| member.peer.address == *address)
+        });
+        let deliver = wire::Deliver { term, messages: messages.iter().map(to_wire).collect() };
+        let mut elsewhere = Vec::new();
+        for member in others {
+            let at = (member.id, member.peer.address.clone());
+            let way = ways.entry(at).or_insert_with(|| self.way(member.id, &member.peer.address));
+            let (counts, counted) = oneshot::channel();
+            match way.try_send(Batch { deliver: deliver.clone(), counts }) {
+                Ok(()) => elsewhere.push(counted),
+                Err(_) => self.drop_messages(messages.len()),
+            }
+        }
+        let here = messages.iter().map(|message| self.pubsub.publish(message)).collect();
+        Some(Pending { here, elsewhere })
+    }
+
+    fn drop_messages(&self, count: usize) {
+        self.pubsub.dropped.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// Sends batches to one node, one after the other.
+    fn way(&self, id: u64, address: &str) -> mpsc::Sender<Batch> {
+        let (sender, mut batches) = mpsc::channel::<Batch>(BATCHES_MAX);
+        let (client, pubsub) = (self.peers.client(address, id), Arc::clone(&self.pubsub));
+        tokio::spawn(async move {
+            while let Some(Batch { deliver, counts }) = batches.recv().await {
+                let answer = client.call(wire::kind::DELIVER, wire::write(&deliver), DELIVER_MAX).await;
+                match answer.ok().and_then(|answer| wire::read::<wire::PublishAnswer>(answer).ok()) {
+                    // Nobody may wait any more.
+                    Some(answer) => drop(counts.send(answer.counts)),
+                    None => drop(pubsub.dropped.fetch_add(deliver.messages.len() as u64, Ordering::Relaxed)),
+                }
+            }
+        });
+        sender
+    }
+
+    /// The leader's side of what clients of another node publish.
+    pub(super) async fn receive(&self, call: wire::Publish) -> Answer {
+        let messages: Vec<Publication> = call.messages.into_iter().map(from_wire).collect();
+        let pending =
+            self.order(&messages).ok_or_else(|| CallError::Refused("this node does not lead".into()))?;
+        Ok(wire::write(&wire::PublishAnswer { counts: pending.total().await }))
+    }
+
+    /// Every node's side: hands messages to its clients.
+    pub(super) fn deliver(&self, deliver: wire::Deliver) -> Answer {
+        if !self.pubsub.admit(deliver.term) {
+            return Err(CallError::Refused("messages of a later term were delivered".into()));
+        }
+        let publish = |message| self.pubsub.publish(&from_wire(message));
+        let counts = deliver.messages.into_iter().map(publish).collect();
+        Ok(wire::write(&wire::PublishAnswer { counts }))
+    }
+}
+
+enum Ordered {
+    Here(Pending),
+    Elsewhere(Vec<u64>),
+}
+
+/// Messages that have their order; how many got them will be known soon.
+struct Pending {
+    here: Vec<u64>,
+    elsewhere: Vec<Counts>,
+}
+
+impl Pending {
+    /// For each message how many on all nodes that answered got it.
+    async fn total(self) -> Vec<u64> {
+        let mut total = self.here;
+        for counts in futures::future::join_all(self.elsewhere).await.into_iter().flatten() {
+            total.iter_mut().zip(counts).for_each(|(sum, count)| *sum = sum.saturating_add(count));
+        }
+        total
+    }
+}
+
+fn to_wire(message: &Publication) -> wire::Publication {
+    let Publication { channel, payload, is_sharded } = message.clone();
+    wire::Publication { channel, payload, is_sharded }
+}
+
+fn from_wire(message: wire::Publication) -> Publication {
+    let wire::Publication { channel, payload, is_sharded } = message;
+    Publication { channel, payload, is_sharded }
+}
