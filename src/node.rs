@@ -56,6 +56,8 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     let directory = DataDirectory::open(&settings.data_dir, &settings.node_name, is_one_of_many)?;
     let store = Arc::new(Store::open(&settings.data_dir.join("store"), store_options(&settings))?);
     let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
+    let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
+    *node.log.own_clients.write() = (own_host(&settings), own_port);
     let cluster = is_one_of_many.then(|| cluster(&settings, &directory, &node)).transpose()?;
     let log = LogHandle::start(LogOptions {
         data_directory: settings.data_dir.clone(),
@@ -112,6 +114,15 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     drop(directory);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// By which host clients of a node that is alone reach it, as far as it can know.
+fn own_host(settings: &Settings) -> String {
+    let bound = settings.bind.iter().find(|ip| !ip.is_unspecified()).map(IpAddr::to_string);
+    match settings.announce.0.as_str() {
+        "" => bound.unwrap_or_else(|| "127.0.0.1".into()),
+        host => host.to_owned(),
+    }
 }
 
 /// What this node is to the other ones of its list.
@@ -172,7 +183,13 @@ fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Resul
             Ok(())
         }),
         listener,
-        client_port: u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0),
+        client_port: match settings.announce.1 {
+            0 => u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0),
+            port => port,
+        },
+        client_host: settings.announce.0.clone(),
+        snapshot_bytes_per_second: settings.snapshot_bytes_per_second,
+        master_name: settings.sentinel_master_name.clone(),
     })
 }
 

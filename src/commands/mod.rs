@@ -6,10 +6,12 @@ use crate::{
 };
 use std::sync::LazyLock;
 
+pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
 pub mod pubsub;
+pub mod sentinel;
 pub mod server;
 pub mod string;
 pub mod transactions;
@@ -23,6 +25,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         pubsub::COMMANDS,
         server::COMMANDS,
         core::COMMANDS,
+        cluster::COMMANDS,
+        sentinel::COMMANDS,
     ])
 });
 

@@ -13,7 +13,7 @@ pub fn markdown() -> String {
          `CONFIG SET` changes the ones marked *live* until the next start. `flotilla --check-config` checks and shows them.\n\n\
          | parameter | environment | value | default | change | meaning |\n|---|---|---|---|---|---|\n",
     );
-    for parameter in PARAMETERS {
+    for parameter in PARAMETERS.iter() {
         let Parameter { name, default, help, .. } = parameter;
         let default = if default.is_empty() { "(empty)" } else { default };
         let (value, change, environment) =

@@ -11,12 +11,13 @@ mod live;
 mod parameter;
 mod settings;
 mod table;
+mod table_core;
 mod values;
 
 pub use command_line::{Parsed, parse};
 pub use docs::markdown;
 pub use live::Config;
 pub use parameter::{Change, Kind, Parameter};
-pub use settings::{LogFormat, Settings};
+pub use settings::{LogFormat, OnFollower, Settings};
 pub use table::PARAMETERS;
 pub use values::Values;

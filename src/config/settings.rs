@@ -13,6 +13,27 @@ pub enum LogFormat {
     Json,
 }
 
+/// What a follower does with writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFollower {
+    /// Sends them to the leader.
+    Forward,
+    /// Tells the client where to go.
+    Redirect,
+    Readonly,
+}
+
+impl OnFollower {
+    fn new(word: &str, cluster_enabled: bool) -> Self {
+        match word {
+            "redirect" => OnFollower::Redirect,
+            "readonly" => OnFollower::Readonly,
+            "auto" if cluster_enabled => OnFollower::Redirect,
+            _ => OnFollower::Forward,
+        }
+    }
+}
+
 /// What the server works with. Units are in the names.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -33,6 +54,13 @@ pub struct Settings {
     pub verify_interval_seconds: u64,
     /// Certificate, key and authority for other nodes; `None` = plain text.
     pub peer_tls: Option<[PathBuf; 3]>,
+    /// 0 = no limit.
+    pub snapshot_bytes_per_second: u64,
+    pub on_follower: OnFollower,
+    pub cluster_enabled: bool,
+    /// Empty = the host of the peer address; 0 = the client port.
+    pub announce: (String, u16),
+    pub sentinel_master_name: String,
     /// Whether nodes may talk unencrypted beyond loopback.
     pub peer_insecure: bool,
     /// Empty = no password.
@@ -83,6 +111,11 @@ impl Settings {
             peer_address: addresses("peer-address", values.get("peer-address"))?.pop().unwrap_or_default(),
             verify_interval_seconds: values.number("verify-interval")?,
             peer_tls: peer_tls(values)?,
+            snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,
+            on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
+            cluster_enabled: values.get("cluster-enabled") == "yes",
+            announce: (values.get("announce-host").to_owned(), values.number("announce-port")?),
+            sentinel_master_name: values.get("sentinel-master-name").to_owned(),
             peer_insecure: values.get("peer-insecure") == "yes",
             requirepass: values.get("requirepass").to_owned(),
             protected_mode: values.get("protected-mode") == "yes",

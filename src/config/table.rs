@@ -1,8 +1,9 @@
 //! Every parameter, one row each.
 
 use super::parameter::{Change, Kind, Parameter};
+use std::sync::LazyLock;
 
-const fn row(
+pub(super) const fn row(
     name: &'static str,
     kind: Kind,
     default: &'static str,
@@ -12,12 +13,15 @@ const fn row(
     Parameter { name, kind, default, change, help }
 }
 
-const PORT: Kind = Kind::Number { min: 0, max: 65535 };
-const SIZE: Kind = Kind::Bytes { min: 0, max: 1 << 50 };
+pub(super) const PORT: Kind = Kind::Number { min: 0, max: 65535 };
+pub(super) const SIZE: Kind = Kind::Bytes { min: 0, max: 1 << 50 };
 const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
 
 /// All parameters, those of Flotilla first, then those that only exist because clients and tools ask for them.
-pub static PARAMETERS: &[Parameter] = &[
+pub static PARAMETERS: LazyLock<Vec<Parameter>> =
+    LazyLock::new(|| [PLAIN, super::table_core::PARAMETERS].concat());
+
+static PLAIN: &[Parameter] = &[
     row("bind", Kind::Addresses, "127.0.0.1", Change::Start, "Addresses to listen on, separated by spaces."),
     row("port", PORT, "6379", Change::Start, "TCP port for clients; 0 = any free port, printed at start."),
     row(
@@ -47,63 +51,6 @@ pub static PARAMETERS: &[Parameter] = &[
         "core-0",
         Change::Start,
         "Name of this node, written into a new data directory.",
-    ),
-    row(
-        "cluster",
-        Kind::Text,
-        "",
-        Change::Start,
-        "All nodes of the core, `name=host:peer-port,…`, the same list on each of them; empty = this node is alone.",
-    ),
-    row(
-        "join",
-        Kind::Text,
-        "",
-        Change::Start,
-        "Peer addresses `host:port,…` of nodes of a core that this node, if it is new, asks to let it in; empty = none.",
-    ),
-    row(
-        "join-as",
-        Kind::Choice(&["voter", "standby"]),
-        "voter",
-        Change::Start,
-        "What a joining node becomes once it has caught up; a standby has all data but no vote.",
-    ),
-    row(
-        "peer-address",
-        Kind::Text,
-        "",
-        Change::Start,
-        "Where other nodes reach this one, host:port; empty = as in `cluster`, else the first bound address and the peer port.",
-    ),
-    row(
-        "verify-interval",
-        Kind::Number { min: 0, max: 31_536_000 },
-        "3600",
-        Change::Start,
-        "Seconds between two comparisons of all nodes' states by checksum; each reads the whole store once. 0 = never.",
-    ),
-    row(
-        "peer-tls-cert",
-        Kind::Text,
-        "",
-        Change::Start,
-        "PEM file: this node's certificate for other nodes, valid for its name and its host; read again when it changes.",
-    ),
-    row("peer-tls-key", Kind::Text, "", Change::Start, "PEM file: the key of `peer-tls-cert`."),
-    row(
-        "peer-tls-ca",
-        Kind::Text,
-        "",
-        Change::Start,
-        "PEM file: the authority that signed all nodes' certificates. With these three, nodes talk by mutual TLS only.",
-    ),
-    row(
-        "peer-insecure",
-        Kind::Bool,
-        "no",
-        Change::Start,
-        "Talk to other nodes beyond loopback without TLS; who can reach the peer port then owns the data.",
     ),
     row("requirepass", Kind::Secret, "", Change::Live, "Password that AUTH must give; empty = none."),
     row(
@@ -246,7 +193,6 @@ pub static PARAMETERS: &[Parameter] = &[
     row("maxmemory-samples", COUNT, "5", Change::NoEffect, "Accepted for compatibility, no effect."),
     row("maxmemory-clients", SIZE, "0", Change::NoEffect, "Accepted for compatibility, no effect."),
     row("notify-keyspace-events", Kind::Fixed, "", Change::NoEffect, "Keyspace events are not sent yet."),
-    row("cluster-enabled", Kind::Fixed, "no", Change::Never, "Redis Cluster's protocol is not spoken yet."),
     row(
         "client-output-buffer-limit",
         Kind::OutputLimit,

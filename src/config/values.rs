@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_default_is_valid() {
-        for parameter in PARAMETERS {
+        for parameter in PARAMETERS.iter() {
             assert!(normalise(parameter, parameter.default).is_ok(), "{}", parameter.name);
         }
     }

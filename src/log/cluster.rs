@@ -20,7 +20,7 @@ use super::{
 use crate::{
     fail,
     peer::{self, CallError, LocalIdentity},
-    session::{ClusterIdentity, PubSub},
+    session::{ClusterIdentity, Face, PubSub, Publication},
 };
 use parking_lot::RwLock;
 use std::{
@@ -58,6 +58,12 @@ pub struct ClusterOptions {
     pub listener: TcpListener,
     /// Where this node's clients connect.
     pub client_port: u16,
+    /// Empty: where other nodes reach it.
+    pub client_host: String,
+    /// How fast snapshots are fetched at most; 0 = no limit.
+    pub snapshot_bytes_per_second: u64,
+    /// Under which SENTINEL tells of the leader.
+    pub master_name: String,
 }
 
 /// See the module.
@@ -149,6 +155,7 @@ pub(super) struct Stranger {
     pub(super) adopt: Adopt,
     pub(super) progress: Arc<Progress>,
     pub(super) client_port: u16,
+    pub(super) client_host: String,
 }
 
 impl Stranger {
@@ -164,6 +171,7 @@ impl Stranger {
             has_log,
             leader_id: self.progress.status.leader_id.load(Ordering::Relaxed),
             client_port: self.client_port.into(),
+            client_host: self.client_host.clone(),
             applied: self.progress.status.applied_index.load(Ordering::Relaxed),
         }
     }
@@ -204,12 +212,25 @@ impl Membership {
             adopt,
             listener,
             client_port,
+            client_host,
+            snapshot_bytes_per_second,
+            master_name,
         } = options;
+        let host = identity.address.rsplit_once(':').map_or("", |(host, _)| host);
+        let host = if client_host.is_empty() { host.to_owned() } else { client_host.clone() };
+        *progress.status.own_clients.write() = (host, client_port);
+        tokio::spawn(tell_switches(
+            Arc::clone(&progress),
+            Arc::clone(&pubsub),
+            identity.node_id,
+            master_name,
+        ));
         let stranger = Stranger {
             identity: Arc::clone(&identity),
             adopt: Arc::clone(&adopt),
             progress: Arc::clone(&progress),
             client_port,
+            client_host,
         };
         let admission = Arc::new(Admission {
             raft: raft.clone(),
@@ -266,6 +287,7 @@ impl Membership {
             stranger,
             peers: Arc::clone(&peers),
             snapshots: directory.join("snapshot"),
+            snapshot_bytes_per_second,
             receiving: directory.join("received"),
             votes_from: tokio::time::Instant::now() + VOTE_DELAY,
         };
@@ -299,6 +321,26 @@ impl Membership {
             }
         });
         admin
+    }
+}
+
+/// How soon clients hear of another leader.
+const SWITCH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Tells clients of this node that listen for it, as Redis's Sentinel does, that another node leads.
+async fn tell_switches(progress: Arc<Progress>, pubsub: Arc<PubSub>, own_id: u64, name: String) {
+    let mut known: Option<Face> = None;
+    loop {
+        tokio::time::sleep(SWITCH_INTERVAL).await;
+        let Some(leader) = progress.status.faces(own_id).into_iter().find(|face| face.leads) else {
+            continue;
+        };
+        if let Some(before) = known.as_ref().filter(|before| before.node_id != leader.node_id) {
+            let text = format!("{name} {} {} {} {}", before.host, before.port, leader.host, leader.port);
+            let channel = bytes::Bytes::from_static(b"+switch-master");
+            pubsub.publish(&Publication { channel, payload: text.into(), is_sharded: false });
+        }
+        known = Some(leader);
     }
 }
 

@@ -137,6 +137,11 @@ impl ErrorReply {
         Self::new("EXECABORT", "Transaction discarded because of previous errors.")
     }
 
+    /// A write at a node that takes none, in Redis's words.
+    pub fn read_only() -> Self {
+        Self::new("READONLY", "You can't write against a read only replica.")
+    }
+
     /// Definitely not done; worth trying again.
     pub fn try_again(why: &'static str) -> Self {
         Self::new("TRYAGAIN", why)

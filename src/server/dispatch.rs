@@ -64,6 +64,10 @@ impl Connection {
             self.count_rejected(Some(resolved.index));
             return Err(Refusal::Error(ErrorReply::no_auth()));
         }
+        if let Some(error) = self.elsewhere(resolved, argv) {
+            self.count_rejected(Some(resolved.index));
+            return Err(Refusal::Error(error));
+        }
         let listens = self.session.protocol == Protocol::Resp2 && !self.session.subscriptions.is_empty();
         if listens && !is_for_listeners(resolved) {
             self.count_rejected(Some(resolved.index));

@@ -20,6 +20,7 @@ mod exec;
 mod listener;
 mod pending;
 mod read;
+mod redirect;
 mod stop;
 mod thread;
 

@@ -23,6 +23,8 @@ pub struct LogStatus {
     pub divergent_nodes: AtomicU64,
     /// Whether this node was taken out of the core.
     pub is_removed: AtomicBool,
+    /// Where this node's clients connect.
+    pub own_clients: RwLock<(String, u16)>,
     /// What is known of them, kept current while they answer.
     pub others: RwLock<Vec<Other>>,
 }
@@ -39,6 +41,24 @@ pub struct Other {
     pub applied_index: u64,
     /// Whether it answered when it was last asked.
     pub answers: bool,
+}
+
+/// A node as cluster- and sentinel-aware clients are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Face {
+    pub node_id: u64,
+    pub host: String,
+    pub port: u16,
+    pub leads: bool,
+    pub answers: bool,
+    pub offset: u64,
+}
+
+impl Face {
+    /// 40 hexadecimal digits, always the same for a node.
+    pub fn id(&self) -> String {
+        format!("{:040x}", self.node_id)
+    }
 }
 
 /// A follower as INFO and ROLE tell of one.
@@ -68,6 +88,33 @@ impl LogStatus {
             .iter()
             .find(|other| other.node_id == leader)
             .map_or_else(Default::default, |leader| (leader.host.clone(), leader.client_port))
+    }
+
+    /// All nodes that clients can be told of, the leader first, this one included.
+    pub fn faces(&self, own_id: u64) -> Vec<Face> {
+        let leader = self.leader_id.load(Ordering::Relaxed);
+        let (host, port) = self.own_clients.read().clone();
+        let own = Face {
+            node_id: own_id,
+            host,
+            port,
+            leads: leader == own_id || !self.is_one_of_many.load(Ordering::Relaxed),
+            answers: true,
+            offset: self.applied_index.load(Ordering::Relaxed),
+        };
+        let face = |other: &Other| Face {
+            node_id: other.node_id,
+            host: other.host.clone(),
+            port: other.client_port,
+            leads: other.node_id == leader,
+            answers: other.answers,
+            offset: other.applied_index,
+        };
+        let others = self.others.read();
+        let known = others.iter().filter(|other| other.node_id != 0 && other.client_port != 0).map(face);
+        let mut faces: Vec<Face> = [own].into_iter().chain(known).collect();
+        faces.sort_by_key(|face| (!face.leads, face.node_id));
+        faces
     }
 
     /// The others, if this node leads.

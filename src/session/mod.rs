@@ -17,7 +17,7 @@ mod transaction;
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;
-pub use log_status::{Follower, LogStatus, Other};
+pub use log_status::{Face, Follower, LogStatus, Other};
 pub use node::{ClusterIdentity, Context, Node, NodeIdentity};
 pub use process::ProcessUsage;
 pub use pubsub::{PubSub, Publication, Subscribed, Subscriber, Subscriptions};

@@ -36,6 +36,8 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     pub consistency: Consistency,
     pub subscriptions: Subscriptions,
+    /// CLIENT CAPA redirect: the client can be told to go elsewhere.
+    pub can_be_redirected: bool,
     /// Set by QUIT: close once the reply is sent.
     pub closing: bool,
 }
@@ -55,6 +57,7 @@ impl Session {
             reply_mode: ReplyMode::On,
             consistency: Consistency::default(),
             subscriptions: Subscriptions::default(),
+            can_be_redirected: false,
             closing: false,
         }
     }

@@ -117,13 +117,15 @@ fn hello(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn describe(context: &Context<'_>, protocol: u32) -> Reply {
     let pair = |key: &'static str, value: Reply| (Reply::bulk(key), value);
+    let mode = if context.node.config.settings().cluster_enabled { "cluster" } else { "standalone" };
+    let role = if context.node.log.follows() { "replica" } else { "master" };
     Reply::Map(vec![
         pair("server", Reply::bulk("redis")),
         pair("version", Reply::bulk(REPORTED_REDIS_VERSION)),
         pair("proto", Reply::Int(i64::from(protocol))),
         pair("id", Reply::count(context.session.client.id)),
-        pair("mode", Reply::bulk("standalone")),
-        pair("role", Reply::bulk("master")),
+        pair("mode", Reply::bulk(mode)),
+        pair("role", Reply::bulk(role)),
         pair("modules", Reply::Array(Vec::new())),
     ])
 }

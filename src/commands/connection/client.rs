@@ -27,6 +27,11 @@ pub(super) const CLIENT: Command = Command {
     summary: "Commands on connections.",
     subcommands: &[
         Command {
+            summary: "Says what the client is able to do: redirect = go where -REDIRECT sends it. Others are ignored.",
+            syntax: "capability [capability ...]",
+            ..sub("CAPA", -3, Run::Local(capa), PLAIN, "7.2.0")
+        },
+        Command {
             summary: "Says how current this connection's reads must be; without a word, answers what holds.",
             syntax: "[LINEARIZABLE | SESSION | BOUNDED milliseconds | LOCAL]",
             ..sub("CONSISTENCY", -2, Run::Local(consistency), PLAIN, "7.2.0")
@@ -120,6 +125,12 @@ fn id(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 
 fn getredir(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Int(-1))
+}
+
+fn capa(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let redirect = args.rest().iter().any(|word| word.eq_ignore_ascii_case(b"redirect"));
+    context.session.can_be_redirected |= redirect;
+    Ok(Reply::Ok)
 }
 
 fn getname(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

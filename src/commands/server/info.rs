@@ -78,7 +78,8 @@ fn server(node: &Node, out: &mut String) {
     line(out, "flotilla_version", env!("CARGO_PKG_VERSION"));
     line(out, "redis_git_sha1", "00000000");
     line(out, "redis_git_dirty", 0);
-    line(out, "redis_mode", "standalone");
+    let mode = if node.config.settings().cluster_enabled { "cluster" } else { "standalone" };
+    line(out, "redis_mode", mode);
     let kernel = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
     let os = format!("{} {} {}", text(kernel.sysname()), text(kernel.release()), text(kernel.machine()));
@@ -295,8 +296,8 @@ fn errorstats(node: &Node, out: &mut String) {
     }
 }
 
-fn cluster(_node: &Node, out: &mut String) {
-    line(out, "cluster_enabled", 0);
+fn cluster(node: &Node, out: &mut String) {
+    line(out, "cluster_enabled", u8::from(node.config.settings().cluster_enabled));
 }
 
 fn keyspace(node: &Node, out: &mut String) {

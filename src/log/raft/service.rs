@@ -35,6 +35,8 @@ pub(in crate::log) struct Service {
     pub(in crate::log) peers: Arc<Peers>,
     /// Where this node's own snapshots are.
     pub(in crate::log) snapshots: PathBuf,
+    /// How fast those of others are fetched at most; 0 = no limit.
+    pub(in crate::log) snapshot_bytes_per_second: u64,
     /// Where those of others are put together.
     pub(in crate::log) receiving: PathBuf,
     /// No vote is given before this moment: a node that has just started does not know to whom it promised a lease.
@@ -144,9 +146,10 @@ impl Service {
         let offered: wire::Snapshot = wire::read(body).map_err(refused)?;
         let client = self.peers.client(&offered.address, from);
         let began = Instant::now();
+        let mut throttle = transfer::Throttle::new(self.snapshot_bytes_per_second);
         let bytes: u64 = offered.files.iter().map(|file| file.bytes).sum();
         tracing::info!(from = %offered.address, snapshot = %offered.name, bytes, "fetching a snapshot");
-        let fetched = transfer::fetch(&offered, &client, &self.receiving).await;
+        let fetched = transfer::fetch(&offered, &client, &self.receiving, &mut throttle).await;
         let snapshot = fetched.map_err(|error| {
             tracing::warn!(from = %offered.address, snapshot = %offered.name, %error, "cannot fetch the snapshot");
             broken(error)

@@ -17,6 +17,7 @@ use std::{
     path::{Component, Path},
     time::Duration,
 };
+use tokio::time::Instant;
 
 const PART_BYTES: u32 = 1 << 20;
 const PART_MAX: Duration = Duration::from_secs(30);
@@ -56,11 +57,33 @@ pub(super) fn read_part(snapshots: &Path, wanted: &GetFile) -> io::Result<Bytes>
     Ok(part.into())
 }
 
+/// Holds a transfer back to so many bytes a second; 0 = as fast as it goes.
+pub(super) struct Throttle {
+    bytes_per_second: u64,
+    began: Instant,
+    bytes: u64,
+}
+
+impl Throttle {
+    pub(super) fn new(bytes_per_second: u64) -> Self {
+        Throttle { bytes_per_second, began: Instant::now(), bytes: 0 }
+    }
+
+    async fn pass(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        if self.bytes_per_second > 0 {
+            let due = Duration::from_secs_f64(self.bytes as f64 / self.bytes_per_second as f64);
+            tokio::time::sleep_until(self.began + due).await;
+        }
+    }
+}
+
 /// Fetches what was offered into `directory`, whole and synced when this returns.
 pub(super) async fn fetch(
     offered: &wire::Snapshot,
     from: &PeerClient,
     directory: &Path,
+    throttle: &mut Throttle,
 ) -> io::Result<RaftSnapshot> {
     fs::create_dir_all(directory)?;
     let wanted: BTreeSet<&str> = offered.files.iter().map(|file| file.name.as_str()).collect();
@@ -71,7 +94,7 @@ pub(super) async fn fetch(
         if !is_plain(&file.name) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a file of the snapshot has a bad name"));
         }
-        fetch_file(&offered.name, file, from, directory).await?;
+        fetch_file(&offered.name, file, from, directory, throttle).await?;
     }
     File::open(directory)?.sync_all()?;
     let stored = membership::decode_stored(Some(&offered.membership)).map_err(io::Error::other)?;
@@ -84,6 +107,7 @@ async fn fetch_file(
     wanted: &FileMeta,
     from: &PeerClient,
     directory: &Path,
+    throttle: &mut Throttle,
 ) -> io::Result<()> {
     let path = directory.join(&wanted.name);
     let found = fs::metadata(&path).map(|found| found.len()).ok();
@@ -109,6 +133,7 @@ async fn fetch_file(
                 format!("{} is too short", wanted.name),
             ));
         }
+        throttle.pass(part.len()).await;
         file.write_all(&part)?;
         offset = offset.saturating_add(part.len() as u64);
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     log::raft::{
-        transfer::{fetch, offer, read_part},
+        transfer::{Throttle, fetch, offer, read_part},
         types::{RaftSnapshot, RaftSnapshotMeta, RaftVote, SnapshotFiles},
         wire::{self, kind},
     },
@@ -89,16 +89,16 @@ async fn what_is_there_is_not_fetched_again_and_what_broke_off_is_resumed() {
     let sender = sender(false);
     let target = tempfile::tempdir().unwrap();
     let parts = || sender.files.parts.swap(0, Ordering::SeqCst);
-    fetch(&offered(&sender), &sender.client, target.path()).await.unwrap();
+    fetch(&offered(&sender), &sender.client, target.path(), &mut Throttle::new(0)).await.unwrap();
     assert!(same(&sender.home.path().join("7"), target.path()));
     assert_eq!(parts(), 1 + 3, "an empty file needs no part");
-    fetch(&offered(&sender), &sender.client, target.path()).await.unwrap();
+    fetch(&offered(&sender), &sender.client, target.path(), &mut Throttle::new(0)).await.unwrap();
     assert_eq!(parts(), 0);
     // Half of one file, another one of the right length but wrong, one that does not belong there.
     fs::write(target.path().join("large.sst"), vec![7; (1 << 20) + 5]).unwrap();
     fs::write(target.path().join("small.sst"), b"wors").unwrap();
     fs::write(target.path().join("stale.sst"), b"x").unwrap();
-    fetch(&offered(&sender), &sender.client, target.path()).await.unwrap();
+    fetch(&offered(&sender), &sender.client, target.path(), &mut Throttle::new(0)).await.unwrap();
     assert!(same(&sender.home.path().join("7"), target.path()));
     assert_eq!(parts(), 1 + 1);
 }
@@ -107,7 +107,8 @@ async fn what_is_there_is_not_fetched_again_and_what_broke_off_is_resumed() {
 async fn what_does_not_have_its_checksum_is_not_kept() {
     let sender = sender(true);
     let target = tempfile::tempdir().unwrap();
-    let refused = fetch(&offered(&sender), &sender.client, target.path()).await.unwrap_err();
+    let refused =
+        fetch(&offered(&sender), &sender.client, target.path(), &mut Throttle::new(0)).await.unwrap_err();
     assert!(refused.to_string().contains("does not have its checksum"), "{refused}");
     assert!(!target.path().join("small.sst").exists() || !target.path().join("large.sst").exists());
 }
@@ -120,7 +121,7 @@ async fn names_lead_nowhere_else() {
     for name in ["../secret", "/etc/passwd", "..", "a/b", ""] {
         let mut bad = offered(&sender);
         bad.files[0].name = name.into();
-        assert!(fetch(&bad, &sender.client, target.path()).await.is_err(), "{name}");
+        assert!(fetch(&bad, &sender.client, target.path(), &mut Throttle::new(0)).await.is_err(), "{name}");
         let wanted = wire::GetFile { snapshot: "7".into(), name: name.into(), offset: 0, bytes_max: 10 };
         assert!(read_part(sender.home.path(), &wanted).is_err(), "{name}");
         let wanted =
@@ -134,4 +135,14 @@ async fn names_lead_nowhere_else() {
             .count(),
         0
     );
+}
+
+#[tokio::test]
+async fn a_limit_holds_the_transfer_back() {
+    let sender = sender(false);
+    let target = tempfile::tempdir().unwrap();
+    let began = std::time::Instant::now();
+    fetch(&offered(&sender), &sender.client, target.path(), &mut Throttle::new(4 << 20)).await.unwrap();
+    // Two MiB at four a second: not before half a second, whatever the machine does.
+    assert!(began.elapsed() >= std::time::Duration::from_millis(500), "{:?}", began.elapsed());
 }

@@ -173,6 +173,9 @@ pub(in crate::log) struct Status {
     pub(in crate::log) client_port: u32,
     #[prost(uint64, tag = "7")]
     pub(in crate::log) applied: u64,
+    /// Where its clients connect; empty: the host of its peer address.
+    #[prost(string, tag = "8")]
+    pub(in crate::log) client_host: String,
     /// What the node's program can do, see `FEATURE_LEVEL`.
     #[prost(uint32, tag = "10")]
     pub(in crate::log) feature_level: u32,
