@@ -10,6 +10,7 @@ enum Read {
     Commands(Vec<Call>),
     Transaction(Vec<Condition>, Vec<Call>),
     Sweep(u32),
+    Mark,
 }
 
 pub fn run(data: &[u8]) {
@@ -32,6 +33,7 @@ fn read(data: &[u8]) -> Result<(u64, u64, Vec<Read>), EntryError> {
                 Read::Transaction(conditions, calls(|| found.next_call())?)
             }
             Proposal::Sweep { keys_max } => Read::Sweep(keys_max),
+            Proposal::Mark => Read::Mark,
         });
     }
     Ok((at, seed, proposals))
@@ -52,6 +54,7 @@ fn write(proposal: &Read) -> Vec<u8> {
         Read::Commands(calls) => (ProposalBuilder::commands(), calls),
         Read::Transaction(conditions, calls) => (ProposalBuilder::transaction(conditions), calls),
         Read::Sweep(keys_max) => return ProposalBuilder::sweep(*keys_max).to_vec(),
+        Read::Mark => return ProposalBuilder::mark().to_vec(),
     };
     for (db, argv) in calls {
         let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
