@@ -159,14 +159,24 @@ impl Server {
         count: usize,
         args: impl Fn(&[u16], usize) -> Vec<String>,
     ) -> io::Result<Vec<Server>> {
+        let mut servers = Server::spawn_together(program, count, args)?;
+        for server in &mut servers {
+            server.wait_until_ready()?;
+        }
+        Ok(servers)
+    }
+
+    /// As `start_together`, without waiting until they answer.
+    pub fn spawn_together(
+        program: &Program,
+        count: usize,
+        args: impl Fn(&[u16], usize) -> Vec<String>,
+    ) -> io::Result<Vec<Server>> {
         let ports: Vec<Ports> = (0..count).map(|_| Ports::free()).collect::<io::Result<_>>()?;
         let peers: Vec<u16> = ports.iter().map(|ports| ports.peers).collect();
         let mut servers = Vec::new();
         for (index, ports) in ports.into_iter().enumerate() {
             servers.push(Server::spawn_on(ports, program, &args(&peers, index))?);
-        }
-        for server in &mut servers {
-            server.wait_until_ready()?;
         }
         Ok(servers)
     }
@@ -241,6 +251,10 @@ impl Server {
     /// SIGCONT.
     pub fn resume(&self) -> io::Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::CONT)?)
+    }
+
+    pub fn peer_port(&self) -> u16 {
+        self.ports.peers
     }
 
     /// Where other nodes reach it.
