@@ -153,6 +153,8 @@ impl Admission {
                 join.node_name
             )));
         }
+        // A fresh snapshot takes a node further, and faster, than an old one with all the log since; it costs a flush.
+        self.raft.snapshot().await.map_err(unchanged)?;
         let found = wire::Found { cluster_id, history_id };
         let client = self.peers.client(&join.address, join.node_id);
         client.call(wire::kind::FOUND, wire::write(&found), LOOK_MAX).await?;

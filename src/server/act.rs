@@ -11,7 +11,7 @@ use crate::{
     limits,
     resp::{ErrorReply, Reply},
     session::{Publication, Stats},
-    store::{Condition, Store},
+    store::{Condition, ReadTime, Store},
     time::now_ms,
 };
 use std::{
@@ -105,9 +105,10 @@ impl Connection {
         for key in &fresh {
             store.watch(watched, db, key);
         }
-        let conditions = match revisions(&store, db, &fresh, false) {
+        let time = ReadTime::At(self.clock.log_ms());
+        let conditions = match revisions(&store, db, &fresh, time, false) {
             Err(Error::WouldBlock) => {
-                let run = move || revisions(&store, db, &fresh, true);
+                let run = move || revisions(&store, db, &fresh, time, true);
                 match tokio::task::spawn_blocking(run).await {
                     Ok(conditions) => conditions,
                     Err(_panic) => return Ok(Reply::Error(ErrorReply::err("internal error"))),
@@ -158,20 +159,20 @@ impl Connection {
         &self,
         calls: Vec<BlockingCall>,
         watches: Vec<Condition>,
+        time: ReadTime,
     ) -> Option<Vec<HandlerResult<Reply>>> {
         Stats::add(&self.local.node.stats.blocking_reads, 1);
         let store = Arc::clone(&self.local.node.store);
-        let now = self.clock.now_ms();
         let run = move || {
             let published = store.published();
-            match hold(&store.blocking_view(&published, 0, now), &watches) {
+            match hold(&store.blocking_view(&published, 0, time), &watches) {
                 Ok(false) => return None,
                 Ok(true) => {}
                 Err(error) => return Some(vec![Err(error)]),
             }
             let replies = calls.iter().map(|call| {
                 let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
-                let view = store.blocking_view(&published, call.db, now);
+                let view = store.blocking_view(&published, call.db, time);
                 (call.handler)(&view, &mut Args::new(&argv, call.names))
             });
             Some(replies.collect())
@@ -182,11 +183,16 @@ impl Connection {
     }
 }
 
-fn revisions(store: &Store, db: u32, keys: &[Vec<u8>], may_block: bool) -> HandlerResult<Vec<Condition>> {
+fn revisions(
+    store: &Store,
+    db: u32,
+    keys: &[Vec<u8>],
+    time: ReadTime,
+    may_block: bool,
+) -> HandlerResult<Vec<Condition>> {
     let published = store.published();
-    let now = now_ms();
     let view =
-        if may_block { store.blocking_view(&published, db, now) } else { store.view(&published, db, now) };
+        if may_block { store.blocking_view(&published, db, time) } else { store.view(&published, db, time) };
     keys.iter()
         .map(|key| {
             let revision = view.get(key)?.map(|row| row.revision);

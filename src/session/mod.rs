@@ -6,6 +6,7 @@
 mod clients;
 mod consistency;
 mod core_request;
+mod log_clock;
 mod log_status;
 mod node;
 mod process;
@@ -17,6 +18,7 @@ mod transaction;
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;
+pub use log_clock::LogClock;
 pub use log_status::{Face, Follower, LogStatus, Other};
 pub use node::{ClusterIdentity, Context, Node, NodeIdentity};
 pub use process::ProcessUsage;

@@ -118,6 +118,7 @@ impl Applier {
         txn.commit()?;
         fail::point("apply.after");
         if let Some(last) = last {
+            self.progress.status.clock.logged(self.replica.store().published().state().last_at);
             self.progress.applied(last);
             if mark {
                 self.progress.sums.begin(last.index, self.replica.store());

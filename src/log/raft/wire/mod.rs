@@ -78,6 +78,9 @@ pub(super) struct Append {
     entries: Vec<Entry>,
     #[prost(message, optional, tag = "4")]
     committed: Option<LogId>,
+    /// The leader's time, ms since the epoch; 0 = it does not say.
+    #[prost(uint64, tag = "5")]
+    pub(super) now: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
