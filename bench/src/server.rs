@@ -101,9 +101,13 @@ impl Server {
     }
 
     /// Waits until PING is answered; returns how long that took.
-    fn wait_ready(&self) -> Result<Duration, String> {
+    fn wait_ready(&mut self) -> Result<Duration, String> {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(300) {
+            let exited = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if let Some(status) = exited {
+                return Err(format!("{} ended by itself: {status}\n{}", self.name, self.log_tail()));
+            }
             if ask(self.address, b"PING\r\n").is_some_and(|reply| reply.starts_with(b"+PONG")) {
                 return Ok(start.elapsed());
             }

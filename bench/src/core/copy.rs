@@ -17,6 +17,8 @@ pub struct Copied {
     pub files: usize,
     pub cp_seconds: f64,
     pub cksum_seconds: f64,
+    /// Until the copy was on disk, after both.
+    pub sync_seconds: f64,
 }
 
 /// Copies directory `from` to `to`, which must not be there, sums all files there, and removes them.
@@ -35,7 +37,10 @@ fn timed(from: &Path, to: &Path) -> Result<Copied, String> {
     for some in files.chunks(FILES) {
         run(Command::new("cksum").args(some))?;
     }
-    Ok(Copied { files: files.len(), cp_seconds, cksum_seconds: start.elapsed().as_secs_f64() })
+    let cksum_seconds = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    sync()?;
+    Ok(Copied { files: files.len(), cp_seconds, cksum_seconds, sync_seconds: start.elapsed().as_secs_f64() })
 }
 
 /// Waits until everything written so far is on disk, so that it does not slow down what is timed next.

@@ -166,8 +166,8 @@ fn verify(cluster: &mut Cluster) -> Result<(), String> {
 fn report(bytes: u64, copies: &[Copied], rejoins: &[Rejoined], table: &mut Table) {
     let column = |read: fn(&Copied) -> f64| copies.iter().map(read).collect::<Vec<_>>();
     let both = column(|copied| copied.cp_seconds + copied.cksum_seconds);
+    let synced = column(|copied| copied.cp_seconds + copied.cksum_seconds + copied.sync_seconds);
     let seconds: Vec<f64> = rejoins.iter().map(|rejoined| rejoined.seconds).collect();
-    let ratios = ratios(&both, &seconds);
     let how = match rejoins.iter().filter(|rejoined| rejoined.by_snapshot).count() {
         count if count == rejoins.len() => "by snapshot".to_owned(),
         count => format!("{count} of {} by snapshot, others by the log alone", rejoins.len()),
@@ -178,22 +178,21 @@ fn report(bytes: u64, copies: &[Copied], rejoins: &[Rejoined], table: &mut Table
             "an emptied follower is a voter with everything again, {:.2} GiB that do not compress, s",
             bytes as f64 / (1024 * MIB) as f64
         ),
-        &format!("{:.2}", median(seconds)),
+        &format!("{:.2}", median(seconds.clone())),
         &format!(
             "`cp -r` {:.2} + `cksum` {:.2} = {:.2}",
             median(column(|copied| copied.cp_seconds)),
             median(column(|copied| copied.cksum_seconds)),
-            median(both)
+            median(both.clone())
         ),
-        &format!("**{:.2}** (copy / rejoin)", median(ratios.clone())),
+        &format!("**{:.2}** (copy / rejoin)", median(ratios(&both, &seconds))),
         &format!(
-            "{} rounds, ratio {}, {how}, {} files, {:.0} MiB/s, states equal",
+            "{} rounds, ratio {}; {how}, states equal; {} files; with a `sync` the copy takes {:.2}, ratio {:.2}",
             rejoins.len(),
-            spread(ratios),
+            spread(ratios(&both, &seconds)),
             copies.last().map_or(0, |copied| copied.files),
-            bytes as f64
-                / MIB as f64
-                / median(rejoins.iter().map(|rejoined| rejoined.seconds).collect()).max(1e-9),
+            median(synced.clone()),
+            median(ratios(&synced, &seconds)),
         ),
     );
 }
