@@ -18,7 +18,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use std::{sync::Arc, time::Duration};
 
-const ASK_INTERVAL: Duration = Duration::from_millis(500);
+const ASK_INTERVAL: Duration = Duration::from_millis(200);
 const ASK_MAX: Duration = Duration::from_secs(15);
 const LOOK_MAX: Duration = Duration::from_secs(2);
 /// Voters and learners.

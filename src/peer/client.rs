@@ -4,9 +4,9 @@ use super::{
     identity::LocalIdentity,
     line::Line,
     message::{
-        CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_MEMBER_KIND, FROM_HEADER,
-        KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION, STREAM_WINDOW_BYTES, TO_HEADER,
-        VERSION_HEADER,
+        CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_MEMBER_KIND, FRAME_BYTES_MAX,
+        FROM_HEADER, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION, STREAM_WINDOW_BYTES,
+        TO_HEADER, VERSION_HEADER,
     },
 };
 use bytes::Bytes;
@@ -165,6 +165,7 @@ impl PeerClient {
         let made = endpoint
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES_MAX)
             .connect_timeout(CONNECT_MAX)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
