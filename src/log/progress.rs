@@ -104,6 +104,9 @@ impl Progress {
 
     pub(super) fn set_leader(&self, leader: Option<(u64, String)>) {
         self.status.leader_id.store(leader.as_ref().map_or(0, |(id, _)| *id), Ordering::Relaxed);
+        if let Some((id, _)) = &leader {
+            self.status.last_leader_id.store(*id, Ordering::Relaxed);
+        }
         *self.leader.write() = leader;
         self.announce();
     }

@@ -17,6 +17,8 @@ pub struct LogStatus {
     pub is_leader: AtomicBool,
     /// 0 = none known.
     pub leader_id: AtomicU64,
+    /// Who led last, as far as is known; 0 = nobody yet.
+    pub last_leader_id: AtomicU64,
     /// Whether there are other nodes.
     pub is_one_of_many: AtomicBool,
     /// Where in the log this node, leading, last had all states compared; 0 = never.
@@ -92,9 +94,10 @@ impl LogStatus {
             .map_or_else(Default::default, |leader| (leader.host.clone(), leader.client_port))
     }
 
-    /// All nodes that clients can be told of, the leader first, this one included.
+    /// All nodes that clients can be told of, the leader first, this one included. While nobody is known to lead the last
+    /// one is told, as by Redis: clients that hear of no master at all give up.
     pub fn faces(&self, own_id: u64) -> Vec<Face> {
-        let leader = self.leader_id.load(Ordering::Relaxed);
+        let leader = self.last_leader_id.load(Ordering::Relaxed);
         let (host, port) = self.own_clients.read().clone();
         let own = Face {
             node_id: own_id,
