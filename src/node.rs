@@ -67,7 +67,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         status: Arc::clone(&node.log),
         pubsub: Arc::clone(&node.pubsub),
         stats: Arc::clone(&node.stats),
-        segments: SegmentOptions::default(),
+        segments: SegmentOptions::retaining(settings.log_retain_bytes),
         log_retain_bytes: settings.log_retain_bytes,
         cluster,
     })?;
