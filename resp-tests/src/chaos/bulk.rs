@@ -19,6 +19,13 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// Between two demands for a checkpoint, which go round all nodes.
 const SAVE_INTERVAL: Duration = Duration::from_millis(200);
 
+/// What the load consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    Writes,
+    WritesAndSaves,
+}
+
 /// How the load goes, for who works under it.
 #[derive(Debug, Default)]
 pub struct Bulk {
@@ -33,15 +40,17 @@ impl Bulk {
     }
 
     /// Works under load, which ends when `work` does.
-    pub fn under<T>(network: &Network, dice: &mut Dice, work: impl FnOnce(&Bulk) -> T) -> T {
+    pub fn under<T>(load: Load, network: &Network, dice: &mut Dice, work: impl FnOnce(&Bulk) -> T) -> T {
         let bulk = Bulk::default();
         thread::scope(|scope| {
             for writer in 0..WRITERS {
                 let (bulk, dice) = (&bulk, Dice::new(dice.roll()));
                 scope.spawn(move || bulk.write(network, writer as usize, dice));
             }
-            let saver = &bulk;
-            scope.spawn(move || saver.save(network));
+            if load == Load::WritesAndSaves {
+                let bulk = &bulk;
+                scope.spawn(move || bulk.save(network));
+            }
             // Also when `work` panics: the scope waits for the load to end.
             let _end = End(&bulk);
             work(&bulk)

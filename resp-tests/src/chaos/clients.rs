@@ -32,12 +32,34 @@ pub struct Round<'a> {
     /// Values and tokens are never used twice.
     pub serial: &'a AtomicU64,
     pub appends: AtomicU64,
+    /// So many replies have come.
+    pub answers: AtomicU64,
 }
 
 impl Round<'_> {
     /// Nanoseconds since the round began.
     pub fn now(&self) -> i64 {
         i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// Waits until clients have got so many answers, with nothing broken.
+    pub fn wait_for_answers(&self, count: u64, within: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + within;
+        while self.answers.load(Ordering::Relaxed) < count {
+            if Instant::now() > deadline {
+                let text =
+                    format!("clients did not get {count} answers in {within:?}, and nothing is broken");
+                return Err(Failure::server(text));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// The reply that counts, the last one; counts it.
+    fn take<'r>(&self, replies: &'r [Value]) -> &'r Value {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        replies.last().unwrap_or(&Value::NilBulk)
     }
 
     fn next(&self) -> u64 {
@@ -160,7 +182,7 @@ pub fn register(round: &Round<'_>, client: u32, mut dice: Dice) -> Result<Vec<Ev
                     events.push(event(op, None));
                 }
             }
-            Answer::Done(replies) => match (op, &replies[0]) {
+            Answer::Done(replies) => match (op, round.take(&replies)) {
                 (op, Value::Error(text)) if text.starts_with(b"UNKNOWN") => events.push(event(op, None)),
                 (_, Value::Error(text)) if is_refusal(text) => std::thread::sleep(Duration::from_millis(10)),
                 (_, Value::Error(text)) => {
@@ -245,8 +267,8 @@ fn transact(round: &Round<'_>, link: &mut Link<'_>, mut steps: Vec<Step>) -> Res
     let fate = match answer {
         Answer::NotDone => Fate::Aborted,
         Answer::Unknown => Fate::Unknown,
-        Answer::Done(replies) => match replies.last() {
-            Some(Value::Array(results)) => {
+        Answer::Done(replies) => match round.take(&replies) {
+            Value::Array(results) => {
                 for (step, result) in steps.iter_mut().zip(results) {
                     match (step, result) {
                         (Step::Read { seen, .. }, reply) => *seen = Some(tokens(reply)?),
@@ -258,8 +280,8 @@ fn transact(round: &Round<'_>, link: &mut Link<'_>, mut steps: Vec<Step>) -> Res
                 }
                 Fate::Committed { at }
             }
-            Some(Value::Error(text)) if text.starts_with(b"UNKNOWN") => Fate::Unknown,
-            Some(Value::Error(text)) if is_refusal(text) => Fate::Aborted,
+            Value::Error(text) if text.starts_with(b"UNKNOWN") => Fate::Unknown,
+            Value::Error(text) if is_refusal(text) => Fate::Aborted,
             other => return Err(Failure::server(format!("EXEC answered {other:?}"))),
         },
     };

@@ -23,6 +23,9 @@ use super::watch::{agree, ask, compare, wait_for_leader};
 const REGISTER_CLIENTS: u32 = 6;
 const APPEND_CLIENTS: u32 = 5;
 const CALM: Duration = Duration::from_millis(600);
+/// Clients are at work when they have got so many answers.
+const ANSWERS_FIRST: u64 = 30;
+const ANSWERS_MAX: Duration = Duration::from_secs(30);
 /// Operations that a round must get through whatever the fault: fewer would show nothing.
 const OPERATIONS_MIN: usize = 100;
 /// Keys of earlier rounds go after so many, or a long run would fill the nodes' disks by itself.
@@ -201,6 +204,7 @@ impl Run<'_> {
             stop: AtomicBool::new(false),
             serial: &self.serial,
             appends: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
         };
         let dice: Vec<Dice> =
             (0..=REGISTER_CLIENTS + APPEND_CLIENTS).map(|_| Dice::new(self.dice.roll())).collect();
@@ -277,12 +281,15 @@ fn play(
             .map(|client| (client, next()))
             .map(|(client, dice)| scope.spawn(move || clients::append(round, client, dice)))
             .collect();
+        let working = round.wait_for_answers(ANSWERS_FIRST, ANSWERS_MAX);
+        let calm_at = round.now();
         thread::sleep(CALM);
         let fault_at = round.now();
-        let injected = Stage::new(network, next(), pace).and_then(|mut stage| stage.play(fault));
+        let injected =
+            working.and_then(|()| Stage::new(network, next(), pace)).and_then(|mut stage| stage.play(fault));
         let healed = network.heal();
         thread::sleep(CALM);
-        let phases = Phases { fault_at, stopped_at: round.now() };
+        let phases = Phases { calm_at, fault_at, stopped_at: round.now() };
         round.stop.store(true, Ordering::SeqCst);
         let events: Vec<_> = registers.into_iter().map(join).collect();
         let txns: Vec<_> = appends.into_iter().map(join).collect();

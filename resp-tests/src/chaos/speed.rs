@@ -8,6 +8,8 @@ use super::fault::Promise;
 /// Moments of a round, nanoseconds since it began.
 #[derive(Clone, Copy, Debug)]
 pub struct Phases {
+    /// Clients are at work.
+    pub calm_at: i64,
     /// The fault begins.
     pub fault_at: i64,
     /// Clients are told to stop.
@@ -26,15 +28,15 @@ fn seconds(nanos: i64) -> f64 {
     nanos.max(1) as f64 / 1e9
 }
 
-/// From the moments at which operations were answered, and those at which writes were acknowledged. Connecting is part of
-/// a round's beginning, so the calm is counted from the first answer.
+/// From the moments at which operations were answered, and those at which writes were acknowledged.
 pub fn measure(answers: &[i64], mut acknowledged: Vec<i64>, phases: Phases) -> Measured {
-    let first = answers.iter().copied().min().unwrap_or(0).min(phases.fault_at);
-    let within = |from: i64, to: i64| answers.iter().filter(|at| (from..to).contains(*at)).count() as f64;
-    let calm = within(first, phases.fault_at) / seconds(phases.fault_at - first);
-    let during = within(phases.fault_at, phases.stopped_at) / seconds(phases.stopped_at - phases.fault_at);
-    acknowledged.retain(|at| (first..phases.stopped_at).contains(at));
-    acknowledged.extend([first, phases.stopped_at]);
+    let Phases { calm_at, fault_at, stopped_at } = phases;
+    let rate = |from: i64, to: i64| {
+        answers.iter().filter(|at| (from..to).contains(*at)).count() as f64 / seconds(to - from)
+    };
+    let (calm, during) = (rate(calm_at, fault_at), rate(fault_at, stopped_at));
+    acknowledged.retain(|at| (calm_at..stopped_at).contains(at));
+    acknowledged.extend([calm_at, stopped_at]);
     acknowledged.sort_unstable();
     let gap = acknowledged.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
     Measured {
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     const S: i64 = 1_000_000_000;
-    const PHASES: Phases = Phases { fault_at: S, stopped_at: 6 * S };
+    const PHASES: Phases = Phases { calm_at: 0, fault_at: S, stopped_at: 6 * S };
 
     #[test]
     fn the_longest_gap_and_the_share_of_operations_are_found() {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Pace, Stage};
-use crate::chaos::bulk::Bulk;
+use crate::chaos::bulk::{Bulk, Load};
 use crate::chaos::failure::Failure;
 use crate::chaos::watch::leader_of;
 
@@ -19,10 +19,15 @@ pub(super) fn fill(stage: &mut Stage<'_>, victim: usize) -> Result<(), Failure> 
     let network = stage.network;
     let node = &network.nodes[victim];
     let mut dice = stage.dice.clone();
-    let played: Result<(), Failure> = Bulk::under(network, &mut dice, |bulk| {
+    // What stops first differs: a checkpoint, the next log segment, a flush, the vote.
+    let load = if stage.dice.below(3) == 0 { Load::WritesAndSaves } else { Load::Writes };
+    let played: Result<(), Failure> = Bulk::under(load, network, &mut dice, |bulk| {
         let ended = suffer(stage, victim, bulk)?;
         go_on(stage, victim, bulk)?;
-        println!("  {} {}", node.name, if ended { "stopped" } else { "went on with a full disk" });
+        match ended {
+            true => println!("  {} stopped: {}", node.name, node.log_tail(1)),
+            false => println!("  {} went on with a full disk", node.name),
+        }
         // A supervisor starts it again and again; that may not make things worse.
         if ended && stage.dice.below(2) == 0 {
             node.start()?;

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Stage;
-use crate::chaos::bulk::Bulk;
+use crate::chaos::bulk::{Bulk, Load};
 use crate::chaos::failure::Failure;
 use crate::chaos::watch::number;
 
@@ -53,7 +53,7 @@ fn behind(
     let (network, leader) = (stage.network, stage.leader);
     let node = &network.nodes[stage.follower];
     let mut dice = stage.dice.clone();
-    Bulk::under(network, &mut dice, |bulk| {
+    Bulk::under(Load::WritesAndSaves, network, &mut dice, |bulk| {
         let had = number(network, stage.follower, "flotilla_log_last_index").ok_or_else(|| {
             Failure::server(format!("{} does not answer, and nothing is broken", node.name))
         })?;
