@@ -169,6 +169,7 @@ impl Stranger {
             node_name: self.identity.node_name.clone(),
             cluster_id: self.identity.cluster_id().unwrap_or_default(),
             has_log,
+            never_member: !self.progress.status.was_member.load(Ordering::Relaxed),
             leader_id: self.progress.status.leader_id.load(Ordering::Relaxed),
             client_port: self.client_port.into(),
             client_host: self.client_host.clone(),
@@ -292,6 +293,7 @@ impl Membership {
             votes_from: tokio::time::Instant::now() + VOTE_DELAY,
         };
         let acquaintance = Acquaintance {
+            directory,
             members: members.iter().filter(|(name, _)| *name != identity.node_name).cloned().collect(),
             raft: raft.clone(),
             node_id: identity.node_id,

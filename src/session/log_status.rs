@@ -27,6 +27,8 @@ pub struct LogStatus {
     pub divergent_nodes: AtomicU64,
     /// Whether this node was taken out of the core.
     pub is_removed: AtomicBool,
+    /// Whether this node has ever known itself as a member of the core.
+    pub was_member: AtomicBool,
     /// Where this node's clients connect.
     pub own_clients: RwLock<(String, u16)>,
     /// What is known of them, kept current while they answer.

@@ -31,8 +31,8 @@ fn clocks_hours_apart_change_nothing_about_expiry() {
     let leader = cluster.wait_until_agreed().unwrap();
     let (ahead, behind) = ((leader + 1) % NODES, (leader + 2) % NODES);
     assert_eq!(call(&mut connect(&cluster, leader), &["SET", "long", "v", "EX", "1000"]), ok());
-    cluster.nodes[ahead].set_clock(3600).unwrap();
-    cluster.nodes[behind].set_clock(-3600).unwrap();
+    cluster.nodes[ahead].set_clock(3_600_000).unwrap();
+    cluster.nodes[behind].set_clock(-3_600_000).unwrap();
     for node in [leader, ahead, behind] {
         assert_eq!(call(&mut connect(&cluster, node), &["GET", "long"]), bulk("v"), "node {node}");
         let left = ttl_ms(&cluster, node, "long");
@@ -58,7 +58,7 @@ fn clocks_hours_apart_change_nothing_about_expiry() {
         seen_once_gone_for_good(&cluster, &[leader, ahead, behind], &format!("round:{round}"));
     }
     // The leader's wall clock is set back while it leads, and the leader dies.
-    cluster.nodes[ahead].set_clock(-7200).unwrap();
+    cluster.nodes[ahead].set_clock(-7_200_000).unwrap();
     seen_once_gone_for_good(&cluster, &[leader, ahead, behind], "set-back");
     assert!(ttl_ms(&cluster, ahead, "long") <= left + 200);
     cluster.nodes[ahead].stop(Stop::Kill).unwrap();

@@ -25,6 +25,8 @@ pub(super) const SEGMENT_HEADER_BYTES: u32 = 64;
 const MAGIC: &[u8; 8] = b"FLOTLOG\x1a";
 const FORMAT_VERSION: u32 = 1;
 const ZERO_CHUNK_BYTES: usize = 1 << 20;
+const SEGMENT_BYTES_MAX: u32 = 64 << 20;
+const SEGMENT_BYTES_MIN: u32 = 1 << 20;
 
 /// Sizes of the log; the defaults are for production, tests use small ones.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +41,20 @@ pub struct SegmentOptions {
 
 impl Default for SegmentOptions {
     fn default() -> Self {
-        SegmentOptions { segment_bytes: 64 << 20, first_segment_bytes: 8 << 20, cache_bytes: 16 << 20 }
+        SegmentOptions {
+            segment_bytes: SEGMENT_BYTES_MAX,
+            first_segment_bytes: 8 << 20,
+            cache_bytes: 16 << 20,
+        }
+    }
+}
+
+impl SegmentOptions {
+    /// For a log of which `bytes` are to be kept: only whole segments can go, so none may be larger than that.
+    pub fn retaining(bytes: u64) -> Self {
+        let segment_bytes = u32::try_from(bytes).unwrap_or(SEGMENT_BYTES_MAX);
+        let segment_bytes = segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        SegmentOptions { segment_bytes, ..SegmentOptions::default() }
     }
 }
 
@@ -197,6 +212,15 @@ fn check_header(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn segments_are_no_larger_than_the_log_that_is_to_be_kept() {
+        for (retained, bytes) in
+            [(0, 1 << 20), (1 << 20, 1 << 20), (9 << 20, 9 << 20), (64 << 20, 64 << 20), (1 << 50, 64 << 20)]
+        {
+            assert_eq!(SegmentOptions::retaining(retained).segment_bytes, bytes);
+        }
+    }
 
     #[test]
     fn version_1_golden_header() {
