@@ -40,8 +40,7 @@ impl Batcher {
         forwarder: Option<Forwarder>,
         last_at: u64,
     ) -> Self {
-        let seed = RandomState::new().hash_one(now_ms());
-        Batcher { queue, progress, forwarder, carried: None, last_at, seed }
+        Batcher { queue, progress, forwarder, carried: None, last_at, seed: random() }
     }
 
     /// Proposes until the queue is closed and everything in flight has landed.
@@ -140,6 +139,14 @@ impl Batcher {
         }
         self.queue.refuse_all(Refused::NotLeader);
     }
+}
+
+fn random() -> u64 {
+    #[cfg(test)]
+    if let Some(random) = crate::tests::stage::random() {
+        return random;
+    }
+    RandomState::new().hash_one(now_ms())
 }
 
 /// Proposals on their way to another node count as an entry in flight, until this is dropped.

@@ -26,4 +26,4 @@ pub(super) use types::Peer;
 use types::Types;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -171,7 +171,7 @@ impl RaftNode {
     fn renew_lease(&self) {
         let others = self.raft.voter_ids().count() > 1;
         let heard = self.raft.data_metrics().borrow_watched().last_quorum_acked;
-        let now = std::time::Instant::now();
+        let now = tokio::time::Instant::now();
         let heard = others.then(|| {
             let ago = heard.map_or(Duration::from_secs(3600), |heard| heard.into_inner().elapsed());
             now.checked_sub(ago).unwrap_or(now - LEASE)
