@@ -49,9 +49,16 @@ pub(super) fn open(directory: &Path, options: &SegmentOptions) -> Result<Opened,
     Replay::new(state).read(&segments)
 }
 
-/// A directory that only this user can enter.
+/// A directory that only this user can enter, whose name is durable: else all that is ever written into it might go
+/// with it when the power does.
 pub fn create_private_directory(directory: &Path) -> Result<(), LogError> {
+    let is_new = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let new = directory.ancestors().skip(1).take_while(is_new).count();
     disk::create_directory(directory).map_err(LogError::io("create directory", directory))?;
+    for parent in directory.ancestors().skip(1).take(new.saturating_add(1)) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        disk::sync_directory(parent).map_err(LogError::io("sync directory", parent))?;
+    }
     fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
         .map_err(LogError::io("set permissions of", directory))
 }
