@@ -77,6 +77,11 @@ impl Progress {
         if !self.has_applied_own_term() {
             return false;
         }
+        self.has_lease()
+    }
+
+    /// Whether a majority has heard this leader lately, or it is alone. It takes no writes otherwise.
+    pub(super) fn has_lease(&self) -> bool {
         let until = self.lease_until_ms.load(Ordering::Acquire);
         until == FOR_EVER || self.now_ms() < until
     }
