@@ -20,7 +20,7 @@ use openraft::{
     Config, Raft, ReadPolicy, ServerState, SnapshotPolicy,
     async_runtime::Instant as _,
     async_runtime::WatchReceiver,
-    errors::ClientWriteError,
+    errors::{ClientWriteError, Fatal},
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, ClientWriteResult, TransferLeaderRequest, VoteRequest,
         VoteResponse,
@@ -146,10 +146,11 @@ impl RaftNode {
         }
         self.progress.set_leader_term(0);
         self.progress.ring_if_awaited();
-        if let Err(fatal) = &state.borrow_watched().running_state
-            && !matches!(fatal, openraft::errors::Fatal::Stopped)
-        {
-            fail::stop_the_process(&format!("the raft core failed: {fatal}"));
+        match &state.borrow_watched().running_state {
+            Err(Fatal::Stopped) => {}
+            Err(fatal) => fail::stop_the_process(&format!("the raft core failed: {fatal}")),
+            // It ended without a word: tokio has caught the panic, and nobody leads or follows here any more.
+            Ok(()) => fail::stop_the_process("the raft core has panicked"),
         }
     }
 
