@@ -47,16 +47,17 @@ pub(crate) const CALM: Weather = Weather {
     is_ordered: true,
 };
 
-type Waiter = Option<oneshot::Sender<Answer>>;
-
 /// One way.
 pub(crate) enum Packet {
     Call(Call),
-    Answer(Waiter, Answer),
+    /// To the call of this number.
+    Answer(u64, Answer),
 }
 
 /// A call that has come to its node.
 pub(crate) struct Call {
+    /// 0 = it is the second of a doubled one: nobody waits for its answer.
+    number: u64,
     from: usize,
     to: usize,
     from_id: u64,
@@ -64,7 +65,13 @@ pub(crate) struct Call {
     cluster: Option<String>,
     kind: u32,
     body: Bytes,
-    waiter: Waiter,
+}
+
+/// Who waits for the answer to a call.
+struct Waiter {
+    from: usize,
+    to: usize,
+    answer: oneshot::Sender<Answer>,
 }
 
 /// What went over the network, for those who watch it.
@@ -93,6 +100,10 @@ pub(crate) struct Network {
     /// By when they arrive and in which order they were sent, for each node.
     arriving: Vec<BTreeMap<(u64, u64), Packet>>,
     sent: u64,
+    calls: u64,
+    /// By the numbers of their calls. Here and not with the call on its node: tokio drops the tasks of a runtime in an order
+    /// that no seed repeats.
+    waiters: BTreeMap<u64, Waiter>,
     /// When the last call of each link's ordered lane arrives.
     last: BTreeMap<(usize, usize, u8), u64>,
     pub(crate) seen: Vec<Seen>,
@@ -113,6 +124,8 @@ impl Network {
             weather: CALM,
             arriving: (0..nodes).map(|_| BTreeMap::new()).collect(),
             sent: 0,
+            calls: 0,
+            waiters: BTreeMap::new(),
             last: BTreeMap::new(),
             seen: Vec::new(),
             is_doubled: |_| false,
@@ -131,8 +144,9 @@ impl Network {
     /// The node is down: its connections break, and what is on its way to it with them.
     pub(crate) fn break_off(&mut self, node: usize) {
         self.listeners[node] = None;
-        // Dropping a waiter tells the one who waits.
         self.arriving[node].clear();
+        // Dropping a waiter tells the one who waits.
+        self.waiters.retain(|_, waiter| waiter.from != node && waiter.to != node);
         self.last.retain(|(from, to, _), _| *from != node && *to != node);
         for packets in &mut self.arriving {
             packets.retain(|_, packet| !matches!(packet, Packet::Call(call) if call.from == node));
@@ -170,11 +184,11 @@ impl Network {
         let fate = self.fate(now, from, to);
         let doubled = (self.is_doubled)(kind) && self.dice.chance(self.weather.doubled_per_mille);
         if doubled && let Some(at) = self.fate(now, from, to) {
-            let again = Call { waiter: None, body: call.body.clone(), cluster: call.cluster.clone(), ..call };
+            let again = Call { number: 0, body: call.body.clone(), cluster: call.cluster.clone(), ..call };
             self.send(to, at, Packet::Call(again));
         }
         let Some(mut at) = fate else {
-            return self.lose(now, from, call.waiter);
+            return self.lose(now, from, call.number);
         };
         if let Some(lane) = lane.filter(|lane| self.weather.is_ordered || *lane == Lane::Ordered) {
             let last = self.last.entry((from, to, lane as u8)).or_default();
@@ -185,15 +199,15 @@ impl Network {
     }
 
     /// A call, or its answer, is lost on its way.
-    fn lose(&mut self, now: u64, caller: usize, waiter: Waiter) {
+    fn lose(&mut self, now: u64, caller: usize, number: u64) {
         let broken = Err(CallError::Broken("the line was cut".into()));
-        self.send(caller, now + GIVEN_UP_MS, Packet::Answer(waiter, broken));
+        self.send(caller, now + GIVEN_UP_MS, Packet::Answer(number, broken));
     }
 
-    fn answer(&mut self, now: u64, from: usize, to: usize, waiter: Waiter, answer: Answer) {
+    fn answer(&mut self, now: u64, from: usize, to: usize, number: u64, answer: Answer) {
         match self.fate(now, from, to) {
-            Some(at) => self.send(to, at, Packet::Answer(waiter, answer)),
-            None => self.lose(now, to, waiter),
+            Some(at) => self.send(to, at, Packet::Answer(number, answer)),
+            None => self.lose(now, to, number),
         }
     }
 }
@@ -222,7 +236,11 @@ pub(crate) fn call(
         body: body.clone(),
         answer: None,
     });
+    network.calls += 1;
+    let number = network.calls;
+    network.waiters.insert(number, Waiter { from, to, answer: waiter });
     let call = Call {
+        number,
         from,
         to,
         from_id: identity.node_id,
@@ -230,7 +248,6 @@ pub(crate) fn call(
         cluster: identity.cluster_id(),
         kind,
         body: body.clone(),
-        waiter: Some(waiter),
     };
     network.call(stage.now(), lane, call);
     Some(Box::pin(async move {
@@ -256,10 +273,11 @@ pub(crate) fn listen(identity: &Arc<LocalIdentity>, handler: &Arc<dyn Handler>) 
 /// Has a packet handled on its node, inside that node's runtime.
 pub(crate) fn deliver(stage: &Stage, packet: Packet) {
     match packet {
-        Packet::Answer(waiter, answer) => {
+        Packet::Answer(number, answer) => {
+            let waiter = stage.network.borrow_mut().waiters.remove(&number);
             if let Some(waiter) = waiter {
                 // It may have given up.
-                let _ = waiter.send(answer);
+                let _ = waiter.answer.send(answer);
             }
         }
         Packet::Call(call) => admit(stage, call),
@@ -267,7 +285,7 @@ pub(crate) fn deliver(stage: &Stage, packet: Packet) {
 }
 
 fn admit(stage: &Stage, call: Call) {
-    let Call { from, to, from_id, to_id, cluster, kind, body, waiter } = call;
+    let Call { number, from, to, from_id, to_id, cluster, kind, body } = call;
     let refusal = match &stage.network.borrow().listeners[to] {
         None => Some(CallError::Unreachable("connection refused".into())),
         Some(Listener { identity, .. }) if to_id != 0 && to_id != identity.node_id => {
@@ -281,7 +299,7 @@ fn admit(stage: &Stage, call: Call) {
         Some(_) => None,
     };
     if let Some(refusal) = refusal {
-        return stage.network.borrow_mut().answer(stage.now(), to, from, waiter, Err(refusal));
+        return stage.network.borrow_mut().answer(stage.now(), to, from, number, Err(refusal));
     }
     let network = stage.network.borrow();
     stage.note(format_args!("hears n{from}: {}", (network.describe)(kind, &body, None)));
@@ -297,6 +315,6 @@ fn admit(stage: &Stage, call: Call) {
         };
         stage.note(format_args!("answers n{from}: {text}"));
         network.seen.push(Seen { from_id, to_id: own_id, kind, body, answer: answer.clone().ok() });
-        network.answer(stage.now(), to, from, waiter, answer);
+        network.answer(stage.now(), to, from, number, answer);
     });
 }
