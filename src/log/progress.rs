@@ -74,6 +74,10 @@ impl Progress {
         if cfg!(feature = "broken-lease") && self.is_leader() {
             return true;
         }
+        #[cfg(test)]
+        if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::LeaseIgnored) && self.is_leader() {
+            return true;
+        }
         if !self.has_applied_own_term() {
             return false;
         }

@@ -46,6 +46,10 @@ pub(crate) enum Mutant {
     TruncationSkipped,
     /// A new segment's name is not made durable.
     NamesNotSynced,
+    /// A leader reads without looking at its lease.
+    LeaseIgnored,
+    /// A node votes as soon as it has started, although it may have promised a leader not to.
+    VotesAtOnce,
 }
 
 /// What does the work of a thread when there are none.
@@ -165,6 +169,10 @@ pub(crate) fn now_ms() -> Option<u64> {
     let stage = current()?;
     let skew = stage.skews_ms.borrow()[stage.node()];
     Some((EPOCH_MS + stage.now()).saturating_add_signed(skew))
+}
+
+pub(crate) fn is_broken_by(mutant: Mutant) -> bool {
+    current().is_some_and(|stage| stage.mutant == Some(mutant))
 }
 
 pub(crate) fn random() -> Option<u64> {

@@ -1,11 +1,13 @@
 //! What nodes say to each other about votes and leaders, for a simulation that listens.
 
 use super::super::{
+    membership,
     types::position,
     wire::{self, kind},
 };
-use crate::store::Position;
+use crate::store::{Position, Store};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,13 @@ pub(in crate::log) fn read(call: u32, body: &Bytes, answer: Option<&Bytes>) -> O
         }
         _ => None,
     }
+}
+
+/// Who votes, by what a store has applied.
+pub(in crate::log) fn voters(store: &Store) -> BTreeSet<u64> {
+    let stored = membership::decode_stored(store.membership().unwrap().as_deref()).unwrap();
+    let configs = stored.get_joint_config();
+    configs.iter().flatten().copied().collect()
 }
 
 /// Calls that Raft may hear twice.

@@ -1,6 +1,6 @@
 //! What goes wrong, and when: one fault after the other, chosen by the dice.
 
-use super::world::World;
+use super::{node::Node, world::World};
 use crate::tests::stage::network::{CALM, Weather};
 
 /// Packets are late, overtake each other, get lost and come twice.
@@ -44,6 +44,11 @@ enum Fault {
     /// A disk that takes its time.
     SlowDisk,
     HandOver,
+    /// A node is asked to stop, and starts again.
+    Restart,
+    /// A node gets an empty disk. Once in a run, and nothing else until it is a voter again: what Raft keeps, it keeps on
+    /// a majority of the disks.
+    Wipe,
 }
 
 const FAULTS: &[Fault] = &[
@@ -61,20 +66,29 @@ const FAULTS: &[Fault] = &[
     Fault::Weather,
     Fault::SlowDisk,
     Fault::HandOver,
+    Fault::Restart,
+    Fault::Wipe,
 ];
 
 /// See the module.
 pub(super) struct Nemesis {
     next_at: u64,
+    has_wiped: bool,
+    /// A wiped node is not a voter yet.
+    is_wiping: bool,
 }
 
 impl Nemesis {
     pub(super) fn new(now: u64) -> Self {
-        Nemesis { next_at: now + 200 }
+        Nemesis { next_at: now + 200, has_wiped: false, is_wiping: false }
     }
 
     pub(super) fn act(&mut self, world: &mut World) {
         let now = world.stage.now();
+        if self.is_wiping {
+            self.is_wiping = !world.is_complete();
+            return;
+        }
         // The moment at which most can go wrong.
         if world.has_heard_a_vote && world.dice.chance(150) {
             world.stage.turn_to(0);
@@ -89,7 +103,11 @@ impl Nemesis {
         world.stage.turn_to(0);
         world.stage.note(format_args!("-- {fault:?}"));
         let nodes = world.nodes.len() as u64;
-        let one = world.dice.below(nodes) as usize;
+        let leader = world.nodes.iter().find(|node| node.is_leader()).map(|node| node.slot);
+        let one = match leader {
+            Some(leader) if world.dice.chance(400) => leader,
+            _ => world.dice.below(nodes) as usize,
+        };
         match fault {
             Fault::Crash => doom(world, one),
             Fault::CrashAll => (0..world.nodes.len()).for_each(|slot| doom(world, slot)),
@@ -133,7 +151,19 @@ impl Nemesis {
                     .for_each(|node| node.disk_ms = ms);
             }
             Fault::HandOver => world.nodes[one].hand_over(&world.stage),
+            Fault::Restart => world.nodes[one].ask_to_stop(&world.stage),
+            Fault::Wipe => self.wipe(world, one),
         }
+    }
+
+    fn wipe(&mut self, world: &mut World, slot: usize) {
+        let is_quiet = |node: &Node| node.is_up() && node.doomed_at.is_none();
+        if self.has_wiped || !world.nodes.iter().all(is_quiet) || !world.is_complete() {
+            return;
+        }
+        Nemesis::heal(world);
+        world.wipe(slot);
+        (self.has_wiped, self.is_wiping) = (true, true);
     }
 
     /// Everything is well from here on.
@@ -163,7 +193,7 @@ fn doom(world: &mut World, slot: usize) {
         let operations = world.dice.below(6);
         world.stage.disk.borrow_mut().light_fuse(slot, operations);
     }
-    world.nodes[slot].doomed_at = Some(world.stage.now() + world.dice.pick(&[0, 1, 3, 10, 40]));
+    world.nodes[slot].doomed_at = Some(world.stage.now() + world.dice.pick(&[0, 1, 3, 10, 40, 200]));
 }
 
 fn split(world: &mut World) {

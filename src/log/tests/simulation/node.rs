@@ -8,6 +8,7 @@ use super::{
 use crate::{
     log::{
         ClusterOptions, LogError, LogHandle, LogOptions, Mailbox, Outcome, Ticket,
+        raft::tests::said::voters,
         segment::{SegmentLog, SegmentOptions},
     },
     peer::LocalIdentity,
@@ -17,12 +18,16 @@ use crate::{
 };
 use parking_lot::RwLock;
 use std::{
+    collections::BTreeSet,
     fs,
     net::TcpListener,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     pin::pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Waker},
     time::Duration,
 };
@@ -30,8 +35,8 @@ use tokio::runtime::Runtime;
 
 /// Segments of a few entries, so that they are left, purged and missed.
 const SEGMENTS: SegmentOptions =
-    SegmentOptions { segment_bytes: 4 << 10, first_segment_bytes: 2 << 10, cache_bytes: 1 << 10 };
-const RETAIN_BYTES: u64 = 12 << 10;
+    SegmentOptions { segment_bytes: 2 << 10, first_segment_bytes: 1 << 10, cache_bytes: 1 << 10 };
+const RETAIN_BYTES: u64 = 4 << 10;
 
 pub(super) fn address(slot: usize) -> String {
     format!("n{slot}:1")
@@ -56,6 +61,8 @@ pub(super) struct Node {
     owed: u64,
     /// How long its disk takes for what is queued, at most.
     pub(super) disk_ms: u64,
+    /// How often its id was given up with its disk.
+    wipes: u64,
 }
 
 /// A life of a node.
@@ -69,6 +76,8 @@ struct Running {
     work_at: Option<u64>,
     /// The power went while it worked.
     is_stuck: bool,
+    /// Its raft thread has come to its end, as it was asked to.
+    has_ended: Arc<AtomicBool>,
 }
 
 /// Why a node is not up.
@@ -94,6 +103,7 @@ impl Node {
             pace,
             owed: 0,
             disk_ms: 2,
+            wipes: 0,
         }
     }
 
@@ -111,6 +121,10 @@ impl Node {
 
     pub(super) fn store(&self) -> Option<&Store> {
         self.running.as_ref().map(|running| &*running.store)
+    }
+
+    pub(super) fn is_stuck(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.is_stuck)
     }
 
     pub(super) fn is_leader(&self) -> bool {
@@ -156,16 +170,19 @@ impl Node {
         })?;
         let log = Arc::clone(&raft_thread.parts.log);
         let worker = stage.employed().pop().unwrap();
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&has_ended);
         runtime.spawn(async move {
             let (started, start) = std::sync::mpsc::sync_channel(1);
             raft_thread.serve(&started).await;
+            ended.store(true, Ordering::Relaxed);
             if let Ok(Err(error)) = start.try_recv() {
                 crate::fail::stop_the_process(&format!("cannot start: {error}"));
             }
         });
         drop(entered);
         let mailbox = Mailbox::new();
-        Ok(Running { runtime, handle, log, store, mailbox, worker, work_at: None, is_stuck: false })
+        Ok(Running { runtime, handle, log, store, mailbox, worker, work_at: None, is_stuck: false, has_ended })
     }
 
     fn cluster_options(&self) -> ClusterOptions {
@@ -283,6 +300,54 @@ impl Node {
             drop(runtime);
             drop((handle, log, store, mailbox, worker));
         }
+    }
+
+    /// It is asked to stop, as by a signal: another node leads first, and everything is closed.
+    pub(super) fn ask_to_stop(&self, stage: &Stage) {
+        stage.turn_to(self.slot);
+        let Some(running) = &self.running else { return };
+        let handle = running.handle.clone();
+        running.runtime.spawn(async move {
+            handle.hand_over().await;
+            handle.shutdown().await;
+        });
+    }
+
+    /// Closes it if it has stopped as it was asked to; whether it had.
+    pub(super) fn has_stopped(&mut self, stage: &Stage) -> bool {
+        let has_ended = |running: &Running| running.has_ended.load(Ordering::Relaxed);
+        if !self.running.as_ref().is_some_and(has_ended) {
+            return false;
+        }
+        stage.turn_to(self.slot);
+        stage.note(format_args!("has stopped"));
+        self.outcomes(stage);
+        stage.network.borrow_mut().break_off(self.slot);
+        checker::with(|checker| checker.forgets(self.slot));
+        // Closing the log writes what is queued.
+        if let Some(running) = &mut self.running
+            && running.worker.gather()
+        {
+            running.worker.work();
+        }
+        self.end();
+        true
+    }
+
+    /// Its disk is lost, and with it who it was.
+    pub(super) fn wipe(&mut self, stage: &Stage) {
+        self.lose_power(stage);
+        stage.note(format_args!("loses its disk"));
+        fs::remove_dir_all(self.home()).unwrap();
+        fs::create_dir_all(self.home()).unwrap();
+        self.wipes += 1;
+        self.id = self.slot as u64 + 1 + 100 * self.wipes;
+        self.cluster = Arc::default();
+    }
+
+    /// Who votes, as far as this node has applied the log.
+    pub(super) fn voters(&self) -> BTreeSet<u64> {
+        self.store().map(voters).unwrap_or_default()
     }
 
     pub(super) fn stop_for_good(&mut self, stage: &Stage) {

@@ -80,6 +80,9 @@ fn until(world: &mut World, ms_max: u64, is_so: impl Fn(&World) -> bool) -> bool
 
 /// Whether all nodes have applied the same log to its end, and every client has its answer.
 fn has_settled(world: &World) -> bool {
+    if !world.is_complete() {
+        return false;
+    }
     let stands = |node: &super::node::Node| {
         let applied = node.store()?.applied()?;
         (node.log()?.state().1 == Some(applied)).then_some(applied)

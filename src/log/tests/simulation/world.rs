@@ -8,7 +8,7 @@ use crate::{
     log::raft::tests::said::{self, Said},
     tests::stage::{Dice, Entered, Mutant, Stage},
 };
-use std::{path::PathBuf, rc::Rc};
+use std::{collections::BTreeSet, path::PathBuf, rc::Rc};
 use tempfile::TempDir;
 
 /// See the module.
@@ -43,12 +43,13 @@ impl World {
         let nodes = (0..count)
             .map(|slot| Node::new(slot, count, directory.path(), dice.between(975, 1025)))
             .collect();
+        let load = dice.pick(&[20, 60, 60, 200]);
         World {
             stage,
             nodes,
             dice,
             next_write: 1,
-            load: 60,
+            load,
             crashes: 0,
             has_heard_a_vote: false,
             _directory: directory,
@@ -79,6 +80,19 @@ impl World {
         self.nodes[slot].away_until = self.stage.now() + away_ms;
     }
 
+    /// A node's disk is replaced by an empty one.
+    pub(super) fn wipe(&mut self, slot: usize) {
+        self.crashes += 1;
+        self.nodes[slot].wipe(&self.stage);
+        self.nodes[slot].away_until = self.stage.now() + 500;
+    }
+
+    /// Whether every node votes, and nobody else.
+    pub(super) fn is_complete(&self) -> bool {
+        let ids: BTreeSet<u64> = self.nodes.iter().map(|node| node.id).collect();
+        self.nodes.iter().all(|node| node.voters() == ids)
+    }
+
     pub(super) fn violation(&self) -> Option<String> {
         checker::with(|checker| checker.violation())
     }
@@ -88,7 +102,8 @@ impl World {
         self.stage.pass(1);
         let now = self.stage.now();
         for slot in 0..self.nodes.len() {
-            if self.nodes[slot].doomed_at.is_some_and(|at| at <= now) {
+            let is_due = |at| at <= now || (self.nodes[slot].is_stuck() && self.dice.chance(100));
+            if self.nodes[slot].doomed_at.is_some_and(is_due) {
                 let away_ms = self.dice.pick(&[50, 500, 500, 2000, 4000]);
                 self.crash(slot, away_ms);
             }
@@ -96,6 +111,9 @@ impl World {
                 self.start(slot);
             }
             self.nodes[slot].step(&self.stage, &mut self.dice);
+            if self.nodes[slot].has_stopped(&self.stage) {
+                self.nodes[slot].away_until = now + 20;
+            }
         }
         self.listen();
         for (slot, reason) in self.stage.stopped() {
