@@ -290,7 +290,7 @@ impl Membership {
             snapshots: directory.join("snapshot"),
             snapshot_bytes_per_second,
             receiving: directory.join("received"),
-            votes_from: tokio::time::Instant::now() + VOTE_DELAY,
+            votes_from: tokio::time::Instant::now() + vote_delay(),
         };
         let acquaintance = Acquaintance {
             directory,
@@ -324,6 +324,14 @@ impl Membership {
         });
         admin
     }
+}
+
+fn vote_delay() -> Duration {
+    #[cfg(test)]
+    if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::VotesAtOnce) {
+        return Duration::ZERO;
+    }
+    VOTE_DELAY
 }
 
 /// How soon clients hear of another leader.

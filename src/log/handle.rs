@@ -7,6 +7,7 @@ use super::{
     batch::Batcher,
     broadcast::{self, Publishing},
     cluster::{ClusterOptions, Membership},
+    fit::check_fit,
     forward::Forwarder,
     mailbox::Ticket,
     maintenance::Maintenance,
@@ -27,7 +28,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::Duration,
@@ -74,6 +75,22 @@ pub struct LogHandle {
 impl LogHandle {
     /// Opens the log and starts its threads. Returns when the raft core runs; `wait_ready` says when it can serve.
     pub fn start(options: LogOptions) -> Result<Self, LogError> {
+        let directory = options.data_directory.clone();
+        let (handle, raft_thread) = Self::prepare(options)?;
+        let (started, start) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .name("raft".into())
+            .spawn(move || {
+                let _guard = fail::StopOnPanic("the raft thread");
+                raft_thread.run(&started);
+            })
+            .map_err(LogError::io("start thread for", &directory))?;
+        start.recv().map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
+        Ok(handle)
+    }
+
+    /// Opens the log; nothing runs yet but its writer.
+    pub(super) fn prepare(options: LogOptions) -> Result<(Self, RaftThread), LogError> {
         let LogOptions {
             data_directory,
             node_id,
@@ -128,19 +145,10 @@ impl LogHandle {
             published,
             pubsub,
             queue: Arc::clone(&queue),
-            cluster: cluster.map(|options| (options, data_directory.clone())),
+            cluster: cluster.map(|options| (options, data_directory)),
+            ending,
         };
-        let (started, start) = std::sync::mpsc::sync_channel(1);
-        std::thread::Builder::new()
-            .name("raft".into())
-            .spawn(move || {
-                let _guard = fail::StopOnPanic("the raft thread");
-                raft_thread.run(&started);
-                let _ = ending.send(true);
-            })
-            .map_err(LogError::io("start thread for", &data_directory))?;
-        start.recv().map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
-        Ok(LogHandle { queue, progress, stats, requests, readers, publishing, ended })
+        Ok((LogHandle { queue, progress, stats, requests, readers, publishing, ended }, raft_thread))
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
@@ -247,31 +255,9 @@ impl LogHandle {
     }
 }
 
-/// Refuses a log and a store that are not of one history: entries between them would be skipped without a word.
-fn check_fit(directory: &Path, log: &SegmentLog, store: &Store) -> Result<(), LogError> {
-    let (purged, last) = log.state();
-    let applied = store.applied();
-    // A snapshot may be installed a moment before the log is purged up to it, but never into a log without a vote.
-    if applied.is_some() && last.is_none() && log.vote().is_none() {
-        let detail = "the log is new, but the store has applied entries: the log directory was lost";
-        return Err(LogError::damaged(&directory.join("log"), 0, detail));
-    }
-    if let Some(purged) = purged
-        && applied.is_none_or(|applied| applied.index < purged.index)
-    {
-        let detail = format!(
-            "the store stands at entry {}, but the log begins after entry {}: the store was lost or is an old copy",
-            applied.map_or(0, |applied| applied.index),
-            purged.index
-        );
-        return Err(LogError::damaged(&directory.join("store"), 0, detail));
-    }
-    Ok(())
-}
-
 /// What runs on the raft thread.
-struct RaftThread {
-    parts: RaftParts,
+pub(super) struct RaftThread {
+    pub(super) parts: RaftParts,
     batcher: Batcher,
     maintenance: Maintenance,
     requests: mpsc::Receiver<Request>,
@@ -281,6 +267,8 @@ struct RaftThread {
     queue: Arc<Queue>,
     /// And the data directory.
     cluster: Option<(ClusterOptions, PathBuf)>,
+    /// Told at the end.
+    ending: watch::Sender<bool>,
 }
 
 impl RaftThread {
@@ -290,6 +278,7 @@ impl RaftThread {
             .thread_name("raft-blocking")
             .max_blocking_threads(4)
             .build();
+        let ending = self.ending.clone();
         let runtime = match runtime {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -303,9 +292,10 @@ impl RaftThread {
         if let Some(thread) = apply_thread {
             let _ = thread.join();
         }
+        let _ = ending.send(true);
     }
 
-    async fn serve(
+    pub(super) async fn serve(
         self,
         started: &std::sync::mpsc::SyncSender<Result<(), LogError>>,
     ) -> Option<JoinHandle<()>> {

@@ -8,9 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 /// Shared by all threads of the log.
 #[derive(Debug)]
@@ -71,9 +74,18 @@ impl Progress {
         if cfg!(feature = "broken-lease") && self.is_leader() {
             return true;
         }
+        #[cfg(test)]
+        if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::LeaseIgnored) && self.is_leader() {
+            return true;
+        }
         if !self.has_applied_own_term() {
             return false;
         }
+        self.has_lease()
+    }
+
+    /// Whether a majority has heard this leader lately, or it is alone. It takes no writes otherwise.
+    pub(super) fn has_lease(&self) -> bool {
         let until = self.lease_until_ms.load(Ordering::Acquire);
         until == FOR_EVER || self.now_ms() < until
     }

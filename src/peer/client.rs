@@ -9,6 +9,8 @@ use super::{
         TO_HEADER, VERSION_HEADER,
     },
 };
+#[cfg(test)]
+use crate::tests::stage::network as stage;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Mutex;
@@ -81,6 +83,10 @@ impl PeerClient {
 
     /// Calls the other node and waits for its answer, `within` this time.
     pub async fn call(&self, kind: u32, body: Bytes, within: Duration) -> Result<Bytes, CallError> {
+        #[cfg(test)]
+        if let Some(answer) = stage::call(&self.identity, self.to(), None, kind, &body, within) {
+            return answer.await;
+        }
         let deadline = tokio::time::Instant::now() + within;
         let channel = tokio::time::timeout_at(deadline, self.channel())
             .await
@@ -109,6 +115,10 @@ impl PeerClient {
         body: Bytes,
         within: Duration,
     ) -> Result<Bytes, CallError> {
+        #[cfg(test)]
+        if let Some(answer) = stage::call(&self.identity, self.to(), Some(lane), kind, &body, within) {
+            return answer.await;
+        }
         let deadline = tokio::time::Instant::now() + within;
         let late = |_| CallError::Unreachable(format!("{}: no connection in time", self.address));
         let line = tokio::time::timeout_at(deadline, self.line(lane)).await.map_err(late)??;
@@ -118,6 +128,11 @@ impl PeerClient {
             CallError::Broken(why) => CallError::Broken(at(why)),
             refused @ CallError::Refused(_) => refused,
         })
+    }
+
+    #[cfg(test)]
+    fn to(&self) -> stage::To {
+        stage::To { address: self.address.clone(), node_id: self.node_id }
     }
 
     async fn line(&self, lane: Lane) -> Result<Arc<Line>, CallError> {

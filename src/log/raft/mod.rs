@@ -27,4 +27,4 @@ pub(super) use types::Peer;
 use types::Types;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,6 +9,7 @@ use super::{
     wire::{self, kind},
 };
 use crate::{
+    log::blocking::blocking,
     peer::{CallError, Lane, LocalIdentity, PeerClient},
     session::LogStatus,
 };
@@ -252,11 +253,12 @@ impl RaftNetworkV2<Types> for Connection {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
         let address = self.address.clone();
-        let offered = tokio::task::spawn_blocking(move || offer(&address, &vote, &snapshot))
+        let offered = blocking(move || offer(&address, &vote, &snapshot))
             .await
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
         let answer = tokio::select! {
+            biased;
             answer = self.client.call(kind::SNAPSHOT, wire::write(&offered), SNAPSHOT_MAX) => answer,
             closed = cancel => return Err(StreamingError::Closed(closed)),
         };

@@ -25,7 +25,7 @@ use openraft::{
     Config, Raft, ReadPolicy, ServerState, SnapshotPolicy,
     async_runtime::Instant as _,
     async_runtime::WatchReceiver,
-    errors::ClientWriteError,
+    errors::{ClientWriteError, Fatal},
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, ClientWriteResult, TransferLeaderRequest, VoteRequest,
         VoteResponse,
@@ -151,10 +151,11 @@ impl RaftNode {
         }
         self.progress.set_leader_term(0);
         self.progress.ring_if_awaited();
-        if let Err(fatal) = &state.borrow_watched().running_state
-            && !matches!(fatal, openraft::errors::Fatal::Stopped)
-        {
-            fail::stop_the_process(&format!("the raft core failed: {fatal}"));
+        match &state.borrow_watched().running_state {
+            Err(Fatal::Stopped) => {}
+            Err(fatal) => fail::stop_the_process(&format!("the raft core failed: {fatal}")),
+            // It ended without a word: tokio has caught the panic, and nobody leads or follows here any more.
+            Ok(()) => fail::stop_the_process("the raft core has panicked"),
         }
     }
 
@@ -176,7 +177,7 @@ impl RaftNode {
     fn renew_lease(&self) {
         let others = self.raft.voter_ids().count() > 1;
         let heard = self.raft.data_metrics().borrow_watched().last_quorum_acked;
-        let now = std::time::Instant::now();
+        let now = tokio::time::Instant::now();
         let heard = others.then(|| {
             let ago = heard.map_or(Duration::from_secs(3600), |heard| heard.into_inner().elapsed());
             now.checked_sub(ago).unwrap_or(now - LEASE)

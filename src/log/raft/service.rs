@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     log::{
-        admin::Admin, broadcast::Broadcast, cluster::Stranger, forward, join::Admission, progress::Progress,
-        queue::Queue,
+        admin::Admin, blocking::blocking, broadcast::Broadcast, cluster::Stranger, forward, join::Admission,
+        progress::Progress, queue::Queue,
     },
     peer::{Answer, CallError, FIRST_MEMBER_KIND, Handler},
 };
@@ -112,7 +112,7 @@ impl Service {
             kind::SNAPSHOT => self.snapshot(from, body).await,
             kind::FILE => {
                 let wanted: wire::GetFile = wire::read(body).map_err(refused)?;
-                let part = tokio::task::spawn_blocking(move || transfer::read_part(&self.snapshots, &wanted));
+                let part = blocking(move || transfer::read_part(&self.snapshots, &wanted));
                 part.await.map_err(broken)?.map_err(refused)
             }
             _ => Err(CallError::Refused(format!("no call of kind {kind}"))),
