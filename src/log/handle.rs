@@ -179,6 +179,12 @@ impl LogHandle {
         if self.is_removed() && consistency != Consistency::Local {
             return Err(ErrorReply::new("CLUSTERDOWN", "this node was removed from the core"));
         }
+        if self.progress.knows_all() {
+            // Another node may have applied an entry a moment before this one does.
+            let applied = self.progress.wait_applied(self.progress.announced());
+            let applied = tokio::time::timeout(barrier::WAIT_MAX, applied).await;
+            return applied.map_err(|_| barrier::down("this node is slow to apply its log"));
+        }
         let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
         let (reader, outcome) = oneshot::channel();
         self.readers.send(reader).await.map_err(|_| stopping())?;

@@ -12,6 +12,8 @@ pub struct LogStatus {
     pub last_index: AtomicU64,
     pub committed_index: AtomicU64,
     pub applied_index: AtomicU64,
+    /// How far this node, leading, has told others that the log is committed; they may show that before it does.
+    pub announced_index: AtomicU64,
     pub purged_index: AtomicU64,
     pub log_bytes: AtomicU64,
     pub is_leader: AtomicBool,

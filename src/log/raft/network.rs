@@ -25,7 +25,12 @@ use openraft::{
     },
 };
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 /// How long the other node may take to fetch and install a snapshot.
 const SNAPSHOT_MAX: Duration = Duration::from_secs(6 * 3600);
@@ -109,6 +114,10 @@ impl Appending {
     ) -> Result<(AppendEntriesResponse<Types>, Option<RaftLogId>), RPCError<Types>> {
         let (vote, previous) = (request.vote, request.prev_log_id);
         let last = request.entries.last().map_or(previous, |entry| Some(entry.log_id));
+        if let Some(committed) = &request.leader_commit {
+            // Before it leaves: from then on a follower may have applied more than this node.
+            self.status.announced_index.fetch_max(committed.index, Ordering::SeqCst);
+        }
         let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
         let body = wire::write(&wire::append(request, self.status.clock.now_ms()));
         let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;

@@ -216,11 +216,12 @@ impl RaftNode {
     }
 
     /// As leader: how far a read of now must be applied. `None`: this node does not lead, or no majority hears it.
-    /// Under the lease nobody needs to be asked: what was acknowledged was applied here before.
+    /// Under the lease nobody needs to be asked: what was acknowledged was applied here before, and what another node may
+    /// have shown was announced by this one.
     pub(in crate::log) async fn read_index(&self) -> Option<u64> {
         let applied = self.progress.status.applied_index.load(Ordering::SeqCst);
-        if self.progress.can_read() {
-            return Some(applied);
+        if self.progress.knows_all() {
+            return Some(applied.max(self.progress.announced()));
         }
         let answer = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await;
         answer.ok().map(|(read, _)| read.log_id().index)
