@@ -35,6 +35,8 @@ pub const PROPOSAL_QUEUE_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Raft entries proposed and not yet applied: one being applied, one being synced, and some for peers that are slower.
 /// With more, entries get smaller and each costs its wake-ups.
 pub const ENTRIES_IN_FLIGHT_MAX: usize = 4;
+/// Batches of writes on their way to the node that leads. One that is far away answers late, so more than entries.
+pub const FORWARDS_IN_FLIGHT_MAX: usize = 16;
 /// Logical databases.
 pub const DATABASES: u32 = 16;
 /// Keys one connection may WATCH.

@@ -68,11 +68,13 @@ impl Barrier {
             return self.raft.read_index().await;
         }
         let (id, address) = self.progress.leader()?;
-        let answer = self
-            .peers
-            .client(&address, id)
-            .send(Lane::Quick, wire::kind::READ_INDEX, Bytes::new(), ASK_MAX)
-            .await;
+        let client = self.peers.client(&address, id);
+        let answer = tokio::select! {
+            biased;
+            answer = client.send(Lane::Quick, wire::kind::READ_INDEX, Bytes::new(), ASK_MAX) => answer,
+            // One that was cut off answers late, or never.
+            () = self.progress.led_by_another_than(id) => return None,
+        };
         wire::read::<wire::ReadIndex>(answer.ok()?).ok().map(|answer| answer.index)
     }
 }

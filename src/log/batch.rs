@@ -3,17 +3,13 @@
 
 use super::{
     forward::Forwarder,
+    forwarding::Forwarding,
     mailbox::{Outbox, Outcome, Ticket},
     progress::Progress,
     queue::{Queue, Refused},
     raft::{RaftNode, Verdict},
 };
-use crate::{
-    limits::{ENTRIES_IN_FLIGHT_MAX, ENTRY_BYTES_TARGET},
-    replica::BatchBuilder,
-    resp::ErrorReply,
-    time::now_ms,
-};
+use crate::{limits::ENTRY_BYTES_TARGET, replica::BatchBuilder, resp::ErrorReply, time::now_ms};
 use bytes::Bytes;
 use std::{
     hash::{BuildHasher, RandomState},
@@ -46,18 +42,17 @@ impl Batcher {
                 self.queue.wait().await;
             } else if !self.progress.is_leader() && self.forwarder.is_none() {
                 self.refuse();
-            } else if self.progress.take_off() {
-                match self.progress.is_leader() {
-                    true => self.propose(raft).await,
-                    false => self.forward(),
-                }
+            } else if self.progress.is_leader() && self.progress.take_off() {
+                self.propose(raft).await;
+            } else if !self.progress.is_leader() && self.progress.forwards.has_room() {
+                self.forward();
             } else {
                 // Stays marked awake, so that submitters do not ring in vain.
-                self.progress.wait_for_landing(ENTRIES_IN_FLIGHT_MAX).await;
+                self.progress.wait_for_landing(|| self.progress.has_room()).await;
             }
         }
-        while self.progress.in_flight() > 0 {
-            self.progress.wait_for_landing(1).await;
+        while !self.progress.all_landed() {
+            self.progress.wait_for_landing(|| self.progress.all_landed()).await;
         }
         self.queue.refuse_all(Refused::Stopping);
     }
@@ -90,12 +85,9 @@ impl Batcher {
             tickets.push(ticket);
         }
         refused.deliver();
-        let landing = Landing(Arc::clone(&self.progress));
         if let Some(forwarder) = self.forwarder.clone().filter(|_| !proposals.is_empty()) {
-            tokio::spawn(async move {
-                forwarder.forward(proposals, tickets).await;
-                drop(landing);
-            });
+            let forwarding = Forwarding::begin(&self.progress);
+            tokio::spawn(forwarder.forward(proposals, tickets, forwarding));
         }
     }
 
@@ -142,16 +134,6 @@ fn random() -> u64 {
     RandomState::new().hash_one(now_ms())
 }
 
-/// Proposals on their way to another node count as an entry in flight, until this is dropped.
-struct Landing(Arc<Progress>);
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        self.0.land();
-        self.0.ring_if_awaited();
-    }
-}
-
 /// The waiters of one entry. However it ends, each gets one outcome.
 struct Flight {
     tickets: Vec<Ticket>,
@@ -188,13 +170,12 @@ impl Flight {
             outbox.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
         }
         outbox.deliver();
-        let landing = Landing(Arc::clone(&self.progress));
+        let forwarding = Forwarding::begin(&self.progress);
+        self.progress.land();
+        self.progress.ring_if_awaited();
         let (tickets, proposals) = own.into_iter().unzip();
         // The verdict comes from the raft core, which runs where the batcher does.
-        tokio::spawn(async move {
-            forwarder.forward(proposals, tickets).await;
-            drop(landing);
-        });
+        tokio::spawn(forwarder.forward(proposals, tickets, forwarding));
     }
 
     fn fail(&mut self, outcome: &Outcome) {

@@ -5,6 +5,7 @@
 //! again.
 
 use super::{
+    forwarding::Forwarding,
     mailbox::{Mailbox, Outbox, Outcome, Ticket},
     progress::Progress,
     queue::{Queue, Refused},
@@ -50,7 +51,12 @@ pub(super) struct Forwarder {
 
 impl Forwarder {
     /// Sees to these proposals: each of the tickets gets its outcome.
-    pub(super) async fn forward(self, mut proposals: Vec<Bytes>, mut tickets: Vec<Ticket>) {
+    pub(super) async fn forward(
+        self,
+        mut proposals: Vec<Bytes>,
+        mut tickets: Vec<Ticket>,
+        mut forwarding: Forwarding,
+    ) {
         let deadline = Instant::now() + ELECTION_WAIT_MAX;
         let mut has_waited = false;
         loop {
@@ -64,9 +70,18 @@ impl Forwarder {
                 let client = self.peers.client(&address, id);
                 let body = wire::write(&wire::Forward { proposals: proposals.clone() });
                 // Large ones must not keep small ones waiting.
-                let sent = match body.len() > LINE_BYTES {
-                    true => client.call(wire::kind::FORWARD, body, ANSWER_MAX).await,
-                    false => client.send(Lane::Quick, wire::kind::FORWARD, body, ANSWER_MAX).await,
+                let send = async {
+                    match body.len() > LINE_BYTES {
+                        true => client.call(wire::kind::FORWARD, body, ANSWER_MAX).await,
+                        false => client.send(Lane::Quick, wire::kind::FORWARD, body, ANSWER_MAX).await,
+                    }
+                };
+                let sent = tokio::select! {
+                    biased;
+                    sent = send => sent,
+                    () = forwarding.overtaken(id) => {
+                        Err(CallError::Broken("another node leads, and the one that was asked is silent".into()))
+                    }
                 };
                 match sent {
                     Ok(answer) => (proposals, tickets) = self.answer_each(proposals, tickets, answer),

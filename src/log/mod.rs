@@ -24,6 +24,7 @@ mod cluster;
 mod error;
 mod fit;
 mod forward;
+mod forwarding;
 mod handle;
 mod identity;
 mod join;

@@ -1,6 +1,6 @@
 //! How far this node has come: what the batcher, the apply thread and readers need to know of each other.
 
-use super::sums::Sums;
+use super::{forwarding::Forwards, sums::Sums};
 use crate::{limits::ENTRIES_IN_FLIGHT_MAX, session::LogStatus, store::Position};
 use parking_lot::RwLock;
 use std::{
@@ -24,6 +24,7 @@ pub struct Progress {
     /// The term of the last applied entry.
     applied_term: AtomicU64,
     in_flight: AtomicUsize,
+    pub(super) forwards: Forwards,
     /// Whether the batcher waits for an entry to land, and what wakes it.
     awaited: AtomicBool,
     capacity: Notify,
@@ -32,6 +33,8 @@ pub struct Progress {
     lease_until_ms: AtomicU64,
     began: Instant,
     leader: RwLock<Option<(u64, String)>>,
+    /// Its id; 0 = none is known.
+    leads: watch::Sender<u64>,
     /// How far the leader had applied the log when it answered writes that this node sent it.
     forwarded_index: AtomicU64,
     /// When the leader was last heard, ms since `began`.
@@ -52,12 +55,14 @@ impl Progress {
             leader_term: AtomicU64::new(0),
             applied_term: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            forwards: Forwards::default(),
             awaited: AtomicBool::new(false),
             capacity: Notify::new(),
             ready: watch::Sender::new(false),
             lease_until_ms: AtomicU64::new(FOR_EVER),
             began: Instant::now(),
             leader: RwLock::new(None),
+            leads: watch::Sender::new(0),
             forwarded_index: AtomicU64::new(0),
             heard_ms: AtomicU64::new(0),
             readers: AtomicUsize::new(0),
@@ -130,8 +135,16 @@ impl Progress {
         if let Some((id, _)) = &leader {
             self.status.last_leader_id.store(*id, Ordering::Relaxed);
         }
+        let id = leader.as_ref().map_or(0, |(id, _)| *id);
         *self.leader.write() = leader;
+        self.leads.send_if_modified(|leads| std::mem::replace(leads, id) != id);
         self.announce();
+    }
+
+    /// Waits until it is known that another node leads (which may be this one).
+    pub(super) async fn led_by_another_than(&self, id: u64) {
+        // The sender is in `self`, so the channel cannot close.
+        let _ = self.leads.subscribe().wait_for(|leads| *leads != id && *leads != 0).await;
     }
 
     /// The leader has applied writes that this node sent it, up to this entry.
@@ -228,8 +241,17 @@ impl Progress {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 
-    pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::SeqCst)
+    /// Whether nothing is on its way any more.
+    pub(super) fn all_landed(&self) -> bool {
+        self.in_flight.load(Ordering::SeqCst) == 0 && self.forwards.under_way() == 0
+    }
+
+    /// Whether one more batch may be on its way, to wherever batches go.
+    pub(super) fn has_room(&self) -> bool {
+        match self.is_leader() {
+            true => self.in_flight.load(Ordering::SeqCst) < ENTRIES_IN_FLIGHT_MAX,
+            false => self.forwards.has_room(),
+        }
     }
 
     /// Lets the batcher look again, if it waits for an entry to land. From another thread that is a system call.
@@ -239,10 +261,10 @@ impl Progress {
         }
     }
 
-    /// For the batcher: waits while `entries` or more are in flight. May return early.
-    pub(super) async fn wait_for_landing(&self, entries: usize) {
+    /// For the batcher: waits for something to land, unless it is so already. May return early.
+    pub(super) async fn wait_for_landing(&self, is_so: impl FnOnce() -> bool) {
         self.awaited.store(true, Ordering::SeqCst);
-        if self.in_flight() >= entries {
+        if !is_so() {
             self.capacity.notified().await;
         }
         self.awaited.store(false, Ordering::SeqCst);
