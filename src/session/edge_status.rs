@@ -1,0 +1,195 @@
+//! What an edge knows of the core it follows: how far that is, what time it is there, and since when nothing is missing.
+//!
+//! Each word of the core says: at this time of mine the log was committed up to this entry. It counts once that entry is
+//! applied here, and not before: then the data here are exactly what the core's were at that time. So the clock by which an
+//! edge decides what has expired is the time of the last such word, never a guess beyond it: a key that the core let live
+//! longer in an entry still on its way does not vanish here and come back.
+//!
+//! **Invariant.** Neither the clock nor the index goes back while the history is the same.
+
+use parking_lot::{Mutex, RwLock};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+/// Words that wait for their entry; the oldest goes when there are more.
+const WORDS_MAX: usize = 256;
+
+/// How the following goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Following {
+    /// This is not an edge, or another node of the site follows.
+    #[default]
+    No,
+    /// No core node is reached; why.
+    Cut(String),
+    /// Following the log of the core.
+    Log,
+    /// Fetching a whole copy.
+    Seed { bytes: u64, of_bytes: u64 },
+}
+
+impl Following {
+    /// One word for INFO.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Following::No => "none",
+            Following::Cut(_) => "cut",
+            Following::Log => "following",
+            Following::Seed { .. } => "seeding",
+        }
+    }
+}
+
+/// What a core node said.
+#[derive(Debug, Clone, Copy)]
+pub struct Word {
+    /// How far its log was committed.
+    pub committed: u64,
+    /// The core's time then, ms since the epoch.
+    pub clock_ms: u64,
+    /// When that was, by this node's clock.
+    pub at: Instant,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct EdgeStatus {
+    pub is_edge: AtomicBool,
+    pub site: RwLock<String>,
+    pub upstream: RwLock<String>,
+    pub following: RwLock<Following>,
+    /// The entry of the core that the data here stand at; on a core node its own applied entry.
+    pub core_index: AtomicU64,
+    /// The last entry that the core is known to have committed.
+    pub committed: AtomicU64,
+    /// Entry up to which the core has acknowledged writes that went there from here.
+    pub forwarded: AtomicU64,
+    /// Whether there are data to answer from.
+    pub has_data: AtomicBool,
+    /// Bytes of entries that came and are not applied yet.
+    pub waiting_bytes: AtomicU64,
+    /// Bytes that came over the network, as they came.
+    pub received_bytes: AtomicU64,
+    /// Whole copies taken since the start.
+    pub seeds: AtomicU64,
+    clock_ms: AtomicU64,
+    words: Mutex<Words>,
+}
+
+#[derive(Debug)]
+struct Words {
+    waiting: VecDeque<Word>,
+    /// The last time at which nothing was missing.
+    whole_at: Option<Instant>,
+    began: Instant,
+}
+
+impl Default for EdgeStatus {
+    fn default() -> Self {
+        EdgeStatus {
+            is_edge: AtomicBool::new(false),
+            site: RwLock::default(),
+            upstream: RwLock::default(),
+            following: RwLock::default(),
+            core_index: AtomicU64::new(0),
+            committed: AtomicU64::new(0),
+            forwarded: AtomicU64::new(0),
+            has_data: AtomicBool::new(false),
+            waiting_bytes: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+            seeds: AtomicU64::new(0),
+            clock_ms: AtomicU64::new(0),
+            words: Mutex::new(Words { waiting: VecDeque::new(), whole_at: None, began: Instant::now() }),
+        }
+    }
+}
+
+impl EdgeStatus {
+    pub fn is_edge(&self) -> bool {
+        self.is_edge.load(Ordering::Relaxed)
+    }
+
+    /// A core node has spoken.
+    pub fn hear(&self, word: Word) {
+        self.committed.fetch_max(word.committed, Ordering::Relaxed);
+        let mut words = self.words.lock();
+        if words.waiting.len() >= WORDS_MAX {
+            words.waiting.pop_front();
+        }
+        words.waiting.push_back(word);
+        self.settle(&mut words);
+    }
+
+    /// The data stand at this entry of the core.
+    pub fn stand_at(&self, core_index: u64) {
+        self.core_index.store(core_index, Ordering::SeqCst);
+        self.committed.fetch_max(core_index, Ordering::Relaxed);
+        self.settle(&mut self.words.lock());
+    }
+
+    /// The data are of another history from here on: what the old one said counts no more.
+    pub fn begin_again(&self, core_index: u64) {
+        let mut words = self.words.lock();
+        words.waiting.clear();
+        words.whole_at = None;
+        self.clock_ms.store(0, Ordering::Release);
+        self.committed.store(core_index, Ordering::Relaxed);
+        self.forwarded.store(0, Ordering::Release);
+        self.core_index.store(core_index, Ordering::SeqCst);
+    }
+
+    fn settle(&self, words: &mut Words) {
+        let stands_at = self.core_index.load(Ordering::SeqCst);
+        while let Some(word) = words.waiting.front().copied().filter(|word| word.committed <= stands_at) {
+            words.waiting.pop_front();
+            words.whole_at = words.whole_at.max(Some(word.at));
+            self.clock_ms.fetch_max(word.clock_ms, Ordering::AcqRel);
+        }
+    }
+
+    /// The core's time that the data here are of, ms since the epoch; `last_at` is that of the last applied entry.
+    pub fn clock_ms(&self, last_at: u64) -> u64 {
+        self.clock_ms.load(Ordering::Acquire).max(last_at)
+    }
+
+    /// How long ago the data here were all that the core had; since the start, if they never were.
+    pub fn lag(&self) -> Duration {
+        let words = self.words.lock();
+        words.whole_at.unwrap_or(words.began).elapsed()
+    }
+
+    /// Entries that the core is known to have and this node has not.
+    pub fn lag_entries(&self) -> u64 {
+        let committed = self.committed.load(Ordering::Relaxed);
+        committed.saturating_sub(self.core_index.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(committed: u64, clock_ms: u64) -> Word {
+        Word { committed, clock_ms, at: Instant::now() }
+    }
+
+    #[test]
+    fn a_word_counts_when_its_entry_is_there_and_the_clock_never_goes_back() {
+        let edge = EdgeStatus::default();
+        edge.hear(word(5, 100));
+        assert_eq!((edge.clock_ms(7), edge.lag_entries()), (7, 5));
+        edge.stand_at(4);
+        assert_eq!(edge.clock_ms(7), 7);
+        edge.stand_at(5);
+        assert_eq!((edge.clock_ms(7), edge.lag_entries()), (100, 0));
+        // A core node that lags says what was long known.
+        edge.hear(word(3, 60));
+        assert_eq!(edge.clock_ms(7), 100);
+        assert_eq!(edge.clock_ms(120), 120, "an entry has a time too");
+        edge.begin_again(2);
+        assert_eq!((edge.clock_ms(9), edge.lag_entries()), (9, 0));
+    }
+}
