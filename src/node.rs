@@ -8,7 +8,10 @@ use crate::{
     command::ShutdownMode,
     commands,
     config::{Config, Settings},
-    log::{ClusterOptions, DataDirectory, LogHandle, LogOptions, adopt, segment::SegmentOptions},
+    log::{
+        ClusterOptions, DataDirectory, LogHandle, LogOptions, adopt,
+        segment::{Retention, SegmentOptions},
+    },
     ops,
     peer::{LocalIdentity, Tls},
     server::{Server, Stop, bind_all},
@@ -50,6 +53,10 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     let settings = Settings::clone(&config.settings());
     let listeners = bind_all(&settings.addresses(settings.port), settings.tcp_backlog)
         .map_err(io(format!("listen on port {}", settings.port)))?;
+    let sentinel_at =
+        if settings.sentinel_port == 0 { vec![] } else { settings.addresses(settings.sentinel_port) };
+    let sentinel_listeners = bind_all(&sentinel_at, settings.tcp_backlog)
+        .map_err(io(format!("listen on sentinel port {}", settings.sentinel_port)))?;
     let http_listeners = bind_all(&settings.addresses(settings.http_port), 128)
         .map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
     let is_one_of_many = settings.is_one_of_many();
@@ -68,7 +75,11 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         pubsub: Arc::clone(&node.pubsub),
         stats: Arc::clone(&node.stats),
         segments: SegmentOptions::default(),
-        log_retain_bytes: settings.log_retain_bytes,
+        retention: Retention {
+            bytes: settings.log_retain_bytes,
+            age: Duration::from_secs(settings.log_retain_seconds),
+            bytes_max: settings.log_retain_bytes_max,
+        },
         cluster,
     })?;
     let http_at = addresses(&http_listeners);
@@ -81,7 +92,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     runtime.block_on(wait_ready(&log, &stop))?;
     let clients_at = addresses(&listeners);
     let server = Server::start(
-        listeners,
+        listeners.into_iter().chain(sentinel_listeners).collect(),
         settings.network_threads,
         Arc::clone(&node),
         log.clone(),

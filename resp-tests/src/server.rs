@@ -228,6 +228,11 @@ impl Server {
         Ok(())
     }
 
+    /// Whether the process is still there.
+    pub fn is_running(&mut self) -> io::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
     /// SIGSTOP: the process does nothing more, but its connections stay.
     pub fn pause(&self) -> io::Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::STOP)?)
@@ -246,6 +251,11 @@ impl Server {
     /// Starts with these arguments from the next start on.
     pub fn set_args(&mut self, args: &[String]) {
         self.args = args.to_vec();
+    }
+
+    /// Starts with these arguments as well from the next start on.
+    pub fn add_args(&mut self, args: &[String]) {
+        self.args.extend_from_slice(args);
     }
 
     /// Empties the data directory of a stopped server.

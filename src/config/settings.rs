@@ -67,6 +67,7 @@ pub struct Settings {
     /// Empty = the host of the peer address; 0 = the client port.
     pub announce: (String, u16),
     pub sentinel_master_name: String,
+    pub sentinel_port: u16,
     /// Whether nodes may talk unencrypted beyond loopback.
     pub peer_insecure: bool,
     /// Empty = no password.
@@ -85,6 +86,8 @@ pub struct Settings {
     pub hot_cache_bytes: usize,
     pub memtable_bytes: usize,
     pub log_retain_bytes: u64,
+    pub log_retain_bytes_max: u64,
+    pub log_retain_seconds: u64,
     pub write_timeout_ms: u64,
     pub query_buffer_limit: usize,
     pub proto_max_bulk_len: usize,
@@ -124,6 +127,7 @@ impl Settings {
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
             cluster_enabled: values.get("cluster-enabled") == "yes",
             announce: (values.get("announce-host").to_owned(), values.number("announce-port")?),
+            sentinel_port: values.number("sentinel-port")?,
             sentinel_master_name: values.get("sentinel-master-name").to_owned(),
             peer_insecure: values.get("peer-insecure") == "yes",
             requirepass: values.get("requirepass").to_owned(),
@@ -138,6 +142,8 @@ impl Settings {
             hot_cache_bytes: values.number("hot-cache-bytes")?,
             memtable_bytes: values.number("memtable-bytes")?,
             log_retain_bytes: values.number("log-retain-bytes")?,
+            log_retain_bytes_max: values.number("log-retain-bytes-max")?,
+            log_retain_seconds: values.number("log-retain-seconds")?,
             write_timeout_ms: values.number("write-timeout-ms")?,
             query_buffer_limit: values.number("client-query-buffer-limit")?,
             proto_max_bulk_len: values.number("proto-max-bulk-len")?,

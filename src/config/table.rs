@@ -116,7 +116,21 @@ static PLAIN: &[Parameter] = &[
         Kind::Bytes { min: 1 << 20, max: 1 << 50 },
         "64mb",
         Change::Start,
-        "Raft log kept after the store has flushed its entries.",
+        "Raft log kept at least after the store has flushed its entries, for nodes and sites that were away.",
+    ),
+    row(
+        "log-retain-seconds",
+        Kind::Number { min: 0, max: 31_536_000 },
+        "600",
+        Change::Start,
+        "Raft log written this recently is kept as well, up to `log-retain-bytes-max`.",
+    ),
+    row(
+        "log-retain-bytes-max",
+        Kind::Bytes { min: 1 << 20, max: 1 << 50 },
+        "1gb",
+        Change::Start,
+        "Raft log that is kept for `log-retain-seconds` at most; `log-retain-bytes` goes before it.",
     ),
     row(
         "write-timeout-ms",

@@ -71,6 +71,13 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "Name under which SENTINEL commands tell of the core's leader.",
     ),
     row(
+        "sentinel-port",
+        PORT,
+        "0",
+        Change::Start,
+        "One more port for clients, for those that expect their sentinels on one of its own; 0 = none, the client port answers.",
+    ),
+    row(
         "snapshot-bytes-per-second",
         SIZE,
         "0",

@@ -14,7 +14,7 @@ use super::{
     queue::{Queue, Refused},
     raft::{Peers, RaftNode, RaftParts, Snapshots},
     replicated,
-    segment::{SegmentLog, SegmentOptions},
+    segment::{Retention, SegmentLog, SegmentOptions},
 };
 use crate::{
     command::Table,
@@ -46,7 +46,7 @@ pub struct LogOptions {
     pub stats: Arc<Stats>,
     pub segments: SegmentOptions,
     /// Log kept on disk beyond what a restart needs, bytes.
-    pub log_retain_bytes: u64,
+    pub retention: Retention,
     /// The other nodes; `None`: there are none.
     pub cluster: Option<ClusterOptions>,
 }
@@ -83,7 +83,7 @@ impl LogHandle {
             pubsub,
             stats,
             segments,
-            log_retain_bytes,
+            retention,
             cluster,
         } = options;
         let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
@@ -121,7 +121,7 @@ impl LogHandle {
                 Arc::clone(&progress),
                 Arc::clone(&queue),
                 Arc::clone(&stats),
-                log_retain_bytes,
+                retention,
             ),
             requests: received,
             reading,

@@ -8,6 +8,7 @@ use super::{
     progress::Progress,
     queue::Queue,
     raft::RaftNode,
+    segment::Retention,
 };
 use crate::{
     error::StoreError, fail, limits::EXPIRE_SWEEP_KEYS_MAX, replica::ProposalBuilder, resp::Reply,
@@ -31,7 +32,7 @@ pub(super) struct Maintenance {
     progress: Arc<Progress>,
     queue: Arc<Queue>,
     stats: Arc<Stats>,
-    log_retain_bytes: u64,
+    retention: Retention,
     mailbox: Arc<Mailbox>,
 }
 
@@ -41,9 +42,9 @@ impl Maintenance {
         progress: Arc<Progress>,
         queue: Arc<Queue>,
         stats: Arc<Stats>,
-        log_retain_bytes: u64,
+        retention: Retention,
     ) -> Self {
-        Maintenance { store, progress, queue, stats, log_retain_bytes, mailbox: Mailbox::new() }
+        Maintenance { store, progress, queue, stats, retention, mailbox: Mailbox::new() }
     }
 
     /// Runs until aborted. Three loops side by side: expiry does not wait for a compaction or a snapshot.
@@ -61,7 +62,7 @@ impl Maintenance {
                 loop {
                     interval.tick().await;
                     self.progress.status.log_bytes.store(raft.log_bytes(), Ordering::Relaxed);
-                    if let Err(error) = raft.purge(self.log_retain_bytes).await {
+                    if let Err(error) = raft.purge(&self.retention).await {
                         tracing::error!(%error, "cannot purge the log");
                     }
                 }

@@ -142,19 +142,19 @@ impl Verify {
         let Some(member) = members.find(id) else { return };
         if id == self.identity.node_id {
             self.raft.hand_over().await;
-            self.go_into_quarantine(index);
+            self.go_into_quarantine(&wire::Quarantine { index, went_back: false });
         }
         let client = self.peers.client(&member.peer.address, id);
-        let body = wire::write(&wire::Replicated { index });
+        let body = wire::write(&wire::Quarantine { index, went_back: false });
         if let Err(error) = client.call(wire::kind::QUARANTINE, body, ASK_MAX).await {
             // It stops before it answers.
             tracing::warn!(node = %member.peer.name, %error, "quarantined");
         }
     }
 
-    /// This node's state is not what the log says: it serves nobody any more.
-    pub(super) fn go_into_quarantine(&self, index: u64) -> ! {
-        let text = quarantine_text(index);
+    /// This node's state or log is not what it must be: it serves nobody any more.
+    pub(super) fn go_into_quarantine(&self, told: &wire::Quarantine) -> ! {
+        let text = quarantine_text(told);
         let write = || -> std::io::Result<()> {
             let mut file = std::fs::File::create(self.directory.join(QUARANTINE))?;
             writeln!(file, "{text}")?;
@@ -168,11 +168,18 @@ impl Verify {
     }
 }
 
-fn quarantine_text(index: u64) -> String {
-    format!(
-        "the state of this node at entry {index} is not that of the majority: its files are damaged or the program has a \
-         fault. Keep the data directory for those who look for the cause, and start the node with an empty one"
-    )
+fn quarantine_text(told: &wire::Quarantine) -> String {
+    let wire::Quarantine { index, went_back } = told;
+    match went_back {
+        false => format!(
+            "the state of this node at entry {index} is not that of the majority: its files are damaged or the program has a \
+             fault. Keep the data directory for those who look for the cause, and start the node with an empty one"
+        ),
+        true => format!(
+            "the log of this node ends before entry {index}, which it had on disk before: its data directory is an old copy, \
+             or its disk lost writes. It must not vote with it. Start the node with an empty directory; it gets all data back"
+        ),
+    }
 }
 
 fn from_wire(answer: &wire::SumAnswer) -> Option<Sum> {

@@ -75,6 +75,11 @@ impl PeerClient {
         &self.address
     }
 
+    /// Whom it calls; 0 = whoever answers.
+    pub fn node_id(&self) -> u64 {
+        self.node_id
+    }
+
     /// Calls the other node and waits for its answer, `within` this time.
     pub async fn call(&self, kind: u32, body: Bytes, within: Duration) -> Result<Bytes, CallError> {
         let deadline = tokio::time::Instant::now() + within;

@@ -39,7 +39,16 @@ pub struct Options {
 
 impl Options {
     pub fn new(program: PathBuf, duration: Duration, seed: u64) -> Options {
-        let args = ["--log-retain-bytes", "1mb", "--memtable-bytes", "1mb", "--hot-cache-bytes", "1mb"];
+        let args = [
+            "--log-retain-bytes",
+            "1mb",
+            "--log-retain-seconds",
+            "0",
+            "--memtable-bytes",
+            "1mb",
+            "--hot-cache-bytes",
+            "1mb",
+        ];
         let args = args.iter().map(|word| (*word).to_owned()).collect();
         Options { nodes: 3, duration, seed, program, faults: KINDS.to_vec(), args }
     }

@@ -113,6 +113,15 @@ fn sentinels_name_the_leader_and_tell_of_another_one() {
     let mut cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
     let leader = cluster.wait_until_agreed().unwrap();
     let asked = (leader + 1) % NODES;
+    // One of them has a port for it besides.
+    let extra = resp_tests::ports::free_port().unwrap();
+    cluster.nodes[asked].stop(Stop::Terminate).unwrap();
+    cluster.nodes[asked].add_args(&["--sentinel-port".to_owned(), extra.to_string()]);
+    cluster.nodes[asked].start_again().unwrap();
+    assert_eq!(cluster.wait_until_agreed().unwrap(), leader);
+    let mut at_extra = Connection::open(extra).unwrap();
+    let Value::Array(masters) = call(&mut at_extra, &["SENTINEL", "MASTERS"]) else { panic!() };
+    assert_eq!(masters.len(), 1);
     let mut listener = cluster.nodes[asked].connect().unwrap();
     listener.set_deadline(Duration::from_secs(20));
     call(&mut listener, &["SUBSCRIBE", "+switch-master"]);

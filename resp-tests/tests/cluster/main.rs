@@ -6,6 +6,7 @@
 
 mod faces;
 mod membership;
+mod old_copy;
 
 use std::env;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,8 +24,16 @@ const CLIENTS: usize = 6;
 const CYCLES: u64 = 6;
 /// How long the others go on writing when a node has died: a new leader must come in that time.
 const AFTER_KILL: Duration = Duration::from_millis(2500);
-const SETTINGS: [&str; 6] =
-    ["--log-retain-bytes", "1mb", "--memtable-bytes", "1mb", "--hot-cache-bytes", "1mb"];
+const SETTINGS: [&str; 8] = [
+    "--log-retain-bytes",
+    "1mb",
+    "--log-retain-seconds",
+    "0",
+    "--memtable-bytes",
+    "1mb",
+    "--hot-cache-bytes",
+    "1mb",
+];
 
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))

@@ -82,7 +82,7 @@ const THREE: [&str; 3] = ["core-0 voter", "core-1 voter", "core-2 voter"];
 /// faults.md (a) 31: a node with the old name and an empty disk is another node.
 #[test]
 fn an_emptied_node_comes_back_by_itself_as_a_new_one() {
-    let small = ["--log-retain-bytes", "1mb", "--memtable-bytes", "1mb"];
+    let small = ["--log-retain-bytes", "1mb", "--log-retain-seconds", "0", "--memtable-bytes", "1mb"];
     let mut cluster = Cluster::start(&Program::product(), NODES, &small).unwrap();
     fill(&cluster.nodes[0], 2000);
     // More than the log keeps: what is missing comes as a snapshot.

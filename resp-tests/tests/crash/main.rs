@@ -31,8 +31,16 @@ const KILL_WHILE_STARTING_EVERY: u64 = 5;
 const FLUSHED_DB: u32 = 9;
 
 /// Small, so that segments roll, the log is purged and memtables are flushed while the test runs.
-const SETTINGS: [&str; 6] =
-    ["--log-retain-bytes", "1mb", "--memtable-bytes", "1mb", "--hot-cache-bytes", "1mb"];
+const SETTINGS: [&str; 8] = [
+    "--log-retain-bytes",
+    "1mb",
+    "--log-retain-seconds",
+    "0",
+    "--memtable-bytes",
+    "1mb",
+    "--hot-cache-bytes",
+    "1mb",
+];
 
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))

@@ -8,6 +8,7 @@ mod members;
 mod membership;
 mod network;
 mod node;
+mod receiving;
 mod responder;
 mod service;
 mod snapshots;

@@ -5,7 +5,7 @@
 use super::{
     Types,
     transfer::offer,
-    types::{Peer, RaftSnapshot, RaftVote, SnapshotFiles},
+    types::{Peer, RaftLogId, RaftSnapshot, RaftVote, SnapshotFiles},
     wire::{self, kind},
 };
 use crate::peer::{CallError, Lane, LocalIdentity, PeerClient};
@@ -30,11 +30,12 @@ const SNAPSHOT_MAX: Duration = Duration::from_secs(6 * 3600);
 pub(in crate::log) struct Peers {
     identity: Arc<LocalIdentity>,
     clients: Mutex<BTreeMap<(String, u64), Arc<PeerClient>>>,
+    acknowledged: Mutex<BTreeMap<u64, Acknowledged>>,
 }
 
 impl Peers {
     pub(in crate::log) fn new(identity: Arc<LocalIdentity>) -> Self {
-        Peers { identity, clients: Mutex::new(BTreeMap::new()) }
+        Peers { identity, clients: Mutex::default(), acknowledged: Mutex::default() }
     }
 
     /// The client of a node; `node_id` 0 = whoever answers there.
@@ -44,6 +45,9 @@ impl Peers {
         Arc::clone(clients.entry((address.to_owned(), node_id)).or_insert_with(make))
     }
 }
+
+/// How far this node, as leader, knows a follower's log to be on its disk.
+type Acknowledged = Arc<Mutex<Option<(RaftVote, u64)>>>;
 
 /// Append calls on their way to one follower.
 const APPENDS_IN_FLIGHT_MAX: usize = 8;
@@ -60,7 +64,11 @@ impl RaftNetworkFactory<Types> for Network {
     type Network = Connection;
 
     async fn new_client(&mut self, target: u64, peer: &Peer) -> Connection {
-        Connection { client: self.0.client(&peer.address, target), address: self.0.identity.address.clone() }
+        Connection {
+            client: self.0.client(&peer.address, target),
+            address: self.0.identity.address.clone(),
+            acknowledged: Arc::clone(self.0.acknowledged.lock().entry(target).or_default()),
+        }
     }
 }
 
@@ -69,9 +77,74 @@ pub(super) struct Connection {
     client: Arc<PeerClient>,
     /// This node's own.
     address: String,
+    acknowledged: Acknowledged,
+}
+
+/// Append calls to one follower. A follower whose log ends before what it has acknowledged under the same leader has lost
+/// entries that may be committed because of it; it is told to stop before it votes, and openraft never hears of it
+/// (which takes such a follower for impossible).
+#[derive(Clone)]
+struct Appending {
+    client: Arc<PeerClient>,
+    acknowledged: Acknowledged,
+}
+
+impl Appending {
+    /// The answer, and the last entry that was sent (or the one before all of them).
+    async fn send(
+        self,
+        lane: Lane,
+        request: AppendEntriesRequest<Types>,
+        within: Duration,
+    ) -> Result<(AppendEntriesResponse<Types>, Option<RaftLogId>), RPCError<Types>> {
+        let (vote, previous) = (request.vote, request.prev_log_id);
+        let last = request.entries.last().map_or(previous, |entry| Some(entry.log_id));
+        let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
+        let body = wire::write(&wire::append(request));
+        let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;
+        let unreadable = |error: wire::Unreadable| RPCError::Network(NetworkError::new(&error));
+        let answer: wire::AppendAnswer = wire::read(answer).map_err(unreadable)?;
+        if let (Some(end), Some(known)) = (answer.last_index, known)
+            && end < known
+        {
+            return Err(self.went_back(end, known));
+        }
+        let answer = wire::raft_append_answer(&answer).map_err(unreadable)?;
+        let matching = match &answer {
+            AppendEntriesResponse::Success => last,
+            AppendEntriesResponse::PartialSuccess(matching) => *matching,
+            AppendEntriesResponse::Conflict | AppendEntriesResponse::HigherVote(_) => None,
+        };
+        if let Some(matching) = matching {
+            let mut acknowledged = self.acknowledged.lock();
+            let before = acknowledged.filter(|(by, _)| *by == vote).map_or(0, |(_, index)| index);
+            *acknowledged = Some((vote, before.max(matching.index)));
+        }
+        Ok((answer, last))
+    }
+
+    fn went_back(self, end: u64, known: u64) -> RPCError<Types> {
+        tracing::error!(
+            node_id = self.client.node_id(),
+            end,
+            acknowledged = known,
+            "the log of a node went back behind what it had acknowledged; it is told to stop"
+        );
+        let told = wire::write(&wire::Quarantine { index: known, went_back: true });
+        tokio::spawn(async move {
+            // It stops before it answers; if it does not hear this, it is told again with its next answer.
+            let _ = self.client.call(kind::QUARANTINE, told, APPEND_MAX).await;
+        });
+        let text = format!("its log ends at {end}, but it had acknowledged {known}");
+        RPCError::Unreachable(Unreachable::new(&std::io::Error::other(text)))
+    }
 }
 
 impl Connection {
+    fn appending(&self) -> Appending {
+        Appending { client: Arc::clone(&self.client), acknowledged: Arc::clone(&self.acknowledged) }
+    }
+
     async fn call<M: prost::Message + Default>(
         &self,
         kind: u32,
@@ -98,9 +171,8 @@ impl RaftNetworkV2<Types> for Connection {
         request: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        let body = wire::write(&wire::append(request));
-        let answer = self.call(kind::APPEND, body, option.hard_ttl()).await?;
-        wire::raft_append_answer(&answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+        let (answer, _) = self.appending().send(Lane::Quick, request, option.hard_ttl()).await?;
+        Ok(answer)
     }
 
     /// Requests go out as they come, several at a time, and answers come back in their order. The line keeps the order
@@ -113,20 +185,12 @@ impl RaftNetworkV2<Types> for Connection {
     where
         S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
     {
-        let client = Arc::clone(&self.client);
+        let appending = self.appending();
         let answers = input.map(move |request| {
-            let client = Arc::clone(&client);
+            let appending = appending.clone();
             let previous = request.prev_log_id;
-            let last = request.entries.last().map_or(previous, |entry| Some(entry.log_id));
             async move {
-                let body = wire::write(&wire::append(request));
-                let answer =
-                    client.send(Lane::Ordered, kind::APPEND, body, APPEND_MAX).await.map_err(rpc_error)?;
-                let network = |error: &dyn std::fmt::Display| {
-                    RPCError::Network(NetworkError::new(&std::io::Error::other(error.to_string())))
-                };
-                let answer: wire::AppendAnswer = wire::read(answer).map_err(|error| network(&error))?;
-                let answer = wire::raft_append_answer(&answer).map_err(|error| network(&error))?;
+                let (answer, last) = appending.send(Lane::Ordered, request, APPEND_MAX).await?;
                 let is_whole = match &answer {
                     AppendEntriesResponse::PartialSuccess(matching) => *matching == last,
                     _ => true,

@@ -12,7 +12,12 @@ use super::{
 };
 use crate::{
     fail,
-    log::{LogError, mailbox::Outbox, progress::Progress, segment::SegmentLog},
+    log::{
+        LogError,
+        mailbox::Outbox,
+        progress::Progress,
+        segment::{Retention, SegmentLog},
+    },
     replica::{Applied, Replica},
 };
 use bytes::Bytes;
@@ -280,9 +285,9 @@ impl RaftNode {
         Ok(())
     }
 
-    /// Lets go of log segments while at least `keep_bytes` of log stay; snapshots first if that is needed for it.
-    pub(in crate::log) async fn purge(&self, keep_bytes: u64) -> Result<(), LogError> {
-        let Some(point) = self.log.purge_point(keep_bytes) else {
+    /// Lets go of log segments that need not be kept; snapshots first if that is needed for it.
+    pub(in crate::log) async fn purge(&self, keep: &Retention) -> Result<(), LogError> {
+        let Some(point) = self.log.purge_point(keep) else {
             return Ok(());
         };
         let snapshot = self.raft.data_metrics().borrow_watched().snapshot.as_ref().map(|id| id.index);

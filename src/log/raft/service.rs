@@ -88,8 +88,8 @@ impl Service {
             }
             // Only a member's word counts; the leader has compared with a majority.
             kind::QUARANTINE if self.progress.leader().is_some_and(|(leader, _)| leader == from) => {
-                let wanted: wire::Replicated = wire::read(body).map_err(refused)?;
-                self.admin.verify.go_into_quarantine(wanted.index)
+                let told: wire::Quarantine = wire::read(body).map_err(refused)?;
+                self.admin.verify.go_into_quarantine(&told)
             }
             kind::PUBLISH => self.broadcast.receive(wire::read(body).map_err(refused)?).await,
             kind::DELIVER => self.broadcast.deliver(wire::read(body).map_err(refused)?),
@@ -128,7 +128,12 @@ impl Service {
         if accepted && self.progress.status.applied_index.load(Ordering::Acquire) >= committed {
             self.progress.heard_leader();
         }
-        Ok(wire::write(&wire::append_answer(&answer)))
+        let mut answer_body = wire::append_answer(&answer);
+        if matches!(answer, AppendEntriesResponse::Conflict) {
+            // Set when entries are appended, before any of them is acknowledged: never less than what this node said it has.
+            answer_body.last_index = Some(self.progress.status.last_index.load(Ordering::Acquire));
+        }
+        Ok(wire::write(&answer_body))
     }
 
     async fn vote(&self, kind: u32, body: Bytes) -> Answer {

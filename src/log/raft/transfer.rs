@@ -5,21 +5,26 @@
 
 use super::{
     membership,
+    receiving::{self, measure},
     types::{RaftSnapshot, RaftSnapshotMeta, RaftVote, SnapshotFiles},
     wire::{self, FileMeta, GetFile, LogId, kind},
 };
 use crate::peer::PeerClient;
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use std::{
     collections::BTreeSet,
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
     path::{Component, Path},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
-const PART_BYTES: u32 = 1 << 20;
+/// What is asked for in one call.
+pub(super) const PART_BYTES: u32 = 1 << 20;
+/// Parts that are asked for before earlier ones are on disk; twice as many may be in memory.
+const PARTS_AHEAD: usize = 8;
 const PART_MAX: Duration = Duration::from_secs(30);
 /// Times that one part is asked for before the transfer is given up; the next one resumes it.
 const ATTEMPTS_MAX: u32 = 5;
@@ -96,7 +101,7 @@ pub(super) async fn fetch(
         }
         fetch_file(&offered.name, file, from, directory, throttle).await?;
     }
-    File::open(directory)?.sync_all()?;
+    receiving::sync(directory).await?;
     let stored = membership::decode_stored(Some(&offered.membership)).map_err(io::Error::other)?;
     let meta = RaftSnapshotMeta { last_log_id: offered.last.map(Into::into), last_membership: stored };
     Ok(RaftSnapshot { meta, snapshot: SnapshotFiles { directory: directory.to_path_buf() } })
@@ -109,48 +114,53 @@ async fn fetch_file(
     directory: &Path,
     throttle: &mut Throttle,
 ) -> io::Result<()> {
-    let path = directory.join(&wanted.name);
-    let found = fs::metadata(&path).map(|found| found.len()).ok();
-    if found == Some(wanted.bytes) && measure(&path)?.1 == wanted.checksum {
-        return Ok(());
-    }
-    let held = found.unwrap_or(0);
-    let mut offset = if held < wanted.bytes { held } else { 0 };
-    let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(&path)?;
-    file.set_len(offset)?;
-    file.seek(SeekFrom::Start(offset))?;
-    while offset < wanted.bytes {
-        let request = GetFile {
-            snapshot: snapshot.to_owned(),
-            name: wanted.name.clone(),
-            offset,
-            bytes_max: PART_BYTES,
+    let Some(held) = receiving::held(directory, wanted).await? else { return Ok(()) };
+    let starts = (held..wanted.bytes).step_by(PART_BYTES as usize);
+    let mut parts =
+        stream::iter(starts).map(|offset| part(snapshot, wanted, offset, from)).buffered(PARTS_AHEAD);
+    let (to_disk, received) = mpsc::channel(PARTS_AHEAD);
+    let writer = receiving::write(directory, wanted, held, received);
+    let mut broke = None;
+    while let Some(part) = parts.next().await {
+        let part = match part {
+            Ok(part) => part,
+            Err(error) => {
+                broke = Some(error);
+                break;
+            }
         };
-        let part = part(&request, from).await?;
-        if part.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                format!("{} is too short", wanted.name),
-            ));
-        }
         throttle.pass(part.len()).await;
-        file.write_all(&part)?;
-        offset = offset.saturating_add(part.len() as u64);
+        if to_disk.send(part).await.is_err() {
+            // The writer has an error to tell.
+            break;
+        }
     }
-    file.sync_all()?;
-    if measure(&path)? != (wanted.bytes, wanted.checksum) {
-        fs::remove_file(&path)?;
-        let text = format!("{} does not have its checksum", wanted.name);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    drop((parts, to_disk));
+    let written = writer.await;
+    match broke {
+        // What came before stays for the next attempt.
+        Some(error) => Err(error),
+        None => written,
     }
-    Ok(())
 }
 
-async fn part(request: &GetFile, from: &PeerClient) -> io::Result<Bytes> {
+/// The part of a file that begins at `offset`, whole.
+async fn part(snapshot: &str, wanted: &FileMeta, offset: u64, from: &PeerClient) -> io::Result<Bytes> {
+    let bytes = u64::from(PART_BYTES).min(wanted.bytes.saturating_sub(offset));
+    let request = GetFile {
+        snapshot: snapshot.to_owned(),
+        name: wanted.name.clone(),
+        offset,
+        bytes_max: u32::try_from(bytes).unwrap_or(PART_BYTES),
+    };
     let mut attempt = 1;
     loop {
-        match from.call(kind::FILE, wire::write(request), PART_MAX).await {
-            Ok(part) => return Ok(part),
+        match from.call(kind::FILE, wire::write(&request), PART_MAX).await {
+            Ok(part) if part.len() as u64 == bytes => return Ok(part),
+            Ok(_) => {
+                let text = format!("{} is too short", wanted.name);
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+            }
             Err(error) if attempt >= ATTEMPTS_MAX => return Err(io::Error::other(error)),
             Err(_) => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
         }
@@ -165,18 +175,4 @@ fn is_plain(name: &str) -> bool {
 
 fn names(directory: &Path) -> io::Result<BTreeSet<String>> {
     fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
-}
-
-fn measure(path: &Path) -> io::Result<(u64, u32)> {
-    let mut file = File::open(path)?;
-    let (mut bytes, mut checksum) = (0_u64, 0);
-    let mut chunk = vec![0; PART_BYTES as usize];
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            return Ok((bytes, checksum));
-        }
-        bytes = bytes.saturating_add(read as u64);
-        checksum = crc32c::crc32c_append(checksum, chunk.get(..read).unwrap_or_default());
-    }
 }

@@ -17,6 +17,7 @@ use std::{
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 /// Where records begin.
@@ -53,6 +54,12 @@ pub(super) struct SegmentFile {
 }
 
 impl SegmentFile {
+    /// How long ago it was last written to; zero if the file system cannot say, or if the clock went back.
+    pub(super) fn age(&self, now: SystemTime) -> Duration {
+        let written = self.file.metadata().and_then(|found| found.modified());
+        written.ok().and_then(|written| now.duration_since(written).ok()).unwrap_or_default()
+    }
+
     /// Creates a zero-filled segment; durable, under its final name, when this returns.
     pub(super) fn create(
         directory: &Path,

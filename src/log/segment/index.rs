@@ -107,19 +107,27 @@ impl Index {
         self.segments.iter().map(|segment| segment.used_bytes).sum()
     }
 
-    /// The highest index whose purge lets whole segments go while at least `keep_bytes` stay.
-    pub(super) fn purge_point(&self, keep_bytes: u64) -> Option<u64> {
+    /// Segments whose purge lets them go, oldest first, never the newest: the highest index in each, its file, and the
+    /// bytes that would stay.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
         let mut left = self.bytes();
-        let mut point = None;
+        let mut found = Vec::new();
         for segment in self.segments.iter().take(self.segments.len().saturating_sub(1)) {
             left = left.saturating_sub(segment.used_bytes);
-            if left < keep_bytes {
-                break;
-            }
             if !segment.locations.is_empty() {
-                point = Some(segment.end().saturating_sub(1));
+                let last = segment.end().saturating_sub(1);
+                found.push(Candidate { last, file: Arc::clone(&segment.file), bytes_left: left });
             }
         }
-        point
+        found
     }
+}
+
+/// A segment that could be let go.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) last: u64,
+    pub(super) file: Arc<SegmentFile>,
+    /// Bytes of log that stay without it and those before it.
+    pub(super) bytes_left: u64,
 }

@@ -4,6 +4,7 @@ use super::{
     file::SegmentOptions,
     files::Files,
     hard_state::VoteRecord,
+    index::Candidate,
     open,
     record::{LogEntry, read_entry},
     shared::{Shared, Source},
@@ -19,10 +20,29 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::{Duration, SystemTime},
 };
 
 /// Runs on the writer thread once what it belongs to is durable. Never runs if that fails: the process stops.
 pub type Done = Box<dyn FnOnce() + Send>;
+
+/// How much of the log is kept although the store has flushed it: for nodes and sites that were away for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Always at least this much.
+    pub bytes: u64,
+    /// And what was written this recently,
+    pub age: Duration,
+    /// but then no more than this, or `bytes` if that is more.
+    pub bytes_max: u64,
+}
+
+impl Retention {
+    /// By size alone.
+    pub fn of_bytes(bytes: u64) -> Self {
+        Retention { bytes, age: Duration::ZERO, bytes_max: bytes }
+    }
+}
 
 /// Tasks that may wait for the writer; one more waits for room.
 const TASKS_MAX: usize = 256;
@@ -152,9 +172,15 @@ impl SegmentLog {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// The highest index whose purge frees whole segments while at least `keep_bytes` of log stay.
-    pub fn purge_point(&self, keep_bytes: u64) -> Option<u64> {
-        self.shared.lock().index.purge_point(keep_bytes)
+    /// The highest index whose purge frees whole segments while what is to be kept stays.
+    pub fn purge_point(&self, keep: &Retention) -> Option<u64> {
+        let candidates = self.shared.lock().index.candidates();
+        let now = SystemTime::now();
+        let may_go = |segment: &Candidate| {
+            segment.bytes_left >= keep.bytes
+                && (segment.bytes_left >= keep.bytes_max.max(keep.bytes) || segment.file.age(now) >= keep.age)
+        };
+        candidates.iter().take_while(|segment| may_go(segment)).last().map(|segment| segment.last)
     }
 
     fn send(&self, task: Task) -> Result<(), LogError> {

@@ -40,7 +40,7 @@ mod writer;
 
 pub use file::{SegmentOptions, remove_temporary};
 pub use hard_state::VoteRecord;
-pub use log::{Done, SegmentLog};
+pub use log::{Done, Retention, SegmentLog};
 pub use open::create_private_directory;
 pub use record::{EntryKind, LogEntry};
 

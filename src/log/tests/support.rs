@@ -4,7 +4,8 @@ use crate::{
     command::{Args, Command, Flags, KeyRange, Run, Table},
     error::Result,
     log::{
-        DataDirectory, LogError, LogHandle, LogOptions, Mailbox, Outcome, Ticket, segment::SegmentOptions,
+        DataDirectory, LogError, LogHandle, LogOptions, Mailbox, Outcome, Ticket,
+        segment::{Retention, SegmentOptions},
     },
     replica::ProposalBuilder,
     resp::Reply,
@@ -101,7 +102,7 @@ impl TestNode {
             pubsub: Arc::default(),
             stats: Arc::clone(&stats),
             segments,
-            log_retain_bytes,
+            retention: Retention::of_bytes(log_retain_bytes),
             cluster: None,
         })?;
         Ok(TestNode { store, log, stats, mailbox: Mailbox::new(), _directory: directory })

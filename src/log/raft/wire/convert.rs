@@ -88,7 +88,7 @@ pub(in crate::log::raft) fn append_answer(answer: &AppendEntriesResponse<Types>)
         AppendEntriesResponse::Conflict => (3, None, None),
         AppendEntriesResponse::HigherVote(vote) => (4, None, Some(vote.into())),
     };
-    AppendAnswer { outcome, log_id, vote }
+    AppendAnswer { outcome, log_id, vote, last_index: None }
 }
 
 pub(in crate::log::raft) fn raft_append_answer(
@@ -190,7 +190,7 @@ mod tests {
     fn unknown_kinds_are_refused() {
         let unknown = Entry { term: 1, index: 1, kind: 9, payload: Bytes::new() };
         assert!(raft_entry(unknown).is_err());
-        assert!(raft_append_answer(&AppendAnswer { outcome: 4, log_id: None, vote: None }).is_err());
+        assert!(raft_append_answer(&AppendAnswer { outcome: 4, ..AppendAnswer::default() }).is_err());
         assert!(read::<Append>(Bytes::from_static(b"\xff\xff")).is_err());
     }
 }

@@ -89,6 +89,9 @@ pub(super) struct AppendAnswer {
     log_id: Option<LogId>,
     #[prost(message, optional, tag = "3")]
     vote: Option<Vote>,
+    /// With outcome 3: the last index of the follower's log.
+    #[prost(uint64, optional, tag = "4")]
+    pub(super) last_index: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -273,6 +276,17 @@ pub(in crate::log) struct Deliver {
 pub(in crate::log) struct PublishAnswer {
     #[prost(uint64, repeated, tag = "1")]
     pub(in crate::log) counts: Vec<u64>,
+}
+
+/// From the leader: the node is to stop, and not to start again with the directory it has.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct Quarantine {
+    /// Up to which entry it should have had what it has not.
+    #[prost(uint64, tag = "1")]
+    pub(in crate::log) index: u64,
+    /// Its log ends before that entry, which it had acknowledged; otherwise its state differs there.
+    #[prost(bool, tag = "2")]
+    pub(in crate::log) went_back: bool,
 }
 
 /// How many nodes beside the leader have an entry on disk?

@@ -4,10 +4,13 @@ use super::support::{
     ONE, SMALL, all, append, entries, entry, open, purge, save_vote, segments, truncate_after, written,
 };
 use crate::{
-    log::segment::{SegmentOptions, VoteRecord},
+    log::segment::{Retention, SegmentOptions, VoteRecord},
     store::Position,
 };
-use std::sync::{Arc, Mutex, mpsc};
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
 
 #[test]
 fn a_vote_is_there_after_a_crash() {
@@ -91,11 +94,22 @@ fn the_purge_point_keeps_what_was_asked_for() {
     for index in 0..100 {
         append(&log, &entries(index..index + 1, 1));
     }
-    assert_eq!(log.purge_point(u64::MAX), None);
-    let point = log.purge_point(4000).unwrap();
+    assert_eq!(log.purge_point(&Retention::of_bytes(u64::MAX)), None);
+    let point = log.purge_point(&Retention::of_bytes(4000)).unwrap();
     purge(&log, Position { term: 1, index: point });
     assert!((4000..4000 + 2048).contains(&log.bytes()), "{} bytes left", log.bytes());
-    assert_eq!(log.purge_point(4000), None);
+    assert_eq!(log.purge_point(&Retention::of_bytes(4000)), None);
+    let hour = Duration::from_secs(3600);
+    let keep = |age, bytes_max| log.purge_point(&Retention { bytes: 100, age, bytes_max });
+    assert_eq!(keep(hour, u64::MAX), None);
+    // Recent, but more than may be kept for that.
+    assert!(keep(hour, 2000).is_some());
+    // Old by an hour.
+    for file in std::fs::read_dir(home.path()).unwrap() {
+        let file = std::fs::File::open(file.unwrap().path()).unwrap();
+        file.set_modified(std::time::SystemTime::now() - 2 * hour).unwrap();
+    }
+    assert!(keep(hour, u64::MAX).is_some());
 }
 
 #[test]

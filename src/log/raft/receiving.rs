@@ -1,0 +1,98 @@
+//! The disk's side of a snapshot that is being fetched: what is there already, and what comes, part by part.
+//!
+//! Everything here that touches the disk runs on blocking threads: the raft thread goes on answering heartbeats. A file is
+//! read for its checksum only as far as it was there before; what arrives is summed on its way to the disk.
+
+use super::{transfer::PART_BYTES, wire::FileMeta};
+use bytes::Bytes;
+use std::{
+    fs::{self, File, OpenOptions},
+    future::Future,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+use tokio::sync::mpsc;
+
+/// How much of a file is there from an earlier attempt. `None`: all of it, with the right checksum.
+pub(super) async fn held(directory: &Path, wanted: &FileMeta) -> io::Result<Option<u64>> {
+    let (path, wanted) = (directory.join(&wanted.name), wanted.clone());
+    off_thread(move || match fs::metadata(&path) {
+        Ok(found) if found.len() == wanted.bytes => {
+            let is_whole = measure(&path)? == (wanted.bytes, wanted.checksum);
+            Ok((!is_whole).then_some(0))
+        }
+        Ok(found) if found.len() < wanted.bytes => Ok(Some(found.len())),
+        Ok(_) => Ok(Some(0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(0)),
+        Err(error) => Err(error),
+    })
+    .await
+}
+
+/// Appends what comes to the first `held` bytes of a file, until there is no more; then the file is synced, and must be what
+/// was wanted. If less came, what came stays; a whole file with another checksum is removed.
+pub(super) fn write(
+    directory: &Path,
+    wanted: &FileMeta,
+    held: u64,
+    received: mpsc::Receiver<Bytes>,
+) -> impl Future<Output = io::Result<()>> + use<> {
+    let (path, wanted) = (directory.join(&wanted.name), wanted.clone());
+    let writing = tokio::task::spawn_blocking(move || write_all(&path, &wanted, held, received));
+    async move { writing.await.map_err(io::Error::other)? }
+}
+
+fn write_all(
+    path: &PathBuf,
+    wanted: &FileMeta,
+    held: u64,
+    mut received: mpsc::Receiver<Bytes>,
+) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
+    file.set_len(held)?;
+    let mut checksum = checksum(&mut file)?.1;
+    file.seek(SeekFrom::Start(held))?;
+    let mut bytes = held;
+    while let Some(part) = received.blocking_recv() {
+        file.write_all(&part)?;
+        checksum = crc32c::crc32c_append(checksum, &part);
+        bytes = bytes.saturating_add(part.len() as u64);
+    }
+    file.sync_all()?;
+    if bytes >= wanted.bytes && (bytes, checksum) != (wanted.bytes, wanted.checksum) {
+        fs::remove_file(path)?;
+        let text = format!("{} does not have its checksum", wanted.name);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(())
+}
+
+/// Makes the names in a directory durable.
+pub(super) async fn sync(directory: &Path) -> io::Result<()> {
+    let directory = directory.to_path_buf();
+    off_thread(move || File::open(directory)?.sync_all()).await
+}
+
+/// Length and CRC-32C of a file.
+pub(super) fn measure(path: &Path) -> io::Result<(u64, u32)> {
+    checksum(&mut File::open(path)?)
+}
+
+fn checksum(file: &mut File) -> io::Result<(u64, u32)> {
+    let (mut bytes, mut checksum) = (0_u64, 0);
+    let mut chunk = vec![0; PART_BYTES as usize];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok((bytes, checksum));
+        }
+        bytes = bytes.saturating_add(read as u64);
+        checksum = crc32c::crc32c_append(checksum, chunk.get(..read).unwrap_or_default());
+    }
+}
+
+async fn off_thread<T: Send + 'static>(
+    run: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(run).await.map_err(io::Error::other)?
+}
