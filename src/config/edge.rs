@@ -66,7 +66,11 @@ impl EdgeSettings {
         Ok(Some(EdgeSettings {
             site,
             upstreams,
-            writes: if values.get("edge-writes") == "reject" { EdgeWrites::Reject } else { EdgeWrites::Forward },
+            writes: if values.get("edge-writes") == "reject" {
+                EdgeWrites::Reject
+            } else {
+                EdgeWrites::Forward
+            },
             write_wait_ms: values.number("edge-write-wait-ms")?,
             lag_max_ms: values.number("edge-lag-max-ms")?,
         }))
@@ -93,9 +97,12 @@ pub(super) fn node_name(said: &str, edge: Option<&EdgeSettings>) -> Result<Strin
     if said == CORE_NAME || said == own {
         return Ok(own);
     }
-    match said.strip_prefix(&own).and_then(|rest| rest.strip_prefix('.')).is_some_and(|node| !node.is_empty()) {
+    match said.strip_prefix(&own).and_then(|rest| rest.strip_prefix('.')).is_some_and(|node| !node.is_empty())
+    {
         true => Ok(said.to_owned()),
-        false => Err(format!("node-name: a node of site {} is named {own} or {own}.NODE, not {said}", edge.site)),
+        false => {
+            Err(format!("node-name: a node of site {} is named {own} or {own}.NODE, not {said}", edge.site))
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use super::{
     LogError,
     acquaintance::Acquaintance,
     admin::Admin,
+    barrier::Barrier,
     broadcast::{Broadcast, Publishing},
+    edge::Feeding,
     join::{Admission, Joiner},
     progress::Progress,
     queue::Queue,
@@ -18,6 +20,7 @@ use super::{
     verify::Verify,
 };
 use crate::{
+    config::FeedSettings,
     fail,
     peer::{self, CallError, LocalIdentity},
     session::{ClusterIdentity, Face, PubSub, Publication},
@@ -64,6 +67,8 @@ pub struct ClusterOptions {
     pub snapshot_bytes_per_second: u64,
     /// Under which SENTINEL tells of the leader.
     pub master_name: String,
+    /// What edges may have of this node.
+    pub feed: FeedSettings,
 }
 
 /// See the module.
@@ -192,13 +197,16 @@ pub(super) struct Membership {
     pub(super) peers: Arc<Peers>,
     pub(super) progress: Arc<Progress>,
     pub(super) pubsub: Arc<PubSub>,
-    pub(super) publishing: mpsc::Receiver<Publishing>,
+    /// What clients of this node publish; `None`: it goes to the core.
+    pub(super) publishing: Option<mpsc::Receiver<Publishing>>,
+    /// What edges are fed from; `None`: this node is of an edge site itself.
+    pub(super) feeding: Option<Feeding>,
 }
 
 impl Membership {
     /// Starts both on the current runtime, until `end` is dropped.
     pub(super) fn start(self, raft: RaftNode, queue: Arc<Queue>, end: oneshot::Receiver<()>) -> Arc<Admin> {
-        let Membership { options, directory, peers, progress, pubsub, publishing } = self;
+        let Membership { options, directory, peers, progress, pubsub, publishing, feeding } = self;
         progress.status.is_one_of_many.store(true, Ordering::Relaxed);
         let ClusterOptions {
             members,
@@ -215,6 +223,7 @@ impl Membership {
             client_host,
             snapshot_bytes_per_second,
             master_name,
+            feed,
         } = options;
         let host = identity.address.rsplit_once(':').map_or("", |(host, _)| host);
         let host = if client_host.is_empty() { host.to_owned() } else { client_host.clone() };
@@ -236,7 +245,7 @@ impl Membership {
             raft: raft.clone(),
             peers: Arc::clone(&peers),
             progress: Arc::clone(&progress),
-            cluster,
+            cluster: Arc::clone(&cluster),
         });
         let admin = Arc::new(Admin {
             raft: raft.clone(),
@@ -276,8 +285,18 @@ impl Membership {
             Arc::clone(&identity),
             pubsub,
         ));
-        tokio::spawn(Arc::clone(&broadcast).run(publishing));
+        if let Some(publishing) = publishing {
+            tokio::spawn(Arc::clone(&broadcast).run(publishing));
+        }
+        let upstream = feeding.map(|feeding| {
+            let (broadcast, queue) = (Arc::clone(&broadcast), Arc::clone(&queue));
+            let barrier =
+                Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+            let name = identity.node_name.clone();
+            Arc::new(feeding.upstream(feed, &directory, cluster, name, barrier, broadcast, queue))
+        });
         let service = Service {
+            upstream,
             broadcast,
             admission,
             admin: Arc::clone(&admin),

@@ -2,19 +2,19 @@
 
 use super::{
     LogError,
-    admin::Admin,
-    barrier::{self, Barrier, Reader},
+    barrier::{self, Reader},
     batch::Batcher,
     broadcast::{self, Publishing},
-    cluster::{ClusterOptions, Membership},
+    cluster::ClusterOptions,
+    edge::EdgeOptions,
     forward::Forwarder,
     mailbox::Ticket,
     maintenance::Maintenance,
     progress::Progress,
     queue::{Queue, Refused},
-    raft::{Peers, RaftNode, RaftParts, Snapshots},
-    replicated,
+    raft::{Peers, RaftParts, Snapshots},
     segment::{Retention, SegmentLog, SegmentOptions},
+    thread::{RaftThread, Reading, Request},
 };
 use crate::{
     command::Table,
@@ -29,7 +29,6 @@ use bytes::Bytes;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
-    thread::JoinHandle,
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -49,14 +48,8 @@ pub struct LogOptions {
     pub retention: Retention,
     /// The other nodes; `None`: there are none.
     pub cluster: Option<ClusterOptions>,
-}
-
-/// A request to the raft thread.
-enum Request {
-    Snapshot(oneshot::Sender<Result<(), LogError>>),
-    Core(CoreRequest, oneshot::Sender<Reply>),
-    Replicated { wanted: u32, within: Duration, answer: oneshot::Sender<u32> },
-    HandOver(oneshot::Sender<()>),
+    /// Of a node of an edge site; `None`: it is one of a core.
+    pub edge: Option<EdgeOptions>,
 }
 
 /// See the module. Clones are handles of the same log; when the last is dropped, it shuts down.
@@ -67,6 +60,7 @@ pub struct LogHandle {
     stats: Arc<Stats>,
     requests: mpsc::Sender<Request>,
     readers: mpsc::Sender<Reader>,
+    core_readers: mpsc::Sender<Reader>,
     publishing: mpsc::Sender<Publishing>,
     ended: watch::Receiver<bool>,
 }
@@ -85,6 +79,7 @@ impl LogHandle {
             segments,
             retention,
             cluster,
+            edge,
         } = options;
         let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
         check_fit(&data_directory, &log, &store)?;
@@ -95,8 +90,13 @@ impl LogHandle {
         let (ending, ended) = watch::channel(false);
         let (publishing, published) = mpsc::channel(broadcast::PUBLISHING_MAX);
         let (readers, reading) = mpsc::channel(barrier::READERS_MAX);
+        let (core_readers, core_reading) = mpsc::channel(barrier::READERS_MAX);
+        if edge.is_some() {
+            begin_as_edge(&status, &store);
+        }
         let alone = || Arc::new(LocalIdentity::new(node_id, String::new(), String::new(), None));
-        let identity = cluster.as_ref().map_or_else(alone, |cluster| Arc::clone(&cluster.identity));
+        let identity = cluster.as_ref().map(|cluster| &cluster.identity);
+        let identity = identity.or(edge.as_ref().map(|edge| &edge.identity)).map_or_else(alone, Arc::clone);
         let peers = Arc::new(Peers::new(identity));
         let forwarder = cluster.is_some().then(|| Forwarder {
             peers: Arc::clone(&peers),
@@ -106,7 +106,11 @@ impl LogHandle {
         let parts = RaftParts {
             node_id,
             log,
-            replica: Replica::new(Arc::clone(&store), table),
+            replica: match edge.is_some() {
+                true => Replica::new(Arc::clone(&store), table).of_edge(),
+                false => Replica::new(Arc::clone(&store), table),
+            },
+            seed_directory: data_directory.join("seed"),
             snapshots,
             progress: Arc::clone(&progress),
             peers: Arc::clone(&peers),
@@ -122,13 +126,16 @@ impl LogHandle {
                 Arc::clone(&queue),
                 Arc::clone(&stats),
                 retention,
-            ),
+            )
+            .without_sweeps(edge.is_some()),
             requests: received,
-            reading,
+            reading: Reading { site: reading, core: core_reading },
             published,
             pubsub,
             queue: Arc::clone(&queue),
-            cluster: cluster.map(|options| (options, data_directory.clone())),
+            data_directory: data_directory.clone(),
+            cluster,
+            edge,
         };
         let (started, start) = std::sync::mpsc::sync_channel(1);
         std::thread::Builder::new()
@@ -140,7 +147,7 @@ impl LogHandle {
             })
             .map_err(LogError::io("start thread for", &data_directory))?;
         start.recv().map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
-        Ok(LogHandle { queue, progress, stats, requests, readers, publishing, ended })
+        Ok(LogHandle { queue, progress, stats, requests, readers, core_readers, publishing, ended })
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
@@ -163,7 +170,7 @@ impl LogHandle {
             Consistency::Local => true,
             Consistency::Session => self.progress.has_applied_own_writes(),
             Consistency::Bounded(ms) => self.progress.heard_within(ms),
-            Consistency::Linearizable => false,
+            Consistency::Linearizable | Consistency::Core => false,
         };
         if (enough && !self.is_removed()) || self.can_read() {
             return Ok(());
@@ -171,10 +178,26 @@ impl LogHandle {
         if self.is_removed() && consistency != Consistency::Local {
             return Err(ErrorReply::new("CLUSTERDOWN", "this node was removed from the core"));
         }
-        let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
-        let (reader, outcome) = oneshot::channel();
-        self.readers.send(reader).await.map_err(|_| stopping())?;
-        outcome.await.unwrap_or_else(|_| Err(stopping()))
+        ask(&self.readers).await
+    }
+
+    /// On an edge: waits until the store has all that the core had when it was asked.
+    pub async fn core_barrier(&self) -> Result<(), ErrorReply> {
+        ask(&self.core_readers).await
+    }
+
+    /// Waits until the data stand at this entry of the core; false: they do not in that time.
+    pub async fn wait_core(&self, index: u64, within: Duration) -> bool {
+        tokio::time::timeout(within, self.progress.wait_core(index)).await.is_ok()
+    }
+
+    /// An entry of the core's log that is not before any write that this node has acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        let edge = &self.progress.status.edge;
+        match edge.is_edge() {
+            true => edge.core_index.load(Ordering::Acquire).max(edge.forwarded.load(Ordering::Acquire)),
+            false => self.progress.acknowledged(),
+        }
     }
 
     fn is_removed(&self) -> bool {
@@ -247,6 +270,25 @@ impl LogHandle {
     }
 }
 
+/// Waits for the word that a read may go on.
+async fn ask(readers: &mpsc::Sender<Reader>) -> Result<(), ErrorReply> {
+    let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
+    let (reader, outcome) = oneshot::channel();
+    readers.send(reader).await.map_err(|_| stopping())?;
+    outcome.await.unwrap_or_else(|_| Err(stopping()))
+}
+
+/// What an edge has it serves from the start, however old.
+fn begin_as_edge(status: &LogStatus, store: &Store) {
+    let published = store.published();
+    status.edge.is_edge.store(true, Ordering::Relaxed);
+    if published.site().is_some_and(|site| !site.history.is_empty()) {
+        let index = published.state().applied.map_or(0, |applied| applied.index);
+        status.edge.stand_at(index);
+        status.edge.set_goal(index);
+    }
+}
+
 /// Refuses a log and a store that are not of one history: entries between them would be skipped without a word.
 fn check_fit(directory: &Path, log: &SegmentLog, store: &Store) -> Result<(), LogError> {
     let (purged, last) = log.state();
@@ -267,127 +309,4 @@ fn check_fit(directory: &Path, log: &SegmentLog, store: &Store) -> Result<(), Lo
         return Err(LogError::damaged(&directory.join("store"), 0, detail));
     }
     Ok(())
-}
-
-/// What runs on the raft thread.
-struct RaftThread {
-    parts: RaftParts,
-    batcher: Batcher,
-    maintenance: Maintenance,
-    requests: mpsc::Receiver<Request>,
-    reading: mpsc::Receiver<Reader>,
-    published: mpsc::Receiver<Publishing>,
-    pubsub: Arc<PubSub>,
-    queue: Arc<Queue>,
-    /// And the data directory.
-    cluster: Option<(ClusterOptions, PathBuf)>,
-}
-
-impl RaftThread {
-    fn run(self, started: &std::sync::mpsc::SyncSender<Result<(), LogError>>) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .thread_name("raft-blocking")
-            .max_blocking_threads(4)
-            .build();
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                let _ = started.send(Err(LogError::Raft(format!("cannot start a runtime: {error}"))));
-                return;
-            }
-        };
-        let apply_thread = runtime.block_on(self.serve(started));
-        // The runtime's tasks hold the state machine, and that the apply thread's only sender.
-        drop(runtime);
-        if let Some(thread) = apply_thread {
-            let _ = thread.join();
-        }
-    }
-
-    async fn serve(
-        self,
-        started: &std::sync::mpsc::SyncSender<Result<(), LogError>>,
-    ) -> Option<JoinHandle<()>> {
-        let (peers, progress) = (Arc::clone(&self.parts.peers), Arc::clone(&self.parts.progress));
-        let (raft, apply_thread) = match RaftNode::start(self.parts).await {
-            Ok(running) => running,
-            Err(error) => {
-                let _ = started.send(Err(error));
-                return None;
-            }
-        };
-        let (end_peers, ended) = oneshot::channel::<()>();
-        let mut admin = None;
-        if let Some((options, directory)) = self.cluster {
-            let own = Membership {
-                options,
-                directory,
-                peers: Arc::clone(&peers),
-                progress: Arc::clone(&progress),
-                pubsub: self.pubsub,
-                publishing: self.published,
-            };
-            admin = Some(own.start(raft.clone(), Arc::clone(&self.queue), ended));
-        }
-        let barrier =
-            Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
-        let barrier = tokio::spawn(barrier.run(self.reading));
-        let _ = started.send(Ok(()));
-        let answering = Answers { raft: raft.clone(), peers, progress, admin };
-        let requests = tokio::spawn(answering.run(self.requests, self.queue));
-        let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
-        self.batcher.run(&raft).await;
-        maintenance.abort();
-        requests.abort();
-        barrier.abort();
-        drop(end_peers);
-        raft.shutdown().await;
-        Some(apply_thread)
-    }
-}
-
-/// What answers requests of the rest of the program.
-struct Answers {
-    raft: RaftNode,
-    peers: Arc<Peers>,
-    progress: Arc<Progress>,
-    /// `None`: this node is alone.
-    admin: Option<Arc<Admin>>,
-}
-
-impl Answers {
-    /// Answers until all handles are gone; then nobody can propose either. Whoever asked may have gone meanwhile.
-    async fn run(self, mut requests: mpsc::Receiver<Request>, queue: Arc<Queue>) {
-        while let Some(request) = requests.recv().await {
-            let raft = self.raft.clone();
-            match request {
-                Request::Snapshot(outcome) => drop(tokio::spawn(async move {
-                    let _ = outcome.send(raft.snapshot().await);
-                })),
-                Request::HandOver(done) => drop(tokio::spawn(async move {
-                    raft.hand_over().await;
-                    let _ = done.send(());
-                })),
-                Request::Core(request, outcome) => match self.admin.clone() {
-                    Some(admin) => drop(tokio::spawn(async move {
-                        let _ = outcome.send(admin.perform(request).await);
-                    })),
-                    None => {
-                        let text = "this node is alone (it was started without --cluster and --join)";
-                        let _ = outcome.send(Reply::Error(ErrorReply::err(text)));
-                    }
-                },
-                Request::Replicated { wanted, within, answer } => {
-                    let (peers, progress) = (Arc::clone(&self.peers), Arc::clone(&self.progress));
-                    let index = progress.acknowledged();
-                    tokio::spawn(async move {
-                        let have = replicated::wait(raft, peers, progress, index, wanted, within).await;
-                        let _ = answer.send(have);
-                    });
-                }
-            }
-        }
-        queue.close();
-    }
 }

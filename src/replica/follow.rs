@@ -76,6 +76,14 @@ impl Replica {
             || published.state().applied.is_none_or(|applied| applied.index < seed.position.index)
     }
 
+    /// Whether the data here are of another history than a seed; no data are of none.
+    pub fn is_of_other_history(&self, seed: &Seed) -> bool {
+        self.store()
+            .published()
+            .site()
+            .is_some_and(|site| !site.history.is_empty() && site.history != seed.history)
+    }
+
     /// Replaces the data by those of a seed, whose files are in `directory`.
     pub fn seed(&self, at: Position, seed: &Seed, directory: &Path) -> Result<(), StoreError> {
         self.store().seed(directory, &SiteRecord { applied: at, history: seed.history.clone() })?;

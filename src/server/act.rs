@@ -53,7 +53,7 @@ impl Connection {
     /// Hands a message to whoever listens: here, or by way of the leader on all nodes.
     pub(super) async fn publish(&mut self, message: Publication) -> Reply {
         let node = &self.local.node;
-        if !node.log.is_one_of_many.load(Ordering::Relaxed) {
+        if !node.log.is_one_of_many.load(Ordering::Relaxed) && !node.log.edge.is_edge() {
             return Reply::count(node.pubsub.publish(&message));
         }
         match self.local.log.publish(message).await {
@@ -105,9 +105,10 @@ impl Connection {
         for key in &fresh {
             store.watch(watched, db, key);
         }
-        let conditions = match revisions(&store, db, &fresh, false) {
+        let now = self.local.node.data_time(now_ms());
+        let conditions = match revisions(&store, db, &fresh, now, false) {
             Err(Error::WouldBlock) => {
-                let run = move || revisions(&store, db, &fresh, true);
+                let run = move || revisions(&store, db, &fresh, now, true);
                 match tokio::task::spawn_blocking(run).await {
                     Ok(conditions) => conditions,
                     Err(_panic) => return Ok(Reply::Error(ErrorReply::err("internal error"))),
@@ -161,7 +162,7 @@ impl Connection {
     ) -> Option<Vec<HandlerResult<Reply>>> {
         Stats::add(&self.local.node.stats.blocking_reads, 1);
         let store = Arc::clone(&self.local.node.store);
-        let now = self.clock.now_ms();
+        let now = self.local.node.data_time(self.clock.now_ms());
         let run = move || {
             let published = store.published();
             match hold(&store.blocking_view(&published, 0, now), &watches) {
@@ -182,9 +183,14 @@ impl Connection {
     }
 }
 
-fn revisions(store: &Store, db: u32, keys: &[Vec<u8>], may_block: bool) -> HandlerResult<Vec<Condition>> {
+fn revisions(
+    store: &Store,
+    db: u32,
+    keys: &[Vec<u8>],
+    now: u64,
+    may_block: bool,
+) -> HandlerResult<Vec<Condition>> {
     let published = store.published();
-    let now = now_ms();
     let view =
         if may_block { store.blocking_view(&published, db, now) } else { store.view(&published, db, now) };
     keys.iter()

@@ -107,7 +107,10 @@ impl Connection {
             builder.push(step.db, &words);
         }
         Ok(match self.local.propose(builder.finish()).await {
-            Outcome::Applied(replies) => replies.into_iter().next().unwrap_or(Reply::NilArray),
+            Outcome::Applied(replies) => {
+                self.note_writes();
+                replies.into_iter().next().unwrap_or(Reply::NilArray)
+            }
             Outcome::NotDone(error) | Outcome::Unknown(error) => Reply::Error(error),
         })
     }
@@ -130,7 +133,7 @@ impl Connection {
     fn reads_in_memory(&self, steps: &[Step], watches: &[Condition]) -> Result<Option<Vec<Reply>>, Error> {
         let store = &self.local.node.store;
         let published = store.published();
-        let now = self.clock.now_ms();
+        let now = self.local.node.data_time(self.clock.now_ms());
         if !hold(&store.view(&published, 0, now), watches)? {
             return Ok(None);
         }

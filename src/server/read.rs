@@ -25,7 +25,8 @@ impl Connection {
         let outcome = {
             let store = &self.local.node.store;
             let published = store.latest();
-            let view = store.view(&published, self.session.db, self.clock.now_ms());
+            let now = self.local.node.data_time(self.clock.now_ms());
+            let view = store.view(&published, self.session.db, now);
             handler(&view, &mut Args::new(argv, names))
         };
         match outcome {
@@ -46,6 +47,9 @@ impl Connection {
 
     /// Waits until this node may answer reads; an error says that it may not for now.
     pub(super) async fn barrier(&mut self) -> Result<(), ErrorReply> {
+        if self.local.node.log.edge.is_edge() {
+            return self.edge_barrier().await;
+        }
         if self.local.log.can_read() {
             return Ok(());
         }

@@ -69,6 +69,8 @@ pub struct EdgeStatus {
     pub forwarded: AtomicU64,
     /// Whether there are data to answer from.
     pub has_data: AtomicBool,
+    /// An edge that had no data has them when it stands at this entry.
+    goal: AtomicU64,
     /// Bytes of entries that came and are not applied yet.
     pub waiting_bytes: AtomicU64,
     /// Bytes that came over the network, as they came.
@@ -98,6 +100,7 @@ impl Default for EdgeStatus {
             committed: AtomicU64::new(0),
             forwarded: AtomicU64::new(0),
             has_data: AtomicBool::new(false),
+            goal: AtomicU64::new(u64::MAX),
             waiting_bytes: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             seeds: AtomicU64::new(0),
@@ -128,6 +131,24 @@ impl EdgeStatus {
         self.core_index.store(core_index, Ordering::SeqCst);
         self.committed.fetch_max(core_index, Ordering::Relaxed);
         self.settle(&mut self.words.lock());
+        self.look_at_goal();
+    }
+
+    /// What an edge without data is to have before it answers; the first word counts.
+    pub fn set_goal(&self, core_index: u64) {
+        self.goal.fetch_min(core_index, Ordering::Relaxed);
+        self.look_at_goal();
+    }
+
+    fn look_at_goal(&self) {
+        if !self.has_data() && self.core_index.load(Ordering::SeqCst) >= self.goal.load(Ordering::Relaxed) {
+            self.has_data.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether there are data to answer from.
+    pub fn has_data(&self) -> bool {
+        self.has_data.load(Ordering::Acquire)
     }
 
     /// The data are of another history from here on: what the old one said counts no more.
@@ -139,6 +160,8 @@ impl EdgeStatus {
         self.committed.store(core_index, Ordering::Relaxed);
         self.forwarded.store(0, Ordering::Release);
         self.core_index.store(core_index, Ordering::SeqCst);
+        drop(words);
+        self.look_at_goal();
     }
 
     fn settle(&self, words: &mut Words) {

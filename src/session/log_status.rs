@@ -1,5 +1,6 @@
 //! What the log layer says about itself, for INFO, ROLE and readiness.
 
+use super::{EdgeStatus, FedEdges};
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -27,6 +28,10 @@ pub struct LogStatus {
     pub own_clients: RwLock<(String, u16)>,
     /// What is known of them, kept current while they answer.
     pub others: RwLock<Vec<Other>>,
+    /// Of an edge: what it knows of the core. Of any node: where its data stand.
+    pub edge: EdgeStatus,
+    /// Of a core node: the edges that it feeds.
+    pub fed: FedEdges,
 }
 
 /// Another node of the core.

@@ -6,6 +6,8 @@
 mod clients;
 mod consistency;
 mod core_request;
+mod edge_status;
+mod fed_edges;
 mod log_status;
 mod node;
 mod process;
@@ -17,6 +19,8 @@ mod transaction;
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;
+pub use edge_status::{EdgeStatus, Following, Word};
+pub use fed_edges::{FedEdge, FedEdges, FedReport, Seat};
 pub use log_status::{Face, Follower, LogStatus, Other};
 pub use node::{ClusterIdentity, Context, Node, NodeIdentity};
 pub use process::ProcessUsage;

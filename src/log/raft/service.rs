@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     log::{
-        admin::Admin, broadcast::Broadcast, cluster::Stranger, forward, join::Admission, progress::Progress,
-        queue::Queue,
+        admin::Admin, broadcast::Broadcast, cluster::Stranger, edge::Upstream, forward, join::Admission,
+        progress::Progress, queue::Queue,
     },
-    peer::{Answer, CallError, FIRST_MEMBER_KIND, Handler},
+    peer::{Answer, Answers, CallError, Caller, FIRST_EDGE_KIND, FIRST_MEMBER_KIND, Handler},
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -32,6 +32,8 @@ pub(in crate::log) struct Service {
     pub(in crate::log) admission: Arc<Admission>,
     pub(in crate::log) admin: Arc<Admin>,
     pub(in crate::log) broadcast: Arc<Broadcast>,
+    /// What edges are given; `None`: this node is of an edge site itself.
+    pub(in crate::log) upstream: Option<Arc<Upstream>>,
     pub(in crate::log) peers: Arc<Peers>,
     /// Where this node's own snapshots are.
     pub(in crate::log) snapshots: PathBuf,
@@ -69,6 +71,10 @@ impl Service {
                 let answer = self.admission.admit(wire::read(body).map_err(refused)?).await?;
                 Ok(wire::write(&answer))
             }
+            FIRST_EDGE_KIND..FIRST_MEMBER_KIND => match &self.upstream {
+                Some(upstream) => upstream.answer(from, kind, body).await,
+                None => Err(refused("this node is not of a core")),
+            },
             _ if kind < FIRST_MEMBER_KIND => Err(CallError::Refused(format!("no call of kind {kind}"))),
             kind::APPEND => self.append(body).await,
             kind::VOTE | kind::PRE_VOTE => self.vote(kind, body).await,
@@ -172,5 +178,13 @@ pub(in crate::log) struct Answering(pub(in crate::log) Arc<Service>);
 impl Handler for Answering {
     fn call(&self, from: u64, kind: u32, body: Bytes) -> BoxFuture<'static, Answer> {
         Box::pin(Arc::clone(&self.0).answer(from, kind, body))
+    }
+
+    fn feed(&self, caller: Caller, body: Bytes) -> BoxFuture<'static, Result<Answers, CallError>> {
+        let opened = match &self.0.upstream {
+            Some(upstream) => upstream.open(&caller, body),
+            None => Err(refused("this node is not of a core")),
+        };
+        Box::pin(std::future::ready(opened))
     }
 }

@@ -35,7 +35,8 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
         let status = Arc::new(LogStatus::default());
         let progress = Arc::new(Progress::new(Arc::clone(&status)));
         let replica = Replica::new(Arc::clone(&store), &NO_COMMANDS);
-        let apply::Running { jobs, applier, .. } = apply::start(replica, Arc::clone(&progress)).unwrap();
+        let apply::Running { jobs, applier, .. } =
+            apply::start(replica, Arc::clone(&progress), std::path::PathBuf::new()).unwrap();
         let state_machine = StateMachine::new(store, Arc::new(snapshots), jobs, applier);
         Ok((home, LogStore::new(log, status), state_machine))
     }

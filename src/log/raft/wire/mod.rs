@@ -332,14 +332,14 @@ pub(super) struct Snapshot {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct FileMeta {
+pub(in crate::log) struct FileMeta {
     #[prost(string, tag = "1")]
-    pub(super) name: String,
+    pub(in crate::log) name: String,
     #[prost(uint64, tag = "2")]
-    pub(super) bytes: u64,
+    pub(in crate::log) bytes: u64,
     /// CRC-32C of the whole file.
     #[prost(uint32, tag = "3")]
-    pub(super) checksum: u32,
+    pub(in crate::log) checksum: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -350,15 +350,15 @@ pub(super) struct SnapshotAnswer {
 
 /// A part of a file of a snapshot.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct GetFile {
+pub(in crate::log) struct GetFile {
     #[prost(string, tag = "1")]
-    pub(super) snapshot: String,
+    pub(in crate::log) snapshot: String,
     #[prost(string, tag = "2")]
-    pub(super) name: String,
+    pub(in crate::log) name: String,
     #[prost(uint64, tag = "3")]
-    pub(super) offset: u64,
+    pub(in crate::log) offset: u64,
     #[prost(uint32, tag = "4")]
-    pub(super) bytes_max: u32,
+    pub(in crate::log) bytes_max: u32,
 }
 
 /// A body that cannot be read.
