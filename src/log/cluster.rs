@@ -11,7 +11,7 @@ use super::{
     admin::Admin,
     barrier::Barrier,
     broadcast::{Broadcast, Publishing},
-    edge::Feeding,
+    edge::{self, Feeding},
     join::{Admission, Joiner},
     progress::Progress,
     queue::Queue,
@@ -168,6 +168,7 @@ impl Stranger {
         let members = raft.members();
         wire::Status {
             feature_level: wire::FEATURE_LEVEL,
+            fed: self.progress.status.fed.seen().into_iter().map(edge::fed_to_wire).collect(),
             members: members.list.iter().map(|member| member.id).collect(),
             members_at: if members.is_committed { members.at } else { 0 },
             node_id: self.identity.node_id,

@@ -68,12 +68,12 @@ impl Replica {
         Ok(vec![vec![Reply::count(index)]])
     }
 
-    /// Whether a seed brings the data forward; if not it is passed over.
+    /// Whether a seed does not take the data back; if it does it is passed over.
     pub fn wants(&self, seed: &Seed) -> bool {
         let published = self.store().published();
         let history = published.site().map_or("", |site| &site.history);
         history != seed.history
-            || published.state().applied.is_none_or(|applied| applied.index < seed.position.index)
+            || published.state().applied.is_none_or(|applied| applied.index <= seed.position.index)
     }
 
     /// Whether the data here are of another history than a seed; no data are of none.

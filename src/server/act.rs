@@ -33,6 +33,12 @@ impl Connection {
                 self.send().await?;
                 self.replicated(wanted, within, aof).await?
             }
+            Action::LastRevision => self.last_revision(),
+            Action::WaitRevision { revision, within } => {
+                self.send().await?;
+                self.wait_revision(revision, within).await?
+            }
+            Action::Checksum => self.checksum().await?,
             Action::Publish(message) => self.publish(message).await,
             Action::Core(request) => {
                 tracing::info!(client = self.session.client.id, ?request, "CORE");

@@ -3,9 +3,15 @@
 //! Reads answer from what the site has. A connection that wrote waits until its own writes have come back from the core,
 //! for a bounded time; then it is told that they are committed and not yet visible here, which is no failure of the write.
 
-use super::connection::Connection;
-use crate::{resp::ErrorReply, session::Consistency};
-use std::{sync::atomic::Ordering, time::Duration};
+use super::connection::{Close, Connection};
+use crate::{
+    resp::{ErrorReply, Reply},
+    session::Consistency,
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 impl Connection {
     /// Waits until this edge may answer a read of this connection.
@@ -65,6 +71,44 @@ impl Connection {
         let edge = &self.local.node.log.edge;
         if edge.is_edge() {
             self.session.wrote = self.session.wrote.max(edge.forwarded.load(Ordering::Acquire));
+        }
+    }
+
+    /// LASTREV. On the core what this node has acknowledged to anybody.
+    pub(super) fn last_revision(&self) -> Reply {
+        let edge = &self.local.node.log.edge;
+        match edge.is_edge() {
+            true => Reply::count(self.session.wrote.max(edge.core_index.load(Ordering::Acquire))),
+            false => Reply::count(self.local.log.acknowledged()),
+        }
+    }
+
+    /// WAITREV.
+    pub(super) async fn wait_revision(&mut self, revision: u64, within: Duration) -> Result<Reply, Close> {
+        let client = Arc::clone(&self.session.client);
+        let come = tokio::select! {
+            come = self.local.log.wait_core(revision, within) => come,
+            () = client.wait_killed() => return Err(Close::Now),
+            _ = self.local.stop.wait() => return Err(Close::Now),
+        };
+        let has = self.local.node.log.edge.core_index.load(Ordering::SeqCst);
+        Ok(match come {
+            true => Reply::count(has),
+            false => {
+                let text = format!("this node has revision {has}, not yet {revision}; try again");
+                Reply::Error(ErrorReply::new("STALE", text))
+            }
+        })
+    }
+
+    /// DEBUG CHECKSUM: reads everything, on a thread that may wait.
+    pub(super) async fn checksum(&mut self) -> Result<Reply, Close> {
+        let published = self.local.node.store.published();
+        let index = published.state().applied.map_or(0, |applied| applied.index);
+        match tokio::task::spawn_blocking(move || published.checksum()).await {
+            Ok(Ok(sum)) => Ok(Reply::Array(vec![Reply::count(index), Reply::count(sum)])),
+            Ok(Err(error)) => self.reply_of(Err(error.into())),
+            Err(_panic) => Ok(Reply::Error(ErrorReply::err("internal error"))),
         }
     }
 }

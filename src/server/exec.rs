@@ -197,6 +197,11 @@ impl Connection {
                             self.replicated(0, std::time::Duration::ZERO, aof).await?
                         }
                         Ok(Action::Checkpoint { .. }) => self.checkpoint(true).await,
+                        Ok(Action::LastRevision) => self.last_revision(),
+                        Ok(Action::WaitRevision { revision, .. }) => {
+                            self.wait_revision(revision, std::time::Duration::ZERO).await?
+                        }
+                        Ok(Action::Checksum) => self.checksum().await?,
                         Ok(Action::Core(_) | Action::Exec | Action::Watch(_) | Action::Shutdown(_)) => {
                             Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
                         }

@@ -60,6 +60,8 @@ pub struct EdgeStatus {
     pub is_edge: AtomicBool,
     pub site: RwLock<String>,
     pub upstream: RwLock<String>,
+    /// The history of the core, as the node said that is followed.
+    pub core_history: RwLock<String>,
     pub following: RwLock<Following>,
     /// The entry of the core that the data here stand at; on a core node its own applied entry.
     pub core_index: AtomicU64,
@@ -75,8 +77,13 @@ pub struct EdgeStatus {
     pub waiting_bytes: AtomicU64,
     /// Bytes that came over the network, as they came.
     pub received_bytes: AtomicU64,
+    /// Entries that came, and their bytes.
+    received_entries: AtomicU64,
+    entry_bytes: AtomicU64,
     /// Whole copies taken since the start.
     pub seeds: AtomicU64,
+    /// An administrator wants a whole copy to be taken.
+    reseed: AtomicBool,
     clock_ms: AtomicU64,
     words: Mutex<Words>,
 }
@@ -95,6 +102,7 @@ impl Default for EdgeStatus {
             is_edge: AtomicBool::new(false),
             site: RwLock::default(),
             upstream: RwLock::default(),
+            core_history: RwLock::default(),
             following: RwLock::default(),
             core_index: AtomicU64::new(0),
             committed: AtomicU64::new(0),
@@ -103,7 +111,10 @@ impl Default for EdgeStatus {
             goal: AtomicU64::new(u64::MAX),
             waiting_bytes: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
+            received_entries: AtomicU64::new(0),
+            entry_bytes: AtomicU64::new(0),
             seeds: AtomicU64::new(0),
+            reseed: AtomicBool::new(false),
             clock_ms: AtomicU64::new(0),
             words: Mutex::new(Words { waiting: VecDeque::new(), whole_at: None, began: Instant::now() }),
         }
@@ -178,10 +189,39 @@ impl EdgeStatus {
         self.clock_ms.load(Ordering::Acquire).max(last_at)
     }
 
+    /// A whole copy of the core's data shall be taken, although nothing seems to be missing.
+    pub fn ask_reseed(&self) {
+        self.reseed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one shall be taken. Asked once, it forgets.
+    pub fn take_reseed(&self) -> bool {
+        self.reseed.swap(false, Ordering::Relaxed)
+    }
+
     /// How long ago the data here were all that the core had; since the start, if they never were.
     pub fn lag(&self) -> Duration {
         let words = self.words.lock();
         words.whole_at.unwrap_or(words.began).elapsed()
+    }
+
+    /// Bytes that are missing: those that came and are not applied yet, and what the others will have if they are like those
+    /// that came so far.
+    pub fn lag_bytes(&self) -> u64 {
+        let waiting = self.waiting_bytes.load(Ordering::Relaxed);
+        let (entries, bytes) =
+            (self.received_entries.load(Ordering::Relaxed), self.entry_bytes.load(Ordering::Relaxed));
+        let missing = self.lag_entries();
+        match entries {
+            0 => 0,
+            entries => waiting.max(missing.saturating_mul(bytes / entries)),
+        }
+    }
+
+    /// Entries came, of so many bytes.
+    pub fn count_received(&self, entries: u64, bytes: u64) {
+        self.received_entries.fetch_add(entries, Ordering::Relaxed);
+        self.entry_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Entries that the core is known to have and this node has not.

@@ -17,17 +17,32 @@ pub struct FedReport {
     pub state: String,
 }
 
-/// One connected edge.
-#[derive(Debug, Clone)]
-pub struct FedEdge {
-    pub node_id: u64,
+/// An edge as any node of the core tells of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FedSeen {
     pub name: String,
     pub site: String,
-    pub since: Instant,
-    /// The last entry that was sent.
+    /// The last entry that was sent to it.
     pub sent_index: u64,
     pub sent_bytes: u64,
-    pub report: Option<FedReport>,
+    pub report: FedReport,
+}
+
+/// An edge that has not reported for so long is not told of, unless it is fed.
+const FORGET: Duration = Duration::from_secs(10);
+/// Edges that report without being fed.
+const STRANGERS_MAX: usize = 1024;
+
+/// One connected edge.
+#[derive(Debug, Clone)]
+struct FedEdge {
+    node_id: u64,
+    name: String,
+    site: String,
+    /// The last entry that was sent.
+    sent_index: u64,
+    sent_bytes: u64,
+    report: Option<FedReport>,
 }
 
 /// See the module. Clones are the same list.
@@ -38,6 +53,8 @@ pub struct FedEdges(Arc<Mutex<List>>);
 struct List {
     next: u64,
     edges: BTreeMap<u64, FedEdge>,
+    /// Edges that are not fed at the moment but have said how they are: they fetch a whole copy.
+    strangers: BTreeMap<u64, (FedSeen, Instant)>,
 }
 
 /// An edge's place in the list; dropped, it is free.
@@ -62,7 +79,6 @@ impl FedEdges {
             node_id,
             name: name.to_owned(),
             site: site.to_owned(),
-            since: Instant::now(),
             sent_index: 0,
             sent_bytes: 0,
             report: None,
@@ -73,17 +89,36 @@ impl FedEdges {
     }
 
     /// An edge has said how it is.
-    pub fn report(&self, node_id: u64, report: &FedReport) {
-        for edge in self.0.lock().edges.values_mut().filter(|edge| edge.node_id == node_id) {
+    pub fn report(&self, node_id: u64, name: &str, site: &str, report: &FedReport) {
+        let mut list = self.0.lock();
+        if let Some(edge) = list.edges.values_mut().find(|edge| edge.node_id == node_id) {
             edge.report = Some(report.clone());
+            return;
+        }
+        list.strangers.retain(|_, (_, since)| since.elapsed() < FORGET);
+        if list.strangers.len() < STRANGERS_MAX {
+            let (name, site) = (name.to_owned(), site.to_owned());
+            let seen = FedSeen { name, site, report: report.clone(), ..FedSeen::default() };
+            list.strangers.insert(node_id, (seen, Instant::now()));
         }
     }
 
-    /// All of them, by name.
-    pub fn list(&self) -> Vec<FedEdge> {
-        let mut edges: Vec<FedEdge> = self.0.lock().edges.values().cloned().collect();
-        edges.sort_by(|a, b| (&a.site, &a.name).cmp(&(&b.site, &b.name)));
-        edges
+    /// Those that are fed and those that fetch a whole copy, by site and name.
+    pub fn seen(&self) -> Vec<FedSeen> {
+        let mut list = self.0.lock();
+        list.strangers.retain(|_, (_, since)| since.elapsed() < FORGET);
+        let fed: Vec<u64> = list.edges.values().map(|edge| edge.node_id).collect();
+        let strangers = list.strangers.iter().filter(|(id, _)| !fed.contains(id));
+        let mut seen: Vec<FedSeen> = strangers.map(|(_, (seen, _))| seen.clone()).collect();
+        seen.extend(list.edges.values().map(|edge| FedSeen {
+            name: edge.name.clone(),
+            site: edge.site.clone(),
+            sent_index: edge.sent_index,
+            sent_bytes: edge.sent_bytes,
+            report: edge.report.clone().unwrap_or_default(),
+        }));
+        seen.sort_by(|a, b| (&a.site, &a.name).cmp(&(&b.site, &b.name)));
+        seen
     }
 
     pub fn len(&self) -> usize {
@@ -95,14 +130,10 @@ impl FedEdges {
     }
 }
 
-impl FedEdge {
+impl FedSeen {
     /// Entries that it has not, as far as it has told; `committed` is the last one there is.
     pub fn lag_entries(&self, committed: u64) -> u64 {
-        committed.saturating_sub(self.report.as_ref().map_or(0, |report| report.core_index))
-    }
-
-    pub fn connected_for(&self) -> Duration {
-        self.since.elapsed()
+        committed.saturating_sub(self.report.core_index)
     }
 }
 
@@ -142,9 +173,12 @@ mod tests {
         drop(first);
         assert_eq!(edges.len(), 2);
         again.sent(7, 10);
-        edges.report(1, &FedReport { core_index: 5, lag_ms: 3, state: "following".into() });
-        let list = edges.list();
+        let report = FedReport { core_index: 5, lag_ms: 3, state: "following".into() };
+        edges.report(1, "edge-a", "a", &report);
+        edges.report(9, "edge-z", "z", &FedReport { state: "seeding".into(), ..report });
+        let list = edges.seen();
         assert_eq!((list[0].sent_index, list[0].lag_entries(9)), (7, 4));
+        assert_eq!((list.len(), list[2].report.state.as_str()), (3, "seeding"));
         drop(again);
         assert_eq!(edges.len(), 1);
     }

@@ -20,7 +20,7 @@ pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;
 pub use edge_status::{EdgeStatus, Following, Word};
-pub use fed_edges::{FedEdge, FedEdges, FedReport, Seat};
+pub use fed_edges::{FedEdges, FedReport, FedSeen, Seat};
 pub use log_status::{Face, Follower, LogStatus, Other};
 pub use node::{ClusterIdentity, Context, Node, NodeIdentity};
 pub use process::ProcessUsage;

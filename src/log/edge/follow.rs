@@ -176,6 +176,8 @@ impl Follower {
             core_index: edge.core_index.load(Ordering::Relaxed),
             lag_ms: u64::try_from(edge.lag().as_millis()).unwrap_or(u64::MAX),
             state: edge.following.read().name().to_owned(),
+            name: self.options.identity.node_name.clone(),
+            site: self.options.settings.site.clone(),
         };
         let client = Arc::clone(client);
         tokio::spawn(async move {
@@ -229,6 +231,9 @@ impl FollowingOne<'_> {
             if !self.follower.progress.is_leader() {
                 return End::NotLeading;
             }
+            if edge.take_reseed() {
+                return End::NeedsSeed("an administrator wants one".into());
+            }
         }
     }
 
@@ -274,6 +279,7 @@ impl FollowingOne<'_> {
             self.history.clone_from(&hello.history);
         }
         self.client.address().clone_into(&mut edge.upstream.write());
+        edge.core_history.write().clone_from(&hello.history);
         follower.options.cluster.write().history_id.clone_from(&self.history);
         follower.upstreams.prefer(self.index);
         follower.note(Following::Log);
@@ -287,7 +293,7 @@ impl FollowingOne<'_> {
             let text = format!("entries {} to {} came, {} is next", entries.first, entries.last, self.next);
             return Err(self.cut(text));
         }
-        let last = entries.last;
+        let (first, last) = (entries.first, entries.last);
         let records = match entries.raw_bytes > INLINE_BYTES {
             false => frames::decode(&entries, ENTRY_BYTES_MAX),
             true => tokio::task::spawn_blocking(move || frames::decode(&entries, ENTRY_BYTES_MAX))
@@ -295,6 +301,8 @@ impl FollowingOne<'_> {
                 .unwrap_or_else(|error| Err(error.to_string())),
         };
         let records = records.map_err(|error| self.cut(error))?;
+        let count = last.saturating_sub(first).saturating_add(1);
+        self.follower.progress.status.edge.count_received(count, records.len() as u64);
         let payload = SiteEntry::entries(&self.history, &records);
         self.flights.propose(&self.follower.raft, payload).await;
         self.next = last.saturating_add(1);

@@ -34,6 +34,6 @@ use forward::Writes;
 pub use options::EdgeOptions;
 
 pub(super) use tasks::EdgeTasks;
-pub(super) use upstream::Feeding;
-pub(super) use upstream::Upstream;
+pub(super) use upstream::{Feeding, Upstream};
 use upstreams::Upstreams;
+pub(super) use wire::{fed_from_wire, fed_to_wire};

@@ -11,14 +11,13 @@ use super::{
 use crate::{
     log::raft::{
         Source, Throttle, fetch_files,
-        wire::{FileMeta, read},
+        wire::{FileMeta, read, write},
     },
     peer::PeerClient,
     replica::Seed,
     session::Following,
     store::{Position, Store},
 };
-use bytes::Bytes;
 use std::{
     sync::{
         Arc,
@@ -54,11 +53,14 @@ impl Follower {
 
     async fn seed_once(&self, client: &Arc<PeerClient>) -> Result<(), String> {
         let text = |error: &dyn std::fmt::Display| format!("{}: {error}", client.address());
-        let offer = client.call(kind::SEED, Bytes::new(), OFFER_MAX).await.map_err(|error| text(&error))?;
-        let offer: wire::SeedOffer = read(offer).map_err(|error| text(&error))?;
         let (history, position) = self.cursor();
+        let is_same_history = *self.progress.status.edge.core_history.read() == history;
+        let index_min = position.filter(|_| is_same_history).map_or(0, |position| position.index);
+        let body = write(&wire::SeedWanted { index_min });
+        let offer = client.call(kind::SEED, body, OFFER_MAX).await.map_err(|error| text(&error))?;
+        let offer: wire::SeedOffer = read(offer).map_err(|error| text(&error))?;
         let offered = Position { term: offer.term, index: offer.index };
-        if history == offer.history && position.is_some_and(|position| position.index >= offered.index) {
+        if history == offer.history && position.is_some_and(|position| position.index > offered.index) {
             return Err(text(&"its copy is older than the data here"));
         }
         self.fetch(client, &offer).await.map_err(|error| text(&error))?;

@@ -84,12 +84,12 @@ impl Seeds {
     }
 
     /// What a whole copy of now is made of.
-    pub(super) async fn offer(&self, edge: u64) -> Answer {
+    pub(super) async fn offer(&self, edge: u64, wanted: wire::SeedWanted) -> Answer {
         if !self.admit(edge) {
             return Err(refused("as many edges as may fetch whole copies from this node at the moment"));
         }
         let _one = self.one_at_a_time.lock().await;
-        let snapshot = self.recent().await.map_err(refused)?;
+        let snapshot = self.recent(wanted.index_min).await.map_err(refused)?;
         let position = snapshot.position.ok_or_else(|| refused("this node has no data yet"))?;
         let name = snapshot.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.snapshots.hold(&name);
@@ -107,10 +107,15 @@ impl Seeds {
     }
 
     /// The newest snapshot, or a new one if that is too far behind.
-    async fn recent(&self) -> Result<Checkpoint, LogError> {
+    async fn recent(&self, index_min: u64) -> Result<Checkpoint, LogError> {
         let applied = self.raft.applied_index();
+        if applied < index_min {
+            return Err(LogError::Raft("this node is behind the edge".into()));
+        }
         let is_recent = |at: &Checkpoint| {
-            at.position.is_some_and(|at| applied.saturating_sub(at.index) <= ENTRIES_BEHIND_MAX)
+            at.position.is_some_and(|at| {
+                at.index >= index_min && applied.saturating_sub(at.index) <= ENTRIES_BEHIND_MAX
+            })
         };
         if let Some(newest) = self.snapshots.newest().filter(is_recent) {
             return Ok(newest);

@@ -31,8 +31,8 @@ use std::{path::Path, sync::Arc};
 
 /// Proposals in one call of an edge.
 const PROPOSALS_MAX: usize = 16 * 1024;
-/// What an edge may say of its state.
-const STATE_BYTES_MAX: usize = 64;
+/// What an edge may say of itself.
+const NAME_BYTES_MAX: usize = 255;
 
 /// See the module.
 pub(in crate::log) struct Upstream {
@@ -120,14 +120,15 @@ impl Upstream {
             }
             kind::REPORT => {
                 let report: wire::Report = read(body).map_err(refused)?;
-                if report.state.len() > STATE_BYTES_MAX {
-                    return Err(refused("not the name of a state"));
+                let wire::Report { core_index, lag_ms, state, name, site } = report;
+                if [&state, &name, &site].iter().any(|text| text.len() > NAME_BYTES_MAX) {
+                    return Err(refused("a name is too long"));
                 }
-                let wire::Report { core_index, lag_ms, state } = report;
-                self.progress.status.fed.report(from, &FedReport { core_index, lag_ms, state });
+                let report = FedReport { core_index, lag_ms, state };
+                self.progress.status.fed.report(from, &name, &site, &report);
                 Ok(Bytes::new())
             }
-            kind::SEED => self.seeds.offer(from).await,
+            kind::SEED => self.seeds.offer(from, read(body).map_err(refused)?).await,
             kind::FILE => {
                 let wanted: GetFile = read(body).map_err(refused)?;
                 self.seeds.part(from, wanted).await

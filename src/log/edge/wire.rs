@@ -1,7 +1,10 @@
 //! What an edge and a core node say to each other: kinds, and bodies as Protocol Buffers (proto3). Fields are only ever
 //! added; what cannot be read is refused.
 
-use crate::log::raft::wire::{FileMeta, Publication};
+use crate::{
+    log::raft::wire::{Fed, FileMeta, Publication},
+    session::{FedReport, FedSeen},
+};
 use bytes::Bytes;
 use prost::Message;
 
@@ -125,4 +128,27 @@ pub(in crate::log) struct Report {
     pub(in crate::log) lag_ms: u64,
     #[prost(string, tag = "3")]
     pub(in crate::log) state: String,
+    #[prost(string, tag = "4")]
+    pub(in crate::log) name: String,
+    #[prost(string, tag = "5")]
+    pub(in crate::log) site: String,
+}
+
+/// What an edge that wants a whole copy has.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct SeedWanted {
+    /// A copy that stands before this entry is of no use.
+    #[prost(uint64, tag = "1")]
+    pub(in crate::log) index_min: u64,
+}
+
+pub(in crate::log) fn fed_to_wire(seen: FedSeen) -> Fed {
+    let FedSeen { name, site, sent_index, sent_bytes, report } = seen;
+    let FedReport { core_index, lag_ms, state } = report;
+    Fed { name, site, sent_index, sent_bytes, core_index, lag_ms, state }
+}
+
+pub(in crate::log) fn fed_from_wire(fed: Fed) -> FedSeen {
+    let Fed { name, site, sent_index, sent_bytes, core_index, lag_ms, state } = fed;
+    FedSeen { name, site, sent_index, sent_bytes, report: FedReport { core_index, lag_ms, state } }
 }

@@ -137,7 +137,8 @@ fn a_seed_replaces_the_data_and_keeps_the_sites_own() {
     assert!(edge.replica.wants(&seed));
     edge.replica.seed(position(edge.next), &seed, &files.directory).unwrap();
     edge.next += 1;
-    assert!(!edge.replica.wants(&seed), "it is there");
+    let earlier = Seed { position: position(3), ..seed.clone() };
+    assert!(edge.replica.wants(&seed) && !edge.replica.wants(&earlier));
     let mut edge = edge.reopen();
     assert_eq!(edge.sum(), core.store.checksum().unwrap());
     let store = edge.replica.store();

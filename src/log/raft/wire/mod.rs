@@ -187,6 +187,28 @@ pub(in crate::log) struct Status {
     pub(in crate::log) members: Vec<u64>,
     #[prost(uint64, tag = "12")]
     pub(in crate::log) members_at: u64,
+    /// The edges that it feeds.
+    #[prost(message, repeated, tag = "20")]
+    pub(in crate::log) fed: Vec<Fed>,
+}
+
+/// An edge as the node that feeds it tells of it.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct Fed {
+    #[prost(string, tag = "1")]
+    pub(in crate::log) name: String,
+    #[prost(string, tag = "2")]
+    pub(in crate::log) site: String,
+    #[prost(uint64, tag = "3")]
+    pub(in crate::log) sent_index: u64,
+    #[prost(uint64, tag = "4")]
+    pub(in crate::log) sent_bytes: u64,
+    #[prost(uint64, tag = "5")]
+    pub(in crate::log) core_index: u64,
+    #[prost(uint64, tag = "6")]
+    pub(in crate::log) lag_ms: u64,
+    #[prost(string, tag = "7")]
+    pub(in crate::log) state: String,
 }
 
 /// A node asks to become a member, or to be known by another address.
