@@ -68,7 +68,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     *node.log.own_clients.write() = (own_host(&settings), own_port);
     let tls = tls(&settings)?;
     let cluster = is_one_of_many.then(|| cluster(&settings, &directory, &node, tls.clone())).transpose()?;
-    let edge = edge(&settings, &directory, &node, cluster.as_ref(), tls);
+    let edge = edge(&settings, &directory, cluster.as_ref(), tls);
     let log = LogHandle::start(LogOptions {
         data_directory: settings.data_dir.clone(),
         node_id: directory.identity.node_id,
@@ -222,7 +222,6 @@ fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, NodeError> {
 fn edge(
     settings: &Settings,
     directory: &DataDirectory,
-    node: &Node,
     cluster: Option<&ClusterOptions>,
     tls: Option<Arc<Tls>>,
 ) -> Option<EdgeOptions> {
@@ -235,7 +234,6 @@ fn edge(
             Some(cluster) => Arc::clone(&cluster.identity),
             None => Arc::new(alone().with_tls(tls)),
         },
-        cluster: Arc::clone(&node.identity.cluster),
         seed_bytes_per_second: settings.snapshot_bytes_per_second,
     })
 }

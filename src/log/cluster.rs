@@ -294,7 +294,7 @@ impl Membership {
             let barrier =
                 Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
             let name = identity.node_name.clone();
-            Arc::new(feeding.upstream(feed, &directory, cluster, name, barrier, broadcast, queue))
+            Arc::new(feeding.upstream(feed, cluster, name, barrier, broadcast, queue))
         });
         let service = Service {
             upstream,

@@ -79,6 +79,7 @@ impl RaftThread {
         let (peers, progress) = (Arc::clone(&self.parts.peers), Arc::clone(&self.parts.progress));
         let (store, log) = (Arc::clone(self.parts.replica.store()), Arc::clone(&self.parts.log));
         let snapshots = Arc::clone(&self.parts.snapshots);
+        let snapshots_directory = self.data_directory.join("snapshot");
         let (raft, apply_thread) = match RaftNode::start(self.parts).await {
             Ok(running) => running,
             Err(error) => {
@@ -108,7 +109,7 @@ impl RaftThread {
                 progress: Arc::clone(&progress),
                 pubsub: self.pubsub,
                 publishing: published,
-                feeding: edge.is_none().then_some(Feeding { log, store, snapshots }),
+                feeding: edge.is_none().then_some(Feeding { log, store, snapshots, snapshots_directory }),
             };
             admin = Some(own.start(raft.clone(), Arc::clone(&self.queue), ended));
         }

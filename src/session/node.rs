@@ -59,6 +59,14 @@ impl Node {
         self.started.elapsed().as_secs()
     }
 
+    /// The history that the data are of.
+    pub fn history_id(&self) -> String {
+        match self.log.edge.is_edge() {
+            true => self.store.latest().site().map_or_else(String::new, |site| site.history.clone()),
+            false => self.identity.cluster.read().history_id.clone(),
+        }
+    }
+
     /// The time by which reads decide what has expired: that of the data, which on an edge is the core's. `now` is the
     /// node's own, ms since the epoch.
     pub fn data_time(&self, now: u64) -> u64 {

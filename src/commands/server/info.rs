@@ -105,7 +105,7 @@ fn server(node: &Node, out: &mut String) {
     line(out, "flotilla_node_id", node.identity.node_id);
     let cluster = node.identity.cluster.read().clone();
     line(out, "flotilla_cluster_id", &cluster.cluster_id);
-    line(out, "flotilla_history_id", &cluster.history_id);
+    line(out, "flotilla_history_id", node.history_id());
 }
 
 fn clients(node: &Node, out: &mut String) {
@@ -239,9 +239,6 @@ fn replication(node: &Node, out: &mut String) {
         line(out, "replica_announced", 1);
     }
     let followers = node.log.followers();
-    if !is_edge {
-        info_edge::fed(node, out);
-    }
     line(out, "connected_slaves", followers.len());
     for (index, follower) in followers.iter().enumerate() {
         let Follower { host, port, offset, is_online } = follower;
@@ -254,7 +251,7 @@ fn replication(node: &Node, out: &mut String) {
     }
     line(out, "master_failover_state", "no-failover");
     // 40 hexadecimal digits that change with the history, as clients expect of a replication id.
-    line(out, "master_replid", replid(&node.identity.cluster.read().history_id));
+    line(out, "master_replid", replid(&node.history_id()));
     line(out, "master_replid2", "0".repeat(40));
     let offset = if is_edge { node.log.edge.committed.load(Ordering::Relaxed) } else { committed };
     line(out, "master_repl_offset", offset);
@@ -270,6 +267,9 @@ fn replication(node: &Node, out: &mut String) {
     line(out, "flotilla_verified_index", node.log.verified_index.load(Ordering::Relaxed));
     line(out, "flotilla_divergent_nodes", node.log.divergent_nodes.load(Ordering::Relaxed));
     line(out, "flotilla_raft_leader_id", node.log.leader_id.load(Ordering::Relaxed));
+    if !is_edge {
+        info_edge::fed(node, out);
+    }
 }
 
 fn replid(history: &str) -> String {

@@ -280,7 +280,6 @@ impl FollowingOne<'_> {
         }
         self.client.address().clone_into(&mut edge.upstream.write());
         edge.core_history.write().clone_from(&hello.history);
-        follower.options.cluster.write().history_id.clone_from(&self.history);
         follower.upstreams.prefer(self.index);
         follower.note(Following::Log);
         if let Some(word) = word {

@@ -27,7 +27,7 @@ use crate::{
 };
 use bytes::Bytes;
 use parking_lot::RwLock;
-use std::{path::Path, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 /// Proposals in one call of an edge.
 const PROPOSALS_MAX: usize = 16 * 1024;
@@ -49,13 +49,13 @@ pub(in crate::log) struct Feeding {
     pub(in crate::log) log: Arc<SegmentLog>,
     pub(in crate::log) store: Arc<Store>,
     pub(in crate::log) snapshots: Arc<Snapshots>,
+    pub(in crate::log) snapshots_directory: PathBuf,
 }
 
 impl Feeding {
     pub(in crate::log) fn upstream(
         self,
         limits: FeedSettings,
-        directory: &Path,
         cluster: Arc<RwLock<ClusterIdentity>>,
         node_name: String,
         barrier: Barrier,
@@ -66,7 +66,7 @@ impl Feeding {
         let seeds = Seeds::new(
             barrier.raft.clone(),
             self.snapshots,
-            directory.join("snapshot"),
+            self.snapshots_directory,
             Arc::clone(&cluster),
             limits.seeds_max,
             limits.seed_bytes_per_second,
