@@ -1,7 +1,8 @@
 //! What can go wrong while a command runs, sorted by who must hear of it.
 //!
-//! Invariant: an error is either told to one client (`Client`) or stops the node (`Fatal`); `WouldBlock` is
-//! neither: it asks the server to run the same read again where waiting for the disk is allowed. Replicas decide
+//! Invariant: an error is either told to one client (`Client`) or stops the node (`Fatal`); `WouldBlock` and
+//! `NotLogged` are neither: they ask the server to run the same read again, where waiting for the disk is allowed, or
+//! when the log has come to the present. Replicas decide
 //! alike because only `Client` errors can follow from a log entry.
 
 use crate::resp::ErrorReply;
@@ -18,6 +19,9 @@ pub enum Error {
     /// The data is not in memory and this thread must not wait for the disk.
     #[error("the read needs the disk")]
     WouldBlock,
+    /// The key has expired by now, but not at the time of the last entry: only an entry of now makes that so on every node.
+    #[error("the log does not say yet that the key has expired")]
+    NotLogged,
     /// The store failed: the node must stop, because what it would answer from here on cannot be trusted.
     #[error(transparent)]
     Fatal(#[from] StoreError),

@@ -1,9 +1,11 @@
 //! The comparison: every cell on every server, round after round in changing order, medians and paired ratios.
 
 use crate::{
+    fill::{Values, fill},
     load::{self, Plan},
+    numbers::median,
     server::Server,
-    workload::{Workload, key, value},
+    workload::{Workload, value},
 };
 use std::time::Duration;
 
@@ -37,7 +39,8 @@ pub fn run(servers: &[Server], choice: &Choice) -> Result<String, String> {
     for &len in &choice.values {
         for server in servers {
             eprintln!("loading {} keys of {len} bytes into {}", choice.keys, server.name);
-            fill(server, choice.keys, len)?;
+            fill(server.address, 0..choice.keys, Values::Text(len))
+                .map_err(|e| format!("{}: {e}", server.name))?;
         }
         for &workload in &choice.workloads {
             if !workload.has_value() && choice.values.first() != Some(&len) {
@@ -74,6 +77,7 @@ fn cell(
                 pipeline,
                 time: Duration::from_secs_f64(choice.seconds),
                 rate: choice.rate,
+                setup: Vec::new(),
                 seed: round as u64 + 1,
             };
             into.push(measure(server, &plan)?);
@@ -104,50 +108,6 @@ fn measure(server: &Server, plan: &Plan) -> Result<Sample, String> {
         cpu_us: cpu * 1e6 / (measured.requests as f64).max(1.0),
         rss_mib: server.rss_mib().unwrap_or(0.0),
     })
-}
-
-/// Writes keys 0 to `keys`, in pipelines.
-pub fn fill(server: &Server, keys: u64, len: usize) -> Result<(), String> {
-    use std::io::{Read, Write};
-    let value = value(len);
-    let mut stream = std::net::TcpStream::connect(server.address).map_err(|e| e.to_string())?;
-    let (batch, mut buffer) = (2_000, vec![0; 64 * 1024]);
-    let mut next = 0;
-    while next < keys {
-        let mut out = Vec::new();
-        let end = (next + batch).min(keys);
-        let mut calls = 0_usize;
-        while next < end {
-            let names: Vec<Vec<u8>> = (next..(next + 10).min(end)).map(key).collect();
-            next += names.len() as u64;
-            let mut words: Vec<&[u8]> = vec![b"MSET"];
-            for name in &names {
-                words.extend([name.as_slice(), value.as_slice()]);
-            }
-            crate::workload::command(&mut out, &words);
-            calls += 1;
-        }
-        stream.write_all(&out).map_err(|e| e.to_string())?;
-        let mut received = 0;
-        while received < calls * b"+OK\r\n".len() {
-            let n = stream.read(&mut buffer).map_err(|e| e.to_string())?;
-            if n == 0 || buffer.first() == Some(&b'-') {
-                return Err(format!("{}: loading failed", server.name));
-            }
-            received += n;
-        }
-    }
-    Ok(())
-}
-
-/// The middle of the numbers; 0 of none.
-pub fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    let (low, high) = (numbers.len().saturating_sub(1) / 2, numbers.len() / 2);
-    match (numbers.get(low), numbers.get(high)) {
-        (Some(low), Some(high)) => (low + high) / 2.0,
-        _ => 0.0,
-    }
 }
 
 fn header(servers: &[Server]) -> String {
@@ -197,16 +157,4 @@ fn row(
     columns.push(joined(|s| s.rss_mib, 0));
     debug_assert_eq!(servers.len(), samples.len());
     format!("| {} |\n", columns.join(" | "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn medians() {
-        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
-        assert!((median(vec![4.0, 1.0]) - 2.5).abs() < 1e-9);
-        assert!(median(vec![]).abs() < 1e-9);
-    }
 }

@@ -2,22 +2,28 @@
 //!
 //! Closed loop: each client sends a pipeline, waits for all its replies, sends the next. Open loop (`rate`): pipelines are
 //! due at fixed times whatever the server does, and latency counts from when a pipeline was due, so that a stall is seen by
-//! all the requests it held up (no coordinated omission).
+//! all the requests it held up (no coordinated omission). What was due is waited for at the end; what is not answered then
+//! either counts with the time it has waited so far.
 
 use crate::{
-    reply::{self, Outcome},
+    connection::Connection,
+    ticker::Ticker,
     workload::{Dice, Workload},
 };
 use hdrhistogram::Histogram;
-use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use mio::{Events, Poll, Token};
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::ErrorKind,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
 /// Pipelines written beforehand and used in turn.
 const PREPARED: usize = 512;
+/// How long an open loop waits at its end for what was due.
+const LATE_MAX: Duration = if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(10) };
+/// The longest wait for events; ends of runs are seen this late at most.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One cell of the table.
 #[derive(Debug, Clone)]
@@ -30,6 +36,8 @@ pub struct Plan {
     pub time: Duration,
     /// Requests per second to offer; `None` = closed loop.
     pub rate: Option<f64>,
+    /// Commands that each client has answered before the measured part, encoded.
+    pub setup: Vec<Vec<u8>>,
     pub seed: u64,
 }
 
@@ -43,73 +51,150 @@ pub struct Measured {
     pub latency: Histogram<u64>,
 }
 
-struct Client {
-    stream: TcpStream,
-    /// Bytes of the current pipeline already sent, and which pipeline it is.
-    sending: Option<(usize, usize)>,
-    waiting: usize,
-    since: Instant,
-    input: Vec<u8>,
-}
-
 /// Offers the load and counts.
 pub fn run(address: SocketAddr, plan: &Plan) -> Result<Measured, String> {
-    let prepared = prepare(plan);
-    let mut poll = Poll::new().map_err(|e| e.to_string())?;
-    let mut events = Events::with_capacity(1024);
-    let mut clients = connect(address, plan, &poll)?;
-    let mut measured = Measured {
-        requests: 0,
-        errors: 0,
-        seconds: 0.0,
-        latency: Histogram::new_with_bounds(1_000, 600_000_000_000, 3).map_err(|e| e.to_string())?,
-    };
+    let mut load = Load::new(address, plan)?;
     let start = Instant::now();
-    let interval = plan.rate.map(|rate| Duration::from_secs_f64(plan.pipeline as f64 / rate));
-    let (mut due, mut next, mut turn) = (start, 0_usize, 0_usize);
-    if interval.is_none() {
-        for client in &mut clients {
-            begin(client, &mut next, start, plan.pipeline);
-            push(client, &prepared)?;
+    match plan.rate {
+        None => load.closed(start, plan)?,
+        Some(rate) => {
+            load.open(start, plan.time, Duration::from_secs_f64(plan.pipeline as f64 / rate))?;
         }
     }
-    while start.elapsed() < plan.time {
-        if let Some(interval) = interval {
+    load.measured.seconds = start.elapsed().as_secs_f64();
+    Ok(load.measured)
+}
+
+struct Load {
+    prepared: Vec<Vec<u8>>,
+    pipeline: usize,
+    poll: Poll,
+    events: Events,
+    clients: Vec<Connection>,
+    /// The pipeline to send next, and the client to try first.
+    next: usize,
+    turn: usize,
+    scratch: Vec<u8>,
+    measured: Measured,
+}
+
+impl Load {
+    fn new(address: SocketAddr, plan: &Plan) -> Result<Self, String> {
+        let poll = Poll::new().map_err(|e| e.to_string())?;
+        let open = |index| Connection::open(address, &plan.setup, &poll, Token(index));
+        let clients = (0..plan.clients).map(open).collect::<Result<_, _>>()?;
+        Ok(Load {
+            prepared: prepare(plan),
+            pipeline: plan.pipeline,
+            poll,
+            events: Events::with_capacity(1024),
+            clients,
+            next: 0,
+            turn: 0,
+            scratch: vec![0; 64 * 1024],
+            measured: Measured {
+                requests: 0,
+                errors: 0,
+                seconds: 0.0,
+                latency: Histogram::new_with_bounds(1_000, 600_000_000_000, 3).map_err(|e| e.to_string())?,
+            },
+        })
+    }
+
+    fn closed(&mut self, start: Instant, plan: &Plan) -> Result<(), String> {
+        for index in 0..self.clients.len() {
+            self.send(index, start)?;
+        }
+        while start.elapsed() < plan.time {
+            for index in self.wait(None)? {
+                self.send(index, Instant::now())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, start: Instant, time: Duration, interval: Duration) -> Result<(), String> {
+        let ticker = Ticker::start(interval, &self.poll, Token(self.clients.len()))?;
+        let (end, mut due) = (start + time, start);
+        loop {
+            let now = Instant::now();
             // Everything that is due goes to clients that are free, in turn.
-            while due <= Instant::now() {
-                let free = (0..clients.len()).map(|i| (turn + i) % clients.len());
-                let Some(free) = free.into_iter().find(|i| clients.get(*i).is_some_and(|c| c.waiting == 0))
-                else {
-                    break;
-                };
-                turn = free + 1;
-                if let Some(client) = clients.get_mut(free) {
-                    begin(client, &mut next, due, plan.pipeline);
-                    push(client, &prepared)?;
-                }
+            while due <= now && due < end {
+                let Some(free) = self.free() else { break };
+                self.send(free, due)?;
                 due += interval;
             }
+            let all_answered = due >= end && self.clients.iter().all(|client| client.waiting == 0);
+            if all_answered || now > end + LATE_MAX {
+                break;
+            }
+            self.wait(Some(&ticker))?;
         }
-        let patience =
-            if interval.is_some() { Duration::from_micros(100) } else { Duration::from_millis(100) };
-        match poll.poll(&mut events, Some(patience)) {
+        let unanswered: Vec<Instant> =
+            self.clients.iter().filter(|client| client.waiting > 0).map(|client| client.since).collect();
+        unanswered.into_iter().for_each(|since| self.record(since));
+        while due < end {
+            self.record(due);
+            due += interval;
+        }
+        Ok(())
+    }
+
+    fn free(&self) -> Option<usize> {
+        let count = self.clients.len();
+        let mut turns = (0..count).map(|i| (self.turn + i) % count);
+        turns.find(|index| self.clients.get(*index).is_some_and(|client| client.waiting == 0))
+    }
+
+    fn send(&mut self, index: usize, since: Instant) -> Result<(), String> {
+        self.turn = index + 1;
+        if let Some(client) = self.clients.get_mut(index) {
+            client.begin(self.next, self.pipeline, since);
+            client.push(&self.prepared)?;
+            self.next = self.next.wrapping_add(1);
+        }
+        Ok(())
+    }
+
+    /// Waits for something to happen; the clients whose pipelines are complete.
+    fn wait(&mut self, ticker: Option<&Ticker>) -> Result<Vec<usize>, String> {
+        match self.poll.poll(&mut self.events, Some(PATIENCE)) {
             Ok(()) => {}
-            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(Vec::new()),
             Err(e) => return Err(e.to_string()),
         }
-        for event in &events {
-            let Some(client) = clients.get_mut(event.token().0) else { continue };
+        let mut done = Vec::new();
+        for event in &self.events {
+            let index = event.token().0;
+            let Some(client) = self.clients.get_mut(index) else {
+                ticker.into_iter().for_each(Ticker::clear);
+                continue;
+            };
             if event.is_writable() {
-                push(client, &prepared)?;
+                client.push(&self.prepared)?;
             }
-            if event.is_readable() && pull(client, &mut measured)? && interval.is_none() {
-                begin(client, &mut next, Instant::now(), plan.pipeline);
-                push(client, &prepared)?;
+            if !event.is_readable() {
+                continue;
+            }
+            let arrived = client.pull(&mut self.scratch)?;
+            self.measured.requests += arrived.replies;
+            self.measured.errors += arrived.errors;
+            if arrived.is_last {
+                record(&mut self.measured, client.since);
+                done.push(index);
             }
         }
+        Ok(done)
     }
-    measured.seconds = start.elapsed().as_secs_f64();
-    Ok(measured)
+
+    fn record(&mut self, since: Instant) {
+        record(&mut self.measured, since);
+    }
+}
+
+fn record(measured: &mut Measured, since: Instant) {
+    let nanos = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    measured.latency.saturating_record(nanos);
 }
 
 fn prepare(plan: &Plan) -> Vec<Vec<u8>> {
@@ -128,77 +213,69 @@ fn prepare(plan: &Plan) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn connect(address: SocketAddr, plan: &Plan, poll: &Poll) -> Result<Vec<Client>, String> {
-    (0..plan.clients)
-        .map(|index| {
-            let stream =
-                std::net::TcpStream::connect(address).map_err(|e| format!("connect to {address}: {e}"))?;
-            stream
-                .set_nodelay(true)
-                .and_then(|()| stream.set_nonblocking(true))
-                .map_err(|e| e.to_string())?;
-            let mut stream = TcpStream::from_std(stream);
-            let interest = Interest::READABLE.add(Interest::WRITABLE);
-            poll.registry().register(&mut stream, Token(index), interest).map_err(|e| e.to_string())?;
-            Ok(Client {
-                stream,
-                sending: None,
-                waiting: 0,
-                since: Instant::now(),
-                input: Vec::with_capacity(64 * 1024),
-            })
-        })
-        .collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+    };
 
-fn begin(client: &mut Client, next: &mut usize, since: Instant, pipeline: usize) {
-    client.sending = Some((0, *next));
-    client.waiting = pipeline;
-    client.since = since;
-    *next = next.wrapping_add(1);
-}
+    /// Answers +OK to every line-terminated `PING` array, and stalls once before request number `at`.
+    fn stalling_server(at: usize, stall: Duration) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut byte, mut lines, mut requests) = ([0], 0, 0);
+            while stream.read(&mut byte).unwrap_or(0) > 0 {
+                lines += usize::from(byte[0] == b'\n');
+                if lines == 3 {
+                    (lines, requests) = (0, requests + 1);
+                    if requests == at {
+                        std::thread::sleep(stall);
+                    }
+                    if stream.write_all(b"+OK\r\n").is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        address
+    }
 
-/// Sends what the socket takes.
-fn push(client: &mut Client, prepared: &[Vec<u8>]) -> Result<(), String> {
-    while let Some((sent, which)) = client.sending {
-        let bytes = prepared.get(which % prepared.len()).and_then(|all| all.get(sent..)).unwrap_or_default();
-        if bytes.is_empty() {
-            client.sending = None;
-            break;
-        }
-        match client.stream.write(bytes) {
-            Ok(n) => client.sending = Some((sent + n, which)),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-            Err(e) => return Err(format!("send: {e}")),
-        }
+    fn plan(rate: Option<f64>, setup: Vec<Vec<u8>>) -> Plan {
+        let time = Duration::from_millis(300);
+        let workload = Workload::Ping;
+        Plan { workload, value: vec![], keys: 1, clients: 1, pipeline: 1, time, rate, setup, seed: 1 }
     }
-    Ok(())
-}
 
-/// Reads and counts; true if the client's pipeline is complete.
-fn pull(client: &mut Client, measured: &mut Measured) -> Result<bool, String> {
-    let mut buffer = [0; 64 * 1024];
-    loop {
-        match client.stream.read(&mut buffer) {
-            Ok(0) => return Err("the server closed a connection".into()),
-            Ok(n) => client.input.extend_from_slice(buffer.get(..n).unwrap_or_default()),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-            Err(e) => return Err(format!("receive: {e}")),
-        }
+    #[test]
+    fn an_open_loop_sees_a_stall_in_every_request_it_held_up() {
+        let address = stalling_server(100, Duration::from_millis(100));
+        let measured = run(address, &plan(Some(1000.0), vec![])).unwrap();
+        assert_eq!((measured.requests, measured.latency.len()), (300, 300));
+        assert!(measured.latency.max() >= 99_000_000);
+        // About a hundred came due in the stall; half of them waited for half of it or longer.
+        assert!(measured.latency.count_between(50_000_000, u64::MAX) >= 45);
     }
-    let (mut at, before) = (0, client.waiting);
-    while client.waiting > 0 {
-        let Some((len, outcome)) = reply::first(client.input.get(at..).unwrap_or_default())? else { break };
-        at += len;
-        client.waiting -= 1;
-        measured.requests += 1;
-        measured.errors += u64::from(outcome == Outcome::Error);
+
+    #[test]
+    fn the_set_up_is_not_counted() {
+        let address = stalling_server(usize::MAX, Duration::ZERO);
+        let mut ping = Vec::new();
+        crate::workload::command(&mut ping, &[b"PING"]);
+        let measured = run(address, &plan(Some(100.0), vec![ping.clone(), ping])).unwrap();
+        assert_eq!((measured.requests, measured.errors), (30, 0));
     }
-    client.input.drain(..at);
-    let done = before > 0 && client.waiting == 0;
-    if done {
-        let nanos = u64::try_from(client.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        measured.latency.saturating_record(nanos);
+
+    #[test]
+    fn what_is_never_answered_counts_too() {
+        // Connections are accepted by the kernel; nobody answers.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let measured = run(address, &plan(Some(100.0), vec![])).unwrap();
+        assert_eq!((measured.requests, measured.latency.len()), (0, 30));
+        assert!(measured.latency.min() >= LATE_MAX.as_nanos() as u64 * 99 / 100);
     }
-    Ok(done)
 }

@@ -5,17 +5,27 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod compare;
+mod connection;
+mod core;
+mod fill;
 mod load;
 mod machine;
 mod memory;
+mod numbers;
+mod ports;
 mod reply;
 mod server;
+mod ticker;
 mod workload;
 
 use clap::{Parser, ValueEnum};
 use compare::Choice;
 use server::{Kind, REDIS, Server};
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 use workload::Workload;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,6 +34,8 @@ enum Scenario {
     Compare,
     /// Much data at rest, little in use, then a restart.
     Memory,
+    /// Three nodes beside one: throughput, reads, gaps in writing, coming back from an empty disk.
+    Core,
 }
 
 #[derive(Debug, Parser)]
@@ -48,8 +60,9 @@ struct Arguments {
     values: Vec<usize>,
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
     pipelines: Vec<usize>,
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    /// Rounds; default 5 (core scenario: 7)
+    #[arg(long)]
+    rounds: Option<usize>,
     /// Seconds per cell, server and round
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
@@ -67,6 +80,8 @@ struct Arguments {
     /// Write bench/results/DATE-NAME.md
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bench")]
     save: Option<String>,
+    #[command(flatten)]
+    core: core::Options,
 }
 
 fn main() -> ExitCode {
@@ -83,7 +98,7 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     if arguments.quick {
         arguments.tests = vec![Workload::Set, Workload::Get];
         arguments.values = vec![64];
-        arguments.rounds = 2;
+        arguments.rounds = arguments.rounds.or(Some(2));
         arguments.keys = arguments.keys.or(Some(200_000));
     }
     if arguments.tests.is_empty() {
@@ -112,41 +127,54 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     Ok(())
 }
 
-fn measure(arguments: &Arguments, base: &std::path::Path) -> Result<String, String> {
-    let mut kinds = Vec::new();
-    if arguments.flotilla != "none" {
-        kinds.push(Kind::Flotilla(PathBuf::from(&arguments.flotilla)));
-    }
-    kinds.extend(arguments.against.iter().copied().map(Kind::Remote));
-    if !arguments.no_redis {
-        kinds.extend(REDIS);
-    }
-    if arguments.scenario == Scenario::Memory {
-        // Only what keeps its data over a restart that it can be given here; one redis-server is enough.
-        kinds.retain(|kind| match kind {
-            Kind::Flotilla(_) => true,
-            Kind::Redis { name, .. } => *name == "redis everysec",
-            Kind::Remote(_) => false,
-        });
-    }
-    let servers: Result<Vec<Server>, String> = kinds.iter().map(|kind| Server::start(kind, base)).collect();
-    let mut servers = servers?;
+fn measure(arguments: &Arguments, base: &Path) -> Result<String, String> {
+    let (program, rounds, seconds) =
+        (PathBuf::from(&arguments.flotilla), arguments.rounds, arguments.seconds);
     match arguments.scenario {
+        Scenario::Core => {
+            let choice = core::Choice {
+                program,
+                rounds: rounds.unwrap_or(7).max(1),
+                seconds,
+                keys: arguments.keys.unwrap_or(1_000_000),
+                clients: arguments.clients,
+            };
+            core::run(&choice, &arguments.core, base)
+        }
         Scenario::Memory => {
-            memory::run(&mut servers, arguments.keys.unwrap_or(10_000_000), arguments.seconds.max(5.0))
+            // Only what keeps its data over a restart that it can be given here; one redis-server is enough.
+            let mut servers = start(arguments, base, |kind| match kind {
+                Kind::Flotilla { .. } => true,
+                Kind::Redis { name, .. } => *name == "redis everysec",
+                Kind::Remote(_) => false,
+            })?;
+            memory::run(&mut servers, arguments.keys.unwrap_or(10_000_000), seconds.max(5.0))
         }
         Scenario::Compare => {
             let choice = Choice {
                 workloads: arguments.tests.clone(),
                 values: arguments.values.clone(),
                 pipelines: arguments.pipelines.clone(),
-                rounds: arguments.rounds.max(1),
-                seconds: arguments.seconds,
+                rounds: rounds.unwrap_or(5).max(1),
+                seconds,
                 keys: arguments.keys.unwrap_or(1_000_000),
                 clients: arguments.clients,
                 rate: arguments.rate,
             };
-            compare::run(&servers, &choice)
+            compare::run(&start(arguments, base, |_| true)?, &choice)
         }
     }
+}
+
+/// The servers to compare, of those that the command line chose.
+fn start(arguments: &Arguments, base: &Path, wanted: fn(&Kind) -> bool) -> Result<Vec<Server>, String> {
+    let mut kinds = Vec::new();
+    if arguments.flotilla != "none" {
+        kinds.push(Kind::Flotilla { program: PathBuf::from(&arguments.flotilla), arguments: Vec::new() });
+    }
+    kinds.extend(arguments.against.iter().copied().map(Kind::Remote));
+    if !arguments.no_redis {
+        kinds.extend(REDIS);
+    }
+    kinds.iter().filter(|kind| wanted(kind)).map(|kind| Server::start(kind, base)).collect()
 }

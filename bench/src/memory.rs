@@ -1,7 +1,7 @@
 //! The memory scenario: much data at rest, little in use, then a restart.
 
 use crate::{
-    compare::fill,
+    fill::{Values, fill},
     load::{self, Plan},
     server::Server,
     workload::{HOT_KEYS, Workload, key},
@@ -14,7 +14,7 @@ pub fn run(servers: &mut [Server], keys: u64, seconds: f64) -> Result<String, St
         "| server | keys | RSS after load MiB | RSS after reading hot keys MiB | disk MiB | hot GET req/s | p99 µs | restart to PING s | to first GET s |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     for server in servers {
-        fill(server, keys, 64)?;
+        fill(server.address, 0..keys, Values::Text(64)).map_err(|e| format!("{}: {e}", server.name))?;
         let loaded = server.rss_mib().unwrap_or(0.0);
         let plan = Plan {
             workload: Workload::Get,
@@ -24,6 +24,7 @@ pub fn run(servers: &mut [Server], keys: u64, seconds: f64) -> Result<String, St
             pipeline: 1,
             time: Duration::from_secs_f64(seconds),
             rate: None,
+            setup: Vec::new(),
             seed: 1,
         };
         let measured = load::run(server.address, &plan)?;

@@ -1,9 +1,10 @@
 //! The servers under test: started on free ports of 127.0.0.1, stopped by pid, cleaned up however the run ends.
 
+use crate::ports::free_port;
 use std::{
     fs::File,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -12,7 +13,11 @@ use std::{
 /// What to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    Flotilla(PathBuf),
+    Flotilla {
+        program: PathBuf,
+        /// Beyond those that every server here needs.
+        arguments: Vec<String>,
+    },
     Redis {
         name: &'static str,
         options: &'static [&'static str],
@@ -34,6 +39,9 @@ pub const REDIS: [Kind; 3] = [
     },
 ];
 
+/// What a server prints, in its directory.
+const LOG: &str = "bench.log";
+
 /// A running server.
 pub struct Server {
     pub name: String,
@@ -47,7 +55,7 @@ impl Server {
     /// Starts a server with an empty directory of its own under `base`, and waits until it answers PING.
     pub fn start(kind: &Kind, base: &Path) -> Result<Self, String> {
         let name = match kind {
-            Kind::Flotilla(_) => "flotilla".to_owned(),
+            Kind::Flotilla { .. } => "flotilla".to_owned(),
             Kind::Redis { name, .. } => (*name).to_owned(),
             Kind::Remote(address) => address.to_string(),
         };
@@ -56,7 +64,7 @@ impl Server {
         std::fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
         let address = match kind {
             Kind::Remote(address) => *address,
-            Kind::Flotilla(_) | Kind::Redis { .. } => SocketAddr::from(([127, 0, 0, 1], free_port()?)),
+            Kind::Flotilla { .. } | Kind::Redis { .. } => SocketAddr::from(([127, 0, 0, 1], free_port()?)),
         };
         let mut server = Server { name, address, kind: kind.clone(), child: None, directory };
         server.launch()?;
@@ -66,9 +74,9 @@ impl Server {
     fn launch(&mut self) -> Result<(), String> {
         let mut command = match &self.kind {
             Kind::Remote(_) => return self.wait_ready().map(drop),
-            Kind::Flotilla(program) => {
+            Kind::Flotilla { program, arguments } => {
                 let mut command = Command::new(program);
-                command.args(flotilla_arguments(self.address.port(), &self.directory));
+                command.args(flotilla_arguments(self.address.port(), &self.directory)).args(arguments);
                 command
             }
             Kind::Redis { options, .. } => {
@@ -80,23 +88,32 @@ impl Server {
                 command
             }
         };
-        let log = File::create(self.directory.join("bench.log")).map_err(|e| e.to_string())?;
+        let log = File::create(self.directory.join(LOG)).map_err(|e| e.to_string())?;
         let errors = log.try_clone().map_err(|e| e.to_string())?;
         let started = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
         self.child = Some(started.map_err(|e| format!("start {}: {e}", self.name))?);
         self.wait_ready().map(drop)
     }
 
+    /// The last lines it printed.
+    pub fn log_tail(&self) -> String {
+        log_tail(&self.directory.join(LOG))
+    }
+
     /// Waits until PING is answered; returns how long that took.
-    fn wait_ready(&self) -> Result<Duration, String> {
+    fn wait_ready(&mut self) -> Result<Duration, String> {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(300) {
+            let exited = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if let Some(status) = exited {
+                return Err(format!("{} ended by itself: {status}\n{}", self.name, self.log_tail()));
+            }
             if ask(self.address, b"PING\r\n").is_some_and(|reply| reply.starts_with(b"+PONG")) {
                 return Ok(start.elapsed());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Err(format!("{} does not answer PING", self.name))
+        Err(format!("{} does not answer PING\n{}", self.name, self.log_tail()))
     }
 
     /// SIGTERM, start again; seconds from start to the first PONG and to the first value of `key`.
@@ -117,12 +134,9 @@ impl Server {
         Ok((ping, start.elapsed().as_secs_f64()))
     }
 
-    /// CPU seconds the process has used, from /proc (USER_HZ is 100).
+    /// CPU seconds the process has used.
     pub fn cpu_seconds(&self) -> Option<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.as_ref()?.id())).ok()?;
-        let fields: Vec<&str> = stat.rsplit(") ").next()?.split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|word| word.parse::<f64>().ok());
-        Some((ticks(11)? + ticks(12)?) / 100.0)
+        cpu_seconds(self.child.as_ref()?.id())
     }
 
     /// Resident memory in MiB.
@@ -170,11 +184,6 @@ fn flotilla_arguments(port: u16, directory: &Path) -> Vec<String> {
         .to_vec()
 }
 
-fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
-    Ok(listener.local_addr().map_err(|e| e.to_string())?.port())
-}
-
 /// Sends one request and returns the first bytes of the answer.
 fn ask(address: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
@@ -185,7 +194,26 @@ fn ask(address: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
     buffer.get(..n).map(<[u8]>::to_vec)
 }
 
-fn directory_bytes(directory: &Path) -> u64 {
+/// CPU seconds a process has used, from /proc (USER_HZ is 100).
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit(") ").next()?.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|word| word.parse::<f64>().ok());
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
+/// The last lines of a file that a server prints into.
+pub fn log_tail(path: &Path) -> String {
+    const LINES: usize = 40;
+    let text =
+        std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
+    format!("--- {}\n{}", path.display(), tail.join("\n"))
+}
+
+/// Bytes of all files in a directory and those below it.
+pub fn directory_bytes(directory: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
     entries
         .flatten()

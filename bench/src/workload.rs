@@ -83,6 +83,16 @@ pub fn value(len: usize) -> Vec<u8> {
     (0..len).map(|_| b"abcdefghijklmnop".get(dice.below(16) as usize).copied().unwrap_or(b'x')).collect()
 }
 
+/// A value of `len` bytes that does not compress.
+pub fn random_value(len: usize, dice: &mut Dice) -> Vec<u8> {
+    let mut out = Vec::with_capacity(len + 8);
+    while out.len() < len {
+        out.extend_from_slice(&dice.next().to_le_bytes());
+    }
+    out.truncate(len);
+    out
+}
+
 /// Appends a command as an array of bulk strings.
 pub fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
     out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
@@ -101,11 +111,16 @@ impl Dice {
         Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// A number below `n`.
-    pub fn below(&mut self, n: u64) -> u64 {
+    /// Any number but 0.
+    pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % n.max(1)
+        self.0
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n.max(1)
     }
 }

@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 pub mod chaos;
+pub mod clock;
 pub mod cluster;
 pub mod connection;
 pub mod corpus;

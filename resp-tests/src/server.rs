@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::clock;
 use crate::connection::{Connection, Received};
 use crate::ports::free_port;
 use crate::value::Value;
@@ -35,6 +36,8 @@ pub enum Kind {
 pub struct Program {
     pub kind: Kind,
     pub path: PathBuf,
+    /// Whether the wall clock of its servers can be set, see `Server::set_clock`.
+    pub has_own_clock: bool,
 }
 
 impl Program {
@@ -50,7 +53,15 @@ impl Program {
         };
         let path = env::var_os("FLOTILLA_BIN").map_or_else(built, PathBuf::from);
         let is_reference = path.file_name().is_some_and(|name| name == "redis-server");
-        Program { kind: if is_reference { Kind::Reference } else { Kind::Product }, path }
+        Program {
+            kind: if is_reference { Kind::Reference } else { Kind::Product },
+            path,
+            has_own_clock: false,
+        }
+    }
+
+    pub fn with_own_clock(self) -> Program {
+        Program { has_own_clock: true, ..self }
     }
 
     /// redis-server, of the version the corpus is recorded from.
@@ -69,7 +80,7 @@ impl Program {
         if !version.contains("v=7.0.") {
             return Err(missing(format!("not version 7.0 but {}", version.trim())));
         }
-        Ok(Program { kind: Kind::Reference, path })
+        Ok(Program { kind: Kind::Reference, path, has_own_clock: false })
     }
 
     fn command(&self, ports: Ports, directory: &Path) -> Command {
@@ -159,14 +170,24 @@ impl Server {
         count: usize,
         args: impl Fn(&[u16], usize) -> Vec<String>,
     ) -> io::Result<Vec<Server>> {
+        let mut servers = Server::spawn_together(program, count, args)?;
+        for server in &mut servers {
+            server.wait_until_ready()?;
+        }
+        Ok(servers)
+    }
+
+    /// As `start_together`, without waiting until they answer.
+    pub fn spawn_together(
+        program: &Program,
+        count: usize,
+        args: impl Fn(&[u16], usize) -> Vec<String>,
+    ) -> io::Result<Vec<Server>> {
         let ports: Vec<Ports> = (0..count).map(|_| Ports::free()).collect::<io::Result<_>>()?;
         let peers: Vec<u16> = ports.iter().map(|ports| ports.peers).collect();
         let mut servers = Vec::new();
         for (index, ports) in ports.into_iter().enumerate() {
             servers.push(Server::spawn_on(ports, program, &args(&peers, index))?);
-        }
-        for server in &mut servers {
-            server.wait_until_ready()?;
         }
         Ok(servers)
     }
@@ -233,6 +254,11 @@ impl Server {
         Ok(self.child.try_wait()?.is_none())
     }
 
+    /// Sets its wall clock off by so many seconds; its program must have been started `with_own_clock`.
+    pub fn set_clock(&self, seconds: i64) -> io::Result<()> {
+        clock::set(&self.directory.path().join("clock"), seconds)
+    }
+
     /// SIGSTOP: the process does nothing more, but its connections stay.
     pub fn pause(&self) -> io::Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::STOP)?)
@@ -241,6 +267,10 @@ impl Server {
     /// SIGCONT.
     pub fn resume(&self) -> io::Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::CONT)?)
+    }
+
+    pub fn peer_port(&self) -> u16 {
+        self.ports.peers
     }
 
     /// Where other nodes reach it.
@@ -327,8 +357,11 @@ fn spawn(
     log: &Path,
 ) -> io::Result<Child> {
     let output = File::options().create(true).append(true).open(log)?;
-    program
-        .command(ports, &directory.join("data"))
+    let mut command = program.command(ports, &directory.join("data"));
+    if program.has_own_clock {
+        clock::govern(&mut command, &directory.join("clock"))?;
+    }
+    command
         .args(args)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)

@@ -55,11 +55,22 @@ fn transcript(server: &Server) -> Vec<(&'static str, Value)> {
     told.extend(own.into_iter().map(|reply| ("three", reply)));
     told.extend((0..2).map(|_| ("two", next(&mut two))));
     two.send(&["UNSUBSCRIBE"]).unwrap();
-    told.extend([("two", next(&mut two)), ("two", next(&mut two))]);
+    // Redis takes the channels as they lie in its table, which is another order in every process.
+    let (first, second) = (next(&mut two), next(&mut two));
+    told.extend(in_order_of_names(first, second).map(|reply| ("two", reply)));
     told.push(("two", call(&mut two, &["RESET"])));
     told.push(("speaker", call(&mut speaker, &["PUBLISH", "news", "last"])));
     told.push(("speaker", call(&mut speaker, &["PUBSUB", "NUMSUB", "news", "sport"])));
     told
+}
+
+/// Two answers of UNSUBSCRIBE with their counts as they came, and their channels sorted.
+fn in_order_of_names(first: Value, second: Value) -> [Value; 2] {
+    let (Value::Array(mut first), Value::Array(mut second)) = (first, second) else { panic!("no arrays") };
+    if first[1].as_text() > second[1].as_text() {
+        std::mem::swap(&mut first[1], &mut second[1]);
+    }
+    [Value::Array(first), Value::Array(second)]
 }
 
 #[test]

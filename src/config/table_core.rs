@@ -75,7 +75,7 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         PORT,
         "0",
         Change::Start,
-        "One more port for clients, for those that expect their sentinels on one of its own; 0 = none, the client port answers.",
+        "One more port for clients, for those that want to see a sentinel (ROLE says so there); 0 = none, the client port answers SENTINEL too.",
     ),
     row(
         "snapshot-bytes-per-second",

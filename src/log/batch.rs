@@ -28,20 +28,13 @@ pub(super) struct Batcher {
     forwarder: Option<Forwarder>,
     /// Taken from the queue, but too large for the entry it would have joined.
     carried: Option<(Bytes, Ticket)>,
-    last_at: u64,
     seed: u64,
 }
 
 impl Batcher {
-    /// `last_at`: the time of the last entry, which the next one may not precede.
-    pub(super) fn new(
-        queue: Arc<Queue>,
-        progress: Arc<Progress>,
-        forwarder: Option<Forwarder>,
-        last_at: u64,
-    ) -> Self {
+    pub(super) fn new(queue: Arc<Queue>, progress: Arc<Progress>, forwarder: Option<Forwarder>) -> Self {
         let seed = RandomState::new().hash_one(now_ms());
-        Batcher { queue, progress, forwarder, carried: None, last_at, seed }
+        Batcher { queue, progress, forwarder, carried: None, seed }
     }
 
     /// Proposes until the queue is closed and everything in flight has landed.
@@ -72,12 +65,12 @@ impl Batcher {
 
     async fn propose(&mut self, raft: &RaftNode) {
         let (batch, tickets, proposals) = self.gather();
-        self.last_at = now_ms().max(self.last_at);
+        let at = self.progress.status.clock.stamp();
         self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let seed = self.seed ^ (self.seed >> 33);
         let elsewhere = self.forwarder.clone().map(|forwarder| (forwarder, proposals));
         let flight = Flight { tickets, progress: Arc::clone(&self.progress), elsewhere };
-        raft.propose(batch.finish(self.last_at, seed), move |verdict| flight.land(verdict)).await;
+        raft.propose(batch.finish(at, seed), move |verdict| flight.land(verdict)).await;
     }
 
     /// Sends what is queued to the node that leads; what came from another node is told that this one does not.

@@ -116,10 +116,10 @@ impl LogHandle {
             peers: Arc::clone(&peers),
             is_one_of_many: cluster.is_some(),
         };
-        let last_at = store.published().state().last_at;
+        status.clock.logged(store.published().state().last_at);
         let raft_thread = RaftThread {
             parts,
-            batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&progress), forwarder, last_at),
+            batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&progress), forwarder),
             maintenance: Maintenance::new(
                 store,
                 Arc::clone(&progress),

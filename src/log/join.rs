@@ -18,7 +18,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use std::{sync::Arc, time::Duration};
 
-const ASK_INTERVAL: Duration = Duration::from_millis(500);
+const ASK_INTERVAL: Duration = Duration::from_millis(200);
 const ASK_MAX: Duration = Duration::from_secs(15);
 const LOOK_MAX: Duration = Duration::from_secs(2);
 /// Voters and learners.
@@ -153,6 +153,8 @@ impl Admission {
                 join.node_name
             )));
         }
+        // A fresh snapshot takes a node further, and faster, than an old one with all the log since; it costs a flush.
+        self.raft.snapshot().await.map_err(unchanged)?;
         let found = wire::Found { cluster_id, history_id };
         let client = self.peers.client(&join.address, join.node_id);
         client.call(wire::kind::FOUND, wire::write(&found), LOOK_MAX).await?;

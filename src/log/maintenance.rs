@@ -12,15 +12,17 @@ use super::{
 };
 use crate::{
     error::StoreError, fail, limits::EXPIRE_SWEEP_KEYS_MAX, replica::ProposalBuilder, resp::Reply,
-    session::Stats, store::Store, time::now_ms,
+    session::Stats, store::Store,
 };
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::time::MissedTickBehavior;
 
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two adjustments of the leader's time.
+const SLEW_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two looks at the size of the log.
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks for the rows of flushed databases.
@@ -54,7 +56,7 @@ impl Maintenance {
         Maintenance { sweeps: !without, ..self }
     }
 
-    /// Runs until aborted. Three loops side by side: expiry does not wait for a compaction or a snapshot.
+    /// Runs until aborted. Loops side by side: expiry does not wait for a compaction or a snapshot.
     pub(super) async fn run(self, raft: RaftNode) {
         tokio::join!(
             async {
@@ -62,6 +64,17 @@ impl Maintenance {
                 loop {
                     interval.tick().await;
                     self.sweep().await;
+                }
+            },
+            async {
+                let mut interval = every(SLEW_INTERVAL);
+                let mut before = Instant::now();
+                loop {
+                    let now = interval.tick().await.into_std();
+                    if self.progress.is_leader() {
+                        self.progress.status.clock.slew(now.saturating_duration_since(before));
+                    }
+                    before = now;
                 }
             },
             async {
@@ -111,7 +124,7 @@ impl Maintenance {
             return false;
         }
         let next = self.off_thread(|store| store.next_expiry()).await;
-        next.flatten().is_some_and(|expires_at| expires_at <= now_ms())
+        next.flatten().is_some_and(|expires_at| expires_at <= self.progress.status.clock.now_ms())
     }
 
     /// Lets compaction drop the rows of flushed databases, if there are more since `collected` namespaces were handed out;

@@ -6,8 +6,8 @@ use super::{
     line::Line,
     message::{
         CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_EDGE_KIND, FIRST_MEMBER_KIND,
-        FROM_HEADER, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION, STREAM_WINDOW_BYTES,
-        TO_HEADER, VERSION_HEADER,
+        FRAME_BYTES_MAX, FROM_HEADER, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION,
+        STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
 };
 use bytes::Bytes;
@@ -188,6 +188,7 @@ impl PeerClient {
         let made = endpoint
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES_MAX)
             .connect_timeout(CONNECT_MAX)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)

@@ -31,6 +31,8 @@ pub(super) const LINE_BYTES_MAX: usize = 64 << 20;
 /// What may be on its way on one stream, and on all of a connection, before the other side has read it.
 pub(super) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 pub(super) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// HTTP/2's default of 16 KiB makes 64 frames of one part of a file; much more would hold up what shares the connection.
+pub(super) const FRAME_BYTES_MAX: u32 = 256 << 10;
 
 /// A call or its answer on a line.
 #[derive(Clone, PartialEq, prost::Message)]

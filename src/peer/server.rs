@@ -8,8 +8,8 @@ use super::{
     line,
     message::{
         CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FEED_PATH, FIRST_MEMBER_KIND,
-        FROM_HEADER, Frame, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION, SERVICE_NAME,
-        STREAM_PATH, STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
+        FRAME_BYTES_MAX, FROM_HEADER, Frame, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION,
+        SERVICE_NAME, STREAM_PATH, STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
     rank, tls,
 };
@@ -70,6 +70,7 @@ pub async fn serve(
     let server = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_MAX))
         .max_concurrent_streams(STREAMS_MAX)

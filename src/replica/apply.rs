@@ -162,7 +162,9 @@ impl Replica {
                 Ok(Reply::Error(error))
             }
             Ok(Err(Error::Fatal(error))) => Err(error),
-            Ok(Err(Error::WouldBlock)) => Err(StoreError::corrupt("apply", "a read refused to wait")),
+            Ok(Err(Error::WouldBlock | Error::NotLogged)) => {
+                Err(StoreError::corrupt("apply", "a read refused to wait"))
+            }
             Err(_panic) => {
                 txn.reject();
                 Ok(Reply::Error(ErrorReply::err("internal error")))

@@ -11,7 +11,7 @@ use crate::{
     limits,
     resp::{ErrorReply, Reply},
     session::{Publication, Stats},
-    store::{Condition, Store},
+    store::{Condition, ReadTime, Store},
     time::now_ms,
 };
 use std::{
@@ -111,10 +111,10 @@ impl Connection {
         for key in &fresh {
             store.watch(watched, db, key);
         }
-        let now = self.local.node.data_time(now_ms());
-        let conditions = match revisions(&store, db, &fresh, now, false) {
+        let time = self.edge_time().unwrap_or(ReadTime::At(self.clock.log_ms()));
+        let conditions = match revisions(&store, db, &fresh, time, false) {
             Err(Error::WouldBlock) => {
-                let run = move || revisions(&store, db, &fresh, now, true);
+                let run = move || revisions(&store, db, &fresh, time, true);
                 match tokio::task::spawn_blocking(run).await {
                     Ok(conditions) => conditions,
                     Err(_panic) => return Ok(Reply::Error(ErrorReply::err("internal error"))),
@@ -165,20 +165,20 @@ impl Connection {
         &self,
         calls: Vec<BlockingCall>,
         watches: Vec<Condition>,
+        time: ReadTime,
     ) -> Option<Vec<HandlerResult<Reply>>> {
         Stats::add(&self.local.node.stats.blocking_reads, 1);
         let store = Arc::clone(&self.local.node.store);
-        let now = self.local.node.data_time(self.clock.now_ms());
         let run = move || {
             let published = store.published();
-            match hold(&store.blocking_view(&published, 0, now), &watches) {
+            match hold(&store.blocking_view(&published, 0, time), &watches) {
                 Ok(false) => return None,
                 Ok(true) => {}
                 Err(error) => return Some(vec![Err(error)]),
             }
             let replies = calls.iter().map(|call| {
                 let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
-                let view = store.blocking_view(&published, call.db, now);
+                let view = store.blocking_view(&published, call.db, time);
                 (call.handler)(&view, &mut Args::new(&argv, call.names))
             });
             Some(replies.collect())
@@ -193,12 +193,12 @@ fn revisions(
     store: &Store,
     db: u32,
     keys: &[Vec<u8>],
-    now: u64,
+    time: ReadTime,
     may_block: bool,
 ) -> HandlerResult<Vec<Condition>> {
     let published = store.published();
     let view =
-        if may_block { store.blocking_view(&published, db, now) } else { store.view(&published, db, now) };
+        if may_block { store.blocking_view(&published, db, time) } else { store.view(&published, db, time) };
     keys.iter()
         .map(|key| {
             let revision = view.get(key)?.map(|row| row.revision);

@@ -1,25 +1,27 @@
 //! The time of a connection: one reading of the clock per command, where the end of one is the start of the next.
 //!
-//! The wall clock is read when a chunk of requests begins; within the chunk the monotonic clock is added to it.
+//! The wall clock is read when a chunk of requests begins; within the chunk the monotonic clock is added to it. Beside it goes
+//! the core's time (`LogClock`), which alone decides what has expired.
 //!
 //! Invariant: whoever waited (for the log, the disk, the client) calls `tick` before the next command looks at the time.
 
-use crate::time::now_ms;
+use crate::{session::LogClock, time::now_ms};
 use std::time::{Duration, Instant};
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     began_ms: u64,
+    began_log_ms: u64,
     began: Instant,
     at: Instant,
 }
 
 impl Clock {
-    /// Reads both clocks.
-    pub(super) fn start() -> Self {
+    /// Reads all clocks.
+    pub(super) fn start(log: &LogClock) -> Self {
         let now = Instant::now();
-        Clock { began_ms: now_ms(), began: now, at: now }
+        Clock { began_ms: now_ms(), began_log_ms: log.now_ms(), began: now, at: now }
     }
 
     /// Goes on to the present; says how long that was.
@@ -32,21 +34,29 @@ impl Clock {
 
     /// Milliseconds since the epoch at the last tick.
     pub(super) fn now_ms(&self) -> u64 {
-        let passed = self.at.duration_since(self.began).as_millis();
-        self.began_ms.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
+        self.began_ms.saturating_add(self.passed_ms())
+    }
+
+    /// The core's time at the last tick.
+    pub(super) fn log_ms(&self) -> u64 {
+        self.began_log_ms.saturating_add(self.passed_ms())
+    }
+
+    fn passed_ms(&self) -> u64 {
+        u64::try_from(self.at.duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Clock;
-    use crate::time::now_ms;
+    use crate::{session::LogClock, time::now_ms};
     use std::{thread, time::Duration};
 
     #[test]
     fn time_stands_between_ticks_and_follows_the_wall_clock_at_them() {
         let before_ms = now_ms();
-        let mut clock = Clock::start();
+        let mut clock = Clock::start(&LogClock::default());
         let first = clock.now_ms();
         thread::sleep(Duration::from_millis(20));
         assert_eq!(clock.now_ms(), first);

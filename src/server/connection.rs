@@ -52,12 +52,13 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(local: Rc<Local>, session: Session, stream: TcpStream) -> Self {
+        let clock = Clock::start(&local.node.log.clock);
         Connection {
             local,
             session,
             pending: Pending::default(),
             output: BytesMut::with_capacity(READ_BYTES),
-            clock: Clock::start(),
+            clock,
             stream,
             input: BytesMut::with_capacity(READ_BYTES),
             decoder: Decoder::new(),
@@ -104,7 +105,7 @@ impl Connection {
         match read {
             Ok(bytes) if bytes > 0 => {
                 Stats::add(&self.local.node.stats.net_input_bytes, bytes as u64);
-                self.clock = Clock::start();
+                self.clock = Clock::start(&self.local.node.log.clock);
                 client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
                 Ok(())
             }

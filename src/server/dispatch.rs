@@ -219,7 +219,7 @@ impl Connection {
         match outcome {
             Ok(reply) => Ok(reply),
             Err(Error::Client(error)) => Ok(Reply::Error(error)),
-            Err(Error::WouldBlock) => Ok(Reply::Error(ErrorReply::err("internal error"))),
+            Err(Error::WouldBlock | Error::NotLogged) => Ok(Reply::Error(ErrorReply::err("internal error"))),
             Err(Error::Fatal(error)) => {
                 tracing::error!(%error, "the store failed: stopping");
                 crate::fail::stop_the_process("the store failed while reading")

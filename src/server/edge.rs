@@ -7,6 +7,7 @@ use super::connection::{Close, Connection};
 use crate::{
     resp::{ErrorReply, Reply},
     session::Consistency,
+    store::ReadTime,
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -49,6 +50,13 @@ impl Connection {
         let passed = self.local.log.barrier(Consistency::Linearizable).await;
         self.clock.tick();
         passed
+    }
+
+    /// On an edge: as of when reads are. What has expired is for the core's log to say, so that no node of the site, whatever
+    /// its clock and however often it starts, shows again what was gone.
+    pub(super) fn edge_time(&self) -> Option<ReadTime> {
+        let edge = &self.local.node.log.edge;
+        edge.is_edge().then(|| ReadTime::Copy(edge.clock_ms()))
     }
 
     async fn wait_for_own_writes(&mut self) -> Result<(), ErrorReply> {

@@ -17,7 +17,7 @@ use crate::{
     replica::ProposalBuilder,
     resp::{ErrorReply, Reply},
     session::{QueuedCall, Transaction},
-    store::{Condition, View},
+    store::{Condition, ReadTime, View},
 };
 use std::sync::atomic::Ordering;
 
@@ -122,37 +122,54 @@ impl Connection {
         if let Err(refusal) = self.barrier().await {
             return Ok(Reply::Error(refusal));
         }
-        match self.reads_in_memory(steps, watches) {
-            Ok(Some(replies)) => Ok(Reply::Array(replies)),
-            Ok(None) => Ok(Reply::NilArray),
-            Err(Error::WouldBlock) => self.reads_on_pool(steps, watches).await,
-            Err(error) => self.reply_of(Err(error)),
+        let mut time = self.read_time();
+        loop {
+            let outcome = match self.reads_in_memory(steps, watches, time) {
+                Err(Error::WouldBlock) => self.reads_on_pool(steps, watches, time).await,
+                outcome => outcome,
+            };
+            match outcome {
+                Ok(Some(replies)) => return Ok(Reply::Array(replies)),
+                Ok(None) => return Ok(Reply::NilArray),
+                Err(Error::NotLogged) if time != ReadTime::LastEntry => {
+                    if let Err(refusal) = self.log_the_time().await {
+                        return Ok(Reply::Error(refusal));
+                    }
+                    time = ReadTime::LastEntry;
+                }
+                Err(error) => return self.reply_of(Err(error)),
+            }
         }
     }
 
-    fn reads_in_memory(&self, steps: &[Step], watches: &[Condition]) -> Result<Option<Vec<Reply>>, Error> {
+    fn reads_in_memory(
+        &self,
+        steps: &[Step],
+        watches: &[Condition],
+        time: ReadTime,
+    ) -> Result<Option<Vec<Reply>>, Error> {
         let store = &self.local.node.store;
         let published = store.published();
-        let now = self.local.node.data_time(self.clock.now_ms());
-        if !hold(&store.view(&published, 0, now), watches)? {
+        if !hold(&store.view(&published, 0, time), watches)? {
             return Ok(None);
         }
         let mut replies = Vec::with_capacity(steps.len());
         for step in steps {
             if let Run::Read(handler) = step.resolved.command.run {
                 let words = step.words();
-                let view = store.view(&published, step.db, now);
-                match handler(&view, &mut Args::new(&words, step.resolved.names)) {
-                    Ok(reply) => replies.push(reply),
-                    Err(Error::Client(error)) => replies.push(Reply::Error(error)),
-                    Err(error) => return Err(error),
-                }
+                let view = store.view(&published, step.db, time);
+                replies.push(told(handler(&view, &mut Args::new(&words, step.resolved.names)))?);
             }
         }
         Ok(Some(replies))
     }
 
-    async fn reads_on_pool(&self, steps: &[Step], watches: &[Condition]) -> Result<Reply, Close> {
+    async fn reads_on_pool(
+        &self,
+        steps: &[Step],
+        watches: &[Condition],
+        time: ReadTime,
+    ) -> Result<Option<Vec<Reply>>, Error> {
         let calls: Vec<BlockingCall> = steps
             .iter()
             .filter_map(|step| match step.resolved.command.run {
@@ -165,12 +182,8 @@ impl Connection {
                 _ => None,
             })
             .collect();
-        let Some(outcomes) = self.read_blocking_if(calls, watches.to_vec()).await else {
-            return Ok(Reply::NilArray);
-        };
-        let replies: Result<Vec<Reply>, Close> =
-            outcomes.into_iter().map(|outcome| self.reply_of(outcome)).collect();
-        Ok(Reply::Array(replies?))
+        let outcomes = self.read_blocking_if(calls, watches.to_vec(), time).await;
+        outcomes.map(|outcomes| outcomes.into_iter().map(told).collect()).transpose()
     }
 
     /// Puts the data replies and those of the session's own commands in the order of the queue.
@@ -213,6 +226,14 @@ impl Connection {
             replies.push(reply);
         }
         Ok(Reply::Array(replies))
+    }
+}
+
+/// An error that is told to the client is the reply of one call; any other one ends the whole.
+fn told(outcome: Result<Reply, Error>) -> Result<Reply, Error> {
+    match outcome {
+        Err(Error::Client(error)) => Ok(Reply::Error(error)),
+        outcome => outcome,
     }
 }
 

@@ -4,9 +4,14 @@ use super::connection::{Close, Connection};
 use crate::{
     command::Args,
     error::{Error, Result},
+    limits::EXPIRE_SWEEP_KEYS_MAX,
+    log::Outcome,
+    replica::ProposalBuilder,
     resp::{ErrorReply, Reply},
-    store::View,
+    session::Consistency,
+    store::{ReadTime, View},
 };
+use std::sync::atomic::Ordering;
 
 /// A read handler.
 pub(super) type ReadHandler = fn(&View<'_>, &mut Args<'_>) -> Result<Reply>;
@@ -22,26 +27,57 @@ impl Connection {
         if let Err(refusal) = self.barrier().await {
             return Ok(Reply::Error(refusal));
         }
-        let outcome = {
-            let store = &self.local.node.store;
-            let published = store.latest();
-            let now = self.local.node.data_time(self.clock.now_ms());
-            let view = store.view(&published, self.session.db, now);
-            handler(&view, &mut Args::new(argv, names))
-        };
-        match outcome {
-            Err(Error::WouldBlock) => {
+        let mut time = self.read_time();
+        loop {
+            let mut outcome = {
+                let store = &self.local.node.store;
+                let published = store.latest();
+                let view = store.view(&published, self.session.db, time);
+                handler(&view, &mut Args::new(argv, names))
+            };
+            if let Err(Error::WouldBlock) = outcome {
                 let calls = vec![BlockingCall {
                     handler,
                     names,
                     db: self.session.db,
                     argv: argv.iter().map(|word| word.to_vec()).collect(),
                 }];
-                let outcomes = self.read_blocking(calls).await;
-                let outcome = outcomes.into_iter().next().unwrap_or(Err(Error::WouldBlock));
-                self.reply_of(outcome)
+                let outcomes = self.read_blocking(calls, time).await;
+                outcome = outcomes.into_iter().next().unwrap_or(Err(Error::WouldBlock));
             }
-            outcome => self.reply_of(outcome),
+            match outcome {
+                Err(Error::NotLogged) if time != ReadTime::LastEntry => {
+                    if let Err(refusal) = self.log_the_time().await {
+                        return Ok(Reply::Error(refusal));
+                    }
+                    time = ReadTime::LastEntry;
+                }
+                outcome => return self.reply_of(outcome),
+            }
+        }
+    }
+
+    /// As of when this connection reads. Where several nodes must agree, what has expired is for the log to say.
+    pub(super) fn read_time(&self) -> ReadTime {
+        if let Some(time) = self.edge_time() {
+            return time;
+        }
+        let is_one_of_many = self.local.node.log.is_one_of_many.load(Ordering::Relaxed);
+        match is_one_of_many && self.session.consistency == Consistency::Linearizable {
+            true => ReadTime::Logged(self.clock.log_ms()),
+            false => ReadTime::At(self.clock.log_ms()),
+        }
+    }
+
+    /// Brings the log to the present, so that what has expired by now has expired for every node, for good.
+    pub(super) async fn log_the_time(&mut self) -> Result<(), ErrorReply> {
+        match self.local.propose(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX)).await {
+            Outcome::Applied(_) => self.barrier().await,
+            Outcome::NotDone(error) => Err(error),
+            Outcome::Unknown(_) => {
+                let text = "cannot tell whether a key has expired, since the leader changes; try again";
+                Err(ErrorReply::new("CLUSTERDOWN", text))
+            }
         }
     }
 
@@ -59,8 +95,8 @@ impl Connection {
     }
 
     /// Runs reads, all at one point in time, where waiting for the disk is allowed.
-    pub(super) async fn read_blocking(&self, calls: Vec<BlockingCall>) -> Vec<Result<Reply>> {
-        self.read_blocking_if(calls, Vec::new()).await.unwrap_or_default()
+    pub(super) async fn read_blocking(&self, calls: Vec<BlockingCall>, time: ReadTime) -> Vec<Result<Reply>> {
+        self.read_blocking_if(calls, Vec::new(), time).await.unwrap_or_default()
     }
 }
 

@@ -1,9 +1,9 @@
 //! What an edge knows of the core it follows: how far that is, what time it is there, and since when nothing is missing.
 //!
 //! Each word of the core says: at this time of mine the log was committed up to this entry. It counts once that entry is
-//! applied here, and not before: then the data here are exactly what the core's were at that time. So the clock by which an
-//! edge decides what has expired is the time of the last such word, never a guess beyond it: a key that the core let live
-//! longer in an entry still on its way does not vanish here and come back.
+//! applied here, and not before: then the data here are exactly what the core's were at that time. How long a key has left
+//! is counted from the time of the last such word, never from a guess beyond it; whether it has expired is for the core's
+//! log to say.
 //!
 //! **Invariant.** Neither the clock nor the index goes back while the history is the same.
 
@@ -184,9 +184,9 @@ impl EdgeStatus {
         }
     }
 
-    /// The core's time that the data here are of, ms since the epoch; `last_at` is that of the last applied entry.
-    pub fn clock_ms(&self, last_at: u64) -> u64 {
-        self.clock_ms.load(Ordering::Acquire).max(last_at)
+    /// The core's time when nothing was missing here, ms since the epoch; 0 before there was such a time.
+    pub fn clock_ms(&self) -> u64 {
+        self.clock_ms.load(Ordering::Acquire)
     }
 
     /// A whole copy of the core's data shall be taken, although nothing seems to be missing.
@@ -243,16 +243,15 @@ mod tests {
     fn a_word_counts_when_its_entry_is_there_and_the_clock_never_goes_back() {
         let edge = EdgeStatus::default();
         edge.hear(word(5, 100));
-        assert_eq!((edge.clock_ms(7), edge.lag_entries()), (7, 5));
+        assert_eq!((edge.clock_ms(), edge.lag_entries()), (0, 5));
         edge.stand_at(4);
-        assert_eq!(edge.clock_ms(7), 7);
+        assert_eq!(edge.clock_ms(), 0);
         edge.stand_at(5);
-        assert_eq!((edge.clock_ms(7), edge.lag_entries()), (100, 0));
+        assert_eq!((edge.clock_ms(), edge.lag_entries()), (100, 0));
         // A core node that lags says what was long known.
         edge.hear(word(3, 60));
-        assert_eq!(edge.clock_ms(7), 100);
-        assert_eq!(edge.clock_ms(120), 120, "an entry has a time too");
+        assert_eq!(edge.clock_ms(), 100);
         edge.begin_again(2);
-        assert_eq!((edge.clock_ms(9), edge.lag_entries()), (9, 0));
+        assert_eq!((edge.clock_ms(), edge.lag_entries()), (0, 0));
     }
 }

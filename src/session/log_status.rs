@@ -1,12 +1,13 @@
 //! What the log layer says about itself, for INFO, ROLE and readiness.
 
-use super::{EdgeStatus, FedEdges, FedSeen};
+use super::{EdgeStatus, FedEdges, FedSeen, LogClock};
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct LogStatus {
+    pub clock: LogClock,
     pub term: AtomicU64,
     pub last_index: AtomicU64,
     pub committed_index: AtomicU64,

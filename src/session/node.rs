@@ -67,15 +67,6 @@ impl Node {
         }
     }
 
-    /// The time by which reads decide what has expired: that of the data, which on an edge is the core's. `now` is the
-    /// node's own, ms since the epoch.
-    pub fn data_time(&self, now: u64) -> u64 {
-        match self.log.edge.is_edge() {
-            true => self.log.edge.clock_ms(self.store.latest().state().last_at),
-            false => now,
-        }
-    }
-
     /// Whether the node answers reads and writes.
     pub fn can_serve(&self) -> bool {
         self.ready.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire)

@@ -43,7 +43,7 @@ pub use snapshot::Checkpoint;
 pub use state::{Database, Position, StateRecord};
 pub use store::{Store, StoreStats};
 pub use txn::{NewRow, Txn};
-pub use view::View;
+pub use view::{ReadTime, View};
 pub use watched::Watches;
 
 /// What a logical database's rows are filed under on disk; never reused.

@@ -10,7 +10,7 @@ use super::{
     snapshot,
     state::{Position, StateRecord},
     txn::Txn,
-    view::View,
+    view::{ReadTime, View},
     watched::{Watched, Watches, watched_key},
 };
 use crate::error::StoreError;
@@ -87,12 +87,12 @@ impl Store {
 
     /// A view of the latest published state of database `db` at time `now` (ms) that never waits for the disk:
     /// a miss is `Error::WouldBlock`.
-    pub fn view<'a>(&'a self, published: &'a Published, db: u32, now: u64) -> View<'a> {
+    pub fn view<'a>(&'a self, published: &'a Published, db: u32, now: ReadTime) -> View<'a> {
         View::published(self, published, db, now, Tier::Memory)
     }
 
     /// As `view`, but may wait for the disk.
-    pub fn blocking_view<'a>(&'a self, published: &'a Published, db: u32, now: u64) -> View<'a> {
+    pub fn blocking_view<'a>(&'a self, published: &'a Published, db: u32, now: ReadTime) -> View<'a> {
         View::published(self, published, db, now, Tier::Disk)
     }
 

@@ -21,12 +21,30 @@ use std::{ops::ControlFlow, sync::atomic::Ordering};
 /// Rows that a scan may visit on a thread that serves connections.
 const SCAN_INLINE_ROWS_MAX: usize = 1000;
 
+/// As of when a read decides what has expired. Never before the last entry applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadTime {
+    /// This time.
+    At(u64),
+    /// This time, but only if the log bears it out: a key that expired since the last entry is `Error::NotLogged`. Else
+    /// another node, whose clock is behind, could show again what this read did not.
+    Logged(u64),
+    /// The time of the last entry applied.
+    LastEntry,
+    /// The time of the last entry applied, but `View::now` is this one: what time left is counted from.
+    Copy(u64),
+}
+
 /// See the module.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     source: Source<'a>,
     db: u32,
     now: u64,
+    /// What `now` gives.
+    shown: u64,
+    /// Keys that expire after this, and not after `now`, cannot be decided on.
+    logged: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -40,14 +58,21 @@ impl<'a> View<'a> {
         store: &'a Store,
         published: &'a Published,
         db: u32,
-        now: u64,
+        time: ReadTime,
         tier: Tier,
     ) -> Self {
-        View { source: Source::Published { store, published, tier }, db, now }
+        let last = published.state.last_at;
+        let (now, logged) = match time {
+            ReadTime::At(now) => (now.max(last), u64::MAX),
+            ReadTime::Logged(now) => (now.max(last), last),
+            ReadTime::LastEntry | ReadTime::Copy(_) => (last, u64::MAX),
+        };
+        let shown = if let ReadTime::Copy(time) = time { time.max(last) } else { now };
+        View { source: Source::Published { store, published, tier }, db, now, shown, logged }
     }
 
     pub(super) fn txn(txn: &'a Txn<'a>) -> Self {
-        View { source: Source::Txn(txn), db: txn.db(), now: txn.now() }
+        View { source: Source::Txn(txn), db: txn.db(), now: txn.now(), shown: txn.now(), logged: u64::MAX }
     }
 
     /// The logical database that unqualified keys mean.
@@ -57,7 +82,7 @@ impl<'a> View<'a> {
 
     /// The time of this view, ms since the epoch.
     pub fn now(&self) -> u64 {
-        self.now
+        self.shown
     }
 
     /// The state record: databases and their counts, applied position.
@@ -82,11 +107,22 @@ impl<'a> View<'a> {
             }
             Source::Txn(txn) => txn.record(namespace, key)?,
         };
-        let row = record.map(Row::decode).transpose()?.filter(|row| !row.expired(self.now));
+        let row = match record.map(Row::decode).transpose()? {
+            Some(row) if self.has_expired(&row)? => None,
+            row => row,
+        };
         if let Source::Published { store, .. } = self.source {
             store.count_lookup(row.is_some());
         }
         Ok(row)
+    }
+
+    fn has_expired(&self, row: &Row) -> Result<bool> {
+        let expired = row.expired(self.now);
+        if expired && !row.expired(self.logged) {
+            return Err(Error::NotLogged);
+        }
+        Ok(expired)
     }
 
     /// Whether a live key exists.
@@ -140,7 +176,7 @@ impl<'a> View<'a> {
             }
             let (_, key) = keys::meta_user_key(key)?;
             let row = Row::decode(record.to_vec().into())?;
-            if row.expired(self.now) { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
+            if self.has_expired(&row)? { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
         })
     }
 

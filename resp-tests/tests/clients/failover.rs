@@ -2,22 +2,62 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use resp_tests::cluster::Cluster;
-use resp_tests::server::{Program, Stop};
+use resp_tests::connection::Received;
+use resp_tests::server::{Program, Server, Stop};
+use resp_tests::value::Value;
 
 use super::program::{installed, source};
 
-/// Runs a program against a cluster; kills the leader when it says so. It must end with `held`.
-fn survives(mut command: Command, kind: &str) {
+/// A core in the mode that a kind of client wants, its leader, and the client ports of all.
+pub fn core(kind: &str) -> (Cluster, usize, [u16; 3]) {
     let args: &[&str] = if kind == "cluster" { &["--cluster-enabled", "yes"] } else { &[] };
-    let mut cluster = Cluster::start(&Program::product(), 3, args).unwrap();
+    let cluster = Cluster::start(&Program::product(), 3, args).unwrap();
     let leader = cluster.wait_until_agreed().unwrap();
     // A plain client knows one node only: not the one that dies.
     let first = (leader + 1) % 3;
-    let ports = [first, (first + 1) % 3, (first + 2) % 3].map(|node| cluster.nodes[node].port.to_string());
-    // Nodes hear where clients of the others connect once a second.
-    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let ports = [first, (first + 1) % 3, (first + 2) % 3].map(|node| cluster.nodes[node].port);
+    wait_until_told(&cluster, kind);
+    (cluster, leader, ports)
+}
+
+/// Nodes ask each other once a second where their clients connect.
+pub fn wait_until_told(cluster: &Cluster, kind: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let words: &[&str] = match kind {
+        "cluster" => &["CLUSTER", "NODES"],
+        _ => &["SENTINEL", "REPLICAS", "flotilla"],
+    };
+    for node in &cluster.nodes {
+        loop {
+            let Received::Reply(told) = node.connect().unwrap().call(words).unwrap() else { panic!() };
+            let told = text(&told);
+            let is_told = |other: &Server| kind != "cluster" || told.contains(&other.port.to_string());
+            let replicas = told.matches("runid").count() == 2 || kind == "cluster";
+            if cluster.nodes.iter().all(is_told) && replicas {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{told}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// All texts in a reply.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned() + " ",
+        Value::Array(values) => values.iter().map(text).collect(),
+        _ => String::new(),
+    }
+}
+
+/// Runs a program against a core; kills the leader when it says so. It must end with `held`.
+fn survives(mut command: Command, kind: &str) {
+    let (mut cluster, leader, ports) = core(kind);
+    let ports = ports.map(|port| port.to_string());
     let mut child = command
         .arg(kind)
         .args(ports)

@@ -17,6 +17,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod failover;
+mod failover_rs;
 mod program;
 mod redis_rs;
 

@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod clocks;
 mod faces;
+mod founding;
 mod membership;
 mod old_copy;
 

@@ -49,6 +49,12 @@ pub(super) const WAITAOF: Command = Command {
 };
 
 fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    let settings = context.node.config.settings();
+    // Some clients make sure of what they talk to before they ask it for the master.
+    if settings.sentinel_port != 0 && context.session.client.local.port() == settings.sentinel_port {
+        let names = vec![Reply::bulk(settings.sentinel_master_name.clone())];
+        return Ok(Reply::Array(vec![Reply::bulk("sentinel"), Reply::Array(names)]));
+    }
     let log = &context.node.log;
     if log.edge.is_edge() {
         let (host, port) = super::info_edge::upstream(context.node);

@@ -9,7 +9,6 @@ use crate::{
     peer::{Answers, CallError, Caller},
     session::{ClusterIdentity, PubSub, Publication, Seat},
     store::{Position, Store},
-    time::now_ms,
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -108,7 +107,7 @@ impl Feed {
         let state = published.state();
         wire::Word {
             committed: state.applied.map_or(0, |applied| applied.index),
-            clock_ms: now_ms().max(state.last_at),
+            clock_ms: self.progress.status.clock.now_ms().max(state.last_at),
             age_ms: u64::try_from(self.progress.knowledge_age().as_millis()).unwrap_or(u64::MAX),
         }
     }

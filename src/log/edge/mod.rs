@@ -36,4 +36,4 @@ pub use options::EdgeOptions;
 pub(super) use tasks::EdgeTasks;
 pub(super) use upstream::{Feeding, Upstream};
 use upstreams::Upstreams;
-pub(super) use wire::{fed_from_wire, fed_to_wire};
+pub(super) use wire::{Fed, fed_from_wire, fed_to_wire};

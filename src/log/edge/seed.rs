@@ -68,7 +68,6 @@ impl Follower {
         let mut flights = Flights::new();
         flights.propose(&self.raft, seed.encode()).await;
         flights.next().await.map_err(|astray| format!("the copy could not be put in place: {astray:?}"))?;
-        self.progress.status.edge.seeds.fetch_add(1, Ordering::Relaxed);
         self.progress.status.edge.set_goal(offered.index);
         tracing::info!(index = offered.index, "the whole copy is in place");
         Ok(())

@@ -2,7 +2,7 @@
 //! added; what cannot be read is refused.
 
 use crate::{
-    log::raft::wire::{Fed, FileMeta, Publication},
+    log::raft::wire::{FileMeta, Publication},
     session::{FedReport, FedSeen},
 };
 use bytes::Bytes;
@@ -140,6 +140,25 @@ pub(in crate::log) struct SeedWanted {
     /// A copy that stands before this entry is of no use.
     #[prost(uint64, tag = "1")]
     pub(in crate::log) index_min: u64,
+}
+
+/// An edge as the node that feeds it tells of it.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct Fed {
+    #[prost(string, tag = "1")]
+    pub(in crate::log) name: String,
+    #[prost(string, tag = "2")]
+    pub(in crate::log) site: String,
+    #[prost(uint64, tag = "3")]
+    pub(in crate::log) sent_index: u64,
+    #[prost(uint64, tag = "4")]
+    pub(in crate::log) sent_bytes: u64,
+    #[prost(uint64, tag = "5")]
+    pub(in crate::log) core_index: u64,
+    #[prost(uint64, tag = "6")]
+    pub(in crate::log) lag_ms: u64,
+    #[prost(string, tag = "7")]
+    pub(in crate::log) state: String,
 }
 
 pub(in crate::log) fn fed_to_wire(seen: FedSeen) -> Fed {

@@ -19,7 +19,7 @@ use crate::{
 use crossbeam::channel::{Sender, bounded};
 use openraft::{EntryPayload, storage::ApplyResponder};
 use parking_lot::Mutex;
-use std::{io, iter::Peekable, path::PathBuf, sync::Arc, thread::JoinHandle};
+use std::{io, iter::Peekable, path::PathBuf, sync::Arc, sync::atomic::Ordering, thread::JoinHandle};
 use tokio::sync::oneshot;
 
 /// Jobs handed over and not done, at most; the state machine waits with one more.
@@ -131,6 +131,7 @@ impl Applier {
         fail::point("apply.after");
         if let Some(last) = last {
             self.followed();
+            self.progress.status.clock.logged(self.replica.store().published().state().last_at);
             self.progress.applied(last);
             if mark {
                 self.progress.sums.begin(last.index, self.replica.store());
@@ -164,6 +165,8 @@ impl Applier {
             true => {
                 fail::point("snapshot.install");
                 let is_other = self.replica.is_of_other_history(&seed);
+                // Before the first read can see it.
+                self.progress.status.edge.seeds.fetch_add(1, Ordering::Relaxed);
                 self.replica.seed(at, &seed, &self.seed_directory)?;
                 if is_other {
                     self.progress.status.edge.begin_again(seed.position.index);

@@ -8,7 +8,10 @@ use super::{
     types::{Peer, RaftLogId, RaftSnapshot, RaftVote, SnapshotFiles},
     wire::{self, kind},
 };
-use crate::peer::{CallError, Lane, LocalIdentity, PeerClient};
+use crate::{
+    peer::{CallError, Lane, LocalIdentity, PeerClient},
+    session::LogStatus,
+};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, future::BoxFuture, stream::BoxStream};
 use openraft::{
@@ -58,16 +61,20 @@ const APPEND_MAX: Duration = Duration::from_millis(1500);
 type Appended<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Types>>>;
 
 /// Makes openraft's clients.
-pub(super) struct Network(pub(super) Arc<Peers>);
+pub(super) struct Network {
+    pub(super) peers: Arc<Peers>,
+    pub(super) status: Arc<LogStatus>,
+}
 
 impl RaftNetworkFactory<Types> for Network {
     type Network = Connection;
 
     async fn new_client(&mut self, target: u64, peer: &Peer) -> Connection {
         Connection {
-            client: self.0.client(&peer.address, target),
-            address: self.0.identity.address.clone(),
-            acknowledged: Arc::clone(self.0.acknowledged.lock().entry(target).or_default()),
+            client: self.peers.client(&peer.address, target),
+            address: self.peers.identity.address.clone(),
+            status: Arc::clone(&self.status),
+            acknowledged: Arc::clone(self.peers.acknowledged.lock().entry(target).or_default()),
         }
     }
 }
@@ -77,6 +84,7 @@ pub(super) struct Connection {
     client: Arc<PeerClient>,
     /// This node's own.
     address: String,
+    status: Arc<LogStatus>,
     acknowledged: Acknowledged,
 }
 
@@ -86,6 +94,7 @@ pub(super) struct Connection {
 #[derive(Clone)]
 struct Appending {
     client: Arc<PeerClient>,
+    status: Arc<LogStatus>,
     acknowledged: Acknowledged,
 }
 
@@ -100,7 +109,7 @@ impl Appending {
         let (vote, previous) = (request.vote, request.prev_log_id);
         let last = request.entries.last().map_or(previous, |entry| Some(entry.log_id));
         let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
-        let body = wire::write(&wire::append(request));
+        let body = wire::write(&wire::append(request, self.status.clock.now_ms()));
         let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;
         let unreadable = |error: wire::Unreadable| RPCError::Network(NetworkError::new(&error));
         let answer: wire::AppendAnswer = wire::read(answer).map_err(unreadable)?;
@@ -142,7 +151,11 @@ impl Appending {
 
 impl Connection {
     fn appending(&self) -> Appending {
-        Appending { client: Arc::clone(&self.client), acknowledged: Arc::clone(&self.acknowledged) }
+        Appending {
+            client: Arc::clone(&self.client),
+            status: Arc::clone(&self.status),
+            acknowledged: Arc::clone(&self.acknowledged),
+        }
     }
 
     async fn call<M: prost::Message + Default>(

@@ -103,8 +103,8 @@ impl RaftNode {
         let state_machine = StateMachine::new(store, snapshots, jobs, applier);
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
         let config = Arc::new(config().validate().map_err(failed)?);
-        let raft =
-            Raft::new(node_id, config, Network(peers), log_store, state_machine).await.map_err(failed)?;
+        let network = Network { peers, status: Arc::clone(&progress.status) };
+        let raft = Raft::new(node_id, config, network, log_store, state_machine).await.map_err(failed)?;
         let node = RaftNode { raft, progress, log };
         tokio::spawn(node.clone().watch_leadership(node_id));
         tokio::spawn(node.clone().watch_lease());

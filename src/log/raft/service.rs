@@ -126,11 +126,16 @@ impl Service {
     }
 
     async fn append(&self, body: Bytes) -> Answer {
-        let request = wire::raft_append(wire::read(body).map_err(refused)?).map_err(refused)?;
+        let append: wire::Append = wire::read(body).map_err(refused)?;
+        let leader_ms = append.now;
+        let request = wire::raft_append(append).map_err(refused)?;
         let committed = request.leader_commit.as_ref().map_or(0, |id| id.index);
         let answer = self.raft.append(request).await.map_err(broken)?;
         let accepted =
             matches!(answer, AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_));
+        if accepted && leader_ms > 0 {
+            self.progress.status.clock.heard(leader_ms);
+        }
         if accepted && self.progress.status.applied_index.load(Ordering::Acquire) >= committed {
             self.progress.heard_leader();
         }

@@ -10,7 +10,7 @@ use crate::{
     replica::ProposalBuilder,
     resp::Reply,
     session::{LogStatus, Stats},
-    store::{NewRow, Store, StoreOptions, Txn},
+    store::{NewRow, ReadTime, Store, StoreOptions, Txn},
 };
 use bytes::Bytes;
 use std::{
@@ -142,7 +142,7 @@ impl TestNode {
 
     pub(super) fn count_of(&self, key: &[u8]) -> Option<i64> {
         let published = self.store.published();
-        let row = self.store.blocking_view(&published, 0, 0).get(key).unwrap()?;
+        let row = self.store.blocking_view(&published, 0, ReadTime::At(0)).get(key).unwrap()?;
         Some(std::str::from_utf8(&row.body).unwrap().parse().unwrap())
     }
 

@@ -32,7 +32,7 @@ fn a_view_finds_what_its_batch_left_and_nothing_newer() {
                         while !done.load(Ordering::Acquire) || reads == 0 {
                             let published = home.store.published();
                             let Some(applied) = published.state().applied else { continue };
-                            let view = home.store.blocking_view(&published, 0, 0);
+                            let view = home.store.blocking_view(&published, 0, crate::store::ReadTime::At(0));
                             for offset in 0..8 {
                                 let number = (reads + reader + offset * 5) % KEYS;
                                 let found = view.get(&key(number)).unwrap().map(|row| row.body.to_vec());

@@ -28,7 +28,7 @@ fn a_checkpoint_installed_elsewhere_is_the_same_state() {
     assert_eq!((to.get(0, b"both").as_deref(), to.get(0, b"only to")), (Some(&b"from"[..]), None));
     assert_eq!((to.counts(0), to.counts(3)), ((1, 0), (1, 1)));
     // A reader that began before goes on with what it had, from the engine.
-    let old = to.store.blocking_view(&before, 0, 0);
+    let old = to.store.blocking_view(&before, 0, crate::store::ReadTime::At(0));
     assert_eq!(scan(&old, b"", b""), [&b"both"[..], b"only to"]);
     drop(before);
     // It is written to like any other, stays after a restart, and the checkpoint remains usable.

@@ -47,7 +47,7 @@ impl Home {
 
     /// What a reader of database `db` sees at time `now`.
     pub fn read<T>(&self, db: u32, now: u64, run: impl FnOnce(&View<'_>) -> T) -> T {
-        run(&self.store.blocking_view(&self.store.published(), db, now))
+        run(&self.store.blocking_view(&self.store.published(), db, crate::store::ReadTime::At(now)))
     }
 
     pub fn get(&self, db: u32, key: &[u8]) -> Option<Vec<u8>> {

@@ -63,8 +63,9 @@ fn raft_entry(entry: Entry) -> Result<RaftEntry, Unreadable> {
     to_raft_entry(LogEntry { index, term, kind, payload }).map_err(|error| Unreadable(error.to_string()))
 }
 
-pub(in crate::log::raft) fn append(request: AppendEntriesRequest<Types>) -> Append {
+pub(in crate::log::raft) fn append(request: AppendEntriesRequest<Types>, now: u64) -> Append {
     Append {
+        now,
         vote: (&request.vote).into(),
         previous: request.prev_log_id.as_ref().map(LogId::from),
         entries: request.entries.into_iter().map(entry).collect(),
@@ -161,7 +162,7 @@ mod tests {
             entries,
             leader_commit: Some(id(1, 5)),
         };
-        let bytes = write(&append(request.clone()));
+        let bytes = write(&append(request.clone(), 5));
         let back = raft_append(read(bytes.clone()).unwrap()).unwrap();
         assert_eq!(format!("{back:?}"), format!("{request:?}"));
         assert_eq!((back.vote, back.entries), (request.vote, request.entries));

@@ -10,6 +10,7 @@ pub(super) use convert::{
     raft_ballot_answer,
 };
 
+use crate::log::edge::Fed;
 use bytes::Bytes;
 use prost::Message;
 
@@ -78,6 +79,9 @@ pub(super) struct Append {
     entries: Vec<Entry>,
     #[prost(message, optional, tag = "4")]
     committed: Option<LogId>,
+    /// The leader's time, ms since the epoch; 0 = it does not say.
+    #[prost(uint64, tag = "5")]
+    pub(super) now: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -190,25 +194,6 @@ pub(in crate::log) struct Status {
     /// The edges that it feeds.
     #[prost(message, repeated, tag = "20")]
     pub(in crate::log) fed: Vec<Fed>,
-}
-
-/// An edge as the node that feeds it tells of it.
-#[derive(Clone, PartialEq, Message)]
-pub(in crate::log) struct Fed {
-    #[prost(string, tag = "1")]
-    pub(in crate::log) name: String,
-    #[prost(string, tag = "2")]
-    pub(in crate::log) site: String,
-    #[prost(uint64, tag = "3")]
-    pub(in crate::log) sent_index: u64,
-    #[prost(uint64, tag = "4")]
-    pub(in crate::log) sent_bytes: u64,
-    #[prost(uint64, tag = "5")]
-    pub(in crate::log) core_index: u64,
-    #[prost(uint64, tag = "6")]
-    pub(in crate::log) lag_ms: u64,
-    #[prost(string, tag = "7")]
-    pub(in crate::log) state: String,
 }
 
 /// A node asks to become a member, or to be known by another address.

@@ -1,0 +1,166 @@
+//! One node of a core: a process that can be killed, emptied and started again, gone with its data when dropped.
+
+use super::client::{Client, Value};
+use crate::{ports::free_port, server};
+use std::{
+    collections::BTreeMap,
+    fs::OpenOptions,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// See the module.
+pub struct Node {
+    pub name: String,
+    pub address: SocketAddr,
+    peer_port: u16,
+    /// Holds `data` and what the node printed.
+    home: PathBuf,
+    command: (PathBuf, Vec<String>),
+    child: Option<Child>,
+}
+
+impl Node {
+    /// A node with an empty directory of its own under `base`, not started.
+    pub fn new(name: &str, base: &Path) -> Result<Self, String> {
+        let home = base.join(name);
+        let _ = std::fs::remove_dir_all(&home);
+        std::fs::create_dir_all(&home).map_err(|e| format!("{}: {e}", home.display()))?;
+        Ok(Node {
+            name: name.to_owned(),
+            address: SocketAddr::from(([127, 0, 0, 1], free_port()?)),
+            peer_port: free_port()?,
+            home,
+            command: (PathBuf::new(), Vec::new()),
+            child: None,
+        })
+    }
+
+    /// Its part of `--cluster`.
+    pub fn peer(&self) -> String {
+        format!("{}=127.0.0.1:{}", self.name, self.peer_port)
+    }
+
+    /// Starts it for the first time; `more` arguments go last.
+    pub fn start(&mut self, program: &Path, cluster: &str, more: &[String]) -> Result<(), String> {
+        let (port, peer_port) = (self.address.port().to_string(), self.peer_port.to_string());
+        let data = self.data().to_string_lossy().into_owned();
+        let own = [
+            ["--cluster", cluster],
+            ["--node-name", &self.name],
+            ["--port", &port],
+            ["--peer-port", &peer_port],
+            ["--http-port", "0"],
+            ["--data-dir", &data],
+        ];
+        let arguments = own.as_flattened().iter().map(|word| (*word).to_owned()).chain(more.iter().cloned());
+        self.command = (program.to_owned(), arguments.collect());
+        self.launch()
+    }
+
+    /// Starts it again as it was started.
+    pub fn launch(&mut self) -> Result<(), String> {
+        let failed = |e: std::io::Error| format!("start {}: {e}", self.name);
+        let log = OpenOptions::new().create(true).append(true).open(self.log()).map_err(failed)?;
+        let errors = log.try_clone().map_err(failed)?;
+        let (program, arguments) = &self.command;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(log).stderr(errors);
+        self.child = Some(command.spawn().map_err(failed)?);
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Removes all its data; it must not run.
+    pub fn wipe(&self) -> Result<(), String> {
+        std::fs::remove_dir_all(self.data()).map_err(|e| format!("wipe {}: {e}", self.name))
+    }
+
+    /// Whether it ended by itself.
+    pub fn has_exited(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))))
+    }
+
+    pub fn call(&self, words: &[&str]) -> Result<Value, String> {
+        self.call_within(words, ANSWER_MAX)
+    }
+
+    /// For commands that may take longer.
+    pub fn call_within(&self, words: &[&str], answer_max: Duration) -> Result<Value, String> {
+        let called = Client::connect(self.address, answer_max).and_then(|mut client| client.call(words));
+        called.map_err(|e| format!("{}: {}: {e}", self.name, words.join(" ")))
+    }
+
+    /// All of INFO; empty if the node does not answer.
+    pub fn info(&self) -> BTreeMap<String, String> {
+        match self.call(&["INFO", "everything"]) {
+            Ok(Value::Text(text)) => fields(&text),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// A number of INFO.
+    pub fn number(&self, field: &str) -> Option<u64> {
+        self.info().get(field)?.parse().ok()
+    }
+
+    /// CPU seconds the process has used.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        server::cpu_seconds(self.child.as_ref()?.id())
+    }
+
+    /// The store's directory.
+    pub fn store(&self) -> PathBuf {
+        self.data().join("store")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.home.join("bench.log")
+    }
+
+    /// The last lines it printed.
+    pub fn log_tail(&self) -> String {
+        server::log_tail(&self.log())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.home);
+    }
+}
+
+/// The fields of INFO's text.
+fn fields(text: &str) -> BTreeMap<String, String> {
+    let pairs = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(':'));
+    pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_info() {
+        let found = fields("# Replication\r\nrole:master\r\nmaster_host:\r\nslave0:ip=::1,port=1\r\n\r\n");
+        assert_eq!(found.len(), 3);
+        assert_eq!(found["role"], "master");
+        assert_eq!(found["slave0"], "ip=::1,port=1");
+    }
+}
