@@ -100,7 +100,7 @@ fn status(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let (why, seed) = match &following {
         Following::Cut(why) => (Some(why.clone()), None),
         Following::Seed { bytes, of_bytes } => (None, Some(json!({ "bytes": bytes, "of_bytes": of_bytes }))),
-        Following::No | Following::Log => (None, None),
+        Following::No | Following::Log | Following::Site => (None, None),
     };
     let told = json!({
         "site": *edge.site.read(),

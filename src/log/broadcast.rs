@@ -197,6 +197,13 @@ impl Broadcast {
         Ok(wire::write(&wire::PublishAnswer { counts: pending.total().await }))
     }
 
+    /// On an edge, as leader of the site: hands messages of the core to all nodes of the site.
+    pub(super) fn relay(&self, messages: &[Publication]) {
+        if self.order(messages).is_none() {
+            self.drop_messages(messages.len());
+        }
+    }
+
     /// Messages of an edge's clients, in their order; ordered here or by whoever leads.
     pub(super) async fn publish_for_edge(&self, call: wire::Publish) -> Answer {
         let messages: Vec<Publication> = call.messages.into_iter().map(from_wire).collect();

@@ -11,7 +11,7 @@ use super::{
     admin::Admin,
     barrier::Barrier,
     broadcast::{Broadcast, Publishing},
-    edge::{self, Feeding},
+    edge::{self, Feeding, SiteSeeds},
     join::{Admission, Joiner},
     progress::Progress,
     queue::Queue,
@@ -202,12 +202,19 @@ pub(super) struct Membership {
     pub(super) publishing: Option<mpsc::Receiver<Publishing>>,
     /// What edges are fed from; `None`: this node is of an edge site itself.
     pub(super) feeding: Option<Feeding>,
+    pub(super) site_seeds: Arc<SiteSeeds>,
 }
 
 impl Membership {
     /// Starts both on the current runtime, until `end` is dropped.
-    pub(super) fn start(self, raft: RaftNode, queue: Arc<Queue>, end: oneshot::Receiver<()>) -> Arc<Admin> {
-        let Membership { options, directory, peers, progress, pubsub, publishing, feeding } = self;
+    pub(super) fn start(
+        self,
+        raft: RaftNode,
+        queue: Arc<Queue>,
+        end: oneshot::Receiver<()>,
+    ) -> (Arc<Admin>, Arc<Broadcast>) {
+        let Membership { options, directory, peers, progress, pubsub, publishing, feeding, site_seeds } =
+            self;
         progress.status.is_one_of_many.store(true, Ordering::Relaxed);
         let ClusterOptions {
             members,
@@ -264,7 +271,8 @@ impl Membership {
             },
             client_port,
         });
-        if verify_interval > Duration::ZERO {
+        // An edge site proposes nothing of its own.
+        if verify_interval > Duration::ZERO && feeding.is_some() {
             tokio::spawn(verify_now_and_then(Arc::clone(&admin), verify_interval));
         }
         let steward =
@@ -289,6 +297,9 @@ impl Membership {
         if let Some(publishing) = publishing {
             tokio::spawn(Arc::clone(&broadcast).run(publishing));
         }
+        if feeding.is_none() {
+            tokio::spawn(Arc::clone(&site_seeds).keep_others(raft.clone(), identity.node_id));
+        }
         let upstream = feeding.map(|feeding| {
             let (broadcast, queue) = (Arc::clone(&broadcast), Arc::clone(&queue));
             let barrier =
@@ -298,7 +309,8 @@ impl Membership {
         });
         let service = Service {
             upstream,
-            broadcast,
+            site_seeds,
+            broadcast: Arc::clone(&broadcast),
             admission,
             admin: Arc::clone(&admin),
             raft: raft.clone(),
@@ -340,7 +352,7 @@ impl Membership {
                 fail::stop_the_process(&format!("cannot found the cluster: {error}"));
             }
         });
-        admin
+        (admin, broadcast)
     }
 }
 

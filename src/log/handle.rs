@@ -6,7 +6,7 @@ use super::{
     batch::Batcher,
     broadcast::{self, Publishing},
     cluster::ClusterOptions,
-    edge::EdgeOptions,
+    edge::{EdgeOptions, SiteSeeds},
     forward::Forwarder,
     mailbox::Ticket,
     maintenance::Maintenance,
@@ -110,7 +110,11 @@ impl LogHandle {
                 true => Replica::new(Arc::clone(&store), table).of_edge(),
                 false => Replica::new(Arc::clone(&store), table),
             },
-            seed_directory: data_directory.join("seed"),
+            site_seeds: Arc::new(SiteSeeds::new(
+                Arc::clone(&peers),
+                Arc::clone(&progress),
+                data_directory.join("seed"),
+            )),
             snapshots,
             progress: Arc::clone(&progress),
             peers: Arc::clone(&peers),
@@ -224,7 +228,9 @@ impl LogHandle {
 
     /// Waits until `wanted` other nodes have on disk all that this one has acknowledged, or the time is up; says how many.
     pub async fn replicated(&self, wanted: u32, within: Duration) -> u32 {
-        if !self.progress.status.is_one_of_many.load(Ordering::Relaxed) {
+        let status = &self.progress.status;
+        // What is acknowledged at an edge is on the core's disks.
+        if !status.is_one_of_many.load(Ordering::Relaxed) || status.edge.is_edge() {
             return 0;
         }
         let (answer, outcome) = oneshot::channel();

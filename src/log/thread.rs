@@ -79,7 +79,7 @@ impl RaftThread {
         let (peers, progress) = (Arc::clone(&self.parts.peers), Arc::clone(&self.parts.progress));
         let (store, log) = (Arc::clone(self.parts.replica.store()), Arc::clone(&self.parts.log));
         let snapshots = Arc::clone(&self.parts.snapshots);
-        let snapshots_directory = self.data_directory.join("snapshot");
+        let site_seeds = Arc::clone(&self.parts.site_seeds);
         let (raft, apply_thread) = match RaftNode::start(self.parts).await {
             Ok(running) => running,
             Err(error) => {
@@ -88,31 +88,42 @@ impl RaftThread {
             }
         };
         let (end_peers, ended) = oneshot::channel::<()>();
-        let edge = self.edge.map(|options| EdgeTasks {
-            options,
-            raft: raft.clone(),
-            progress: Arc::clone(&progress),
-            peers: Arc::clone(&peers),
-            store: Arc::clone(&store),
-            pubsub: Arc::clone(&self.pubsub),
-            queue: Arc::clone(&self.queue),
-            seed_directory: self.data_directory.join("seed"),
-        });
-        let mut published = Some(self.published);
-        let edge = edge.map(|edge| edge.start(published.take(), self.reading.core));
-        let mut admin = None;
+        let (mut published, mut admin, mut broadcast) = (Some(self.published), None, None);
+        let publishing = if self.edge.is_some() { None } else { published.take() };
         if let Some(options) = self.cluster {
+            let feeding = self.edge.is_none().then(|| Feeding {
+                log,
+                store: Arc::clone(&store),
+                snapshots,
+                snapshots_directory: self.data_directory.join("snapshot"),
+            });
             let own = Membership {
                 options,
                 directory: self.data_directory,
                 peers: Arc::clone(&peers),
                 progress: Arc::clone(&progress),
-                pubsub: self.pubsub,
-                publishing: published,
-                feeding: edge.is_none().then_some(Feeding { log, store, snapshots, snapshots_directory }),
+                pubsub: Arc::clone(&self.pubsub),
+                publishing,
+                feeding,
+                site_seeds: Arc::clone(&site_seeds),
             };
-            admin = Some(own.start(raft.clone(), Arc::clone(&self.queue), ended));
+            let (started_admin, started_broadcast) = own.start(raft.clone(), Arc::clone(&self.queue), ended);
+            (admin, broadcast) = (Some(started_admin), Some(started_broadcast));
         }
+        let edge = self.edge.map(|options| {
+            let tasks = EdgeTasks {
+                options,
+                raft: raft.clone(),
+                progress: Arc::clone(&progress),
+                peers: Arc::clone(&peers),
+                store,
+                pubsub: self.pubsub,
+                queue: Arc::clone(&self.queue),
+                site_seeds,
+                broadcast,
+            };
+            tasks.start(published, self.reading.core)
+        });
         let barrier =
             Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
         let barrier = tokio::spawn(barrier.run(self.reading.site));

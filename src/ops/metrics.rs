@@ -128,13 +128,13 @@ static ROWS: &[Row] = &[
     gauge("flotilla_edge_seed_bytes", "On an edge: bytes of a whole copy that are here", |s| {
         match *s.node.log.edge.following.read() {
             Following::Seed { bytes, .. } => bytes as f64,
-            Following::No | Following::Cut(_) | Following::Log => 0.0,
+            Following::No | Following::Cut(_) | Following::Log | Following::Site => 0.0,
         }
     }),
     gauge("flotilla_edge_seed_of_bytes", "On an edge: bytes that a whole copy has", |s| {
         match *s.node.log.edge.following.read() {
             Following::Seed { of_bytes, .. } => of_bytes as f64,
-            Following::No | Following::Cut(_) | Following::Log => 0.0,
+            Following::No | Following::Cut(_) | Following::Log | Following::Site => 0.0,
         }
     }),
     gauge("flotilla_store_live_bytes", "Bytes of live store files on disk", |s| {

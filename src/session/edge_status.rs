@@ -27,6 +27,8 @@ pub enum Following {
     Cut(String),
     /// Following the log of the core.
     Log,
+    /// The node that leads the site follows it.
+    Site,
     /// Fetching a whole copy.
     Seed { bytes: u64, of_bytes: u64 },
 }
@@ -38,6 +40,7 @@ impl Following {
             Following::No => "none",
             Following::Cut(_) => "cut",
             Following::Log => "following",
+            Following::Site => "site",
             Following::Seed { .. } => "seeding",
         }
     }
@@ -52,6 +55,19 @@ pub struct Word {
     pub clock_ms: u64,
     /// When that was, by this node's clock.
     pub at: Instant,
+}
+
+/// What the node that leads a site tells the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SiteWord {
+    /// Where its data stood when nothing was missing there, `age` ago, at the core's time `clock_ms`.
+    pub core_index: u64,
+    pub clock_ms: u64,
+    pub age: Duration,
+    /// The last entry that the core is known to have committed.
+    pub committed: u64,
+    pub has_data: bool,
+    pub is_following: bool,
 }
 
 /// See the module.
@@ -135,6 +151,36 @@ impl EdgeStatus {
         }
         words.waiting.push_back(word);
         self.settle(&mut words);
+    }
+
+    /// For the other nodes of the site.
+    pub fn site_word(&self) -> SiteWord {
+        SiteWord {
+            core_index: self.core_index.load(Ordering::SeqCst),
+            clock_ms: self.clock_ms(),
+            age: self.lag(),
+            committed: self.committed.load(Ordering::Relaxed),
+            has_data: self.has_data(),
+            is_following: *self.following.read() == Following::Log,
+        }
+    }
+
+    /// The node that leads the site has spoken.
+    pub fn hear_site(&self, word: &SiteWord) {
+        let now = Instant::now();
+        let at = now.checked_sub(word.age).unwrap_or(now);
+        self.hear(Word { committed: word.core_index, clock_ms: word.clock_ms, at });
+        self.committed.fetch_max(word.committed, Ordering::Relaxed);
+        if word.has_data {
+            self.set_goal(word.core_index);
+        }
+        let following = match word.is_following {
+            true => Following::Site,
+            false => Following::Cut("the node that leads the site does not follow the core".into()),
+        };
+        if *self.following.read() != following {
+            *self.following.write() = following;
+        }
     }
 
     /// The data stand at this entry of the core.

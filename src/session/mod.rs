@@ -20,7 +20,7 @@ mod transaction;
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;
-pub use edge_status::{EdgeStatus, Following, Word};
+pub use edge_status::{EdgeStatus, Following, SiteWord, Word};
 pub use fed_edges::{FedEdges, FedReport, FedSeen, Seat};
 pub use log_clock::LogClock;
 pub use log_status::{Face, Follower, LogStatus, Other};

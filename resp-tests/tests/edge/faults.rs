@@ -11,7 +11,7 @@ use super::oracle::{Reader, Writer};
 use super::support::*;
 
 /// Waits until so much more was acknowledged.
-fn let_write(writer: &Writer, more: u64) {
+pub fn let_write(writer: &Writer, more: u64) {
     let from = writer.last.load(Ordering::Relaxed);
     eventually("writes go on", || writer.last.load(Ordering::Relaxed) >= from + more);
 }

@@ -6,6 +6,7 @@ mod consistency;
 mod faults;
 mod oracle;
 mod seeds;
+mod sites;
 mod support;
 
 use support::*;

@@ -8,11 +8,11 @@ use std::process::Command;
 use super::oracle::{Reader, Writer};
 use super::support::*;
 
-const SMALL: [&str; 6] =
+pub const SMALL: [&str; 6] =
     ["--log-retain-bytes", "1mb", "--log-retain-seconds", "0", "--memtable-bytes", "1mb"];
 
 /// More than the core's log keeps.
-fn outgrow_the_log(core: &Cluster, name: &str) {
+pub fn outgrow_the_log(core: &Cluster, name: &str) {
     let before = info(&core.nodes[0], "flotilla_log_purged_index");
     let large = "x".repeat(50_000);
     let mut client = core.nodes[0].connect().unwrap();

@@ -116,3 +116,28 @@ pub fn admin(node: &Server, words: &[&str]) -> Output {
         .output()
         .unwrap()
 }
+
+/// A site of several nodes; returns when each of them serves what the core had.
+pub fn site(name: &str, upstream: &str, nodes: usize, args: &[&str]) -> Vec<Server> {
+    let servers = Server::start_together(&Program::product(), nodes, |peers, index| {
+        let list = |(index, port): (usize, &u16)| format!("edge-{name}.{index}=127.0.0.1:{port}");
+        let list = peers.iter().enumerate().map(list).collect::<Vec<_>>().join(",");
+        let own = format!("edge-{name}.{index}");
+        let own = [
+            "--role",
+            "edge",
+            "--site",
+            name,
+            "--upstream",
+            upstream,
+            "--cluster",
+            &list,
+            "--node-name",
+            &own,
+        ];
+        own.iter().chain(args).map(|word| (*word).to_owned()).collect()
+    });
+    let servers = servers.unwrap();
+    servers.iter().for_each(wait_for_data);
+    servers
+}

@@ -59,7 +59,7 @@ fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     if log.edge.is_edge() {
         let (host, port) = super::info_edge::upstream(context.node);
         let state = match *log.edge.following.read() {
-            Following::Log => "connected",
+            Following::Log | Following::Site => "connected",
             Following::Seed { .. } => "sync",
             Following::No | Following::Cut(_) => "connect",
         };

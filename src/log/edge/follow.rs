@@ -10,7 +10,7 @@
 //! out; what comes twice is passed over by the replica. It never gives up.
 
 use super::{
-    EdgeOptions, Upstreams,
+    EdgeOptions, SiteSeeds, Upstreams,
     flights::{Astray, Flights},
     frames,
     wire::{self, kind, lost},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     limits::ENTRY_BYTES_MAX,
     log::{
-        broadcast::from_wire,
+        broadcast::{Broadcast, from_wire},
         progress::Progress,
         raft::{
             RaftNode,
@@ -31,7 +31,6 @@ use crate::{
     store::{Position, Store},
 };
 use std::{
-    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -59,8 +58,9 @@ pub(in crate::log) struct Follower {
     pub(in crate::log) pubsub: Arc<PubSub>,
     pub(in crate::log) upstreams: Arc<Upstreams>,
     pub(in crate::log) options: EdgeOptions,
-    /// Where a whole copy is put together.
-    pub(in crate::log) seed_directory: PathBuf,
+    pub(in crate::log) site_seeds: Arc<SiteSeeds>,
+    /// How messages get to the other nodes of the site; `None`: there are none.
+    pub(in crate::log) broadcast: Option<Arc<Broadcast>>,
 }
 
 /// Why following one core node ended.
@@ -259,8 +259,12 @@ impl FollowingOne<'_> {
             }
             _ => return Some(self.cut("it has ended the feed")),
         }
-        for message in item.messages {
-            self.follower.pubsub.publish(&from_wire(message));
+        let messages: Vec<_> = item.messages.into_iter().map(from_wire).collect();
+        match &self.follower.broadcast {
+            Some(broadcast) if !messages.is_empty() => broadcast.relay(&messages),
+            _ => messages.iter().for_each(|message| {
+                self.follower.pubsub.publish(message);
+            }),
         }
         if let Some(entries) = item.entries
             && let Err(end) = self.propose(entries).await

@@ -23,6 +23,7 @@ mod frames;
 mod options;
 mod seed;
 mod seeds;
+mod site_seeds;
 mod tasks;
 mod upstream;
 mod upstreams;
@@ -33,7 +34,8 @@ use follow::Follower;
 use forward::Writes;
 pub use options::EdgeOptions;
 
+pub(super) use site_seeds::{SiteSeeds, place_of};
 pub(super) use tasks::EdgeTasks;
 pub(super) use upstream::{Feeding, Upstream};
 use upstreams::Upstreams;
-pub(super) use wire::{Fed, fed_from_wire, fed_to_wire};
+pub(super) use wire::{Fed, FromLeader, fed_from_wire, fed_to_wire};

@@ -6,6 +6,7 @@
 use super::{
     flights::Flights,
     follow::Follower,
+    site_seeds::{note_held, prepare},
     wire::{self, kind},
 };
 use crate::{
@@ -65,12 +66,37 @@ impl Follower {
         }
         self.fetch(client, &offer).await.map_err(|error| text(&error))?;
         let seed = Seed { history: offer.history.clone(), position: offered, name: offer.name.clone() };
+        self.spread(&seed).await;
         let mut flights = Flights::new();
         flights.propose(&self.raft, seed.encode()).await;
         flights.next().await.map_err(|astray| format!("the copy could not be put in place: {astray:?}"))?;
         self.progress.status.edge.set_goal(offered.index);
+        self.clean_up().await;
         tracing::info!(index = offered.index, "the whole copy is in place");
         Ok(())
+    }
+
+    /// Lets the other nodes of the site have the copy, too.
+    async fn spread(&self, seed: &Seed) {
+        let identity = &self.options.identity;
+        let members = self.raft.members();
+        let others = members.list.into_iter().filter(|member| member.id != identity.node_id);
+        let others: Vec<(u64, String)> = others.map(|member| (member.id, member.peer.address)).collect();
+        if !others.is_empty() {
+            self.site_seeds.spread(others, &identity.address, seed).await;
+        }
+    }
+
+    /// In a site of one node nobody needs the files any more; the store has its own names for them.
+    async fn clean_up(&self) {
+        if self.raft.members().list.len() > 1 {
+            return;
+        }
+        let directory = self.site_seeds.directory.clone();
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&directory));
+        if let Ok(Err(error)) = removed.await {
+            tracing::warn!(%error, "the files of the whole copy could not be removed");
+        }
     }
 
     async fn fetch(&self, client: &Arc<PeerClient>, offer: &wire::SeedOffer) -> Result<(), String> {
@@ -90,7 +116,11 @@ impl Follower {
         let began = Instant::now();
         let mut ticks = tokio::time::interval(TELL_INTERVAL);
         ticks.tick().await;
-        let fetching = fetch_files(&source, &offer.files, &self.seed_directory, &mut throttle, &tell);
+        let offered = Position { term: offer.term, index: offer.index };
+        let directory = self.site_seeds.directory.clone();
+        let place = tokio::task::spawn_blocking(move || prepare(&directory, offered)).await;
+        let place = place.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let fetching = fetch_files(&source, &offer.files, &place, &mut throttle, &tell);
         tokio::pin!(fetching);
         let fetched = loop {
             tokio::select! {
@@ -105,14 +135,15 @@ impl Follower {
             }
         };
         fetched.map_err(|error| error.to_string())?;
-        let directory = self.seed_directory.clone();
-        let stands = tokio::task::spawn_blocking(move || Store::read_checkpoint(&directory))
+        let checked = place.clone();
+        let stands = tokio::task::spawn_blocking(move || Store::read_checkpoint(&checked))
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?
             .data;
-        match stands == Some(Position { term: offer.term, index: offer.index }) {
-            true => Ok(()),
+        match stands == Some(offered) {
+            true => note_held(&self.site_seeds.directory, &offer.history, offered)
+                .map_err(|error| error.to_string()),
             false => Err(format!("the copy stands at {stands:?}, not where it was said to")),
         }
     }

@@ -1,10 +1,10 @@
 //! What an edge node runs beside its site's Raft group: following, and what goes to the core for its clients.
 
-use super::{EdgeOptions, Follower, Upstreams, Writes, wire::kind};
+use super::{EdgeOptions, Follower, SiteSeeds, Upstreams, Writes, wire::kind};
 use crate::{
     log::{
         barrier::Reader,
-        broadcast::{Publishing, to_wire},
+        broadcast::{Broadcast, Publishing, to_wire},
         progress::Progress,
         queue::Queue,
         raft::{
@@ -18,7 +18,7 @@ use crate::{
     store::Store,
 };
 use bytes::Bytes;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
 /// How long a read waits until the core has said how far it must go, and this site has come there.
@@ -38,7 +38,8 @@ pub(in crate::log) struct EdgeTasks {
     pub(in crate::log) store: Arc<Store>,
     pub(in crate::log) pubsub: Arc<PubSub>,
     pub(in crate::log) queue: Arc<Queue>,
-    pub(in crate::log) seed_directory: PathBuf,
+    pub(in crate::log) site_seeds: Arc<SiteSeeds>,
+    pub(in crate::log) broadcast: Option<Arc<Broadcast>>,
 }
 
 /// They run until this is run to its end.
@@ -69,7 +70,8 @@ impl EdgeTasks {
             pubsub: self.pubsub,
             upstreams: Arc::clone(&upstreams),
             options: self.options,
-            seed_directory: self.seed_directory,
+            site_seeds: self.site_seeds,
+            broadcast: self.broadcast,
         };
         let mut others = vec![
             tokio::spawn(follower.run()),

@@ -3,10 +3,11 @@
 
 use crate::{
     log::raft::wire::{FileMeta, Publication},
-    session::{FedReport, FedSeen},
+    session::{FedReport, FedSeen, SiteWord},
 };
 use bytes::Bytes;
 use prost::Message;
+use std::time::Duration;
 
 /// What this program can read and do as an edge. A core feeds edges of its own level and below.
 pub(in crate::log) const EDGE_LEVEL: u32 = 1;
@@ -20,6 +21,11 @@ pub(in crate::log) mod kind {
     pub const READ_INDEX: u32 = 44;
     pub const PUBLISH: u32 = 45;
     pub const REPORT: u32 = 46;
+
+    /// Between the nodes of one site: which files a whole copy has, those files, and to fetch it.
+    pub const SITE_SEED: u32 = 130;
+    pub const SITE_FILE: u32 = 131;
+    pub const SITE_FETCH: u32 = 132;
 }
 
 /// An edge wants to be fed from behind its position on.
@@ -70,6 +76,53 @@ pub(in crate::log) struct Word {
     pub(in crate::log) clock_ms: u64,
     #[prost(uint64, tag = "3")]
     pub(in crate::log) age_ms: u64,
+}
+
+/// What the node that leads a site tells the others, with its append calls.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(in crate::log) struct FromLeader {
+    #[prost(uint64, tag = "1")]
+    core_index: u64,
+    #[prost(uint64, tag = "2")]
+    clock_ms: u64,
+    #[prost(uint64, tag = "3")]
+    age_ms: u64,
+    #[prost(uint64, tag = "4")]
+    committed: u64,
+    #[prost(bool, tag = "5")]
+    has_data: bool,
+    #[prost(bool, tag = "6")]
+    is_following: bool,
+}
+
+impl From<SiteWord> for FromLeader {
+    fn from(word: SiteWord) -> Self {
+        let SiteWord { core_index, clock_ms, age, committed, has_data, is_following } = word;
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        FromLeader { core_index, clock_ms, age_ms, committed, has_data, is_following }
+    }
+}
+
+impl From<FromLeader> for SiteWord {
+    fn from(word: FromLeader) -> Self {
+        let FromLeader { core_index, clock_ms, age_ms, committed, has_data, is_following } = word;
+        let age = Duration::from_millis(age_ms);
+        SiteWord { core_index, clock_ms, age, committed, has_data, is_following }
+    }
+}
+
+/// Which whole copy a node of the site wants of another one, or is to fetch from it.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct SiteSeed {
+    #[prost(string, tag = "1")]
+    pub(in crate::log) history: String,
+    #[prost(uint64, tag = "2")]
+    pub(in crate::log) term: u64,
+    #[prost(uint64, tag = "3")]
+    pub(in crate::log) index: u64,
+    /// Where the node answers that has it.
+    #[prost(string, tag = "4")]
+    pub(in crate::log) address: String,
 }
 
 /// Consecutive entries of the core, committed.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::StoreError,
     fail,
-    log::{mailbox::Outbox, progress::Progress},
+    log::{edge::place_of, mailbox::Outbox, progress::Progress},
     replica::{Applied, Replica, Seed, SiteEntry},
     resp::{ErrorReply, Reply},
     store::Position,
@@ -150,8 +150,14 @@ impl Applier {
     }
 
     fn is_seed(&self, entry: &RaftEntry) -> bool {
-        let is_seed = |payload: &super::types::Payload| SiteEntry::is_seed(&payload.0);
-        self.replica.is_edge() && matches!(&entry.payload, EntryPayload::Normal(payload) if is_seed(payload))
+        self.replica.is_edge() && is_seed(entry)
+    }
+
+    /// On an edge: whole copies that these entries put in place.
+    pub(super) fn wanted_seeds(&self, entries: &[Work]) -> Vec<Seed> {
+        let seeds = entries.iter().filter(|(entry, _)| self.is_seed(entry));
+        // One that cannot be read stops the process when it is applied.
+        seeds.filter_map(|(entry, _)| read_seed(entry).ok()).filter(|seed| self.replica.wants(seed)).collect()
     }
 
     /// On an edge: the data become those of a seed, whose files are there.
@@ -167,7 +173,7 @@ impl Applier {
                 let is_other = self.replica.is_of_other_history(&seed);
                 // Before the first read can see it.
                 self.progress.status.edge.seeds.fetch_add(1, Ordering::Relaxed);
-                self.replica.seed(at, &seed, &self.seed_directory)?;
+                self.replica.seed(at, &seed, &place_of(&self.seed_directory, seed.position))?;
                 if is_other {
                     self.progress.status.edge.begin_again(seed.position.index);
                 }
@@ -205,6 +211,11 @@ impl Applier {
         }
         Ok(())
     }
+}
+
+/// Whether an entry of an edge site's log puts a whole copy in place.
+pub(super) fn is_seed(entry: &RaftEntry) -> bool {
+    matches!(&entry.payload, EntryPayload::Normal(payload) if SiteEntry::is_seed(&payload.0))
 }
 
 fn read_seed(entry: &RaftEntry) -> Result<Seed, StoreError> {

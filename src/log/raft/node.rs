@@ -14,6 +14,7 @@ use crate::{
     fail,
     log::{
         LogError,
+        edge::SiteSeeds,
         mailbox::Outbox,
         progress::Progress,
         segment::{Retention, SegmentLog},
@@ -34,7 +35,6 @@ use openraft::{
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::Duration,
@@ -57,8 +57,8 @@ pub struct RaftParts {
     pub log: Arc<SegmentLog>,
     pub replica: Replica,
     pub snapshots: Arc<Snapshots>,
-    /// On an edge: where whole copies of the core's data are put together.
-    pub seed_directory: PathBuf,
+    /// On an edge: whole copies of the core's data.
+    pub site_seeds: Arc<SiteSeeds>,
     pub progress: Arc<Progress>,
     pub peers: Arc<Peers>,
     /// Whether there are, or will be, other nodes: then this one does not found a cluster of itself.
@@ -92,15 +92,15 @@ const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(600);
 impl RaftNode {
     /// Starts a node inside the current runtime; returns it with its apply thread.
     pub(in crate::log) async fn start(parts: RaftParts) -> Result<(Self, JoinHandle<()>), LogError> {
-        let RaftParts { node_id, log, replica, snapshots, seed_directory, progress, peers, is_one_of_many } =
+        let RaftParts { node_id, log, replica, snapshots, site_seeds, progress, peers, is_one_of_many } =
             parts;
         let store = Arc::clone(replica.store());
         if let Some(applied) = store.applied() {
             progress.applied(applied);
         }
         let apply::Running { jobs, applier, thread } =
-            apply::start(replica, Arc::clone(&progress), seed_directory).map_err(failed)?;
-        let state_machine = StateMachine::new(store, snapshots, jobs, applier);
+            apply::start(replica, Arc::clone(&progress), site_seeds.directory.clone()).map_err(failed)?;
+        let state_machine = StateMachine::new(store, snapshots, jobs, applier, site_seeds);
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
         let config = Arc::new(config().validate().map_err(failed)?);
         let network = Network { peers, status: Arc::clone(&progress.status) };

@@ -8,8 +8,14 @@ use super::{
 };
 use crate::{
     log::{
-        admin::Admin, broadcast::Broadcast, cluster::Stranger, edge::Upstream, forward, join::Admission,
-        progress::Progress, queue::Queue,
+        admin::Admin,
+        broadcast::Broadcast,
+        cluster::Stranger,
+        edge::{SiteSeeds, Upstream, wire::kind as seed_kind},
+        forward,
+        join::Admission,
+        progress::Progress,
+        queue::Queue,
     },
     peer::{Answer, Answers, CallError, Caller, FIRST_EDGE_KIND, FIRST_MEMBER_KIND, Handler},
 };
@@ -34,6 +40,7 @@ pub(in crate::log) struct Service {
     pub(in crate::log) broadcast: Arc<Broadcast>,
     /// What edges are given; `None`: this node is of an edge site itself.
     pub(in crate::log) upstream: Option<Arc<Upstream>>,
+    pub(in crate::log) site_seeds: Arc<SiteSeeds>,
     pub(in crate::log) peers: Arc<Peers>,
     /// Where this node's own snapshots are.
     pub(in crate::log) snapshots: PathBuf,
@@ -116,6 +123,9 @@ impl Service {
                 forward::receive(Arc::clone(&self.queue), Arc::clone(&self.progress), forwarded).await
             }
             kind::SNAPSHOT => self.snapshot(from, body).await,
+            seed_kind::SITE_SEED | seed_kind::SITE_FILE | seed_kind::SITE_FETCH => {
+                self.site_seeds.answer(from, kind, body).await
+            }
             kind::FILE => {
                 let wanted: wire::GetFile = wire::read(body).map_err(refused)?;
                 let part = tokio::task::spawn_blocking(move || transfer::read_part(&self.snapshots, &wanted));
@@ -127,7 +137,7 @@ impl Service {
 
     async fn append(&self, body: Bytes) -> Answer {
         let append: wire::Append = wire::read(body).map_err(refused)?;
-        let leader_ms = append.now;
+        let (leader_ms, of_core) = (append.now, append.of_core);
         let request = wire::raft_append(append).map_err(refused)?;
         let committed = request.leader_commit.as_ref().map_or(0, |id| id.index);
         let answer = self.raft.append(request).await.map_err(broken)?;
@@ -135,6 +145,9 @@ impl Service {
             matches!(answer, AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_));
         if accepted && leader_ms > 0 {
             self.progress.status.clock.heard(leader_ms);
+        }
+        if let Some(word) = of_core.filter(|_| accepted && self.progress.status.edge.is_edge()) {
+            self.progress.status.edge.hear_site(&word.into());
         }
         if accepted && self.progress.status.applied_index.load(Ordering::Acquire) >= committed {
             self.progress.heard_leader();

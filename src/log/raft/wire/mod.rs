@@ -10,7 +10,7 @@ pub(super) use convert::{
     raft_ballot_answer,
 };
 
-use crate::log::edge::Fed;
+use crate::log::edge::{Fed, FromLeader};
 use bytes::Bytes;
 use prost::Message;
 
@@ -82,6 +82,9 @@ pub(super) struct Append {
     /// The leader's time, ms since the epoch; 0 = it does not say.
     #[prost(uint64, tag = "5")]
     pub(super) now: u64,
+    /// On an edge site: what the leader knows of the core.
+    #[prost(message, optional, tag = "6")]
+    pub(super) of_core: Option<FromLeader>,
 }
 
 #[derive(Clone, PartialEq, Message)]
