@@ -40,10 +40,11 @@ pub enum ReadTime {
 pub struct View<'a> {
     source: Source<'a>,
     db: u32,
+    /// What time left is counted from.
     now: u64,
-    /// What `now` gives.
-    shown: u64,
-    /// Keys that expire after this, and not after `now`, cannot be decided on.
+    /// Keys that expire up to here have expired.
+    decided: u64,
+    /// Keys that expire after this, and not after `decided`, cannot be decided on.
     logged: u64,
 }
 
@@ -62,17 +63,17 @@ impl<'a> View<'a> {
         tier: Tier,
     ) -> Self {
         let last = published.state.last_at;
-        let (now, logged) = match time {
+        let (decided, logged) = match time {
             ReadTime::At(now) => (now.max(last), u64::MAX),
             ReadTime::Logged(now) => (now.max(last), last),
             ReadTime::LastEntry | ReadTime::Copy(_) => (last, u64::MAX),
         };
-        let shown = if let ReadTime::Copy(time) = time { time.max(last) } else { now };
-        View { source: Source::Published { store, published, tier }, db, now, shown, logged }
+        let now = if let ReadTime::Copy(time) = time { time.max(last) } else { decided };
+        View { source: Source::Published { store, published, tier }, db, now, decided, logged }
     }
 
     pub(super) fn txn(txn: &'a Txn<'a>) -> Self {
-        View { source: Source::Txn(txn), db: txn.db(), now: txn.now(), shown: txn.now(), logged: u64::MAX }
+        View { source: Source::Txn(txn), db: txn.db(), now: txn.now(), decided: txn.now(), logged: u64::MAX }
     }
 
     /// The logical database that unqualified keys mean.
@@ -82,7 +83,7 @@ impl<'a> View<'a> {
 
     /// The time of this view, ms since the epoch.
     pub fn now(&self) -> u64 {
-        self.shown
+        self.now
     }
 
     /// The state record: databases and their counts, applied position.
@@ -118,7 +119,7 @@ impl<'a> View<'a> {
     }
 
     fn has_expired(&self, row: &Row) -> Result<bool> {
-        let expired = row.expired(self.now);
+        let expired = row.expired(self.decided);
         if expired && !row.expired(self.logged) {
             return Err(Error::NotLogged);
         }
