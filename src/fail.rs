@@ -29,6 +29,8 @@ use std::io;
 
 /// See the module. The reason goes to the log and to standard error.
 pub fn stop_the_process(reason: &str) -> ! {
+    #[cfg(test)]
+    crate::tests::stage::stop(reason);
     tracing::error!(reason, "stopping the process");
     // The log may be buffered by whoever collects it; this line is not.
     eprintln!("flotilla: stopping the process: {reason}");
@@ -40,6 +42,11 @@ pub struct StopOnPanic(pub &'static str);
 
 impl Drop for StopOnPanic {
     fn drop(&mut self) {
+        // In a simulation the panic goes on to whoever runs the node.
+        #[cfg(test)]
+        if crate::tests::stage::is_set() {
+            return;
+        }
         if std::thread::panicking() {
             stop_the_process(&format!("panic in {}", self.0));
         }

@@ -37,4 +37,6 @@ pub mod server;
 pub mod node;
 
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod tidy;

@@ -65,6 +65,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     let store = Arc::new(Store::open(&settings.data_dir.join("store"), store_options(&settings))?);
     let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
+    node.log.was_member.store(directory.identity.was_member, Ordering::Relaxed);
     *node.log.own_clients.write() = (own_host(&settings), own_port);
     let tls = tls(&settings)?;
     let cluster = is_one_of_many.then(|| cluster(&settings, &directory, &node, tls.clone())).transpose()?;
@@ -77,7 +78,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         status: Arc::clone(&node.log),
         pubsub: Arc::clone(&node.pubsub),
         stats: Arc::clone(&node.stats),
-        segments: SegmentOptions::default(),
+        segments: SegmentOptions::retaining(settings.log_retain_bytes),
         retention: Retention {
             bytes: settings.log_retain_bytes,
             age: Duration::from_secs(settings.log_retain_seconds),

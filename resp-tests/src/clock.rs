@@ -27,10 +27,12 @@ pub fn govern(command: &mut Command, file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// From now on the clock that `file` governs is off by so many seconds.
-pub fn set(file: &Path, seconds: i64) -> io::Result<()> {
-    // By name, so that nobody reads half of it.
+/// From now on the clock that `file` governs is off by so many milliseconds.
+pub fn set(file: &Path, millis: i64) -> io::Result<()> {
+    let sign = if millis < 0 { '-' } else { '+' };
+    let millis = millis.unsigned_abs();
+    // Replaced as a whole: it is read at any moment.
     let new = file.with_extension("new");
-    fs::write(&new, format!("{seconds:+}\n"))?;
+    fs::write(&new, format!("{sign}{}.{:03}\n", millis / 1000, millis % 1000))?;
     fs::rename(new, file)
 }

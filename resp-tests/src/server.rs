@@ -254,9 +254,9 @@ impl Server {
         Ok(self.child.try_wait()?.is_none())
     }
 
-    /// Sets its wall clock off by so many seconds; its program must have been started `with_own_clock`.
-    pub fn set_clock(&self, seconds: i64) -> io::Result<()> {
-        clock::set(&self.directory.path().join("clock"), seconds)
+    /// Sets its wall clock off by so many milliseconds; its program must have been started `with_own_clock`.
+    pub fn set_clock(&self, millis: i64) -> io::Result<()> {
+        clock::set(&self.directory.path().join("clock"), millis)
     }
 
     /// SIGSTOP: the process does nothing more, but its connections stay.

@@ -2,11 +2,13 @@
 
 use super::{
     edge,
+    identity::become_member,
     progress::Progress,
     raft::{Members, Peers, RaftNode, wire},
 };
 use crate::{peer::LocalIdentity, session::Other};
 use std::{
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -17,6 +19,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Asks the other nodes how they are, for INFO and ROLE.
 pub(super) struct Acquaintance {
+    /// Where this node's data are.
+    pub(super) directory: PathBuf,
     /// The others of the list, for as long as there is no log.
     pub(super) members: Vec<(String, String)>,
     pub(super) raft: RaftNode,
@@ -50,6 +54,9 @@ impl Acquaintance {
                 self.tell(other, &before, &members);
             }
             let is_member = members.find(self.node_id).is_some();
+            if is_member && members.is_committed {
+                self.note_membership();
+            }
             let without_us = |status: &wire::Status| {
                 !status.members.contains(&self.node_id)
                     && status.members_at > members.at
@@ -74,8 +81,23 @@ impl Acquaintance {
         }
     }
 
+    /// Writes down, once, that this node is a member. Should that fail, it is tried again.
+    fn note_membership(&self) {
+        let was_member = &self.progress.status.was_member;
+        if was_member.load(Ordering::Relaxed) {
+            return;
+        }
+        match become_member(&self.directory) {
+            Ok(()) => was_member.store(true, Ordering::Relaxed),
+            Err(error) => tracing::error!(%error, "cannot write down that this node is a member"),
+        }
+    }
+
+    /// One that never was a member is not removed, but serves nobody either.
     fn set_removed(&self, removed: bool) {
-        if self.progress.status.is_removed.swap(removed, Ordering::AcqRel) != removed && removed {
+        let was_member = self.progress.status.was_member.load(Ordering::Relaxed);
+        let before = self.progress.status.is_removed.swap(removed, Ordering::AcqRel);
+        if was_member && before != removed && removed {
             tracing::error!(
                 "this node was removed from the core and serves nobody any more; empty its data directory to let it join again"
             );

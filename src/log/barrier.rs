@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// How long a read waits until some leader says how far it must go.
-const WAIT_MAX: Duration = Duration::from_secs(5);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 const ASK_MAX: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(20);
 /// Readers that may wait at once.
@@ -78,6 +78,6 @@ impl Barrier {
     }
 }
 
-fn down(why: &str) -> ErrorReply {
+pub(super) fn down(why: &str) -> ErrorReply {
     ErrorReply::new("CLUSTERDOWN", format!("{why}; try again"))
 }

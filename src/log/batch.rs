@@ -33,8 +33,7 @@ pub(super) struct Batcher {
 
 impl Batcher {
     pub(super) fn new(queue: Arc<Queue>, progress: Arc<Progress>, forwarder: Option<Forwarder>) -> Self {
-        let seed = RandomState::new().hash_one(now_ms());
-        Batcher { queue, progress, forwarder, carried: None, seed }
+        Batcher { queue, progress, forwarder, carried: None, seed: random() }
     }
 
     /// Proposes until the queue is closed and everything in flight has landed.
@@ -133,6 +132,14 @@ impl Batcher {
         }
         self.queue.refuse_all(Refused::NotLeader);
     }
+}
+
+fn random() -> u64 {
+    #[cfg(test)]
+    if let Some(random) = crate::tests::stage::random() {
+        return random;
+    }
+    RandomState::new().hash_one(now_ms())
 }
 
 /// Proposals on their way to another node count as an entry in flight, until this is dropped.

@@ -175,6 +175,7 @@ impl Stranger {
             node_name: self.identity.node_name.clone(),
             cluster_id: self.identity.cluster_id().unwrap_or_default(),
             has_log,
+            never_member: !self.progress.status.was_member.load(Ordering::Relaxed),
             leader_id: self.progress.status.leader_id.load(Ordering::Relaxed),
             client_port: self.client_port.into(),
             client_host: self.client_host.clone(),
@@ -321,9 +322,10 @@ impl Membership {
             snapshots: directory.join("snapshot"),
             snapshot_bytes_per_second,
             receiving: directory.join("received"),
-            votes_from: tokio::time::Instant::now() + VOTE_DELAY,
+            votes_from: tokio::time::Instant::now() + vote_delay(),
         };
         let acquaintance = Acquaintance {
+            directory,
             members: members.iter().filter(|(name, _)| *name != identity.node_name).cloned().collect(),
             raft: raft.clone(),
             node_id: identity.node_id,
@@ -354,6 +356,14 @@ impl Membership {
         });
         (admin, broadcast)
     }
+}
+
+fn vote_delay() -> Duration {
+    #[cfg(test)]
+    if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::VotesAtOnce) {
+        return Duration::ZERO;
+    }
+    VOTE_DELAY
 }
 
 /// How soon clients hear of another leader.

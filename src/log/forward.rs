@@ -52,17 +52,15 @@ impl Forwarder {
     /// Sees to these proposals: each of the tickets gets its outcome.
     pub(super) async fn forward(self, mut proposals: Vec<Bytes>, mut tickets: Vec<Ticket>) {
         let deadline = Instant::now() + ELECTION_WAIT_MAX;
+        let mut has_waited = false;
         loop {
             if self.progress.is_leader() {
-                // Led here meanwhile.
-                for (proposal, ticket) in proposals.into_iter().zip(tickets) {
-                    if let Err(refused) = self.queue.submit(proposal, ticket.clone()) {
-                        answer_all(vec![ticket], &Outcome::NotDone(refused.into()));
-                    }
+                // A leader whom no majority hears, or that is handing over, takes nothing: what it has refused would come
+                // back at once, over and over.
+                if has_waited && self.progress.has_lease() {
+                    return self.submit(proposals, tickets);
                 }
-                return;
-            }
-            if let Some((id, address)) = self.progress.leader() {
+            } else if let Some((id, address)) = self.progress.leader() {
                 let client = self.peers.client(&address, id);
                 let body = wire::write(&wire::Forward { proposals: proposals.clone() });
                 // Large ones must not keep small ones waiting.
@@ -83,6 +81,16 @@ impl Forwarder {
                 return answer_all(tickets, &Outcome::NotDone(no_leader()));
             }
             tokio::time::sleep(AGAIN).await;
+            has_waited = true;
+        }
+    }
+
+    /// To this node's own log.
+    fn submit(&self, proposals: Vec<Bytes>, tickets: Vec<Ticket>) {
+        for (proposal, ticket) in proposals.into_iter().zip(tickets) {
+            if let Err(refused) = self.queue.submit(proposal, ticket.clone()) {
+                answer_all(vec![ticket], &Outcome::NotDone(refused.into()));
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use super::{
     broadcast::{self, Publishing},
     cluster::ClusterOptions,
     edge::{EdgeOptions, SiteSeeds},
+    fit::check_fit,
     forward::Forwarder,
     mailbox::Ticket,
     maintenance::Maintenance,
@@ -27,7 +28,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -68,6 +69,22 @@ pub struct LogHandle {
 impl LogHandle {
     /// Opens the log and starts its threads. Returns when the raft core runs; `wait_ready` says when it can serve.
     pub fn start(options: LogOptions) -> Result<Self, LogError> {
+        let directory = options.data_directory.clone();
+        let (handle, raft_thread) = Self::prepare(options)?;
+        let (started, start) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .name("raft".into())
+            .spawn(move || {
+                let _guard = fail::StopOnPanic("the raft thread");
+                raft_thread.run(&started);
+            })
+            .map_err(LogError::io("start thread for", &directory))?;
+        start.recv().map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
+        Ok(handle)
+    }
+
+    /// Opens the log; nothing runs yet but its writer.
+    pub(super) fn prepare(options: LogOptions) -> Result<(Self, RaftThread), LogError> {
         let LogOptions {
             data_directory,
             node_id,
@@ -137,21 +154,13 @@ impl LogHandle {
             published,
             pubsub,
             queue: Arc::clone(&queue),
-            data_directory: data_directory.clone(),
+            data_directory,
             cluster,
             edge,
+            ending,
         };
-        let (started, start) = std::sync::mpsc::sync_channel(1);
-        std::thread::Builder::new()
-            .name("raft".into())
-            .spawn(move || {
-                let _guard = fail::StopOnPanic("the raft thread");
-                raft_thread.run(&started);
-                let _ = ending.send(true);
-            })
-            .map_err(LogError::io("start thread for", &data_directory))?;
-        start.recv().map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
-        Ok(LogHandle { queue, progress, stats, requests, readers, core_readers, publishing, ended })
+        let handle = LogHandle { queue, progress, stats, requests, readers, core_readers, publishing, ended };
+        Ok((handle, raft_thread))
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
@@ -181,6 +190,12 @@ impl LogHandle {
         }
         if self.is_removed() && consistency != Consistency::Local {
             return Err(ErrorReply::new("CLUSTERDOWN", "this node was removed from the core"));
+        }
+        if self.progress.knows_all() {
+            // Another node may have applied an entry a moment before this one does.
+            let applied = self.progress.wait_applied(self.progress.announced());
+            let applied = tokio::time::timeout(barrier::WAIT_MAX, applied).await;
+            return applied.map_err(|_| barrier::down("this node is slow to apply its log"));
         }
         ask(&self.readers).await
     }
@@ -293,26 +308,4 @@ fn begin_as_edge(status: &LogStatus, store: &Store) {
         status.edge.stand_at(index);
         status.edge.set_goal(index);
     }
-}
-
-/// Refuses a log and a store that are not of one history: entries between them would be skipped without a word.
-fn check_fit(directory: &Path, log: &SegmentLog, store: &Store) -> Result<(), LogError> {
-    let (purged, last) = log.state();
-    let applied = store.applied();
-    // A snapshot may be installed a moment before the log is purged up to it, but never into a log without a vote.
-    if applied.is_some() && last.is_none() && log.vote().is_none() {
-        let detail = "the log is new, but the store has applied entries: the log directory was lost";
-        return Err(LogError::damaged(&directory.join("log"), 0, detail));
-    }
-    if let Some(purged) = purged
-        && applied.is_none_or(|applied| applied.index < purged.index)
-    {
-        let detail = format!(
-            "the store stands at entry {}, but the log begins after entry {}: the store was lost or is an old copy",
-            applied.map_or(0, |applied| applied.index),
-            purged.index
-        );
-        return Err(LogError::damaged(&directory.join("store"), 0, detail));
-    }
-    Ok(())
 }

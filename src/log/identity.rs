@@ -1,7 +1,7 @@
 //! The data directory: who this node is, and that only one process works on it.
 //!
 //! `IDENTITY` is JSON, written at the first start (temporary file, fsync, rename, fsync of the directory) and never changed
-//! but once: a node of a core of several learns its cluster from the founder; `LOCK` is held with an OS file lock for the life of the process, so it needs no cleaning up after a crash.
+//! but twice: a node of a core of several learns its cluster from the founder, and that it is a member; `LOCK` is held with an OS file lock for the life of the process, so it needs no cleaning up after a crash.
 //! A node id is random and never given to another directory: a node whose directory was wiped is a new node, which
 //! cannot vote with the memory of the old one.
 
@@ -31,6 +31,14 @@ pub struct Identity {
     /// The edge site that the node is of; absent: it is of a core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
+    /// Whether it has ever been a member of its core, as far as it knows: then a core that does not count it among its
+    /// members has removed it. Directories that do not say were written before there was a difference.
+    #[serde(default = "yes")]
+    pub was_member: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A data directory that belongs to this process.
@@ -136,6 +144,7 @@ fn create(directory: &Path, node_name: &str, is_one_of_many: bool) -> Result<Ide
         history_id: if is_one_of_many { String::new() } else { uuid().to_string() },
         node_name: node_name.to_owned(),
         site: None,
+        was_member: false,
     };
     save(directory, &identity)?;
     Ok(identity)
@@ -157,6 +166,14 @@ pub fn adopt(directory: &Path, cluster_id: &str, history_id: &str) -> Result<(),
     }
     cluster_id.clone_into(&mut identity.cluster_id);
     history_id.clone_into(&mut identity.history_id);
+    save(directory, &identity)
+}
+
+/// Writes down that the node of this directory is a member of its core.
+pub(super) fn become_member(directory: &Path) -> Result<(), LogError> {
+    let path = directory.join("IDENTITY");
+    let mut identity = load(&path)?.ok_or_else(|| LogError::damaged(&path, 0, "the file is gone"))?;
+    identity.was_member = true;
     save(directory, &identity)
 }
 
@@ -216,6 +233,21 @@ mod tests {
         let held = DataDirectory::open(core.path(), "a", false).unwrap().of(None).unwrap();
         std::fs::create_dir(core.path().join("log")).unwrap();
         assert!(held.of(Some("fra")).is_err());
+    }
+
+    #[test]
+    fn membership_is_written_down_and_assumed_where_nothing_is_said() {
+        let home = tempfile::tempdir().unwrap();
+        let open = || DataDirectory::open(home.path(), "a", true).unwrap().identity;
+        assert!(!open().was_member);
+        become_member(home.path()).unwrap();
+        assert!(open().was_member);
+        let file = home.path().join("IDENTITY");
+        let text = fs::read_to_string(&file).unwrap();
+        let old = text.replace(",\n  \"was_member\": true", "");
+        assert_ne!(old, text);
+        fs::write(&file, old).unwrap();
+        assert!(open().was_member);
     }
 
     #[test]

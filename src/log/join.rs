@@ -138,6 +138,9 @@ impl Admission {
     }
 
     /// Makes a node that answers where it says a learner that takes the place of `replaces` (0: nobody's).
+    ///
+    /// It may have a log without ever having been a member: a leader begins to send it before a majority has taken the
+    /// node in, and may then lose its place. What such a node has is corrected like any follower's log.
     pub(super) async fn let_in(&self, join: wire::Join, replaces: u64) -> Result<(), CallError> {
         if self.raft.members().list.len() >= MEMBERS_MAX {
             return Err(refused(format!("the core has {MEMBERS_MAX} nodes, and may not have more")));
@@ -147,7 +150,7 @@ impl Admission {
         if !status.cluster_id.is_empty() && status.cluster_id != cluster_id {
             return Err(refused(format!("{} is of cluster {}", join.node_name, status.cluster_id)));
         }
-        if status.has_log {
+        if status.has_log && !status.never_member {
             return Err(refused(format!(
                 "{} has a log but is no member (it was removed?): empty its data directory, so that it comes as a new node",
                 join.node_name

@@ -4,6 +4,7 @@
 //! same place. Nothing is proposed unless something is due.
 
 use super::{
+    blocking::blocking,
     mailbox::{Mailbox, Outcome, Ticket},
     progress::Progress,
     queue::Queue,
@@ -152,7 +153,7 @@ impl Maintenance {
         run: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Option<T> {
         let store = Arc::clone(&self.store);
-        match tokio::task::spawn_blocking(move || run(&store)).await {
+        match blocking(move || run(&store)).await {
             Ok(Ok(value)) => Some(value),
             Ok(Err(error)) => fail::stop_the_process(&format!("the store failed: {error}")),
             Err(error) => {

@@ -8,9 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 /// Shared by all threads of the log.
 #[derive(Debug)]
@@ -63,12 +66,27 @@ impl Progress {
         }
     }
 
-    /// Whether a read now sees every acknowledged write. A new leader first proposes an entry of its own term, so once an
-    /// entry of that term is applied, everything committed before is, too. With one voter there is no lease to lose;
-    /// with more, no other node can lead before the lease runs out.
+    /// Whether a read now sees every acknowledged write, and all that another node may have shown.
     pub(super) fn can_read(&self) -> bool {
+        // The lease before the index: what is announced after the read began need not be seen.
+        self.knows_all() && self.status.applied_index.load(Ordering::SeqCst) >= self.announced()
+    }
+
+    /// How far other nodes may have applied the log because this one, leading, told them that it is committed.
+    pub(super) fn announced(&self) -> u64 {
+        self.status.announced_index.load(Ordering::SeqCst)
+    }
+
+    /// Whether nobody can have acknowledged a write that this node does not know to be committed. A new leader first
+    /// proposes an entry of its own term, so once an entry of that term is applied, everything committed before is, too.
+    /// With one voter there is no lease to lose; with more, no other node can lead before the lease runs out.
+    pub(super) fn knows_all(&self) -> bool {
         // The feature breaks the rule on purpose: see Cargo.toml.
         if cfg!(feature = "broken-lease") && self.is_leader() {
+            return true;
+        }
+        #[cfg(test)]
+        if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::LeaseIgnored) && self.is_leader() {
             return true;
         }
         // An edge that never had any data has nothing to answer from.
@@ -76,6 +94,11 @@ impl Progress {
         if !self.has_applied_own_term() || edge.is_edge() && !edge.has_data() {
             return false;
         }
+        self.has_lease()
+    }
+
+    /// Whether a majority has heard this leader lately, or it is alone. It takes no writes otherwise.
+    pub(super) fn has_lease(&self) -> bool {
         let until = self.lease_until_ms.load(Ordering::Acquire);
         until == FOR_EVER || self.now_ms() < until
     }
@@ -107,6 +130,9 @@ impl Progress {
 
     pub(super) fn set_leader(&self, leader: Option<(u64, String)>) {
         self.status.leader_id.store(leader.as_ref().map_or(0, |(id, _)| *id), Ordering::Relaxed);
+        if let Some((id, _)) = &leader {
+            self.status.last_leader_id.store(*id, Ordering::Relaxed);
+        }
         *self.leader.write() = leader;
         self.announce();
     }
@@ -271,5 +297,24 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A chaos run found it: a follower had applied an entry, and shown it, a millisecond before its leader did.
+    #[test]
+    fn a_leader_reads_nothing_older_than_what_it_has_told_others() {
+        let progress = Progress::new(Arc::default());
+        progress.set_leader_term(2);
+        assert!(!progress.can_read(), "nothing of its own term is applied");
+        progress.applied(Position { term: 2, index: 5 });
+        assert!(progress.can_read());
+        progress.status.announced_index.store(6, Ordering::SeqCst);
+        assert!(progress.knows_all() && !progress.can_read());
+        progress.applied(Position { term: 2, index: 6 });
+        assert!(progress.can_read());
     }
 }

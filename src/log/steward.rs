@@ -7,10 +7,8 @@ use super::{
     raft::{Member, Members, Peer, RaftNode},
 };
 use crate::peer::LocalIdentity;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// A change that is half done for so long has lost its leader.

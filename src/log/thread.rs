@@ -19,7 +19,7 @@ use crate::{
     session::{CoreRequest, PubSub},
 };
 use std::{path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// A request to the raft thread.
 pub(super) enum Request {
@@ -48,6 +48,8 @@ pub(super) struct RaftThread {
     pub(super) data_directory: PathBuf,
     pub(super) cluster: Option<ClusterOptions>,
     pub(super) edge: Option<EdgeOptions>,
+    /// Told at the end.
+    pub(super) ending: watch::Sender<bool>,
 }
 
 impl RaftThread {
@@ -57,6 +59,7 @@ impl RaftThread {
             .thread_name("raft-blocking")
             .max_blocking_threads(4)
             .build();
+        let ending = self.ending.clone();
         let runtime = match runtime {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -70,9 +73,10 @@ impl RaftThread {
         if let Some(thread) = apply_thread {
             let _ = thread.join();
         }
+        let _ = ending.send(true);
     }
 
-    async fn serve(
+    pub(super) async fn serve(
         self,
         started: &std::sync::mpsc::SyncSender<Result<(), LogError>>,
     ) -> Option<JoinHandle<()>> {

@@ -10,6 +10,8 @@ use super::{
         STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
 };
+#[cfg(test)]
+use crate::tests::stage::network as stage;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Mutex;
@@ -82,6 +84,10 @@ impl PeerClient {
 
     /// Calls the other node and waits for its answer, `within` this time.
     pub async fn call(&self, kind: u32, body: Bytes, within: Duration) -> Result<Bytes, CallError> {
+        #[cfg(test)]
+        if let Some(answer) = stage::call(&self.identity, self.to(), None, kind, &body, within) {
+            return answer.await;
+        }
         let deadline = tokio::time::Instant::now() + within;
         let channel = tokio::time::timeout_at(deadline, self.channel())
             .await
@@ -131,6 +137,10 @@ impl PeerClient {
         body: Bytes,
         within: Duration,
     ) -> Result<Bytes, CallError> {
+        #[cfg(test)]
+        if let Some(answer) = stage::call(&self.identity, self.to(), Some(lane), kind, &body, within) {
+            return answer.await;
+        }
         let deadline = tokio::time::Instant::now() + within;
         let late = |_| CallError::Unreachable(format!("{}: no connection in time", self.address));
         let line = tokio::time::timeout_at(deadline, self.line(lane, kind)).await.map_err(late)??;
@@ -140,6 +150,11 @@ impl PeerClient {
             CallError::Broken(why) => CallError::Broken(at(why)),
             refused @ CallError::Refused(_) => refused,
         })
+    }
+
+    #[cfg(test)]
+    fn to(&self) -> stage::To {
+        stage::To { address: self.address.clone(), node_id: self.node_id }
     }
 
     async fn line(&self, lane: Lane, kind: u32) -> Result<Arc<Line>, CallError> {

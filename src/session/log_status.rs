@@ -12,11 +12,15 @@ pub struct LogStatus {
     pub last_index: AtomicU64,
     pub committed_index: AtomicU64,
     pub applied_index: AtomicU64,
+    /// How far this node, leading, has told others that the log is committed; they may show that before it does.
+    pub announced_index: AtomicU64,
     pub purged_index: AtomicU64,
     pub log_bytes: AtomicU64,
     pub is_leader: AtomicBool,
     /// 0 = none known.
     pub leader_id: AtomicU64,
+    /// Who led last, as far as is known; 0 = nobody yet.
+    pub last_leader_id: AtomicU64,
     /// Whether there are other nodes.
     pub is_one_of_many: AtomicBool,
     /// Where in the log this node, leading, last had all states compared; 0 = never.
@@ -25,6 +29,8 @@ pub struct LogStatus {
     pub divergent_nodes: AtomicU64,
     /// Whether this node was taken out of the core.
     pub is_removed: AtomicBool,
+    /// Whether this node has ever known itself as a member of the core.
+    pub was_member: AtomicBool,
     /// Where this node's clients connect.
     pub own_clients: RwLock<(String, u16)>,
     /// What is known of them, kept current while they answer.
@@ -98,9 +104,10 @@ impl LogStatus {
             .map_or_else(Default::default, |leader| (leader.host.clone(), leader.client_port))
     }
 
-    /// All nodes that clients can be told of, the leader first, this one included.
+    /// All nodes that clients can be told of, the leader first, this one included. While nobody is known to lead the last
+    /// one is told, as by Redis: clients that hear of no master at all give up.
     pub fn faces(&self, own_id: u64) -> Vec<Face> {
-        let leader = self.leader_id.load(Ordering::Relaxed);
+        let leader = self.last_leader_id.load(Ordering::Relaxed);
         let (host, port) = self.own_clients.read().clone();
         let own = Face {
             node_id: own_id,

@@ -18,6 +18,14 @@ pub enum Step {
     },
 }
 
+impl Step {
+    pub fn key(&self) -> String {
+        match self {
+            Step::Append { key, .. } | Step::Read { key, .. } => key.clone(),
+        }
+    }
+}
+
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -35,6 +43,20 @@ pub struct Txn {
     pub steps: Vec<Step>,
     pub called_at: i64,
     pub fate: Fate,
+}
+
+impl Txn {
+    /// When its results were known to the client.
+    pub fn answered_at(&self) -> Option<i64> {
+        match self.fate {
+            Fate::Committed { at } => Some(at),
+            Fate::Aborted | Fate::Unknown => None,
+        }
+    }
+
+    pub fn appends(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Append { .. }))
+    }
 }
 
 /// Everything that is wrong with a history.

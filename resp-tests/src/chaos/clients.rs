@@ -9,29 +9,57 @@ use crate::recorder::Dice;
 use crate::value::Value;
 
 use super::append::{Fate, Step, Txn};
+use super::failure::Failure;
 use super::net::View;
 use super::register::{Event, Op};
 
 /// The server answers or gives up within 5 s; what takes longer is of unknown outcome.
 const ANSWER_MAX: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(2);
+/// One operation of so many is followed by a key that expires.
+const EXPIRING_EVERY: u64 = 20;
+/// Operations after which a client goes to another node, on average.
+const WANDER_EVERY: u64 = 300;
 /// Appends to a list before clients go on to the next one, so that reads stay short.
 const LIST_TOKENS: u64 = 60;
 
 /// What all clients of a round share.
 pub struct Round<'a> {
-    pub network: &'a View,
+    pub view: &'a View,
     pub number: u64,
     pub began: Instant,
     pub stop: AtomicBool,
     /// Values and tokens are never used twice.
     pub serial: &'a AtomicU64,
     pub appends: AtomicU64,
+    /// So many replies have come.
+    pub answers: AtomicU64,
 }
 
 impl Round<'_> {
-    fn now(&self) -> i64 {
+    /// Nanoseconds since the round began.
+    pub fn now(&self) -> i64 {
         i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// Waits until clients have got so many answers, with nothing broken.
+    pub fn wait_for_answers(&self, count: u64, within: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + within;
+        while self.answers.load(Ordering::Relaxed) < count {
+            if Instant::now() > deadline {
+                let text =
+                    format!("clients did not get {count} answers in {within:?}, and nothing is broken");
+                return Err(Failure::server(text));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// The reply that counts, the last one; counts it.
+    fn take<'r>(&self, replies: &'r [Value]) -> &'r Value {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        replies.last().unwrap_or(&Value::NilBulk)
     }
 
     fn next(&self) -> u64 {
@@ -47,24 +75,36 @@ enum Answer {
     Unknown,
 }
 
-/// A connection to one node, made again when it breaks; then perhaps to another one.
+/// A connection to one node, made again when it breaks; then perhaps to another one, also to one that has just joined.
 struct Link<'a> {
-    network: &'a View,
+    view: &'a View,
     node: usize,
     connection: Option<Connection>,
 }
 
-impl Link<'_> {
+impl<'a> Link<'a> {
+    fn new(view: &'a View, client: u32) -> Link<'a> {
+        Link { view, node: client as usize % view.core, connection: None }
+    }
+
+    /// Now and then a client goes to another node, as real ones do.
+    fn wander(&mut self, dice: &mut Dice) {
+        if dice.below(WANDER_EVERY) == 0 {
+            self.node = dice.below(self.view.addresses.len() as u64) as usize;
+            self.connection = None;
+        }
+    }
+
     /// Sends commands in one go and takes a reply for each.
     fn call(&mut self, commands: &[Vec<String>]) -> Answer {
         if self.connection.is_none() {
-            match self.network.connect(self.node) {
+            match self.view.connect(self.node) {
                 Ok(mut connection) => {
                     connection.set_deadline(ANSWER_MAX);
                     self.connection = Some(connection);
                 }
                 Err(_) => {
-                    self.node = (self.node + 1) % self.network.addresses.len();
+                    self.node = (self.node + 1) % self.view.addresses.len();
                     std::thread::sleep(Duration::from_millis(20));
                     return Answer::NotDone;
                 }
@@ -106,17 +146,19 @@ fn is_refusal(text: &[u8]) -> bool {
 }
 
 /// Works on single keys until told to stop.
-pub fn register(round: &Round<'_>, client: u32, mut dice: Dice) -> io::Result<Vec<Event>> {
-    round.network.enter()?;
-    let mut link = Link {
-        network: round.network,
-        node: client as usize % round.network.addresses.len(),
-        connection: None,
-    };
+pub fn register(round: &Round<'_>, client: u32, mut dice: Dice) -> Result<Vec<Event>, Failure> {
+    round.view.enter()?;
+    let mut link = Link::new(round.view, client);
     let mut events = Vec::new();
     let mut last_seen = 0;
     while !round.stop.load(Ordering::Relaxed) {
         std::thread::sleep(PAUSE);
+        link.wander(&mut dice);
+        if dice.below(EXPIRING_EVERY) == 0 {
+            // Nobody reads it; expiry is part of the states that are compared.
+            let (key, ttl) = (format!("t{}", round.next()), dice.between(20, 3000).to_string());
+            link.call(&[words(&["SET", &key, "x", "PX", &ttl])]);
+        }
         let key = format!("r{}:{}", round.number, dice.below(4));
         let value = round.next();
         let (expected, number) = (last_seen.to_string(), value.to_string());
@@ -140,15 +182,15 @@ pub fn register(round: &Round<'_>, client: u32, mut dice: Dice) -> io::Result<Ve
                     events.push(event(op, None));
                 }
             }
-            Answer::Done(replies) => match (op, &replies[0]) {
+            Answer::Done(replies) => match (op, round.take(&replies)) {
                 (op, Value::Error(text)) if text.starts_with(b"UNKNOWN") => events.push(event(op, None)),
                 (_, Value::Error(text)) if is_refusal(text) => std::thread::sleep(Duration::from_millis(10)),
                 (_, Value::Error(text)) => {
-                    return Err(io::Error::other(format!("{key}: {}", String::from_utf8_lossy(text))));
+                    return Err(Failure::server(format!("{key}: {}", String::from_utf8_lossy(text))));
                 }
                 (Op::Get { .. }, Value::NilBulk) => events.push(event(Op::Get { seen: None }, returned_at)),
                 (Op::Get { .. }, Value::Bulk(text)) => {
-                    last_seen = String::from_utf8_lossy(text).parse().map_err(io::Error::other)?;
+                    last_seen = number_in(text)?;
                     events.push(event(Op::Get { seen: Some(last_seen) }, returned_at));
                 }
                 (Op::Set { value }, _) => events.push(event(Op::Set { value }, returned_at)),
@@ -160,35 +202,38 @@ pub fn register(round: &Round<'_>, client: u32, mut dice: Dice) -> io::Result<Ve
                     let done = Some(*reply == Value::Integer(1));
                     events.push(event(Op::Delete { expected, done }, returned_at));
                 }
-                (op, reply) => return Err(io::Error::other(format!("{op:?} answered {reply:?}"))),
+                (op, reply) => return Err(Failure::server(format!("{op:?} answered {reply:?}"))),
             },
         }
     }
     Ok(events)
 }
 
-fn tokens(reply: &Value) -> io::Result<Vec<u64>> {
+fn number_in(text: &[u8]) -> Result<u64, Failure> {
+    let text = String::from_utf8_lossy(text);
+    text.parse().map_err(|_| Failure::server(format!("a register holds {text}")))
+}
+
+fn tokens(reply: &Value) -> Result<Vec<u64>, Failure> {
     match reply {
         Value::NilBulk => Ok(vec![]),
         Value::Bulk(text) => {
             let text = String::from_utf8_lossy(text);
-            text.split_terminator(',').map(|token| token.parse().map_err(io::Error::other)).collect()
+            let wrong = |_| Failure::server(format!("a list is {text}"));
+            text.split_terminator(',').map(|token| token.parse().map_err(wrong)).collect()
         }
-        other => Err(io::Error::other(format!("a list is {other:?}"))),
+        other => Err(Failure::server(format!("a list is {other:?}"))),
     }
 }
 
 /// Runs transactions over lists until told to stop.
-pub fn append(round: &Round<'_>, client: u32, mut dice: Dice) -> io::Result<Vec<Txn>> {
-    round.network.enter()?;
-    let mut link = Link {
-        network: round.network,
-        node: client as usize % round.network.addresses.len(),
-        connection: None,
-    };
+pub fn append(round: &Round<'_>, client: u32, mut dice: Dice) -> Result<Vec<Txn>, Failure> {
+    round.view.enter()?;
+    let mut link = Link::new(round.view, client);
     let mut txns = Vec::new();
     while !round.stop.load(Ordering::Relaxed) {
         std::thread::sleep(PAUSE);
+        link.wander(&mut dice);
         let set = round.appends.load(Ordering::Relaxed) / LIST_TOKENS;
         let mut steps = Vec::new();
         for _ in 0..dice.between(1, 5) {
@@ -209,7 +254,7 @@ pub fn append(round: &Round<'_>, client: u32, mut dice: Dice) -> io::Result<Vec<
     Ok(txns)
 }
 
-fn transact(round: &Round<'_>, link: &mut Link<'_>, mut steps: Vec<Step>) -> io::Result<Txn> {
+fn transact(round: &Round<'_>, link: &mut Link<'_>, mut steps: Vec<Step>) -> Result<Txn, Failure> {
     let mut commands = vec![words(&["MULTI"])];
     commands.extend(steps.iter().map(|step| match step {
         Step::Append { key, token } => words(&["APPEND", key, &format!("{token},")]),
@@ -222,30 +267,30 @@ fn transact(round: &Round<'_>, link: &mut Link<'_>, mut steps: Vec<Step>) -> io:
     let fate = match answer {
         Answer::NotDone => Fate::Aborted,
         Answer::Unknown => Fate::Unknown,
-        Answer::Done(replies) => match replies.last() {
-            Some(Value::Array(results)) => {
+        Answer::Done(replies) => match round.take(&replies) {
+            Value::Array(results) => {
                 for (step, result) in steps.iter_mut().zip(results) {
                     match (step, result) {
                         (Step::Read { seen, .. }, reply) => *seen = Some(tokens(reply)?),
                         (Step::Append { .. }, Value::Integer(_)) => {}
                         (step, reply) => {
-                            return Err(io::Error::other(format!("{step:?} answered {reply:?}")));
+                            return Err(Failure::server(format!("{step:?} answered {reply:?}")));
                         }
                     }
                 }
                 Fate::Committed { at }
             }
-            Some(Value::Error(text)) if text.starts_with(b"UNKNOWN") => Fate::Unknown,
-            Some(Value::Error(text)) if is_refusal(text) => Fate::Aborted,
-            other => return Err(io::Error::other(format!("EXEC answered {other:?}"))),
+            Value::Error(text) if text.starts_with(b"UNKNOWN") => Fate::Unknown,
+            Value::Error(text) if is_refusal(text) => Fate::Aborted,
+            other => return Err(Failure::server(format!("EXEC answered {other:?}"))),
         },
     };
     Ok(Txn { steps, called_at, fate })
 }
 
 /// When all is quiet: every list of the round, read on this node.
-pub fn read_all(round: &Round<'_>, node: usize, keys: &[String]) -> io::Result<Txn> {
-    let mut link = Link { network: round.network, node, connection: None };
+pub fn read_all(round: &Round<'_>, node: usize, keys: &[String]) -> Result<Txn, Failure> {
+    let mut link = Link { view: round.view, node, connection: None };
     let steps = keys.iter().map(|key| Step::Read { key: key.clone(), seen: None }).collect();
     transact(round, &mut link, steps)
 }

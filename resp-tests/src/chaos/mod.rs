@@ -1,19 +1,36 @@
 //! Faults injected into a core of real processes while clients write and read, and checkers of what the clients saw.
 //!
-//! A run is a sequence of rounds. In each, clients work on keys of their own while one fault is installed and healed;
-//! then the round's history is checked: single keys for linearizability (`register.rs`, by porcupine), transactions over
-//! lists of tokens for strict serializability (`append.rs`, in the manner of Elle, Kingsbury and Alvaro, VLDB 2020), and all
-//! nodes for having the same state. Nodes live in network namespaces of their own (`net.rs`), so that any of them can be
-//! cut off from any other while clients still reach all of them.
+//! A run is a sequence of rounds (`run.rs`). In each, clients (`clients.rs`) work on keys of their own while one fault is
+//! installed and healed; then the round's history is checked: single keys for linearizability (`register.rs`, by
+//! porcupine), transactions over lists of tokens for strict serializability (`append.rs`, in the manner of Elle, Kingsbury
+//! and Alvaro, VLDB 2020), how fast it went on meanwhile (`speed.rs`), and all nodes for having the same state.
+//!
+//! * `fault`, `schedule`, `inject/`: which faults there are, which comes next, how each is done.
+//! * `net`, `node`, `disk`: each node has a network namespace, so that any can be cut off from any other while clients
+//!   still reach all of them; a disk of its own, which can be full; a clock of its own, which can be wrong.
+//! * `watch`: what the nodes say about themselves. `bulk`: heavy load that is not checked value by value.
+//! * `failure`: whether the server failed or the test itself.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod append;
+mod bulk;
 mod clients;
-mod faults;
+mod command;
+mod disk;
+mod failure;
+mod fault;
+mod inject;
 mod net;
+mod node;
 pub mod register;
 mod run;
+mod schedule;
+mod speed;
+mod watch;
 
-pub use faults::{Fault, KINDS};
-pub use run::{Options, Outcome, run};
+pub use failure::Failure;
+pub use fault::{Fault, KINDS};
+pub use inject::Pace;
+pub use run::{Options, Outcome, Tally, run};
+pub use schedule::Order;

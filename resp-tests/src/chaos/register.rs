@@ -42,6 +42,13 @@ pub struct Event {
     pub returned_at: Option<i64>,
 }
 
+impl Event {
+    /// Whether it is more than a read.
+    pub fn is_write(&self) -> bool {
+        !matches!(self.op, Op::Get { .. })
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Register;
 

@@ -1,28 +1,36 @@
 //! Rounds: clients, a fault, checks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::connection::Received;
 use crate::recorder::Dice;
-use crate::value::Value;
 
 use super::append::{self, Fate, Step, Txn};
 use super::clients::{self, Round};
-use super::faults::{Fault, KINDS, field, heal, leader};
+use super::command::must;
+use super::failure::Failure;
+use super::fault::{Fault, KINDS};
+use super::inject::{Pace, Stage};
 use super::net::Network;
 use super::register::{self, Event};
+use super::schedule::{Order, Schedule};
+use super::speed::{self, Phases};
+use super::watch::{agree, ask, compare, wait_for_leader};
 
 const REGISTER_CLIENTS: u32 = 6;
 const APPEND_CLIENTS: u32 = 5;
 const CALM: Duration = Duration::from_millis(600);
-const AGREE_MAX: Duration = Duration::from_secs(60);
-/// Operations that a round must get through, fault or not.
+/// Clients are at work when they have got so many answers.
+const ANSWERS_FIRST: u64 = 30;
+const ANSWERS_MAX: Duration = Duration::from_secs(30);
+/// Operations that a round must get through whatever the fault: fewer would show nothing.
 const OPERATIONS_MIN: usize = 100;
+/// Keys of earlier rounds go after so many, or a long run would fill the nodes' disks by itself.
+const FLUSH_EVERY: u64 = 20;
+const FLUSH_MAX: Duration = Duration::from_secs(30);
 
 /// How long, how, and with which program.
 #[derive(Clone, Debug)]
@@ -31,13 +39,16 @@ pub struct Options {
     pub duration: Duration,
     pub seed: u64,
     pub program: PathBuf,
-    /// Which faults; each round takes one of them.
+    /// Which faults; those that need more nodes are left out.
     pub faults: Vec<Fault>,
+    pub order: Order,
+    pub pace: Pace,
     /// Beside what every node gets.
     pub args: Vec<String>,
 }
 
 impl Options {
+    /// All faults, on nodes that keep as little log and memory as they can.
     pub fn new(program: PathBuf, duration: Duration, seed: u64) -> Options {
         let args = [
             "--log-retain-bytes",
@@ -50,8 +61,21 @@ impl Options {
             "1mb",
         ];
         let args = args.iter().map(|word| (*word).to_owned()).collect();
-        Options { nodes: 3, duration, seed, program, faults: KINDS.to_vec(), args }
+        let (faults, order, pace) = (KINDS.to_vec(), Order::Drawn, Pace::Drawn);
+        Options { nodes: 3, duration, seed, program, faults, order, pace, args }
     }
+}
+
+/// What the rounds of one fault have come to.
+#[derive(Clone, Copy, Debug)]
+pub struct Tally {
+    pub rounds: u64,
+    /// The longest time without an acknowledged write.
+    pub gap_max: Duration,
+    /// The lowest rate of operations during the fault, as a share of that before it.
+    pub rate_min: f64,
+    /// The longest time from the heal until all nodes were one core again.
+    pub agreed_max: Duration,
 }
 
 /// What a run has come to.
@@ -62,211 +86,230 @@ pub struct Outcome {
     pub transactions: usize,
     pub unknown: usize,
     pub undecided: usize,
-    pub faults: BTreeMap<Fault, u64>,
+    pub faults: BTreeMap<Fault, Tally>,
     pub violations: Vec<String>,
 }
 
-/// Runs until the time is up or something is found. An error is a fault of the test itself, or of a node that stays down.
-pub fn run(options: &Options) -> io::Result<Outcome> {
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Outcome { rounds, operations, transactions, unknown, .. } = self;
+        writeln!(
+            f,
+            "{rounds} rounds, {operations} operations, {transactions} transactions, {unknown} of unknown outcome"
+        )?;
+        writeln!(
+            f,
+            "{:<18} {:>6} {:>14} {:>12} {:>12}",
+            "fault", "rounds", "longest gap ms", "least rate %", "agreed ms"
+        )?;
+        for (fault, tally) in &self.faults {
+            let (gap, agreed) = (tally.gap_max.as_millis(), tally.agreed_max.as_millis());
+            let (fault, rate) = (format!("{fault:?}"), tally.rate_min * 100.0);
+            writeln!(f, "{fault:<18} {:>6} {gap:>14} {rate:>12.0} {agreed:>12}", tally.rounds)?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs until the time is up or a violation is found.
+pub fn run(options: &Options) -> Result<Outcome, Failure> {
     // Sockets of this thread go where the clients are; so the work is done on a thread of its own.
     thread::scope(|scope| {
-        scope.spawn(|| rounds(options)).join().unwrap_or_else(|_| Err(io::Error::other("panic")))
+        let panicked = |_| Err(Failure::harness(format!("seed {}: it panicked", options.seed)));
+        scope.spawn(|| rounds(options)).join().unwrap_or_else(panicked)
     })
 }
 
-fn rounds(options: &Options) -> io::Result<Outcome> {
-    let mut network = Network::new(options.nodes, options.program.clone())?;
+fn rounds(options: &Options) -> Result<Outcome, Failure> {
+    let network = Network::new(options.nodes, &options.program, &options.args)?;
     network.enter()?;
-    let list: Vec<String> =
-        (0..options.nodes).map(|index| format!("core-{index}={}", network.peer_address(index))).collect();
-    for index in 0..options.nodes {
-        let own = ["--cluster".to_owned(), list.join(",")];
-        let args = network.common_args(index).into_iter().chain(own).chain(options.args.clone());
-        network.nodes[index].args = args.collect();
-        network.nodes[index].start()?;
+    for node in network.core() {
+        network.nodes[node].start()?;
     }
-    let (began, serial) = (Instant::now(), AtomicU64::new(1));
-    let mut dice = Dice::new(options.seed);
-    let mut outcome = Outcome::default();
-    let mut minute = 0;
-    while began.elapsed() < options.duration && outcome.violations.is_empty() {
-        if let Err(error) = agree(&mut network, outcome.rounds > 0) {
-            return Err(keep(network, options, error));
-        }
-        let fault = options.faults[dice.below(options.faults.len() as u64) as usize];
-        outcome.rounds += 1;
-        *outcome.faults.entry(fault).or_default() += 1;
-        if let Err(error) = round(&mut network, fault, &serial, &mut dice, &mut outcome) {
-            let error = io::Error::other(format!("round {} ({fault:?}): {error}", outcome.rounds));
-            return Err(keep(network, options, error));
-        }
-        if began.elapsed().as_secs() / 60 > minute {
-            minute = began.elapsed().as_secs() / 60;
-            println!(
-                "{minute} min: {} rounds, {} operations, {} transactions, {} of unknown outcome, {} violations",
-                outcome.rounds,
-                outcome.operations,
-                outcome.transactions,
-                outcome.unknown,
-                outcome.violations.len()
-            );
-        }
+    let mut run = Run {
+        dice: Dice::new(options.seed),
+        schedule: Schedule::new(&options.faults, options.nodes, options.order),
+        serial: AtomicU64::new(1),
+        outcome: Outcome::default(),
+        network: &network,
+        options,
+    };
+    let ran = run.all();
+    let outcome = run.outcome;
+    match &ran {
+        Ok(()) if outcome.violations.is_empty() => return Ok(outcome),
+        Ok(()) => {}
+        Err(_) => println!("{outcome}"),
     }
-    if outcome.violations.is_empty() {
-        if let Err(error) = agree(&mut network, true) {
-            return Err(keep(network, options, error));
+    let home = keep(network);
+    match ran {
+        Ok(()) => println!("logs and data are in {home}"),
+        Err(failure) => {
+            return Err(failure.during(&format!("seed {}, logs and data in {home}", options.seed)));
         }
-    } else {
-        println!("{}", keep(network, options, io::Error::other("violations")));
     }
     Ok(outcome)
 }
 
-/// Leaves the nodes' directories for who looks into it.
-fn keep(mut network: Network, options: &Options, error: io::Error) -> io::Error {
-    for node in &mut network.nodes {
+/// Leaves the nodes' logs and data for who looks into it; says where.
+fn keep(mut network: Network) -> String {
+    for node in &network.nodes {
         node.kill();
+        let copy = network.home.path().join(format!("{}.data", node.name));
+        // The disk goes away with the run. A copy that fails leaves the logs at least.
+        let _ = must(&["cp", "-a", &node.directory().display().to_string(), &copy.display().to_string()]);
     }
     network.home.disable_cleanup(true);
-    let home = network.home.path().display().to_string();
-    io::Error::new(error.kind(), format!("seed {}: {error}; logs and data are in {home}", options.seed))
+    network.home.path().display().to_string()
 }
 
-fn round(
-    network: &mut Network,
+struct Run<'a> {
+    network: &'a Network,
+    options: &'a Options,
+    dice: Dice,
+    schedule: Schedule,
+    /// The next value or token: none is used twice.
+    serial: AtomicU64,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    fn all(&mut self) -> Result<(), Failure> {
+        let began = Instant::now();
+        let mut minute = 0;
+        agree(self.network)?;
+        while self.outcome.violations.is_empty()
+            && (began.elapsed() < self.options.duration || !self.schedule.may_end())
+        {
+            let fault = self.schedule.next(&mut self.dice);
+            self.outcome.rounds += 1;
+            let number = self.outcome.rounds;
+            self.round(fault).map_err(|failure| failure.during(&format!("round {number} ({fault:?})")))?;
+            if number.is_multiple_of(FLUSH_EVERY) {
+                let leader = wait_for_leader(self.network)?;
+                ask(self.network, leader, &["FLUSHALL"], FLUSH_MAX)
+                    .map_err(|error| Failure::server(error.to_string()))?;
+                agree(self.network)?;
+            }
+            if began.elapsed().as_secs() / 60 > minute {
+                minute = began.elapsed().as_secs() / 60;
+                let Outcome { rounds, operations, transactions, unknown, violations, .. } = &self.outcome;
+                let violations = violations.len();
+                println!(
+                    "{minute} min: {rounds} rounds, {operations} operations, {transactions} transactions, \
+                     {unknown} of unknown outcome, {violations} violations"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, fault: Fault) -> Result<(), Failure> {
+        let view = self.network.view();
+        let round = Round {
+            view: &view,
+            number: self.outcome.rounds,
+            began: Instant::now(),
+            stop: AtomicBool::new(false),
+            serial: &self.serial,
+            appends: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+        };
+        let dice: Vec<Dice> =
+            (0..=REGISTER_CLIENTS + APPEND_CLIENTS).map(|_| Dice::new(self.dice.roll())).collect();
+        let (phases, events, mut txns) = play(self.network, &round, fault, self.options.pace, &dice)?;
+        let agreed = agree(self.network)?;
+        let keys: BTreeSet<String> = txns.iter().flat_map(|txn| &txn.steps).map(Step::key).collect();
+        let keys: Vec<String> = keys.into_iter().collect();
+        for node in self.network.core() {
+            let read = clients::read_all(&round, node, &keys)?;
+            if !matches!(read.fate, Fate::Committed { .. }) {
+                return Err(Failure::server(format!("core-{node} does not serve after all is healed")));
+            }
+            txns.push(read);
+        }
+        compare(self.network)?;
+        self.judge(fault, phases, &events, &txns, agreed);
+        Ok(())
+    }
+
+    /// Counts what happened, and checks it.
+    fn judge(&mut self, fault: Fault, phases: Phases, events: &[Event], txns: &[Txn], agreed: Duration) {
+        let count = events.len() + txns.len();
+        let outcome = &mut self.outcome;
+        outcome.operations += events.len();
+        outcome.transactions += txns.len();
+        outcome.unknown += events.iter().filter(|event| event.returned_at.is_none()).count();
+        outcome.unknown += txns.iter().filter(|txn| txn.fate == Fate::Unknown).count();
+        let answers: Vec<i64> = events
+            .iter()
+            .filter_map(|event| event.returned_at)
+            .chain(txns.iter().filter_map(Txn::answered_at))
+            .collect();
+        let writes = events.iter().filter(|event| event.is_write()).filter_map(|event| event.returned_at);
+        let appends = txns.iter().filter(|txn| txn.appends()).filter_map(Txn::answered_at);
+        let measured = speed::measure(&answers, writes.chain(appends).collect(), phases);
+        let fresh =
+            Tally { rounds: 0, gap_max: Duration::ZERO, rate_min: f64::MAX, agreed_max: Duration::ZERO };
+        let tally = outcome.faults.entry(fault).or_insert(fresh);
+        tally.rounds += 1;
+        tally.gap_max = tally.gap_max.max(measured.gap_max);
+        tally.rate_min = tally.rate_min.min(measured.rate);
+        tally.agreed_max = tally.agreed_max.max(agreed);
+        let mut complaints = measured.complaints(fault.promise());
+        if count < OPERATIONS_MIN {
+            complaints.push(format!("only {count} operations"));
+        }
+        let findings = register::check(events);
+        outcome.undecided += findings.undecided;
+        complaints.extend(findings.violations);
+        complaints.extend(append::check(txns));
+        let number = outcome.rounds;
+        outcome
+            .violations
+            .extend(complaints.into_iter().map(|text| format!("round {number} ({fault:?}): {text}")));
+    }
+}
+
+/// Clients at work, calm, the fault, calm.
+fn play(
+    network: &Network,
+    round: &Round<'_>,
     fault: Fault,
-    serial: &AtomicU64,
-    dice: &mut Dice,
-    outcome: &mut Outcome,
-) -> io::Result<()> {
-    // The fault needs the nodes to itself, clients only their addresses.
-    let addresses = Network::view(network);
-    let round = Round {
-        network: &addresses,
-        number: outcome.rounds,
-        began: Instant::now(),
-        stop: AtomicBool::new(false),
-        serial,
-        appends: AtomicU64::new(0),
-    };
-    let seeds: Vec<u64> = (0..REGISTER_CLIENTS + APPEND_CLIENTS).map(|_| dice.roll()).collect();
-    let (injected, events, txns) = thread::scope(|scope| {
-        let round = &round;
+    pace: Pace,
+    dice: &[Dice],
+) -> Result<(Phases, Vec<Event>, Vec<Txn>), Failure> {
+    thread::scope(|scope| {
+        let mut dice = dice.iter().cloned();
+        let mut next = || dice.next().unwrap_or_else(|| Dice::new(0));
         let registers: Vec<_> = (0..REGISTER_CLIENTS)
-            .map(|client| {
-                let dice = Dice::new(seeds[client as usize]);
-                scope.spawn(move || clients::register(round, client, dice))
-            })
+            .map(|client| (client, next()))
+            .map(|(client, dice)| scope.spawn(move || clients::register(round, client, dice)))
             .collect();
         let appends: Vec<_> = (0..APPEND_CLIENTS)
-            .map(|client| {
-                let dice = Dice::new(seeds[(REGISTER_CLIENTS + client) as usize]);
-                scope.spawn(move || clients::append(round, client, dice))
-            })
+            .map(|client| (client, next()))
+            .map(|(client, dice)| scope.spawn(move || clients::append(round, client, dice)))
             .collect();
+        let working = round.wait_for_answers(ANSWERS_FIRST, ANSWERS_MAX);
+        let calm_at = round.now();
         thread::sleep(CALM);
-        let injected = fault.run(network, dice);
-        let healed = heal(network);
+        let fault_at = round.now();
+        let injected =
+            working.and_then(|()| Stage::new(network, next(), pace)).and_then(|mut stage| stage.play(fault));
+        let healed = network.heal();
         thread::sleep(CALM);
+        let phases = Phases { calm_at, fault_at, stopped_at: round.now() };
         round.stop.store(true, Ordering::SeqCst);
-        let died = || io::Error::other("a client panicked");
-        let events: io::Result<Vec<Vec<Event>>> =
-            registers.into_iter().map(|client| client.join().map_err(|_| died())?).collect();
-        let txns: io::Result<Vec<Vec<Txn>>> =
-            appends.into_iter().map(|client| client.join().map_err(|_| died())?).collect();
-        (injected.and(healed), events, txns)
-    });
-    injected?;
-    let (events, mut txns) = (events?.concat(), txns?.concat());
-    agree(network, false)?;
-    let keys: BTreeSet<String> = txns
-        .iter()
-        .flat_map(|txn| &txn.steps)
-        .map(|step| match step {
-            Step::Append { key, .. } | Step::Read { key, .. } => key.clone(),
-        })
-        .collect();
-    let keys: Vec<String> = keys.into_iter().collect();
-    for node in 0..network.nodes.len() {
-        let read = clients::read_all(&round, node, &keys)?;
-        if !matches!(read.fate, Fate::Committed { .. }) {
-            return Err(io::Error::other(format!("node {node} does not serve after all is healed")));
-        }
-        txns.push(read);
-    }
-    outcome.operations += events.len();
-    outcome.transactions += txns.len();
-    outcome.unknown += events.iter().filter(|event| event.returned_at.is_none()).count();
-    outcome.unknown += txns.iter().filter(|txn| txn.fate == Fate::Unknown).count();
-    if events.len() + txns.len() < OPERATIONS_MIN {
-        outcome.violations.push(format!("{fault:?}: only {} operations", events.len() + txns.len()));
-    }
-    let findings = register::check(&events);
-    outcome.undecided += findings.undecided;
-    let complaints = findings.violations.into_iter().chain(append::check(&txns));
-    outcome.violations.extend(complaints.map(|text| format!("round {} ({fault:?}): {text}", round.number)));
-    Ok(())
+        let events: Vec<_> = registers.into_iter().map(join).collect();
+        let txns: Vec<_> = appends.into_iter().map(join).collect();
+        injected?;
+        healed?;
+        let events: Vec<Vec<Event>> = events.into_iter().collect::<Result<_, _>>()?;
+        let txns: Vec<Vec<Txn>> = txns.into_iter().collect::<Result<_, _>>()?;
+        Ok((phases, events.concat(), txns.concat()))
+    })
 }
 
-/// Waits until one node leads, all have applied the same and all are voters; with `verify` their states are compared.
-fn agree(network: &mut Network, verify: bool) -> io::Result<()> {
-    let deadline = Instant::now() + AGREE_MAX;
-    loop {
-        for node in &mut network.nodes {
-            if !node.is_running() {
-                let log = std::fs::read_to_string(node.log()).unwrap_or_default();
-                let tail: Vec<&str> = log.lines().rev().take(5).collect();
-                return Err(io::Error::other(format!("core-{} has ended by itself: {tail:?}", node.index)));
-            }
-        }
-        let indexes: Vec<Option<String>> = (0..network.nodes.len())
-            .map(|node| field(network, node, "flotilla_raft_applied_index"))
-            .collect();
-        let same = indexes.windows(2).all(|pair| pair[0].is_some() && pair[0] == pair[1]);
-        if same
-            && let Some(leader) = leader(network)
-            && are_all_voters(network, leader)
-        {
-            if verify {
-                return compare(network, leader);
-            }
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(io::Error::other(format!("no agreement in {AGREE_MAX:?}: applied {indexes:?}")));
-        }
-        thread::sleep(Duration::from_millis(30));
-    }
-}
-
-fn ask(network: &Network, node: usize, words: &[&str]) -> io::Result<String> {
-    let mut connection = network.connect(node)?;
-    connection.set_deadline(Duration::from_secs(120));
-    match connection.call(words)? {
-        Received::Reply(Value::Bulk(text)) => Ok(String::from_utf8_lossy(&text).into_owned()),
-        other => Err(io::Error::other(format!("{words:?} answered {other:?}"))),
-    }
-}
-
-fn are_all_voters(network: &Network, leader: usize) -> bool {
-    let Ok(status) = ask(network, leader, &["CORE", "STATUS"]) else { return false };
-    let Ok(status) = serde_json::from_str::<serde_json::Value>(&status) else { return false };
-    let roles = status["nodes"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|node| node["role"].as_str().unwrap_or("?").to_owned());
-    let mut roles: Vec<String> = roles.collect();
-    roles.sort();
-    let wanted = [vec!["leader".to_owned()], vec!["voter".to_owned(); network.nodes.len() - 1]].concat();
-    roles == wanted && status["change_under_way"] == false
-}
-
-fn compare(network: &Network, leader: usize) -> io::Result<()> {
-    let told = ask(network, leader, &["CORE", "VERIFY"])?;
-    let told: serde_json::Value = serde_json::from_str(&told).map_err(io::Error::other)?;
-    match told["equal"] == true {
-        true => Ok(()),
-        false => Err(io::Error::other(format!("the nodes' states differ: {told}"))),
-    }
+fn join<T>(client: thread::ScopedJoinHandle<'_, Result<T, Failure>>) -> Result<T, Failure> {
+    client.join().unwrap_or_else(|_| Err(Failure::harness("a client panicked")))
 }

@@ -25,4 +25,11 @@ impl Dice {
     pub fn between(&mut self, first: u64, end: u64) -> u64 {
         first + self.below(end - first)
     }
+
+    /// Any order is as likely as any other (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+        for end in (1..list.len()).rev() {
+            list.swap(end, self.below(end as u64 + 1) as usize);
+        }
+    }
 }

@@ -7,6 +7,7 @@
 mod clocks;
 mod faces;
 mod founding;
+mod joining;
 mod membership;
 mod old_copy;
 

@@ -10,16 +10,16 @@ use resp_tests::value::Value;
 
 use super::{NODES, bulk, call, error_code, ok};
 
-const CHANGE_MAX: Duration = Duration::from_secs(40);
+pub const CHANGE_MAX: Duration = Duration::from_secs(40);
 
-fn admin(node: &Server, words: &[&str]) -> Output {
+pub fn admin(node: &Server, words: &[&str]) -> Output {
     let server = format!("127.0.0.1:{}", node.port);
     let path = Program::product().path;
     Command::new(path).arg("admin").args(words).args(["--server", &server]).output().unwrap()
 }
 
 /// What it printed; fails the test if it failed.
-fn admin_ok(node: &Server, words: &[&str]) -> String {
+pub fn admin_ok(node: &Server, words: &[&str]) -> String {
     let output = admin(node, words);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{words:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
@@ -27,7 +27,7 @@ fn admin_ok(node: &Server, words: &[&str]) -> String {
 }
 
 /// Names and roles (`leader` told as `voter`), sorted, as a node tells them.
-fn roles(node: &Server) -> Vec<String> {
+pub fn roles(node: &Server) -> Vec<String> {
     let Ok(mut connection) = node.connect() else { return vec![] };
     let Value::Bulk(json) = call(&mut connection, &["CORE", "STATUS"]) else { return vec![] };
     let told: serde_json::Value = serde_json::from_slice(&json).unwrap();
@@ -47,7 +47,7 @@ fn roles(node: &Server) -> Vec<String> {
     roles
 }
 
-fn wait_for_roles(node: &Server, wanted: &[&str]) {
+pub fn wait_for_roles(node: &Server, wanted: &[&str]) {
     let deadline = Instant::now() + CHANGE_MAX;
     loop {
         let found = roles(node);
@@ -59,7 +59,7 @@ fn wait_for_roles(node: &Server, wanted: &[&str]) {
     }
 }
 
-fn fill(node: &Server, keys: usize) {
+pub fn fill(node: &Server, keys: usize) {
     let mut connection = node.connect().unwrap();
     for key in 0..keys {
         assert_eq!(call(&mut connection, &["SET", &format!("key:{key}"), &key.to_string()]), ok());
@@ -67,7 +67,7 @@ fn fill(node: &Server, keys: usize) {
 }
 
 /// Reads what `fill` wrote as the node has it.
-fn assert_has(node: &Server, keys: usize) {
+pub fn assert_has(node: &Server, keys: usize) {
     let mut connection = node.connect().unwrap();
     connection.set_deadline(Duration::from_secs(30));
     assert_eq!(call(&mut connection, &["GET", "key:0"]), bulk("0"), "linearizable");
@@ -77,7 +77,7 @@ fn assert_has(node: &Server, keys: usize) {
     }
 }
 
-const THREE: [&str; 3] = ["core-0 voter", "core-1 voter", "core-2 voter"];
+pub const THREE: [&str; 3] = ["core-0 voter", "core-1 voter", "core-2 voter"];
 
 /// faults.md (a) 31: a node with the old name and an empty disk is another node.
 #[test]

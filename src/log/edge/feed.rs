@@ -5,6 +5,7 @@
 
 use super::{frames::Frames, wire};
 use crate::{
+    log::blocking::blocking,
     log::{progress::Progress, raft::wire::write},
     peer::{Answers, CallError, Caller},
     session::{ClusterIdentity, PubSub, Publication, Seat},
@@ -197,7 +198,7 @@ impl Feeding {
             && let Some(behind) = self.behind
         {
             let frames = Arc::clone(&self.feed.frames);
-            let term = tokio::task::spawn_blocking(move || frames.term(behind.index)).await;
+            let term = blocking(move || frames.term(behind.index)).await;
             let term = term.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
             if term.is_some_and(|term| term != behind.term) {
                 return Ok(lost(wire::lost::HISTORY));

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     limits::ENTRY_BYTES_MAX,
     log::{
+        blocking::blocking,
         broadcast::{Broadcast, from_wire},
         progress::Progress,
         raft::{
@@ -299,7 +300,7 @@ impl FollowingOne<'_> {
         let (first, last) = (entries.first, entries.last);
         let records = match entries.raw_bytes > INLINE_BYTES {
             false => frames::decode(&entries, ENTRY_BYTES_MAX),
-            true => tokio::task::spawn_blocking(move || frames::decode(&entries, ENTRY_BYTES_MAX))
+            true => blocking(move || frames::decode(&entries, ENTRY_BYTES_MAX))
                 .await
                 .unwrap_or_else(|error| Err(error.to_string())),
         };

@@ -4,6 +4,7 @@ use super::wire;
 use crate::{
     log::{
         LogError,
+        blocking::blocking,
         segment::{EntryKind, LogEntry, SegmentLog},
     },
     replica::{RECORD_HEAD_BYTES, put_record},
@@ -76,7 +77,7 @@ impl Frames {
             return Ok(Some(frame));
         }
         let frames = Arc::clone(self);
-        let made = tokio::task::spawn_blocking(move || {
+        let made = blocking(move || {
             let entries = frames.log.read(first, end, FRAME_BYTES)?;
             match entries.first() {
                 Some(entry) if entry.index == first => {

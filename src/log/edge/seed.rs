@@ -10,6 +10,7 @@ use super::{
     wire::{self, kind},
 };
 use crate::{
+    log::blocking::blocking,
     log::raft::{
         Source, Throttle, fetch_files,
         wire::{FileMeta, read, write},
@@ -93,7 +94,7 @@ impl Follower {
             return;
         }
         let directory = self.site_seeds.directory.clone();
-        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&directory));
+        let removed = blocking(move || std::fs::remove_dir_all(&directory));
         if let Ok(Err(error)) = removed.await {
             tracing::warn!(%error, "the files of the whole copy could not be removed");
         }
@@ -118,7 +119,7 @@ impl Follower {
         ticks.tick().await;
         let offered = Position { term: offer.term, index: offer.index };
         let directory = self.site_seeds.directory.clone();
-        let place = tokio::task::spawn_blocking(move || prepare(&directory, offered)).await;
+        let place = blocking(move || prepare(&directory, offered)).await;
         let place = place.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let fetching = fetch_files(&source, &offer.files, &place, &mut throttle, &tell);
         tokio::pin!(fetching);
@@ -136,7 +137,7 @@ impl Follower {
         };
         fetched.map_err(|error| error.to_string())?;
         let checked = place.clone();
-        let stands = tokio::task::spawn_blocking(move || Store::read_checkpoint(&checked))
+        let stands = blocking(move || Store::read_checkpoint(&checked))
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?

@@ -7,6 +7,7 @@ use super::wire;
 use crate::{
     log::{
         LogError,
+        blocking::blocking,
         raft::{
             RaftNode, SnapshotFile, Snapshots, read_part, snapshot_files,
             wire::{FileMeta, GetFile, write},
@@ -94,7 +95,7 @@ impl Seeds {
         let name = snapshot.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.snapshots.hold(&name);
         let known = Arc::clone(&self.known);
-        let files = tokio::task::spawn_blocking(move || {
+        let files = blocking(move || {
             let mut before = known.lock();
             let files = snapshot_files(&snapshot.directory, &before)?;
             *before = files.clone();
@@ -131,7 +132,7 @@ impl Seeds {
         }
         self.snapshots.hold(&wanted.snapshot);
         let directory = self.directory.clone();
-        let part = tokio::task::spawn_blocking(move || read_part(&directory, &wanted));
+        let part = blocking(move || read_part(&directory, &wanted));
         let part = part.await.map_err(refused)?.map_err(refused)?;
         if self.bytes_per_second > 0 {
             let takes = Duration::from_secs_f64(part.len() as f64 / self.bytes_per_second as f64);

@@ -7,6 +7,7 @@
 use super::wire::{self, kind};
 use crate::{
     log::{
+        blocking::blocking,
         progress::Progress,
         raft::{
             Peers, RaftNode, SnapshotFile, Source, Throttle, fetch_files, read_part, snapshot_files,
@@ -142,13 +143,10 @@ impl SiteSeeds {
                 let wanted: wire::SiteSeed = read(body).map_err(refused)?;
                 let position = Position { term: wanted.term, index: wanted.index };
                 let directory = self.directory.clone();
-                let files =
-                    tokio::task::spawn_blocking(move || match holds(&directory, &wanted.history, position) {
-                        true => snapshot_files(&place_of(&directory, position), &BTreeMap::new()),
-                        false => {
-                            Err(io::Error::new(io::ErrorKind::NotFound, "this node has not got that copy"))
-                        }
-                    });
+                let files = blocking(move || match holds(&directory, &wanted.history, position) {
+                    true => snapshot_files(&place_of(&directory, position), &BTreeMap::new()),
+                    false => Err(io::Error::new(io::ErrorKind::NotFound, "this node has not got that copy")),
+                });
                 let files: BTreeMap<SnapshotFile, FileMeta> =
                     files.await.map_err(refused)?.map_err(refused)?;
                 Ok(write(&wire::SeedOffer { files: files.into_values().collect(), ..Default::default() }))
@@ -156,7 +154,7 @@ impl SiteSeeds {
             kind::SITE_FILE => {
                 let wanted: GetFile = read(body).map_err(refused)?;
                 let directory = self.directory.clone();
-                let part = tokio::task::spawn_blocking(move || read_part(&directory, &wanted));
+                let part = blocking(move || read_part(&directory, &wanted));
                 part.await.map_err(broken)?.map_err(refused)
             }
             _ => {
@@ -220,7 +218,7 @@ impl SiteSeeds {
         let offer = from.call(kind::SITE_SEED, write(&wanted), ASK_MAX).await.map_err(io::Error::other)?;
         let offer: wire::SeedOffer = read(offer).map_err(io::Error::other)?;
         let directory = self.directory.clone();
-        let place = tokio::task::spawn_blocking(move || prepare(&directory, position)).await;
+        let place = blocking(move || prepare(&directory, position)).await;
         let place = place.map_err(io::Error::other)??;
         let name = index.to_string();
         let source = Source { kind: kind::SITE_FILE, snapshot: &name, from };

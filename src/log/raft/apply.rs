@@ -52,6 +52,9 @@ pub(super) fn start(
         Applier { replica, progress, seed_directory, outbox: Arc::new(Mutex::new(Outbox::default())) };
     let applier = Arc::new(Mutex::new(applier));
     let shared = Arc::clone(&applier);
+    // In a simulation its one thread does everything (`StateMachine::hand_over`), and this one ends at once.
+    #[cfg(test)]
+    let todo = if crate::tests::stage::is_set() { bounded(0).1 } else { todo };
     let thread = std::thread::Builder::new().name("apply".into()).spawn(move || {
         for job in todo {
             shared.lock().run(job);
@@ -70,7 +73,7 @@ pub(super) struct Applier {
 }
 
 impl Applier {
-    fn run(&self, job: Job) {
+    pub(super) fn run(&self, job: Job) {
         let done = match job {
             Job::Entries { entries, done } => {
                 self.entries(entries);

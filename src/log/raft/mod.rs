@@ -28,4 +28,4 @@ pub(super) use types::Peer;
 use types::Types;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

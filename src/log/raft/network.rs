@@ -9,6 +9,7 @@ use super::{
     wire::{self, kind},
 };
 use crate::{
+    log::blocking::blocking,
     peer::{CallError, Lane, LocalIdentity, PeerClient},
     session::LogStatus,
 };
@@ -24,7 +25,12 @@ use openraft::{
     },
 };
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 /// How long the other node may take to fetch and install a snapshot.
 const SNAPSHOT_MAX: Duration = Duration::from_secs(6 * 3600);
@@ -108,6 +114,10 @@ impl Appending {
     ) -> Result<(AppendEntriesResponse<Types>, Option<RaftLogId>), RPCError<Types>> {
         let (vote, previous) = (request.vote, request.prev_log_id);
         let last = request.entries.last().map_or(previous, |entry| Some(entry.log_id));
+        if let Some(committed) = &request.leader_commit {
+            // Before it leaves: from then on a follower may have applied more than this node.
+            self.status.announced_index.fetch_max(committed.index, Ordering::SeqCst);
+        }
         let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
         let mut append = wire::append(request, self.status.clock.now_ms());
         append.of_core = self.status.edge.is_edge().then(|| self.status.edge.site_word().into());
@@ -254,11 +264,12 @@ impl RaftNetworkV2<Types> for Connection {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
         let address = self.address.clone();
-        let offered = tokio::task::spawn_blocking(move || offer(&address, &vote, &snapshot))
+        let offered = blocking(move || offer(&address, &vote, &snapshot))
             .await
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
         let answer = tokio::select! {
+            biased;
             answer = self.client.call(kind::SNAPSHOT, wire::write(&offered), SNAPSHOT_MAX) => answer,
             closed = cancel => return Err(StreamingError::Closed(closed)),
         };

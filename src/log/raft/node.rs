@@ -26,7 +26,7 @@ use openraft::{
     Config, Raft, ReadPolicy, ServerState, SnapshotPolicy,
     async_runtime::Instant as _,
     async_runtime::WatchReceiver,
-    errors::ClientWriteError,
+    errors::{ClientWriteError, Fatal},
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, ClientWriteResult, TransferLeaderRequest, VoteRequest,
         VoteResponse,
@@ -155,10 +155,11 @@ impl RaftNode {
         }
         self.progress.set_leader_term(0);
         self.progress.ring_if_awaited();
-        if let Err(fatal) = &state.borrow_watched().running_state
-            && !matches!(fatal, openraft::errors::Fatal::Stopped)
-        {
-            fail::stop_the_process(&format!("the raft core failed: {fatal}"));
+        match &state.borrow_watched().running_state {
+            Err(Fatal::Stopped) => {}
+            Err(fatal) => fail::stop_the_process(&format!("the raft core failed: {fatal}")),
+            // It ended without a word: tokio has caught the panic, and nobody leads or follows here any more.
+            Ok(()) => fail::stop_the_process("the raft core has panicked"),
         }
     }
 
@@ -180,7 +181,7 @@ impl RaftNode {
     fn renew_lease(&self) {
         let others = self.raft.voter_ids().count() > 1;
         let heard = self.raft.data_metrics().borrow_watched().last_quorum_acked;
-        let now = std::time::Instant::now();
+        let now = tokio::time::Instant::now();
         let heard = others.then(|| {
             let ago = heard.map_or(Duration::from_secs(3600), |heard| heard.into_inner().elapsed());
             now.checked_sub(ago).unwrap_or(now - LEASE)
@@ -219,11 +220,12 @@ impl RaftNode {
     }
 
     /// As leader: how far a read of now must be applied. `None`: this node does not lead, or no majority hears it.
-    /// Under the lease nobody needs to be asked: what was acknowledged was applied here before.
+    /// Under the lease nobody needs to be asked: what was acknowledged was applied here before, and what another node may
+    /// have shown was announced by this one.
     pub(in crate::log) async fn read_index(&self) -> Option<u64> {
         let applied = self.progress.status.applied_index.load(Ordering::SeqCst);
-        if self.progress.can_read() {
-            return Some(applied);
+        if self.progress.knows_all() {
+            return Some(applied.max(self.progress.announced()));
         }
         let answer = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await;
         answer.ok().map(|(read, _)| read.log_id().index)

@@ -4,15 +4,16 @@
 //! read for its checksum only as far as it was there before; what arrives is summed on its way to the disk.
 
 use super::{transfer::PART_BYTES, wire::FileMeta};
+use crate::log::blocking::blocking;
 use bytes::Bytes;
 use std::{
     fs::{self, File, OpenOptions},
     future::Future,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 /// How much of a file is there from an earlier attempt. `None`: all of it, with the right checksum.
 pub(super) async fn held(directory: &Path, wanted: &FileMeta) -> io::Result<Option<u64>> {
@@ -48,33 +49,70 @@ pub(super) fn write(
     received: mpsc::Receiver<Bytes>,
 ) -> impl Future<Output = io::Result<()>> + use<> {
     let (path, wanted) = (directory.join(&wanted.name), wanted.clone());
-    let writing = tokio::task::spawn_blocking(move || write_all(&path, &wanted, held, received));
+    let writing = spawn(path, wanted, held, received);
     async move { writing.await.map_err(io::Error::other)? }
 }
 
-fn write_all(
-    path: &PathBuf,
-    wanted: &FileMeta,
+fn spawn(
+    path: PathBuf,
+    wanted: FileMeta,
     held: u64,
     mut received: mpsc::Receiver<Bytes>,
-) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
-    file.set_len(held)?;
-    let mut checksum = checksum(&mut file)?.1;
-    file.seek(SeekFrom::Start(held))?;
-    let mut bytes = held;
-    while let Some(part) = received.blocking_recv() {
-        file.write_all(&part)?;
-        checksum = crc32c::crc32c_append(checksum, &part);
-        bytes = bytes.saturating_add(part.len() as u64);
+) -> JoinHandle<io::Result<()>> {
+    // A simulation has one thread.
+    #[cfg(test)]
+    if crate::tests::stage::is_set() {
+        return tokio::spawn(async move {
+            let mut writing = Writing::open(path, wanted, held)?;
+            while let Some(part) = received.recv().await {
+                writing.put(&part)?;
+            }
+            writing.finish()
+        });
     }
-    file.sync_all()?;
-    if bytes >= wanted.bytes && (bytes, checksum) != (wanted.bytes, wanted.checksum) {
-        fs::remove_file(path)?;
-        let text = format!("{} does not have its checksum", wanted.name);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    tokio::task::spawn_blocking(move || {
+        let mut writing = Writing::open(path, wanted, held)?;
+        while let Some(part) = received.blocking_recv() {
+            writing.put(&part)?;
+        }
+        writing.finish()
+    })
+}
+
+/// A file that is being written.
+struct Writing {
+    path: PathBuf,
+    wanted: FileMeta,
+    file: File,
+    bytes: u64,
+    checksum: u32,
+}
+
+impl Writing {
+    fn open(path: PathBuf, wanted: FileMeta, held: u64) -> io::Result<Self> {
+        let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path)?;
+        file.set_len(held)?;
+        let (bytes, checksum) = checksum(&mut file)?;
+        Ok(Writing { path, wanted, file, bytes, checksum })
     }
-    Ok(())
+
+    fn put(&mut self, part: &[u8]) -> io::Result<()> {
+        self.file.write_all(part)?;
+        self.checksum = crc32c::crc32c_append(self.checksum, part);
+        self.bytes = self.bytes.saturating_add(part.len() as u64);
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        let found = (self.bytes, self.checksum);
+        if self.bytes >= self.wanted.bytes && found != (self.wanted.bytes, self.wanted.checksum) {
+            fs::remove_file(&self.path)?;
+            let text = format!("{} does not have its checksum", self.wanted.name);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Ok(())
+    }
 }
 
 /// Makes the names in a directory durable.
@@ -104,5 +142,5 @@ fn checksum(file: &mut File) -> io::Result<(u64, u32)> {
 async fn off_thread<T: Send + 'static>(
     run: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    tokio::task::spawn_blocking(run).await.map_err(io::Error::other)?
+    blocking(run).await.map_err(io::Error::other)?
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     log::{
         admin::Admin,
+        blocking::blocking,
         broadcast::Broadcast,
         cluster::Stranger,
         edge::{SiteSeeds, Upstream, wire::kind as seed_kind},
@@ -128,7 +129,7 @@ impl Service {
             }
             kind::FILE => {
                 let wanted: wire::GetFile = wire::read(body).map_err(refused)?;
-                let part = tokio::task::spawn_blocking(move || transfer::read_part(&self.snapshots, &wanted));
+                let part = blocking(move || transfer::read_part(&self.snapshots, &wanted));
                 part.await.map_err(broken)?.map_err(refused)
             }
             _ => Err(CallError::Refused(format!("no call of kind {kind}"))),

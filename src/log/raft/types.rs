@@ -43,7 +43,11 @@ impl openraft::RaftTypeConfig for Types {
         = openraft::impls::InlineBatch<T>
     where
         T: Send + 'static;
+    #[cfg(not(test))]
     type AsyncRuntime = openraft_rt_tokio::TokioRuntime;
+    /// The same, with dice and channels that a simulation can repeat.
+    #[cfg(test)]
+    type AsyncRuntime = super::tests::runtime::Repeatable;
     type ErrorSource = openraft::impls::BoxedErrorSource;
 }
 

@@ -10,11 +10,12 @@
 //! | 4 | CRC-32C of the fields above |
 //! | 20 | zeros |
 
+use super::disk;
 use crate::{fail, log::LogError};
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -25,6 +26,8 @@ pub(super) const SEGMENT_HEADER_BYTES: u32 = 64;
 const MAGIC: &[u8; 8] = b"FLOTLOG\x1a";
 const FORMAT_VERSION: u32 = 1;
 const ZERO_CHUNK_BYTES: usize = 1 << 20;
+const SEGMENT_BYTES_MAX: u32 = 64 << 20;
+const SEGMENT_BYTES_MIN: u32 = 1 << 20;
 
 /// Sizes of the log; the defaults are for production, tests use small ones.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +42,20 @@ pub struct SegmentOptions {
 
 impl Default for SegmentOptions {
     fn default() -> Self {
-        SegmentOptions { segment_bytes: 64 << 20, first_segment_bytes: 8 << 20, cache_bytes: 16 << 20 }
+        SegmentOptions {
+            segment_bytes: SEGMENT_BYTES_MAX,
+            first_segment_bytes: 8 << 20,
+            cache_bytes: 16 << 20,
+        }
+    }
+}
+
+impl SegmentOptions {
+    /// For a log of which `bytes` are to be kept: only whole segments can go, so none may be larger than that.
+    pub fn retaining(bytes: u64) -> Self {
+        let segment_bytes = u32::try_from(bytes).unwrap_or(SEGMENT_BYTES_MAX);
+        let segment_bytes = segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        SegmentOptions { segment_bytes, ..SegmentOptions::default() }
     }
 }
 
@@ -71,19 +87,13 @@ impl SegmentFile {
         let temporary = path.with_extension("tmp");
         let salt = random_salt();
         let filled = || -> io::Result<File> {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&temporary)?;
-            file.write_all_at(&header(log_id, serial, salt), 0)?;
-            fill_with_zeros(&file, u64::from(SEGMENT_HEADER_BYTES), u64::from(bytes))?;
-            file.sync_all()?;
+            let file = disk::create(&temporary)?;
+            disk::write_all_at(&file, &temporary, &header(log_id, serial, salt), 0)?;
+            fill_with_zeros(&file, &temporary, u64::from(SEGMENT_HEADER_BYTES), u64::from(bytes))?;
+            disk::sync_all(&file, &temporary)?;
             fail::io_point("log.prepare")?;
-            fs::rename(&temporary, &path)?;
-            sync_directory(directory)?;
+            disk::rename(&temporary, &path)?;
+            disk::sync_directory(directory)?;
             Ok(file)
         };
         let file = filled().map_err(LogError::io("create log segment", &path))?;
@@ -123,27 +133,22 @@ pub fn remove_temporary(directory: &Path) -> Result<(), LogError> {
     for entry in fs::read_dir(directory).map_err(LogError::io("read directory", directory))? {
         let path = entry.map_err(LogError::io("read directory", directory))?.path();
         if path.extension().is_some_and(|extension| extension == "tmp") {
-            fs::remove_file(&path).map_err(LogError::io("remove unfinished file", &path))?;
+            disk::remove(&path).map_err(LogError::io("remove unfinished file", &path))?;
         }
     }
     Ok(())
 }
 
-/// Makes names in a directory durable.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
 /// Overwrites bytes `from..to` with zeros; not durable yet.
-pub(super) fn fill_with_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
+pub(super) fn fill_with_zeros(file: &File, path: &Path, from: u64, to: u64) -> io::Result<()> {
     let zeros = vec![0_u8; ZERO_CHUNK_BYTES];
     let mut at = from;
     while at < to {
         let len = usize::try_from(to - at).unwrap_or(usize::MAX).min(zeros.len());
-        file.write_all_at(zeros.get(..len).unwrap_or_default(), at)?;
+        disk::write_all_at(file, path, zeros.get(..len).unwrap_or_default(), at)?;
         at = at.saturating_add(len as u64);
         // Little dirty data at a time, so that the writer's fdatasync never queues behind 64 MiB of ours.
-        file.sync_data()?;
+        disk::sync_data(file, path)?;
     }
     Ok(())
 }
@@ -152,8 +157,17 @@ fn path_of(directory: &Path, serial: u64) -> PathBuf {
     directory.join(format!("{serial:016}.seg"))
 }
 
+/// Sixteen random bytes.
+pub(super) fn random_id() -> [u8; 16] {
+    #[cfg(test)]
+    if let Some(random) = crate::tests::stage::random() {
+        return u128::from(random).to_le_bytes();
+    }
+    *uuid::Uuid::new_v4().as_bytes()
+}
+
 fn random_salt() -> u32 {
-    let [a, b, c, d, ..] = *uuid::Uuid::new_v4().as_bytes();
+    let [a, b, c, d, ..] = random_id();
     u32::from_le_bytes([a, b, c, d])
 }
 
@@ -197,6 +211,15 @@ fn check_header(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn segments_are_no_larger_than_the_log_that_is_to_be_kept() {
+        for (retained, bytes) in
+            [(0, 1 << 20), (1 << 20, 1 << 20), (9 << 20, 9 << 20), (64 << 20, 64 << 20), (1 << 50, 64 << 20)]
+        {
+            assert_eq!(SegmentOptions::retaining(retained).segment_bytes, bytes);
+        }
+    }
 
     #[test]
     fn version_1_golden_header() {

@@ -1,11 +1,10 @@
 //! The log-files thread: fills the next segment ahead of need and deletes purged ones, so that the writer does neither.
 
-use super::file::{SegmentFile, sync_directory};
+use super::{disk, file::SegmentFile};
 use crate::{fail, log::LogError};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use std::{
     collections::VecDeque,
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
@@ -24,6 +23,9 @@ pub(super) struct Files {
     ready: VecDeque<Arc<SegmentFile>>,
     next_serial: u64,
     thread: Option<JoinHandle<()>>,
+    /// In a simulation there is no thread.
+    #[cfg(test)]
+    inline: Option<Worker>,
 }
 
 impl Files {
@@ -36,23 +38,29 @@ impl Files {
     ) -> Result<Self, LogError> {
         let (jobs, todo) = bounded(64);
         let (done, prepared) = bounded(2);
-        let home = directory.to_path_buf();
-        let thread = std::thread::Builder::new()
-            .name("log-files".into())
-            .spawn(move || {
-                let _guard = fail::StopOnPanic("the log-files thread");
-                for job in todo {
-                    match job {
-                        Job::Prepare { serial } => {
-                            // Nobody waits for it when the log is being closed.
-                            let _ = done.send(prepare(&home, &log_id, serial, segment_bytes));
-                        }
-                        Job::Delete(files) => files.iter().for_each(|file| delete(&home, &file.path)),
-                    }
-                }
-            })
-            .map_err(LogError::io("start thread for", directory))?;
-        let mut files = Files { jobs: Some(jobs), prepared, ready, next_serial, thread: Some(thread) };
+        let worker = Worker { directory: directory.to_path_buf(), log_id, segment_bytes, done };
+        let mut files = Files {
+            jobs: Some(jobs),
+            prepared,
+            ready,
+            next_serial,
+            thread: None,
+            #[cfg(test)]
+            inline: None,
+        };
+        #[cfg(test)]
+        if crate::tests::stage::is_set() {
+            files.inline = Some(worker);
+            if files.ready.is_empty() {
+                files.prepare_next();
+            }
+            return Ok(files);
+        }
+        let thread = std::thread::Builder::new().name("log-files".into()).spawn(move || {
+            let _guard = fail::StopOnPanic("the log-files thread");
+            todo.into_iter().for_each(|job| worker.work(job));
+        });
+        files.thread = Some(thread.map_err(LogError::io("start thread for", directory))?);
         if files.ready.is_empty() {
             files.prepare_next();
         }
@@ -88,6 +96,10 @@ impl Files {
     }
 
     fn send(&self, job: Job) {
+        #[cfg(test)]
+        if let Some(worker) = &self.inline {
+            return worker.work(job);
+        }
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
         if !sent {
             fail::stop_the_process("the log-files thread has ended");
@@ -106,6 +118,26 @@ impl Drop for Files {
     }
 }
 
+/// What the thread does.
+struct Worker {
+    directory: PathBuf,
+    log_id: [u8; 16],
+    segment_bytes: u32,
+    done: Sender<Arc<SegmentFile>>,
+}
+
+impl Worker {
+    fn work(&self, job: Job) {
+        match job {
+            Job::Prepare { serial } => {
+                // Nobody waits for it when the log is being closed.
+                let _ = self.done.send(prepare(&self.directory, &self.log_id, serial, self.segment_bytes));
+            }
+            Job::Delete(files) => files.iter().for_each(|file| delete(&self.directory, &file.path)),
+        }
+    }
+}
+
 fn prepare(directory: &Path, log_id: &[u8; 16], serial: u64, bytes: u32) -> Arc<SegmentFile> {
     match SegmentFile::create(directory, log_id, serial, bytes) {
         Ok(file) => file,
@@ -113,10 +145,10 @@ fn prepare(directory: &Path, log_id: &[u8; 16], serial: u64, bytes: u32) -> Arc<
     }
 }
 
-fn delete(directory: &Path, path: &PathBuf) {
+fn delete(directory: &Path, path: &Path) {
     fail::point("log.delete");
     // One directory sync each: names must go in order, or a crash leaves a gap in the serial numbers.
-    if let Err(error) = fs::remove_file(path).and_then(|()| sync_directory(directory)) {
+    if let Err(error) = disk::remove(path).and_then(|()| disk::sync_directory(directory)) {
         fail::stop_the_process(&format!("cannot delete log segment {}: {error}", path.display()));
     }
 }

@@ -10,12 +10,10 @@
 //! | 1 + 8 + 8 | purge marker: present, term, index of the last entry purged |
 //! | 4 | CRC-32C of all of it |
 
-use super::file::sync_directory;
+use super::{disk, file::random_id};
 use crate::{fail, log::LogError, store::Position};
 use std::{
-    fs,
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -46,7 +44,7 @@ pub(super) fn path_in(directory: &Path) -> PathBuf {
 impl HardState {
     /// That of a log without a past.
     pub(super) fn new() -> Self {
-        HardState { log_id: *uuid::Uuid::new_v4().as_bytes(), vote: None, purged: None }
+        HardState { log_id: random_id(), vote: None, purged: None }
     }
 
     /// Reads it; `None` if there is none.
@@ -63,13 +61,12 @@ impl HardState {
     pub(super) fn store(&self, directory: &Path) -> io::Result<()> {
         let path = path_in(directory);
         let temporary = path.with_extension("tmp");
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&self.encode())?;
-        file.sync_all()?;
+        let file = disk::create(&temporary)?;
+        disk::write_all_at(&file, &temporary, &self.encode(), 0)?;
+        disk::sync_all(&file, &temporary)?;
         fail::io_point("log.vote")?;
-        fs::rename(&temporary, &path)?;
-        sync_directory(directory)
+        disk::rename(&temporary, &path)?;
+        disk::sync_directory(directory)
     }
 
     fn encode(&self) -> Vec<u8> {

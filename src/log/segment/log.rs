@@ -11,9 +11,10 @@ use super::{
     writer::{Task, Writer},
 };
 use crate::{log::LogError, store::Position};
-use crossbeam::channel::{Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use std::{
+    io,
     path::Path,
     sync::{
         Arc,
@@ -90,11 +91,8 @@ impl SegmentLog {
             group: Default::default(),
         };
         let (tasks, queue) = bounded(TASKS_MAX);
-        let thread = std::thread::Builder::new()
-            .name("log-writer".into())
-            .spawn(move || writer.run(&queue))
-            .map_err(LogError::io("start thread for", directory))?;
-        Ok(SegmentLog { shared, tasks, bytes, thread: Some(thread) })
+        let thread = start(writer, queue).map_err(LogError::io("start thread for", directory))?;
+        Ok(SegmentLog { shared, tasks, bytes, thread })
     }
 
     /// Appends entries that follow the last one. They can be read at once; `done` runs when they are durable.
@@ -206,6 +204,16 @@ impl SegmentLog {
     fn send(&self, task: Task) -> Result<(), LogError> {
         self.tasks.send(task).map_err(|_| LogError::Raft("the log is closed".into()))
     }
+}
+
+fn start(writer: Writer, queue: Receiver<Task>) -> io::Result<Option<JoinHandle<()>>> {
+    // In a simulation there are no threads: it has the writer do its work when it thinks fit.
+    #[cfg(test)]
+    if let Some(stage) = crate::tests::stage::current() {
+        stage.employ(Box::new(super::tests::hand::Hand::new(writer, queue)));
+        return Ok(None);
+    }
+    std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run(&queue)).map(Some)
 }
 
 impl Drop for SegmentLog {

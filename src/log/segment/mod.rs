@@ -27,6 +27,7 @@
 //!   since the kernel may have dropped the pages with the first error. After space is freed the node starts normally:
 //!   the unfinished batch was never acknowledged and is dropped as a torn tail.
 
+mod disk;
 mod file;
 mod files;
 mod hard_state;

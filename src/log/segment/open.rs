@@ -1,6 +1,7 @@
 //! Opening a log: reads every record, decides what counts, drops a torn tail, refuses anything else.
 
 use super::{
+    disk,
     file::{self, SEGMENT_HEADER_BYTES, SegmentFile, SegmentOptions},
     hard_state::{self, HardState},
     index::{Index, Location, SegmentIndex},
@@ -11,7 +12,7 @@ use crate::{log::LogError, store::Position};
 use std::{
     collections::VecDeque,
     fs,
-    os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt},
+    os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -48,13 +49,16 @@ pub(super) fn open(directory: &Path, options: &SegmentOptions) -> Result<Opened,
     Replay::new(state).read(&segments)
 }
 
-/// A directory that only this user can enter.
+/// A directory that only this user can enter, whose name is durable: else all that is ever written into it might go
+/// with it when the power does.
 pub fn create_private_directory(directory: &Path) -> Result<(), LogError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(LogError::io("create directory", directory))?;
+    let is_new = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let new = directory.ancestors().skip(1).take_while(is_new).count();
+    disk::create_directory(directory).map_err(LogError::io("create directory", directory))?;
+    for parent in directory.ancestors().skip(1).take(new.saturating_add(1)) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        disk::sync_directory(parent).map_err(LogError::io("sync directory", parent))?;
+    }
     fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
         .map_err(LogError::io("set permissions of", directory))
 }
@@ -188,7 +192,7 @@ impl Replay {
                 "dropping the unfinished tail of the log; none of it was acknowledged"
             );
             // Else a later, shorter batch would leave some of it behind.
-            file::fill_with_zeros(&torn.file.file, torn.from, torn.to)
+            file::fill_with_zeros(&torn.file.file, &torn.file.path, torn.from, torn.to)
                 .map_err(LogError::io("clear the torn tail of", &torn.file.path))?;
         }
         let Some(current) = self.index.segments.back() else {

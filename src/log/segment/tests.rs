@@ -2,6 +2,7 @@
 
 mod damage;
 mod durability;
+pub(super) mod hand;
 mod model;
 mod support;
 mod torn;

@@ -1,6 +1,7 @@
 //! The log-writer thread: takes all that is queued, writes it with one pwrite and one fdatasync, then tells everyone.
 
 use super::{
+    disk,
     file::SEGMENT_HEADER_BYTES,
     files::Files,
     hard_state::{HardState, VoteRecord},
@@ -14,7 +15,6 @@ use crossbeam::channel::Receiver;
 use parking_lot::Mutex;
 use std::{
     io,
-    os::unix::fs::FileExt,
     path::PathBuf,
     sync::{
         Arc,
@@ -67,18 +67,26 @@ impl Writer {
     pub(super) fn run(mut self, tasks: &Receiver<Task>) {
         let _guard = fail::StopOnPanic("the log-writer thread");
         while let Ok(task) = tasks.recv() {
-            let mut next = Some(task);
-            while let Some(task) = next.take() {
-                if !self.take(task) {
-                    self.flush();
-                    return;
-                }
-                if self.buffer.len() < GROUP_BYTES_MAX {
-                    next = tasks.try_recv().ok();
-                }
+            if !self.group(task, || tasks.try_recv().ok()) {
+                return;
             }
-            self.flush();
         }
+    }
+
+    /// Does a task and those that wait behind it, with one write and one sync if they allow it; false to stop.
+    pub(super) fn group(&mut self, first: Task, mut waiting: impl FnMut() -> Option<Task>) -> bool {
+        let mut next = Some(first);
+        while let Some(task) = next.take() {
+            if !self.take(task) {
+                self.flush();
+                return false;
+            }
+            if self.buffer.len() < GROUP_BYTES_MAX {
+                next = waiting();
+            }
+        }
+        self.flush();
+        true
     }
 
     /// Adds a task to the group, or does it at once; false to stop.
@@ -176,13 +184,13 @@ impl Writer {
         fail::io_point("log.append")?;
         if fail::torn_write() {
             let half = self.buffer.get(..self.buffer.len() / 2).unwrap_or_default();
-            self.file.file.write_all_at(half, self.offset)?;
-            self.file.file.sync_data()?;
+            disk::write_all_at(&self.file.file, &self.file.path, half, self.offset)?;
+            disk::sync_data(&self.file.file, &self.file.path)?;
             std::process::abort();
         }
-        self.file.file.write_all_at(&self.buffer, self.offset)?;
+        disk::write_all_at(&self.file.file, &self.file.path, &self.buffer, self.offset)?;
         fail::io_point("log.sync")?;
-        self.file.file.sync_data()?;
+        disk::sync_data(&self.file.file, &self.file.path)?;
         fail::point("log.synced");
         Ok(())
     }

@@ -4,6 +4,7 @@
 mod crash;
 mod divergence;
 mod restart;
+mod simulation;
 mod support;
 mod tls;
 mod write_path;

@@ -1,5 +1,8 @@
 //! openraft's storage suite, and the log replayed on a second replica.
 
 mod replay;
+pub(in crate::log::raft) mod runtime;
+pub(in crate::log) mod said;
 mod storage;
 mod transfer;
+mod watch;

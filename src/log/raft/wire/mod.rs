@@ -194,6 +194,9 @@ pub(in crate::log) struct Status {
     pub(in crate::log) members: Vec<u64>,
     #[prost(uint64, tag = "12")]
     pub(in crate::log) members_at: u64,
+    /// It may have a log, but has never known itself as a member: whoever let it in was leader no more.
+    #[prost(bool, tag = "13")]
+    pub(in crate::log) never_member: bool,
     /// The edges that it feeds.
     #[prost(message, repeated, tag = "20")]
     pub(in crate::log) fed: Vec<Fed>,

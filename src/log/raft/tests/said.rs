@@ -1,0 +1,98 @@
+//! What nodes say to each other about votes and leaders, for a simulation that listens.
+
+use super::super::{
+    membership,
+    types::position,
+    wire::{self, kind},
+};
+use crate::store::{Position, Store};
+use bytes::Bytes;
+use std::collections::BTreeSet;
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::log) enum Said {
+    /// A node leads in this term.
+    Leads { term: u64, leader: u64 },
+    /// A node stands, and has voted for itself.
+    Stands { term: u64, candidate: u64 },
+    /// The node that answered has given this candidate its vote.
+    Votes { term: u64, candidate: u64 },
+}
+
+/// What a call says, or its answer if there is one.
+pub(in crate::log) fn read(call: u32, body: &Bytes, answer: Option<&Bytes>) -> Option<Said> {
+    let body = body.clone();
+    match (call, answer) {
+        (kind::APPEND, None) => {
+            let request = wire::raft_append(wire::read(body).ok()?).ok()?;
+            Some(Said::Leads { term: request.vote.leader_id.term, leader: request.vote.leader_id.voted_for })
+        }
+        (kind::VOTE, answer) => {
+            let asked = wire::raft_ballot(&wire::read(body).ok()?).vote.leader_id;
+            let (term, candidate) = (asked.term, asked.voted_for);
+            let Some(answer) = answer else { return Some(Said::Stands { term, candidate }) };
+            let answer = wire::raft_ballot_answer(&wire::read(answer.clone()).ok()?);
+            answer.vote_granted.then_some(Said::Votes { term, candidate })
+        }
+        _ => None,
+    }
+}
+
+/// Who votes, by what a store has applied.
+pub(in crate::log) fn voters(store: &Store) -> BTreeSet<u64> {
+    let stored = membership::decode_stored(store.membership().unwrap().as_deref()).unwrap();
+    let configs = stored.get_joint_config();
+    configs.iter().flatten().copied().collect()
+}
+
+/// Calls that Raft may hear twice.
+pub(in crate::log) fn is_doubled(call: u32) -> bool {
+    [kind::APPEND, kind::VOTE, kind::PRE_VOTE, kind::READ_INDEX, kind::STATUS, kind::TRANSFER].contains(&call)
+}
+
+/// A call, or its answer if there is one, in words that are the same in every run.
+pub(in crate::log) fn describe(call: u32, body: &Bytes, answer: Option<&Bytes>) -> String {
+    match call {
+        kind::APPEND => append(body, answer).unwrap_or_default(),
+        kind::VOTE | kind::PRE_VOTE => {
+            let name = if call == kind::VOTE { "vote" } else { "pre-vote" };
+            ballot(name, body, answer).unwrap_or_default()
+        }
+        // About files: RocksDB puts random ids into them.
+        kind::SNAPSHOT | kind::FILE => format!("kind {call}"),
+        _ => format!("kind {call} {:08x}", crc32c::crc32c(answer.unwrap_or(body))),
+    }
+}
+
+fn append(body: &Bytes, answer: Option<&Bytes>) -> Option<String> {
+    let sum = crc32c::crc32c(body);
+    let request = wire::raft_append(wire::read(body.clone()).ok()?).ok()?;
+    let last = request.entries.last().map(|entry| position(&entry.log_id));
+    let after = request.prev_log_id.as_ref().map(position);
+    let committed = request.leader_commit.as_ref().map(position);
+    let term = request.vote.leader_id.term;
+    let text = format!(
+        "append in {term} after {}: {} to {}, committed {} {sum:08x}",
+        place(after),
+        request.entries.len(),
+        place(last),
+        place(committed)
+    );
+    let Some(answer) = answer else { return Some(text) };
+    let answer = wire::raft_append_answer(&wire::read(answer.clone()).ok()?).ok()?;
+    Some(format!("{text}: {answer}"))
+}
+
+fn ballot(name: &str, body: &Bytes, answer: Option<&Bytes>) -> Option<String> {
+    let request = wire::raft_ballot(&wire::read(body.clone()).ok()?);
+    let (asked, last) = (request.vote.leader_id, request.last_log_id.as_ref().map(position));
+    let text = format!("{name} in {} for {} at {}", asked.term, asked.voted_for, place(last));
+    let Some(answer) = answer else { return Some(text) };
+    let answer = wire::raft_ballot_answer(&wire::read(answer.clone()).ok()?);
+    Some(format!("{text}: {} {}", answer.vote_granted, answer.vote))
+}
+
+fn place(position: Option<Position>) -> String {
+    position.map_or("nothing".into(), |Position { term, index }| format!("{term}.{index}"))
+}

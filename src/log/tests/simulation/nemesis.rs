@@ -1,0 +1,209 @@
+//! What goes wrong, and when: one fault after the other, chosen by the dice.
+
+use super::{node::Node, world::World};
+use crate::tests::stage::network::{CALM, Weather};
+
+/// Packets are late, overtake each other, get lost and come twice.
+const ROUGH: Weather = Weather {
+    delay_ms: (1, 20),
+    late_ms: 400,
+    late_per_mille: 30,
+    lost_per_mille: 50,
+    doubled_per_mille: 50,
+    is_ordered: false,
+};
+
+/// Slow and jittery, but as TCP has it.
+const FAR: Weather = Weather {
+    delay_ms: (10, 40),
+    late_ms: 150,
+    late_per_mille: 50,
+    lost_per_mille: 10,
+    doubled_per_mille: 0,
+    is_ordered: true,
+};
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    /// One node loses its power.
+    Crash,
+    /// All do, at once or nearly.
+    CrashAll,
+    /// All but one.
+    CrashMajority,
+    /// A node stands still.
+    Freeze,
+    /// Two groups that do not hear each other.
+    Split,
+    /// One node hears nobody, or nobody hears it.
+    OneWay,
+    /// Every node hears only some of the others.
+    Ragged,
+    Mend,
+    Weather,
+    /// A disk that takes its time.
+    SlowDisk,
+    HandOver,
+    /// A node is asked to stop, and starts again.
+    Restart,
+    /// A node gets an empty disk. Once in a run, and nothing else until it is a voter again: what Raft keeps, it keeps on
+    /// a majority of the disks.
+    Wipe,
+}
+
+const FAULTS: &[Fault] = &[
+    Fault::Crash,
+    Fault::Crash,
+    Fault::CrashAll,
+    Fault::CrashMajority,
+    Fault::Freeze,
+    Fault::Split,
+    Fault::Split,
+    Fault::OneWay,
+    Fault::Ragged,
+    Fault::Mend,
+    Fault::Mend,
+    Fault::Weather,
+    Fault::SlowDisk,
+    Fault::HandOver,
+    Fault::Restart,
+    Fault::Wipe,
+];
+
+/// See the module.
+pub(super) struct Nemesis {
+    next_at: u64,
+    has_wiped: bool,
+    /// A wiped node is not a voter yet.
+    is_wiping: bool,
+}
+
+impl Nemesis {
+    pub(super) fn new(now: u64) -> Self {
+        Nemesis { next_at: now + 200, has_wiped: false, is_wiping: false }
+    }
+
+    pub(super) fn act(&mut self, world: &mut World) {
+        let now = world.stage.now();
+        if self.is_wiping {
+            self.is_wiping = !world.is_complete();
+            return;
+        }
+        // The moment at which most can go wrong.
+        if world.has_heard_a_vote && world.dice.chance(150) {
+            world.stage.turn_to(0);
+            world.stage.note(format_args!("-- crash of those who vote"));
+            (0..world.nodes.len()).for_each(|slot| doom(world, slot));
+        }
+        if now < self.next_at {
+            return;
+        }
+        self.next_at = now + world.dice.pick(&[50, 150, 400, 400, 800, 1500]);
+        let fault = world.dice.pick(FAULTS);
+        world.stage.turn_to(0);
+        world.stage.note(format_args!("-- {fault:?}"));
+        let nodes = world.nodes.len() as u64;
+        let leader = world.nodes.iter().find(|node| node.is_leader()).map(|node| node.slot);
+        let one = match leader {
+            Some(leader) if world.dice.chance(400) => leader,
+            _ => world.dice.below(nodes) as usize,
+        };
+        match fault {
+            Fault::Crash => doom(world, one),
+            Fault::CrashAll => (0..world.nodes.len()).for_each(|slot| doom(world, slot)),
+            Fault::CrashMajority => {
+                (0..world.nodes.len()).filter(|slot| *slot != one).for_each(|slot| doom(world, slot));
+            }
+            Fault::Freeze => {
+                if world.nodes[one].is_up() {
+                    world.nodes[one].away_until = now + world.dice.pick(&[100, 350, 700, 3000]);
+                }
+            }
+            Fault::Split => split(world),
+            Fault::OneWay => {
+                let hears = world.dice.chance(500);
+                let mut network = world.stage.network.borrow_mut();
+                for other in (0..world.nodes.len()).filter(|other| *other != one) {
+                    if hears { network.cut(one, other) } else { network.cut(other, one) }
+                }
+            }
+            Fault::Ragged => {
+                for from in 0..world.nodes.len() {
+                    for to in (0..world.nodes.len()).filter(|to| *to != from) {
+                        if world.dice.chance(300) {
+                            world.stage.network.borrow_mut().cut(from, to);
+                        }
+                    }
+                }
+            }
+            Fault::Mend => world.stage.network.borrow_mut().mend(),
+            Fault::Weather => {
+                let weather = world.dice.pick(&[CALM, ROUGH, FAR]);
+                world.stage.network.borrow_mut().weather = weather;
+            }
+            Fault::SlowDisk => {
+                let ms = world.dice.pick(&[0, 2, 20, 100, 600]);
+                let all = world.dice.chance(500);
+                world
+                    .nodes
+                    .iter_mut()
+                    .filter(|node| all || node.slot == one)
+                    .for_each(|node| node.disk_ms = ms);
+            }
+            Fault::HandOver => world.nodes[one].hand_over(&world.stage),
+            Fault::Restart => world.nodes[one].ask_to_stop(&world.stage),
+            Fault::Wipe => self.wipe(world, one),
+        }
+    }
+
+    fn wipe(&mut self, world: &mut World, slot: usize) {
+        let is_quiet = |node: &Node| node.is_up() && node.doomed_at.is_none();
+        if self.has_wiped || !world.nodes.iter().all(is_quiet) || !world.is_complete() {
+            return;
+        }
+        Nemesis::heal(world);
+        world.wipe(slot);
+        (self.has_wiped, self.is_wiping) = (true, true);
+    }
+
+    /// Everything is well from here on.
+    pub(super) fn heal(world: &mut World) {
+        world.stage.turn_to(0);
+        world.stage.note(format_args!("-- all is well"));
+        let now = world.stage.now();
+        let mut network = world.stage.network.borrow_mut();
+        network.mend();
+        network.weather = CALM;
+        drop(network);
+        for node in &mut world.nodes {
+            node.disk_ms = 2;
+            if node.is_up() && node.away_until > now {
+                node.away_until = now;
+            }
+        }
+    }
+}
+
+/// The node's disk does a few more operations at most; soon after it is without power.
+fn doom(world: &mut World, slot: usize) {
+    if !world.nodes[slot].is_up() || world.nodes[slot].doomed_at.is_some() {
+        return;
+    }
+    if world.dice.chance(700) {
+        let operations = world.dice.below(6);
+        world.stage.disk.borrow_mut().light_fuse(slot, operations);
+    }
+    world.nodes[slot].doomed_at = Some(world.stage.now() + world.dice.pick(&[0, 1, 3, 10, 40, 200]));
+}
+
+fn split(world: &mut World) {
+    let sides: Vec<bool> = world.nodes.iter().map(|_| world.dice.chance(500)).collect();
+    let mut network = world.stage.network.borrow_mut();
+    for (from, side) in sides.iter().enumerate() {
+        for (to, other) in sides.iter().enumerate() {
+            if side != other {
+                network.cut(from, to);
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The disks: real files, and beside them what no sync has covered yet. A power cut takes some or all of that back.
+//!
+//! | operation | is durable after |
+//! |---|---|
+//! | bytes written to a file | a sync of that file |
+//! | a name made, changed or removed | a sync of its directory |
+//!
+//! What a power cut leaves of a file's unsynced bytes is any subset of the sectors written; of a directory's unsynced
+//! changes it is the first so many of them, as file systems with a journal leave it.
+
+use super::{Dice, Mutant, current};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::FileExt,
+    panic::resume_unwind,
+    path::{Path, PathBuf},
+};
+
+const SECTOR_BYTES: u64 = 512;
+
+/// Bytes on their way to a file.
+struct Write {
+    at: u64,
+    old: Vec<u8>,
+    new: Vec<u8>,
+    old_len: u64,
+}
+
+/// A change of a directory. Contents are those that would be lost.
+enum Change {
+    Created { path: PathBuf, replaced: Option<Vec<u8>> },
+    CreatedDirectory { path: PathBuf },
+    Renamed { from: PathBuf, to: PathBuf, replaced: Option<Vec<u8>> },
+    Removed { path: PathBuf, content: Vec<u8> },
+}
+
+/// See the module.
+pub(crate) struct Disk {
+    dice: Dice,
+    files: BTreeMap<PathBuf, Vec<Write>>,
+    directories: BTreeMap<PathBuf, Vec<Change>>,
+    /// For nodes whose power is about to go, how many operations they have left.
+    fuses: BTreeMap<usize, u64>,
+}
+
+/// The power went in the middle of an operation: whoever asked for it never hears of it again.
+pub(crate) struct PowerCut;
+
+impl Disk {
+    pub(super) fn new(dice: Dice) -> Self {
+        Disk { dice, files: BTreeMap::new(), directories: BTreeMap::new(), fuses: BTreeMap::new() }
+    }
+
+    /// After so many more operations the node's disk does nothing any more.
+    pub(crate) fn light_fuse(&mut self, node: usize, operations: u64) {
+        self.fuses.insert(node, operations);
+    }
+
+    fn note(&mut self, path: &Path, change: Change) {
+        let directory = path.parent().unwrap_or(path).to_path_buf();
+        self.directories.entry(directory).or_default().push(change);
+    }
+
+    /// The node's power goes: takes back what was not durable below `home`; says how much that was.
+    pub(crate) fn cut_power(&mut self, node: usize, home: &Path) -> String {
+        self.fuses.remove(&node);
+        let (mut writes, mut lost, mut changes, mut undone) = (0, 0, 0, 0);
+        // How many sectors of a thousand survive.
+        let survival = self.dice.pick(&[0, 500, 500, 900, 1000]);
+        let paths: Vec<PathBuf> = self.files.keys().filter(|path| path.starts_with(home)).cloned().collect();
+        for path in paths {
+            let pending = self.files.remove(&path).unwrap_or_default();
+            writes += pending.len();
+            lost += tear(&path, &pending, || self.dice.chance(survival)).unwrap();
+        }
+        let paths: Vec<PathBuf> =
+            self.directories.keys().filter(|path| path.starts_with(home)).cloned().collect();
+        // Children first: a directory may itself go.
+        for path in paths.into_iter().rev() {
+            let mut pending = self.directories.remove(&path).unwrap_or_default();
+            changes += pending.len();
+            let kept = match survival {
+                0 => 0,
+                1000 => pending.len() as u64,
+                _ => self.dice.below(pending.len() as u64 + 1),
+            };
+            for change in pending.drain(kept as usize..).rev() {
+                undone += 1;
+                undo(change).unwrap();
+            }
+        }
+        format!("{writes} writes unsynced, {lost} sectors lost, {changes} names unsynced, {undone} undone")
+    }
+}
+
+/// Leaves of the writes the sectors that `survives` says; returns how many were lost.
+fn tear(path: &Path, pending: &[Write], mut survives: impl FnMut() -> bool) -> io::Result<usize> {
+    let Ok(file) = File::options().write(true).open(path) else {
+        return Ok(0);
+    };
+    for write in pending.iter().rev() {
+        file.set_len(write.old_len)?;
+        file.write_all_at(&write.old, write.at)?;
+    }
+    let mut lost = 0;
+    for write in pending {
+        let end = write.at + write.new.len() as u64;
+        let mut at = write.at;
+        while at < end {
+            let next = ((at / SECTOR_BYTES + 1) * SECTOR_BYTES).min(end);
+            if survives() {
+                let (from, to) = ((at - write.at) as usize, (next - write.at) as usize);
+                file.write_all_at(&write.new[from..to], at)?;
+            } else {
+                lost += 1;
+            }
+            at = next;
+        }
+    }
+    Ok(lost)
+}
+
+fn undo(change: Change) -> io::Result<()> {
+    match change {
+        Change::Created { path, replaced } => restore(&path, replaced),
+        Change::CreatedDirectory { path } => fs::remove_dir_all(path),
+        Change::Renamed { from, to, replaced } => {
+            fs::rename(&to, from)?;
+            restore(&to, replaced)
+        }
+        Change::Removed { path, content } => restore(&path, Some(content)),
+    }
+}
+
+fn restore(path: &Path, content: Option<Vec<u8>>) -> io::Result<()> {
+    match content {
+        Some(content) => File::create(path)?.write_all(&content),
+        None => match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// Runs `then` on the disk of this thread's stage, if there is one and its power is on.
+fn operate(then: impl FnOnce(&mut Disk) -> io::Result<()>) -> Option<io::Result<()>> {
+    let stage = current()?;
+    let mut disk = stage.disk.borrow_mut();
+    match disk.fuses.get_mut(&stage.node()) {
+        None => {}
+        Some(0) => {
+            drop(disk);
+            resume_unwind(Box::new(PowerCut));
+        }
+        Some(left) => *left -= 1,
+    }
+    Some(then(&mut disk))
+}
+
+fn observe(then: impl FnOnce(&mut Disk) -> io::Result<()>) -> io::Result<()> {
+    operate(then).unwrap_or(Ok(()))
+}
+
+pub(crate) fn before_create(path: &Path) -> io::Result<()> {
+    observe(|disk| {
+        let replaced = fs::read(path).ok();
+        disk.note(path, Change::Created { path: path.to_path_buf(), replaced });
+        Ok(())
+    })
+}
+
+pub(crate) fn before_create_directory(path: &Path) -> io::Result<()> {
+    observe(|disk| {
+        if !path.exists() {
+            disk.note(path, Change::CreatedDirectory { path: path.to_path_buf() });
+        }
+        Ok(())
+    })
+}
+
+pub(crate) fn before_write(file: &File, path: &Path, bytes: &[u8], at: u64) -> io::Result<()> {
+    observe(|disk| {
+        let old_len = file.metadata()?.len();
+        let mut old = vec![0; bytes.len()];
+        let read = file.read_at(&mut old, at)?;
+        old.truncate(read);
+        let write = Write { at, old, new: bytes.to_vec(), old_len };
+        disk.files.entry(path.to_path_buf()).or_default().push(write);
+        Ok(())
+    })
+}
+
+pub(crate) fn before_rename(from: &Path, to: &Path) -> io::Result<()> {
+    observe(|disk| {
+        let replaced = fs::read(to).ok();
+        disk.files.remove(to);
+        if let Some(pending) = disk.files.remove(from) {
+            disk.files.insert(to.to_path_buf(), pending);
+        }
+        disk.note(to, Change::Renamed { from: from.to_path_buf(), to: to.to_path_buf(), replaced });
+        Ok(())
+    })
+}
+
+pub(crate) fn before_remove(path: &Path) -> io::Result<()> {
+    observe(|disk| {
+        disk.files.remove(path);
+        disk.note(path, Change::Removed { path: path.to_path_buf(), content: fs::read(path)? });
+        Ok(())
+    })
+}
+
+/// `None`: there is no stage, the real disk is to do it.
+pub(crate) fn sync_file(path: &Path) -> Option<io::Result<()>> {
+    let mutant = current()?.mutant;
+    let is_state = path.file_stem().is_some_and(|stem| stem == "STATE");
+    let is_new = path.extension().is_some_and(|extension| extension == "tmp");
+    let lies = (is_state && mutant == Some(Mutant::VoteNotSynced))
+        || (!is_new && mutant == Some(Mutant::AppendNotSynced));
+    operate(|disk| {
+        if !lies {
+            disk.files.remove(path);
+        }
+        Ok(())
+    })
+}
+
+/// As `sync_file`.
+pub(crate) fn sync_directory(directory: &Path) -> Option<io::Result<()>> {
+    let mutant = current()?.mutant;
+    operate(|disk| {
+        let pending = disk.directories.entry(directory.to_path_buf()).or_default();
+        let is_state = pending
+            .iter()
+            .any(|change| matches!(change, Change::Renamed { to, .. } if to.ends_with("STATE")));
+        let lies = match mutant {
+            Some(Mutant::VoteNotSynced) => is_state,
+            Some(Mutant::NamesNotSynced) => !is_state,
+            _ => false,
+        };
+        if !lies {
+            pending.clear();
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,199 @@
+//! A stage: the clock, the dice, the network and the disks of simulated machines, all on one thread and all from one
+//! seed. What plays on it is the product's own code (`log/tests/simulation` puts it there).
+//!
+//! A thread that has a stage is in a simulation. Product code asks, in tests only, whether it is, at the few places where
+//! it would touch the world: `time::now_ms`, random numbers, `log/segment/disk.rs`, calls of `peer`, threads, stopping
+//! the process. Everywhere else it runs as it does in production, on tokio's paused clock.
+
+mod dice;
+pub(crate) mod disk;
+pub(crate) mod network;
+mod trace;
+
+pub(crate) use dice::Dice;
+pub(crate) use trace::Trace;
+
+use disk::Disk;
+use network::Network;
+use std::{
+    cell::{Cell, RefCell},
+    panic::resume_unwind,
+    rc::Rc,
+};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Stage>>> = const { RefCell::new(None) };
+}
+
+/// Wall clocks begin here; any moment will do.
+const EPOCH_MS: u64 = 1_700_000_000_000;
+
+/// Polls in a millisecond of all nodes; a usual one has some dozens.
+const POLLS_MAX: u64 = 20_000;
+
+/// A rule that a run breaks on purpose, to show that the checks notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    /// A vote is answered while it waits for its turn to be written.
+    VoteAnsweredEarly,
+    /// `STATE` is replaced without the syncs.
+    VoteNotSynced,
+    /// The log says that entries are durable while they wait for their turn to be written.
+    AppendAnsweredEarly,
+    /// Entries are written, but no sync follows.
+    AppendNotSynced,
+    /// A truncation is not written down.
+    TruncationSkipped,
+    /// A new segment's name is not made durable.
+    NamesNotSynced,
+    /// A leader reads without looking at its lease.
+    LeaseIgnored,
+    /// A node votes as soon as it has started, although it may have promised a leader not to.
+    VotesAtOnce,
+}
+
+/// What does the work of a thread when there are none.
+pub(crate) trait Worker {
+    /// Takes in what is asked; whether there is anything to do.
+    fn gather(&mut self) -> bool;
+    /// Does all of it.
+    fn work(&mut self);
+}
+
+/// See the module.
+pub(crate) struct Stage {
+    /// Virtual time since the beginning.
+    now_ms: Cell<u64>,
+    /// On behalf of which node this thread runs.
+    node: Cell<usize>,
+    /// By how much the wall clock of each node is wrong.
+    skews_ms: RefCell<Vec<i64>>,
+    dice: RefCell<Dice>,
+    pub(crate) mutant: Option<Mutant>,
+    pub(crate) network: RefCell<Network>,
+    pub(crate) disk: RefCell<Disk>,
+    pub(crate) trace: RefCell<Trace>,
+    employed: RefCell<Vec<Box<dyn Worker>>>,
+    /// Times that tasks of openraft's were polled since time went by.
+    polls: Cell<u64>,
+    stopped: RefCell<Vec<(usize, String)>>,
+}
+
+/// A node stopped itself.
+struct Stopped;
+
+impl Stage {
+    pub(crate) fn new(seed: u64, addresses: Vec<String>, mutant: Option<Mutant>) -> Rc<Self> {
+        let mut dice = Dice::new(seed);
+        let nodes = addresses.len();
+        Rc::new(Stage {
+            now_ms: Cell::new(0),
+            node: Cell::new(0),
+            skews_ms: RefCell::new((0..nodes).map(|_| dice.below(1000) as i64 - 500).collect()),
+            mutant,
+            network: RefCell::new(Network::new(dice.fork(), addresses)),
+            disk: RefCell::new(Disk::new(dice.fork())),
+            trace: RefCell::default(),
+            dice: RefCell::new(dice),
+            employed: RefCell::default(),
+            polls: Cell::new(0),
+            stopped: RefCell::default(),
+        })
+    }
+
+    /// Makes it the one of this thread until the guard is dropped.
+    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
+        CURRENT.with_borrow_mut(|current| *current = Some(Rc::clone(self)));
+        Entered
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.now_ms.get()
+    }
+
+    pub(crate) fn pass(&self, ms: u64) {
+        self.polls.set(0);
+        self.now_ms.set(self.now() + ms);
+    }
+
+    pub(crate) fn node(&self) -> usize {
+        self.node.get()
+    }
+
+    /// What happens from here on happens on this node.
+    pub(crate) fn turn_to(&self, node: usize) {
+        self.node.set(node);
+    }
+
+    /// Takes on a worker for the node that is being started.
+    pub(crate) fn employ(&self, worker: Box<dyn Worker>) {
+        self.employed.borrow_mut().push(worker);
+    }
+
+    pub(crate) fn employed(&self) -> Vec<Box<dyn Worker>> {
+        self.employed.take()
+    }
+
+    /// Which nodes stopped themselves, and why; forgets it.
+    pub(crate) fn stopped(&self) -> Vec<(usize, String)> {
+        self.stopped.take()
+    }
+
+    /// A line of the history.
+    pub(crate) fn note(&self, text: std::fmt::Arguments<'_>) {
+        self.trace.borrow_mut().add(self.now(), self.node(), text);
+    }
+}
+
+/// While it lives, its thread has a stage.
+pub(crate) struct Entered;
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.with_borrow_mut(|current| *current = None);
+    }
+}
+
+/// The stage of this thread.
+pub(crate) fn current() -> Option<Rc<Stage>> {
+    // Gone already when a thread ends.
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+pub(crate) fn is_set() -> bool {
+    current().is_some()
+}
+
+/// The wall clock of the node.
+pub(crate) fn now_ms() -> Option<u64> {
+    let stage = current()?;
+    let skew = stage.skews_ms.borrow()[stage.node()];
+    Some((EPOCH_MS + stage.now()).saturating_add_signed(skew))
+}
+
+pub(crate) fn is_broken_by(mutant: Mutant) -> bool {
+    current().is_some_and(|stage| stage.mutant == Some(mutant))
+}
+
+pub(crate) fn random() -> Option<u64> {
+    Some(current()?.dice.borrow_mut().next())
+}
+
+/// A task of openraft's is polled. A node that is never done with what it has to do at one moment would stop time.
+pub(crate) fn poll() {
+    if let Some(stage) = current() {
+        stage.polls.set(stage.polls.get() + 1);
+        if stage.polls.get() > POLLS_MAX {
+            stop("it is busy without an end");
+        }
+    }
+}
+
+/// The node wants its process to stop: it gets no further, and whoever runs it finds the reason.
+pub(crate) fn stop(reason: &str) {
+    if let Some(stage) = current() {
+        stage.note(format_args!("stops itself: {reason}"));
+        stage.stopped.borrow_mut().push((stage.node(), reason.to_owned()));
+        resume_unwind(Box::new(Stopped));
+    }
+}
