@@ -86,6 +86,11 @@ pub fn program() -> Command {
                 .arg(name("old", "The node to replace"))
                 .arg(at()),
         )
+        .subcommand(Command::new("sites").about("The edge sites that follow the core, and how far each has come"))
+        .subcommand(
+            Command::new("reseed")
+                .about("Asked of an edge: take a whole copy of the core's data; the present ones serve until then"),
+        )
         .subcommand(Command::new("verify").about("Compare the state of all nodes at one place of the log"))
         .subcommand(
             Command::new("recover")
@@ -123,6 +128,8 @@ fn perform(matches: &ArgMatches) -> Result<String, String> {
     let words = match name {
         "status" => vec!["STATUS".into()],
         "verify" => vec!["VERIFY".into()],
+        "sites" => vec!["LIST".into()],
+        "reseed" => vec!["RESEED".into()],
         "add" => {
             let (name, address) = at()?;
             let standby = own.get_flag("standby").then(|| "STANDBY".to_owned());
@@ -143,8 +150,10 @@ fn perform(matches: &ArgMatches) -> Result<String, String> {
         }
         _ => return recover(Path::new(&word("data-dir")), &word("peer-address")),
     };
-    let answer = send(&word("server"), own.get_one::<String>("password"), &words)?;
+    let command = if matches!(name, "sites" | "reseed") { "SITE" } else { "CORE" };
+    let answer = send(&word("server"), own.get_one::<String>("password"), command, &words)?;
     match name {
+        "sites" if !own.get_flag("json") => sites(&answer),
         "status" if !own.get_flag("json") => table(&answer),
         "verify" => verdict(&answer, own.get_flag("json")),
         _ => Ok(answer),
@@ -160,26 +169,20 @@ fn recover(directory: &Path, address: &str) -> Result<String, String> {
     ))
 }
 
-fn send(server: &str, password: Option<&String>, words: &[String]) -> Result<String, String> {
+fn send(server: &str, password: Option<&String>, command: &str, words: &[String]) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("{server}: {error}");
     let mut stream = TcpStream::connect(server).map_err(failed)?;
     stream.set_read_timeout(Some(ANSWER_MAX)).map_err(failed)?;
     if let Some(password) = password {
         resp::ask(&mut stream, &["AUTH", password]).map_err(failed)??;
     }
-    let argv: Vec<&str> = ["CORE"].into_iter().chain(words.iter().map(String::as_str)).collect();
+    let argv: Vec<&str> = [command].into_iter().chain(words.iter().map(String::as_str)).collect();
     resp::ask(&mut stream, &argv).map_err(failed)?
 }
 
 /// STATUS for people.
 fn table(json: &str) -> Result<String, String> {
     let status: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let text = |value: &Value| match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
-        other => other.to_string(),
-    };
     let field = |name: &str| status.get(name).map_or_else(|| "-".to_owned(), text);
     let mut out = format!(
         "cluster {}, history {}\nleader {}, term {}, committed up to entry {} of {}{}\n\n",
@@ -192,20 +195,43 @@ fn table(json: &str) -> Result<String, String> {
         if field("change_under_way") == "yes" { ", a change of the members is under way" } else { "" },
     );
     let columns = ["name", "role", "answers", "clients", "peer_address", "log_index", "applied_index", "id"];
-    let mut rows = vec![columns.map(str::to_owned).to_vec()];
-    for node in status.get("nodes").and_then(Value::as_array).into_iter().flatten() {
+    out.push_str(&rows(&status, "nodes", &columns));
+    Ok(out)
+}
+
+/// SITE LIST for people.
+fn sites(json: &str) -> Result<String, String> {
+    let told: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let columns = ["site", "name", "state", "core_index", "lag_entries", "lag_ms", "sent_bytes", "fed_by"];
+    Ok(rows(&told, "edges", &columns))
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A table of the objects in a list, a line each.
+fn rows(told: &Value, list: &str, columns: &[&str]) -> String {
+    let mut rows: Vec<Vec<String>> = vec![columns.iter().map(|name| (*name).to_owned()).collect()];
+    for node in told.get(list).and_then(Value::as_array).into_iter().flatten() {
         rows.push(columns.iter().map(|name| node.get(name).map_or_else(|| "-".to_owned(), text)).collect());
     }
     let width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let mut out = String::new();
     for row in &rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
         out.push_str(line.trim_end());
         out.push('\n');
     }
-    Ok(out.trim_end().to_owned())
+    out.trim_end().to_owned()
 }
 
 /// VERIFY: an error unless all are equal, so that a script can see it.
@@ -234,7 +260,13 @@ mod tests {
     fn the_command_line_is_sound() {
         program().debug_assert();
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        for good in ["admin status --json", "admin add a=h:1 --standby -s h:1", "admin transfer-leader"] {
+        for good in [
+            "admin sites",
+            "admin reseed -s h:1",
+            "admin status --json",
+            "admin add a=h:1 --standby -s h:1",
+            "admin transfer-leader",
+        ] {
             program().try_get_matches_from(words(good)).unwrap();
         }
         for bad in ["admin", "admin add", "admin recover --data-dir x", "admin remove"] {

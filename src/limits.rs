@@ -66,3 +66,7 @@ pub const PUBSUB_QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// More than this for `PUBSUB_QUEUE_SOFT_MS` closes it, too.
 pub const PUBSUB_QUEUE_SOFT_BYTES: usize = 8 * 1024 * 1024;
 pub const PUBSUB_QUEUE_SOFT_MS: u128 = 60_000;
+/// Messages that wait for the slowest edge that a core node feeds; it misses older ones.
+pub const PUBSUB_TAP_MESSAGES_MAX: usize = 256;
+/// A larger message does not go to edges.
+pub const PUBSUB_TAP_BYTES_MAX: usize = 1024 * 1024;

@@ -9,7 +9,7 @@ use crate::{
     commands,
     config::{Config, Settings},
     log::{
-        ClusterOptions, DataDirectory, LogHandle, LogOptions, adopt,
+        ClusterOptions, DataDirectory, EdgeOptions, LogHandle, LogOptions, adopt,
         segment::{Retention, SegmentOptions},
     },
     ops,
@@ -60,13 +60,16 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     let http_listeners = bind_all(&settings.addresses(settings.http_port), 128)
         .map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
     let is_one_of_many = settings.is_one_of_many();
-    let directory = DataDirectory::open(&settings.data_dir, &settings.node_name, is_one_of_many)?;
+    let site = settings.edge.as_ref().map(|edge| edge.site.as_str());
+    let directory = DataDirectory::open(&settings.data_dir, &settings.node_name, is_one_of_many)?.of(site)?;
     let store = Arc::new(Store::open(&settings.data_dir.join("store"), store_options(&settings))?);
     let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
     node.log.was_member.store(directory.identity.was_member, Ordering::Relaxed);
     *node.log.own_clients.write() = (own_host(&settings), own_port);
-    let cluster = is_one_of_many.then(|| cluster(&settings, &directory, &node)).transpose()?;
+    let tls = tls(&settings)?;
+    let cluster = is_one_of_many.then(|| cluster(&settings, &directory, &node, tls.clone())).transpose()?;
+    let edge = edge(&settings, &directory, cluster.as_ref(), tls);
     let log = LogHandle::start(LogOptions {
         data_directory: settings.data_dir.clone(),
         node_id: directory.identity.node_id,
@@ -82,6 +85,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
             bytes_max: settings.log_retain_bytes_max,
         },
         cluster,
+        edge,
     })?;
     let http_at = addresses(&http_listeners);
     let http = ops::start(Arc::clone(&node), http_listeners).map_err(io("start the HTTP thread"))?;
@@ -138,7 +142,12 @@ fn own_host(settings: &Settings) -> String {
 }
 
 /// What this node is to the other ones of its list.
-fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Result<ClusterOptions, NodeError> {
+fn cluster(
+    settings: &Settings,
+    directory: &DataDirectory,
+    node: &Node,
+    tls: Option<Arc<Tls>>,
+) -> Result<ClusterOptions, NodeError> {
     let own = &directory.identity;
     let in_list = settings.cluster.iter().find(|(name, _)| *name == own.node_name).map(|(_, at)| at.clone());
     if !settings.cluster.is_empty() && in_list.is_none() {
@@ -156,10 +165,6 @@ fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Resul
             "--peer-address must say where other nodes reach this one, since it is bound to every address";
         return Err(io("join")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
     }
-    let tls = match &settings.peer_tls {
-        Some([cert, key, ca]) => Some(Arc::new(Tls::open(cert, key, ca).map_err(io("TLS for other nodes"))?)),
-        None => None,
-    };
     match (&tls, settings.bind.iter().all(IpAddr::is_loopback)) {
         (Some(_), _) => tracing::info!("nodes talk by mutual TLS"),
         (None, true) => tracing::info!("nodes talk in plain text, on loopback"),
@@ -202,6 +207,35 @@ fn cluster(settings: &Settings, directory: &DataDirectory, node: &Node) -> Resul
         client_host: settings.announce.0.clone(),
         snapshot_bytes_per_second: settings.snapshot_bytes_per_second,
         master_name: settings.sentinel_master_name.clone(),
+        feed: settings.feed,
+    })
+}
+
+/// How this node shows others who it is; `None`: they talk in plain text.
+fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, NodeError> {
+    Ok(match &settings.peer_tls {
+        Some([cert, key, ca]) => Some(Arc::new(Tls::open(cert, key, ca).map_err(io("TLS for other nodes"))?)),
+        None => None,
+    })
+}
+
+/// What this node follows, if it is of an edge site.
+fn edge(
+    settings: &Settings,
+    directory: &DataDirectory,
+    cluster: Option<&ClusterOptions>,
+    tls: Option<Arc<Tls>>,
+) -> Option<EdgeOptions> {
+    let own = &directory.identity;
+    let known = (!own.cluster_id.is_empty()).then(|| own.cluster_id.clone());
+    let alone = || LocalIdentity::new(own.node_id, settings.node_name.clone(), String::new(), known);
+    Some(EdgeOptions {
+        settings: settings.edge.clone()?,
+        identity: match cluster {
+            Some(cluster) => Arc::clone(&cluster.identity),
+            None => Arc::new(alone().with_tls(tls)),
+        },
+        seed_bytes_per_second: settings.snapshot_bytes_per_second,
     })
 }
 

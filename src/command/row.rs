@@ -97,6 +97,12 @@ pub enum Action {
     ReplyAfter(Duration, Reply),
     /// WAIT and WAITAOF: how many other nodes have the connection's writes. `aof`: say so as WAITAOF does.
     Replicated { wanted: u32, within: Duration, aof: bool },
+    /// LASTREV.
+    LastRevision,
+    /// WAITREV: until this node has that entry of the core.
+    WaitRevision { revision: u64, within: Duration },
+    /// DEBUG CHECKSUM: the core's entry that the data stand at, and the checksum of the state.
+    Checksum,
     /// PUBLISH, SPUBLISH.
     Publish(Publication),
     /// Something about the core as a whole, done by its leader.

@@ -11,8 +11,10 @@ pub mod connection;
 pub mod core;
 pub mod generic;
 pub mod pubsub;
+pub mod revision;
 pub mod sentinel;
 pub mod server;
+pub mod site;
 pub mod string;
 pub mod transactions;
 
@@ -25,6 +27,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         pubsub::COMMANDS,
         server::COMMANDS,
         core::COMMANDS,
+        site::COMMANDS,
+        revision::COMMANDS,
         cluster::COMMANDS,
         sentinel::COMMANDS,
     ])

@@ -23,7 +23,8 @@ pub fn parse(
 ) -> Result<Parsed, clap::Error> {
     let mut program = program();
     let matches = program.try_get_matches_from_mut(arguments)?;
-    let matches = matches.subcommand_matches("core").unwrap_or(&matches);
+    let is_edge = matches.subcommand_name() == Some("edge");
+    let matches = matches.subcommand().filter(|(name, _)| is_role(name)).map_or(&matches, |(_, own)| own);
     let mut fail = |text: String| program.error(clap::error::ErrorKind::ValueValidation, text);
     let mut values = Values::default();
     let file = matches.get_one::<String>("config").cloned().or_else(|| environment("FLOTILLA_CONFIG"));
@@ -39,11 +40,18 @@ pub fn parse(
             values.set(parameter, value).map_err(|why| fail(format!("--{}: {why}", parameter.name)))?;
         }
     }
+    if let Some(role) = find("role").filter(|_| is_edge) {
+        values.set(role, "edge").map_err(&mut fail)?;
+    }
     let settings = Settings::new(&values).map_err(&mut fail)?;
     if let Some(danger) = settings.danger() {
         return Err(fail(danger));
     }
     Ok(Parsed { values, check_only: matches.get_flag("check-config") })
+}
+
+fn is_role(subcommand: &str) -> bool {
+    matches!(subcommand, "core" | "edge")
 }
 
 /// Parameters without effect are for CONFIG only.
@@ -63,6 +71,9 @@ fn program() -> Command {
             .after_help("Every option can also be set in the environment (FLOTILLA_DATA_DIR for --data-dir) and in a TOML file."),
     )
     .subcommand(core)
+    .subcommand(with_parameters(Command::new("edge").about(
+        "Run a node of an edge site: a live copy of a core that answers reads (--site NAME --upstream HOST:PEER-PORT)",
+    )))
     .subcommand(Command::new("admin").about("Look at a core and change which nodes it has (flotilla admin --help)"))
 }
 
@@ -159,6 +170,8 @@ mod tests {
             (&[], &[("FLOTILLA_PORT", "x")], "FLOTILLA_PORT"),
             (&["--bind", "0.0.0.0"], &[], "without a password"),
             (&["--bogus"], &[], "--bogus"),
+            (&["edge", "--site", "fra"], &[], "upstream"),
+            (&["edge", "--site", "fra", "--upstream", "10.0.0.1:7379"], &[], "without TLS"),
         ] {
             let error = run(arguments, variables).unwrap_err();
             assert!(error.contains(word), "{error}");

@@ -7,15 +7,18 @@
 
 mod command_line;
 mod docs;
+mod edge;
 mod live;
 mod parameter;
 mod settings;
 mod table;
 mod table_core;
+mod table_edge;
 mod values;
 
 pub use command_line::{Parsed, parse};
 pub use docs::markdown;
+pub use edge::{EdgeSettings, EdgeWrites, FeedSettings};
 pub use live::Config;
 pub use parameter::{Change, Kind, Parameter};
 pub use settings::{LogFormat, OnFollower, Settings};

@@ -1,6 +1,9 @@
 //! The typed result of the configuration.
 
-use super::Values;
+use super::{
+    Values,
+    edge::{EdgeSettings, FeedSettings, node_name},
+};
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -43,7 +46,10 @@ pub struct Settings {
     pub http_port: u16,
     pub data_dir: PathBuf,
     pub node_name: String,
-    /// Names and peer addresses of all nodes of the core; empty = this node is alone.
+    /// Of a node of an edge site.
+    pub edge: Option<EdgeSettings>,
+    pub feed: FeedSettings,
+    /// Names and peer addresses of all nodes of the core (or of the edge site); empty = this node is alone.
     pub cluster: Vec<(String, String)>,
     /// Peer addresses of a core to join; empty = none.
     pub join: Vec<String>,
@@ -101,13 +107,16 @@ impl Settings {
             .collect();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads: usize = values.number("network-threads")?;
+        let edge = EdgeSettings::new(values)?;
         Ok(Settings {
             bind: bind?,
             port: values.number("port")?,
             peer_port: values.number("peer-port")?,
             http_port: values.number("http-port")?,
             data_dir: PathBuf::from(values.get("data-dir")),
-            node_name: values.get("node-name").to_owned(),
+            node_name: node_name(values.get("node-name"), edge.as_ref())?,
+            feed: FeedSettings::new(values)?,
+            edge,
             cluster: cluster(values.get("cluster"))?,
             join: addresses("join", values.get("join"))?,
             join_as_standby: values.get("join-as") == "standby",
@@ -156,6 +165,14 @@ impl Settings {
 
     /// What is unsafe about starting like this, if anything.
     pub fn danger(&self) -> Option<String> {
+        let leaves = self.edge.as_ref().is_some_and(EdgeSettings::leaves_machine);
+        if leaves && !self.peer_insecure && self.peer_tls.is_none() {
+            return Some(
+                "refusing to follow a core over the network without TLS. Give --peer-tls-cert, --peer-tls-key and \
+                 --peer-tls-ca, or say --peer-insecure yes"
+                    .into(),
+            );
+        }
         let open = self.bind.iter().find(|ip| !ip.is_loopback())?;
         if self.is_one_of_many() && !self.peer_insecure && self.peer_tls.is_none() {
             return Some(format!(
@@ -183,7 +200,7 @@ fn peer_tls(values: &Values) -> Result<Option<[PathBuf; 3]>, String> {
 }
 
 /// `HOST:PORT,HOST:PORT,…`
-fn addresses(parameter: &str, text: &str) -> Result<Vec<String>, String> {
+pub(super) fn addresses(parameter: &str, text: &str) -> Result<Vec<String>, String> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts.map(|part| address(part).ok_or_else(|| format!("{parameter}: '{part}' is not HOST:PORT"))).collect()
 }

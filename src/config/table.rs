@@ -19,7 +19,7 @@ const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
 
 /// All parameters, those of Flotilla first, then those that only exist because clients and tools ask for them.
 pub static PARAMETERS: LazyLock<Vec<Parameter>> =
-    LazyLock::new(|| [PLAIN, super::table_core::PARAMETERS].concat());
+    LazyLock::new(|| [PLAIN, super::table_core::PARAMETERS, super::table_edge::PARAMETERS].concat());
 
 static PLAIN: &[Parameter] = &[
     row("bind", Kind::Addresses, "127.0.0.1", Change::Start, "Addresses to listen on, separated by spaces."),

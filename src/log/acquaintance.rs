@@ -1,6 +1,7 @@
 //! How the other nodes are, asked once a second: for INFO and ROLE, and to hear of one's own removal.
 
 use super::{
+    edge,
     identity::become_member,
     progress::Progress,
     raft::{Members, Peers, RaftNode, wire},
@@ -116,6 +117,7 @@ impl Acquaintance {
                 client_port: u16::try_from(status.client_port).unwrap_or(0),
                 applied_index: status.applied,
                 answers: true,
+                fed: status.fed.iter().cloned().map(edge::fed_from_wire).collect(),
             },
             None => Other { node_id: id, host, answers: false, ..before.unwrap_or_default() },
         };

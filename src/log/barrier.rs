@@ -63,7 +63,8 @@ impl Barrier {
         }
     }
 
-    async fn ask(&self) -> Option<u64> {
+    /// How far a read of now must be applied, by the leader's word.
+    pub(super) async fn ask(&self) -> Option<u64> {
         if self.progress.is_leader() {
             return self.raft.read_index().await;
         }

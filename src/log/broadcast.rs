@@ -197,6 +197,25 @@ impl Broadcast {
         Ok(wire::write(&wire::PublishAnswer { counts: pending.total().await }))
     }
 
+    /// On an edge, as leader of the site: hands messages of the core to all nodes of the site.
+    pub(super) fn relay(&self, messages: &[Publication]) {
+        if self.order(messages).is_none() {
+            self.drop_messages(messages.len());
+        }
+    }
+
+    /// Messages of an edge's clients, in their order; ordered here or by whoever leads.
+    pub(super) async fn publish_for_edge(&self, call: wire::Publish) -> Answer {
+        let messages: Vec<Publication> = call.messages.into_iter().map(from_wire).collect();
+        let counts = match self.order_somewhere(messages).await {
+            Ok(Ordered::Here(pending)) => pending.total().await,
+            Ok(Ordered::Elsewhere(counts)) => counts,
+            Err(error) if error.code() == "UNKNOWN" => return Err(CallError::Broken(error.text().into())),
+            Err(error) => return Err(CallError::Refused(error.text().into())),
+        };
+        Ok(wire::write(&wire::PublishAnswer { counts }))
+    }
+
     /// Every node's side: hands messages to its clients.
     pub(super) fn deliver(&self, deliver: wire::Deliver) -> Answer {
         if !self.pubsub.admit(deliver.term) {
@@ -230,12 +249,12 @@ impl Pending {
     }
 }
 
-fn to_wire(message: &Publication) -> wire::Publication {
+pub(super) fn to_wire(message: &Publication) -> wire::Publication {
     let Publication { channel, payload, is_sharded } = message.clone();
     wire::Publication { channel, payload, is_sharded }
 }
 
-fn from_wire(message: wire::Publication) -> Publication {
+pub(super) fn from_wire(message: wire::Publication) -> Publication {
     let wire::Publication { channel, payload, is_sharded } = message;
     Publication { channel, payload, is_sharded }
 }

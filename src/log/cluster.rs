@@ -9,7 +9,9 @@ use super::{
     LogError,
     acquaintance::Acquaintance,
     admin::Admin,
+    barrier::Barrier,
     broadcast::{Broadcast, Publishing},
+    edge::{self, Feeding, SiteSeeds},
     join::{Admission, Joiner},
     progress::Progress,
     queue::Queue,
@@ -18,6 +20,7 @@ use super::{
     verify::Verify,
 };
 use crate::{
+    config::FeedSettings,
     fail,
     peer::{self, CallError, LocalIdentity},
     session::{ClusterIdentity, Face, PubSub, Publication},
@@ -64,6 +67,8 @@ pub struct ClusterOptions {
     pub snapshot_bytes_per_second: u64,
     /// Under which SENTINEL tells of the leader.
     pub master_name: String,
+    /// What edges may have of this node.
+    pub feed: FeedSettings,
 }
 
 /// See the module.
@@ -163,6 +168,7 @@ impl Stranger {
         let members = raft.members();
         wire::Status {
             feature_level: wire::FEATURE_LEVEL,
+            fed: self.progress.status.fed.seen().into_iter().map(edge::fed_to_wire).collect(),
             members: members.list.iter().map(|member| member.id).collect(),
             members_at: if members.is_committed { members.at } else { 0 },
             node_id: self.identity.node_id,
@@ -193,13 +199,23 @@ pub(super) struct Membership {
     pub(super) peers: Arc<Peers>,
     pub(super) progress: Arc<Progress>,
     pub(super) pubsub: Arc<PubSub>,
-    pub(super) publishing: mpsc::Receiver<Publishing>,
+    /// What clients of this node publish; `None`: it goes to the core.
+    pub(super) publishing: Option<mpsc::Receiver<Publishing>>,
+    /// What edges are fed from; `None`: this node is of an edge site itself.
+    pub(super) feeding: Option<Feeding>,
+    pub(super) site_seeds: Arc<SiteSeeds>,
 }
 
 impl Membership {
     /// Starts both on the current runtime, until `end` is dropped.
-    pub(super) fn start(self, raft: RaftNode, queue: Arc<Queue>, end: oneshot::Receiver<()>) -> Arc<Admin> {
-        let Membership { options, directory, peers, progress, pubsub, publishing } = self;
+    pub(super) fn start(
+        self,
+        raft: RaftNode,
+        queue: Arc<Queue>,
+        end: oneshot::Receiver<()>,
+    ) -> (Arc<Admin>, Arc<Broadcast>) {
+        let Membership { options, directory, peers, progress, pubsub, publishing, feeding, site_seeds } =
+            self;
         progress.status.is_one_of_many.store(true, Ordering::Relaxed);
         let ClusterOptions {
             members,
@@ -216,6 +232,7 @@ impl Membership {
             client_host,
             snapshot_bytes_per_second,
             master_name,
+            feed,
         } = options;
         let host = identity.address.rsplit_once(':').map_or("", |(host, _)| host);
         let host = if client_host.is_empty() { host.to_owned() } else { client_host.clone() };
@@ -237,7 +254,7 @@ impl Membership {
             raft: raft.clone(),
             peers: Arc::clone(&peers),
             progress: Arc::clone(&progress),
-            cluster,
+            cluster: Arc::clone(&cluster),
         });
         let admin = Arc::new(Admin {
             raft: raft.clone(),
@@ -255,7 +272,8 @@ impl Membership {
             },
             client_port,
         });
-        if verify_interval > Duration::ZERO {
+        // An edge site proposes nothing of its own.
+        if verify_interval > Duration::ZERO && feeding.is_some() {
             tokio::spawn(verify_now_and_then(Arc::clone(&admin), verify_interval));
         }
         let steward =
@@ -277,9 +295,23 @@ impl Membership {
             Arc::clone(&identity),
             pubsub,
         ));
-        tokio::spawn(Arc::clone(&broadcast).run(publishing));
+        if let Some(publishing) = publishing {
+            tokio::spawn(Arc::clone(&broadcast).run(publishing));
+        }
+        if feeding.is_none() {
+            tokio::spawn(Arc::clone(&site_seeds).keep_others(raft.clone(), identity.node_id));
+        }
+        let upstream = feeding.map(|feeding| {
+            let (broadcast, queue) = (Arc::clone(&broadcast), Arc::clone(&queue));
+            let barrier =
+                Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+            let name = identity.node_name.clone();
+            Arc::new(feeding.upstream(feed, cluster, name, barrier, broadcast, queue))
+        });
         let service = Service {
-            broadcast,
+            upstream,
+            site_seeds,
+            broadcast: Arc::clone(&broadcast),
             admission,
             admin: Arc::clone(&admin),
             raft: raft.clone(),
@@ -322,7 +354,7 @@ impl Membership {
                 fail::stop_the_process(&format!("cannot found the cluster: {error}"));
             }
         });
-        admin
+        (admin, broadcast)
     }
 }
 

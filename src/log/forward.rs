@@ -36,7 +36,7 @@ fn no_leader() -> ErrorReply {
     ErrorReply::new("CLUSTERDOWN", "no node leads at the moment; nothing was changed, try again")
 }
 
-fn unknown(why: &str) -> Outcome {
+pub(super) fn unknown(why: &str) -> Outcome {
     let text = format!("outcome unknown: {why}; the write may or may not be applied");
     Outcome::Unknown(ErrorReply::new("UNKNOWN", text))
 }
@@ -136,9 +136,9 @@ impl Forwarder {
 }
 
 /// The kind of an outcome that says: not done, and another node may be asked.
-const SEND_ELSEWHERE: u32 = 4;
+pub(super) const SEND_ELSEWHERE: u32 = 4;
 
-fn answer_all(tickets: Vec<Ticket>, outcome: &Outcome) {
+pub(super) fn answer_all(tickets: Vec<Ticket>, outcome: &Outcome) {
     let mut outbox = Outbox::default();
     tickets.into_iter().for_each(|ticket| outbox.add(ticket, outcome.clone()));
     outbox.deliver();
@@ -149,11 +149,27 @@ pub(super) async fn receive(queue: Arc<Queue>, progress: Arc<Progress>, forward:
     if !progress.is_leader() {
         return Err(CallError::Refused("this node does not lead".into()));
     }
+    let outcomes = see_to(&queue, forward, true).await;
+    let applied = progress.status.applied_index.load(Ordering::Acquire);
+    Ok(wire::write(&wire::ForwardAnswer { outcomes, applied }))
+}
+
+/// As `receive`, of an edge, which need not know who leads: what this node may not propose it sends on.
+pub(super) async fn receive_from_edge(
+    queue: Arc<Queue>,
+    progress: Arc<Progress>,
+    forward: wire::Forward,
+) -> Answer {
+    let outcomes = see_to(&queue, forward, false).await;
+    Ok(wire::write(&wire::ForwardAnswer { outcomes, applied: progress.acknowledged() }))
+}
+
+async fn see_to(queue: &Queue, forward: wire::Forward, was_forwarded: bool) -> Vec<wire::ForwardOutcome> {
     let mailbox = Mailbox::new();
     let wanted = forward.proposals.len();
     let mut outcomes: Vec<(u64, Outcome)> = Vec::with_capacity(wanted);
     for (id, proposal) in (0_u64..).zip(forward.proposals) {
-        let ticket = Ticket { mailbox: Arc::clone(&mailbox), id, was_forwarded: true };
+        let ticket = Ticket { mailbox: Arc::clone(&mailbox), id, was_forwarded };
         if let Err(refused) = queue.submit(proposal, ticket) {
             outcomes.push((id, Outcome::NotDone(refused.into())));
         }
@@ -163,9 +179,7 @@ pub(super) async fn receive(queue: Arc<Queue>, progress: Arc<Progress>, forward:
         mailbox.drain(&mut outcomes);
     }
     outcomes.sort_by_key(|(id, _)| *id);
-    let outcomes = outcomes.iter().map(|(_, outcome)| write_outcome(outcome)).collect();
-    let applied = progress.status.applied_index.load(Ordering::Acquire);
-    Ok(wire::write(&wire::ForwardAnswer { outcomes, applied }))
+    outcomes.iter().map(|(_, outcome)| write_outcome(outcome)).collect()
 }
 
 fn write_outcome(outcome: &Outcome) -> wire::ForwardOutcome {
@@ -191,7 +205,7 @@ fn write_outcome(outcome: &Outcome) -> wire::ForwardOutcome {
     wire::ForwardOutcome { kind, replies }
 }
 
-fn read_outcome(outcome: &wire::ForwardOutcome) -> Option<Outcome> {
+pub(super) fn read_outcome(outcome: &wire::ForwardOutcome) -> Option<Outcome> {
     let mut rest = &outcome.replies[..];
     let mut replies = Vec::new();
     while !rest.is_empty() {

@@ -2,20 +2,20 @@
 
 use super::{
     LogError,
-    admin::Admin,
-    barrier::{self, Barrier, Reader},
+    barrier::{self, Reader},
     batch::Batcher,
     broadcast::{self, Publishing},
-    cluster::{ClusterOptions, Membership},
+    cluster::ClusterOptions,
+    edge::{EdgeOptions, SiteSeeds},
     fit::check_fit,
     forward::Forwarder,
     mailbox::Ticket,
     maintenance::Maintenance,
     progress::Progress,
     queue::{Queue, Refused},
-    raft::{Peers, RaftNode, RaftParts, Snapshots},
-    replicated,
+    raft::{Peers, RaftParts, Snapshots},
     segment::{Retention, SegmentLog, SegmentOptions},
+    thread::{RaftThread, Reading, Request},
 };
 use crate::{
     command::Table,
@@ -30,7 +30,6 @@ use bytes::Bytes;
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
-    thread::JoinHandle,
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,14 +49,8 @@ pub struct LogOptions {
     pub retention: Retention,
     /// The other nodes; `None`: there are none.
     pub cluster: Option<ClusterOptions>,
-}
-
-/// A request to the raft thread.
-enum Request {
-    Snapshot(oneshot::Sender<Result<(), LogError>>),
-    Core(CoreRequest, oneshot::Sender<Reply>),
-    Replicated { wanted: u32, within: Duration, answer: oneshot::Sender<u32> },
-    HandOver(oneshot::Sender<()>),
+    /// Of a node of an edge site; `None`: it is one of a core.
+    pub edge: Option<EdgeOptions>,
 }
 
 /// See the module. Clones are handles of the same log; when the last is dropped, it shuts down.
@@ -68,6 +61,7 @@ pub struct LogHandle {
     stats: Arc<Stats>,
     requests: mpsc::Sender<Request>,
     readers: mpsc::Sender<Reader>,
+    core_readers: mpsc::Sender<Reader>,
     publishing: mpsc::Sender<Publishing>,
     ended: watch::Receiver<bool>,
 }
@@ -102,6 +96,7 @@ impl LogHandle {
             segments,
             retention,
             cluster,
+            edge,
         } = options;
         let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
         check_fit(&data_directory, &log, &store)?;
@@ -112,8 +107,13 @@ impl LogHandle {
         let (ending, ended) = watch::channel(false);
         let (publishing, published) = mpsc::channel(broadcast::PUBLISHING_MAX);
         let (readers, reading) = mpsc::channel(barrier::READERS_MAX);
+        let (core_readers, core_reading) = mpsc::channel(barrier::READERS_MAX);
+        if edge.is_some() {
+            begin_as_edge(&status, &store);
+        }
         let alone = || Arc::new(LocalIdentity::new(node_id, String::new(), String::new(), None));
-        let identity = cluster.as_ref().map_or_else(alone, |cluster| Arc::clone(&cluster.identity));
+        let identity = cluster.as_ref().map(|cluster| &cluster.identity);
+        let identity = identity.or(edge.as_ref().map(|edge| &edge.identity)).map_or_else(alone, Arc::clone);
         let peers = Arc::new(Peers::new(identity));
         let forwarder = cluster.is_some().then(|| Forwarder {
             peers: Arc::clone(&peers),
@@ -123,7 +123,15 @@ impl LogHandle {
         let parts = RaftParts {
             node_id,
             log,
-            replica: Replica::new(Arc::clone(&store), table),
+            replica: match edge.is_some() {
+                true => Replica::new(Arc::clone(&store), table).of_edge(),
+                false => Replica::new(Arc::clone(&store), table),
+            },
+            site_seeds: Arc::new(SiteSeeds::new(
+                Arc::clone(&peers),
+                Arc::clone(&progress),
+                data_directory.join("seed"),
+            )),
             snapshots,
             progress: Arc::clone(&progress),
             peers: Arc::clone(&peers),
@@ -139,16 +147,20 @@ impl LogHandle {
                 Arc::clone(&queue),
                 Arc::clone(&stats),
                 retention,
-            ),
+            )
+            .without_sweeps(edge.is_some()),
             requests: received,
-            reading,
+            reading: Reading { site: reading, core: core_reading },
             published,
             pubsub,
             queue: Arc::clone(&queue),
-            cluster: cluster.map(|options| (options, data_directory)),
+            data_directory,
+            cluster,
+            edge,
             ending,
         };
-        Ok((LogHandle { queue, progress, stats, requests, readers, publishing, ended }, raft_thread))
+        let handle = LogHandle { queue, progress, stats, requests, readers, core_readers, publishing, ended };
+        Ok((handle, raft_thread))
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
@@ -171,7 +183,7 @@ impl LogHandle {
             Consistency::Local => true,
             Consistency::Session => self.progress.has_applied_own_writes(),
             Consistency::Bounded(ms) => self.progress.heard_within(ms),
-            Consistency::Linearizable => false,
+            Consistency::Linearizable | Consistency::Core => false,
         };
         if (enough && !self.is_removed()) || self.can_read() {
             return Ok(());
@@ -185,10 +197,26 @@ impl LogHandle {
             let applied = tokio::time::timeout(barrier::WAIT_MAX, applied).await;
             return applied.map_err(|_| barrier::down("this node is slow to apply its log"));
         }
-        let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
-        let (reader, outcome) = oneshot::channel();
-        self.readers.send(reader).await.map_err(|_| stopping())?;
-        outcome.await.unwrap_or_else(|_| Err(stopping()))
+        ask(&self.readers).await
+    }
+
+    /// On an edge: waits until the store has all that the core had when it was asked.
+    pub async fn core_barrier(&self) -> Result<(), ErrorReply> {
+        ask(&self.core_readers).await
+    }
+
+    /// Waits until the data stand at this entry of the core; false: they do not in that time.
+    pub async fn wait_core(&self, index: u64, within: Duration) -> bool {
+        tokio::time::timeout(within, self.progress.wait_core(index)).await.is_ok()
+    }
+
+    /// An entry of the core's log that is not before any write that this node has acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        let edge = &self.progress.status.edge;
+        match edge.is_edge() {
+            true => edge.core_index.load(Ordering::Acquire).max(edge.forwarded.load(Ordering::Acquire)),
+            false => self.progress.acknowledged(),
+        }
     }
 
     fn is_removed(&self) -> bool {
@@ -215,7 +243,9 @@ impl LogHandle {
 
     /// Waits until `wanted` other nodes have on disk all that this one has acknowledged, or the time is up; says how many.
     pub async fn replicated(&self, wanted: u32, within: Duration) -> u32 {
-        if !self.progress.status.is_one_of_many.load(Ordering::Relaxed) {
+        let status = &self.progress.status;
+        // What is acknowledged at an edge is on the core's disks.
+        if !status.is_one_of_many.load(Ordering::Relaxed) || status.edge.is_edge() {
             return 0;
         }
         let (answer, outcome) = oneshot::channel();
@@ -261,129 +291,21 @@ impl LogHandle {
     }
 }
 
-/// What runs on the raft thread.
-pub(super) struct RaftThread {
-    pub(super) parts: RaftParts,
-    batcher: Batcher,
-    maintenance: Maintenance,
-    requests: mpsc::Receiver<Request>,
-    reading: mpsc::Receiver<Reader>,
-    published: mpsc::Receiver<Publishing>,
-    pubsub: Arc<PubSub>,
-    queue: Arc<Queue>,
-    /// And the data directory.
-    cluster: Option<(ClusterOptions, PathBuf)>,
-    /// Told at the end.
-    ending: watch::Sender<bool>,
+/// Waits for the word that a read may go on.
+async fn ask(readers: &mpsc::Sender<Reader>) -> Result<(), ErrorReply> {
+    let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
+    let (reader, outcome) = oneshot::channel();
+    readers.send(reader).await.map_err(|_| stopping())?;
+    outcome.await.unwrap_or_else(|_| Err(stopping()))
 }
 
-impl RaftThread {
-    fn run(self, started: &std::sync::mpsc::SyncSender<Result<(), LogError>>) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .thread_name("raft-blocking")
-            .max_blocking_threads(4)
-            .build();
-        let ending = self.ending.clone();
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                let _ = started.send(Err(LogError::Raft(format!("cannot start a runtime: {error}"))));
-                return;
-            }
-        };
-        let apply_thread = runtime.block_on(self.serve(started));
-        // The runtime's tasks hold the state machine, and that the apply thread's only sender.
-        drop(runtime);
-        if let Some(thread) = apply_thread {
-            let _ = thread.join();
-        }
-        let _ = ending.send(true);
-    }
-
-    pub(super) async fn serve(
-        self,
-        started: &std::sync::mpsc::SyncSender<Result<(), LogError>>,
-    ) -> Option<JoinHandle<()>> {
-        let (peers, progress) = (Arc::clone(&self.parts.peers), Arc::clone(&self.parts.progress));
-        let (raft, apply_thread) = match RaftNode::start(self.parts).await {
-            Ok(running) => running,
-            Err(error) => {
-                let _ = started.send(Err(error));
-                return None;
-            }
-        };
-        let (end_peers, ended) = oneshot::channel::<()>();
-        let mut admin = None;
-        if let Some((options, directory)) = self.cluster {
-            let own = Membership {
-                options,
-                directory,
-                peers: Arc::clone(&peers),
-                progress: Arc::clone(&progress),
-                pubsub: self.pubsub,
-                publishing: self.published,
-            };
-            admin = Some(own.start(raft.clone(), Arc::clone(&self.queue), ended));
-        }
-        let barrier =
-            Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
-        let barrier = tokio::spawn(barrier.run(self.reading));
-        let _ = started.send(Ok(()));
-        let answering = Answers { raft: raft.clone(), peers, progress, admin };
-        let requests = tokio::spawn(answering.run(self.requests, self.queue));
-        let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
-        self.batcher.run(&raft).await;
-        maintenance.abort();
-        requests.abort();
-        barrier.abort();
-        drop(end_peers);
-        raft.shutdown().await;
-        Some(apply_thread)
-    }
-}
-
-/// What answers requests of the rest of the program.
-struct Answers {
-    raft: RaftNode,
-    peers: Arc<Peers>,
-    progress: Arc<Progress>,
-    /// `None`: this node is alone.
-    admin: Option<Arc<Admin>>,
-}
-
-impl Answers {
-    /// Answers until all handles are gone; then nobody can propose either. Whoever asked may have gone meanwhile.
-    async fn run(self, mut requests: mpsc::Receiver<Request>, queue: Arc<Queue>) {
-        while let Some(request) = requests.recv().await {
-            let raft = self.raft.clone();
-            match request {
-                Request::Snapshot(outcome) => drop(tokio::spawn(async move {
-                    let _ = outcome.send(raft.snapshot().await);
-                })),
-                Request::HandOver(done) => drop(tokio::spawn(async move {
-                    raft.hand_over().await;
-                    let _ = done.send(());
-                })),
-                Request::Core(request, outcome) => match self.admin.clone() {
-                    Some(admin) => drop(tokio::spawn(async move {
-                        let _ = outcome.send(admin.perform(request).await);
-                    })),
-                    None => {
-                        let text = "this node is alone (it was started without --cluster and --join)";
-                        let _ = outcome.send(Reply::Error(ErrorReply::err(text)));
-                    }
-                },
-                Request::Replicated { wanted, within, answer } => {
-                    let (peers, progress) = (Arc::clone(&self.peers), Arc::clone(&self.progress));
-                    let index = progress.acknowledged();
-                    tokio::spawn(async move {
-                        let have = replicated::wait(raft, peers, progress, index, wanted, within).await;
-                        let _ = answer.send(have);
-                    });
-                }
-            }
-        }
-        queue.close();
+/// What an edge has it serves from the start, however old.
+fn begin_as_edge(status: &LogStatus, store: &Store) {
+    let published = store.published();
+    status.edge.is_edge.store(true, Ordering::Relaxed);
+    if published.site().is_some_and(|site| !site.history.is_empty()) {
+        let index = published.state().applied.map_or(0, |applied| applied.index);
+        status.edge.stand_at(index);
+        status.edge.set_goal(index);
     }
 }

@@ -28,6 +28,9 @@ pub struct Identity {
     /// Another one after a restore from backup: whoever follows this history must start again.
     pub history_id: String,
     pub node_name: String,
+    /// The edge site that the node is of; absent: it is of a core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// Whether it has ever been a member of its core, as far as it knows: then a core that does not count it among its
     /// members has removed it. Directories that do not say were written before there was a difference.
     #[serde(default = "yes")]
@@ -62,6 +65,29 @@ impl DataDirectory {
             None => create(path, node_name, is_one_of_many)?,
         };
         Ok(DataDirectory { path: path.to_path_buf(), identity, _lock: lock })
+    }
+}
+
+impl DataDirectory {
+    /// As this, of an edge site, or (`None`) of a core; one of something else is refused.
+    pub fn of(mut self, site: Option<&str>) -> Result<Self, LogError> {
+        if self.identity.site.as_deref() == site {
+            return Ok(self);
+        }
+        // It becomes one of a site before anything is in it.
+        if self.identity.site.is_none() && !self.path.join("log").exists() {
+            self.identity.site = site.map(str::to_owned);
+            save(&self.path, &self.identity)?;
+            return Ok(self);
+        }
+        let name =
+            |site: Option<&str>| site.map_or("a core".to_owned(), |site| format!("the edge site {site}"));
+        Err(LogError::Raft(format!(
+            "{} holds a node of {}, which cannot become one of {}",
+            self.path.display(),
+            name(self.identity.site.as_deref()),
+            name(site)
+        )))
     }
 }
 
@@ -117,6 +143,7 @@ fn create(directory: &Path, node_name: &str, is_one_of_many: bool) -> Result<Ide
         cluster_id: if is_one_of_many { String::new() } else { uuid().to_string() },
         history_id: if is_one_of_many { String::new() } else { uuid().to_string() },
         node_name: node_name.to_owned(),
+        site: None,
         was_member: false,
     };
     save(directory, &identity)?;
@@ -188,6 +215,24 @@ mod tests {
         assert_eq!(first.node_name, "first");
         assert!(first.node_id > 0 && first.node_id < 1 << 53);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_directory_is_of_one_site_or_of_a_core_for_ever() {
+        let home = tempfile::tempdir().unwrap();
+        let open = || DataDirectory::open(home.path(), "a", false).unwrap();
+        drop(open().of(Some("fra")).unwrap());
+        std::fs::create_dir(home.path().join("log")).unwrap();
+        assert_eq!(open().of(Some("fra")).unwrap().identity.site.as_deref(), Some("fra"));
+        for other in [None, Some("sin")] {
+            let refused = open().of(other).err().unwrap().to_string();
+            assert!(refused.contains("edge site fra"), "{refused}");
+        }
+        let core = tempfile::tempdir().unwrap();
+        std::fs::create_dir(core.path().join("other")).unwrap();
+        let held = DataDirectory::open(core.path(), "a", false).unwrap().of(None).unwrap();
+        std::fs::create_dir(core.path().join("log")).unwrap();
+        assert!(held.of(Some("fra")).is_err());
     }
 
     #[test]

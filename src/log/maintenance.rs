@@ -37,6 +37,8 @@ pub(super) struct Maintenance {
     stats: Arc<Stats>,
     retention: Retention,
     mailbox: Arc<Mailbox>,
+    /// Whether it deletes expired keys; on an edge they go when the core says so.
+    sweeps: bool,
 }
 
 impl Maintenance {
@@ -47,7 +49,12 @@ impl Maintenance {
         stats: Arc<Stats>,
         retention: Retention,
     ) -> Self {
-        Maintenance { store, progress, queue, stats, retention, mailbox: Mailbox::new() }
+        Maintenance { store, progress, queue, stats, retention, mailbox: Mailbox::new(), sweeps: true }
+    }
+
+    /// As this, but (if so) expired keys are not deleted.
+    pub(super) fn without_sweeps(self, without: bool) -> Self {
+        Maintenance { sweeps: !without, ..self }
     }
 
     /// Runs until aborted. Loops side by side: expiry does not wait for a compaction or a snapshot.
@@ -94,7 +101,7 @@ impl Maintenance {
 
     /// Deletes expired keys until none is due.
     async fn sweep(&self) {
-        while self.progress.can_read() && self.is_something_due().await {
+        while self.sweeps && self.progress.can_read() && self.is_something_due().await {
             let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: 0, was_forwarded: false };
             if self.queue.submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket).is_err() {
                 return;

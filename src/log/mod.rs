@@ -6,6 +6,9 @@
 //!        └──────────── mailbox ◀── one wake per network thread and chunk ◀── outbox ◀─────────────┘
 //! ```
 //!
+//! On an edge site the log is that of the site: what is proposed comes from the core (`edge/`), and what sessions submit goes
+//! there.
+//!
 //! `segment/` is the durable log, `raft/` is all that knows openraft, `handle.rs` is what everyone else uses.
 //!
 //! **Invariants.**
@@ -21,6 +24,7 @@ mod batch;
 mod blocking;
 mod broadcast;
 mod cluster;
+mod edge;
 mod error;
 mod fit;
 mod forward;
@@ -38,9 +42,11 @@ mod replicated;
 pub mod segment;
 mod steward;
 mod sums;
+mod thread;
 mod verify;
 
 pub use cluster::{Adopt, ClusterOptions};
+pub use edge::EdgeOptions;
 pub use error::LogError;
 pub use handle::{LogHandle, LogOptions};
 pub use identity::{DataDirectory, Identity, adopt};

@@ -94,7 +94,9 @@ impl Progress {
         if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::LeaseIgnored) && self.is_leader() {
             return true;
         }
-        if !self.has_applied_own_term() {
+        // An edge that never had any data has nothing to answer from.
+        let edge = &self.status.edge;
+        if !self.has_applied_own_term() || edge.is_edge() && !edge.has_data() {
             return false;
         }
         self.has_lease()
@@ -106,7 +108,8 @@ impl Progress {
         until == FOR_EVER || self.now_ms() < until
     }
 
-    fn has_applied_own_term(&self) -> bool {
+    /// Whether this node leads and has applied what came before.
+    pub(super) fn has_applied_own_term(&self) -> bool {
         let term = self.leader_term.load(Ordering::Acquire);
         term != 0 && self.applied_term.load(Ordering::Acquire) == term
     }
@@ -186,6 +189,35 @@ impl Progress {
         }
     }
 
+    /// Waits until the data stand at this entry of the core.
+    pub(super) async fn wait_core(&self, index: u64) {
+        let _counted = Counted::new(&self.readers);
+        loop {
+            let bell = self.applied_bell.notified();
+            if self.status.edge.core_index.load(Ordering::SeqCst) >= index {
+                return;
+            }
+            bell.await;
+        }
+    }
+
+    /// How old what this node knows of the core's log is: for a leader under its lease it is of now.
+    pub(super) fn knowledge_age(&self) -> Duration {
+        if self.can_read() {
+            return Duration::ZERO;
+        }
+        let since = match self.is_leader() {
+            true => self.lease_until_ms.load(Ordering::Acquire),
+            false => self.heard_ms.load(Ordering::Acquire),
+        };
+        Duration::from_millis(self.now_ms().saturating_sub(since))
+    }
+
+    /// On an edge, before `applied`: the data stand at this entry of the core.
+    pub(super) fn followed(&self, core_index: u64) {
+        self.status.edge.stand_at(core_index);
+    }
+
     /// Waits until this node can serve: it leads and has applied what came before, or it knows who leads.
     pub(super) async fn wait_ready(&self) {
         // The sender is in `self`, so the channel cannot close.
@@ -210,6 +242,9 @@ impl Progress {
 
     /// Everything up to `at` is applied and published.
     pub(super) fn applied(&self, at: Position) {
+        if !self.status.edge.is_edge() {
+            self.status.edge.core_index.store(at.index, Ordering::SeqCst);
+        }
         self.status.applied_index.store(at.index, Ordering::SeqCst);
         if self.readers.load(Ordering::SeqCst) > 0 {
             self.applied_bell.notify_waiters();

@@ -93,9 +93,15 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
-    if shared.node.can_serve() {
+    let (node, edge) = (&shared.node, &shared.node.log.edge);
+    let lag_max_ms = node.config.settings().edge.as_ref().map_or(0, |edge| edge.lag_max_ms);
+    if node.can_serve() && edge.is_edge() && !edge.has_data() {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: this edge has not yet got the data of the core\n")
+    } else if node.can_serve() && lag_max_ms > 0 && edge.lag().as_millis() > u128::from(lag_max_ms) {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: this edge is further behind the core than it may be\n")
+    } else if node.can_serve() {
         (StatusCode::OK, "ready\n")
-    } else if shared.node.stopping.load(Ordering::Acquire) {
+    } else if node.stopping.load(Ordering::Acquire) {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready: the log is not applied up to its end yet\n")

@@ -2,7 +2,7 @@
 //!
 //! Names end in their unit; counters in `_total` (the exposition adds it). See the OpenMetrics specification.
 
-use crate::session::{Node, ProcessUsage};
+use crate::session::{FedSeen, Following, Node, ProcessUsage};
 use crate::store::StoreStats;
 use prometheus_client::{
     collector::Collector,
@@ -105,6 +105,38 @@ static ROWS: &[Row] = &[
     }),
     gauge("flotilla_raft_purged_index", "Index of the last purged entry", |s| load(&s.node.log.purged_index)),
     gauge("flotilla_raft_log_bytes", "Bytes of log segments on disk", |s| load(&s.node.log.log_bytes)),
+    gauge("flotilla_core_index", "Entry of the core's log that the data stand at", |s| {
+        load(&s.node.log.edge.core_index)
+    }),
+    gauge("flotilla_edges", "Edges that this core node feeds", |s| s.node.log.fed.len() as f64),
+    gauge("flotilla_edge_lag_entries", "On an edge: entries of the core that are missing", |s| {
+        s.node.log.edge.lag_entries() as f64
+    }),
+    gauge("flotilla_edge_lag_bytes", "On an edge: bytes that are missing, about", |s| {
+        s.node.log.edge.lag_bytes() as f64
+    }),
+    gauge("flotilla_edge_lag_seconds", "On an edge: how long ago nothing was missing", |s| {
+        if s.node.log.edge.is_edge() { s.node.log.edge.lag().as_secs_f64() } else { 0.0 }
+    }),
+    gauge("flotilla_edge_is_following", "On an edge: 1 while it follows the core", |s| {
+        f64::from(u8::from(*s.node.log.edge.following.read() == Following::Log))
+    }),
+    counter("flotilla_edge_received_bytes", "On an edge: bytes of feeds, as they came", |s| {
+        load(&s.node.log.edge.received_bytes)
+    }),
+    counter("flotilla_edge_seeds", "On an edge: whole copies taken", |s| load(&s.node.log.edge.seeds)),
+    gauge("flotilla_edge_seed_bytes", "On an edge: bytes of a whole copy that are here", |s| {
+        match *s.node.log.edge.following.read() {
+            Following::Seed { bytes, .. } => bytes as f64,
+            Following::No | Following::Cut(_) | Following::Log | Following::Site => 0.0,
+        }
+    }),
+    gauge("flotilla_edge_seed_of_bytes", "On an edge: bytes that a whole copy has", |s| {
+        match *s.node.log.edge.following.read() {
+            Following::Seed { of_bytes, .. } => of_bytes as f64,
+            Following::No | Following::Cut(_) | Following::Log | Following::Site => 0.0,
+        }
+    }),
     gauge("flotilla_store_live_bytes", "Bytes of live store files on disk", |s| {
         s.store.live_sst_bytes as f64
     }),
@@ -123,6 +155,31 @@ static ROWS: &[Row] = &[
         s.process.user_seconds + s.process.system_seconds
     }),
     gauge("process_open_fds", "Open file descriptors", |s| s.process.open_fds as f64),
+];
+
+/// What a core node tells of each edge that it feeds.
+struct EdgeRow {
+    name: &'static str,
+    help: &'static str,
+    read: fn(&FedSeen, u64) -> f64,
+}
+
+static EDGE_ROWS: &[EdgeRow] = &[
+    EdgeRow {
+        name: "flotilla_fed_edge_lag_entries",
+        help: "Entries that an edge fed by this node has not applied",
+        read: |seen, committed| seen.lag_entries(committed) as f64,
+    },
+    EdgeRow {
+        name: "flotilla_fed_edge_lag_seconds",
+        help: "How long ago nothing was missing at an edge fed by this node, as it says",
+        read: |seen, _| seen.report.lag_ms as f64 / 1000.0,
+    },
+    EdgeRow {
+        name: "flotilla_fed_edge_sent_bytes",
+        help: "Bytes sent on the present connection of an edge",
+        read: |seen, _| seen.sent_bytes as f64,
+    },
 ];
 
 struct Metrics(Arc<Node>);
@@ -157,6 +214,15 @@ impl Collector for Metrics {
                         metric.metric_type(),
                     )?)?;
                 }
+            }
+        }
+        let (edges, committed) = (self.0.log.fed.seen(), self.0.log.committed_index.load(Ordering::Relaxed));
+        for row in EDGE_ROWS.iter().filter(|_| !edges.is_empty()) {
+            let kind = prometheus_client::metrics::MetricType::Gauge;
+            let mut family = encoder.encode_descriptor(row.name, row.help, None, kind)?;
+            for edge in &edges {
+                let labels = [("site", edge.site.as_str()), ("name", edge.name.as_str())];
+                ConstGauge::new((row.read)(edge, committed)).encode(family.encode_family(&labels)?)?;
             }
         }
         Ok(())

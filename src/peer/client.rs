@@ -1,12 +1,13 @@
 //! Calls to one other node, over one connection that is made when it is needed.
 
 use super::{
+    feed::Feed,
     identity::LocalIdentity,
     line::Line,
     message::{
-        CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_MEMBER_KIND, FRAME_BYTES_MAX,
-        FROM_HEADER, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION, STREAM_WINDOW_BYTES,
-        TO_HEADER, VERSION_HEADER,
+        CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_EDGE_KIND, FIRST_MEMBER_KIND,
+        FRAME_BYTES_MAX, FROM_HEADER, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION,
+        STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
 };
 #[cfg(test)]
@@ -107,7 +108,28 @@ impl PeerClient {
         }
     }
 
-    /// As `call`, on a line: only for calls of members (`FIRST_MEMBER_KIND`).
+    /// As `call`, with many answers; `within` is how long the first word from the other side may take.
+    pub async fn feed(&self, kind: u32, body: Bytes, within: Duration) -> Result<Feed, CallError> {
+        let deadline = tokio::time::Instant::now() + within;
+        let late = |_| CallError::Unreachable(format!("{}: no answer in time", self.address));
+        let channel = tokio::time::timeout_at(deadline, self.channel()).await.map_err(late)??;
+        let mut headers = MetadataMap::new();
+        self.sign(kind, &mut headers).map_err(CallError::Unreachable)?;
+        match tokio::time::timeout_at(deadline, Feed::open(channel, headers, kind, body)).await {
+            Ok(Ok(feed)) => Ok(feed),
+            Ok(Err(status)) if is_refusal(&status) => Err(CallError::Refused(status.message().to_owned())),
+            Ok(Err(status)) => {
+                *self.channel.lock().await = None;
+                Err(CallError::Unreachable(format!("{}: {}", self.address, status.message())))
+            }
+            Err(late_error) => {
+                *self.channel.lock().await = None;
+                Err(late(late_error))
+            }
+        }
+    }
+
+    /// As `call`, on a line: only for calls of members (`FIRST_MEMBER_KIND`), or all of an edge.
     pub async fn send(
         &self,
         lane: Lane,
@@ -121,7 +143,7 @@ impl PeerClient {
         }
         let deadline = tokio::time::Instant::now() + within;
         let late = |_| CallError::Unreachable(format!("{}: no connection in time", self.address));
-        let line = tokio::time::timeout_at(deadline, self.line(lane)).await.map_err(late)??;
+        let line = tokio::time::timeout_at(deadline, self.line(lane, kind)).await.map_err(late)??;
         let at = |why: String| format!("{}: {why}", self.address);
         line.call(kind, body, deadline).await.map_err(|error| match error {
             CallError::Unreachable(why) => CallError::Unreachable(at(why)),
@@ -135,7 +157,7 @@ impl PeerClient {
         stage::To { address: self.address.clone(), node_id: self.node_id }
     }
 
-    async fn line(&self, lane: Lane) -> Result<Arc<Line>, CallError> {
+    async fn line(&self, lane: Lane, kind: u32) -> Result<Arc<Line>, CallError> {
         let [quick, ordered] = &self.lines;
         let slot = match lane {
             Lane::Quick => quick,
@@ -148,7 +170,8 @@ impl PeerClient {
         *slot = None;
         let channel = self.channel().await?;
         let mut headers = MetadataMap::new();
-        self.sign(FIRST_MEMBER_KIND, &mut headers).map_err(CallError::Unreachable)?;
+        let announced = if kind < FIRST_MEMBER_KIND { FIRST_EDGE_KIND } else { FIRST_MEMBER_KIND };
+        self.sign(announced, &mut headers).map_err(CallError::Unreachable)?;
         match Line::open(channel, headers).await {
             Ok(line) => {
                 let line = Arc::new(line);

@@ -6,7 +6,8 @@
 use super::{
     client::CallError,
     message::{FRAMES_MAX, Frame, LINE_BYTES_MAX, MESSAGE_BYTES_MAX, STREAM_PATH},
-    server::Handler,
+    rank,
+    server::{Caller, Handler},
 };
 use bytes::Bytes;
 use futures::{Stream, stream::BoxStream};
@@ -128,7 +129,7 @@ async fn hand_out(mut answers: Streaming<Frame>, waiting: Arc<Waiting>) {
 /// The other end: has each call handled, and answers.
 pub(super) fn answer(
     mut calls: Streaming<Frame>,
-    from: u64,
+    caller: Caller,
     handler: Arc<dyn Handler>,
 ) -> BoxStream<'static, Result<Frame, Status>> {
     let (answers, outgoing) = mpsc::channel(FRAMES_MAX);
@@ -139,7 +140,11 @@ pub(super) fn answer(
             let size = (body.len() / 1024 + LINE_BYTES_MAX / 1024 / FRAMES_MAX).min(LINE_BYTES_MAX / 1024);
             let size = u32::try_from(size).unwrap_or(u32::MAX);
             let Ok(permit) = Arc::clone(&room).acquire_many_owned(size).await else { return };
-            let (call, answers) = (handler.call(from, kind, body), answers.clone());
+            let call = match rank::is_covered(caller.kind, kind, true) {
+                true => handler.call(caller.id, kind, body),
+                false => Box::pin(async { Err(CallError::Refused("not on this line".into())) }),
+            };
+            let answers = answers.clone();
             // Tasks of one thread are first polled in the order of their spawning.
             tokio::spawn(async move {
                 let (status, body) = match call.await {

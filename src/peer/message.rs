@@ -4,11 +4,14 @@ use bytes::Bytes;
 
 /// The version of everything that nodes say to each other. A node refuses another one.
 pub const PROTOCOL_VERSION: u32 = 1;
+/// Kinds from this one to below `FIRST_MEMBER_KIND` are what edges may ask of a core, and all that they may.
+pub const FIRST_EDGE_KIND: u32 = 40;
 /// Kinds below this one are answered to nodes that are not of the cluster, or of none.
 pub const FIRST_MEMBER_KIND: u32 = 100;
 
 pub(super) const CALL_PATH: &str = "/flotilla.peer.v1.Peer/Call";
 pub(super) const STREAM_PATH: &str = "/flotilla.peer.v1.Peer/Line";
+pub(super) const FEED_PATH: &str = "/flotilla.peer.v1.Peer/Feed";
 pub(super) const SERVICE_NAME: &str = "flotilla.peer.v1.Peer";
 pub(super) const VERSION_HEADER: &str = "flotilla-version";
 pub(super) const CLUSTER_HEADER: &str = "flotilla-cluster";

@@ -7,6 +7,9 @@
 //!
 //! Small and frequent calls share a line (`line.rs`) per lane instead of being a stream of their own each.
 //!
+//! A feed (`feed.rs`) is one call with many answers, made as fast as they are taken. Who may ask what follows from the
+//! caller's name (`rank.rs`).
+//!
 //! Every call says which cluster it belongs to, which node sends it and which node it is meant for; the receiver looks
 //! at that before it reads the body. A node that has no cluster yet takes only kinds below `FIRST_MEMBER_KIND`.
 //!
@@ -15,16 +18,20 @@
 
 mod accept;
 mod client;
+mod feed;
 mod identity;
 mod line;
 mod message;
+mod rank;
 mod server;
 mod tls;
 
 pub use client::{CallError, Lane, PeerClient};
+pub use feed::{Answers, Feed};
 pub use identity::LocalIdentity;
-pub use message::{FIRST_MEMBER_KIND, PROTOCOL_VERSION};
-pub use server::{Answer, Handler, serve};
+pub use message::{FIRST_EDGE_KIND, FIRST_MEMBER_KIND, PROTOCOL_VERSION};
+pub use rank::site_of;
+pub use server::{Answer, Caller, Handler, serve};
 pub use tls::Tls;
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 use super::{
     accept,
     client::{CallError, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_MAX},
+    feed::{Answers, FeedCall},
     identity::LocalIdentity,
     line,
     message::{
-        CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_MEMBER_KIND, FRAME_BYTES_MAX,
-        FROM_HEADER, Frame, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION, SERVICE_NAME,
-        STREAM_PATH, STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
+        CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FEED_PATH, FIRST_MEMBER_KIND,
+        FRAME_BYTES_MAX, FROM_HEADER, Frame, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION,
+        SERVICE_NAME, STREAM_PATH, STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
-    tls,
+    rank, tls,
 };
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
@@ -41,6 +42,20 @@ pub type Answer = Result<Bytes, CallError>;
 /// Answers the calls of other nodes. The caller's id is what it says of itself.
 pub trait Handler: Send + Sync + 'static {
     fn call(&self, from: u64, kind: u32, body: Bytes) -> BoxFuture<'static, Answer>;
+
+    /// Answers a call that wants many answers.
+    fn feed(&self, _caller: Caller, _body: Bytes) -> BoxFuture<'static, Result<Answers, CallError>> {
+        Box::pin(async { Err(CallError::Refused("this node feeds nobody".into())) })
+    }
+}
+
+/// Who makes a call, as far as its headers say and its certificate allows.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub id: u64,
+    pub name: String,
+    /// Of the call, or (a line) of the first that was let in.
+    pub kind: u32,
 }
 
 /// Answers calls on this listener until `end`. Runs inside the current runtime.
@@ -88,7 +103,7 @@ impl NamedService for PeerService {
 
 impl PeerService {
     /// Looks at the headers: nothing else is read of a call that is not for this node.
-    fn admit(&self, headers: &http::HeaderMap) -> Result<u64, Status> {
+    fn admit(&self, headers: &http::HeaderMap) -> Result<Caller, Status> {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let number = |name| header(name).parse::<u64>().ok();
         if number(VERSION_HEADER) != Some(u64::from(PROTOCOL_VERSION)) {
@@ -98,9 +113,14 @@ impl PeerService {
             );
             return Err(Status::failed_precondition(text));
         }
-        let (Some(from), Some(kind)) = (number(FROM_HEADER), number(KIND_HEADER)) else {
+        let kind = number(KIND_HEADER).and_then(|kind| u32::try_from(kind).ok());
+        let (Some(from), Some(kind)) = (number(FROM_HEADER), kind) else {
             return Err(Status::permission_denied("the call does not say whose it is"));
         };
+        let name = header(NAME_HEADER);
+        if !rank::may_ask(&self.identity.node_name, name, kind) {
+            return Err(Status::permission_denied(format!("a node named {name:?} may not ask for this")));
+        }
         if !header(TO_HEADER).is_empty() && number(TO_HEADER) != Some(self.identity.node_id) {
             return Err(Status::failed_precondition(format!(
                 "the call is for node {}, this is node {}",
@@ -108,16 +128,16 @@ impl PeerService {
                 self.identity.node_id
             )));
         }
-        if !self.identity.knows_as(from, header(NAME_HEADER)) {
-            let text = format!("node {from} is not named {:?}", header(NAME_HEADER));
+        if !self.identity.knows_as(from, name) {
+            let text = format!("node {from} is not named {name:?}");
             return Err(Status::permission_denied(text));
         }
         let own = self.identity.cluster_id();
-        if kind >= u64::from(FIRST_MEMBER_KIND) && own.as_deref() != Some(header(CLUSTER_HEADER)) {
+        if kind >= FIRST_MEMBER_KIND && own.as_deref() != Some(header(CLUSTER_HEADER)) {
             let text = format!("the call is of cluster {}, this node is not", header(CLUSTER_HEADER));
             return Err(Status::permission_denied(text));
         }
-        Ok(from)
+        Ok(Caller { id: from, name: name.to_owned(), kind })
     }
 }
 
@@ -131,34 +151,38 @@ impl Service<http::Request<Body>> for PeerService {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let is_line = request.uri().path() == STREAM_PATH;
-        let admitted = match is_line || request.uri().path() == CALL_PATH {
+        let path = request.uri().path();
+        let (is_line, is_feed) = (path == STREAM_PATH, path == FEED_PATH);
+        let admitted = match is_line || is_feed || path == CALL_PATH {
             true => tls::is_who_it_says(&request).and_then(|()| self.admit(request.headers())),
             false => Err(Status::unimplemented("no such call")),
         };
         let handler = Arc::clone(&self.handler);
         Box::pin(async move {
-            let from = match admitted {
-                Ok(from) => from,
+            let caller = match admitted {
+                Ok(caller) => caller,
                 Err(status) => return Ok(status.into_http()),
             };
             if is_line {
                 let mut grpc = Grpc::new(ProstCodec::<Frame, Frame>::default())
                     .max_decoding_message_size(MESSAGE_BYTES_MAX)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
-                return Ok(grpc.streaming(Call { from, handler }, request).await);
+                return Ok(grpc.streaming(Call { caller, handler }, request).await);
             }
             let mut grpc = Grpc::new(ProstCodec::<Envelope, Envelope>::default())
                 .max_decoding_message_size(MESSAGE_BYTES_MAX)
                 .max_encoding_message_size(MESSAGE_BYTES_MAX);
-            Ok(grpc.unary(Call { from, handler }, request).await)
+            if is_feed {
+                return Ok(grpc.server_streaming(FeedCall { caller, handler }, request).await);
+            }
+            Ok(grpc.unary(Call { caller, handler }, request).await)
         })
     }
 }
 
 /// One call, or a line of them, after its headers were found good.
 struct Call {
-    from: u64,
+    caller: Caller,
     handler: Arc<dyn Handler>,
 }
 
@@ -168,9 +192,10 @@ impl UnaryService<Envelope> for Call {
 
     fn call(&mut self, request: Request<Envelope>) -> Self::Future {
         let Envelope { group, kind, body } = request.into_inner();
-        let answer = match group {
-            0 => self.handler.call(self.from, kind, body),
-            _ => Box::pin(async { Err(CallError::Refused("no such group".into())) }),
+        // What the headers announced is what was let in.
+        let answer = match group == 0 && rank::is_covered(self.caller.kind, kind, false) {
+            true => self.handler.call(self.caller.id, kind, body),
+            false => Box::pin(async { Err(CallError::Refused("no such group or kind".into())) }),
         };
         Box::pin(async move {
             match answer.await {
@@ -190,7 +215,7 @@ impl StreamingService<Frame> for Call {
     type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<Frame>>) -> Self::Future {
-        let answers = line::answer(request.into_inner(), self.from, Arc::clone(&self.handler));
+        let answers = line::answer(request.into_inner(), self.caller.clone(), Arc::clone(&self.handler));
         Box::pin(async move { Ok(Response::new(answers)) })
     }
 }

@@ -1,6 +1,9 @@
 //! Runs entries: decode, look the command up, call its handler inside the batch, collect replies.
 
-use super::entry::{Batch, CallRef, EntryError, Proposal};
+use super::{
+    entry::{Batch, CallRef, EntryError, Proposal},
+    follow::enter_site,
+};
 use crate::{
     command::{Args, Run, Table},
     error::{Error, StoreError},
@@ -20,6 +23,8 @@ pub struct Replica {
     store: Arc<Store>,
     table: &'static Table,
     marked: AtomicBool,
+    /// Whether the log is that of an edge site.
+    pub(super) is_edge: bool,
 }
 
 /// Replies of one entry: one vector per proposal, one reply per call (a transaction: one reply in all).
@@ -30,7 +35,7 @@ const CHUNK_ROWS_MAX: usize = 8192;
 
 impl Replica {
     pub fn new(store: Arc<Store>, table: &'static Table) -> Self {
-        Replica { store, table, marked: AtomicBool::new(false) }
+        Replica { store, table, marked: AtomicBool::new(false), is_edge: false }
     }
 
     /// The store it applies to.
@@ -50,12 +55,16 @@ impl Replica {
 
     /// Whether the entry applied last asks for the checksum of the state after it. Asked once, it forgets.
     pub fn take_mark(&self) -> bool {
-        self.marked.swap(false, Ordering::Relaxed)
+        // On an edge the site's entry may have gone on behind the mark.
+        self.marked.swap(false, Ordering::Relaxed) && !self.is_edge
     }
 
     /// An entry without commands.
     pub fn advance(&self, txn: &mut Txn<'_>, position: Position) -> Result<(), StoreError> {
-        begin_entry(txn, position, 0, 0)
+        match self.is_edge {
+            true => enter_site(txn, position),
+            false => begin_entry(txn, position, 0, 0),
+        }
     }
 
     /// A membership entry; the bytes are the log's own.
@@ -65,13 +74,26 @@ impl Replica {
         position: Position,
         membership: Vec<u8>,
     ) -> Result<(), StoreError> {
-        begin_entry(txn, position, 0, 0)?;
+        self.advance(txn, position)?;
         txn.set_membership(membership);
         Ok(())
     }
 
     /// A command entry. An error stops the node: the store failed, or the entry is not one this program can read.
     pub fn apply(
+        &self,
+        txn: &mut Txn<'_>,
+        position: Position,
+        payload: &[u8],
+    ) -> Result<Applied, StoreError> {
+        match self.is_edge {
+            true => self.follow(txn, position, payload),
+            false => self.batch(txn, position, payload),
+        }
+    }
+
+    /// An entry of the core.
+    pub(super) fn batch(
         &self,
         txn: &mut Txn<'_>,
         position: Position,
@@ -164,7 +186,12 @@ impl Replica {
 }
 
 /// Refuses an entry that the state already holds: applied twice it would count twice.
-fn begin_entry(txn: &mut Txn<'_>, position: Position, at: u64, seed: u64) -> Result<(), StoreError> {
+pub(super) fn begin_entry(
+    txn: &mut Txn<'_>,
+    position: Position,
+    at: u64,
+    seed: u64,
+) -> Result<(), StoreError> {
     if txn.state().applied.is_some_and(|applied| position.index <= applied.index) {
         return Err(StoreError::corrupt("apply", format!("entry {} has been applied", position.index)));
     }
@@ -183,7 +210,7 @@ fn hold(txn: &Txn<'_>, conditions: &[Condition]) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-fn malformed(error: EntryError) -> StoreError {
+pub(super) fn malformed(error: EntryError) -> StoreError {
     StoreError::corrupt("log entry", error.0)
 }
 

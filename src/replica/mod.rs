@@ -1,4 +1,5 @@
-//! Entries in, replies out: the deterministic heart. `entry.rs` is the format of what the log carries, `apply.rs` runs it.
+//! Entries in, replies out: the deterministic heart. `entry.rs` is the format of what the log carries, `apply.rs` runs it;
+//! `site.rs` and `follow.rs` are the same for the log of an edge site.
 //!
 //! **Invariants.** No tokio, no network, no clock, no configuration: apply is a function of (state, entry), whatever else
 //! this node has done (compactions, restarts, the batches it cut), and takes entries in log order only. A handler that
@@ -7,8 +8,11 @@
 
 mod apply;
 mod entry;
+mod follow;
+mod site;
 #[cfg(test)]
 mod tests;
 
 pub use apply::{Applied, Replica};
 pub use entry::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, ProposalKind};
+pub use site::{RECORD_HEAD_BYTES, Record, Records, Seed, SiteEntry, put_record};

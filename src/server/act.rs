@@ -33,6 +33,12 @@ impl Connection {
                 self.send().await?;
                 self.replicated(wanted, within, aof).await?
             }
+            Action::LastRevision => self.last_revision(),
+            Action::WaitRevision { revision, within } => {
+                self.send().await?;
+                self.wait_revision(revision, within).await?
+            }
+            Action::Checksum => self.checksum().await?,
             Action::Publish(message) => self.publish(message).await,
             Action::Core(request) => {
                 tracing::info!(client = self.session.client.id, ?request, "CORE");
@@ -53,7 +59,7 @@ impl Connection {
     /// Hands a message to whoever listens: here, or by way of the leader on all nodes.
     pub(super) async fn publish(&mut self, message: Publication) -> Reply {
         let node = &self.local.node;
-        if !node.log.is_one_of_many.load(Ordering::Relaxed) {
+        if !node.log.is_one_of_many.load(Ordering::Relaxed) && !node.log.edge.is_edge() {
             return Reply::count(node.pubsub.publish(&message));
         }
         match self.local.log.publish(message).await {
@@ -105,7 +111,7 @@ impl Connection {
         for key in &fresh {
             store.watch(watched, db, key);
         }
-        let time = ReadTime::At(self.clock.log_ms());
+        let time = self.edge_time().unwrap_or(ReadTime::At(self.clock.log_ms()));
         let conditions = match revisions(&store, db, &fresh, time, false) {
             Err(Error::WouldBlock) => {
                 let run = move || revisions(&store, db, &fresh, time, true);

@@ -107,7 +107,10 @@ impl Connection {
             builder.push(step.db, &words);
         }
         Ok(match self.local.propose(builder.finish()).await {
-            Outcome::Applied(replies) => replies.into_iter().next().unwrap_or(Reply::NilArray),
+            Outcome::Applied(replies) => {
+                self.note_writes();
+                replies.into_iter().next().unwrap_or(Reply::NilArray)
+            }
             Outcome::NotDone(error) | Outcome::Unknown(error) => Reply::Error(error),
         })
     }
@@ -207,6 +210,11 @@ impl Connection {
                             self.replicated(0, std::time::Duration::ZERO, aof).await?
                         }
                         Ok(Action::Checkpoint { .. }) => self.checkpoint(true).await,
+                        Ok(Action::LastRevision) => self.last_revision(),
+                        Ok(Action::WaitRevision { revision, .. }) => {
+                            self.wait_revision(revision, std::time::Duration::ZERO).await?
+                        }
+                        Ok(Action::Checksum) => self.checksum().await?,
                         Ok(Action::Core(_) | Action::Exec | Action::Watch(_) | Action::Shutdown(_)) => {
                             Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
                         }

@@ -1,6 +1,7 @@
 //! Sockets: who is let in (`listener.rs`), the network threads that own connections (`thread.rs`), and one connection's
 //! life: bytes in and out (`connection.rs`), the gates every call passes (`dispatch.rs`), writes waiting for the log
-//! (`pending.rs`), reads (`read.rs`), MULTI/EXEC (`exec.rs`), and what Admin commands ask for (`act.rs`).
+//! (`pending.rs`), reads (`read.rs`), MULTI/EXEC (`exec.rs`), what Admin commands ask for (`act.rs`), and what is
+//! different on an edge (`edge.rs`).
 //!
 //! ```text
 //!   socket ─▶ decode ─▶ resolve ─▶ gates ─┬─ Local ─▶ handler ─────────────────────────▶ reply
@@ -16,6 +17,7 @@ mod act;
 mod clock;
 mod connection;
 mod dispatch;
+mod edge;
 mod exec;
 mod listener;
 mod pending;

@@ -72,6 +72,7 @@ impl Connection {
         match outcome {
             Outcome::Applied(replies) => {
                 debug_assert_eq!(replies.len(), indexes.len());
+                self.note_writes();
                 for (reply, index) in replies.iter().zip(&indexes) {
                     self.count_call(*index, share, matches!(reply, Reply::Error(_)));
                     self.reply(reply);

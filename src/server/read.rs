@@ -59,6 +59,9 @@ impl Connection {
 
     /// As of when this connection reads. Where several nodes must agree, what has expired is for the log to say.
     pub(super) fn read_time(&self) -> ReadTime {
+        if let Some(time) = self.edge_time() {
+            return time;
+        }
         let is_one_of_many = self.local.node.log.is_one_of_many.load(Ordering::Relaxed);
         match is_one_of_many && self.session.consistency == Consistency::Linearizable {
             true => ReadTime::Logged(self.clock.log_ms()),
@@ -80,6 +83,9 @@ impl Connection {
 
     /// Waits until this node may answer reads; an error says that it may not for now.
     pub(super) async fn barrier(&mut self) -> Result<(), ErrorReply> {
+        if self.local.node.log.edge.is_edge() {
+            return self.edge_barrier().await;
+        }
         if self.local.log.can_read() {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use super::connection::Connection;
 use crate::{
     command::{Resolved, Run},
     commands::cluster::slot_of,
-    config::OnFollower,
+    config::{EdgeWrites, OnFollower},
     resp::ErrorReply,
     session::Consistency,
 };
@@ -17,6 +17,10 @@ impl Connection {
         let is_cluster = resolved.parent.is_some_and(|parent| parent.name == "CLUSTER");
         if is_cluster && !node.config.settings().cluster_enabled {
             return Some(ErrorReply::err("This instance has cluster support disabled"));
+        }
+        if let Some(edge) = node.config.settings().edge.as_ref() {
+            let refuses = edge.writes == EdgeWrites::Reject && resolved.command.is_write();
+            return refuses.then(ErrorReply::read_only);
         }
         if !node.log.follows() {
             return None;

@@ -14,6 +14,9 @@ pub enum Consistency {
     Bounded(u64),
     /// A read answers from what this node has, whatever that is; it needs no other node.
     Local,
+    /// On an edge: a read sees every write that the core had acknowledged before it was sent. On the core as
+    /// `Linearizable`.
+    Core,
 }
 
 impl fmt::Display for Consistency {
@@ -23,6 +26,7 @@ impl fmt::Display for Consistency {
             Consistency::Session => f.write_str("session"),
             Consistency::Bounded(ms) => write!(f, "bounded {ms}"),
             Consistency::Local => f.write_str("local"),
+            Consistency::Core => f.write_str("core"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the log layer says about itself, for INFO, ROLE and readiness.
 
-use super::LogClock;
+use super::{EdgeStatus, FedEdges, FedSeen, LogClock};
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -35,6 +35,10 @@ pub struct LogStatus {
     pub own_clients: RwLock<(String, u16)>,
     /// What is known of them, kept current while they answer.
     pub others: RwLock<Vec<Other>>,
+    /// Of an edge: what it knows of the core. Of any node: where its data stand.
+    pub edge: EdgeStatus,
+    /// Of a core node: the edges that it feeds.
+    pub fed: FedEdges,
 }
 
 /// Another node of the core.
@@ -49,6 +53,8 @@ pub struct Other {
     pub applied_index: u64,
     /// Whether it answered when it was last asked.
     pub answers: bool,
+    /// The edges that it feeds.
+    pub fed: Vec<FedSeen>,
 }
 
 /// A node as cluster- and sentinel-aware clients are told of it.
@@ -124,6 +130,17 @@ impl LogStatus {
         let mut faces: Vec<Face> = [own].into_iter().chain(known).collect();
         faces.sort_by_key(|face| (!face.leads, face.node_id));
         faces
+    }
+
+    /// All edges that nodes of the core feed, each with the id of the node that feeds it.
+    pub fn sites(&self, own_id: u64) -> Vec<(u64, FedSeen)> {
+        let own = self.fed.seen().into_iter().map(|edge| (own_id, edge));
+        let others = self.others.read();
+        let others = others.iter().filter(|other| other.answers);
+        let others = others.flat_map(|other| other.fed.iter().map(|edge| (other.node_id, edge.clone())));
+        let mut all: Vec<(u64, FedSeen)> = own.chain(others).collect();
+        all.sort_by(|(_, a), (_, b)| (&a.site, &a.name).cmp(&(&b.site, &b.name)));
+        all
     }
 
     /// The others, if this node leads.

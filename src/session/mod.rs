@@ -6,6 +6,8 @@
 mod clients;
 mod consistency;
 mod core_request;
+mod edge_status;
+mod fed_edges;
 mod log_clock;
 mod log_status;
 mod node;
@@ -18,6 +20,8 @@ mod transaction;
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;
+pub use edge_status::{EdgeStatus, Following, SiteWord, Word};
+pub use fed_edges::{FedEdges, FedReport, FedSeen, Seat};
 pub use log_clock::LogClock;
 pub use log_status::{Face, Follower, LogStatus, Other};
 pub use node::{ClusterIdentity, Context, Node, NodeIdentity};

@@ -59,6 +59,14 @@ impl Node {
         self.started.elapsed().as_secs()
     }
 
+    /// The history that the data are of.
+    pub fn history_id(&self) -> String {
+        match self.log.edge.is_edge() {
+            true => self.store.latest().site().map_or_else(String::new, |site| site.history.clone()),
+            false => self.identity.cluster.read().history_id.clone(),
+        }
+    }
+
     /// Whether the node answers reads and writes.
     pub fn can_serve(&self) -> bool {
         self.ready.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire)

@@ -5,7 +5,10 @@
 
 use super::Client;
 use crate::{
-    limits::{PUBSUB_QUEUE_BYTES_MAX, PUBSUB_QUEUE_SOFT_BYTES, PUBSUB_QUEUE_SOFT_MS, SUBSCRIPTIONS_MAX},
+    limits::{
+        PUBSUB_QUEUE_BYTES_MAX, PUBSUB_QUEUE_SOFT_BYTES, PUBSUB_QUEUE_SOFT_MS, PUBSUB_TAP_BYTES_MAX,
+        PUBSUB_TAP_MESSAGES_MAX, SUBSCRIPTIONS_MAX,
+    },
     resp::{Protocol, Reply, encode},
     types::glob,
 };
@@ -19,7 +22,7 @@ use std::{
     },
     time::Instant,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 /// A message that somebody publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,6 +260,17 @@ pub struct PubSub {
     pub dropped: AtomicU64,
     /// The latest term whose messages were delivered here.
     term: AtomicU64,
+    taps: Taps,
+}
+
+/// Where edges that this node feeds get messages from.
+#[derive(Debug)]
+struct Taps(broadcast::Sender<Publication>);
+
+impl Default for Taps {
+    fn default() -> Self {
+        Taps(broadcast::Sender::new(PUBSUB_TAP_MESSAGES_MAX))
+    }
 }
 
 impl PubSub {
@@ -281,6 +295,12 @@ impl PubSub {
             true => (&self.shards, "smessage"),
             false => (&self.channels, "message"),
         };
+        if self.taps.0.receiver_count() > 0 {
+            match message.payload.len() <= PUBSUB_TAP_BYTES_MAX {
+                true => drop(self.taps.0.send(message.clone())),
+                false => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
+            }
+        }
         let mut count = 0;
         if let Some(listeners) = table.read().get(&message.channel) {
             count += hand_out(listeners, &Frame::new(words(kind, None)));
@@ -293,6 +313,11 @@ impl PubSub {
             }
         }
         count
+    }
+
+    /// From here on all messages that are delivered on this node, in their order; who does not keep up misses some.
+    pub fn tap(&self) -> broadcast::Receiver<Publication> {
+        self.taps.0.subscribe()
     }
 
     /// Whether messages that a leader of this term ordered may still be delivered: never after those of a later one.

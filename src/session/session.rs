@@ -35,6 +35,8 @@ pub struct Session {
     pub watched: Option<Watches>,
     pub reply_mode: ReplyMode,
     pub consistency: Consistency,
+    /// On an edge: the entry of the core that has this connection's last write, or a later one; 0 = it wrote nothing.
+    pub wrote: u64,
     pub subscriptions: Subscriptions,
     /// CLIENT CAPA redirect: the client can be told to go elsewhere.
     pub can_be_redirected: bool,
@@ -56,6 +58,7 @@ impl Session {
             watched: None,
             reply_mode: ReplyMode::On,
             consistency: Consistency::default(),
+            wrote: 0,
             subscriptions: Subscriptions::default(),
             can_be_redirected: false,
             closing: false,
@@ -66,7 +69,9 @@ impl Session {
     pub fn reset(&mut self, authenticated: bool) {
         let client = Arc::clone(&self.client);
         client.reset();
-        *self = Session::new(client, authenticated);
+        // What it wrote it wrote, whatever it is reset to.
+        let wrote = self.wrote;
+        *self = Session { wrote, ..Session::new(client, authenticated) };
     }
 
     /// Forgets all watches; returns them, and whether one of the keys was written meanwhile.

@@ -3,6 +3,7 @@
 //! | column family | key | value |
 //! |---|---|---|
 //! | `default` | `state` | applied position, time, databases and their counts (`state.rs`) |
+//! | `default` | `site` | on an edge: place in its site's log, history of the data (`site.rs`) |
 //! | `default` | `membership` | the Raft membership, bytes that only `log/raft` understands |
 //! | `meta` | namespace u32 ‖ key | metadata record (`row.rs`) |
 //! | `expiry` | expires_at u64 ‖ namespace u32 ‖ key | – |
@@ -20,6 +21,8 @@ pub type StorageKey = SmallVec<[u8; 24]>;
 
 /// Key of the state record in `default`.
 pub const STATE: &[u8] = b"state";
+/// Key of the site record in `default`.
+pub const SITE: &[u8] = b"site";
 /// Key of the membership in `default`.
 pub const MEMBERSHIP: &[u8] = b"membership";
 

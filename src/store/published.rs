@@ -1,7 +1,10 @@
 //! A point in time that readers may use: a RocksDB snapshot and the state record that belongs to it.
 
 use super::engine::{Db, Engine, EngineSnapshot};
-use super::state::StateRecord;
+use super::{
+    site::SiteRecord,
+    state::{Position, StateRecord},
+};
 use self_cell::self_cell;
 use std::sync::Arc;
 
@@ -18,14 +21,16 @@ self_cell!(
 pub struct Published {
     snapshot: OwnedSnapshot,
     pub(super) state: StateRecord,
+    /// Of an edge.
+    pub(super) site: Option<SiteRecord>,
     /// Counts publications; even while no batch is being written.
     pub(super) epoch: u64,
 }
 
 impl Published {
-    pub(super) fn new(engine: Arc<Engine>, state: StateRecord, epoch: u64) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, state: StateRecord, site: Option<SiteRecord>, epoch: u64) -> Self {
         let snapshot = OwnedSnapshot::new(engine, |engine| EngineSnapshot::new(&engine.db as &Db));
-        Published { snapshot, state, epoch }
+        Published { snapshot, state, site, epoch }
     }
 
     pub(super) fn snapshot(&self) -> &EngineSnapshot<'_> {
@@ -39,5 +44,15 @@ impl Published {
     /// The state record at this point.
     pub fn state(&self) -> &StateRecord {
         &self.state
+    }
+
+    /// The site record at this point; `None`: the store is not an edge's, or is empty.
+    pub fn site(&self) -> Option<&SiteRecord> {
+        self.site.as_ref()
+    }
+
+    /// How far this node's own log is applied: on an edge that of its site, else that of the core, where the data stand.
+    pub(super) fn log_position(&self) -> Option<Position> {
+        self.site.as_ref().map(|site| site.applied).or(self.state.applied)
     }
 }

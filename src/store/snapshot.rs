@@ -2,12 +2,14 @@
 
 use super::{
     Store,
-    engine::{Engine, engine_error},
+    engine::{Engine, Family, engine_error},
+    keys,
+    site::SiteRecord,
     state::{Position, StateRecord},
-    store::read_state,
+    store::{read_site, read_state},
 };
 use crate::error::StoreError;
-use rocksdb::checkpoint::Checkpoint as EngineCheckpoint;
+use rocksdb::{WriteBatch, checkpoint::Checkpoint as EngineCheckpoint};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -18,8 +20,10 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     pub directory: PathBuf,
-    /// The log position it stands at; `None` = the empty store.
+    /// The position it stands at in the log of the node that made it; `None` = the empty store.
     pub position: Option<Position>,
+    /// The core's position that its data stand at: the same, but on an edge.
+    pub data: Option<Position>,
     /// The Raft membership in it.
     pub membership: Option<Vec<u8>>,
 }
@@ -49,12 +53,15 @@ impl Store {
         let families = ["default"];
         let db = super::engine::Db::open_cf_for_read_only(&options, directory, families, false)
             .map_err(engine_error)?;
-        let state = match db.get(super::keys::STATE).map_err(engine_error)? {
+        let state = match db.get(keys::STATE).map_err(engine_error)? {
             Some(record) => StateRecord::decode(&record)?,
             None => StateRecord::default(),
         };
-        let membership = db.get(super::keys::MEMBERSHIP).map_err(engine_error)?;
-        Ok(Checkpoint { directory: directory.to_path_buf(), position: state.applied, membership })
+        let site = db.get(keys::SITE).map_err(engine_error)?;
+        let site = site.map(|record| SiteRecord::decode(&record)).transpose()?;
+        let membership = db.get(keys::MEMBERSHIP).map_err(engine_error)?;
+        let position = site.map(|site| site.applied).or(state.applied);
+        Ok(Checkpoint { directory: directory.to_path_buf(), position, data: state.applied, membership })
     }
 
     /// Replaces the whole store by a checkpoint (copied by hard links, so the checkpoint stays usable). The old state
@@ -64,11 +71,35 @@ impl Store {
         link_files(checkpoint, &incoming)?;
         // The engine has its files open by name, so the new one is opened where it will stay.
         let engine = Arc::new(Engine::open(&incoming, &self.options)?);
-        let state = read_state(&engine)?;
-        write_current(&self.directory, &incoming)?;
+        self.switch_to(engine, &incoming)
+    }
+
+    /// As `install`, of a core's checkpoint on an edge: it becomes the state at this place of the site's log, with the
+    /// membership that the site has.
+    pub fn seed(&self, checkpoint: &Path, site: &SiteRecord) -> Result<(), StoreError> {
+        let membership = self.membership()?;
+        let incoming = unused_directory(&self.directory);
+        link_files(checkpoint, &incoming)?;
+        let engine = Arc::new(Engine::open(&incoming, &self.options)?);
+        let default = engine.family(Family::Default)?;
+        let mut batch = WriteBatch::default();
+        batch.put_cf(default, keys::SITE, site.encode());
+        match membership {
+            Some(membership) => batch.put_cf(default, keys::MEMBERSHIP, membership),
+            None => batch.delete_cf(default, keys::MEMBERSHIP),
+        }
+        engine.write(batch)?;
+        // There is no log to bring it back.
+        engine.flush()?;
+        self.switch_to(engine, &incoming)
+    }
+
+    fn switch_to(&self, engine: Arc<Engine>, directory: &Path) -> Result<(), StoreError> {
+        let (state, site) = (read_state(&engine)?, read_site(&engine)?);
+        write_current(&self.directory, directory)?;
         self.enter_commit();
         self.hot.clear();
-        self.leave_commit(engine, state);
+        self.leave_commit(engine, state, site);
         Ok(())
     }
 }

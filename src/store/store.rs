@@ -6,6 +6,7 @@ use super::{
     keys,
     options::StoreOptions,
     published::Published,
+    site::SiteRecord,
     snapshot,
     state::{Position, StateRecord},
     txn::Txn,
@@ -62,12 +63,12 @@ impl Store {
         let current = snapshot::current_directory(directory)?;
         snapshot::remove_stale(directory, &current)?;
         let engine = Arc::new(Engine::open(&current, &options)?);
-        let state = read_state(&engine)?;
+        let (state, site) = (read_state(&engine)?, read_site(&engine)?);
         Ok(Store {
             directory: directory.to_path_buf(),
             hot: Hot::new(options.hot_cache_bytes),
             options,
-            published: ArcSwap::from_pointee(Published::new(engine, state, 0)),
+            published: ArcSwap::from_pointee(Published::new(engine, state, site, 0)),
             epoch: AtomicU64::new(0),
             lookups: Lookups::default(),
             watched: Arc::default(),
@@ -100,14 +101,17 @@ impl Store {
         Txn::new(self, self.published())
     }
 
-    /// The position of the last applied entry.
+    /// The position of the last applied entry of this node's own log.
     pub fn applied(&self) -> Option<Position> {
-        self.published.load().state.applied
+        self.published.load().log_position()
     }
 
     /// The position up to which everything is in files: the log may be purged to here.
     pub fn flushed(&self) -> Result<Option<Position>, StoreError> {
         let published = self.published();
+        if let Some(record) = published.engine().get_flushed(keys::SITE)? {
+            return Ok(Some(SiteRecord::decode(&record)?.applied));
+        }
         let Some(record) = published.engine().get_flushed(keys::STATE)? else {
             return Ok(None);
         };
@@ -227,9 +231,9 @@ impl Store {
     }
 
     /// Publishes `state` and ends the commit.
-    pub(super) fn leave_commit(&self, engine: Arc<Engine>, state: StateRecord) {
+    pub(super) fn leave_commit(&self, engine: Arc<Engine>, state: StateRecord, site: Option<SiteRecord>) {
         let epoch = self.epoch.load(Ordering::Acquire).saturating_add(1);
-        self.published.store(Arc::new(Published::new(engine, state, epoch)));
+        self.published.store(Arc::new(Published::new(engine, state, site, epoch)));
         self.epoch.store(epoch, Ordering::Release);
     }
 }
@@ -241,5 +245,14 @@ pub(super) fn read_state(engine: &Engine) -> Result<StateRecord, StoreError> {
         Ok(None) => Ok(StateRecord::default()),
         Err(crate::error::Error::Fatal(error)) => Err(error),
         Err(other) => Err(StoreError::corrupt("state record", other.to_string())),
+    }
+}
+
+/// The site record that an engine holds; an edge's only.
+pub(super) fn read_site(engine: &Engine) -> Result<Option<SiteRecord>, StoreError> {
+    match engine.get(Family::Default, keys::SITE, Tier::Disk) {
+        Ok(record) => record.map(|record| SiteRecord::decode(&record)).transpose(),
+        Err(crate::error::Error::Fatal(error)) => Err(error),
+        Err(other) => Err(StoreError::corrupt("site record", other.to_string())),
     }
 }

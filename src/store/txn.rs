@@ -12,6 +12,7 @@ use super::{
     keys::{self, StorageKey},
     row::{Encoding, Header, Type},
     scan::{self, Overlay},
+    site::SiteRecord,
     state::StateRecord,
     view::View,
     watched::watched_key,
@@ -46,6 +47,7 @@ pub struct Txn<'s> {
     store: &'s Store,
     base: Arc<Published>,
     state: StateRecord,
+    pub(super) site: Option<SiteRecord>,
     meta: Overlay,
     expiry: BTreeMap<StorageKey, bool>,
     membership: Option<Vec<u8>>,
@@ -71,6 +73,7 @@ impl<'s> Txn<'s> {
         let state = base.state.clone();
         Txn {
             store,
+            site: base.site.clone(),
             base,
             now: state.last_at,
             state,
@@ -84,8 +87,6 @@ impl<'s> Txn<'s> {
             touched: Vec::new(),
         }
     }
-
-    // ---- for the replica ----
 
     /// Starts an entry. Time never runs backwards, whatever a new leader's clock says.
     pub fn begin_entry(&mut self, position: Position, at: u64, seed: u64) {
@@ -155,6 +156,7 @@ impl<'s> Txn<'s> {
         if !cfg!(feature = "broken-apply-index") || self.place.index.is_multiple_of(256) {
             batch.put_cf(default, keys::STATE, self.state.encode());
         }
+        self.site.iter().for_each(|site| batch.put_cf(default, keys::SITE, site.encode()));
         self.store.enter_commit();
         engine.write(batch)?;
         self.store.watched.touch(&self.touched);
@@ -164,7 +166,7 @@ impl<'s> Txn<'s> {
                 None => self.store.hot.remove(&key),
             }
         }
-        self.store.leave_commit(engine, self.state);
+        self.store.leave_commit(engine, self.state, self.site);
         Ok(())
     }
 
@@ -308,8 +310,6 @@ impl<'s> Txn<'s> {
         }
         Ok(deleted)
     }
-
-    // ---- inside ----
 
     /// The record as this batch has it, expired or not.
     pub(super) fn record(&self, namespace: Namespace, key: &[u8]) -> Result<Option<Value>> {

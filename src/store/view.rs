@@ -31,6 +31,8 @@ pub enum ReadTime {
     Logged(u64),
     /// The time of the last entry applied.
     LastEntry,
+    /// The time of the last entry applied, but `View::now` is this one: what time left is counted from.
+    Copy(u64),
 }
 
 /// See the module.
@@ -38,8 +40,11 @@ pub enum ReadTime {
 pub struct View<'a> {
     source: Source<'a>,
     db: u32,
+    /// What time left is counted from.
     now: u64,
-    /// Keys that expire after this, and not after `now`, cannot be decided on.
+    /// Keys that expire up to here have expired.
+    decided: u64,
+    /// Keys that expire after this, and not after `decided`, cannot be decided on.
     logged: u64,
 }
 
@@ -58,16 +63,17 @@ impl<'a> View<'a> {
         tier: Tier,
     ) -> Self {
         let last = published.state.last_at;
-        let (now, logged) = match time {
+        let (decided, logged) = match time {
             ReadTime::At(now) => (now.max(last), u64::MAX),
             ReadTime::Logged(now) => (now.max(last), last),
-            ReadTime::LastEntry => (last, u64::MAX),
+            ReadTime::LastEntry | ReadTime::Copy(_) => (last, u64::MAX),
         };
-        View { source: Source::Published { store, published, tier }, db, now, logged }
+        let now = if let ReadTime::Copy(time) = time { time.max(last) } else { decided };
+        View { source: Source::Published { store, published, tier }, db, now, decided, logged }
     }
 
     pub(super) fn txn(txn: &'a Txn<'a>) -> Self {
-        View { source: Source::Txn(txn), db: txn.db(), now: txn.now(), logged: u64::MAX }
+        View { source: Source::Txn(txn), db: txn.db(), now: txn.now(), decided: txn.now(), logged: u64::MAX }
     }
 
     /// The logical database that unqualified keys mean.
@@ -113,7 +119,7 @@ impl<'a> View<'a> {
     }
 
     fn has_expired(&self, row: &Row) -> Result<bool> {
-        let expired = row.expired(self.now);
+        let expired = row.expired(self.decided);
         if expired && !row.expired(self.logged) {
             return Err(Error::NotLogged);
         }

@@ -33,7 +33,7 @@ pub(super) const CLIENT: Command = Command {
         },
         Command {
             summary: "Says how current this connection's reads must be; without a word, answers what holds.",
-            syntax: "[LINEARIZABLE | SESSION | BOUNDED milliseconds | LOCAL]",
+            syntax: "[LINEARIZABLE | CORE | SESSION | BOUNDED milliseconds | LOCAL]",
             ..sub("CONSISTENCY", -2, Run::Local(consistency), PLAIN, "7.2.0")
         },
         Command {

@@ -47,6 +47,8 @@ pub(super) fn consistency(context: &mut Context<'_>, args: &mut Args<'_>) -> Res
     }
     let wanted = if args.take("LINEARIZABLE") {
         Consistency::Linearizable
+    } else if args.take("CORE") {
+        Consistency::Core
     } else if args.take("SESSION") {
         Consistency::Session
     } else if args.take("LOCAL") {

@@ -1,4 +1,4 @@
-//! DEBUG: SLEEP, for tests of clients' timeouts. Nothing else of it exists.
+//! DEBUG: SLEEP, for tests of clients' timeouts, and CHECKSUM, to compare nodes. Nothing else of it exists.
 
 use crate::{
     command::{Action, Args, Command, Flags, Group, Run},
@@ -18,8 +18,8 @@ pub(super) const DEBUG: Command = Command {
     flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE),
     group: Group::Server,
     complexity: "Depends on subcommand.",
-    summary: "DEBUG SLEEP holds this connection's reply back; other connections are served meanwhile.",
-    syntax: "SLEEP seconds",
+    summary: "DEBUG SLEEP holds this connection's reply back; CHECKSUM says what state the node is in.",
+    syntax: "<SLEEP seconds | CHECKSUM>",
     ..Command::BASE
 };
 
@@ -42,11 +42,16 @@ fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
             seconds.filter(|seconds| seconds.is_finite()).unwrap_or(0.0).clamp(0.0, SLEEP_SECONDS_MAX);
         return Ok(Action::ReplyAfter(Duration::from_secs_f64(seconds), Reply::Ok));
     }
+    if word.eq_ignore_ascii_case(b"CHECKSUM") && args.is_empty() {
+        return Ok(Action::Checksum);
+    }
     if word.eq_ignore_ascii_case(b"HELP") && args.is_empty() {
         let lines = [
             "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
             "SLEEP <seconds>",
             "    Hold this connection's reply back. Decimals allowed.",
+            "CHECKSUM",
+            "    The entry of the core that the data stand at, and the checksum of all of them.",
             "HELP",
             "    Print this help.",
         ];

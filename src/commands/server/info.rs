@@ -3,6 +3,7 @@
 //! Field names are Redis's where the meaning is the same; what only Flotilla has begins with `flotilla_`. Memory is the
 //! process's resident memory, since data does not live in it.
 
+use super::info_edge;
 use crate::{
     command::{Args, Command, Flags, Group, Run},
     commands::table,
@@ -67,7 +68,7 @@ fn info(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 /// Appends `name:value`; writing to a String cannot fail.
-fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
+pub(super) fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
     let _ = write!(out, "{name}:{value}\r\n");
 }
 
@@ -104,7 +105,7 @@ fn server(node: &Node, out: &mut String) {
     line(out, "flotilla_node_id", node.identity.node_id);
     let cluster = node.identity.cluster.read().clone();
     line(out, "flotilla_cluster_id", &cluster.cluster_id);
-    line(out, "flotilla_history_id", &cluster.history_id);
+    line(out, "flotilla_history_id", node.history_id());
 }
 
 fn clients(node: &Node, out: &mut String) {
@@ -167,7 +168,8 @@ fn human(bytes: u64) -> String {
 fn persistence(node: &Node, out: &mut String) {
     let load = |flag: &std::sync::atomic::AtomicBool| flag.load(Ordering::Relaxed);
     let store = node.store.stats();
-    line(out, "loading", u8::from(!load(&node.ready)));
+    let is_empty = node.log.edge.is_edge() && !node.log.edge.has_data();
+    line(out, "loading", u8::from(!load(&node.ready) || is_empty));
     line(out, "async_loading", 0);
     line(out, "rdb_changes_since_last_save", 0);
     line(out, "rdb_bgsave_in_progress", u8::from(load(&node.checkpoint_running)));
@@ -219,9 +221,11 @@ fn stats(node: &Node, out: &mut String) {
 
 fn replication(node: &Node, out: &mut String) {
     let committed = node.log.committed_index.load(Ordering::Relaxed);
-    let follows = node.log.follows();
-    line(out, "role", if follows { "slave" } else { "master" });
-    if follows {
+    let (follows, is_edge) = (node.log.follows(), node.log.edge.is_edge());
+    line(out, "role", if follows || is_edge { "slave" } else { "master" });
+    if is_edge {
+        info_edge::edge(node, out);
+    } else if follows {
         let (host, port) = node.log.leader_clients();
         line(out, "master_host", host);
         line(out, "master_port", port);
@@ -247,9 +251,11 @@ fn replication(node: &Node, out: &mut String) {
     }
     line(out, "master_failover_state", "no-failover");
     // 40 hexadecimal digits that change with the history, as clients expect of a replication id.
-    line(out, "master_replid", replid(&node.identity.cluster.read().history_id));
+    line(out, "master_replid", replid(&node.history_id()));
     line(out, "master_replid2", "0".repeat(40));
-    line(out, "master_repl_offset", committed);
+    let offset = if is_edge { node.log.edge.committed.load(Ordering::Relaxed) } else { committed };
+    line(out, "master_repl_offset", offset);
+    line(out, "flotilla_core_index", node.log.edge.core_index.load(Ordering::Relaxed));
     line(out, "second_repl_offset", -1);
     line(out, "repl_backlog_active", 0);
     line(out, "repl_backlog_size", 0);
@@ -261,6 +267,9 @@ fn replication(node: &Node, out: &mut String) {
     line(out, "flotilla_verified_index", node.log.verified_index.load(Ordering::Relaxed));
     line(out, "flotilla_divergent_nodes", node.log.divergent_nodes.load(Ordering::Relaxed));
     line(out, "flotilla_raft_leader_id", node.log.leader_id.load(Ordering::Relaxed));
+    if !is_edge {
+        info_edge::fed(node, out);
+    }
 }
 
 fn replid(history: &str) -> String {

@@ -5,6 +5,7 @@ mod config;
 mod data;
 mod debug;
 mod info;
+mod info_edge;
 mod life;
 mod lolwut;
 mod memory;

@@ -4,7 +4,7 @@ use crate::{
     command::{Action, Args, Command, Flags, Group, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, Follower},
+    session::{Context, Follower, Following},
 };
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -56,6 +56,21 @@ fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         return Ok(Reply::Array(vec![Reply::bulk("sentinel"), Reply::Array(names)]));
     }
     let log = &context.node.log;
+    if log.edge.is_edge() {
+        let (host, port) = super::info_edge::upstream(context.node);
+        let state = match *log.edge.following.read() {
+            Following::Log | Following::Site => "connected",
+            Following::Seed { .. } => "sync",
+            Following::No | Following::Cut(_) => "connect",
+        };
+        return Ok(Reply::Array(vec![
+            Reply::bulk("slave"),
+            Reply::bulk(host),
+            Reply::count(port),
+            Reply::bulk(state),
+            Reply::count(log.edge.core_index.load(Ordering::Relaxed)),
+        ]));
+    }
     if log.follows() {
         let (host, port) = log.leader_clients();
         let state = if log.knows_leader() { "connected" } else { "connect" };

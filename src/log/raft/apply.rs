@@ -11,13 +11,15 @@ use super::{
 use crate::{
     error::StoreError,
     fail,
-    log::{mailbox::Outbox, progress::Progress},
-    replica::Replica,
+    log::{edge::place_of, mailbox::Outbox, progress::Progress},
+    replica::{Applied, Replica, Seed, SiteEntry},
+    resp::{ErrorReply, Reply},
+    store::Position,
 };
 use crossbeam::channel::{Sender, bounded};
 use openraft::{EntryPayload, storage::ApplyResponder};
 use parking_lot::Mutex;
-use std::{io, path::PathBuf, sync::Arc, thread::JoinHandle};
+use std::{io, iter::Peekable, path::PathBuf, sync::Arc, sync::atomic::Ordering, thread::JoinHandle};
 use tokio::sync::oneshot;
 
 /// Jobs handed over and not done, at most; the state machine waits with one more.
@@ -40,9 +42,14 @@ pub(super) struct Running {
 }
 
 /// Starts the thread.
-pub(super) fn start(replica: Replica, progress: Arc<Progress>) -> io::Result<Running> {
+pub(super) fn start(
+    replica: Replica,
+    progress: Arc<Progress>,
+    seed_directory: PathBuf,
+) -> io::Result<Running> {
     let (jobs, todo) = bounded(JOBS_MAX);
-    let applier = Applier { replica, progress, outbox: Arc::new(Mutex::new(Outbox::default())) };
+    let applier =
+        Applier { replica, progress, seed_directory, outbox: Arc::new(Mutex::new(Outbox::default())) };
     let applier = Arc::new(Mutex::new(applier));
     let shared = Arc::clone(&applier);
     // In a simulation its one thread does everything (`StateMachine::hand_over`), and this one ends at once.
@@ -59,6 +66,8 @@ pub(super) fn start(replica: Replica, progress: Arc<Progress>) -> io::Result<Run
 pub(super) struct Applier {
     replica: Replica,
     progress: Arc<Progress>,
+    /// On an edge: where the files of a seed are.
+    seed_directory: PathBuf,
     /// One for the life of the thread: entries that end up in one chunk share their wakes.
     outbox: Arc<Mutex<Outbox>>,
 }
@@ -90,11 +99,14 @@ impl Applier {
     }
 
     /// Applies entries until the batch is full, commits, answers.
-    fn batch(&self, entries: &mut impl Iterator<Item = Work>) -> Result<(), StoreError> {
+    fn batch(&self, entries: &mut Peekable<impl Iterator<Item = Work>>) -> Result<(), StoreError> {
+        if let Some((entry, responder)) = entries.next_if(|(entry, _)| self.is_seed(entry)) {
+            return self.seed(&entry, responder);
+        }
         let mut txn = self.replica.begin();
         let mut answers = Vec::new();
         let (mut last, mut mark) = (None, false);
-        for (entry, responder) in entries.by_ref() {
+        while let Some((entry, responder)) = entries.next_if(|(entry, _)| !self.is_seed(entry)) {
             let at = position(&entry.log_id);
             let replies = match entry.payload {
                 EntryPayload::Blank => {
@@ -121,28 +133,101 @@ impl Applier {
         txn.commit()?;
         fail::point("apply.after");
         if let Some(last) = last {
+            self.followed();
             self.progress.status.clock.logged(self.replica.store().published().state().last_at);
             self.progress.applied(last);
             if mark {
                 self.progress.sums.begin(last.index, self.replica.store());
             }
         }
+        self.answer(answers);
+        Ok(())
+    }
+
+    fn answer(&self, answers: Vec<(ApplyResponder<super::Types>, Applied)>) {
         for (responder, replies) in answers {
             responder.send(Response { replies, outbox: Some(Arc::clone(&self.outbox)) });
         }
         self.outbox.lock().deliver();
         self.progress.ring_if_awaited();
+    }
+
+    fn is_seed(&self, entry: &RaftEntry) -> bool {
+        self.replica.is_edge() && is_seed(entry)
+    }
+
+    /// On an edge: whole copies that these entries put in place.
+    pub(super) fn wanted_seeds(&self, entries: &[Work]) -> Vec<Seed> {
+        let seeds = entries.iter().filter(|(entry, _)| self.is_seed(entry));
+        // One that cannot be read stops the process when it is applied.
+        seeds.filter_map(|(entry, _)| read_seed(entry).ok()).filter(|seed| self.replica.wants(seed)).collect()
+    }
+
+    /// On an edge: the data become those of a seed, whose files are there.
+    fn seed(
+        &self,
+        entry: &RaftEntry,
+        responder: Option<ApplyResponder<super::Types>>,
+    ) -> Result<(), StoreError> {
+        let (at, seed) = (position(&entry.log_id), read_seed(entry)?);
+        let reply = match self.replica.wants(&seed) {
+            true => {
+                fail::point("snapshot.install");
+                let is_other = self.replica.is_of_other_history(&seed);
+                // Before the first read can see it.
+                self.progress.status.edge.seeds.fetch_add(1, Ordering::Relaxed);
+                self.replica.seed(at, &seed, &place_of(&self.seed_directory, seed.position))?;
+                if is_other {
+                    self.progress.status.edge.begin_again(seed.position.index);
+                }
+                Reply::count(seed.position.index)
+            }
+            false => {
+                let mut txn = self.replica.begin();
+                self.replica.advance(&mut txn, at)?;
+                txn.commit()?;
+                Reply::Error(ErrorReply::err("the data here are newer"))
+            }
+        };
+        self.followed();
+        self.progress.applied(at);
+        self.answer(responder.map(|responder| (responder, vec![vec![reply]])).into_iter().collect());
         Ok(())
+    }
+
+    /// On an edge: says where the core's data stand now.
+    fn followed(&self) {
+        if self.replica.is_edge()
+            && let Some(Position { index, .. }) = self.replica.store().latest().state().applied
+        {
+            self.progress.followed(index);
+        }
     }
 
     fn install(&self, directory: &std::path::Path) -> Result<(), StoreError> {
         fail::point("snapshot.install");
         let store = self.replica.store();
         store.install(directory)?;
+        self.followed();
         if let Some(applied) = store.applied() {
             self.progress.applied(applied);
         }
         Ok(())
+    }
+}
+
+/// Whether an entry of an edge site's log puts a whole copy in place.
+pub(super) fn is_seed(entry: &RaftEntry) -> bool {
+    matches!(&entry.payload, EntryPayload::Normal(payload) if SiteEntry::is_seed(&payload.0))
+}
+
+fn read_seed(entry: &RaftEntry) -> Result<Seed, StoreError> {
+    let bad = |detail: &str| StoreError::corrupt("log entry", detail);
+    let EntryPayload::Normal(payload) = &entry.payload else { return Err(bad("not a seed")) };
+    match SiteEntry::decode(&payload.0) {
+        Ok(SiteEntry::Seed(seed)) => Ok(seed),
+        Ok(SiteEntry::Entries { .. }) => Err(bad("not a seed")),
+        Err(error) => Err(bad(error.0)),
     }
 }
 

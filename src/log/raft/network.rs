@@ -119,7 +119,9 @@ impl Appending {
             self.status.announced_index.fetch_max(committed.index, Ordering::SeqCst);
         }
         let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
-        let body = wire::write(&wire::append(request, self.status.clock.now_ms()));
+        let mut append = wire::append(request, self.status.clock.now_ms());
+        append.of_core = self.status.edge.is_edge().then(|| self.status.edge.site_word().into());
+        let body = wire::write(&append);
         let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;
         let unreadable = |error: wire::Unreadable| RPCError::Network(NetworkError::new(&error));
         let answer: wire::AppendAnswer = wire::read(answer).map_err(unreadable)?;

@@ -14,6 +14,7 @@ use crate::{
     fail,
     log::{
         LogError,
+        edge::SiteSeeds,
         mailbox::Outbox,
         progress::Progress,
         segment::{Retention, SegmentLog},
@@ -56,6 +57,8 @@ pub struct RaftParts {
     pub log: Arc<SegmentLog>,
     pub replica: Replica,
     pub snapshots: Arc<Snapshots>,
+    /// On an edge: whole copies of the core's data.
+    pub site_seeds: Arc<SiteSeeds>,
     pub progress: Arc<Progress>,
     pub peers: Arc<Peers>,
     /// Whether there are, or will be, other nodes: then this one does not found a cluster of itself.
@@ -89,14 +92,15 @@ const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(600);
 impl RaftNode {
     /// Starts a node inside the current runtime; returns it with its apply thread.
     pub(in crate::log) async fn start(parts: RaftParts) -> Result<(Self, JoinHandle<()>), LogError> {
-        let RaftParts { node_id, log, replica, snapshots, progress, peers, is_one_of_many } = parts;
+        let RaftParts { node_id, log, replica, snapshots, site_seeds, progress, peers, is_one_of_many } =
+            parts;
         let store = Arc::clone(replica.store());
         if let Some(applied) = store.applied() {
             progress.applied(applied);
         }
         let apply::Running { jobs, applier, thread } =
-            apply::start(replica, Arc::clone(&progress)).map_err(failed)?;
-        let state_machine = StateMachine::new(store, snapshots, jobs, applier);
+            apply::start(replica, Arc::clone(&progress), site_seeds.directory.clone()).map_err(failed)?;
+        let state_machine = StateMachine::new(store, snapshots, jobs, applier, site_seeds);
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
         let config = Arc::new(config().validate().map_err(failed)?);
         let network = Network { peers, status: Arc::clone(&progress.status) };
@@ -297,6 +301,11 @@ impl RaftNode {
             self.snapshot().await?;
         }
         self.raft.trigger().purge_log(point).await.map_err(failed)
+    }
+
+    /// How far this node has applied its log.
+    pub(in crate::log) fn applied_index(&self) -> u64 {
+        self.progress.status.applied_index.load(Ordering::SeqCst)
     }
 
     /// Bytes of log on disk.

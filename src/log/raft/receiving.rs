@@ -10,6 +10,7 @@ use std::{
     fs::{self, File, OpenOptions},
     future::Future,
     io::{self, Read, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -20,7 +21,16 @@ pub(super) async fn held(directory: &Path, wanted: &FileMeta) -> io::Result<Opti
     off_thread(move || match fs::metadata(&path) {
         Ok(found) if found.len() == wanted.bytes => {
             let is_whole = measure(&path)? == (wanted.bytes, wanted.checksum);
+            if !is_whole {
+                fs::remove_file(&path)?;
+            }
             Ok((!is_whole).then_some(0))
+        }
+        // A file of this name, but another one, that an earlier snapshot brought and the store has linked to: what is
+        // written into it would be written into the store.
+        Ok(found) if found.nlink() > 1 => {
+            fs::remove_file(&path)?;
+            Ok(Some(0))
         }
         Ok(found) if found.len() < wanted.bytes => Ok(Some(found.len())),
         Ok(_) => Ok(Some(0)),

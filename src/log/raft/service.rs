@@ -8,10 +8,17 @@ use super::{
 };
 use crate::{
     log::{
-        admin::Admin, blocking::blocking, broadcast::Broadcast, cluster::Stranger, forward, join::Admission,
-        progress::Progress, queue::Queue,
+        admin::Admin,
+        blocking::blocking,
+        broadcast::Broadcast,
+        cluster::Stranger,
+        edge::{SiteSeeds, Upstream, wire::kind as seed_kind},
+        forward,
+        join::Admission,
+        progress::Progress,
+        queue::Queue,
     },
-    peer::{Answer, CallError, FIRST_MEMBER_KIND, Handler},
+    peer::{Answer, Answers, CallError, Caller, FIRST_EDGE_KIND, FIRST_MEMBER_KIND, Handler},
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -32,6 +39,9 @@ pub(in crate::log) struct Service {
     pub(in crate::log) admission: Arc<Admission>,
     pub(in crate::log) admin: Arc<Admin>,
     pub(in crate::log) broadcast: Arc<Broadcast>,
+    /// What edges are given; `None`: this node is of an edge site itself.
+    pub(in crate::log) upstream: Option<Arc<Upstream>>,
+    pub(in crate::log) site_seeds: Arc<SiteSeeds>,
     pub(in crate::log) peers: Arc<Peers>,
     /// Where this node's own snapshots are.
     pub(in crate::log) snapshots: PathBuf,
@@ -69,6 +79,10 @@ impl Service {
                 let answer = self.admission.admit(wire::read(body).map_err(refused)?).await?;
                 Ok(wire::write(&answer))
             }
+            FIRST_EDGE_KIND..FIRST_MEMBER_KIND => match &self.upstream {
+                Some(upstream) => upstream.answer(from, kind, body).await,
+                None => Err(refused("this node is not of a core")),
+            },
             _ if kind < FIRST_MEMBER_KIND => Err(CallError::Refused(format!("no call of kind {kind}"))),
             kind::APPEND => self.append(body).await,
             kind::VOTE | kind::PRE_VOTE => self.vote(kind, body).await,
@@ -110,6 +124,9 @@ impl Service {
                 forward::receive(Arc::clone(&self.queue), Arc::clone(&self.progress), forwarded).await
             }
             kind::SNAPSHOT => self.snapshot(from, body).await,
+            seed_kind::SITE_SEED | seed_kind::SITE_FILE | seed_kind::SITE_FETCH => {
+                self.site_seeds.answer(from, kind, body).await
+            }
             kind::FILE => {
                 let wanted: wire::GetFile = wire::read(body).map_err(refused)?;
                 let part = blocking(move || transfer::read_part(&self.snapshots, &wanted));
@@ -121,7 +138,7 @@ impl Service {
 
     async fn append(&self, body: Bytes) -> Answer {
         let append: wire::Append = wire::read(body).map_err(refused)?;
-        let leader_ms = append.now;
+        let (leader_ms, of_core) = (append.now, append.of_core);
         let request = wire::raft_append(append).map_err(refused)?;
         let committed = request.leader_commit.as_ref().map_or(0, |id| id.index);
         let answer = self.raft.append(request).await.map_err(broken)?;
@@ -129,6 +146,9 @@ impl Service {
             matches!(answer, AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_));
         if accepted && leader_ms > 0 {
             self.progress.status.clock.heard(leader_ms);
+        }
+        if let Some(word) = of_core.filter(|_| accepted && self.progress.status.edge.is_edge()) {
+            self.progress.status.edge.hear_site(&word.into());
         }
         if accepted && self.progress.status.applied_index.load(Ordering::Acquire) >= committed {
             self.progress.heard_leader();
@@ -177,5 +197,13 @@ pub(in crate::log) struct Answering(pub(in crate::log) Arc<Service>);
 impl Handler for Answering {
     fn call(&self, from: u64, kind: u32, body: Bytes) -> BoxFuture<'static, Answer> {
         Box::pin(Arc::clone(&self.0).answer(from, kind, body))
+    }
+
+    fn feed(&self, caller: Caller, body: Bytes) -> BoxFuture<'static, Result<Answers, CallError>> {
+        let opened = match &self.0.upstream {
+            Some(upstream) => upstream.open(&caller, body),
+            None => Err(refused("this node is not of a core")),
+        };
+        Box::pin(std::future::ready(opened))
     }
 }

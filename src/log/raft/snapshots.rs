@@ -14,9 +14,11 @@ use crate::{
 };
 use parking_lot::Mutex;
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// Builds, finds and removes snapshots. One builder at a time works on a directory.
@@ -25,7 +27,14 @@ pub struct Snapshots {
     store: Arc<Store>,
     current: Mutex<Option<Checkpoint>>,
     building: Mutex<()>,
+    /// Snapshots that edges fetch, and when they last did.
+    held: Mutex<BTreeMap<String, Instant>>,
 }
+
+/// A snapshot of which nobody has fetched anything for so long is held for nobody.
+const HOLD: Duration = Duration::from_secs(60);
+/// Snapshots that are held at a time; each keeps files that the store has done with.
+const HELD_MAX: usize = 4;
 
 impl Snapshots {
     /// Finds the newest snapshot in `directory` and removes everything else there.
@@ -41,6 +50,7 @@ impl Snapshots {
             store,
             current: Mutex::new(current),
             building: Mutex::new(()),
+            held: Mutex::default(),
         };
         snapshots.remove_all_but(newest.as_ref().map(|(_, path)| path.as_path()))?;
         Ok(snapshots)
@@ -75,9 +85,28 @@ impl Snapshots {
         current.as_ref().map(to_raft).transpose()
     }
 
+    /// The newest one as it lies on disk.
+    pub(in crate::log) fn newest(&self) -> Option<Checkpoint> {
+        self.current.lock().clone()
+    }
+
+    /// Somebody fetches files of this one: it stays for a while although newer ones come.
+    pub(in crate::log) fn hold(&self, name: &str) {
+        let mut held = self.held.lock();
+        held.retain(|_, since| since.elapsed() < HOLD);
+        if (held.contains_key(name) || held.len() < HELD_MAX) && self.directory.join(name).is_dir() {
+            held.insert(name.to_owned(), Instant::now());
+        }
+    }
+
+    fn is_held(&self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        self.held.lock().get(name).is_some_and(|since| since.elapsed() < HOLD)
+    }
+
     fn remove_all_but(&self, keep: Option<&Path>) -> Result<(), StoreError> {
         for entry in read(&self.directory)? {
-            if Some(entry.as_path()) != keep {
+            if Some(entry.as_path()) != keep && !self.is_held(&entry) {
                 remove(&entry)?;
             }
         }

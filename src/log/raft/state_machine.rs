@@ -2,12 +2,15 @@
 
 use super::{
     Types,
-    apply::{Applier, JOBS_MAX, Job, Work},
+    apply::{Applier, JOBS_MAX, Job, Work, is_seed},
     membership,
     snapshots::Snapshots,
     types::{RaftLogId, RaftSnapshot, RaftSnapshotMeta, RaftStoredMembership, SnapshotFiles, log_id},
 };
-use crate::{log::blocking::blocking, store::Store};
+use crate::{
+    log::{blocking::blocking, edge::SiteSeeds},
+    store::Store,
+};
 use crossbeam::channel::Sender;
 use futures::{Stream, TryStreamExt};
 use openraft::{
@@ -33,6 +36,7 @@ pub struct StateMachine {
     snapshots: Arc<Snapshots>,
     jobs: Sender<Job>,
     applier: Arc<Mutex<Applier>>,
+    site_seeds: Arc<SiteSeeds>,
     /// Jobs on the apply thread, oldest first.
     outstanding: VecDeque<oneshot::Receiver<()>>,
 }
@@ -43,8 +47,16 @@ impl StateMachine {
         snapshots: Arc<Snapshots>,
         jobs: Sender<Job>,
         applier: Arc<Mutex<Applier>>,
+        site_seeds: Arc<SiteSeeds>,
     ) -> Self {
-        StateMachine { store, snapshots, jobs, applier, outstanding: VecDeque::with_capacity(JOBS_MAX) }
+        StateMachine {
+            store,
+            snapshots,
+            jobs,
+            applier,
+            site_seeds,
+            outstanding: VecDeque::with_capacity(JOBS_MAX),
+        }
     }
 
     fn hand_over(&mut self, make: impl FnOnce(oneshot::Sender<()>) -> Job) -> io::Result<()> {
@@ -103,6 +115,14 @@ impl RaftStateMachine<Types> for StateMachine {
     {
         loop {
             let (entries, bytes, more) = next_chunk(&mut entries).await?;
+            if self.site_seeds.is_edge() && entries.iter().any(|(entry, _)| is_seed(entry)) {
+                // With nothing on the apply thread, the applier is free.
+                self.settle(0).await?;
+                let wanted = self.applier.lock().wanted_seeds(&entries);
+                for seed in &wanted {
+                    self.site_seeds.ensure(seed).await;
+                }
+            }
             self.look();
             if self.outstanding.is_empty() && bytes <= INLINE_BYTES_MAX {
                 // Free: nothing is on the apply thread.

@@ -13,9 +13,10 @@ use crate::peer::PeerClient;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::MetadataExt,
     path::{Component, Path},
     time::Duration,
 };
@@ -32,11 +33,7 @@ const ATTEMPTS_MAX: u32 = 5;
 /// What the receiver needs to know to fetch a snapshot. Reads every file once, for its checksum.
 pub(super) fn offer(address: &str, vote: &RaftVote, snapshot: &RaftSnapshot) -> io::Result<wire::Snapshot> {
     let directory = &snapshot.snapshot.directory;
-    let mut files = Vec::new();
-    for name in names(directory)? {
-        let (bytes, checksum) = measure(&directory.join(&name))?;
-        files.push(FileMeta { name, bytes, checksum });
-    }
+    let files = snapshot_files(directory, &BTreeMap::new())?.into_values().collect();
     let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(wire::Snapshot {
         vote: vote.into(),
@@ -48,8 +45,33 @@ pub(super) fn offer(address: &str, vote: &RaftVote, snapshot: &RaftSnapshot) -> 
     })
 }
 
+/// A file by name, length, inode and time: the same ones mean the same content.
+pub(in crate::log) type SnapshotFile = (String, u64, u64, i64);
+
+/// The files of a snapshot. Reads those that are not `known`, for their checksums.
+pub(in crate::log) fn snapshot_files(
+    directory: &Path,
+    known: &BTreeMap<SnapshotFile, FileMeta>,
+) -> io::Result<BTreeMap<SnapshotFile, FileMeta>> {
+    let mut files = BTreeMap::new();
+    for name in names(directory)? {
+        let path = directory.join(&name);
+        let found = fs::metadata(&path)?;
+        let file = (name.clone(), found.len(), found.ino(), found.mtime_nsec());
+        let meta = match known.get(&file) {
+            Some(meta) => meta.clone(),
+            None => {
+                let (bytes, checksum) = measure(&path)?;
+                FileMeta { name, bytes, checksum }
+            }
+        };
+        files.insert(file, meta);
+    }
+    Ok(files)
+}
+
 /// A part of a file of one of this node's snapshots.
-pub(super) fn read_part(snapshots: &Path, wanted: &GetFile) -> io::Result<Bytes> {
+pub(in crate::log) fn read_part(snapshots: &Path, wanted: &GetFile) -> io::Result<Bytes> {
     let refused = || io::Error::new(io::ErrorKind::InvalidInput, "no such file of a snapshot");
     // Names come from the network: they may lead nowhere but into the snapshot's own directory.
     if !is_plain(&wanted.snapshot) || !is_plain(&wanted.name) {
@@ -63,14 +85,14 @@ pub(super) fn read_part(snapshots: &Path, wanted: &GetFile) -> io::Result<Bytes>
 }
 
 /// Holds a transfer back to so many bytes a second; 0 = as fast as it goes.
-pub(super) struct Throttle {
+pub(in crate::log) struct Throttle {
     bytes_per_second: u64,
     began: Instant,
     bytes: u64,
 }
 
 impl Throttle {
-    pub(super) fn new(bytes_per_second: u64) -> Self {
+    pub(in crate::log) fn new(bytes_per_second: u64) -> Self {
         Throttle { bytes_per_second, began: Instant::now(), bytes: 0 }
     }
 
@@ -90,34 +112,57 @@ pub(super) async fn fetch(
     directory: &Path,
     throttle: &mut Throttle,
 ) -> io::Result<RaftSnapshot> {
-    fs::create_dir_all(directory)?;
-    let wanted: BTreeSet<&str> = offered.files.iter().map(|file| file.name.as_str()).collect();
-    for stale in names(directory)?.iter().filter(|name| !wanted.contains(name.as_str())) {
-        fs::remove_file(directory.join(stale))?;
-    }
-    for file in &offered.files {
-        if !is_plain(&file.name) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a file of the snapshot has a bad name"));
-        }
-        fetch_file(&offered.name, file, from, directory, throttle).await?;
-    }
-    receiving::sync(directory).await?;
+    let source = Source { kind: kind::FILE, snapshot: &offered.name, from };
+    fetch_files(&source, &offered.files, directory, throttle, &|_| ()).await?;
     let stored = membership::decode_stored(Some(&offered.membership)).map_err(io::Error::other)?;
     let meta = RaftSnapshotMeta { last_log_id: offered.last.map(Into::into), last_membership: stored };
     Ok(RaftSnapshot { meta, snapshot: SnapshotFiles { directory: directory.to_path_buf() } })
 }
 
-async fn fetch_file(
-    snapshot: &str,
-    wanted: &FileMeta,
-    from: &PeerClient,
+/// Where files come from: by calls of this kind, of this snapshot, from this node.
+pub(in crate::log) struct Source<'a> {
+    pub(in crate::log) kind: u32,
+    pub(in crate::log) snapshot: &'a str,
+    pub(in crate::log) from: &'a PeerClient,
+}
+
+/// Fetches files into `directory`, whole and synced when this returns; others that are there are removed. `tell` hears of
+/// bytes as they come, those that were there included.
+pub(in crate::log) async fn fetch_files(
+    source: &Source<'_>,
+    files: &[FileMeta],
     directory: &Path,
     throttle: &mut Throttle,
+    tell: &(dyn Fn(u64) + Sync),
 ) -> io::Result<()> {
-    let Some(held) = receiving::held(directory, wanted).await? else { return Ok(()) };
+    fs::create_dir_all(directory)?;
+    let wanted: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    for stale in names(directory)?.iter().filter(|name| !wanted.contains(name.as_str())) {
+        fs::remove_file(directory.join(stale))?;
+    }
+    for file in files {
+        if !is_plain(&file.name) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a file of the snapshot has a bad name"));
+        }
+        fetch_file(source, file, directory, throttle, tell).await?;
+    }
+    receiving::sync(directory).await
+}
+
+async fn fetch_file(
+    source: &Source<'_>,
+    wanted: &FileMeta,
+    directory: &Path,
+    throttle: &mut Throttle,
+    tell: &(dyn Fn(u64) + Sync),
+) -> io::Result<()> {
+    let Some(held) = receiving::held(directory, wanted).await? else {
+        tell(wanted.bytes);
+        return Ok(());
+    };
+    tell(held);
     let starts = (held..wanted.bytes).step_by(PART_BYTES as usize);
-    let mut parts =
-        stream::iter(starts).map(|offset| part(snapshot, wanted, offset, from)).buffered(PARTS_AHEAD);
+    let mut parts = stream::iter(starts).map(|offset| part(source, wanted, offset)).buffered(PARTS_AHEAD);
     let (to_disk, received) = mpsc::channel(PARTS_AHEAD);
     let writer = receiving::write(directory, wanted, held, received);
     let mut broke = None;
@@ -130,6 +175,7 @@ async fn fetch_file(
             }
         };
         throttle.pass(part.len()).await;
+        tell(part.len() as u64);
         if to_disk.send(part).await.is_err() {
             // The writer has an error to tell.
             break;
@@ -145,17 +191,17 @@ async fn fetch_file(
 }
 
 /// The part of a file that begins at `offset`, whole.
-async fn part(snapshot: &str, wanted: &FileMeta, offset: u64, from: &PeerClient) -> io::Result<Bytes> {
+async fn part(source: &Source<'_>, wanted: &FileMeta, offset: u64) -> io::Result<Bytes> {
     let bytes = u64::from(PART_BYTES).min(wanted.bytes.saturating_sub(offset));
     let request = GetFile {
-        snapshot: snapshot.to_owned(),
+        snapshot: source.snapshot.to_owned(),
         name: wanted.name.clone(),
         offset,
         bytes_max: u32::try_from(bytes).unwrap_or(PART_BYTES),
     };
     let mut attempt = 1;
     loop {
-        match from.call(kind::FILE, wire::write(&request), PART_MAX).await {
+        match source.from.call(source.kind, wire::write(&request), PART_MAX).await {
             Ok(part) if part.len() as u64 == bytes => return Ok(part),
             Ok(_) => {
                 let text = format!("{} is too short", wanted.name);

@@ -165,6 +165,26 @@ impl SegmentLog {
         Ok(entries)
     }
 
+    /// As `read`, of what is in memory; `None`: the first of them is not.
+    pub fn read_memory(&self, start: u64, end: u64, bytes_max: usize) -> Option<Vec<LogEntry>> {
+        let shared = self.shared.lock();
+        let (first, past) = shared.range();
+        let mut entries = Vec::new();
+        let mut bytes = 0_usize;
+        if start < first {
+            return None;
+        }
+        for index in start..end.min(past) {
+            let Some(Source::Memory(entry)) = shared.source(index) else { break };
+            bytes = bytes.saturating_add(entry.payload.len());
+            if bytes > bytes_max && !entries.is_empty() {
+                break;
+            }
+            entries.push(entry);
+        }
+        (!entries.is_empty()).then_some(entries)
+    }
+
     /// Bytes written into the segments that exist.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)

@@ -104,6 +104,7 @@ impl TestNode {
             segments,
             retention: Retention::of_bytes(log_retain_bytes),
             cluster: None,
+            edge: None,
         })?;
         Ok(TestNode { store, log, stats, mailbox: Mailbox::new(), _directory: directory })
     }

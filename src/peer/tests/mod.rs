@@ -1,5 +1,6 @@
 //! Two ends of a call in one process.
 
+mod feed;
 mod lines;
 pub(crate) mod tls;
 

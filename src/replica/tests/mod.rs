@@ -1,6 +1,7 @@
 //! The heart is deterministic: whatever a node does beside applying, the same entries make the same state and replies.
 
 mod batches;
+mod follow;
 mod order;
 mod panics;
 mod support;

@@ -72,6 +72,11 @@ impl Home {
         self.apply(&[(index, entry(at, index, &[proposal]))]).pop().unwrap().pop().unwrap().pop().unwrap()
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
     pub fn keys(&self, db: u32) -> u64 {
         self.store.published().state().database(db).keys
     }

@@ -90,7 +90,8 @@ fn replay(entries: Vec<RaftEntry>, at_once: usize) -> u32 {
     let store = Arc::new(Store::open(&home.path().join("store"), StoreOptions::default()).unwrap());
     let progress = Arc::new(Progress::new(Arc::new(LogStatus::default())));
     let replica = Replica::new(Arc::clone(&store), commands::table());
-    let apply::Running { jobs, applier, thread } = apply::start(replica, progress).unwrap();
+    let apply::Running { jobs, applier, thread } =
+        apply::start(replica, progress, std::path::PathBuf::new()).unwrap();
     let mut entries = entries.into_iter().map(|entry| (entry, None)).peekable();
     while entries.peek().is_some() {
         applier.lock().entries(entries.by_ref().take(at_once).collect());

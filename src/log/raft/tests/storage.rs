@@ -1,12 +1,16 @@
 //! openraft's own conformance suite for storage, against our log store and state machine.
 
-use super::super::{Types, apply, log_store::LogStore, snapshots::Snapshots, state_machine::StateMachine};
+use super::super::{
+    Peers, Types, apply, log_store::LogStore, snapshots::Snapshots, state_machine::StateMachine,
+};
 use crate::{
     command::Table,
     log::{
+        edge::SiteSeeds,
         progress::Progress,
         segment::{SegmentLog, SegmentOptions},
     },
+    peer::LocalIdentity,
     replica::Replica,
     session::LogStatus,
     store::{Store, StoreOptions},
@@ -35,8 +39,12 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
         let status = Arc::new(LogStatus::default());
         let progress = Arc::new(Progress::new(Arc::clone(&status)));
         let replica = Replica::new(Arc::clone(&store), &NO_COMMANDS);
-        let apply::Running { jobs, applier, .. } = apply::start(replica, Arc::clone(&progress)).unwrap();
-        let state_machine = StateMachine::new(store, Arc::new(snapshots), jobs, applier);
+        let alone = Arc::new(LocalIdentity::new(1, String::new(), String::new(), None));
+        let peers = Arc::new(Peers::new(alone));
+        let seeds = Arc::new(SiteSeeds::new(peers, Arc::clone(&progress), home.path().join("seed")));
+        let apply::Running { jobs, applier, .. } =
+            apply::start(replica, Arc::clone(&progress), std::path::PathBuf::new()).unwrap();
+        let state_machine = StateMachine::new(store, Arc::new(snapshots), jobs, applier, seeds);
         Ok((home, LogStore::new(log, status), state_machine))
     }
 }

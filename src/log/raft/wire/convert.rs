@@ -66,6 +66,7 @@ fn raft_entry(entry: Entry) -> Result<RaftEntry, Unreadable> {
 pub(in crate::log::raft) fn append(request: AppendEntriesRequest<Types>, now: u64) -> Append {
     Append {
         now,
+        of_core: None,
         vote: (&request.vote).into(),
         previous: request.prev_log_id.as_ref().map(LogId::from),
         entries: request.entries.into_iter().map(entry).collect(),

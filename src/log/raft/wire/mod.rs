@@ -10,6 +10,7 @@ pub(super) use convert::{
     raft_ballot_answer,
 };
 
+use crate::log::edge::{Fed, FromLeader};
 use bytes::Bytes;
 use prost::Message;
 
@@ -81,6 +82,9 @@ pub(super) struct Append {
     /// The leader's time, ms since the epoch; 0 = it does not say.
     #[prost(uint64, tag = "5")]
     pub(super) now: u64,
+    /// On an edge site: what the leader knows of the core.
+    #[prost(message, optional, tag = "6")]
+    pub(super) of_core: Option<FromLeader>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -193,6 +197,9 @@ pub(in crate::log) struct Status {
     /// It may have a log, but has never known itself as a member: whoever let it in was leader no more.
     #[prost(bool, tag = "13")]
     pub(in crate::log) never_member: bool,
+    /// The edges that it feeds.
+    #[prost(message, repeated, tag = "20")]
+    pub(in crate::log) fed: Vec<Fed>,
 }
 
 /// A node asks to become a member, or to be known by another address.
@@ -338,14 +345,14 @@ pub(super) struct Snapshot {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct FileMeta {
+pub(in crate::log) struct FileMeta {
     #[prost(string, tag = "1")]
-    pub(super) name: String,
+    pub(in crate::log) name: String,
     #[prost(uint64, tag = "2")]
-    pub(super) bytes: u64,
+    pub(in crate::log) bytes: u64,
     /// CRC-32C of the whole file.
     #[prost(uint32, tag = "3")]
-    pub(super) checksum: u32,
+    pub(in crate::log) checksum: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -356,15 +363,15 @@ pub(super) struct SnapshotAnswer {
 
 /// A part of a file of a snapshot.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct GetFile {
+pub(in crate::log) struct GetFile {
     #[prost(string, tag = "1")]
-    pub(super) snapshot: String,
+    pub(in crate::log) snapshot: String,
     #[prost(string, tag = "2")]
-    pub(super) name: String,
+    pub(in crate::log) name: String,
     #[prost(uint64, tag = "3")]
-    pub(super) offset: u64,
+    pub(in crate::log) offset: u64,
     #[prost(uint32, tag = "4")]
-    pub(super) bytes_max: u32,
+    pub(in crate::log) bytes_max: u32,
 }
 
 /// A body that cannot be read.

@@ -6,6 +6,7 @@ use super::{
     command::{self, TABLE},
 };
 use crate::{
+    config::FeedSettings,
     log::{
         ClusterOptions, LogError, LogHandle, LogOptions, Mailbox, Outcome, Ticket,
         raft::tests::said::voters,
@@ -167,6 +168,7 @@ impl Node {
             segments: SEGMENTS,
             retention: crate::log::segment::Retention::of_bytes(RETAIN_BYTES),
             cluster: Some(self.cluster_options()),
+            edge: None,
         })?;
         let log = Arc::clone(&raft_thread.parts.log);
         let worker = stage.employed().pop().unwrap();
@@ -202,6 +204,7 @@ impl Node {
         let name = format!("n{}", self.slot);
         let own = is_known.then(|| known.cluster_id.clone());
         ClusterOptions {
+            feed: FeedSettings { edges_max: 0, seeds_max: 1, seed_bytes_per_second: 0 },
             members: self.members.clone(),
             join: vec![],
             standby: false,

@@ -1,0 +1,99 @@
+//! Nodes that die while an edge follows.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use resp_tests::cluster::field;
+use resp_tests::server::{Server, Stop};
+
+use super::oracle::{Reader, Writer};
+use super::support::*;
+
+/// Waits until so much more was acknowledged.
+pub fn let_write(writer: &Writer, more: u64) {
+    let from = writer.last.load(Ordering::Relaxed);
+    eventually("writes go on", || writer.last.load(Ordering::Relaxed) >= from + more);
+}
+
+#[test]
+fn following_goes_on_when_the_cores_leader_is_killed() {
+    let mut core = core(3, &[]);
+    let edge = edge("fra", &upstream(&core), &[]);
+    let writer = Writer::start(core.nodes.iter().map(|node| node.port).collect());
+    let reader = Reader::start(edge.port);
+    for _ in 0..3 {
+        let_write(&writer, 200);
+        let leader = (0..3)
+            .find(|index| field(&core.nodes[*index], "flotilla_raft_is_leader").as_deref() == Some("1"));
+        let Some(leader) = leader else { continue };
+        core.nodes[leader].stop(Stop::Kill).unwrap();
+        let_write(&writer, 200);
+        core.nodes[leader].start_again().unwrap();
+    }
+    let_write(&writer, 200);
+    let last = writer.stop();
+    eventually("the last write is seen", || {
+        number(&call(&mut edge.connect().unwrap(), &["GET", "one"])) >= last as i64
+    });
+    let reads = reader.stop();
+    println!("{last} writes, {reads} reads at the edge");
+    assert_same_state(&core.nodes[0], &[&edge]);
+}
+
+#[test]
+fn an_edge_that_is_killed_goes_on_where_it_was() {
+    let core = core(1, &["--memtable-bytes", "1mb"]);
+    let mut edge = edge("fra", &upstream(&core), &["--memtable-bytes", "1mb"]);
+    let writer = Writer::start(vec![core.nodes[0].port]);
+    let reader = Reader::start(edge.port);
+    for round in 0..6 {
+        let_write(&writer, 150);
+        // At some other moment each time.
+        thread::sleep(Duration::from_millis(round * 7));
+        edge.stop(Stop::Kill).unwrap();
+        let_write(&writer, 100);
+        edge.start_again().unwrap();
+        wait_for_data(&edge);
+    }
+    let last = writer.stop();
+    eventually("the last write is seen", || {
+        number(&call(&mut edge.connect().unwrap(), &["GET", "one"])) >= last as i64
+    });
+    let reads = reader.stop();
+    println!("{last} writes, {reads} reads at the edge");
+    assert_same_state(&core.nodes[0], &[&edge]);
+    assert_eq!(info(&edge, "flotilla_seeds"), 0, "the log was enough");
+}
+
+/// The node that it follows lags behind what it has: it waits, or goes elsewhere, but never back.
+#[test]
+fn an_edge_never_goes_back_to_what_a_lagging_node_knows() {
+    let core = core(3, &[]);
+    core.wait_until_agreed().unwrap();
+    let leader = core.leader().unwrap();
+    let follower = (leader + 1) % 3;
+    let addresses = format!("{},{}", core.nodes[leader].peer_address(), core.nodes[follower].peer_address());
+    let edge = edge("fra", &addresses, &[]);
+    let writer = Writer::start(vec![core.nodes[leader].port]);
+    let reader = Reader::start(edge.port);
+    let_write(&writer, 100);
+    // It falls behind, while the edge follows the leader.
+    core.nodes[follower].pause().unwrap();
+    let_write(&writer, 300);
+    let (mut client, before) = (edge.connect().unwrap(), info(&edge, "flotilla_core_index"));
+    core.nodes[leader].pause().unwrap();
+    core.nodes[follower].resume().unwrap();
+    eventually("the edge leaves the node that is silent", || {
+        field(&edge, "flotilla_upstream").as_deref() == Some(core.nodes[follower].peer_address().as_str())
+    });
+    assert!(number(&call(&mut client, &["GET", "one"])) > 0);
+    assert!(info(&edge, "flotilla_core_index") >= before);
+    core.nodes[leader].resume().unwrap();
+    let_write(&writer, 50);
+    let last = writer.stop();
+    eventually("the last write is seen", || number(&call(&mut client, &["GET", "one"])) >= last as i64);
+    reader.stop();
+    let all: Vec<&Server> = core.nodes.iter().collect();
+    assert_same_state(all[0], &[&edge, all[1], all[2]]);
+}

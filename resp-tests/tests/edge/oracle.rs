@@ -1,0 +1,107 @@
+//! What every session at an edge must see: a prefix of the core's history, never less than before, no half of an EXEC.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use resp_tests::connection::{Connection, Received};
+use resp_tests::value::Value;
+
+use super::support::number;
+
+/// Writes numbers that only grow, each twice in one EXEC, and every value once more under a key of its own.
+pub struct Writer {
+    stop: Arc<AtomicBool>,
+    /// Acknowledged.
+    pub last: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Writes to whichever of the ports takes it.
+    pub fn start(ports: Vec<u16>) -> Writer {
+        let (stop, last) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stopped, acknowledged) = (Arc::clone(&stop), Arc::clone(&last));
+        let thread = thread::spawn(move || {
+            let mut next = 1_u64;
+            let mut turn = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let Ok(mut connection) = Connection::open(ports[turn % ports.len()]) else {
+                    turn += 1;
+                    thread::sleep(Duration::from_millis(20));
+                    continue;
+                };
+                while !stopped.load(Ordering::Relaxed) && write(&mut connection, next) {
+                    acknowledged.store(next, Ordering::Relaxed);
+                    next += 1;
+                }
+                turn += 1;
+                // What was not acknowledged may stand: the next number is another one.
+                next += 1;
+            }
+        });
+        Writer { stop, last, thread }
+    }
+
+    pub fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+        self.last.load(Ordering::Relaxed)
+    }
+}
+
+fn write(connection: &mut Connection, value: u64) -> bool {
+    let text = value.to_string();
+    let own = format!("own:{}", value % 500);
+    let calls: [&[&str]; 5] =
+        [&["MULTI"], &["SET", "one", &text], &["SET", &own, &text], &["SET", "two", &text], &["EXEC"]];
+    for call in calls {
+        match connection.call(call) {
+            Ok(Received::Reply(Value::Error(_))) | Ok(Received::Closed) | Err(_) => return false,
+            Ok(Received::Reply(_)) => {}
+        }
+    }
+    true
+}
+
+/// Reads at an edge for as long as it is not stopped, through restarts of it.
+pub struct Reader {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<u64>,
+}
+
+impl Reader {
+    pub fn start(port: u16) -> Reader {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let (mut reads, mut seen) = (0, 0);
+            while !stopped.load(Ordering::Relaxed) {
+                let Ok(mut connection) = Connection::open(port) else {
+                    thread::sleep(Duration::from_millis(10));
+                    continue;
+                };
+                while !stopped.load(Ordering::Relaxed) {
+                    let Ok(Received::Reply(Value::Array(both))) = connection.call(&["MGET", "one", "two"])
+                    else {
+                        break;
+                    };
+                    let (one, two) = (number(&both[0]), number(&both[1]));
+                    assert_eq!(one, two, "half of an EXEC");
+                    assert!(one >= seen, "{one} after {seen}: time went back");
+                    seen = one;
+                    reads += 1;
+                }
+            }
+            reads
+        });
+        Reader { stop, thread }
+    }
+
+    /// How many reads were right.
+    pub fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}

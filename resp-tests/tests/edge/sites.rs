@@ -1,0 +1,114 @@
+//! Sites of three nodes: consistent inside, no service lost with one of them.
+
+use resp_tests::cluster::field;
+use resp_tests::connection::Received;
+use resp_tests::server::{Server, Stop};
+use resp_tests::value::Value;
+
+use super::faults::let_write;
+use super::oracle::{Reader, Writer};
+use super::support::*;
+
+fn leader(site: &[Server]) -> Option<usize> {
+    site.iter().position(|node| field(node, "flotilla_raft_is_leader").as_deref() == Some("1"))
+}
+
+#[test]
+fn the_nodes_of_a_site_are_one_and_the_same() {
+    let core = core(3, &[]);
+    let site = site("fra", &upstream(&core), 3, &[]);
+    let mut clients: Vec<_> = site.iter().map(|node| node.connect().unwrap()).collect();
+    for round in 0..60 {
+        let text = round.to_string();
+        let (writer, reader) = (round % 3, (round + 1) % 3);
+        assert_eq!(call(&mut clients[writer], &["SET", "register", &text]), ok());
+        // The connection that wrote, and any other node of the site once one of them has shown it.
+        assert_eq!(call(&mut clients[writer], &["GET", "register"]), bulk(&text));
+        assert_eq!(call(&mut clients[reader], &["GET", "register"]), bulk(&text), "round {round}");
+    }
+    let all: Vec<&Server> = site.iter().collect();
+    assert_same_state(&core.nodes[0], &all);
+    // Followers know how far behind they are, also when nothing happens.
+    for node in &site {
+        eventually("a node of the site knows that nothing is missing", || {
+            (0..2000).contains(&info(node, "flotilla_lag_ms")) && info(node, "flotilla_lag_entries") == 0
+        });
+        assert_eq!(field(node, "master_link_status").as_deref(), Some("up"));
+    }
+    // Messages reach every node.
+    let mut listeners: Vec<_> = site.iter().map(|node| node.connect().unwrap()).collect();
+    for listener in &mut listeners {
+        call(listener, &["SUBSCRIBE", "news"]);
+    }
+    for message in 0..10 {
+        let text = message.to_string();
+        assert!(matches!(call(&mut clients[message % 3], &["PUBLISH", "news", &text]), Value::Integer(_)));
+    }
+    for listener in &mut listeners {
+        for message in 0..10 {
+            let wanted = Value::Array(vec![bulk("message"), bulk("news"), bulk(&message.to_string())]);
+            assert_eq!(listener.receive().unwrap(), Received::Reply(wanted));
+        }
+    }
+}
+
+#[test]
+fn a_site_goes_on_without_the_node_that_led_it() {
+    let core = core(1, &[]);
+    let mut site = site("fra", &upstream(&core), 3, &[]);
+    let writer = Writer::start(vec![core.nodes[0].port]);
+    // Each goes to one node, through its restarts.
+    let readers: Vec<Reader> = site.iter().map(|node| Reader::start(node.port)).collect();
+    for _ in 0..3 {
+        let_write(&writer, 150);
+        let mut led = None;
+        eventually("a node leads the site", || {
+            led = leader(&site);
+            led.is_some()
+        });
+        let led = led.unwrap();
+        site[led].stop(Stop::Kill).unwrap();
+        let others: Vec<usize> = (0..3).filter(|index| *index != led).collect();
+        let before = others.iter().map(|index| info(&site[*index], "flotilla_core_index")).max().unwrap();
+        eventually("the others follow", || {
+            others.iter().all(|index| info(&site[*index], "flotilla_core_index") > before + 50)
+        });
+        site[led].start_again().unwrap();
+    }
+    let last = writer.stop();
+    for node in &site {
+        eventually("the last write is seen", || {
+            let Ok(mut client) = node.connect() else { return false };
+            matches!(call(&mut client, &["GET", "one"]), Value::Bulk(text)
+                if String::from_utf8_lossy(&text).parse::<u64>().unwrap() >= last)
+        });
+    }
+    let reads: Vec<u64> = readers.into_iter().map(Reader::stop).collect();
+    println!("{last} writes, reads at the nodes: {reads:?}");
+    let all: Vec<&Server> = site.iter().collect();
+    assert_same_state(&core.nodes[0], &all);
+}
+
+#[test]
+fn a_whole_copy_reaches_every_node_of_the_site() {
+    let core = core(1, &super::seeds::SMALL);
+    super::seeds::outgrow_the_log(&core, "first");
+    let mut site = site("fra", &upstream(&core), 3, &super::seeds::SMALL);
+    for node in &site {
+        assert_eq!(info(node, "flotilla_seeds"), 1, "{}", node.log_tail());
+    }
+    let all: Vec<&Server> = site.iter().collect();
+    assert_same_state(&core.nodes[0], &all);
+    // One is away while the others take another copy; it gets there all the same.
+    let led = leader(&site).unwrap();
+    let away = (led + 1) % 3;
+    site[away].stop(Stop::Kill).unwrap();
+    assert!(admin(&site[led], &["reseed"]).status.success());
+    eventually("a copy was taken", || info(&site[led], "flotilla_seeds") == 2);
+    site[away].start_again().unwrap();
+    wait_for_data(&site[away]);
+    let mut client = core.nodes[0].connect().unwrap();
+    assert_eq!(call(&mut client, &["SET", "after", "1"]), ok());
+    let all: Vec<&Server> = site.iter().collect();
+    assert_same_state(&core.nodes[0], &all);
+}

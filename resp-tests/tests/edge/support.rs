@@ -1,0 +1,143 @@
+//! A core, edges that follow it, and what tests look at.
+
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use resp_tests::cluster::{Cluster, field};
+use resp_tests::connection::{Connection, Received};
+use resp_tests::server::{Program, Server};
+use resp_tests::value::Value;
+
+pub const SOON: Duration = Duration::from_secs(40);
+
+pub fn call(connection: &mut Connection, words: &[&str]) -> Value {
+    match connection.call(words).unwrap() {
+        Received::Reply(reply) => reply,
+        Received::Closed => panic!("{words:?}: closed"),
+    }
+}
+
+pub fn ok() -> Value {
+    Value::Simple(b"OK".to_vec())
+}
+
+pub fn bulk(text: &str) -> Value {
+    Value::Bulk(text.as_bytes().to_vec())
+}
+
+pub fn number(value: &Value) -> i64 {
+    match value {
+        Value::Integer(number) => *number,
+        Value::Bulk(text) => std::str::from_utf8(text).unwrap().parse().unwrap(),
+        Value::NilBulk => 0,
+        other => panic!("{other:?} is no number"),
+    }
+}
+
+pub fn error_code(reply: &Value) -> String {
+    match reply {
+        Value::Error(text) => String::from_utf8_lossy(text).split(' ').next().unwrap_or_default().to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Waits for a condition.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !condition() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+pub fn core(nodes: usize, args: &[&str]) -> Cluster {
+    Cluster::start(&Program::product(), nodes, args).unwrap()
+}
+
+pub fn upstream(core: &Cluster) -> String {
+    core.nodes.iter().map(Server::peer_address).collect::<Vec<_>>().join(",")
+}
+
+/// Starts an edge that follows these peer addresses; returns when it serves what the core had then.
+pub fn edge(site: &str, upstream: &str, args: &[&str]) -> Server {
+    let edge = spawn_edge(site, upstream, args);
+    wait_for_data(&edge);
+    edge
+}
+
+pub fn spawn_edge(site: &str, upstream: &str, args: &[&str]) -> Server {
+    let own = ["--role", "edge", "--site", site, "--upstream", upstream];
+    let args: Vec<String> = own.iter().chain(args).map(|word| (*word).to_owned()).collect();
+    Server::start(&Program::product(), &args).unwrap()
+}
+
+pub fn wait_for_data(edge: &Server) {
+    eventually(&format!("the edge has data\n{}", edge.log_tail()), || {
+        field(edge, "loading").as_deref() == Some("0")
+    });
+}
+
+/// The core's entry that a node stands at, and the checksum of its state.
+pub fn state(node: &Server) -> (i64, i64) {
+    match call(&mut node.connect().unwrap(), &["DEBUG", "CHECKSUM"]) {
+        Value::Array(parts) => (number(&parts[0]), number(&parts[1])),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits until all stand at the same entry, and compares their states.
+pub fn assert_same_state(core: &Server, edges: &[&Server]) {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let own = state(core);
+        let others: Vec<_> = edges.iter().map(|edge| state(edge)).collect();
+        if others.iter().all(|other| other.0 == own.0) {
+            assert!(others.iter().all(|other| *other == own), "core {own:?}, edges {others:?}");
+            return;
+        }
+        let logs: Vec<String> = edges.iter().map(|edge| edge.log_tail()).collect();
+        assert!(Instant::now() < deadline, "core {own:?}, edges {others:?}\n{}", logs.join("\n---\n"));
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A field of INFO as a number.
+pub fn info(node: &Server, name: &str) -> i64 {
+    field(node, name).and_then(|text| text.parse().ok()).unwrap_or(-1)
+}
+
+pub fn admin(node: &Server, words: &[&str]) -> Output {
+    let server = format!("127.0.0.1:{}", node.port);
+    Command::new(Program::product().path)
+        .arg("admin")
+        .args(words)
+        .args(["--server", &server])
+        .output()
+        .unwrap()
+}
+
+/// A site of several nodes; returns when each of them serves what the core had.
+pub fn site(name: &str, upstream: &str, nodes: usize, args: &[&str]) -> Vec<Server> {
+    let servers = Server::start_together(&Program::product(), nodes, |peers, index| {
+        let list = |(index, port): (usize, &u16)| format!("edge-{name}.{index}=127.0.0.1:{port}");
+        let list = peers.iter().enumerate().map(list).collect::<Vec<_>>().join(",");
+        let own = format!("edge-{name}.{index}");
+        let own = [
+            "--role",
+            "edge",
+            "--site",
+            name,
+            "--upstream",
+            upstream,
+            "--cluster",
+            &list,
+            "--node-name",
+            &own,
+        ];
+        own.iter().chain(args).map(|word| (*word).to_owned()).collect()
+    });
+    let servers = servers.unwrap();
+    servers.iter().for_each(wait_for_data);
+    servers
+}

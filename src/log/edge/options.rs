@@ -1,0 +1,12 @@
+//! What a node of an edge site is started with.
+
+use crate::{config::EdgeSettings, peer::LocalIdentity};
+use std::sync::Arc;
+
+/// See the module.
+pub struct EdgeOptions {
+    pub settings: EdgeSettings,
+    pub identity: Arc<LocalIdentity>,
+    /// How fast a whole copy is fetched at most; 0 = no limit.
+    pub seed_bytes_per_second: u64,
+}

@@ -1,0 +1,266 @@
+//! Whole copies inside a site: the node that leads has fetched one from the core, the others get it from there.
+//!
+//! Before the entry that puts a copy in place is proposed, the other nodes are asked to fetch it; one that could not then
+//! fetches it when it comes to that entry, and applies nothing until it has it, while its old data serve. Which copy a
+//! node has is written down beside it, after the files are whole.
+
+use super::wire::{self, kind};
+use crate::{
+    log::{
+        blocking::blocking,
+        progress::Progress,
+        raft::{
+            Peers, RaftNode, SnapshotFile, Source, Throttle, fetch_files, read_part, snapshot_files,
+            wire::{FileMeta, GetFile, read, write},
+        },
+    },
+    peer::{Answer, CallError, PeerClient},
+    replica::Seed,
+    store::Position,
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+const ASK_MAX: Duration = Duration::from_secs(60);
+/// How long the others may take to fetch a copy before it is put in place without waiting for them.
+const FETCH_MAX: Duration = Duration::from_secs(3600);
+const AGAIN: Duration = Duration::from_millis(200);
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub(in crate::log) struct SiteSeeds {
+    pub(in crate::log) peers: Arc<Peers>,
+    pub(in crate::log) progress: Arc<Progress>,
+    /// `seed` in the data directory: a copy in `seed/INDEX`, and in `seed/INDEX.held` which it is, once it is whole.
+    pub(in crate::log) directory: PathBuf,
+    pub(in crate::log) fetching: tokio::sync::Mutex<()>,
+    /// The other nodes of the site.
+    pub(in crate::log) others: Mutex<Vec<(u64, String)>>,
+}
+
+fn broken(error: impl std::fmt::Display) -> CallError {
+    CallError::Broken(error.to_string())
+}
+
+fn refused(error: impl std::fmt::Display) -> CallError {
+    CallError::Refused(error.to_string())
+}
+
+/// How a copy is written down.
+fn mark(history: &str, position: Position) -> String {
+    format!("{history} {} {}\n", position.term, position.index)
+}
+
+/// Where the copy of this place is, or is put together.
+pub(in crate::log) fn place_of(directory: &Path, position: Position) -> PathBuf {
+    directory.join(position.index.to_string())
+}
+
+/// Where it is written down which copy is in `place`.
+fn held_at(place: &Path) -> PathBuf {
+    place.with_extension("held")
+}
+
+/// Writes down that the copy of this place is whole.
+pub(super) fn note_held(directory: &Path, history: &str, position: Position) -> io::Result<()> {
+    let at = held_at(&place_of(directory, position));
+    let temporary = at.with_extension("tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(mark(history, position).as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&temporary, &at)?;
+    File::open(directory)?.sync_all()
+}
+
+fn holds(directory: &Path, history: &str, position: Position) -> bool {
+    let at = held_at(&place_of(directory, position));
+    fs::read_to_string(at).is_ok_and(|text| text == mark(history, position))
+}
+
+/// Makes room for the copy of this place: what is left of one that never became whole is begun with, since many of its files
+/// will be the same; of whole ones the newest stays, for a node that has not come so far.
+pub(super) fn prepare(directory: &Path, position: Position) -> io::Result<PathBuf> {
+    fs::create_dir_all(directory)?;
+    let place = place_of(directory, position);
+    if held_at(&place).exists() {
+        // Of another history, or fetched again because somebody wants it so.
+        fs::remove_file(held_at(&place))?;
+    }
+    let mut whole = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let number =
+            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u64>().ok());
+        let Some(number) = number.filter(|_| path != place) else { continue };
+        if held_at(&path).exists() {
+            whole.push((number, path));
+        } else if place.exists() {
+            fs::remove_dir_all(&path)?;
+        } else {
+            fs::rename(&path, &place)?;
+        }
+    }
+    whole.sort();
+    whole.pop();
+    for (_, path) in whole {
+        fs::remove_file(held_at(&path))?;
+        fs::remove_dir_all(&path)?;
+    }
+    fs::create_dir_all(&place)?;
+    Ok(place)
+}
+
+impl SiteSeeds {
+    pub(in crate::log) fn new(peers: Arc<Peers>, progress: Arc<Progress>, directory: PathBuf) -> Self {
+        SiteSeeds { peers, progress, directory, fetching: Default::default(), others: Mutex::default() }
+    }
+
+    pub(in crate::log) fn is_edge(&self) -> bool {
+        self.progress.status.edge.is_edge()
+    }
+
+    /// Keeps in mind who else is of the site.
+    pub(in crate::log) async fn keep_others(self: Arc<Self>, raft: RaftNode, own_id: u64) {
+        loop {
+            let members = raft.members().list.into_iter().filter(|member| member.id != own_id);
+            *self.others.lock() = members.map(|member| (member.id, member.peer.address)).collect();
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Answers another node of the site.
+    pub(in crate::log) async fn answer(&self, from: u64, kind: u32, body: Bytes) -> Answer {
+        match kind {
+            kind::SITE_SEED => {
+                let wanted: wire::SiteSeed = read(body).map_err(refused)?;
+                let position = Position { term: wanted.term, index: wanted.index };
+                let directory = self.directory.clone();
+                let files = blocking(move || match holds(&directory, &wanted.history, position) {
+                    true => snapshot_files(&place_of(&directory, position), &BTreeMap::new()),
+                    false => Err(io::Error::new(io::ErrorKind::NotFound, "this node has not got that copy")),
+                });
+                let files: BTreeMap<SnapshotFile, FileMeta> =
+                    files.await.map_err(refused)?.map_err(refused)?;
+                Ok(write(&wire::SeedOffer { files: files.into_values().collect(), ..Default::default() }))
+            }
+            kind::SITE_FILE => {
+                let wanted: GetFile = read(body).map_err(refused)?;
+                let directory = self.directory.clone();
+                let part = blocking(move || read_part(&directory, &wanted));
+                part.await.map_err(broken)?.map_err(refused)
+            }
+            _ => {
+                let wanted: wire::SiteSeed = read(body).map_err(refused)?;
+                let client = self.peers.client(&wanted.address, from);
+                let position = Position { term: wanted.term, index: wanted.index };
+                self.fetch_from(&client, &wanted.history, position).await.map_err(broken)?;
+                Ok(Bytes::new())
+            }
+        }
+    }
+
+    /// As leader, before a copy is put in place: lets the others fetch it from here, those that answer.
+    pub(super) async fn spread(&self, others: Vec<(u64, String)>, own_address: &str, seed: &Seed) {
+        let body = write(&wire::SiteSeed {
+            history: seed.history.clone(),
+            term: seed.position.term,
+            index: seed.position.index,
+            address: own_address.to_owned(),
+        });
+        let spreading = others.iter().map(|(id, address)| {
+            let (client, body) = (self.peers.client(address, *id), body.clone());
+            async move {
+                if let Err(error) = client.call(kind::SITE_FETCH, body, FETCH_MAX).await {
+                    tracing::warn!(node = address, %error, "a node of the site has not fetched the copy; it will when it is back");
+                }
+            }
+        });
+        futures::future::join_all(spreading).await;
+    }
+
+    /// Before the entry that puts it in place is applied: waits until the copy is here, however long that takes.
+    pub(in crate::log) async fn ensure(&self, seed: &Seed) {
+        let mut said = String::new();
+        while !holds(&self.directory, &seed.history, seed.position) {
+            let leader = self.progress.leader().filter(|_| !self.progress.is_leader());
+            let others = self.others.lock().clone();
+            let mut why = "no other node of the site is known".to_owned();
+            for (id, address) in leader.into_iter().chain(others) {
+                let client = self.peers.client(&address, id);
+                match self.fetch_from(&client, &seed.history, seed.position).await {
+                    Ok(()) => return,
+                    Err(error) => why = error.to_string(),
+                }
+            }
+            if why != said {
+                tracing::warn!(%why, "waiting for a whole copy of the core's data");
+                said = why;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn fetch_from(&self, from: &PeerClient, history: &str, position: Position) -> io::Result<()> {
+        let _one = self.fetching.lock().await;
+        if holds(&self.directory, history, position) {
+            return Ok(());
+        }
+        let Position { term, index } = position;
+        let wanted = wire::SiteSeed { history: history.to_owned(), term, index, address: String::new() };
+        let offer = from.call(kind::SITE_SEED, write(&wanted), ASK_MAX).await.map_err(io::Error::other)?;
+        let offer: wire::SeedOffer = read(offer).map_err(io::Error::other)?;
+        let directory = self.directory.clone();
+        let place = blocking(move || prepare(&directory, position)).await;
+        let place = place.map_err(io::Error::other)??;
+        let name = index.to_string();
+        let source = Source { kind: kind::SITE_FILE, snapshot: &name, from };
+        fetch_files(&source, &offer.files, &place, &mut Throttle::new(0), &|_| ()).await?;
+        note_held(&self.directory, history, position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Position = Position { term: 1, index: 5 };
+
+    #[test]
+    fn which_copy_is_held_is_written_down() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("seed");
+        assert!(!holds(&directory, "h", AT));
+        prepare(&directory, AT).unwrap();
+        note_held(&directory, "h", AT).unwrap();
+        let other = Position { term: 2, index: 5 };
+        assert!(holds(&directory, "h", AT) && !holds(&directory, "h", other) && !holds(&directory, "g", AT));
+        prepare(&directory, AT).unwrap();
+        assert!(!holds(&directory, "h", AT), "it is being fetched again");
+    }
+
+    #[test]
+    fn a_broken_copy_is_gone_on_with_and_the_newest_whole_one_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("seed");
+        let at = |index| Position { term: 1, index };
+        for index in [3, 5] {
+            prepare(&directory, at(index)).unwrap();
+            note_held(&directory, "h", at(index)).unwrap();
+        }
+        assert!(holds(&directory, "h", at(3)) && holds(&directory, "h", at(5)));
+        let broken = prepare(&directory, at(8)).unwrap();
+        assert!(!holds(&directory, "h", at(3)) && holds(&directory, "h", at(5)));
+        fs::write(broken.join("000012.sst"), "some of it").unwrap();
+        let next = prepare(&directory, at(9)).unwrap();
+        assert!(next.join("000012.sst").exists() && !broken.exists());
+        assert!(holds(&directory, "h", at(5)));
+    }
+}

@@ -1,0 +1,179 @@
+//! What a core node does for edges beside feeding them: takes their writes and messages, says how far a read must go, gives
+//! whole copies away, remembers what they report while they are connected.
+
+use super::{
+    Feed,
+    seeds::Seeds,
+    wire::{self, kind},
+};
+use crate::{
+    config::FeedSettings,
+    log::{
+        barrier::Barrier,
+        broadcast::Broadcast,
+        forward,
+        progress::Progress,
+        queue::Queue,
+        raft::{
+            Snapshots,
+            wire::{Forward, GetFile, Publish, ReadIndex, read, write},
+        },
+        segment::SegmentLog,
+    },
+    peer::{Answer, Answers, CallError, Caller},
+    replica::Proposal,
+    session::{ClusterIdentity, FedReport},
+    store::Store,
+};
+use bytes::Bytes;
+use parking_lot::RwLock;
+use std::{path::PathBuf, sync::Arc};
+
+/// Proposals in one call of an edge.
+const PROPOSALS_MAX: usize = 16 * 1024;
+/// What an edge may say of itself.
+const NAME_BYTES_MAX: usize = 255;
+
+/// See the module.
+pub(in crate::log) struct Upstream {
+    pub(in crate::log) feed: Arc<Feed>,
+    pub(in crate::log) seeds: Seeds,
+    pub(in crate::log) queue: Arc<Queue>,
+    pub(in crate::log) progress: Arc<Progress>,
+    pub(in crate::log) barrier: Barrier,
+    pub(in crate::log) broadcast: Arc<Broadcast>,
+}
+
+/// What all that is made of.
+pub(in crate::log) struct Feeding {
+    pub(in crate::log) log: Arc<SegmentLog>,
+    pub(in crate::log) store: Arc<Store>,
+    pub(in crate::log) snapshots: Arc<Snapshots>,
+    pub(in crate::log) snapshots_directory: PathBuf,
+}
+
+impl Feeding {
+    pub(in crate::log) fn upstream(
+        self,
+        limits: FeedSettings,
+        cluster: Arc<RwLock<ClusterIdentity>>,
+        node_name: String,
+        barrier: Barrier,
+        broadcast: Arc<Broadcast>,
+        queue: Arc<Queue>,
+    ) -> Upstream {
+        let progress = Arc::clone(&barrier.progress);
+        let seeds = Seeds::new(
+            barrier.raft.clone(),
+            self.snapshots,
+            self.snapshots_directory,
+            Arc::clone(&cluster),
+            limits.seeds_max,
+            limits.seed_bytes_per_second,
+        );
+        let feed = Feed::new(
+            self.log,
+            Arc::clone(&progress),
+            self.store,
+            cluster,
+            Arc::clone(&broadcast.pubsub),
+            node_name,
+            limits.edges_max,
+        );
+        Upstream { feed: Arc::new(feed), seeds, queue, progress, barrier, broadcast }
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> CallError {
+    CallError::Refused(error.to_string())
+}
+
+impl Upstream {
+    /// Begins to feed an edge.
+    pub(in crate::log) fn open(&self, caller: &Caller, body: Bytes) -> Result<Answers, CallError> {
+        match caller.kind {
+            kind::FOLLOW => {
+                self.seeds.release(caller.id);
+                self.feed.open(caller, read(body).map_err(refused)?)
+            }
+            other => Err(CallError::Refused(format!("no feed of kind {other}"))),
+        }
+    }
+
+    /// Answers a call of an edge.
+    pub(in crate::log) async fn answer(&self, from: u64, kind: u32, body: Bytes) -> Answer {
+        match kind {
+            kind::FORWARD => {
+                let forwarded: Forward = read(body).map_err(refused)?;
+                check(&forwarded)?;
+                let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
+                forward::receive_from_edge(queue, progress, forwarded).await
+            }
+            kind::READ_INDEX => {
+                let index = self.barrier.ask().await;
+                let index = index.ok_or_else(|| refused("no node of the core leads at the moment"))?;
+                Ok(write(&ReadIndex { index }))
+            }
+            kind::PUBLISH => {
+                let publish: Publish = read(body).map_err(refused)?;
+                self.broadcast.publish_for_edge(publish).await
+            }
+            kind::REPORT => {
+                let report: wire::Report = read(body).map_err(refused)?;
+                let wire::Report { core_index, lag_ms, state, name, site } = report;
+                if [&state, &name, &site].iter().any(|text| text.len() > NAME_BYTES_MAX) {
+                    return Err(refused("a name is too long"));
+                }
+                let report = FedReport { core_index, lag_ms, state };
+                self.progress.status.fed.report(from, &name, &site, &report);
+                Ok(Bytes::new())
+            }
+            kind::SEED => self.seeds.offer(from, read(body).map_err(refused)?).await,
+            kind::FILE => {
+                let wanted: GetFile = read(body).map_err(refused)?;
+                self.seeds.part(from, wanted).await
+            }
+            _ => Err(CallError::Refused(format!("no call of kind {kind}"))),
+        }
+    }
+}
+
+/// What an edge sends goes into the core's log: it must be what a session could have said.
+fn check(forwarded: &Forward) -> Result<(), CallError> {
+    if forwarded.proposals.len() > PROPOSALS_MAX {
+        return Err(refused("too many proposals in one call"));
+    }
+    for proposal in &forwarded.proposals {
+        match Proposal::decode(proposal).map_err(refused)? {
+            Proposal::Commands(mut calls) | Proposal::Transaction { mut calls, .. } => {
+                while calls.next_call().map_err(refused)?.is_some() {}
+            }
+            Proposal::Sweep { .. } | Proposal::Mark => {
+                return Err(refused("an edge may not ask for this"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica::ProposalBuilder;
+
+    #[test]
+    fn only_what_a_session_could_say_gets_into_the_cores_log() {
+        let mut good = ProposalBuilder::commands();
+        good.push(0, &[b"SET", b"k", b"v"]);
+        let good = good.finish();
+        let of = |proposal: Bytes| check(&Forward { proposals: vec![proposal] });
+        assert!(of(good.clone()).is_ok());
+        let transaction = ProposalBuilder::transaction(&[]);
+        assert!(of(transaction.finish()).is_ok());
+        for bad in
+            [ProposalBuilder::sweep(1), ProposalBuilder::mark(), Bytes::new(), good.slice(..good.len() - 1)]
+        {
+            assert!(of(bad.clone()).is_err(), "{bad:?}");
+        }
+    }
+}

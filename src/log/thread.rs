@@ -1,0 +1,194 @@
+//! The raft thread: what runs on it, and in which order it ends.
+
+use super::{
+    LogError,
+    admin::Admin,
+    barrier::{Barrier, Reader},
+    batch::Batcher,
+    broadcast::Publishing,
+    cluster::{ClusterOptions, Membership},
+    edge::{EdgeOptions, EdgeTasks, Feeding},
+    maintenance::Maintenance,
+    progress::Progress,
+    queue::Queue,
+    raft::{Peers, RaftNode, RaftParts},
+    replicated,
+};
+use crate::{
+    resp::{ErrorReply, Reply},
+    session::{CoreRequest, PubSub},
+};
+use std::{path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// A request to the raft thread.
+pub(super) enum Request {
+    Snapshot(oneshot::Sender<Result<(), LogError>>),
+    Core(CoreRequest, oneshot::Sender<Reply>),
+    Replicated { wanted: u32, within: Duration, answer: oneshot::Sender<u32> },
+    HandOver(oneshot::Sender<()>),
+}
+
+/// Reads that wait for a word: of the node that leads the log here, or (on an edge) of the core.
+pub(super) struct Reading {
+    pub(super) site: mpsc::Receiver<Reader>,
+    pub(super) core: mpsc::Receiver<Reader>,
+}
+
+/// See the module.
+pub(super) struct RaftThread {
+    pub(super) parts: RaftParts,
+    pub(super) batcher: Batcher,
+    pub(super) maintenance: Maintenance,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) reading: Reading,
+    pub(super) published: mpsc::Receiver<Publishing>,
+    pub(super) pubsub: Arc<PubSub>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) data_directory: PathBuf,
+    pub(super) cluster: Option<ClusterOptions>,
+    pub(super) edge: Option<EdgeOptions>,
+    /// Told at the end.
+    pub(super) ending: watch::Sender<bool>,
+}
+
+impl RaftThread {
+    pub(super) fn run(self, started: &std::sync::mpsc::SyncSender<Result<(), LogError>>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("raft-blocking")
+            .max_blocking_threads(4)
+            .build();
+        let ending = self.ending.clone();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = started.send(Err(LogError::Raft(format!("cannot start a runtime: {error}"))));
+                return;
+            }
+        };
+        let apply_thread = runtime.block_on(self.serve(started));
+        // The runtime's tasks hold the state machine, and that the apply thread's only sender.
+        drop(runtime);
+        if let Some(thread) = apply_thread {
+            let _ = thread.join();
+        }
+        let _ = ending.send(true);
+    }
+
+    pub(super) async fn serve(
+        self,
+        started: &std::sync::mpsc::SyncSender<Result<(), LogError>>,
+    ) -> Option<JoinHandle<()>> {
+        let (peers, progress) = (Arc::clone(&self.parts.peers), Arc::clone(&self.parts.progress));
+        let (store, log) = (Arc::clone(self.parts.replica.store()), Arc::clone(&self.parts.log));
+        let snapshots = Arc::clone(&self.parts.snapshots);
+        let site_seeds = Arc::clone(&self.parts.site_seeds);
+        let (raft, apply_thread) = match RaftNode::start(self.parts).await {
+            Ok(running) => running,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return None;
+            }
+        };
+        let (end_peers, ended) = oneshot::channel::<()>();
+        let (mut published, mut admin, mut broadcast) = (Some(self.published), None, None);
+        let publishing = if self.edge.is_some() { None } else { published.take() };
+        if let Some(options) = self.cluster {
+            let feeding = self.edge.is_none().then(|| Feeding {
+                log,
+                store: Arc::clone(&store),
+                snapshots,
+                snapshots_directory: self.data_directory.join("snapshot"),
+            });
+            let own = Membership {
+                options,
+                directory: self.data_directory,
+                peers: Arc::clone(&peers),
+                progress: Arc::clone(&progress),
+                pubsub: Arc::clone(&self.pubsub),
+                publishing,
+                feeding,
+                site_seeds: Arc::clone(&site_seeds),
+            };
+            let (started_admin, started_broadcast) = own.start(raft.clone(), Arc::clone(&self.queue), ended);
+            (admin, broadcast) = (Some(started_admin), Some(started_broadcast));
+        }
+        let edge = self.edge.map(|options| {
+            let tasks = EdgeTasks {
+                options,
+                raft: raft.clone(),
+                progress: Arc::clone(&progress),
+                peers: Arc::clone(&peers),
+                store,
+                pubsub: self.pubsub,
+                queue: Arc::clone(&self.queue),
+                site_seeds,
+                broadcast,
+            };
+            tasks.start(published, self.reading.core)
+        });
+        let barrier =
+            Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+        let barrier = tokio::spawn(barrier.run(self.reading.site));
+        let _ = started.send(Ok(()));
+        let answering = Answers { raft: raft.clone(), peers, progress, admin };
+        let requests = tokio::spawn(answering.run(self.requests, self.queue));
+        let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
+        match edge {
+            None => self.batcher.run(&raft).await,
+            Some(edge) => edge.run().await,
+        }
+        maintenance.abort();
+        requests.abort();
+        barrier.abort();
+        drop(end_peers);
+        raft.shutdown().await;
+        Some(apply_thread)
+    }
+}
+
+/// What answers requests of the rest of the program.
+struct Answers {
+    raft: RaftNode,
+    peers: Arc<Peers>,
+    progress: Arc<Progress>,
+    /// `None`: this node is alone.
+    admin: Option<Arc<Admin>>,
+}
+
+impl Answers {
+    /// Answers until all handles are gone; then nobody can propose either. Whoever asked may have gone meanwhile.
+    async fn run(self, mut requests: mpsc::Receiver<Request>, queue: Arc<Queue>) {
+        while let Some(request) = requests.recv().await {
+            let raft = self.raft.clone();
+            match request {
+                Request::Snapshot(outcome) => drop(tokio::spawn(async move {
+                    let _ = outcome.send(raft.snapshot().await);
+                })),
+                Request::HandOver(done) => drop(tokio::spawn(async move {
+                    raft.hand_over().await;
+                    let _ = done.send(());
+                })),
+                Request::Core(request, outcome) => match self.admin.clone() {
+                    Some(admin) => drop(tokio::spawn(async move {
+                        let _ = outcome.send(admin.perform(request).await);
+                    })),
+                    None => {
+                        let text = "this node is alone (it was started without --cluster and --join)";
+                        let _ = outcome.send(Reply::Error(ErrorReply::err(text)));
+                    }
+                },
+                Request::Replicated { wanted, within, answer } => {
+                    let (peers, progress) = (Arc::clone(&self.peers), Arc::clone(&self.progress));
+                    let index = progress.acknowledged();
+                    tokio::spawn(async move {
+                        let have = replicated::wait(raft, peers, progress, index, wanted, within).await;
+                        let _ = answer.send(have);
+                    });
+                }
+            }
+        }
+        queue.close();
+    }
+}

@@ -1,0 +1,83 @@
+//! A feed: one call, and answers to it for as long as both sides live. HTTP/2's flow control is its brake: what the caller
+//! does not read is not made.
+
+use super::{
+    client::CallError,
+    message::{Envelope, FEED_PATH, MESSAGE_BYTES_MAX},
+    server::{Caller, Handler},
+};
+use bytes::Bytes;
+use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
+use std::sync::Arc;
+use tonic::{
+    Request, Response, Status, Streaming, client::Grpc, codegen::http::uri::PathAndQuery,
+    metadata::MetadataMap, server::ServerStreamingService, transport::Channel,
+};
+use tonic_prost::ProstCodec;
+
+/// What the answering side makes; it ends when the caller is gone.
+pub type Answers = BoxStream<'static, Result<Bytes, CallError>>;
+
+/// The caller's end.
+pub struct Feed(Streaming<Envelope>);
+
+impl Feed {
+    pub(super) async fn open(
+        channel: Channel,
+        headers: MetadataMap,
+        kind: u32,
+        body: Bytes,
+    ) -> Result<Feed, Status> {
+        let mut request = Request::new(Envelope { group: 0, kind, body });
+        *request.metadata_mut() = headers;
+        let mut grpc = Grpc::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        grpc.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
+        let codec = ProstCodec::<Envelope, Envelope>::default();
+        let answers = grpc.server_streaming(request, PathAndQuery::from_static(FEED_PATH), codec).await?;
+        Ok(Feed(answers.into_inner()))
+    }
+
+    /// The next answer; `None`: the other side has ended it. Nothing is lost when the one who waits is cancelled.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        match self.0.message().await {
+            Ok(answer) => Ok(answer.map(|answer| answer.body)),
+            Err(status) => Err(CallError::Broken(status.message().to_owned())),
+        }
+    }
+}
+
+/// The answering end.
+pub(super) struct FeedCall {
+    pub(super) caller: Caller,
+    pub(super) handler: Arc<dyn Handler>,
+}
+
+impl ServerStreamingService<Envelope> for FeedCall {
+    type Response = Envelope;
+    type ResponseStream = BoxStream<'static, Result<Envelope, Status>>;
+    type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<Envelope>) -> Self::Future {
+        let Envelope { group, kind, body } = request.into_inner();
+        let answers = match group == 0 && kind == self.caller.kind {
+            true => self.handler.feed(self.caller.clone(), body),
+            false => Box::pin(async { Err(CallError::Refused("no such group or kind".into())) }),
+        };
+        Box::pin(async move {
+            let answers = answers.await.map_err(status)?;
+            let answers =
+                answers.map(move |answer| answer.map(|body| Envelope { group, kind, body }).map_err(status));
+            let answers: Self::ResponseStream = Box::pin(answers);
+            Ok(Response::new(answers))
+        })
+    }
+}
+
+fn status(error: CallError) -> Status {
+    match error {
+        CallError::Refused(why) | CallError::Unreachable(why) => Status::failed_precondition(why),
+        CallError::Broken(why) => Status::unknown(why),
+    }
+}

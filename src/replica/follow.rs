@@ -1,0 +1,110 @@
+//! On an edge: entries of the site's log, each of which carries entries of the core.
+//!
+//! The core's entries are applied as the core applies them: at the core's positions, with its times and seeds, so the data
+//! become the core's, byte for byte. Where the site's log stands is noted beside them.
+//!
+//! **Invariants.** An entry of the core is applied once and in its place: one that is there already is passed over, one
+//! that does not follow is refused with all behind it, and so is one of another history. What is refused changes nothing
+//! but the place in the site's log. All of this is a function of (state, entry), so the nodes of a site agree on it.
+
+use super::{
+    apply::{Applied, Replica, begin_entry, malformed},
+    site::{Seed, SiteEntry},
+};
+use crate::{
+    error::StoreError,
+    resp::{ErrorReply, Reply},
+    store::{Position, SiteRecord, Txn},
+};
+use std::path::Path;
+
+impl Replica {
+    /// As this, for the log of an edge site.
+    pub fn of_edge(mut self) -> Self {
+        self.is_edge = true;
+        self
+    }
+
+    /// Whether the log is that of an edge site.
+    pub fn is_edge(&self) -> bool {
+        self.is_edge
+    }
+
+    /// Applies an entry with entries of the core. The reply is the core's index that the data stand at, or why they do not
+    /// stand further.
+    pub(super) fn follow(
+        &self,
+        txn: &mut Txn<'_>,
+        at: Position,
+        payload: &[u8],
+    ) -> Result<Applied, StoreError> {
+        enter_site(txn, at)?;
+        let SiteEntry::Entries { history, mut records } = SiteEntry::decode(payload).map_err(malformed)?
+        else {
+            return Err(StoreError::corrupt("log entry", "a seed is not applied in a batch"));
+        };
+        if txn.state().applied.is_none() && txn.history().is_empty() {
+            txn.adopt_history(history);
+        }
+        if history != txn.history() {
+            return Ok(refused(format!("entries of history {history}, the data are of {}", txn.history())));
+        }
+        while let Some(record) = records.next_record().map_err(malformed)? {
+            let Position { term, index } = record.position;
+            let applied = txn.state().applied;
+            let next = applied.map_or(0, |applied| applied.index.saturating_add(1));
+            if index < next {
+                continue;
+            }
+            if index > next || applied.is_some_and(|applied| term < applied.term) {
+                return Ok(refused(format!("entry {index} of term {term} does not follow: {next} is next")));
+            }
+            match record.batch {
+                None => begin_entry(txn, record.position, 0, 0)?,
+                Some(batch) => drop(self.batch(txn, record.position, batch)?),
+            }
+        }
+        let index = txn.state().applied.map_or(0, |applied| applied.index);
+        Ok(vec![vec![Reply::count(index)]])
+    }
+
+    /// Whether a seed does not take the data back; if it does it is passed over.
+    pub fn wants(&self, seed: &Seed) -> bool {
+        let published = self.store().published();
+        let history = published.site().map_or("", |site| &site.history);
+        history != seed.history
+            || published.state().applied.is_none_or(|applied| applied.index <= seed.position.index)
+    }
+
+    /// Whether the data here are of another history than a seed; no data are of none.
+    pub fn is_of_other_history(&self, seed: &Seed) -> bool {
+        self.store()
+            .published()
+            .site()
+            .is_some_and(|site| !site.history.is_empty() && site.history != seed.history)
+    }
+
+    /// Replaces the data by those of a seed, whose files are in `directory`.
+    pub fn seed(&self, at: Position, seed: &Seed, directory: &Path) -> Result<(), StoreError> {
+        self.store().seed(directory, &SiteRecord { applied: at, history: seed.history.clone() })?;
+        let stands = self.store().published().state().applied;
+        if stands != Some(seed.position) {
+            let detail = format!("the files stand at {stands:?}, not at {:?}", seed.position);
+            return Err(StoreError::corrupt("seed", detail));
+        }
+        Ok(())
+    }
+}
+
+/// Takes the place in the site's log up to `at`. Refuses an entry that was applied.
+pub(super) fn enter_site(txn: &mut Txn<'_>, at: Position) -> Result<(), StoreError> {
+    if txn.site_applied().is_some_and(|applied| at.index <= applied.index) {
+        return Err(StoreError::corrupt("apply", format!("entry {} of the site has been applied", at.index)));
+    }
+    txn.enter_site(at);
+    Ok(())
+}
+
+fn refused(why: String) -> Applied {
+    vec![vec![Reply::Error(ErrorReply::err(why))]]
+}

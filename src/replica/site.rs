@@ -1,0 +1,180 @@
+//! The format of an entry in the log of an edge site: entries of the core as they came, or a seed to start from.
+//!
+//! ```text
+//! entries := version u8 (2) ‖ history bytes ‖ records, to the end
+//! record  := kind u8 (0 nothing, 1 batch) ‖ term u64 ‖ index u64 ‖ payload bytes      (the core's)
+//! seed    := version u8 (3) ‖ history bytes ‖ term u64 ‖ index u64 ‖ name bytes
+//! bytes   := length u32 ‖ …
+//! ```
+//! Numbers are little-endian. A record without a batch is an entry of the core that changes no data (a new leader's
+//! first, a membership); it is there because positions have no gaps. Versions go on from that of a batch (`entry.rs`), so
+//! that neither is taken for the other.
+
+use super::entry::{EntryError, Reader, put_bytes};
+use crate::store::Position;
+use bytes::Bytes;
+
+const ENTRIES_VERSION: u8 = 2;
+const SEED_VERSION: u8 = 3;
+
+/// What an entry of a site's log says.
+#[derive(Debug, Clone)]
+pub enum SiteEntry<'a> {
+    Entries { history: &'a str, records: Records<'a> },
+    Seed(Seed),
+}
+
+/// A whole state of the core: from here on the site's data are those.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    pub history: String,
+    pub position: Position,
+    /// Which files it is made of; a name that no other seed has.
+    pub name: String,
+}
+
+/// One entry of the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    pub position: Position,
+    /// `None`: it changes no data.
+    pub batch: Option<&'a [u8]>,
+}
+
+/// Entries of the core, decoded one at a time.
+#[derive(Debug, Clone)]
+pub struct Records<'a>(Reader<'a>);
+
+impl<'a> Records<'a> {
+    /// Of the bytes that `put_record` wrote.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Records(Reader(bytes))
+    }
+
+    /// The next one.
+    pub fn next_record(&mut self) -> Result<Option<Record<'a>>, EntryError> {
+        if self.0.0.is_empty() {
+            return Ok(None);
+        }
+        let kind = self.0.u8()?;
+        let position = position(&mut self.0)?;
+        let payload = self.0.bytes()?;
+        let batch = match kind {
+            0 => None,
+            1 => Some(payload),
+            _ => return Err(EntryError("unknown kind of a core entry")),
+        };
+        Ok(Some(Record { position, batch }))
+    }
+}
+
+/// Appends a record.
+pub fn put_record(out: &mut Vec<u8>, position: Position, batch: Option<&[u8]>) {
+    out.push(u8::from(batch.is_some()));
+    put_position(out, position);
+    put_bytes(out, batch.unwrap_or_default());
+}
+
+/// Bytes of a record beside its batch.
+pub const RECORD_HEAD_BYTES: usize = 1 + 16 + 4;
+
+impl<'a> SiteEntry<'a> {
+    /// The payload of an entry with these records.
+    pub fn entries(history: &str, records: &[u8]) -> Bytes {
+        let mut out = Vec::with_capacity(records.len().saturating_add(history.len()).saturating_add(8));
+        out.push(ENTRIES_VERSION);
+        put_bytes(&mut out, history.as_bytes());
+        out.extend_from_slice(records);
+        Bytes::from(out)
+    }
+
+    /// Whether a payload is a seed.
+    pub fn is_seed(payload: &[u8]) -> bool {
+        payload.first() == Some(&SEED_VERSION)
+    }
+
+    /// Reads a payload.
+    pub fn decode(payload: &'a [u8]) -> Result<Self, EntryError> {
+        let mut rest = Reader(payload);
+        match rest.u8()? {
+            ENTRIES_VERSION => Ok(SiteEntry::Entries { history: text(&mut rest)?, records: Records(rest) }),
+            SEED_VERSION => {
+                let history = text(&mut rest)?.to_owned();
+                let position = position(&mut rest)?;
+                let name = text(&mut rest)?.to_owned();
+                match rest.0.is_empty() {
+                    true => Ok(SiteEntry::Seed(Seed { history, position, name })),
+                    false => Err(EntryError("trailing bytes")),
+                }
+            }
+            _ => Err(EntryError("unknown version of a site's entry")),
+        }
+    }
+}
+
+impl Seed {
+    /// The payload of an entry that says so.
+    pub fn encode(&self) -> Bytes {
+        let mut out = vec![SEED_VERSION];
+        put_bytes(&mut out, self.history.as_bytes());
+        put_position(&mut out, self.position);
+        put_bytes(&mut out, self.name.as_bytes());
+        Bytes::from(out)
+    }
+}
+
+fn put_position(out: &mut Vec<u8>, position: Position) {
+    out.extend_from_slice(&position.term.to_le_bytes());
+    out.extend_from_slice(&position.index.to_le_bytes());
+}
+
+fn position(rest: &mut Reader<'_>) -> Result<Position, EntryError> {
+    Ok(Position { term: rest.u64()?, index: rest.u64()? })
+}
+
+fn text<'a>(rest: &mut Reader<'a>) -> Result<&'a str, EntryError> {
+    std::str::from_utf8(rest.bytes()?).map_err(|_| EntryError("not a text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Position = Position { term: 2, index: 7 };
+
+    #[test]
+    fn golden_bytes() {
+        let mut records = Vec::new();
+        put_record(&mut records, AT, None);
+        put_record(&mut records, Position { term: 2, index: 8 }, Some(b"xy"));
+        let golden = b"\x02\x01\0\0\0h\
+            \0\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\
+            \x01\x02\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x02\0\0\0xy";
+        assert_eq!(&SiteEntry::entries("h", &records)[..], &golden[..]);
+        let seed = Seed { history: "h".into(), position: AT, name: "n".into() };
+        let golden = b"\x03\x01\0\0\0h\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x01\0\0\0n";
+        assert_eq!(&seed.encode()[..], &golden[..]);
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_cuts_are_refused() {
+        let mut records = Vec::new();
+        put_record(&mut records, AT, Some(b"batch"));
+        let payload = SiteEntry::entries("history", &records);
+        let SiteEntry::Entries { history, mut records } = SiteEntry::decode(&payload).unwrap() else {
+            panic!("not entries")
+        };
+        assert_eq!(history, "history");
+        assert_eq!(records.next_record().unwrap(), Some(Record { position: AT, batch: Some(b"batch") }));
+        assert_eq!(records.next_record().unwrap(), None);
+        let seed = Seed { history: "h".into(), position: AT, name: "n".into() };
+        let bytes = seed.encode();
+        assert!(matches!(SiteEntry::decode(&bytes), Ok(SiteEntry::Seed(read)) if read == seed));
+        assert!(SiteEntry::is_seed(&bytes) && !SiteEntry::is_seed(&payload));
+        for cut in 0..bytes.len() {
+            assert!(SiteEntry::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        assert!(Records::new(b"\x02").next_record().is_err());
+        assert!(SiteEntry::decode(b"\x01").is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! What is different on an edge: when a read may go on, and what becomes of writes.
+//!
+//! Reads answer from what the site has. A connection that wrote waits until its own writes have come back from the core,
+//! for a bounded time; then it is told that they are committed and not yet visible here, which is no failure of the write.
+
+use super::connection::{Close, Connection};
+use crate::{
+    resp::{ErrorReply, Reply},
+    session::Consistency,
+    store::ReadTime,
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+impl Connection {
+    /// Waits until this edge may answer a read of this connection.
+    pub(super) async fn edge_barrier(&mut self) -> Result<(), ErrorReply> {
+        let edge = &self.local.node.log.edge;
+        if !edge.has_data() {
+            return Err(ErrorReply::new("LOADING", "this edge has not yet got the data of the core"));
+        }
+        let consistency = self.session.consistency;
+        if consistency == Consistency::Local {
+            return Ok(());
+        }
+        if self.session.wrote > edge.core_index.load(Ordering::SeqCst) {
+            self.wait_for_own_writes().await?;
+        }
+        match consistency {
+            Consistency::Core => {
+                let passed = self.local.log.core_barrier().await;
+                self.clock.tick();
+                return passed;
+            }
+            Consistency::Bounded(ms) => {
+                let lag = self.local.node.log.edge.lag();
+                if lag > Duration::from_millis(ms) {
+                    let text = format!("this site is {} ms behind the core, more than {ms}", lag.as_millis());
+                    return Err(ErrorReply::new("STALE", text));
+                }
+            }
+            Consistency::Linearizable | Consistency::Session | Consistency::Local => {}
+        }
+        // Within the site.
+        if self.local.log.can_read() {
+            return Ok(());
+        }
+        let passed = self.local.log.barrier(Consistency::Linearizable).await;
+        self.clock.tick();
+        passed
+    }
+
+    /// On an edge: as of when reads are. What has expired is for the core's log to say, so that no node of the site, whatever
+    /// its clock and however often it starts, shows again what was gone.
+    pub(super) fn edge_time(&self) -> Option<ReadTime> {
+        let edge = &self.local.node.log.edge;
+        edge.is_edge().then(|| ReadTime::Copy(edge.clock_ms()))
+    }
+
+    async fn wait_for_own_writes(&mut self) -> Result<(), ErrorReply> {
+        let settings = self.local.node.config.settings();
+        let within = settings.edge.as_ref().map_or(0, |edge| edge.write_wait_ms);
+        drop(settings);
+        let come = self.local.log.wait_core(self.session.wrote, Duration::from_millis(within)).await;
+        self.clock.tick();
+        match come {
+            true => Ok(()),
+            false => Err(ErrorReply::new(
+                "STALE",
+                "what this connection wrote is committed at the core and not yet visible here; try again",
+            )),
+        }
+    }
+
+    /// The core has taken writes of this connection.
+    pub(super) fn note_writes(&mut self) {
+        let edge = &self.local.node.log.edge;
+        if edge.is_edge() {
+            self.session.wrote = self.session.wrote.max(edge.forwarded.load(Ordering::Acquire));
+        }
+    }
+
+    /// LASTREV. On the core what this node has acknowledged to anybody.
+    pub(super) fn last_revision(&self) -> Reply {
+        let edge = &self.local.node.log.edge;
+        match edge.is_edge() {
+            true => Reply::count(self.session.wrote.max(edge.core_index.load(Ordering::Acquire))),
+            false => Reply::count(self.local.log.acknowledged()),
+        }
+    }
+
+    /// WAITREV.
+    pub(super) async fn wait_revision(&mut self, revision: u64, within: Duration) -> Result<Reply, Close> {
+        let client = Arc::clone(&self.session.client);
+        let come = tokio::select! {
+            come = self.local.log.wait_core(revision, within) => come,
+            () = client.wait_killed() => return Err(Close::Now),
+            _ = self.local.stop.wait() => return Err(Close::Now),
+        };
+        let has = self.local.node.log.edge.core_index.load(Ordering::SeqCst);
+        Ok(match come {
+            true => Reply::count(has),
+            false => {
+                let text = format!("this node has revision {has}, not yet {revision}; try again");
+                Reply::Error(ErrorReply::new("STALE", text))
+            }
+        })
+    }
+
+    /// DEBUG CHECKSUM: reads everything, on a thread that may wait.
+    pub(super) async fn checksum(&mut self) -> Result<Reply, Close> {
+        let published = self.local.node.store.published();
+        let index = published.state().applied.map_or(0, |applied| applied.index);
+        match tokio::task::spawn_blocking(move || published.checksum()).await {
+            Ok(Ok(sum)) => Ok(Reply::Array(vec![Reply::count(index), Reply::count(sum)])),
+            Ok(Err(error)) => self.reply_of(Err(error.into())),
+            Err(_panic) => Ok(Reply::Error(ErrorReply::err("internal error"))),
+        }
+    }
+}

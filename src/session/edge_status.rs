@@ -1,0 +1,303 @@
+//! What an edge knows of the core it follows: how far that is, what time it is there, and since when nothing is missing.
+//!
+//! Each word of the core says: at this time of mine the log was committed up to this entry. It counts once that entry is
+//! applied here, and not before: then the data here are exactly what the core's were at that time. How long a key has left
+//! is counted from the time of the last such word, never from a guess beyond it; whether it has expired is for the core's
+//! log to say.
+//!
+//! **Invariant.** Neither the clock nor the index goes back while the history is the same.
+
+use parking_lot::{Mutex, RwLock};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+/// Words that wait for their entry; the oldest goes when there are more.
+const WORDS_MAX: usize = 256;
+
+/// How the following goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Following {
+    /// This is not an edge, or another node of the site follows.
+    #[default]
+    No,
+    /// No core node is reached; why.
+    Cut(String),
+    /// Following the log of the core.
+    Log,
+    /// The node that leads the site follows it.
+    Site,
+    /// Fetching a whole copy.
+    Seed { bytes: u64, of_bytes: u64 },
+}
+
+impl Following {
+    /// One word for INFO.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Following::No => "none",
+            Following::Cut(_) => "cut",
+            Following::Log => "following",
+            Following::Site => "site",
+            Following::Seed { .. } => "seeding",
+        }
+    }
+}
+
+/// What a core node said.
+#[derive(Debug, Clone, Copy)]
+pub struct Word {
+    /// How far its log was committed.
+    pub committed: u64,
+    /// The core's time then, ms since the epoch.
+    pub clock_ms: u64,
+    /// When that was, by this node's clock.
+    pub at: Instant,
+}
+
+/// What the node that leads a site tells the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SiteWord {
+    /// Where its data stood when nothing was missing there, `age` ago, at the core's time `clock_ms`.
+    pub core_index: u64,
+    pub clock_ms: u64,
+    pub age: Duration,
+    /// The last entry that the core is known to have committed.
+    pub committed: u64,
+    pub has_data: bool,
+    pub is_following: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct EdgeStatus {
+    pub is_edge: AtomicBool,
+    pub site: RwLock<String>,
+    pub upstream: RwLock<String>,
+    /// The history of the core, as the node said that is followed.
+    pub core_history: RwLock<String>,
+    pub following: RwLock<Following>,
+    /// The entry of the core that the data here stand at; on a core node its own applied entry.
+    pub core_index: AtomicU64,
+    /// The last entry that the core is known to have committed.
+    pub committed: AtomicU64,
+    /// Entry up to which the core has acknowledged writes that went there from here.
+    pub forwarded: AtomicU64,
+    /// Whether there are data to answer from.
+    pub has_data: AtomicBool,
+    /// An edge that had no data has them when it stands at this entry.
+    goal: AtomicU64,
+    /// Bytes of entries that came and are not applied yet.
+    pub waiting_bytes: AtomicU64,
+    /// Bytes that came over the network, as they came.
+    pub received_bytes: AtomicU64,
+    /// Entries that came, and their bytes.
+    received_entries: AtomicU64,
+    entry_bytes: AtomicU64,
+    /// Whole copies taken since the start.
+    pub seeds: AtomicU64,
+    /// An administrator wants a whole copy to be taken.
+    reseed: AtomicBool,
+    clock_ms: AtomicU64,
+    words: Mutex<Words>,
+}
+
+#[derive(Debug)]
+struct Words {
+    waiting: VecDeque<Word>,
+    /// The last time at which nothing was missing.
+    whole_at: Option<Instant>,
+    began: Instant,
+}
+
+impl Default for EdgeStatus {
+    fn default() -> Self {
+        EdgeStatus {
+            is_edge: AtomicBool::new(false),
+            site: RwLock::default(),
+            upstream: RwLock::default(),
+            core_history: RwLock::default(),
+            following: RwLock::default(),
+            core_index: AtomicU64::new(0),
+            committed: AtomicU64::new(0),
+            forwarded: AtomicU64::new(0),
+            has_data: AtomicBool::new(false),
+            goal: AtomicU64::new(u64::MAX),
+            waiting_bytes: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+            received_entries: AtomicU64::new(0),
+            entry_bytes: AtomicU64::new(0),
+            seeds: AtomicU64::new(0),
+            reseed: AtomicBool::new(false),
+            clock_ms: AtomicU64::new(0),
+            words: Mutex::new(Words { waiting: VecDeque::new(), whole_at: None, began: Instant::now() }),
+        }
+    }
+}
+
+impl EdgeStatus {
+    pub fn is_edge(&self) -> bool {
+        self.is_edge.load(Ordering::Relaxed)
+    }
+
+    /// A core node has spoken.
+    pub fn hear(&self, word: Word) {
+        self.committed.fetch_max(word.committed, Ordering::Relaxed);
+        let mut words = self.words.lock();
+        if words.waiting.len() >= WORDS_MAX {
+            words.waiting.pop_front();
+        }
+        words.waiting.push_back(word);
+        self.settle(&mut words);
+    }
+
+    /// For the other nodes of the site.
+    pub fn site_word(&self) -> SiteWord {
+        SiteWord {
+            core_index: self.core_index.load(Ordering::SeqCst),
+            clock_ms: self.clock_ms(),
+            age: self.lag(),
+            committed: self.committed.load(Ordering::Relaxed),
+            has_data: self.has_data(),
+            is_following: *self.following.read() == Following::Log,
+        }
+    }
+
+    /// The node that leads the site has spoken.
+    pub fn hear_site(&self, word: &SiteWord) {
+        let now = Instant::now();
+        let at = now.checked_sub(word.age).unwrap_or(now);
+        self.hear(Word { committed: word.core_index, clock_ms: word.clock_ms, at });
+        self.committed.fetch_max(word.committed, Ordering::Relaxed);
+        if word.has_data {
+            self.set_goal(word.core_index);
+        }
+        let following = match word.is_following {
+            true => Following::Site,
+            false => Following::Cut("the node that leads the site does not follow the core".into()),
+        };
+        if *self.following.read() != following {
+            *self.following.write() = following;
+        }
+    }
+
+    /// The data stand at this entry of the core.
+    pub fn stand_at(&self, core_index: u64) {
+        self.core_index.store(core_index, Ordering::SeqCst);
+        self.committed.fetch_max(core_index, Ordering::Relaxed);
+        self.settle(&mut self.words.lock());
+        self.look_at_goal();
+    }
+
+    /// What an edge without data is to have before it answers; the first word counts.
+    pub fn set_goal(&self, core_index: u64) {
+        self.goal.fetch_min(core_index, Ordering::Relaxed);
+        self.look_at_goal();
+    }
+
+    fn look_at_goal(&self) {
+        if !self.has_data() && self.core_index.load(Ordering::SeqCst) >= self.goal.load(Ordering::Relaxed) {
+            self.has_data.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether there are data to answer from.
+    pub fn has_data(&self) -> bool {
+        self.has_data.load(Ordering::Acquire)
+    }
+
+    /// The data are of another history from here on: what the old one said counts no more.
+    pub fn begin_again(&self, core_index: u64) {
+        let mut words = self.words.lock();
+        words.waiting.clear();
+        words.whole_at = None;
+        self.clock_ms.store(0, Ordering::Release);
+        self.committed.store(core_index, Ordering::Relaxed);
+        self.forwarded.store(0, Ordering::Release);
+        self.core_index.store(core_index, Ordering::SeqCst);
+        drop(words);
+        self.look_at_goal();
+    }
+
+    fn settle(&self, words: &mut Words) {
+        let stands_at = self.core_index.load(Ordering::SeqCst);
+        while let Some(word) = words.waiting.front().copied().filter(|word| word.committed <= stands_at) {
+            words.waiting.pop_front();
+            words.whole_at = words.whole_at.max(Some(word.at));
+            self.clock_ms.fetch_max(word.clock_ms, Ordering::AcqRel);
+        }
+    }
+
+    /// The core's time when nothing was missing here, ms since the epoch; 0 before there was such a time.
+    pub fn clock_ms(&self) -> u64 {
+        self.clock_ms.load(Ordering::Acquire)
+    }
+
+    /// A whole copy of the core's data shall be taken, although nothing seems to be missing.
+    pub fn ask_reseed(&self) {
+        self.reseed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one shall be taken. Asked once, it forgets.
+    pub fn take_reseed(&self) -> bool {
+        self.reseed.swap(false, Ordering::Relaxed)
+    }
+
+    /// How long ago the data here were all that the core had; since the start, if they never were.
+    pub fn lag(&self) -> Duration {
+        let words = self.words.lock();
+        words.whole_at.unwrap_or(words.began).elapsed()
+    }
+
+    /// Bytes that are missing: those that came and are not applied yet, and what the others will have if they are like those
+    /// that came so far.
+    pub fn lag_bytes(&self) -> u64 {
+        let waiting = self.waiting_bytes.load(Ordering::Relaxed);
+        let (entries, bytes) =
+            (self.received_entries.load(Ordering::Relaxed), self.entry_bytes.load(Ordering::Relaxed));
+        let missing = self.lag_entries();
+        match entries {
+            0 => 0,
+            entries => waiting.max(missing.saturating_mul(bytes / entries)),
+        }
+    }
+
+    /// Entries came, of so many bytes.
+    pub fn count_received(&self, entries: u64, bytes: u64) {
+        self.received_entries.fetch_add(entries, Ordering::Relaxed);
+        self.entry_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Entries that the core is known to have and this node has not.
+    pub fn lag_entries(&self) -> u64 {
+        let committed = self.committed.load(Ordering::Relaxed);
+        committed.saturating_sub(self.core_index.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(committed: u64, clock_ms: u64) -> Word {
+        Word { committed, clock_ms, at: Instant::now() }
+    }
+
+    #[test]
+    fn a_word_counts_when_its_entry_is_there_and_the_clock_never_goes_back() {
+        let edge = EdgeStatus::default();
+        edge.hear(word(5, 100));
+        assert_eq!((edge.clock_ms(), edge.lag_entries()), (0, 5));
+        edge.stand_at(4);
+        assert_eq!(edge.clock_ms(), 0);
+        edge.stand_at(5);
+        assert_eq!((edge.clock_ms(), edge.lag_entries()), (100, 0));
+        // A core node that lags says what was long known.
+        edge.hear(word(3, 60));
+        assert_eq!(edge.clock_ms(), 100);
+        edge.begin_again(2);
+        assert_eq!((edge.clock_ms(), edge.lag_entries()), (0, 0));
+    }
+}

@@ -1,0 +1,185 @@
+//! The edges that a core node feeds: for INFO, metrics and `flotilla admin sites`. An edge is here while it is connected.
+
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// What an edge says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FedReport {
+    /// The entry of the core that its data stand at.
+    pub core_index: u64,
+    pub lag_ms: u64,
+    /// `following`, `seeding` …
+    pub state: String,
+}
+
+/// An edge as any node of the core tells of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FedSeen {
+    pub name: String,
+    pub site: String,
+    /// The last entry that was sent to it.
+    pub sent_index: u64,
+    pub sent_bytes: u64,
+    pub report: FedReport,
+}
+
+/// An edge that has not reported for so long is not told of, unless it is fed.
+const FORGET: Duration = Duration::from_secs(10);
+/// Edges that report without being fed.
+const STRANGERS_MAX: usize = 1024;
+
+/// One connected edge.
+#[derive(Debug, Clone)]
+struct FedEdge {
+    node_id: u64,
+    name: String,
+    site: String,
+    /// The last entry that was sent.
+    sent_index: u64,
+    sent_bytes: u64,
+    report: Option<FedReport>,
+}
+
+/// See the module. Clones are the same list.
+#[derive(Debug, Clone, Default)]
+pub struct FedEdges(Arc<Mutex<List>>);
+
+#[derive(Debug, Default)]
+struct List {
+    next: u64,
+    edges: BTreeMap<u64, FedEdge>,
+    /// Edges that are not fed at the moment but have said how they are: they fetch a whole copy.
+    strangers: BTreeMap<u64, (FedSeen, Instant)>,
+}
+
+/// An edge's place in the list; dropped, it is free.
+#[derive(Debug)]
+pub struct Seat {
+    edges: FedEdges,
+    number: u64,
+}
+
+impl FedEdges {
+    /// Takes a place; `None`: there are `max` edges already. The place of an earlier connection of the same node counts as
+    /// free, since that connection has broken without a word.
+    pub fn take(&self, node_id: u64, name: &str, site: &str, max: usize) -> Option<Seat> {
+        let mut list = self.0.lock();
+        list.edges.retain(|_, edge| edge.node_id != node_id);
+        if list.edges.len() >= max {
+            return None;
+        }
+        list.next = list.next.saturating_add(1);
+        let number = list.next;
+        let edge = FedEdge {
+            node_id,
+            name: name.to_owned(),
+            site: site.to_owned(),
+            sent_index: 0,
+            sent_bytes: 0,
+            report: None,
+        };
+        list.edges.insert(number, edge);
+        drop(list);
+        Some(Seat { edges: self.clone(), number })
+    }
+
+    /// An edge has said how it is.
+    pub fn report(&self, node_id: u64, name: &str, site: &str, report: &FedReport) {
+        let mut list = self.0.lock();
+        if let Some(edge) = list.edges.values_mut().find(|edge| edge.node_id == node_id) {
+            edge.report = Some(report.clone());
+            return;
+        }
+        list.strangers.retain(|_, (_, since)| since.elapsed() < FORGET);
+        if list.strangers.len() < STRANGERS_MAX {
+            let (name, site) = (name.to_owned(), site.to_owned());
+            let seen = FedSeen { name, site, report: report.clone(), ..FedSeen::default() };
+            list.strangers.insert(node_id, (seen, Instant::now()));
+        }
+    }
+
+    /// Those that are fed and those that fetch a whole copy, by site and name.
+    pub fn seen(&self) -> Vec<FedSeen> {
+        let mut list = self.0.lock();
+        list.strangers.retain(|_, (_, since)| since.elapsed() < FORGET);
+        let fed: Vec<u64> = list.edges.values().map(|edge| edge.node_id).collect();
+        let strangers = list.strangers.iter().filter(|(id, _)| !fed.contains(id));
+        let mut seen: Vec<FedSeen> = strangers.map(|(_, (seen, _))| seen.clone()).collect();
+        seen.extend(list.edges.values().map(|edge| FedSeen {
+            name: edge.name.clone(),
+            site: edge.site.clone(),
+            sent_index: edge.sent_index,
+            sent_bytes: edge.sent_bytes,
+            report: edge.report.clone().unwrap_or_default(),
+        }));
+        seen.sort_by(|a, b| (&a.site, &a.name).cmp(&(&b.site, &b.name)));
+        seen
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.lock().edges.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl FedSeen {
+    /// Entries that it has not, as far as it has told; `committed` is the last one there is.
+    pub fn lag_entries(&self, committed: u64) -> u64 {
+        committed.saturating_sub(self.report.core_index)
+    }
+}
+
+impl Seat {
+    /// Entries up to this one have been sent, in so many bytes.
+    pub fn sent(&self, index: u64, bytes: u64) {
+        if let Some(edge) = self.edges.0.lock().edges.get_mut(&self.number) {
+            edge.sent_index = edge.sent_index.max(index);
+            edge.sent_bytes = edge.sent_bytes.saturating_add(bytes);
+        }
+    }
+
+    /// Whether the place is still this connection's.
+    pub fn is_taken(&self) -> bool {
+        self.edges.0.lock().edges.contains_key(&self.number)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.edges.0.lock().edges.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_few_and_a_node_has_one() {
+        let edges = FedEdges::default();
+        let first = edges.take(1, "edge-a", "a", 2).unwrap();
+        let _second = edges.take(2, "edge-b", "b", 2).unwrap();
+        assert!(edges.take(3, "edge-c", "c", 2).is_none());
+        let again = edges.take(1, "edge-a", "a", 2).unwrap();
+        assert!(!first.is_taken() && again.is_taken());
+        drop(first);
+        assert_eq!(edges.len(), 2);
+        again.sent(7, 10);
+        let report = FedReport { core_index: 5, lag_ms: 3, state: "following".into() };
+        edges.report(1, "edge-a", "a", &report);
+        edges.report(9, "edge-z", "z", &FedReport { state: "seeding".into(), ..report });
+        let list = edges.seen();
+        assert_eq!((list[0].sent_index, list[0].lag_entries(9)), (7, 4));
+        assert_eq!((list.len(), list[2].report.state.as_str()), (3, "seeding"));
+        drop(again);
+        assert_eq!(edges.len(), 1);
+    }
+}
