@@ -16,6 +16,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -26,6 +27,8 @@ pub(super) const ELECTION_WAIT_MAX: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(20);
 /// How long the leader may take for a write it has taken.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// How often who waits for an answer looks whether that node still leads; the second time that it does not counts.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Bytes of proposals that share a line.
 const LINE_BYTES: usize = 64 << 10;
@@ -67,8 +70,10 @@ impl Forwarder {
                 let body = wire::write(&wire::Forward { proposals: proposals.clone() });
                 // Large ones must not keep small ones waiting.
                 let sent = match body.len() > LINE_BYTES {
-                    true => client.call(wire::kind::FORWARD, body, ANSWER_MAX).await,
-                    false => client.send(Lane::Quick, wire::kind::FORWARD, body, ANSWER_MAX).await,
+                    true => self.heed(id, client.call(wire::kind::FORWARD, body, ANSWER_MAX)).await,
+                    false => {
+                        self.heed(id, client.send(Lane::Quick, wire::kind::FORWARD, body, ANSWER_MAX)).await
+                    }
                 };
                 match sent {
                     Ok(answer) => (proposals, tickets) = self.answer_each(proposals, tickets, answer),
@@ -83,6 +88,24 @@ impl Forwarder {
                 return answer_all(tickets, &Outcome::NotDone(no_leader()));
             }
             tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Waits for the answer of a node that leads. One that was cut off and replaced never answers, and who waits for it
+    /// keeps others from being sent; one that handed over answers at once, so it is given a moment.
+    async fn heed(&self, id: u64, call: impl Future<Output = Answer>) -> Answer {
+        let mut call = pin!(call);
+        let mut was_replaced = false;
+        loop {
+            if let Ok(answer) = tokio::time::timeout(LOOK_INTERVAL, &mut call).await {
+                return answer;
+            }
+            let is_replaced =
+                self.progress.is_leader() || self.progress.leader().is_some_and(|(leader, _)| leader != id);
+            if was_replaced && is_replaced {
+                return Err(CallError::Broken("another node leads now".into()));
+            }
+            was_replaced = is_replaced;
         }
     }
 
