@@ -32,11 +32,11 @@ test: prepare ## Install what the tests need and run them all; ARGS="-p flotilla
 	@$(cargo) test --locked $(or $(ARGS),--workspace --no-fail-fast)
 	@[ -n "$(ARGS)" ] || { $(cargo) test --locked --lib --features fail-points log::tests::crash; }
 
-chaos: prepare ## Faults of all kinds while clients write, in network namespaces: MINUTES=60 SEED=7 NODES=5
+chaos: prepare ## Faults of all kinds while clients write, in network namespaces: MINUTES=60 SEED=7 NODES=5 FAULTS=Wipe,Ring
 	@.build/test-deps.sh network
 	@$(cargo) build --locked --release --bin flotilla
-	@export FLOTILLA_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/flotilla CHAOS_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) \
-		$(if $(SEED),CHAOS_SEED=$(SEED)) $(if $(NODES),CHAOS_NODES=$(NODES)); \
+	@export CHAOS_DRAWN=yes FLOTILLA_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/flotilla CHAOS_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) \
+		$(if $(SEED),CHAOS_SEED=$(SEED)) $(if $(NODES),CHAOS_NODES=$(NODES)) $(if $(FAULTS),CHAOS_FAULTS=$(FAULTS)); \
 		$(cargo) test --locked -p resp-tests --test chaos -- --nocapture
 
 chaos-proof: prepare ## Builds that break one rule each must be caught by the chaos tests

@@ -31,12 +31,15 @@ need_reference() {
     if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet redis-server || true; fi
 }
 
-# What the chaos tests cut networks and set clocks with.
+# What the chaos tests cut networks, set clocks and make disks with.
 need_network() {
-    if command -v ip >/dev/null && command -v iptables >/dev/null && command -v faketime >/dev/null; then
-        return
-    fi
-    apt_install iproute2 iptables faketime || die "iproute2, iptables and faketime are missing and cannot be installed by this user"
+    local program missing=
+    # Where ordinary users' PATH does not lead.
+    for program in ip iptables faketime mkfs.ext4 losetup mount; do
+        PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || missing="$missing $program"
+    done
+    [ -n "$missing" ] || return 0
+    apt_install iproute2 iptables faketime e2fsprogs mount || die "missing, and cannot be installed by this user:$missing"
 }
 
 # redis-py in an environment of its own.
