@@ -50,6 +50,8 @@ impl Acquaintance {
                 self.look(id, address, before)
             });
             let looked = futures::future::join_all(looks).await;
+            // Asking took a while; what they say is compared with what this node knows by now.
+            let members = self.raft.members();
             for (other, _) in &looked {
                 self.tell(other, &before, &members);
             }

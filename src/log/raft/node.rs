@@ -130,6 +130,7 @@ impl RaftNode {
     async fn watch_leadership(self, node_id: u64) {
         let mut metrics = self.raft.server_metrics();
         let state = self.raft.metrics();
+        let mut members_at = 0;
         loop {
             let seen = metrics.borrow_watched().clone();
             let term = seen.vote.leader_id.term;
@@ -139,6 +140,13 @@ impl RaftNode {
             let leader = seen.current_leader.unwrap_or(0);
             let members = seen.membership_config.membership();
             let address = members.get_node(&leader).map(|peer| peer.address.clone());
+            let changed_at = seen.membership_config.log_id().as_ref().map_or(0, |id| id.index);
+            if changed_at > std::mem::replace(&mut members_at, changed_at)
+                && members.get_node(&node_id).is_some()
+            {
+                // Let in, perhaps again: it serves from now on, not when it next asks the others.
+                status.is_removed.store(false, Ordering::Relaxed);
+            }
             self.renew_lease();
             self.progress.set_leader_term(if leads && leader == node_id { term } else { 0 });
             let known = self.progress.leader().map_or(0, |(id, _)| id);
