@@ -39,6 +39,9 @@ enum Fault {
     OneWay,
     /// Every node hears only some of the others.
     Ragged,
+    /// The leader hears one node only; then that one loses its power, comes back at once, and hears the others only. Nobody
+    /// writes meanwhile, so that any of those may lead.
+    Turncoat,
     Mend,
     Weather,
     /// A disk that takes its time.
@@ -61,6 +64,7 @@ const FAULTS: &[Fault] = &[
     Fault::Split,
     Fault::OneWay,
     Fault::Ragged,
+    Fault::Turncoat,
     Fault::Mend,
     Fault::Mend,
     Fault::Weather,
@@ -70,17 +74,26 @@ const FAULTS: &[Fault] = &[
     Fault::Wipe,
 ];
 
+#[derive(Clone, Copy)]
+enum Turn {
+    /// All has been well for a while: the leader hears this node only from here on.
+    Listens(usize),
+    Turns(usize),
+}
+
 /// See the module.
 pub(super) struct Nemesis {
     next_at: u64,
     has_wiped: bool,
     /// A wiped node is not a voter yet.
     is_wiping: bool,
+    /// What comes of a turncoat next, and when.
+    turncoat: Option<(u64, Turn)>,
 }
 
 impl Nemesis {
     pub(super) fn new(now: u64) -> Self {
-        Nemesis { next_at: now + 200, has_wiped: false, is_wiping: false }
+        Nemesis { next_at: now + 200, has_wiped: false, is_wiping: false, turncoat: None }
     }
 
     pub(super) fn act(&mut self, world: &mut World) {
@@ -95,6 +108,9 @@ impl Nemesis {
             world.stage.note(format_args!("-- crash of those who vote"));
             (0..world.nodes.len()).for_each(|slot| doom(world, slot));
         }
+        if let Some((_, turn)) = self.turncoat.filter(|(at, _)| *at <= now) {
+            self.turncoat = self.turn(world, turn);
+        }
         if now < self.next_at {
             return;
         }
@@ -102,6 +118,7 @@ impl Nemesis {
         let fault = world.dice.pick(FAULTS);
         world.stage.turn_to(0);
         world.stage.note(format_args!("-- {fault:?}"));
+        world.stage.count(&format!("{fault:?}"), 1);
         let nodes = world.nodes.len() as u64;
         let leader = world.nodes.iter().find(|node| node.is_leader()).map(|node| node.slot);
         let one = match leader {
@@ -136,6 +153,11 @@ impl Nemesis {
                     }
                 }
             }
+            Fault::Turncoat => {
+                Nemesis::heal(world);
+                self.turncoat = Some((now + 1200, Turn::Listens(world.dice.below(nodes) as usize)));
+                self.next_at = now + 2600;
+            }
             Fault::Mend => world.stage.network.borrow_mut().mend(),
             Fault::Weather => {
                 let weather = world.dice.pick(&[CALM, ROUGH, FAR]);
@@ -156,12 +178,35 @@ impl Nemesis {
         }
     }
 
+    fn turn(&mut self, world: &mut World, turn: Turn) -> Option<(u64, Turn)> {
+        let (Turn::Listens(slot) | Turn::Turns(slot)) = turn;
+        let leader = world.nodes.iter().find(|node| node.is_leader() && node.slot != slot)?.slot;
+        if !world.nodes[slot].is_up() {
+            return None;
+        }
+        match turn {
+            Turn::Listens(_) => {
+                isolate(world, leader, |node| node != slot);
+                let at = world.stage.now() + world.dice.between(400, 800);
+                world.quiet_until = at;
+                Some((at, Turn::Turns(slot)))
+            }
+            Turn::Turns(_) => {
+                isolate(world, leader, |_| true);
+                let away_ms = world.dice.between(1, 40);
+                world.crash(slot, away_ms);
+                None
+            }
+        }
+    }
+
     fn wipe(&mut self, world: &mut World, slot: usize) {
         let is_quiet = |node: &Node| node.is_up() && node.doomed_at.is_none();
         if self.has_wiped || !world.nodes.iter().all(is_quiet) || !world.is_complete() {
             return;
         }
         Nemesis::heal(world);
+        world.stage.count("disks lost", 1);
         world.wipe(slot);
         (self.has_wiped, self.is_wiping) = (true, true);
     }
@@ -194,6 +239,15 @@ fn doom(world: &mut World, slot: usize) {
         world.stage.disk.borrow_mut().light_fuse(slot, operations);
     }
     world.nodes[slot].doomed_at = Some(world.stage.now() + world.dice.pick(&[0, 1, 3, 10, 40, 200]));
+}
+
+/// Neither hears the leader nor is heard by it: those nodes.
+fn isolate(world: &mut World, leader: usize, whom: impl Fn(usize) -> bool) {
+    let mut network = world.stage.network.borrow_mut();
+    for node in (0..world.nodes.len()).filter(|node| *node != leader && whom(*node)) {
+        network.cut(leader, node);
+        network.cut(node, leader);
+    }
 }
 
 fn split(world: &mut World) {

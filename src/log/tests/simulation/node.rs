@@ -143,7 +143,10 @@ impl Node {
                 Ok(())
             }
             Ok(Err(error)) => Err(NotUp::Refused(error.to_string())),
-            Err(payload) if payload.is::<PowerCut>() => Err(NotUp::PowerCut),
+            Err(payload) if payload.is::<PowerCut>() => {
+                stage.count("power cuts amid a start", 1);
+                Err(NotUp::PowerCut)
+            }
             Err(payload) => resume_unwind(payload),
         }
     }
@@ -182,7 +185,17 @@ impl Node {
         });
         drop(entered);
         let mailbox = Mailbox::new();
-        Ok(Running { runtime, handle, log, store, mailbox, worker, work_at: None, is_stuck: false, has_ended })
+        Ok(Running {
+            runtime,
+            handle,
+            log,
+            store,
+            mailbox,
+            worker,
+            work_at: None,
+            is_stuck: false,
+            has_ended,
+        })
     }
 
     fn cluster_options(&self) -> ClusterOptions {
@@ -274,6 +287,7 @@ impl Node {
             // Why it stopped itself is known to the stage.
             if payload.is::<PowerCut>() {
                 stage.note(format_args!("its disk does nothing any more"));
+                stage.count("power cuts amid a write", 1);
             }
         }
     }
@@ -285,7 +299,9 @@ impl Node {
         stage.network.borrow_mut().break_off(self.slot);
         let home = self.home();
         let lost = stage.disk.borrow_mut().cut_power(self.slot, &home);
-        stage.note(format_args!("loses power: {lost}"));
+        stage.note(format_args!("loses power: {lost:?}"));
+        stage.count("sectors lost", lost.sectors as u64);
+        stage.count("names lost", lost.names as u64);
         checker::with(|checker| checker.forgets(self.slot));
         // What RocksDB holds in memory is lost as well: closing it would write it, so it closes in the old directory.
         self.lives += 1;

@@ -19,6 +19,8 @@ pub(super) struct World {
     next_write: u64,
     /// Writes and reads of clients per second, all nodes together.
     pub(super) load: u64,
+    /// Until when nobody writes.
+    pub(super) quiet_until: u64,
     pub(super) crashes: u64,
     /// Whether anybody has voted in this millisecond.
     pub(super) has_heard_a_vote: bool,
@@ -50,6 +52,7 @@ impl World {
             dice,
             next_write: 1,
             load,
+            quiet_until: 0,
             crashes: 0,
             has_heard_a_vote: false,
             _directory: directory,
@@ -131,6 +134,9 @@ impl World {
         let seen = std::mem::take(&mut self.stage.network.borrow_mut().seen);
         for seen in seen {
             let by = if seen.answer.is_some() { seen.to_id } else { seen.from_id };
+            if let Some(what) = said::kind_of_success(seen.kind, seen.answer.as_ref()) {
+                self.stage.count(what, 1);
+            }
             let Some(said) = said::read(seen.kind, &seen.body, seen.answer.as_ref()) else { continue };
             self.has_heard_a_vote |= !matches!(said, Said::Leads { .. });
             let leads = checker::with(|checker| checker.hears(by, said));
@@ -155,8 +161,11 @@ impl World {
             return;
         }
         let slot = self.dice.below(self.nodes.len() as u64) as usize;
-        for _ in 0..self.dice.pick(&[1, 1, 2, 5]) {
-            self.write(slot);
+        let writes = self.dice.pick(&[1, 1, 2, 5]);
+        if self.quiet_until <= self.stage.now() {
+            (0..writes).for_each(|_| {
+                self.write(slot);
+            });
         }
         let slot = self.dice.below(self.nodes.len() as u64) as usize;
         self.nodes[slot].read(&self.stage);
