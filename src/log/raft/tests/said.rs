@@ -52,6 +52,11 @@ pub(in crate::log) fn is_doubled(call: u32) -> bool {
     [kind::APPEND, kind::VOTE, kind::PRE_VOTE, kind::READ_INDEX, kind::STATUS, kind::TRANSFER].contains(&call)
 }
 
+/// Whether a call asks if the node would get a vote, should it stand.
+pub(in crate::log) fn asks(call: u32) -> bool {
+    call == kind::PRE_VOTE
+}
+
 /// What is worth counting of an answer.
 pub(in crate::log) fn kind_of_success(call: u32, answer: Option<&Bytes>) -> Option<&'static str> {
     match call {

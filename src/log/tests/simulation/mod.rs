@@ -45,7 +45,7 @@ const TRIED: [&str; 14] = [
     "Restart",
 ];
 /// Seeds after which a mutant must have been found.
-const MUTANT_SEEDS: u64 = 60;
+const MUTANT_SEEDS: u64 = 40;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -87,7 +87,7 @@ pub(super) enum NotUp {
 }
 
 impl Node {
-    pub(super) fn new(slot: usize, nodes: usize, root: &Path, pace: u64) -> Self {
+    pub(super) fn new(slot: usize, nodes: usize, root: &Path, pace: u64, disk_ms: u64) -> Self {
         let root = root.join(format!("n{slot}"));
         fs::create_dir_all(root.join("0")).unwrap();
         Node {
@@ -102,7 +102,7 @@ impl Node {
             doomed_at: None,
             pace,
             owed: 0,
-            disk_ms: 2,
+            disk_ms,
             wipes: 0,
         }
     }

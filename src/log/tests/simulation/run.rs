@@ -48,7 +48,7 @@ fn play(world: &mut World) {
         return world.fail("no core was founded".into());
     }
     let end = world.stage.now() + TROUBLE_MS;
-    let mut nemesis = Nemesis::new(world.stage.now());
+    let mut nemesis = Nemesis::new(world.stage.now(), world.stage.mutant);
     while world.stage.now() < end && world.violation().is_none() {
         nemesis.act(world);
         world.step();
