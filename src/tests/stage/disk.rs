@@ -136,6 +136,8 @@ fn undo(change: Change) -> io::Result<()> {
     match change {
         Change::Created { path, replaced } => restore(&path, replaced),
         Change::CreatedDirectory { path } => fs::remove_dir_all(path),
+        // Under a mutant a later removal may be durable although the name was not.
+        Change::Renamed { to, .. } if !to.exists() => Ok(()),
         Change::Renamed { from, to, replaced } => {
             fs::rename(&to, from)?;
             restore(&to, replaced)
@@ -242,17 +244,12 @@ pub(crate) fn sync_directory(directory: &Path) -> Option<io::Result<()>> {
     let mutant = current()?.mutant;
     operate(|disk| {
         let pending = disk.directories.entry(directory.to_path_buf()).or_default();
-        let is_state = pending
-            .iter()
-            .any(|change| matches!(change, Change::Renamed { to, .. } if to.ends_with("STATE")));
-        let lies = match mutant {
-            Some(Mutant::VoteNotSynced) => is_state,
-            Some(Mutant::NamesNotSynced) => !is_state,
+        // What a mutant leaves out stays undurable.
+        pending.retain(|change| match (mutant, change) {
+            (Some(Mutant::VoteNotSynced), Change::Renamed { to, .. }) => to.ends_with("STATE"),
+            (Some(Mutant::NamesNotSynced), Change::Renamed { to, .. }) => !to.ends_with("STATE"),
             _ => false,
-        };
-        if !lies {
-            pending.clear();
-        }
+        });
         Ok(())
     })
 }

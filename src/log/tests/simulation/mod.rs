@@ -26,7 +26,7 @@ use run::run;
 use std::{collections::BTreeMap, time::Instant};
 
 /// Runs of `make test`.
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 12;
 /// What those must have tried.
 const TRIED: [&str; 14] = [
     "reads",
