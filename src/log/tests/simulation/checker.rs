@@ -106,6 +106,10 @@ impl Checker {
         self.acknowledged.contains(&write)
     }
 
+    pub(super) fn is_refused(&self, write: u64) -> bool {
+        self.refused.contains(&write)
+    }
+
     /// A client is told that its write is done.
     pub(super) fn acknowledges(&mut self, node: usize, write: u64) {
         self.pending.remove(&write);

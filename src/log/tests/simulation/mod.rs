@@ -16,6 +16,7 @@
 
 mod checker;
 mod command;
+mod directed;
 mod nemesis;
 mod node;
 mod run;
