@@ -145,7 +145,7 @@ fn prepare(directory: &Path, log_id: &[u8; 16], serial: u64, bytes: u32) -> Arc<
     }
 }
 
-fn delete(directory: &Path, path: &PathBuf) {
+fn delete(directory: &Path, path: &Path) {
     fail::point("log.delete");
     // One directory sync each: names must go in order, or a crash leaves a gap in the serial numbers.
     if let Err(error) = disk::remove(path).and_then(|()| disk::sync_directory(directory)) {

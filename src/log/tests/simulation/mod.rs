@@ -15,6 +15,7 @@
 //! its files), bytes that rot, gRPC itself. The chaos and crash tests see to those.
 
 mod checker;
+mod client;
 mod command;
 mod directed;
 mod nemesis;

@@ -1,18 +1,15 @@
 //! One simulated machine: a directory, and while it is up the product's raft thread on a runtime of its own, whose clock
 //! moves only when the simulation moves it. Dropping that runtime is the crash: every task of the node is gone at once.
 
-use super::{
-    checker,
-    command::{self, TABLE},
-};
+use super::{checker, command::TABLE};
 use crate::{
     log::{
-        ClusterOptions, LogError, LogHandle, LogOptions, Mailbox, Outcome, Ticket,
+        ClusterOptions, LogError, LogHandle, LogOptions, Mailbox,
         raft::tests::said::voters,
         segment::{SegmentLog, SegmentOptions},
     },
     peer::LocalIdentity,
-    session::{ClusterIdentity, Consistency, CoreRequest, LogStatus},
+    session::{ClusterIdentity, LogStatus},
     store::{Store, StoreOptions},
     tests::stage::{Dice, Stage, Worker, disk::PowerCut, network::deliver},
 };
@@ -51,7 +48,7 @@ pub(super) struct Node {
     lives: u64,
     members: Vec<(String, String)>,
     cluster: Arc<RwLock<ClusterIdentity>>,
-    running: Option<Running>,
+    pub(super) running: Option<Running>,
     /// Until when it is down or (running) stands still; 0 = it does not.
     pub(super) away_until: u64,
     /// When its power goes.
@@ -66,12 +63,12 @@ pub(super) struct Node {
 }
 
 /// A life of a node.
-struct Running {
-    runtime: Runtime,
-    handle: LogHandle,
+pub(super) struct Running {
+    pub(super) runtime: Runtime,
+    pub(super) handle: LogHandle,
     log: Arc<SegmentLog>,
-    store: Arc<Store>,
-    mailbox: Arc<Mailbox>,
+    pub(super) store: Arc<Store>,
+    pub(super) mailbox: Arc<Mailbox>,
     worker: Box<dyn Worker>,
     work_at: Option<u64>,
     /// The power went while it worked.
@@ -318,17 +315,6 @@ impl Node {
         }
     }
 
-    /// It is asked to stop, as by a signal: another node leads first, and everything is closed.
-    pub(super) fn ask_to_stop(&self, stage: &Stage) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let handle = running.handle.clone();
-        running.runtime.spawn(async move {
-            handle.hand_over().await;
-            handle.shutdown().await;
-        });
-    }
-
     /// Closes it if it has stopped as it was asked to; whether it had.
     pub(super) fn has_stopped(&mut self, stage: &Stage) -> bool {
         let has_ended = |running: &Running| running.has_ended.load(Ordering::Relaxed);
@@ -369,68 +355,6 @@ impl Node {
     pub(super) fn stop_for_good(&mut self, stage: &Stage) {
         stage.turn_to(self.slot);
         self.end();
-    }
-
-    pub(super) fn submit(&self, stage: &Stage, write: u64) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let mailbox = Arc::clone(&running.mailbox);
-        let ticket = Ticket { mailbox, id: write, was_forwarded: false };
-        stage.note(format_args!("is to write {write}"));
-        checker::with(|checker| checker.asks(self.slot, write));
-        if running.handle.submit(command::proposal(write), ticket).is_err() {
-            checker::with(|checker| checker.refuses(self.slot, write));
-        }
-    }
-
-    /// Tells the checker what became of writes.
-    pub(super) fn outcomes(&self, stage: &Stage) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let mut outcomes = Vec::new();
-        running.mailbox.drain(&mut outcomes);
-        for (write, outcome) in outcomes {
-            stage.note(format_args!("says of {write}: {outcome:?}"));
-            checker::with(|checker| match outcome {
-                Outcome::Applied(_) => checker.acknowledges(self.slot, write),
-                Outcome::NotDone(_) => checker.refuses(self.slot, write),
-                Outcome::Unknown(_) => checker.leaves_open(write),
-            });
-        }
-    }
-
-    /// Reads as a client does: under the lease.
-    pub(super) fn read_at_once(&self, when: &str) {
-        let Some(running) = &self.running else { return };
-        let _inside = running.runtime.enter();
-        if running.handle.can_read() {
-            let applied = running.store.applied();
-            checker::with(|checker| {
-                let wanted = checker.must_show();
-                checker.reads(self.slot, when, wanted, applied);
-            });
-        }
-    }
-
-    /// Reads as a client does, behind a barrier.
-    pub(super) fn read(&self, stage: &Stage) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let (handle, store, slot) = (running.handle.clone(), Arc::clone(&running.store), self.slot);
-        let wanted = checker::with(|checker| checker.must_show());
-        running.runtime.spawn(async move {
-            if handle.barrier(Consistency::Linearizable).await.is_ok() {
-                checker::with(|checker| checker.reads(slot, "behind a barrier", wanted, store.applied()));
-            }
-        });
-    }
-
-    /// Lets another node lead.
-    pub(super) fn hand_over(&self, stage: &Stage) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let handle = running.handle.clone();
-        running.runtime.spawn(async move { handle.core(CoreRequest::Transfer { name: None }).await });
     }
 }
 
