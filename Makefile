@@ -11,7 +11,7 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test crash chaos chaos-proof fuzz verify fix bench
+.PHONY: help prepare run build test crash sim chaos chaos-proof fuzz verify fix bench
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
@@ -48,6 +48,10 @@ crash: prepare ## Kill a server over and over while clients write: CYCLES=300 SE
 	@export CRASH_CYCLES=$(or $(CYCLES),300) $(if $(SEED),CRASH_SEED=$(SEED)); \
 		$(cargo) test --locked -p resp-tests --test crash -- --nocapture
 	@$(cargo) test --locked --lib --features fail-points log::tests::crash
+
+sim: prepare ## Simulate the log layer of several nodes: SEEDS=1000 from SEED=1; SEED=17 TRACE=1 one again; MUTANT=VotesAtOnce
+	@export SIM_SEED=$(or $(SEED),1) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) $(if $(TRACE),SIM_TRACE=1) $(if $(MUTANT),SIM_MUTANT=$(MUTANT)); \
+		$(cargo) test --locked $(if $(SEEDS),--profile sim) --lib log::tests::simulation::what -- --nocapture
 
 fuzz: prepare ## Fuzz everything that reads foreign bytes, SECONDS=60 per target; ARGS="decoder ..." for some
 	@. .build/lib.sh && choose_toolchain && src/fuzz/run.sh $(or $(SECONDS),60) $(ARGS)

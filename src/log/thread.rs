@@ -144,7 +144,7 @@ impl RaftThread {
         barrier.abort();
         drop(end_peers);
         raft.shutdown().await;
-        Some(apply_thread)
+        apply_thread
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) enum Job {
 pub(super) struct Running {
     pub(super) jobs: Sender<Job>,
     pub(super) applier: Arc<Mutex<Applier>>,
-    pub(super) thread: JoinHandle<()>,
+    pub(super) thread: Option<JoinHandle<()>>,
 }
 
 /// Starts the thread.
@@ -52,14 +52,13 @@ pub(super) fn start(
         Applier { replica, progress, seed_directory, outbox: Arc::new(Mutex::new(Outbox::default())) };
     let applier = Arc::new(Mutex::new(applier));
     let shared = Arc::clone(&applier);
-    // In a simulation its one thread does everything (`StateMachine::hand_over`), and this one ends at once.
+    let work = move || todo.into_iter().for_each(|job| shared.lock().run(job));
+    // In a simulation its one thread does everything (`StateMachine::hand_over`).
     #[cfg(test)]
-    let todo = if crate::tests::stage::is_set() { bounded(0).1 } else { todo };
-    let thread = std::thread::Builder::new().name("apply".into()).spawn(move || {
-        for job in todo {
-            shared.lock().run(job);
-        }
-    })?;
+    if crate::tests::stage::is_set() {
+        return Ok(Running { jobs, applier, thread: None });
+    }
+    let thread = Some(std::thread::Builder::new().name("apply".into()).spawn(work)?);
     Ok(Running { jobs, applier, thread })
 }
 

@@ -200,8 +200,9 @@ impl RaftNetworkV2<Types> for Connection {
         Ok(answer)
     }
 
-    /// Requests go out as they come, several at a time, and answers come back in their order. The line keeps the order
-    /// on the way; should it not, a follower answers with a conflict, and openraft begins again from what it has.
+    /// Requests go out as they come, several at a time, and answers come back in their order. The line must keep the order
+    /// on the way: one that is overtaken makes the follower answer the other with a conflict, and behind a success openraft
+    /// takes that for a log that went back.
     fn stream_append<'s, S>(
         &'s mut self,
         input: S,

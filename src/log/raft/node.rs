@@ -91,7 +91,7 @@ const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(600);
 
 impl RaftNode {
     /// Starts a node inside the current runtime; returns it with its apply thread.
-    pub(in crate::log) async fn start(parts: RaftParts) -> Result<(Self, JoinHandle<()>), LogError> {
+    pub(in crate::log) async fn start(parts: RaftParts) -> Result<(Self, Option<JoinHandle<()>>), LogError> {
         let RaftParts { node_id, log, replica, snapshots, site_seeds, progress, peers, is_one_of_many } =
             parts;
         let store = Arc::clone(replica.store());

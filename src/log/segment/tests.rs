@@ -4,5 +4,6 @@ mod damage;
 mod durability;
 pub(super) mod hand;
 mod model;
+mod power;
 mod support;
 mod torn;

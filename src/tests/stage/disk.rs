@@ -36,6 +36,16 @@ enum Change {
     Removed { path: PathBuf, content: Vec<u8> },
 }
 
+/// What a power cut took.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    /// Writes and changes of names that no sync covered.
+    pub(crate) unsynced: usize,
+    /// Of those, what is not there any more.
+    pub(crate) sectors: usize,
+    pub(crate) names: usize,
+}
+
 /// See the module.
 pub(crate) struct Disk {
     dice: Dice,
@@ -63,35 +73,35 @@ impl Disk {
         self.directories.entry(directory).or_default().push(change);
     }
 
-    /// The node's power goes: takes back what was not durable below `home`; says how much that was.
-    pub(crate) fn cut_power(&mut self, node: usize, home: &Path) -> String {
+    /// The node's power goes: takes back what was not durable below `home`.
+    pub(crate) fn cut_power(&mut self, node: usize, home: &Path) -> Lost {
         self.fuses.remove(&node);
-        let (mut writes, mut lost, mut changes, mut undone) = (0, 0, 0, 0);
+        let mut total = Lost::default();
         // How many sectors of a thousand survive.
         let survival = self.dice.pick(&[0, 500, 500, 900, 1000]);
         let paths: Vec<PathBuf> = self.files.keys().filter(|path| path.starts_with(home)).cloned().collect();
         for path in paths {
             let pending = self.files.remove(&path).unwrap_or_default();
-            writes += pending.len();
-            lost += tear(&path, &pending, || self.dice.chance(survival)).unwrap();
+            total.unsynced += pending.len();
+            total.sectors += tear(&path, &pending, || self.dice.chance(survival)).unwrap();
         }
         let paths: Vec<PathBuf> =
             self.directories.keys().filter(|path| path.starts_with(home)).cloned().collect();
         // Children first: a directory may itself go.
         for path in paths.into_iter().rev() {
             let mut pending = self.directories.remove(&path).unwrap_or_default();
-            changes += pending.len();
+            total.unsynced += pending.len();
             let kept = match survival {
                 0 => 0,
                 1000 => pending.len() as u64,
                 _ => self.dice.below(pending.len() as u64 + 1),
             };
             for change in pending.drain(kept as usize..).rev() {
-                undone += 1;
+                total.names += 1;
                 undo(change).unwrap();
             }
         }
-        format!("{writes} writes unsynced, {lost} sectors lost, {changes} names unsynced, {undone} undone")
+        total
     }
 }
 
@@ -126,6 +136,8 @@ fn undo(change: Change) -> io::Result<()> {
     match change {
         Change::Created { path, replaced } => restore(&path, replaced),
         Change::CreatedDirectory { path } => fs::remove_dir_all(path),
+        // Under a mutant a later removal may be durable although the name was not.
+        Change::Renamed { to, .. } if !to.exists() => Ok(()),
         Change::Renamed { from, to, replaced } => {
             fs::rename(&to, from)?;
             restore(&to, replaced)
@@ -232,17 +244,12 @@ pub(crate) fn sync_directory(directory: &Path) -> Option<io::Result<()>> {
     let mutant = current()?.mutant;
     operate(|disk| {
         let pending = disk.directories.entry(directory.to_path_buf()).or_default();
-        let is_state = pending
-            .iter()
-            .any(|change| matches!(change, Change::Renamed { to, .. } if to.ends_with("STATE")));
-        let lies = match mutant {
-            Some(Mutant::VoteNotSynced) => is_state,
-            Some(Mutant::NamesNotSynced) => !is_state,
+        // What a mutant leaves out stays undurable.
+        pending.retain(|change| match (mutant, change) {
+            (Some(Mutant::VoteNotSynced), Change::Renamed { to, .. }) => to.ends_with("STATE"),
+            (Some(Mutant::NamesNotSynced), Change::Renamed { to, .. }) => !to.ends_with("STATE"),
             _ => false,
-        };
-        if !lies {
-            pending.clear();
-        }
+        });
         Ok(())
     })
 }

@@ -52,6 +52,24 @@ pub(crate) enum Mutant {
     VotesAtOnce,
 }
 
+impl Mutant {
+    pub(crate) const ALL: [Mutant; 8] = [
+        Mutant::VoteAnsweredEarly,
+        Mutant::VoteNotSynced,
+        Mutant::AppendAnsweredEarly,
+        Mutant::AppendNotSynced,
+        Mutant::TruncationSkipped,
+        Mutant::NamesNotSynced,
+        Mutant::LeaseIgnored,
+        Mutant::VotesAtOnce,
+    ];
+
+    /// By its name here.
+    pub(crate) fn named(name: &str) -> Option<Mutant> {
+        Mutant::ALL.into_iter().find(|mutant| format!("{mutant:?}") == name)
+    }
+}
+
 /// What does the work of a thread when there are none.
 pub(crate) trait Worker {
     /// Takes in what is asked; whether there is anything to do.
@@ -137,6 +155,10 @@ impl Stage {
     /// Which nodes stopped themselves, and why; forgets it.
     pub(crate) fn stopped(&self) -> Vec<(usize, String)> {
         self.stopped.take()
+    }
+
+    pub(crate) fn count(&self, what: &str, times: u64) {
+        self.trace.borrow_mut().count(what, times);
     }
 
     /// A line of the history.

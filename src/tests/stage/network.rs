@@ -101,6 +101,8 @@ pub(crate) struct Network {
     arriving: Vec<BTreeMap<(u64, u64), Packet>>,
     sent: u64,
     calls: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
     /// By the numbers of their calls. Here and not with the call on its node: tokio drops the tasks of a runtime in an order
     /// that no seed repeats.
     waiters: BTreeMap<u64, Waiter>,
@@ -125,6 +127,8 @@ impl Network {
             arriving: (0..nodes).map(|_| BTreeMap::new()).collect(),
             sent: 0,
             calls: 0,
+            lost: 0,
+            doubled: 0,
             waiters: BTreeMap::new(),
             last: BTreeMap::new(),
             seen: Vec::new(),
@@ -185,6 +189,7 @@ impl Network {
         let doubled = (self.is_doubled)(kind) && self.dice.chance(self.weather.doubled_per_mille);
         if doubled && let Some(at) = self.fate(now, from, to) {
             let again = Call { number: 0, body: call.body.clone(), cluster: call.cluster.clone(), ..call };
+            self.doubled += 1;
             self.send(to, at, Packet::Call(again));
         }
         let Some(mut at) = fate else {
@@ -201,6 +206,7 @@ impl Network {
     /// A call, or its answer, is lost on its way.
     fn lose(&mut self, now: u64, caller: usize, number: u64) {
         let broken = Err(CallError::Broken("the line was cut".into()));
+        self.lost += 1;
         self.send(caller, now + GIVEN_UP_MS, Packet::Answer(number, broken));
     }
 

@@ -1,7 +1,7 @@
 //! What happened, line by line: a hash of all of it, and the last lines for people.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt::Arguments,
     hash::{DefaultHasher, Hash, Hasher},
 };
@@ -15,6 +15,8 @@ pub(crate) struct Trace {
     hasher: DefaultHasher,
     lines: u64,
     last: VecDeque<String>,
+    /// How often things of a kind happened: what was never tried is not proved.
+    tally: BTreeMap<String, u64>,
     /// `SIM_TRACE=1`: every line is printed.
     prints: bool,
 }
@@ -22,7 +24,13 @@ pub(crate) struct Trace {
 impl Default for Trace {
     fn default() -> Self {
         let prints = std::env::var_os("SIM_TRACE").is_some();
-        Trace { hasher: DefaultHasher::new(), lines: 0, last: VecDeque::new(), prints }
+        Trace {
+            hasher: DefaultHasher::new(),
+            lines: 0,
+            last: VecDeque::new(),
+            tally: BTreeMap::new(),
+            prints,
+        }
     }
 }
 
@@ -38,6 +46,14 @@ impl Trace {
         if self.last.len() > KEPT {
             self.last.pop_front();
         }
+    }
+
+    pub(crate) fn count(&mut self, what: &str, times: u64) {
+        *self.tally.entry(what.to_owned()).or_default() += times;
+    }
+
+    pub(crate) fn tally(&self) -> &BTreeMap<String, u64> {
+        &self.tally
     }
 
     /// The same for two runs only if the same happened.

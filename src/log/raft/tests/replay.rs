@@ -97,7 +97,7 @@ fn replay(entries: Vec<RaftEntry>, at_once: usize) -> u32 {
         applier.lock().entries(entries.by_ref().take(at_once).collect());
     }
     drop(jobs);
-    thread.join().unwrap();
+    thread.unwrap().join().unwrap();
     store.checksum().unwrap()
 }
 

@@ -7,6 +7,7 @@ use super::super::{
 };
 use crate::store::{Position, Store};
 use bytes::Bytes;
+use openraft::raft::AppendEntriesResponse;
 use std::collections::BTreeSet;
 
 /// See the module.
@@ -49,6 +50,24 @@ pub(in crate::log) fn voters(store: &Store) -> BTreeSet<u64> {
 /// Calls that Raft may hear twice.
 pub(in crate::log) fn is_doubled(call: u32) -> bool {
     [kind::APPEND, kind::VOTE, kind::PRE_VOTE, kind::READ_INDEX, kind::STATUS, kind::TRANSFER].contains(&call)
+}
+
+/// Whether a call asks if the node would get a vote, should it stand.
+pub(in crate::log) fn asks(call: u32) -> bool {
+    call == kind::PRE_VOTE
+}
+
+/// What is worth counting of an answer.
+pub(in crate::log) fn kind_of_success(call: u32, answer: Option<&Bytes>) -> Option<&'static str> {
+    match call {
+        kind::SNAPSHOT => answer.map(|_| "snapshots installed"),
+        kind::FORWARD => answer.map(|_| "writes forwarded"),
+        kind::APPEND => {
+            let answer = wire::raft_append_answer(&wire::read(answer?.clone()).ok()?).ok()?;
+            matches!(answer, AppendEntriesResponse::Conflict).then_some("conflicting logs")
+        }
+        _ => None,
+    }
 }
 
 /// A call, or its answer if there is one, in words that are the same in every run.

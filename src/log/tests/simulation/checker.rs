@@ -10,7 +10,10 @@
 //! 8. A linearizable read, under the lease or not, is of a state with every write that was acknowledged before it.
 
 use crate::{
-    log::{raft::tests::said::Said, segment::SegmentLog},
+    log::{
+        raft::tests::said::Said,
+        segment::{LogEntry, SegmentLog},
+    },
     store::{Place, Position},
 };
 use std::{
@@ -103,6 +106,10 @@ impl Checker {
         self.acknowledged.contains(&write)
     }
 
+    pub(super) fn is_refused(&self, write: u64) -> bool {
+        self.refused.contains(&write)
+    }
+
     /// A client is told that its write is done.
     pub(super) fn acknowledges(&mut self, node: usize, write: u64) {
         self.pending.remove(&write);
@@ -152,13 +159,23 @@ impl Checker {
         }
     }
 
+    fn read(&mut self, log: &SegmentLog, from: u64, end: u64) -> Vec<LogEntry> {
+        match log.read(from, end, usize::MAX) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.violated(error.to_string());
+                Vec::new()
+            }
+        }
+    }
+
     /// A node has come to lead.
     pub(super) fn comes_to_lead(&mut self, node: usize, log: &SegmentLog) {
         let first = log.state().0.map_or(0, |purged| purged.index + 1);
         for (index, term) in
             self.terms.range(first..).map(|(index, term)| (*index, *term)).collect::<Vec<_>>()
         {
-            let found = log.read(index, index + 1, usize::MAX).unwrap().first().map(|entry| entry.term);
+            let found = self.read(log, index, index + 1).first().map(|entry| entry.term);
             if found != Some(term) {
                 self.violated(format!(
                     "n{node} leads, but entry {index} of term {term}, which is committed, is in its log as {found:?}"
@@ -184,8 +201,7 @@ impl Checker {
 
     /// Logs of two nodes.
     pub(super) fn compares(&mut self, (a, one): (usize, &SegmentLog), (b, other): (usize, &SegmentLog)) {
-        let all = |log: &SegmentLog| log.read(0, u64::MAX, usize::MAX).unwrap();
-        let (one, other) = (all(one), all(other));
+        let (one, other) = (self.read(one, 0, u64::MAX), self.read(other, 0, u64::MAX));
         let by_index: BTreeMap<u64, _> = other.iter().map(|entry| (entry.index, entry)).collect();
         let mut agree = false;
         for entry in one.iter().rev() {

@@ -1,7 +1,10 @@
 //! What goes wrong, and when: one fault after the other, chosen by the dice.
 
 use super::{node::Node, world::World};
-use crate::tests::stage::network::{CALM, Weather};
+use crate::tests::stage::{
+    Mutant,
+    network::{CALM, Weather},
+};
 
 /// Packets are late, overtake each other, get lost and come twice.
 const ROUGH: Weather = Weather {
@@ -39,6 +42,9 @@ enum Fault {
     OneWay,
     /// Every node hears only some of the others.
     Ragged,
+    /// The leader hears one node only; then that one loses its power, comes back at once, and hears the others only. Nobody
+    /// writes meanwhile, so that any of those may lead.
+    Turncoat,
     Mend,
     Weather,
     /// A disk that takes its time.
@@ -61,6 +67,7 @@ const FAULTS: &[Fault] = &[
     Fault::Split,
     Fault::OneWay,
     Fault::Ragged,
+    Fault::Turncoat,
     Fault::Mend,
     Fault::Mend,
     Fault::Weather,
@@ -70,17 +77,33 @@ const FAULTS: &[Fault] = &[
     Fault::Wipe,
 ];
 
+/// What follows on a fault that takes its time, for one node.
+#[derive(Clone, Copy)]
+enum Step {
+    /// All has been well for a while: the leader hears this node only from here on.
+    Listens(usize),
+    TurnsItsCoat(usize),
+    LosesItsDisk(usize),
+}
+
 /// See the module.
 pub(super) struct Nemesis {
+    faults: &'static [Fault],
     next_at: u64,
     has_wiped: bool,
     /// A wiped node is not a voter yet.
     is_wiping: bool,
+    then: Option<(u64, Step)>,
 }
 
 impl Nemesis {
-    pub(super) fn new(now: u64) -> Self {
-        Nemesis { next_at: now + 200, has_wiped: false, is_wiping: false }
+    pub(super) fn new(now: u64, mutant: Option<Mutant>) -> Self {
+        let faults = match mutant {
+            // Only one thing shows it, and that is rare among all others.
+            Some(Mutant::VotesAtOnce) => &[Fault::Turncoat],
+            _ => FAULTS,
+        };
+        Nemesis { faults, next_at: now + 200, has_wiped: false, is_wiping: false, then: None }
     }
 
     pub(super) fn act(&mut self, world: &mut World) {
@@ -90,18 +113,22 @@ impl Nemesis {
             return;
         }
         // The moment at which most can go wrong.
-        if world.has_heard_a_vote && world.dice.chance(150) {
+        if world.has_heard_a_vote && world.dice.chance(250) {
             world.stage.turn_to(0);
             world.stage.note(format_args!("-- crash of those who vote"));
             (0..world.nodes.len()).for_each(|slot| doom(world, slot));
+        }
+        if let Some((_, step)) = self.then.filter(|(at, _)| *at <= now) {
+            self.then = self.go_on(world, step);
         }
         if now < self.next_at {
             return;
         }
         self.next_at = now + world.dice.pick(&[50, 150, 400, 400, 800, 1500]);
-        let fault = world.dice.pick(FAULTS);
+        let fault = world.dice.pick(self.faults);
         world.stage.turn_to(0);
         world.stage.note(format_args!("-- {fault:?}"));
+        world.stage.count(&format!("{fault:?}"), 1);
         let nodes = world.nodes.len() as u64;
         let leader = world.nodes.iter().find(|node| node.is_leader()).map(|node| node.slot);
         let one = match leader {
@@ -136,6 +163,12 @@ impl Nemesis {
                     }
                 }
             }
+            Fault::Turncoat => {
+                Nemesis::heal(world);
+                world.quiet_until = now + 2600;
+                self.then = Some((now + 1200, Step::Listens(world.dice.below(nodes) as usize)));
+                self.next_at = now + 3000;
+            }
             Fault::Mend => world.stage.network.borrow_mut().mend(),
             Fault::Weather => {
                 let weather = world.dice.pick(&[CALM, ROUGH, FAR]);
@@ -152,18 +185,45 @@ impl Nemesis {
             }
             Fault::HandOver => world.nodes[one].hand_over(&world.stage),
             Fault::Restart => world.nodes[one].ask_to_stop(&world.stage),
-            Fault::Wipe => self.wipe(world, one),
+            Fault::Wipe if self.has_wiped => {}
+            Fault::Wipe => {
+                Nemesis::heal(world);
+                self.then = Some((now + 1500, Step::LosesItsDisk(one)));
+                self.next_at = now + 1600;
+            }
         }
     }
 
-    fn wipe(&mut self, world: &mut World, slot: usize) {
-        let is_quiet = |node: &Node| node.is_up() && node.doomed_at.is_none();
-        if self.has_wiped || !world.nodes.iter().all(is_quiet) || !world.is_complete() {
-            return;
+    fn go_on(&mut self, world: &mut World, step: Step) -> Option<(u64, Step)> {
+        let now = world.stage.now();
+        let leader = world.nodes.iter().find(|node| node.is_leader()).map(|node| node.slot);
+        match step {
+            Step::Listens(slot) => {
+                let leader = leader.filter(|leader| *leader != slot)?;
+                isolate(world, leader, |node| node != slot);
+                Some((now + 400, Step::TurnsItsCoat(slot)))
+            }
+            // Just before somebody who had asked for votes in vain asks again.
+            Step::TurnsItsCoat(_) if now > world.quiet_until => None,
+            Step::TurnsItsCoat(_) if world.asked_at + 280 != now => Some((now + 1, step)),
+            Step::TurnsItsCoat(slot) => {
+                let leader = leader.filter(|leader| *leader != slot && world.nodes[slot].is_up())?;
+                isolate(world, leader, |_| true);
+                let away_ms = world.dice.between(1, 20);
+                world.crash(slot, away_ms);
+                world.quiet_until = now;
+                None
+            }
+            Step::LosesItsDisk(slot) => {
+                let is_quiet = |node: &Node| node.is_up() && node.doomed_at.is_none();
+                if world.nodes.iter().all(is_quiet) && world.is_complete() {
+                    world.stage.count("disks lost", 1);
+                    world.wipe(slot);
+                    (self.has_wiped, self.is_wiping) = (true, true);
+                }
+                None
+            }
         }
-        Nemesis::heal(world);
-        world.wipe(slot);
-        (self.has_wiped, self.is_wiping) = (true, true);
     }
 
     /// Everything is well from here on.
@@ -176,7 +236,7 @@ impl Nemesis {
         network.weather = CALM;
         drop(network);
         for node in &mut world.nodes {
-            node.disk_ms = 2;
+            node.disk_ms = world.disk_ms;
             if node.is_up() && node.away_until > now {
                 node.away_until = now;
             }
@@ -184,16 +244,30 @@ impl Nemesis {
     }
 }
 
-/// The node's disk does a few more operations at most; soon after it is without power.
+/// The node will lose its power soon.
 fn doom(world: &mut World, slot: usize) {
     if !world.nodes[slot].is_up() || world.nodes[slot].doomed_at.is_some() {
         return;
     }
-    if world.dice.chance(700) {
-        let operations = world.dice.below(6);
-        world.stage.disk.borrow_mut().light_fuse(slot, operations);
+    // Either at once, or amid one of its next writes.
+    let at = match world.dice.chance(500) {
+        true => world.dice.pick(&[0, 1, 3, 10, 40]),
+        false => {
+            let operations = world.dice.below(6);
+            world.stage.disk.borrow_mut().light_fuse(slot, operations);
+            400
+        }
+    };
+    world.nodes[slot].doomed_at = Some(world.stage.now() + at);
+}
+
+/// Neither hears the leader nor is heard by it: those nodes.
+fn isolate(world: &mut World, leader: usize, whom: impl Fn(usize) -> bool) {
+    let mut network = world.stage.network.borrow_mut();
+    for node in (0..world.nodes.len()).filter(|node| *node != leader && whom(*node)) {
+        network.cut(leader, node);
+        network.cut(node, leader);
     }
-    world.nodes[slot].doomed_at = Some(world.stage.now() + world.dice.pick(&[0, 1, 3, 10, 40, 200]));
 }
 
 fn split(world: &mut World) {

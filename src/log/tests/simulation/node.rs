@@ -1,19 +1,16 @@
 //! One simulated machine: a directory, and while it is up the product's raft thread on a runtime of its own, whose clock
 //! moves only when the simulation moves it. Dropping that runtime is the crash: every task of the node is gone at once.
 
-use super::{
-    checker,
-    command::{self, TABLE},
-};
+use super::{checker, command::TABLE};
 use crate::{
     config::FeedSettings,
     log::{
-        ClusterOptions, LogError, LogHandle, LogOptions, Mailbox, Outcome, Ticket,
+        ClusterOptions, LogError, LogHandle, LogOptions, Mailbox,
         raft::tests::said::voters,
         segment::{SegmentLog, SegmentOptions},
     },
     peer::LocalIdentity,
-    session::{ClusterIdentity, Consistency, CoreRequest, LogStatus},
+    session::{ClusterIdentity, LogStatus},
     store::{Store, StoreOptions},
     tests::stage::{Dice, Stage, Worker, disk::PowerCut, network::deliver},
 };
@@ -52,7 +49,7 @@ pub(super) struct Node {
     lives: u64,
     members: Vec<(String, String)>,
     cluster: Arc<RwLock<ClusterIdentity>>,
-    running: Option<Running>,
+    pub(super) running: Option<Running>,
     /// Until when it is down or (running) stands still; 0 = it does not.
     pub(super) away_until: u64,
     /// When its power goes.
@@ -67,12 +64,12 @@ pub(super) struct Node {
 }
 
 /// A life of a node.
-struct Running {
-    runtime: Runtime,
-    handle: LogHandle,
+pub(super) struct Running {
+    pub(super) runtime: Runtime,
+    pub(super) handle: LogHandle,
     log: Arc<SegmentLog>,
-    store: Arc<Store>,
-    mailbox: Arc<Mailbox>,
+    pub(super) store: Arc<Store>,
+    pub(super) mailbox: Arc<Mailbox>,
     worker: Box<dyn Worker>,
     work_at: Option<u64>,
     /// The power went while it worked.
@@ -88,7 +85,7 @@ pub(super) enum NotUp {
 }
 
 impl Node {
-    pub(super) fn new(slot: usize, nodes: usize, root: &Path, pace: u64) -> Self {
+    pub(super) fn new(slot: usize, nodes: usize, root: &Path, pace: u64, disk_ms: u64) -> Self {
         let root = root.join(format!("n{slot}"));
         fs::create_dir_all(root.join("0")).unwrap();
         Node {
@@ -103,7 +100,7 @@ impl Node {
             doomed_at: None,
             pace,
             owed: 0,
-            disk_ms: 2,
+            disk_ms,
             wipes: 0,
         }
     }
@@ -144,7 +141,10 @@ impl Node {
                 Ok(())
             }
             Ok(Err(error)) => Err(NotUp::Refused(error.to_string())),
-            Err(payload) if payload.is::<PowerCut>() => Err(NotUp::PowerCut),
+            Err(payload) if payload.is::<PowerCut>() => {
+                stage.count("power cuts amid a start", 1);
+                Err(NotUp::PowerCut)
+            }
             Err(payload) => resume_unwind(payload),
         }
     }
@@ -287,6 +287,7 @@ impl Node {
             // Why it stopped itself is known to the stage.
             if payload.is::<PowerCut>() {
                 stage.note(format_args!("its disk does nothing any more"));
+                stage.count("power cuts amid a write", 1);
             }
         }
     }
@@ -298,7 +299,9 @@ impl Node {
         stage.network.borrow_mut().break_off(self.slot);
         let home = self.home();
         let lost = stage.disk.borrow_mut().cut_power(self.slot, &home);
-        stage.note(format_args!("loses power: {lost}"));
+        stage.note(format_args!("loses power: {lost:?}"));
+        stage.count("sectors lost", lost.sectors as u64);
+        stage.count("names lost", lost.names as u64);
         checker::with(|checker| checker.forgets(self.slot));
         // What RocksDB holds in memory is lost as well: closing it would write it, so it closes in the old directory.
         self.lives += 1;
@@ -313,17 +316,6 @@ impl Node {
             drop(runtime);
             drop((handle, log, store, mailbox, worker));
         }
-    }
-
-    /// It is asked to stop, as by a signal: another node leads first, and everything is closed.
-    pub(super) fn ask_to_stop(&self, stage: &Stage) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let handle = running.handle.clone();
-        running.runtime.spawn(async move {
-            handle.hand_over().await;
-            handle.shutdown().await;
-        });
     }
 
     /// Closes it if it has stopped as it was asked to; whether it had.
@@ -366,68 +358,6 @@ impl Node {
     pub(super) fn stop_for_good(&mut self, stage: &Stage) {
         stage.turn_to(self.slot);
         self.end();
-    }
-
-    pub(super) fn submit(&self, stage: &Stage, write: u64) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let mailbox = Arc::clone(&running.mailbox);
-        let ticket = Ticket { mailbox, id: write, was_forwarded: false };
-        stage.note(format_args!("is to write {write}"));
-        checker::with(|checker| checker.asks(self.slot, write));
-        if running.handle.submit(command::proposal(write), ticket).is_err() {
-            checker::with(|checker| checker.refuses(self.slot, write));
-        }
-    }
-
-    /// Tells the checker what became of writes.
-    pub(super) fn outcomes(&self, stage: &Stage) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let mut outcomes = Vec::new();
-        running.mailbox.drain(&mut outcomes);
-        for (write, outcome) in outcomes {
-            stage.note(format_args!("says of {write}: {outcome:?}"));
-            checker::with(|checker| match outcome {
-                Outcome::Applied(_) => checker.acknowledges(self.slot, write),
-                Outcome::NotDone(_) => checker.refuses(self.slot, write),
-                Outcome::Unknown(_) => checker.leaves_open(write),
-            });
-        }
-    }
-
-    /// Reads as a client does: under the lease.
-    pub(super) fn read_at_once(&self, when: &str) {
-        let Some(running) = &self.running else { return };
-        let _inside = running.runtime.enter();
-        if running.handle.can_read() {
-            let applied = running.store.applied();
-            checker::with(|checker| {
-                let wanted = checker.must_show();
-                checker.reads(self.slot, when, wanted, applied);
-            });
-        }
-    }
-
-    /// Reads as a client does, behind a barrier.
-    pub(super) fn read(&self, stage: &Stage) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let (handle, store, slot) = (running.handle.clone(), Arc::clone(&running.store), self.slot);
-        let wanted = checker::with(|checker| checker.must_show());
-        running.runtime.spawn(async move {
-            if handle.barrier(Consistency::Linearizable).await.is_ok() {
-                checker::with(|checker| checker.reads(slot, "behind a barrier", wanted, store.applied()));
-            }
-        });
-    }
-
-    /// Lets another node lead.
-    pub(super) fn hand_over(&self, stage: &Stage) {
-        stage.turn_to(self.slot);
-        let Some(running) = &self.running else { return };
-        let handle = running.handle.clone();
-        running.runtime.spawn(async move { handle.core(CoreRequest::Transfer { name: None }).await });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{checker, command, nemesis::Nemesis, world::World};
 use crate::tests::stage::Mutant;
+use std::collections::BTreeMap;
 
 /// How long a core may take to be founded.
 const FOUND_MS_MAX: u64 = 15_000;
@@ -14,6 +15,8 @@ const REST_MS_MAX: u64 = 30_000;
 pub(super) struct Outcome {
     pub(super) hash: u64,
     pub(super) summary: String,
+    /// How often things of a kind happened.
+    pub(super) tally: BTreeMap<String, u64>,
     /// What did not hold, and the last lines of the history.
     pub(super) violation: Option<(String, String)>,
 }
@@ -22,6 +25,10 @@ pub(super) struct Outcome {
 pub(super) fn run(seed: u64, mutant: Option<Mutant>) -> Outcome {
     let mut world = World::new(seed, mutant);
     play(&mut world);
+    let reads = checker::with(|checker| checker.reads);
+    world.stage.count("reads", reads);
+    world.stage.count("packets lost", world.stage.network.borrow().lost);
+    world.stage.count("calls doubled", world.stage.network.borrow().doubled);
     let trace = world.stage.trace.borrow();
     let violation = world.violation().map(|text| (text, trace.last()));
     let summary = format!(
@@ -32,7 +39,7 @@ pub(super) fn run(seed: u64, mutant: Option<Mutant>) -> Outcome {
         checker::with(|checker| checker.summary()),
         trace.lines()
     );
-    Outcome { hash: trace.hash(), summary, violation }
+    Outcome { hash: trace.hash(), summary, tally: trace.tally().clone(), violation }
 }
 
 fn play(world: &mut World) {
@@ -41,7 +48,7 @@ fn play(world: &mut World) {
         return world.fail("no core was founded".into());
     }
     let end = world.stage.now() + TROUBLE_MS;
-    let mut nemesis = Nemesis::new(world.stage.now());
+    let mut nemesis = Nemesis::new(world.stage.now(), world.stage.mutant);
     while world.stage.now() < end && world.violation().is_none() {
         nemesis.act(world);
         world.step();

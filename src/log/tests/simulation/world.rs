@@ -19,9 +19,15 @@ pub(super) struct World {
     next_write: u64,
     /// Writes and reads of clients per second, all nodes together.
     pub(super) load: u64,
+    /// How long a disk takes at most when nothing is wrong with it.
+    pub(super) disk_ms: u64,
+    /// Until when nobody writes.
+    pub(super) quiet_until: u64,
     pub(super) crashes: u64,
     /// Whether anybody has voted in this millisecond.
     pub(super) has_heard_a_vote: bool,
+    /// When anybody last asked whether he would be voted for.
+    pub(super) asked_at: u64,
     _directory: TempDir,
     _entered: Entered,
 }
@@ -39,19 +45,22 @@ impl World {
         let entered = stage.enter();
         checker::with(|checker| *checker = checker::Checker::default());
         let directory = tempfile::tempdir_in(scratch()).unwrap();
+        let (load, disk_ms) = (dice.pick(&[20, 60, 60, 120]), dice.pick(&[2, 2, 20, 60]));
         // Clocks differ in speed by up to a twentieth: what the lease is made to bear.
         let nodes = (0..count)
-            .map(|slot| Node::new(slot, count, directory.path(), dice.between(975, 1025)))
+            .map(|slot| Node::new(slot, count, directory.path(), dice.between(975, 1025), disk_ms))
             .collect();
-        let load = dice.pick(&[20, 60, 60, 200]);
         World {
             stage,
             nodes,
             dice,
             next_write: 1,
             load,
+            disk_ms,
+            quiet_until: 0,
             crashes: 0,
             has_heard_a_vote: false,
+            asked_at: 0,
             _directory: directory,
             _entered: entered,
         }
@@ -131,6 +140,12 @@ impl World {
         let seen = std::mem::take(&mut self.stage.network.borrow_mut().seen);
         for seen in seen {
             let by = if seen.answer.is_some() { seen.to_id } else { seen.from_id };
+            if let Some(what) = said::kind_of_success(seen.kind, seen.answer.as_ref()) {
+                self.stage.count(what, 1);
+            }
+            if said::asks(seen.kind) && seen.answer.is_none() {
+                self.asked_at = self.stage.now();
+            }
             let Some(said) = said::read(seen.kind, &seen.body, seen.answer.as_ref()) else { continue };
             self.has_heard_a_vote |= !matches!(said, Said::Leads { .. });
             let leads = checker::with(|checker| checker.hears(by, said));
@@ -155,8 +170,11 @@ impl World {
             return;
         }
         let slot = self.dice.below(self.nodes.len() as u64) as usize;
-        for _ in 0..self.dice.pick(&[1, 1, 2, 5]) {
-            self.write(slot);
+        let writes = self.dice.pick(&[1, 1, 2, 5]);
+        if self.quiet_until <= self.stage.now() {
+            (0..writes).for_each(|_| {
+                self.write(slot);
+            });
         }
         let slot = self.dice.below(self.nodes.len() as u64) as usize;
         self.nodes[slot].read(&self.stage);
