@@ -171,7 +171,7 @@ impl Nemesis {
             }
             Fault::Mend => world.stage.network.borrow_mut().mend(),
             Fault::Weather => {
-                let weather = world.dice.pick(&[CALM, ROUGH, FAR]);
+                let weather = world.dice.pick(&[ROUGH, CALM, ROUGH, FAR]);
                 world.stage.network.borrow_mut().weather = weather;
             }
             Fault::SlowDisk => {
