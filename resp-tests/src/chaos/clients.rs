@@ -288,9 +288,21 @@ fn transact(round: &Round<'_>, link: &mut Link<'_>, mut steps: Vec<Step>) -> Res
     Ok(Txn { steps, called_at, fate })
 }
 
-/// When all is quiet: every list of the round, read on this node.
-pub fn read_all(round: &Round<'_>, node: usize, keys: &[String]) -> Result<Txn, Failure> {
-    let mut link = Link { view: round.view, node, connection: None };
-    let steps = keys.iter().map(|key| Step::Read { key: key.clone(), seen: None }).collect();
-    transact(round, &mut link, steps)
+/// When all is quiet: every list of the round, read on this node. What has no answer is asked again, since it only reads.
+pub fn read_all(round: &Round<'_>, node: usize, keys: &[String], within: Duration) -> Result<Txn, Failure> {
+    let deadline = Instant::now() + within;
+    loop {
+        let mut link = Link { view: round.view, node, connection: None };
+        let steps = keys.iter().map(|key| Step::Read { key: key.clone(), seen: None }).collect();
+        let read = transact(round, &mut link, steps)?;
+        if matches!(read.fate, Fate::Committed { .. }) {
+            return Ok(read);
+        }
+        if Instant::now() > deadline {
+            return Err(Failure::server(format!(
+                "core-{node} does not serve {within:?} after all is healed"
+            )));
+        }
+        std::thread::sleep(PAUSE);
+    }
 }

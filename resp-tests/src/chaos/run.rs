@@ -30,6 +30,8 @@ const ANSWERS_MAX: Duration = Duration::from_secs(30);
 const OPERATIONS_MIN: usize = 100;
 /// Keys of earlier rounds go after so many, or a long run would fill the nodes' disks by itself.
 const FLUSH_EVERY: u64 = 20;
+/// When all is healed every node serves, if not at once (on a busy machine leaders change by themselves).
+const SERVE_MAX: Duration = Duration::from_secs(20);
 const FLUSH_MAX: Duration = Duration::from_secs(30);
 
 /// How long, how, and with which program.
@@ -222,11 +224,7 @@ impl Run<'_> {
         let keys: BTreeSet<String> = txns.iter().flat_map(|txn| &txn.steps).map(Step::key).collect();
         let keys: Vec<String> = keys.into_iter().collect();
         for node in self.network.core() {
-            let read = clients::read_all(&round, node, &keys)?;
-            if !matches!(read.fate, Fate::Committed { .. }) {
-                return Err(Failure::server(format!("core-{node} does not serve after all is healed")));
-            }
-            txns.push(read);
+            txns.push(clients::read_all(&round, node, &keys, SERVE_MAX)?);
         }
         compare(self.network)?;
         self.judge(fault, phases, &events, &txns, agreed);

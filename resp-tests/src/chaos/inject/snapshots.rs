@@ -12,7 +12,7 @@ use crate::chaos::watch::number;
 /// The logs of all others must have gone past the follower in this time.
 const PURGE_MAX: Duration = Duration::from_secs(30);
 /// A snapshot must have arrived in this time, and the load goes on.
-const FETCH_MAX: Duration = Duration::from_secs(30);
+const FETCH_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 /// What a node prints when it has received one.
 const FETCHED: &str = "fetched the snapshot";
