@@ -155,11 +155,14 @@ fn nodes_join_are_removed_and_lead_as_they_are_told() {
         &["core-0 voter", "core-1 voter", "core-2 voter", "core-3 voter", "core-4 voter"],
     );
     // The leader itself goes, and one more.
-    wait_until_answering(&cluster.nodes[0], 5);
-    admin_ok(&cluster.nodes[0], &["remove", "core-3"]);
-    // Another leader, which has just begun to ask the others.
-    wait_until_answering(&cluster.nodes[0], 4);
-    admin_ok(&cluster.nodes[0], &["remove", "core-4"]);
+    for name in ["core-3", "core-4"] {
+        let deadline = Instant::now() + CHANGE_MAX;
+        // Refused while voters that would be left are slow to answer, as on a busy machine.
+        while !admin(&cluster.nodes[0], &["remove", name]).status.success() {
+            assert!(Instant::now() < deadline, "{name} cannot be removed");
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
     for node in &cluster.nodes[..3] {
         wait_for_roles(node, &THREE);
     }
