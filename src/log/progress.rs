@@ -31,6 +31,8 @@ pub struct Progress {
     ready: watch::Sender<bool>,
     /// Until when this node, leading, may read without asking others; ms since `began`. `FOR_EVER`: it is alone.
     lease_until_ms: AtomicU64,
+    /// The term in which this leader last asked another node to lead: that one waits for no lease to run out.
+    offered_term: AtomicU64,
     began: Instant,
     leader: RwLock<Option<(u64, String)>>,
     /// Its id; 0 = none is known.
@@ -60,6 +62,7 @@ impl Progress {
             capacity: Notify::new(),
             ready: watch::Sender::new(false),
             lease_until_ms: AtomicU64::new(FOR_EVER),
+            offered_term: AtomicU64::new(0),
             began: Instant::now(),
             leader: RwLock::new(None),
             leads: watch::Sender::new(0),
@@ -84,7 +87,8 @@ impl Progress {
 
     /// Whether nobody can have acknowledged a write that this node does not know to be committed. A new leader first
     /// proposes an entry of its own term, so once an entry of that term is applied, everything committed before is, too.
-    /// With one voter there is no lease to lose; with more, no other node can lead before the lease runs out.
+    /// With one voter there is no lease to lose; with more, no other node can lead before the lease runs out, but one that
+    /// this one asks to.
     pub(super) fn knows_all(&self) -> bool {
         // The feature breaks the rule on purpose: see Cargo.toml.
         if cfg!(feature = "broken-lease") && self.is_leader() {
@@ -99,7 +103,17 @@ impl Progress {
         if !self.has_applied_own_term() || edge.is_edge() && !edge.has_data() {
             return false;
         }
-        self.has_lease()
+        self.has_lease() && !self.has_offered()
+    }
+
+    /// This leader is about to ask another node to lead. It may do so at any time from here on, without this one hearing of
+    /// it, so the lease is worth nothing any more in this term; a majority must be asked.
+    pub(super) fn offers_leadership(&self) {
+        self.offered_term.store(self.leader_term(), Ordering::SeqCst);
+    }
+
+    fn has_offered(&self) -> bool {
+        self.offered_term.load(Ordering::SeqCst) == self.leader_term()
     }
 
     /// Whether a majority has heard this leader lately, or it is alone. It takes no writes otherwise.
@@ -338,5 +352,19 @@ mod tests {
         assert!(progress.knows_all() && !progress.can_read());
         progress.applied(Position { term: 2, index: 6 });
         assert!(progress.can_read());
+    }
+
+    /// The simulation found it: who is asked to lead is helped at once, whatever the lease of who asks.
+    #[test]
+    fn a_leader_that_asked_another_to_lead_has_no_lease_in_that_term() {
+        let progress = Progress::new(Arc::default());
+        progress.set_leader_term(2);
+        progress.applied(Position { term: 2, index: 5 });
+        assert!(progress.can_read());
+        progress.offers_leadership();
+        assert!(!progress.can_read());
+        progress.set_leader_term(4);
+        progress.applied(Position { term: 4, index: 6 });
+        assert!(progress.can_read(), "it leads again, by another election");
     }
 }

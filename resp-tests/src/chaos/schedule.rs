@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use crate::recorder::Dice;
 
-/// See [`Schedule`].
+/// In which order a run takes its faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Each round's fault by itself: what a long run wants.

@@ -148,7 +148,7 @@ impl RaftNode {
         let deadline = tokio::time::Instant::now() + within;
         let leads = || self.progress.leader().is_some_and(|(leader, _)| leader == id);
         while !leads() && tokio::time::Instant::now() < deadline {
-            if self.raft.trigger().transfer_leader(id).await.is_err() {
+            if !self.offer(id).await {
                 return false;
             }
             let again = tokio::time::Instant::now() + Duration::from_millis(200);

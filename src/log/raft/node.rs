@@ -207,7 +207,7 @@ impl RaftNode {
         let Some((best, _)) = others.max_by_key(|(_, matched)| matched.as_ref().map(|id| id.index)) else {
             return;
         };
-        if self.raft.trigger().transfer_leader(best).await.is_err() {
+        if !self.offer(best).await {
             return;
         }
         let led_by_another = || self.progress.leader().is_some_and(|(id, _)| id != *self.raft.node_id());
@@ -215,6 +215,12 @@ impl RaftNode {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         tracing::info!(to = best, done = led_by_another(), "handed leadership over");
+    }
+
+    /// Asks a node to lead, at once and whatever it has promised to this one; false if the raft core is gone.
+    pub(super) async fn offer(&self, id: u64) -> bool {
+        self.progress.offers_leadership();
+        self.raft.trigger().transfer_leader(id).await.is_ok()
     }
 
     /// The first entry of a new cluster's log: its members.
