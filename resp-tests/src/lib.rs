@@ -12,6 +12,7 @@
 //! * [`server`], [`ports`], [`connection`], [`run`]: a server process, its ports, a client of it, a script against both.
 //! * [`recorder`]: clients that write, and check what must have come of it.
 //! * [`cluster`]: several servers that are one.
+//! * [`edge`]: sites that follow a core; [`wan`]: networks between them that are slow, lossy and cut.
 //! * [`harness`]: the whole corpus as named tests.
 //!
 //! Never imports the product: what is tested here is what any client can see.
@@ -21,12 +22,18 @@
 pub mod chaos;
 pub mod clock;
 pub mod cluster;
+mod command;
 pub mod connection;
 pub mod corpus;
+pub mod door;
+pub mod edge;
 pub mod harness;
+mod namespace;
 pub mod ports;
+mod program;
 pub mod recorder;
 pub mod run;
 pub mod script;
 pub mod server;
 pub mod value;
+pub mod wan;

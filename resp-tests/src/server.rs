@@ -2,11 +2,10 @@
 //!
 //! A server can be stopped and started again: same ports, same data.
 
-use std::env;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,105 +14,15 @@ use tempfile::TempDir;
 
 use crate::clock;
 use crate::connection::{Connection, Received};
-use crate::ports::free_port;
+use crate::door::Door;
+use crate::program::Ports;
+pub use crate::program::{Kind, Place, Program};
 use crate::value::Value;
 
 const START_SECONDS_MAX: u64 = 30;
 const STOP_SECONDS_MAX: u64 = 30;
 /// Somebody else may listen on a port between the moment it was found free and the moment the server binds it.
 const START_ATTEMPTS_MAX: u32 = 4;
-
-/// Which program is under test; they differ in their arguments only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Product,
-    /// redis-server, which records the expectations.
-    Reference,
-}
-
-/// A program to start servers from.
-#[derive(Clone, Debug)]
-pub struct Program {
-    pub kind: Kind,
-    pub path: PathBuf,
-    /// Whether the wall clock of its servers can be set, see `Server::set_clock`.
-    pub has_own_clock: bool,
-}
-
-impl Program {
-    /// `FLOTILLA_BIN`, or the debug build of this workspace. A path that ends in `redis-server` is the reference,
-    /// which is how the test code itself is tried.
-    pub fn product() -> Program {
-        // Test binaries lie in <target>/<profile>/deps, wherever CARGO_TARGET_DIR has put that.
-        let built = || {
-            let beside =
-                env::current_exe().ok().and_then(|test| Some(test.parent()?.parent()?.join("flotilla")));
-            let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/flotilla");
-            beside.filter(|path| path.exists()).unwrap_or_else(default)
-        };
-        let path = env::var_os("FLOTILLA_BIN").map_or_else(built, PathBuf::from);
-        let is_reference = path.file_name().is_some_and(|name| name == "redis-server");
-        Program {
-            kind: if is_reference { Kind::Reference } else { Kind::Product },
-            path,
-            has_own_clock: false,
-        }
-    }
-
-    pub fn with_own_clock(self) -> Program {
-        Program { has_own_clock: true, ..self }
-    }
-
-    /// redis-server, of the version the corpus is recorded from.
-    pub fn reference() -> io::Result<Program> {
-        let path = PathBuf::from(env::var_os("REDIS_SERVER_BIN").unwrap_or("redis-server".into()));
-        let missing = |what: String| {
-            let text = format!(
-                "{}: {what}. `make test` installs redis-server 7.0; .build/test-deps.sh does that alone",
-                path.display()
-            );
-            io::Error::new(ErrorKind::NotFound, text)
-        };
-        let version =
-            Command::new(&path).arg("--version").output().map_err(|error| missing(error.to_string()))?;
-        let version = String::from_utf8_lossy(&version.stdout);
-        if !version.contains("v=7.0.") {
-            return Err(missing(format!("not version 7.0 but {}", version.trim())));
-        }
-        Ok(Program { kind: Kind::Reference, path, has_own_clock: false })
-    }
-
-    fn command(&self, ports: Ports, directory: &Path) -> Command {
-        let mut command = Command::new(&self.path);
-        command.args(["--port", &ports.clients.to_string()]);
-        match self.kind {
-            Kind::Product => {
-                command.arg("--data-dir").arg(directory);
-                command.args(["--http-port", &ports.http.to_string()]);
-                command.args(["--peer-port", &ports.peers.to_string()]);
-            }
-            Kind::Reference => {
-                command.arg("--dir").arg(directory);
-                command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-                command.args(["--enable-debug-command", "yes", "--loglevel", "warning"]);
-            }
-        }
-        command
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Ports {
-    clients: u16,
-    http: u16,
-    peers: u16,
-}
-
-impl Ports {
-    fn free() -> io::Result<Ports> {
-        Ok(Ports { clients: free_port()?, http: free_port()?, peers: free_port()? })
-    }
-}
 
 /// How a server is made to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +52,7 @@ impl Server {
     pub fn start(program: &Program, args: &[String]) -> io::Result<Server> {
         let mut attempt = 1;
         loop {
-            match Server::start_on(Ports::free()?, program, args) {
+            match Server::start_on(program.ports()?, program, args) {
                 Err(error) if error.kind() == ErrorKind::AddrInUse && attempt < START_ATTEMPTS_MAX => {
                     attempt += 1
                 }
@@ -161,7 +70,7 @@ impl Server {
 
     /// Starts the program, which need not answer soon.
     pub fn spawn(program: &Program, args: &[String]) -> io::Result<Server> {
-        Server::spawn_on(Ports::free()?, program, args)
+        Server::spawn_on(program.ports()?, program, args)
     }
 
     /// Starts servers that need each other to be ready. `args` gets the peer ports of all and the number of one.
@@ -183,7 +92,7 @@ impl Server {
         count: usize,
         args: impl Fn(&[u16], usize) -> Vec<String>,
     ) -> io::Result<Vec<Server>> {
-        let ports: Vec<Ports> = (0..count).map(|_| Ports::free()).collect::<io::Result<_>>()?;
+        let ports: Vec<Ports> = (0..count).map(|_| program.ports()).collect::<io::Result<_>>()?;
         let peers: Vec<u16> = ports.iter().map(|ports| ports.peers).collect();
         let mut servers = Vec::new();
         for (index, ports) in ports.into_iter().enumerate() {
@@ -275,7 +184,7 @@ impl Server {
 
     /// Where other nodes reach it.
     pub fn peer_address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.peers)
+        self.program.peer_address(self.ports.peers)
     }
 
     /// Starts with these arguments from the next start on.
@@ -300,7 +209,19 @@ impl Server {
     }
 
     pub fn connect(&self) -> io::Result<Connection> {
-        Connection::open(self.port)
+        self.door().connect()
+    }
+
+    /// Where clients beside it reach it, in whichever life.
+    pub fn door(&self) -> Door {
+        self.program.door(self.port)
+    }
+
+    /// What `flotilla admin` says, asked beside it.
+    pub fn admin(&self, words: &[&str]) -> io::Result<Output> {
+        let mut command = Command::new(&self.program.path);
+        command.arg("admin").args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.program.spawn(&mut command)?.wait_with_output()
     }
 
     pub fn pid(&self) -> u32 {
@@ -314,7 +235,8 @@ impl Server {
         lines.iter().rev().map(|line| String::from_utf8_lossy(line) + "\n").collect()
     }
 
-    fn wait_until_ready(&mut self) -> io::Result<()> {
+    /// Waits until it answers PING, or asks for a password.
+    pub fn wait_until_ready(&mut self) -> io::Result<()> {
         self.wait_until_ready_for(Duration::from_secs(START_SECONDS_MAX))
     }
 
@@ -361,13 +283,8 @@ fn spawn(
     if program.has_own_clock {
         clock::govern(&mut command, &directory.join("clock"))?;
     }
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output)
-        .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", program.path.display())))
+    command.args(args).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    program.spawn(&mut command)
 }
 
 /// The words of the operating system, and those redis-server adds.

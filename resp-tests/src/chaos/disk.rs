@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::command::{must, output_of};
+use crate::command::{must, output_of};
 
 const DISK_BYTES: u64 = 256 << 20;
 /// Room is taken in pieces, large ones first.

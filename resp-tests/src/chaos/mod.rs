@@ -16,7 +16,6 @@
 pub mod append;
 mod bulk;
 mod clients;
-mod command;
 mod disk;
 mod failure;
 mod fault;

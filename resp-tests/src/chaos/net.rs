@@ -2,19 +2,18 @@
 //!
 //! Clients live at the bridge itself, so they reach every node whatever is cut.
 
-use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
 
-use super::command::{must, output_of};
 use super::node::Node;
+use crate::command::{must, output_of};
 use crate::connection::Connection;
+use crate::namespace::enter;
 
 const PORT: u16 = 6379;
 const PEER_PORT: u16 = 7379;
@@ -195,12 +194,6 @@ impl View {
     pub fn connect(&self, index: usize) -> io::Result<Connection> {
         Connection::open_at(self.addresses[index])
     }
-}
-
-/// Moves this thread into a network namespace.
-fn enter(name: &str) -> io::Result<()> {
-    let link = File::open(format!("/run/netns/{name}"))?;
-    Ok(move_into_link_name_space(std::os::fd::AsFd::as_fd(&link), Some(LinkNameSpaceType::Network))?)
 }
 
 /// What happens to a packet that is cut.

@@ -10,7 +10,6 @@ use crate::recorder::Dice;
 
 use super::append::{self, Fate, Step, Txn};
 use super::clients::{self, Round};
-use super::command::must;
 use super::failure::Failure;
 use super::fault::{Fault, KINDS};
 use super::inject::{Pace, Stage};
@@ -19,6 +18,7 @@ use super::register::{self, Event};
 use super::schedule::{Order, Schedule};
 use super::speed::{self, Phases};
 use super::watch::{agree, ask, compare, wait_for_leader};
+use crate::command::must;
 
 const REGISTER_CLIENTS: u32 = 6;
 const APPEND_CLIENTS: u32 = 5;

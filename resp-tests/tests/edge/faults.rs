@@ -1,20 +1,13 @@
 //! Nodes that die while an edge follows.
 
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use resp_tests::cluster::field;
 use resp_tests::server::{Server, Stop};
 
-use super::oracle::{Reader, Writer};
+use super::oracle::{Reader, Writer, let_write};
 use super::support::*;
-
-/// Waits until so much more was acknowledged.
-pub fn let_write(writer: &Writer, more: u64) {
-    let from = writer.last.load(Ordering::Relaxed);
-    eventually("writes go on", || writer.last.load(Ordering::Relaxed) >= from + more);
-}
 
 #[test]
 fn following_goes_on_when_the_cores_leader_is_killed() {

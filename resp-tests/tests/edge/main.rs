@@ -4,11 +4,10 @@
 
 mod consistency;
 mod faults;
-mod oracle;
 mod seeds;
 mod sites;
-mod support;
 
+use resp_tests::edge::{oracle, support};
 use support::*;
 
 /// The whole way: data that were there, data that come, what expires, what a transaction does; then the states are the same.

@@ -5,13 +5,8 @@ use resp_tests::connection::Received;
 use resp_tests::server::{Server, Stop};
 use resp_tests::value::Value;
 
-use super::faults::let_write;
-use super::oracle::{Reader, Writer};
+use super::oracle::{Reader, Writer, let_write};
 use super::support::*;
-
-fn leader(site: &[Server]) -> Option<usize> {
-    site.iter().position(|node| field(node, "flotilla_raft_is_leader").as_deref() == Some("1"))
-}
 
 #[test]
 fn the_nodes_of_a_site_are_one_and_the_same() {

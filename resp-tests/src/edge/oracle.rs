@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use resp_tests::connection::{Connection, Received};
-use resp_tests::value::Value;
+use crate::connection::{Connection, Received};
+use crate::door::Door;
+use crate::server::Server;
+use crate::value::Value;
 
-use super::support::number;
+use super::support::{eventually, number};
 
 /// Writes numbers that only grow, each twice in one EXEC, and every value once more under a key of its own.
 pub struct Writer {
@@ -19,15 +21,16 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes to whichever of the ports takes it.
-    pub fn start(ports: Vec<u16>) -> Writer {
+    /// Writes to whichever of the servers takes it.
+    pub fn start<D: Into<Door>>(doors: impl IntoIterator<Item = D>) -> Writer {
+        let doors: Vec<Door> = doors.into_iter().map(Into::into).collect();
         let (stop, last) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, acknowledged) = (Arc::clone(&stop), Arc::clone(&last));
         let thread = thread::spawn(move || {
             let mut next = 1_u64;
             let mut turn = 0;
             while !stopped.load(Ordering::Relaxed) {
-                let Ok(mut connection) = Connection::open(ports[turn % ports.len()]) else {
+                let Ok(mut connection) = doors[turn % doors.len()].connect() else {
                     turn += 1;
                     thread::sleep(Duration::from_millis(20));
                     continue;
@@ -51,6 +54,12 @@ impl Writer {
     }
 }
 
+/// Waits until so much more was acknowledged.
+pub fn let_write(writer: &Writer, more: u64) {
+    let from = writer.last.load(Ordering::Relaxed);
+    eventually("writes go on", || writer.last.load(Ordering::Relaxed) >= from + more);
+}
+
 fn write(connection: &mut Connection, value: u64) -> bool {
     let text = value.to_string();
     let own = format!("own:{}", value % 500);
@@ -72,25 +81,37 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn start(port: u16) -> Reader {
+    pub fn start(door: impl Into<Door>) -> Reader {
+        Reader::sharing(door.into(), Arc::default())
+    }
+
+    /// One at each node of a site. What one of them has seen, a read that any of them begins later must not fall behind.
+    pub fn at_each(site: &[Server]) -> Vec<Reader> {
+        let seen = Arc::new(AtomicU64::new(0));
+        site.iter().map(|node| Reader::sharing(node.door(), Arc::clone(&seen))).collect()
+    }
+
+    fn sharing(door: Door, seen: Arc<AtomicU64>) -> Reader {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
-            let (mut reads, mut seen) = (0, 0);
+            let mut reads = 0;
             while !stopped.load(Ordering::Relaxed) {
-                let Ok(mut connection) = Connection::open(port) else {
+                let Ok(mut connection) = door.connect() else {
                     thread::sleep(Duration::from_millis(10));
                     continue;
                 };
                 while !stopped.load(Ordering::Relaxed) {
+                    let before = seen.load(Ordering::Acquire);
                     let Ok(Received::Reply(Value::Array(both))) = connection.call(&["MGET", "one", "two"])
                     else {
                         break;
                     };
                     let (one, two) = (number(&both[0]), number(&both[1]));
                     assert_eq!(one, two, "half of an EXEC");
-                    assert!(one >= seen, "{one} after {seen}: time went back");
-                    seen = one;
+                    let one = one.unsigned_abs();
+                    assert!(one >= before, "{one} after {before}: time went back");
+                    seen.fetch_max(one, Ordering::AcqRel);
                     reads += 1;
                 }
             }

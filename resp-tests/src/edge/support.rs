@@ -1,13 +1,13 @@
 //! A core, edges that follow it, and what tests look at.
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use resp_tests::cluster::{Cluster, field};
-use resp_tests::connection::{Connection, Received};
-use resp_tests::server::{Program, Server};
-use resp_tests::value::Value;
+use crate::cluster::{Cluster, field};
+use crate::connection::{Connection, Received};
+use crate::server::{Program, Server};
+use crate::value::Value;
 
 pub const SOON: Duration = Duration::from_secs(40);
 
@@ -109,12 +109,12 @@ pub fn info(node: &Server, name: &str) -> i64 {
 
 pub fn admin(node: &Server, words: &[&str]) -> Output {
     let server = format!("127.0.0.1:{}", node.port);
-    Command::new(Program::product().path)
-        .arg("admin")
-        .args(words)
-        .args(["--server", &server])
-        .output()
-        .unwrap()
+    node.admin(&[words, &["--server", &server]].concat()).unwrap()
+}
+
+/// The node that leads a site, if one says that it does.
+pub fn leader(site: &[Server]) -> Option<usize> {
+    site.iter().position(|node| field(node, "flotilla_raft_is_leader").as_deref() == Some("1"))
 }
 
 /// A site of several nodes; returns when each of them serves what the core had.
