@@ -191,7 +191,8 @@ impl EdgeStatus {
         self.look_at_goal();
     }
 
-    /// What an edge without data is to have before it answers; the first word counts.
+    /// What an edge without data is to have before it answers: all that the core had when it was first reached, since this
+    /// may be an edge that showed as much before it lost its disk. The first word counts.
     pub fn set_goal(&self, core_index: u64) {
         self.goal.fetch_min(core_index, Ordering::Relaxed);
         self.look_at_goal();

@@ -1,1 +1,162 @@
+//! Whole copies over a slow network: after a long cut, broken half-way, after the loss of a disk.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
+use resp_tests::cluster::{Cluster, field};
+use resp_tests::recorder::Dice;
+use resp_tests::server::{Server, Stop};
+
+use super::setup::*;
+
+/// A core's log that is soon too short for an edge that was away.
+const SHORT_LOG: [&str; 8] = [
+    "--log-retain-bytes",
+    "1mb",
+    "--log-retain-seconds",
+    "0",
+    "--log-retain-bytes-max",
+    "1mb",
+    "--memtable-bytes",
+    "1mb",
+];
+const LARGE_BYTES: usize = 50_000;
+const LARGE_KEYS: usize = 200;
+
+/// Writes large values until the core's log does not reach back to where it began.
+fn outgrow_the_log(core: &Cluster) {
+    let mut dice = Dice::new(2);
+    let before =
+        info(&core.nodes[0], "flotilla_core_index").max(info(&core.nodes[0], "flotilla_raft_applied_index"));
+    let mut client = core.nodes[0].connect().unwrap();
+    let mut key = 0;
+    eventually("the log is purged", || {
+        for _ in 0..40 {
+            let value = noise(&mut dice, LARGE_BYTES);
+            assert_eq!(call(&mut client, &["SET", &format!("large:{}", key % LARGE_KEYS), &value]), ok());
+            key += 1;
+        }
+        key >= LARGE_KEYS && info(&core.nodes[0], "flotilla_log_purged_index") > before
+    });
+}
+
+#[test]
+fn a_cut_longer_than_the_cores_log_ends_with_a_whole_copy() {
+    let wan = wan("long cut", 2, 1);
+    let core = core(&wan, &[0], &SHORT_LOG);
+    let edge = edge_at(&wan, 1, &core, &[]);
+    let writer = Writer::start([core.nodes[0].door()]);
+    let reader = Reader::start(edge.door());
+    let_write(&writer, 100);
+    eventually("it is seen", || shown(&edge, "one") > 50);
+    let before = info(&edge, "flotilla_seeds");
+    wan.cut(&[0], &[1]);
+    let cut_at = Instant::now();
+    eventually("the edge notices", || field(&edge, "flotilla_edge_state").as_deref() == Some("cut"));
+    outgrow_the_log(&core);
+    let mut client = edge.connect().unwrap();
+    let stood = shown(&edge, "one");
+    let mut reads = 0;
+    while cut_at.elapsed() < long_cut() || reads < 100 {
+        let asked_at = cut_at.elapsed();
+        // What was there is there, and the edge does not make itself younger than it is.
+        assert_eq!(number(&call(&mut client, &["GET", "one"])), stood);
+        let lag = Duration::from_millis(u64::try_from(info(&edge, "flotilla_lag_ms")).unwrap());
+        assert!(lag + Duration::from_millis(500) > asked_at, "cut for {asked_at:?}, and it says {lag:?}");
+        assert!(lag < asked_at + SOON, "{lag:?}");
+        reads += 1;
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(call(&mut client, &["CLIENT", "CONSISTENCY", "bounded", "1000"]), ok());
+    assert_eq!(error_code(&call(&mut client, &["GET", "one"])), "STALE");
+    assert_eq!(info(&edge, "flotilla_seeds"), before);
+    wan.heal(&[0], &[1]);
+    eventually("it takes a whole copy", || info(&edge, "flotilla_seeds") == before + 1);
+    let took = wan.carried(0, 1);
+    let last = writer.stop();
+    wait_for_last(&[&edge], last);
+    println!(
+        "long cut: {:?}, {} reads of the oracle, {last} transactions, {took:?}",
+        cut_at.elapsed(),
+        reader.stop()
+    );
+    assert_same_state(&core.nodes[0], &[&edge]);
+    assert_eq!(info(&edge, "flotilla_seeds"), before + 1, "{}", edge.log_tail());
+}
+
+/// Watches how much of a whole copy is there: whether it ever fell behind what had been there before the cut.
+#[test]
+fn a_whole_copy_that_is_cut_half_way_goes_on_where_it_was() {
+    /// A copy is ten times that.
+    const BYTES_PER_SECOND: &str = "1mb";
+    let wan = wan("copy cut", 2, 1);
+    let core =
+        core(&wan, &[0], &[&SHORT_LOG[..], &["--edge-seed-bytes-per-second", BYTES_PER_SECOND]].concat());
+    let mut client = core.nodes[0].connect().unwrap();
+    for key in ["one", "two"] {
+        assert_eq!(call(&mut client, &["SET", key, "1"]), ok());
+    }
+    let edge = edge_at(&wan, 1, &core, &[]);
+    let seeds = info(&edge, "flotilla_seeds");
+    wan.cut(&[0], &[1]);
+    outgrow_the_log(&core);
+    for key in ["one", "two"] {
+        assert_eq!(call(&mut client, &["SET", key, "2"]), ok());
+    }
+    let reader = Reader::start(edge.door());
+    let before = wan.carried(0, 1).bytes;
+    wan.heal(&[0], &[1]);
+    eventually("half of the copy is here", || {
+        info(&edge, "flotilla_seed_bytes") * 2 > info(&edge, "flotilla_seed_of_bytes")
+    });
+    wan.cut(&[0], &[1]);
+    let of_bytes = info(&edge, "flotilla_seed_of_bytes");
+    // Longer than what breaks the connection.
+    let end = Instant::now() + long_cut().max(Duration::from_secs(8));
+    while Instant::now() < end {
+        assert_eq!(shown(&edge, "one"), 1, "the old data serve meanwhile");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let at_cut = wan.carried(0, 1).bytes - before;
+    wan.heal(&[0], &[1]);
+    eventually("the copy is in place", || info(&edge, "flotilla_seeds") == seeds + 1);
+    let whole = wan.carried(0, 1).bytes - before;
+    println!("copy cut: of {of_bytes} bytes {at_cut} had come at the cut, {whole} in all");
+    assert!(
+        at_cut * 10 > u64::try_from(of_bytes).unwrap() * 4,
+        "it was cut too soon: {at_cut} of {of_bytes}"
+    );
+    // Were it begun again, half as much would have come twice. Parts that broke off do.
+    assert!(whole * 4 < u64::try_from(of_bytes).unwrap() * 5, "{whole} of {of_bytes}");
+    assert_same_state(&core.nodes[0], &[&edge]);
+    assert!(reader.stop() > 0);
+    assert_eq!(shown(&edge, "one"), 2);
+}
+
+/// Restarts a node whose data are gone, and waits until it is whole again.
+fn lose_the_disk(node: &mut Server) {
+    node.stop(Stop::Kill).unwrap();
+    node.wipe().unwrap();
+    node.start_again().unwrap();
+    wait_for_data(node);
+}
+
+/// It shows nothing until it has all that it may have shown before, which a copy made earlier has not.
+#[test]
+fn an_edge_that_lost_its_disk_comes_back_by_itself() {
+    let wan = wan("disk loss", 2, 1);
+    let core = core(&wan, &[0], &SHORT_LOG);
+    outgrow_the_log(&core);
+    let mut edge = edge_at(&wan, 1, &core, &[]);
+    let writer = Writer::start([core.nodes[0].door()]);
+    let reader = Reader::start(edge.door());
+    for _ in 0..2 {
+        let_write(&writer, 100);
+        lose_the_disk(&mut edge);
+        assert_eq!(info(&edge, "flotilla_seeds"), 1, "{}", edge.log_tail());
+    }
+    let last = writer.stop();
+    wait_for_last(&[&edge], last);
+    println!("disk loss: {last} transactions, {} reads", reader.stop());
+    assert_same_state(&core.nodes[0], &[&edge]);
+}

@@ -71,7 +71,6 @@ impl Follower {
         let mut flights = Flights::new();
         flights.propose(&self.raft, seed.encode()).await;
         flights.next().await.map_err(|astray| format!("the copy could not be put in place: {astray:?}"))?;
-        self.progress.status.edge.set_goal(offered.index);
         self.clean_up().await;
         tracing::info!(index = offered.index, "the whole copy is in place");
         Ok(())
