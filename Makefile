@@ -11,7 +11,7 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test crash sim chaos chaos-proof fuzz verify fix bench
+.PHONY: help prepare run build test crash sim chaos chaos-proof wan fuzz verify fix bench
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
@@ -42,6 +42,13 @@ chaos: prepare ## Faults of all kinds while clients write, in network namespaces
 chaos-proof: prepare ## Builds that break one rule each must be caught by the chaos tests
 	@.build/test-deps.sh network
 	@.build/chaos-proof.sh
+
+wan: prepare ## Edge sites over slow, lossy, broken networks, in network namespaces: MINUTES=1 CUT=600 EDGES=50 SEED=7
+	@.build/test-deps.sh network
+	@$(cargo) build --locked --release --bin flotilla
+	@export FLOTILLA_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/flotilla WAN_SECONDS=$$(( $(or $(MINUTES),1) * 60 )) \
+		WAN_CUT_SECONDS=$(or $(CUT),60) WAN_EDGES=$(or $(EDGES),50) $(if $(SEED),WAN_SEED=$(SEED)); \
+		$(cargo) test --locked -p resp-tests --test wan -- --nocapture
 
 crash: prepare ## Kill a server over and over while clients write: CYCLES=300 SEED=7, then at every fail point
 	@$(cargo) build --locked --bins

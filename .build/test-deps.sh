@@ -31,7 +31,7 @@ need_reference() {
     if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet redis-server || true; fi
 }
 
-# What the chaos tests cut networks, set clocks and make disks with.
+# What the tests of chaos and of edges far away make and cut networks, set clocks and make disks with.
 need_network() {
     local program missing=
     # Where ordinary users' PATH does not lead.

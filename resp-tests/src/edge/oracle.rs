@@ -74,6 +74,9 @@ fn write(connection: &mut Connection, value: u64) -> bool {
     true
 }
 
+/// Between two reads: the servers want to run, too.
+const PAUSE: Duration = Duration::from_micros(500);
+
 /// Reads at an edge for as long as it is not stopped, through restarts of it.
 pub struct Reader {
     stop: Arc<AtomicBool>,
@@ -113,6 +116,7 @@ impl Reader {
                     assert!(one >= before, "{one} after {before}: time went back");
                     seen.fetch_max(one, Ordering::AcqRel);
                     reads += 1;
+                    thread::sleep(PAUSE);
                 }
             }
             reads

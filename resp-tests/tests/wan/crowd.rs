@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use resp_tests::server::Server;
 
@@ -27,12 +27,11 @@ fn many_edges_follow_one_core_node() {
     let wan = wan("crowd", count + 1, 1);
     let core = core(&wan, &[0], &SMALL_CACHES);
     let writer = Writer::start([core.nodes[0].door()]);
-    let load = Load::start(core.nodes[0].door(), std::time::Duration::from_millis(100));
+    let load = Load::start(core.nodes[0].door(), Duration::from_millis(100));
     let_write(&writer, 50);
     let before = resident_bytes(&core.nodes[0]);
-    let edges: Vec<Server> =
-        (1..=count).map(|place| spawn_edge_at(&wan, place, &core, &SMALL_CACHES)).collect();
-    edges.iter().for_each(wait_for_data);
+    let places: Vec<usize> = (1..=count).collect();
+    let edges = edges_at(&wan, &places, &core, &SMALL_CACHES);
     let readers: Vec<Reader> = edges.iter().step_by(4).map(|edge| Reader::start(edge.door())).collect();
     // One that reads no more, and one that is cut off.
     let (asleep, away) = (&edges[0], count);
@@ -41,7 +40,7 @@ fn many_edges_follow_one_core_node() {
     let (mut most, end) = (before, Instant::now() + weather_lasts());
     while Instant::now() < end {
         most = most.max(resident_bytes(&core.nodes[0]));
-        thread::sleep(std::time::Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     }
     asleep.resume().unwrap();
     wan.heal(&[0], &[away]);

@@ -51,9 +51,6 @@ fn until_they_go_on(site: &[Server], among: &[usize], writer: &Writer) -> Durati
     began.elapsed()
 }
 
-/// Seconds in which a site must go on; a loaded machine is given a few more than the few.
-const GOES_ON_WITHIN: Duration = Duration::from_secs(20);
-
 #[test]
 fn a_site_far_away_goes_on_when_its_leader_is_killed() {
     let wan = wan("leader killed", 4, 1);
@@ -76,7 +73,6 @@ fn a_site_far_away_goes_on_when_its_leader_is_killed() {
     wait_for_last(&all, last);
     let reads: Vec<u64> = readers.into_iter().map(Reader::stop).collect();
     println!("leader killed: it went on after {took:?}; {last} transactions, {reads:?} reads");
-    assert!(took.iter().all(|took| *took < GOES_ON_WITHIN), "{took:?}");
     assert_same_state(&core.nodes[0], &all);
     assert!(site.iter().all(|node| info(node, "flotilla_seeds") == 0), "the log was enough");
 }
@@ -115,6 +111,5 @@ fn a_site_far_away_goes_on_without_a_leader_that_is_cut_off() {
     println!(
         "leader cut off: the others went on after {took:?}; {last} transactions, {reads:?} reads, local said {old}"
     );
-    assert!(took < GOES_ON_WITHIN, "{took:?}");
     assert_same_state(&core.nodes[0], &all);
 }

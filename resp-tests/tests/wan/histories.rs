@@ -60,6 +60,7 @@ impl Watcher {
                     assert!(place >= before, "{:?} after {:?}", order[place], order[before]);
                     come_to.fetch_max(place, Ordering::AcqRel);
                     seen.insert(place);
+                    thread::sleep(Duration::from_millis(1));
                 }
             }
             (failures, seen)

@@ -4,7 +4,7 @@ use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use resp_tests::cluster::Cluster;
 use resp_tests::connection::Connection;
@@ -71,19 +71,22 @@ pub fn core(wan: &Wan, places: &[usize], args: &[&str]) -> Cluster {
 
 /// An edge of one node; returns when it serves what the core had then.
 pub fn edge_at(wan: &Wan, place: usize, core: &Cluster, args: &[&str]) -> Server {
-    let edge = spawn_edge_at(wan, place, core, args);
-    wait_for_data(&edge);
-    edge
+    edges_at(wan, &[place], core, args).remove(0)
 }
 
-pub fn spawn_edge_at(wan: &Wan, place: usize, core: &Cluster, args: &[&str]) -> Server {
-    let site = format!("site-{place}");
-    let own = ["--role", "edge", "--site", &site, "--upstream", &upstream(core)];
-    Server::spawn(&wan.program(place), &words(&own, args)).and_then(ready).unwrap()
-}
-
-fn ready(mut server: Server) -> std::io::Result<Server> {
-    server.wait_until_ready().map(|()| server)
+/// Edges of one node each, all at once.
+pub fn edges_at(wan: &Wan, places: &[usize], core: &Cluster, args: &[&str]) -> Vec<Server> {
+    let upstream = upstream(core);
+    let start = |place: &usize| {
+        let own = ["--role", "edge", "--site", &format!("site-{place}"), "--upstream", &upstream];
+        Server::spawn(&wan.program(*place), &words(&own, args)).unwrap()
+    };
+    let mut edges: Vec<Server> = places.iter().map(start).collect();
+    for edge in &mut edges {
+        edge.wait_until_ready().unwrap();
+        wait_for_data(edge);
+    }
+    edges
 }
 
 /// A site with a node at each of these places; returns when each of them serves what the core had.
@@ -104,12 +107,20 @@ pub fn shown(node: &Server, key: &str) -> i64 {
     }
 }
 
+/// For a site that has to find a leader on a machine that has much else to do.
+const LATE: Duration = Duration::from_secs(90);
+
 /// Waits until each of them shows what was acknowledged last.
 pub fn wait_for_last(nodes: &[&Server], last: u64) {
+    let deadline = Instant::now() + LATE;
     for node in nodes {
-        eventually(&format!("the last write, {last}, is seen\n{}", node.log_tail()), || {
-            shown(node, "one") >= i64::try_from(last).unwrap()
-        });
+        let mut seen = shown(node, "one");
+        while seen < i64::try_from(last).unwrap() {
+            let late = Instant::now() >= deadline;
+            assert!(!late, "{last} never came, {seen} is there\n{}", node.log_tail());
+            thread::sleep(Duration::from_millis(10));
+            seen = shown(node, "one");
+        }
     }
 }
 
