@@ -109,7 +109,7 @@ impl LogHandle {
         let (readers, reading) = mpsc::channel(barrier::READERS_MAX);
         let (core_readers, core_reading) = mpsc::channel(barrier::READERS_MAX);
         if edge.is_some() {
-            begin_as_edge(&status, &store);
+            begin_as_edge(&status, &store, &log);
         }
         let alone = || Arc::new(LocalIdentity::new(node_id, String::new(), String::new(), None));
         let identity = cluster.as_ref().map(|cluster| &cluster.identity);
@@ -299,10 +299,11 @@ async fn ask(readers: &mpsc::Sender<Reader>) -> Result<(), ErrorReply> {
     outcome.await.unwrap_or_else(|_| Err(stopping()))
 }
 
-/// What an edge has it serves from the start, however old.
-fn begin_as_edge(status: &LogStatus, store: &Store) {
+/// What an edge has it serves from the start, however old. What only its log has is known when that has been applied.
+fn begin_as_edge(status: &LogStatus, store: &Store, log: &SegmentLog) {
     let published = store.published();
     status.edge.is_edge.store(true, Ordering::Relaxed);
+    status.edge.had_log.store(log.state().1.is_some(), Ordering::Relaxed);
     if published.site().is_some_and(|site| !site.history.is_empty()) {
         let index = published.state().applied.map_or(0, |applied| applied.index);
         status.edge.stand_at(index);

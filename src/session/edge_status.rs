@@ -87,6 +87,8 @@ pub struct EdgeStatus {
     pub forwarded: AtomicU64,
     /// Whether there are data to answer from.
     pub has_data: AtomicBool,
+    /// Whether this node's log was not empty at the start.
+    pub had_log: AtomicBool,
     /// An edge that had no data has them when it stands at this entry.
     goal: AtomicU64,
     /// Bytes of entries that came and are not applied yet.
@@ -124,6 +126,7 @@ impl Default for EdgeStatus {
             committed: AtomicU64::new(0),
             forwarded: AtomicU64::new(0),
             has_data: AtomicBool::new(false),
+            had_log: AtomicBool::new(false),
             goal: AtomicU64::new(u64::MAX),
             waiting_bytes: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),

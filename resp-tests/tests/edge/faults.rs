@@ -59,6 +59,27 @@ fn an_edge_that_is_killed_goes_on_where_it_was() {
     assert_eq!(info(&edge, "flotilla_seeds"), 0, "the log was enough");
 }
 
+/// Nobody to ask, and nothing flushed to tables yet: all that it had is in its log.
+#[test]
+fn a_site_that_is_killed_while_the_core_is_away_serves_what_it_had() {
+    let mut core = core(1, &[]);
+    let mut nodes = site("fra", &upstream(&core), 3, &[]);
+    nodes.push(edge("sin", &upstream(&core), &[]));
+    let mut client = core.nodes[0].connect().unwrap();
+    assert_eq!(call(&mut client, &["SET", "a", "1"]), ok());
+    for node in &nodes {
+        eventually("it is seen", || call(&mut node.connect().unwrap(), &["GET", "a"]) == bulk("1"));
+    }
+    core.nodes[0].stop(Stop::Kill).unwrap();
+    nodes.iter_mut().for_each(|node| assert!(node.stop(Stop::Kill).is_ok()));
+    nodes.iter_mut().for_each(|node| node.spawn_again().unwrap());
+    for node in &mut nodes {
+        node.wait_until_ready().unwrap();
+        wait_for_data(node);
+        eventually("it is served", || call(&mut node.connect().unwrap(), &["GET", "a"]) == bulk("1"));
+    }
+}
+
 /// The node that it follows lags behind what it has: it waits, or goes elsewhere, but never back.
 #[test]
 fn an_edge_never_goes_back_to_what_a_lagging_node_knows() {

@@ -77,6 +77,8 @@ impl Follower {
     pub(in crate::log) async fn run(self) {
         let (mut index, mut failures) = (0_usize, 0_u32);
         let mut said = String::new();
+        self.wait_leading().await;
+        self.serve_what_was_here();
         loop {
             self.wait_leading().await;
             let began = Instant::now();
@@ -124,6 +126,17 @@ impl Follower {
     async fn wait_leading(&self) {
         while !self.progress.has_applied_own_term() {
             tokio::time::sleep(LEADING_INTERVAL).await;
+        }
+    }
+
+    /// All that the log held at the start is applied now: it is served, however old, whether the core can be reached or not.
+    fn serve_what_was_here(&self) {
+        let edge = &self.progress.status.edge;
+        let (history, position) = self.cursor();
+        if let (true, false, Some(position)) =
+            (edge.had_log.load(Ordering::Relaxed), history.is_empty(), position)
+        {
+            edge.set_goal(position.index);
         }
     }
 
