@@ -84,20 +84,29 @@ fn a_cut_longer_than_the_cores_log_ends_with_a_whole_copy() {
     assert_eq!(info(&edge, "flotilla_seeds"), before + 1, "{}", edge.log_tail());
 }
 
-/// Watches how much of a whole copy is there: whether it ever fell behind what had been there before the cut.
+/// Waits until so many hundredths of a whole copy are here; of how many bytes it is.
+fn wait_for_part(edge: &Server, hundredths: i64) -> u64 {
+    let mut of_bytes = 0;
+    eventually("a part of the copy is here", || {
+        of_bytes = info(edge, "flotilla_seed_of_bytes");
+        of_bytes > 0 && info(edge, "flotilla_seed_bytes") * 100 > of_bytes * hundredths
+    });
+    u64::try_from(of_bytes).unwrap()
+}
+
+/// Broken twice: by a cut so long that the attempt is given up, and by the edge's own death.
 #[test]
-fn a_whole_copy_that_is_cut_half_way_goes_on_where_it_was() {
+fn a_whole_copy_that_breaks_half_way_goes_on_where_it_was() {
     /// A copy is ten times that.
     const BYTES_PER_SECOND: &str = "1mb";
-    let wan = wan("copy cut", 2, 1);
-    let core =
-        core(&wan, &[0], &[&SHORT_LOG[..], &["--edge-seed-bytes-per-second", BYTES_PER_SECOND]].concat());
+    let wan = wan("broken copy", 2, 1);
+    let slowly = [&SHORT_LOG[..], &["--edge-seed-bytes-per-second", BYTES_PER_SECOND]].concat();
+    let core = core(&wan, &[0], &slowly);
     let mut client = core.nodes[0].connect().unwrap();
     for key in ["one", "two"] {
         assert_eq!(call(&mut client, &["SET", key, "1"]), ok());
     }
-    let edge = edge_at(&wan, 1, &core, &[]);
-    let seeds = info(&edge, "flotilla_seeds");
+    let mut edge = edge_at(&wan, 1, &core, &[]);
     wan.cut(&[0], &[1]);
     outgrow_the_log(&core);
     for key in ["one", "two"] {
@@ -105,29 +114,30 @@ fn a_whole_copy_that_is_cut_half_way_goes_on_where_it_was() {
     }
     let reader = Reader::start(edge.door());
     let before = wan.carried(0, 1).bytes;
+    let so_far = || wan.carried(0, 1).bytes - before;
     wan.heal(&[0], &[1]);
-    eventually("half of the copy is here", || {
-        info(&edge, "flotilla_seed_bytes") * 2 > info(&edge, "flotilla_seed_of_bytes")
-    });
+
+    wait_for_part(&edge, 40);
     wan.cut(&[0], &[1]);
-    let of_bytes = info(&edge, "flotilla_seed_of_bytes");
-    // Longer than what breaks the connection.
-    let end = Instant::now() + long_cut().max(Duration::from_secs(8));
-    while Instant::now() < end {
-        assert_eq!(shown(&edge, "one"), 1, "the old data serve meanwhile");
-        thread::sleep(Duration::from_millis(20));
-    }
-    let at_cut = wan.carried(0, 1).bytes - before;
+    let at_cut = so_far();
+    eventually("the attempt is given up", || edge.log_tail().contains("going on with it"));
+    assert_eq!(shown(&edge, "one"), 1, "the old data serve meanwhile");
     wan.heal(&[0], &[1]);
-    eventually("the copy is in place", || info(&edge, "flotilla_seeds") == seeds + 1);
-    let whole = wan.carried(0, 1).bytes - before;
-    println!("copy cut: of {of_bytes} bytes {at_cut} had come at the cut, {whole} in all");
-    assert!(
-        at_cut * 10 > u64::try_from(of_bytes).unwrap() * 4,
-        "it was cut too soon: {at_cut} of {of_bytes}"
+
+    let of_bytes = wait_for_part(&edge, 75);
+    edge.stop(Stop::Kill).unwrap();
+    let at_death = so_far();
+    edge.start_again().unwrap();
+    eventually("the old data serve meanwhile", || shown(&edge, "one") == 1);
+
+    eventually("the copy is in place", || info(&edge, "flotilla_seeds") == 1);
+    let whole = so_far();
+    println!(
+        "broken copy: of {of_bytes} bytes {at_cut} had come at the cut, {at_death} at its death, {whole} in all"
     );
-    // Were it begun again, half as much would have come twice. Parts that broke off do.
-    assert!(whole * 4 < u64::try_from(of_bytes).unwrap() * 5, "{whole} of {of_bytes}");
+    // Were it begun again, it would be as much more as had come before. Parts that broke off come twice.
+    assert!(at_cut * 10 > of_bytes * 3 && at_death * 10 > of_bytes * 6, "broken too soon");
+    assert!(whole * 100 < of_bytes * 125, "{whole} of {of_bytes}");
     assert_same_state(&core.nodes[0], &[&edge]);
     assert!(reader.stop() > 0);
     assert_eq!(shown(&edge, "one"), 2);
