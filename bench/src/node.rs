@@ -1,7 +1,10 @@
-//! One node of a core: a process that can be killed, emptied and started again, gone with its data when dropped.
+//! One node of a core or an edge: a process that can be killed, emptied and started again, gone with its data when dropped.
 
-use super::client::{Client, Value};
-use crate::{ports::free_port, server};
+use crate::{
+    client::{Client, Value},
+    ports::free_port,
+    server,
+};
 use std::{
     collections::BTreeMap,
     fs::OpenOptions,
@@ -42,22 +45,27 @@ impl Node {
 
     /// Its part of `--cluster`.
     pub fn peer(&self) -> String {
-        format!("{}=127.0.0.1:{}", self.name, self.peer_port)
+        format!("{}={}", self.name, self.peer_address())
     }
 
-    /// Starts it for the first time; `more` arguments go last.
-    pub fn start(&mut self, program: &Path, cluster: &str, more: &[String]) -> Result<(), String> {
+    /// Where other nodes and edges reach it.
+    pub fn peer_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.peer_port))
+    }
+
+    /// Starts it for the first time: `role` says as what, `more` arguments go last.
+    pub fn start(&mut self, program: &Path, role: &[&str], more: &[String]) -> Result<(), String> {
         let (port, peer_port) = (self.address.port().to_string(), self.peer_port.to_string());
         let data = self.data().to_string_lossy().into_owned();
         let own = [
-            ["--cluster", cluster],
             ["--node-name", &self.name],
             ["--port", &port],
             ["--peer-port", &peer_port],
             ["--http-port", "0"],
             ["--data-dir", &data],
         ];
-        let arguments = own.as_flattened().iter().map(|word| (*word).to_owned()).chain(more.iter().cloned());
+        let own = role.iter().chain(own.as_flattened()).map(|word| (*word).to_owned());
+        let arguments = own.chain(more.iter().cloned());
         self.command = (program.to_owned(), arguments.collect());
         self.launch()
     }
