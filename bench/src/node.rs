@@ -24,6 +24,8 @@ pub struct Node {
     /// Holds `data` and what the node printed.
     home: PathBuf,
     command: (PathBuf, Vec<String>),
+    /// Its priority from the next start on: 0 = as usual, 19 = it runs when nobody else wants to.
+    pub niceness: u8,
     child: Option<Child>,
 }
 
@@ -39,6 +41,7 @@ impl Node {
             peer_port: free_port()?,
             home,
             command: (PathBuf::new(), Vec::new()),
+            niceness: 0,
             child: None,
         })
     }
@@ -76,7 +79,15 @@ impl Node {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).map_err(failed)?;
         let errors = log.try_clone().map_err(failed)?;
         let (program, arguments) = &self.command;
-        let mut command = Command::new(program);
+        let mut command = match self.niceness {
+            0 => Command::new(program),
+            by => {
+                // It becomes the program, with the same id.
+                let mut nice = Command::new("nice");
+                nice.args(["-n", &by.to_string()]).arg(program);
+                nice
+            }
+        };
         command.args(arguments).stdin(Stdio::null()).stdout(log).stderr(errors);
         self.child = Some(command.spawn().map_err(failed)?);
         Ok(())

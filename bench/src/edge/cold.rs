@@ -96,7 +96,7 @@ fn cold(
 ) -> Result<Cold, String> {
     let core: &Node = cluster.node(0)?;
     let revision = site::revision(core)?;
-    let mut edge = site::node("cold", base)?;
+    let mut edge = site::node("cold", &options.edge_base(base))?;
     let start = Instant::now();
     site::start(&mut edge, choice, &[upstream], &options.edge_args())?;
     let outcome = site::wait_for(&mut edge, revision, COLD_MAX);

@@ -30,7 +30,8 @@ impl Followers {
     ) -> Result<Self, String> {
         let more: Vec<String> =
             SMALL.iter().map(|word| (*word).to_owned()).chain(options.edge_args()).collect();
-        let nodes = (0..count).map(|number| site::node(&format!("many-{number}"), base));
+        let base = options.edge_base(base);
+        let nodes = (0..count).map(|number| site::node(&format!("many-{number}"), &base));
         let mut followers = Followers(nodes.collect::<Result<_, _>>()?);
         let upstreams = site::peers(cluster);
         for node in &mut followers.0 {
@@ -57,8 +58,9 @@ impl Followers {
     }
 
     /// Starts all again with the data they had, and waits until each has what the core has.
-    pub fn launch(&mut self, cluster: &mut Cluster) -> Result<(), String> {
+    pub fn launch(&mut self, cluster: &mut Cluster, niceness: u8) -> Result<(), String> {
         for node in &mut self.0 {
+            node.niceness = niceness;
             node.launch()?;
         }
         self.caught_up(cluster)

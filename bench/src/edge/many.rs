@@ -107,6 +107,28 @@ fn report_idle(count: usize, time: Duration, alone: &Cores, fed: &Cores, table: 
     );
 }
 
+/// What competes with the core for CPU in a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rivals {
+    Nobody,
+    /// Edges that get as much of a CPU core as the core.
+    Equal,
+    /// Edges that run when nobody else wants to, as if they were almost on other machines.
+    Lowest,
+}
+
+const RIVALS: [Rivals; 3] = [Rivals::Nobody, Rivals::Equal, Rivals::Lowest];
+
+impl Rivals {
+    fn niceness(self) -> Option<u8> {
+        match self {
+            Rivals::Nobody => None,
+            Rivals::Equal => Some(0),
+            Rivals::Lowest => Some(19),
+        }
+    }
+}
+
 /// One round with or without edges.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
@@ -117,6 +139,13 @@ struct Cell {
     late_seconds: f64,
 }
 
+impl Cell {
+    /// Microseconds of CPU that the core took for a write.
+    fn cpu_us(&self) -> f64 {
+        self.cores.core * 1e6 / self.writes_per_second.max(1.0)
+    }
+}
+
 fn busy(
     cluster: &mut Cluster,
     edges: &mut Followers,
@@ -125,7 +154,7 @@ fn busy(
     count: usize,
     table: &mut Table,
 ) -> Result<(), String> {
-    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let mut cells: [Vec<Cell>; RIVALS.len()] = Default::default();
     for round in 0..choice.rounds {
         let plan = Plan {
             workload: Workload::Set,
@@ -138,24 +167,24 @@ fn busy(
             setup: Vec::new(),
             seed: round as u64 + 1,
         };
-        for step in 0..2 {
+        for step in 0..RIVALS.len() {
+            let at = (round + step) % RIVALS.len();
+            let (Some(rivals), Some(into)) = (RIVALS.get(at), cells.get_mut(at)) else { continue };
             edges.kill();
-            if (round + step) % 2 == 0 {
-                edges.launch(cluster)?;
-                with.push(cell(cluster, Some(edges), &plan)?);
-            } else {
-                without.push(cell(cluster, None, &plan)?);
-            }
+            let cell = match rivals.niceness() {
+                None => cell(cluster, None, &plan)?,
+                Some(niceness) => {
+                    edges.launch(cluster, niceness)?;
+                    cell(cluster, Some(edges), &plan)?
+                }
+            };
+            eprintln!("{count} edges, round {}/{}, {rivals:?}: {cell:?}", round + 1, choice.rounds);
+            into.push(cell);
         }
-        eprintln!(
-            "{count} busy edges {}/{}: {:?} {:?}",
-            round + 1,
-            choice.rounds,
-            with.last(),
-            without.last()
-        );
     }
-    report_busy(count, choice, &with, &without, table);
+    let [without, equal, lowest] = cells;
+    report_busy(&format!("{count} edges following"), choice, &equal, &without, table);
+    report_busy(&format!("{count} edges following at the lowest priority"), choice, &lowest, &without, table);
     Ok(())
 }
 
@@ -171,7 +200,7 @@ fn cell(cluster: &mut Cluster, mut edges: Option<&mut Followers>, plan: &Plan) -
     Ok(Cell { writes_per_second, cores, lag_ms, late_seconds: end.elapsed().as_secs_f64() })
 }
 
-fn report_busy(count: usize, choice: &Choice, with: &[Cell], without: &[Cell], table: &mut Table) {
+fn report_busy(what: &str, choice: &Choice, with: &[Cell], without: &[Cell], table: &mut Table) {
     let column = |of: &[Cell], read: fn(&Cell) -> f64| of.iter().map(read).collect::<Vec<_>>();
     let writes = |of: &[Cell]| column(of, |cell| cell.writes_per_second);
     let middle = |of: &[Cell], read: fn(&Cell) -> f64| median(column(of, read));
@@ -180,16 +209,19 @@ fn report_busy(count: usize, choice: &Choice, with: &[Cell], without: &[Cell], t
     table.row(
         "many",
         &format!(
-            "SET {VALUE_BYTES} B at the core with {count} edges following, {} clients, P={PIPELINE}, req/s",
+            "SET {VALUE_BYTES} B at the core with {what}, {} clients, P={PIPELINE}, req/s",
             choice.clients
         ),
         &format!("{:.0}", median(writes(with))),
         &format!("without edges {:.0}", median(writes(without))),
         &format!("**{:.2}**", median(ratio.clone())),
         &format!(
-            "{} rounds, ratio {}; CPU cores used, of {available}: with edges core {:.2}, all edges {:.2}, generator {:.2}; without core {:.2}, generator {:.2}; at the end the last edge was {:.0} ms behind and had everything {:.2} s later",
+            "{} rounds, ratio {}; CPU of the core per SET {:.2} µs, without edges {:.2}, ratio {}; CPU cores used, of {available}: core {:.2}, all edges {:.2}, generator {:.2}, without edges core {:.2}, generator {:.2}; at the end the last edge was {:.0} ms behind and had everything {:.2} s later",
             with.len(),
             spread(ratio),
+            middle(with, Cell::cpu_us),
+            middle(without, Cell::cpu_us),
+            spread(ratios(&column(with, Cell::cpu_us), &column(without, Cell::cpu_us))),
             middle(with, |cell| cell.cores.core),
             middle(with, |cell| cell.cores.edges),
             middle(with, |cell| cell.cores.generator),
@@ -213,5 +245,7 @@ mod tests {
         assert!((cores.core - 0.5).abs() < 1e-9);
         assert!((cores.edges - 2.0).abs() < 1e-9);
         assert!((cores.generator - 0.5).abs() < 1e-9);
+        let cell = Cell { writes_per_second: 100_000.0, cores, lag_ms: 0, late_seconds: 0.0 };
+        assert!((cell.cpu_us() - 5.0).abs() < 1e-9);
     }
 }

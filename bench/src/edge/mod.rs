@@ -21,7 +21,7 @@ use crate::{
     table::Table,
 };
 use clap::{Args, ValueEnum};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What can be measured on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,6 +66,9 @@ pub struct Options {
     /// Edges that follow while the core writes as fast as it can
     #[arg(long, default_value_t = 10)]
     busy_edges: usize,
+    /// Where edges have their data, as if on disks of their own; default: beside the core's
+    #[arg(long, value_name = "DIRECTORY")]
+    edge_dir: Option<PathBuf>,
     /// More arguments for edges, separated by spaces
     #[arg(long, value_name = "ARGUMENTS", default_value = "", allow_hyphen_values = true)]
     edge_args: String,
@@ -74,6 +77,11 @@ pub struct Options {
 impl Options {
     fn has(&self, part: Part) -> bool {
         self.edge_parts.is_empty() || self.edge_parts.contains(&part)
+    }
+
+    /// The directory for one node of a site each.
+    fn edge_base(&self, base: &Path) -> PathBuf {
+        self.edge_dir.clone().unwrap_or_else(|| base.to_owned())
     }
 
     fn edge_args(&self) -> Vec<String> {
@@ -100,7 +108,7 @@ pub fn run(choice: &Choice, options: &Options, base: &Path) -> Result<String, St
         let mut cluster = Cluster::start(&choice.program, base, options.core_nodes, &choice.node_args)?;
         let filled = load(&mut cluster, choice.keys);
         cluster.explain(filled)?;
-        let mut edge = site::node("one", base)?;
+        let mut edge = site::node("one", &options.edge_base(base))?;
         site::start(&mut edge, choice, &site::peers(&cluster), &options.edge_args())?;
         let mut pair = Pair { cluster, edge, choice };
         let outcome = measure_pair(&mut pair, options, base, &mut table);

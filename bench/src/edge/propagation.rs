@@ -55,7 +55,7 @@ pub fn run(pair: &mut Pair<'_>, options: &Options, base: &Path, table: &mut Tabl
     let upstream = pair.cluster.node(leader)?.peer_address();
     let delay = Duration::from_millis(options.delay_ms);
     let relay = Relay::start(upstream, delay).map_err(|e| format!("relay: {e}"))?;
-    let mut far = site::node("far", base)?;
+    let mut far = site::node("far", &options.edge_base(base))?;
     site::start(&mut far, pair.choice, &[relay.address], &options.edge_args())?;
     let outcome = distant(pair, core, &mut far, count);
     let seen = site::explain(outcome, &[&far])?;

@@ -16,9 +16,9 @@ const AGAIN: Duration = Duration::from_millis(5);
 /// Reads the whole store.
 const CHECKSUM_MAX: Duration = Duration::from_secs(600);
 
-/// The only node of a site, not started.
+/// The only node of a site, not started. No other run on this machine has one of the same name.
 pub fn node(site: &str, base: &Path) -> Result<Node, String> {
-    Node::new(&format!("edge-{site}"), base)
+    Node::new(&format!("edge-{site}-{}", std::process::id()), base)
 }
 
 /// Where edges reach the nodes of a core.
