@@ -20,7 +20,7 @@ use std::{
 const ROUNDS_MAX: usize = 3;
 const COLD_MAX: Duration = Duration::from_secs(900);
 /// So little of the log is kept that an empty edge needs the files, however few they are.
-const RETAIN: [&str; 4] = ["--log-retain-bytes", "1mb", "--log-retain-seconds", "0"];
+const RETAIN: [[&str; 2]; 2] = [["--log-retain-bytes", "1mb"], ["--log-retain-seconds", "0"]];
 
 /// The core's store, that of an edge, a copy, what compactions and snapshots hold besides, two logs.
 pub fn needed_mib(mib: u64) -> u64 {
@@ -37,8 +37,7 @@ struct Cold {
 
 /// Fills a core, then in turns copies its files and starts an empty edge; then two more over a line that counts.
 pub fn run(choice: &Choice, options: &Options, base: &Path, table: &mut Table) -> Result<(), String> {
-    let retain = RETAIN.iter().map(|word| (*word).to_owned());
-    let core_args: Vec<String> = choice.node_args.iter().cloned().chain(retain).collect();
+    let core_args = site::with_defaults(&RETAIN, &choice.node_args);
     let mut cluster = Cluster::start(&choice.program, base, 1, &core_args)?;
     let outcome = measure(&mut cluster, choice, options, base, table);
     cluster.explain(outcome)

@@ -5,15 +5,11 @@ use crate::{choice::Choice, cluster::Cluster, node::Node};
 use std::path::Path;
 
 /// So that fifty of them fit.
-const SMALL: [&str; 8] = [
-    "--memtable-bytes",
-    "1mb",
-    "--block-cache-bytes",
-    "8mb",
-    "--hot-cache-bytes",
-    "1mb",
-    "--network-threads",
-    "1",
+const SMALL: [[&str; 2]; 4] = [
+    ["--memtable-bytes", "1mb"],
+    ["--block-cache-bytes", "8mb"],
+    ["--hot-cache-bytes", "1mb"],
+    ["--network-threads", "1"],
 ];
 
 /// See the module.
@@ -28,8 +24,7 @@ impl Followers {
         options: &Options,
         base: &Path,
     ) -> Result<Self, String> {
-        let more: Vec<String> =
-            SMALL.iter().map(|word| (*word).to_owned()).chain(options.edge_args()).collect();
+        let more = site::with_defaults(&SMALL, &options.edge_args());
         let base = options.edge_base(base);
         let nodes = (0..count).map(|number| site::node(&format!("many-{number}"), &base));
         let mut followers = Followers(nodes.collect::<Result<_, _>>()?);

@@ -82,3 +82,27 @@ pub fn explain<T>(outcome: Result<T, String>, edges: &[&Node]) -> Result<T, Stri
         format!("{error}\n{}", tails.join("\n"))
     })
 }
+
+/// What was given, and of `own` what it does not say: no option may be there twice.
+pub fn with_defaults(own: &[[&str; 2]], given: &[String]) -> Vec<String> {
+    let is_given = |name: &str| {
+        given
+            .iter()
+            .any(|word| word.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
+    };
+    let own = own.iter().filter(|[name, _]| !is_given(name)).flatten().map(|word| (*word).to_owned());
+    own.chain(given.iter().cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_goes_before_defaults() {
+        let own = [["--a", "1"], ["--b", "2"], ["--c", "3"]];
+        let given = ["--b=7", "--cc", "8", "--a", "9"].map(str::to_owned);
+        assert_eq!(with_defaults(&own, &given), ["--c", "3", "--b=7", "--cc", "8", "--a", "9"]);
+        assert_eq!(with_defaults(&own[..1], &[]), ["--a", "1"]);
+    }
+}
