@@ -65,6 +65,15 @@ pub fn run(address: SocketAddr, plan: &Plan) -> Result<Measured, String> {
     Ok(load.measured)
 }
 
+/// Requests per second; an error reply is an error.
+pub fn per_second(address: SocketAddr, plan: &Plan) -> Result<f64, String> {
+    let measured = run(address, plan)?;
+    match measured.errors {
+        0 => Ok(measured.requests as f64 / measured.seconds),
+        errors => Err(format!("{errors} error replies to {}", plan.workload.name())),
+    }
+}
+
 struct Load {
     prepared: Vec<Vec<u8>>,
     pipeline: usize,

@@ -4,17 +4,26 @@
 //! result is a median of paired ratios. `README.md` says how to read the table.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod choice;
+mod client;
+mod cluster;
 mod compare;
 mod connection;
+mod copy;
 mod core;
+mod edge;
 mod fill;
+mod grow;
 mod load;
 mod machine;
 mod memory;
+mod mixed;
+mod node;
 mod numbers;
 mod ports;
 mod reply;
 mod server;
+mod table;
 mod ticker;
 mod workload;
 
@@ -36,6 +45,8 @@ enum Scenario {
     Memory,
     /// Three nodes beside one: throughput, reads, gaps in writing, coming back from an empty disk.
     Core,
+    /// Edges of a core: reads, throughput, propagation, cold start, many of them.
+    Edge,
 }
 
 #[derive(Debug, Parser)]
@@ -60,7 +71,7 @@ struct Arguments {
     values: Vec<usize>,
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
     pipelines: Vec<usize>,
-    /// Rounds; default 5 (core scenario: 7)
+    /// Rounds; default 5 (scenarios core and edge: 7)
     #[arg(long)]
     rounds: Option<usize>,
     /// Seconds per cell, server and round
@@ -80,8 +91,13 @@ struct Arguments {
     /// Write bench/results/DATE-NAME.md
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bench")]
     save: Option<String>,
+    /// Scenarios core and edge: more arguments for the single node and the nodes of the core, separated by spaces
+    #[arg(long, value_name = "ARGUMENTS", default_value = "", allow_hyphen_values = true)]
+    node_args: String,
     #[command(flatten)]
     core: core::Options,
+    #[command(flatten)]
+    edge: edge::Options,
 }
 
 fn main() -> ExitCode {
@@ -128,19 +144,10 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
 }
 
 fn measure(arguments: &Arguments, base: &Path) -> Result<String, String> {
-    let (program, rounds, seconds) =
-        (PathBuf::from(&arguments.flotilla), arguments.rounds, arguments.seconds);
+    let (rounds, seconds) = (arguments.rounds, arguments.seconds);
     match arguments.scenario {
-        Scenario::Core => {
-            let choice = core::Choice {
-                program,
-                rounds: rounds.unwrap_or(7).max(1),
-                seconds,
-                keys: arguments.keys.unwrap_or(1_000_000),
-                clients: arguments.clients,
-            };
-            core::run(&choice, &arguments.core, base)
-        }
+        Scenario::Core => core::run(&of_nodes(arguments), &arguments.core, base),
+        Scenario::Edge => edge::run(&of_nodes(arguments), &arguments.edge, base),
         Scenario::Memory => {
             // Only what keeps its data over a restart that it can be given here; one redis-server is enough.
             let mut servers = start(arguments, base, |kind| match kind {
@@ -163,6 +170,17 @@ fn measure(arguments: &Arguments, base: &Path) -> Result<String, String> {
             };
             compare::run(&start(arguments, base, |_| true)?, &choice)
         }
+    }
+}
+
+fn of_nodes(arguments: &Arguments) -> choice::Choice {
+    choice::Choice {
+        program: PathBuf::from(&arguments.flotilla),
+        node_args: arguments.node_args.split_whitespace().map(str::to_owned).collect(),
+        rounds: arguments.rounds.unwrap_or(7).max(1),
+        seconds: arguments.seconds,
+        keys: arguments.keys.unwrap_or(1_000_000),
+        clients: arguments.clients,
     }
 }
 

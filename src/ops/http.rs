@@ -54,6 +54,7 @@ pub fn start(node: Arc<Node>, listeners: Vec<TcpListener>) -> io::Result<Http> {
 }
 
 async fn serve(node: Arc<Node>, listeners: Vec<TcpListener>, stopped: oneshot::Receiver<()>) {
+    tokio::spawn(super::bars::show(Arc::clone(&node.log)));
     let shared = Arc::new(Shared { registry: metrics::registry(Arc::clone(&node)), node });
     let router = Router::new()
         .route("/metrics", get(metrics))

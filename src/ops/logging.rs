@@ -11,7 +11,7 @@ pub fn init(settings: &Settings) {
     let libraries = if ["debug", "trace"].contains(&level.as_str()) { "warn" } else { "error" };
     let filter = EnvFilter::try_new(format!("{level},openraft={libraries},h2={libraries}"))
         .unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true);
+    let builder = fmt().with_env_filter(filter).with_writer(|| super::bars::BesideBars).with_target(true);
     let started = match settings.log_format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => builder.json().try_init(),

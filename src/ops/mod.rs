@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here shows keys, values, names of users or passwords.
 
+mod bars;
 mod http;
 mod logging;
 mod metrics;

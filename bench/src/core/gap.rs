@@ -1,12 +1,12 @@
 //! How long a client sees no write acknowledged when the leader is killed, and when it hands over.
 
-use super::{
+use super::observer::{Observer, longest_gap};
+use crate::{
     client::Value,
     cluster::Cluster,
-    observer::{Observer, longest_gap},
+    numbers::{median, quantile},
     table::Table,
 };
-use crate::numbers::{median, quantile};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Undisturbed before the event, and observed at least after it.

@@ -3,25 +3,24 @@
 //! Each part measures one thing and adds its rows to one table. All servers are processes on this machine, so three nodes
 //! share the cores that a single node has for itself: the ratios are lower bounds of what three machines would show.
 
-mod client;
-mod cluster;
-mod copy;
 mod gap;
-mod node;
 mod observer;
 mod reads;
 mod rejoin;
-mod table;
 mod throughput;
 
 use crate::{
+    choice::Choice,
+    cluster::Cluster,
     fill::{Values, fill},
+    grow::check_space,
     server::{Kind, Server},
+    table::Table,
 };
 use clap::{Args, ValueEnum};
-use cluster::Cluster;
-use std::path::{Path, PathBuf};
-use table::Table;
+use std::path::Path;
+
+const NODES: usize = 3;
 
 /// What can be measured on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,25 +53,12 @@ pub struct Options {
     /// What a store holds before a node is emptied; six times as much and 3 GiB must be free
     #[arg(long, default_value_t = 2048)]
     rejoin_mib: u64,
-    /// More arguments for the single node and the nodes of the core, separated by spaces
-    #[arg(long, value_name = "ARGUMENTS", default_value = "", allow_hyphen_values = true)]
-    node_args: String,
 }
 
 impl Options {
     fn has(&self, part: Part) -> bool {
         self.parts.is_empty() || self.parts.contains(&part)
     }
-}
-
-/// What applies to all scenarios.
-#[derive(Debug, Clone)]
-pub struct Choice {
-    pub program: PathBuf,
-    pub rounds: usize,
-    pub seconds: f64,
-    pub keys: u64,
-    pub clients: usize,
 }
 
 /// A single node and a core with the same keys.
@@ -89,33 +75,33 @@ struct Pair {
 pub fn run(choice: &Choice, options: &Options, base: &Path) -> Result<String, String> {
     std::fs::create_dir_all(base).map_err(|e| format!("{}: {e}", base.display()))?;
     if options.has(Part::Rejoin) {
-        rejoin::check_space(base, options.rejoin_mib)?;
+        let mib = options.rejoin_mib;
+        check_space(base, &format!("rejoin with {mib} MiB"), rejoin::needed_mib(mib))?;
     }
-    let more: Vec<String> = options.node_args.split_whitespace().map(str::to_owned).collect();
-    let mut table = Table::new();
+    let mut table = Table::new("core");
     if options.has(Part::Throughput) || options.has(Part::Reads) {
-        let mut pair = pair(choice, &more, base)?;
+        let mut pair = pair(choice, base)?;
         let outcome = measure_pair(&mut pair, options, &mut table);
         let outcome = outcome.map_err(|error| format!("{error}\n{}", pair.single.log_tail()));
         pair.cluster.explain(outcome)?;
     }
     if options.has(Part::Gap) || options.has(Part::Transfer) {
-        let mut cluster = Cluster::start(&choice.program, base, &more)?;
+        let mut cluster = Cluster::start(&choice.program, base, NODES, &choice.node_args)?;
         let outcome = measure_gaps(&mut cluster, options, &mut table);
         cluster.explain(outcome)?;
     }
     if options.has(Part::Rejoin) {
-        let mut cluster = Cluster::start(&choice.program, base, &more)?;
+        let mut cluster = Cluster::start(&choice.program, base, NODES, &choice.node_args)?;
         let outcome = rejoin::run(&mut cluster, base, options.rejoin_mib, &mut table);
         cluster.explain(outcome)?;
     }
     Ok(table.into_text())
 }
 
-fn pair(choice: &Choice, more: &[String], base: &Path) -> Result<Pair, String> {
-    let kind = Kind::Flotilla { program: choice.program.clone(), arguments: more.to_vec() };
+fn pair(choice: &Choice, base: &Path) -> Result<Pair, String> {
+    let kind = Kind::Flotilla { program: choice.program.clone(), arguments: choice.node_args.clone() };
     let single = Server::start(&kind, base)?;
-    let cluster = Cluster::start(&choice.program, base, more)?;
+    let cluster = Cluster::start(&choice.program, base, NODES, &choice.node_args)?;
     let Choice { rounds, seconds, keys, clients, .. } = *choice;
     Ok(Pair { single, cluster, rounds, seconds, keys, clients })
 }

@@ -1,6 +1,6 @@
 //! A client that writes without a pause and remembers when each write was acknowledged.
 
-use super::client::{Client, Value};
+use crate::client::{Client, Value};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,

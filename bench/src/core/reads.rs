@@ -1,20 +1,20 @@
 //! How long reads take at a given rate while others write.
 
-use super::{Pair, node::Node, table::Table};
+use super::Pair;
 use crate::{
-    load::{self, Measured, Plan},
+    load::Plan,
+    mixed::{MARGIN, Sample, both, column, quantiles, setup},
+    node::Node,
     numbers::{median, ratios, spread},
-    workload::{Workload, command, value},
+    table::Table,
+    workload::{Workload, value},
 };
-use std::{net::SocketAddr, thread, time::Duration};
+use std::time::Duration;
 
 const READS_PER_SECOND: [f64; 2] = [5_000.0, 1_000.0];
 const CLIENTS: [usize; 2] = [8, 50];
 const WRITES_PER_SECOND: f64 = 1_000.0;
 const WRITERS: usize = 8;
-/// Writes begin before the reads and end after them.
-const MARGIN: Duration = Duration::from_millis(300);
-const QUANTILES: [f64; 3] = [0.5, 0.99, 0.999];
 
 /// Who is asked, and what a connection to it says first.
 struct Target {
@@ -39,9 +39,6 @@ const TARGETS: [Target; 5] = [
         setup: &["CLIENT", "CONSISTENCY", "local"],
     },
 ];
-
-/// The quantiles of one measurement, milliseconds.
-type Sample = [f64; QUANTILES.len()];
 
 /// Every rate and number of clients on every target in turns.
 pub fn run(pair: &mut Pair, table: &mut Table) -> Result<(), String> {
@@ -80,25 +77,7 @@ fn report(rounds: usize, rate: f64, clients: usize, samples: &[Vec<Sample>], tab
     }
 }
 
-fn column(samples: &[Sample], at: usize) -> Vec<f64> {
-    samples.iter().filter_map(|sample| sample.get(at).copied()).collect()
-}
-
-/// The medians over the rounds.
-fn quantiles(samples: &[Sample]) -> String {
-    let each: Vec<String> =
-        (0..QUANTILES.len()).map(|at| format!("{:.2}", median(column(samples, at)))).collect();
-    each.join("/")
-}
-
 fn measure(pair: &mut Pair, target: &Target, rate: f64, clients: usize, seed: u64) -> Result<Sample, String> {
-    let mut setup = Vec::new();
-    if !target.setup.is_empty() {
-        let words: Vec<&[u8]> = target.setup.iter().map(|word| word.as_bytes()).collect();
-        let mut bytes = Vec::new();
-        command(&mut bytes, &words);
-        setup.push(bytes);
-    }
     let time = Duration::from_secs_f64(pair.seconds * 2.0);
     let base = Plan {
         workload: Workload::Get,
@@ -108,7 +87,7 @@ fn measure(pair: &mut Pair, target: &Target, rate: f64, clients: usize, seed: u6
         pipeline: 1,
         time,
         rate: None,
-        setup,
+        setup: setup(target.setup),
         seed,
     };
     let reads = Plan { rate: Some(rate), ..base.clone() };
@@ -120,7 +99,7 @@ fn measure(pair: &mut Pair, target: &Target, rate: f64, clients: usize, seed: u6
         setup: Vec::new(),
         ..base
     };
-    match target.after_leader {
+    let mixed = match target.after_leader {
         None => both(pair.single.address, &reads, pair.single.address, &writes),
         Some(after) => pair.cluster.steady(|nodes, leader| {
             let address =
@@ -128,46 +107,6 @@ fn measure(pair: &mut Pair, target: &Target, rate: f64, clients: usize, seed: u6
             let (reader, writer) = address(leader + after).zip(address(leader)).ok_or("no such node")?;
             both(reader, &reads, writer, &writes)
         }),
-    }
-}
-
-/// Both loads at once; how long the reads took.
-fn both(reader: SocketAddr, reads: &Plan, writer: SocketAddr, writes: &Plan) -> Result<Sample, String> {
-    let (read, written) = thread::scope(|scope| {
-        let written = scope.spawn(|| load::run(writer, writes));
-        thread::sleep(MARGIN);
-        let read = load::run(reader, reads);
-        (read, written.join().map_err(|_| "the writing thread panicked".to_owned()))
-    });
-    let (read, written) = (read?, written??);
-    for (measured, plan) in [(&read, reads), (&written, writes)] {
-        check(measured, plan)?;
-    }
-    Ok(QUANTILES.map(|q| read.latency.value_at_quantile(q) as f64 / 1e6))
-}
-
-fn check(measured: &Measured, plan: &Plan) -> Result<(), String> {
-    let name = plan.workload.name();
-    if measured.errors > 0 {
-        return Err(format!("{} error replies to {name}", measured.errors));
-    }
-    // An open loop records one sample for each request that was due.
-    if measured.latency.len() > measured.requests {
-        return Err(format!(
-            "{} of {} {name} were not answered",
-            measured.latency.len() - measured.requests,
-            measured.latency.len()
-        ));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_medians_over_rounds() {
-        assert_eq!(quantiles(&[[1.0, 2.0, 3.0], [3.0, 4.0, 9.0], [2.0, 9.0, 4.0]]), "2.00/4.00/4.00");
-    }
+    };
+    Ok(mixed?.reads)
 }

@@ -1,14 +1,12 @@
 //! How long a node whose disk was lost takes to be what it was, beside a plain copy of the same files.
 
-use super::{
+use crate::{
     client::Value,
     cluster::Cluster,
-    copy::{Copied, copy, free_bytes, sync},
-    table::Table,
-};
-use crate::{
-    fill::{Values, fill},
+    copy::{Copied, copy, sync},
+    grow::{MIB, grow},
     numbers::{median, ratios, spread},
+    table::Table,
 };
 use std::{
     path::Path,
@@ -17,24 +15,12 @@ use std::{
 };
 
 const ROUNDS: usize = 3;
-const VALUE_BYTES: usize = 1024;
-/// Keys written between two looks at how much there is.
-const STEP_KEYS: u64 = 64 * 1024;
 const REJOIN_MAX: Duration = Duration::from_secs(900);
 const LOOK: Duration = Duration::from_millis(5);
 const VERIFY_MAX: Duration = Duration::from_secs(130);
-const MIB: u64 = 1024 * 1024;
 
-/// An error if the disk is too small: three stores, what compactions and snapshots hold besides, three logs, one copy.
-pub fn check_space(base: &Path, mib: u64) -> Result<(), String> {
-    let (needed, free) = (needed_mib(mib), free_bytes(base)? / MIB);
-    match free >= needed {
-        true => Ok(()),
-        false => Err(format!("rejoin with {mib} MiB needs {needed} MiB of disk, {free} are free")),
-    }
-}
-
-fn needed_mib(mib: u64) -> u64 {
+/// Three stores, what compactions and snapshots hold besides, three logs, one copy.
+pub fn needed_mib(mib: u64) -> u64 {
     mib.saturating_mul(6).saturating_add(3 * 1024)
 }
 
@@ -63,27 +49,6 @@ pub fn run(cluster: &mut Cluster, base: &Path, mib: u64, table: &mut Table) -> R
     let bytes = cluster.node(leader)?.number("flotilla_store_bytes").unwrap_or(0);
     report(bytes, &copies, &rejoins, table);
     Ok(())
-}
-
-/// Writes until every node's store holds so much.
-fn grow(cluster: &mut Cluster, bytes: u64) -> Result<(), String> {
-    let enough_keys = bytes * 2 / VALUE_BYTES as u64 + 4 * STEP_KEYS;
-    let (mut next, mut said) = (0, 0);
-    while next < enough_keys {
-        let leader = cluster.agreed()?;
-        fill(cluster.node(leader)?.address, next..next + STEP_KEYS, Values::Random(VALUE_BYTES))?;
-        next += STEP_KEYS;
-        let stored = cluster.nodes.iter().filter_map(|node| node.number("flotilla_store_bytes")).min();
-        let stored = stored.unwrap_or(0);
-        if stored >= bytes {
-            return Ok(());
-        }
-        if stored / (256 * MIB) > said {
-            said = stored / (256 * MIB);
-            eprintln!("stored {} of {} MiB", stored / MIB, bytes / MIB);
-        }
-    }
-    Err(format!("{next} values of {VALUE_BYTES} bytes did not fill a store with {} MiB", bytes / MIB))
 }
 
 #[derive(Debug, Clone, Copy)]

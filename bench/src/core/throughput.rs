@@ -1,12 +1,13 @@
 //! Closed-loop throughput of the core beside that of a single node.
 
-use super::{Pair, table::Table};
+use super::Pair;
 use crate::{
-    load::{self, Plan},
+    load::{Plan, per_second},
     numbers::{median, ratios, spread},
+    table::Table,
     workload::{Workload, value},
 };
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 const VALUE_BYTES: usize = 64;
 const SHAPES: [(Workload, usize); 4] =
@@ -75,13 +76,5 @@ fn measure(pair: &mut Pair, target: Target, plan: &Plan) -> Result<f64, String> 
             let follower = (leader + 1) % nodes.len().max(1);
             per_second(nodes.get(follower).ok_or("no such node")?.address, plan)
         }),
-    }
-}
-
-fn per_second(address: SocketAddr, plan: &Plan) -> Result<f64, String> {
-    let measured = load::run(address, plan)?;
-    match measured.errors {
-        0 => Ok(measured.requests as f64 / measured.seconds),
-        errors => Err(format!("{errors} error replies to {}", plan.workload.name())),
     }
 }

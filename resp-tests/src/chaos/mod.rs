@@ -9,7 +9,7 @@
 //! * `net`, `node`, `disk`: each node has a network namespace, so that any can be cut off from any other while clients
 //!   still reach all of them; a disk of its own, which can be full; a clock of its own, which can be wrong.
 //! * `watch`: what the nodes say about themselves. `bulk`: heavy load that is not checked value by value.
-//! * `failure`: whether the server failed or the test itself.
+//! * `failure`: whether the server failed or the test itself. `standstill`: whether the whole machine stood still.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -26,6 +26,7 @@ pub mod register;
 mod run;
 mod schedule;
 mod speed;
+mod standstill;
 mod watch;
 
 pub use failure::Failure;

@@ -17,6 +17,7 @@ use super::net::Network;
 use super::register::{self, Event};
 use super::schedule::{Order, Schedule};
 use super::speed::{self, Phases};
+use super::standstill::Standstill;
 use super::watch::{agree, ask, compare, wait_for_leader};
 use crate::command::must;
 
@@ -32,6 +33,8 @@ const OPERATIONS_MIN: usize = 100;
 const FLUSH_EVERY: u64 = 20;
 /// When all is healed every node serves, if not at once (on a busy machine leaders change by themselves).
 const SERVE_MAX: Duration = Duration::from_secs(20);
+/// One round of so many may go unjudged for speed because the machine stood still; more, and the run shows too little.
+const UNJUDGED_SHARE: u64 = 10;
 const FLUSH_MAX: Duration = Duration::from_secs(30);
 
 /// How long, how, and with which program.
@@ -88,6 +91,8 @@ pub struct Outcome {
     pub transactions: usize,
     pub unknown: usize,
     pub undecided: usize,
+    /// Rounds in which the machine stood still: nothing is said of their speed.
+    pub unjudged: u64,
     pub faults: BTreeMap<Fault, Tally>,
     pub violations: Vec<String>,
 }
@@ -133,6 +138,7 @@ fn rounds(options: &Options) -> Result<Outcome, Failure> {
         schedule: Schedule::new(&options.faults, options.nodes, options.order),
         serial: AtomicU64::new(1),
         outcome: Outcome::default(),
+        standstill: Standstill::watch(),
         network: &network,
         options,
     };
@@ -173,6 +179,7 @@ struct Run<'a> {
     /// The next value or token: none is used twice.
     serial: AtomicU64,
     outcome: Outcome,
+    standstill: Standstill,
 }
 
 impl Run<'_> {
@@ -203,11 +210,17 @@ impl Run<'_> {
                 );
             }
         }
-        Ok(())
+        let Outcome { rounds, unjudged, .. } = self.outcome;
+        match unjudged > rounds / UNJUDGED_SHARE + 1 {
+            true => {
+                Err(Failure::harness(format!("the machine stood still in {unjudged} of {rounds} rounds")))
+            }
+            false => Ok(()),
+        }
     }
 
     fn round(&mut self, fault: Fault) -> Result<(), Failure> {
-        let view = self.network.view();
+        let (view, lost_before) = (self.network.view(), self.standstill.lost());
         let round = Round {
             view: &view,
             number: self.outcome.rounds,
@@ -227,12 +240,21 @@ impl Run<'_> {
             txns.push(clients::read_all(&round, node, &keys, SERVE_MAX)?);
         }
         compare(self.network)?;
-        self.judge(fault, phases, &events, &txns, agreed);
+        let lost = self.standstill.lost().saturating_sub(lost_before);
+        self.judge(fault, phases, &events, &txns, agreed, lost);
         Ok(())
     }
 
     /// Counts what happened, and checks it.
-    fn judge(&mut self, fault: Fault, phases: Phases, events: &[Event], txns: &[Txn], agreed: Duration) {
+    fn judge(
+        &mut self,
+        fault: Fault,
+        phases: Phases,
+        events: &[Event],
+        txns: &[Txn],
+        agreed: Duration,
+        lost: Duration,
+    ) {
         let count = events.len() + txns.len();
         let outcome = &mut self.outcome;
         outcome.operations += events.len();
@@ -247,14 +269,20 @@ impl Run<'_> {
         let writes = events.iter().filter(|event| event.is_write()).filter_map(|event| event.returned_at);
         let appends = txns.iter().filter(|txn| txn.appends()).filter_map(Txn::answered_at);
         let measured = speed::measure(&answers, writes.chain(appends).collect(), phases);
+        let mut complaints = Vec::new();
         let fresh =
             Tally { rounds: 0, gap_max: Duration::ZERO, rate_min: f64::MAX, agreed_max: Duration::ZERO };
         let tally = outcome.faults.entry(fault).or_insert(fresh);
         tally.rounds += 1;
-        tally.gap_max = tally.gap_max.max(measured.gap_max);
-        tally.rate_min = tally.rate_min.min(measured.rate);
-        tally.agreed_max = tally.agreed_max.max(agreed);
-        let mut complaints = measured.complaints(fault.promise());
+        if lost.is_zero() {
+            tally.gap_max = tally.gap_max.max(measured.gap_max);
+            tally.rate_min = tally.rate_min.min(measured.rate);
+            tally.agreed_max = tally.agreed_max.max(agreed);
+            complaints.extend(measured.complaints(fault.promise()));
+        } else {
+            outcome.unjudged += 1;
+            println!("  the machine stood still for {lost:?}; {fault:?} is not judged for speed");
+        }
         if count < OPERATIONS_MIN {
             complaints.push(format!("only {count} operations"));
         }

@@ -111,3 +111,31 @@ fn an_edge_never_goes_back_to_what_a_lagging_node_knows() {
     let all: Vec<&Server> = core.nodes.iter().collect();
     assert_same_state(all[0], &[&edge, all[1], all[2]]);
 }
+
+/// Upstreams come in the order of preference: the first one is followed again once it is well.
+#[test]
+fn an_edge_goes_back_to_the_node_that_it_prefers() {
+    let mut core = core(3, &[]);
+    core.wait_until_agreed().unwrap();
+    let preferred = (core.leader().unwrap() + 1) % 3;
+    let other = (preferred + 1) % 3;
+    let addresses = [preferred, other].map(|index| core.nodes[index].peer_address());
+    let edge = edge("fra", &addresses.join(","), &[]);
+    let follows = |address: &str| field(&edge, "flotilla_upstream").as_deref() == Some(address);
+    assert!(follows(&addresses[0]));
+    let writer = Writer::start(core.nodes.iter().map(|node| node.port).collect());
+    let reader = Reader::start(edge.port);
+    let_write(&writer, 50);
+    core.nodes[preferred].stop(Stop::Kill).unwrap();
+    eventually("the other one is followed", || follows(&addresses[1]));
+    let_write(&writer, 50);
+    core.nodes[preferred].start_again().unwrap();
+    eventually("the preferred one is followed again", || follows(&addresses[0]));
+    let_write(&writer, 50);
+    let last = writer.stop();
+    eventually("the last write is seen", || {
+        number(&call(&mut edge.connect().unwrap(), &["GET", "one"])) >= last as i64
+    });
+    reader.stop();
+    assert_same_state(&core.nodes[0], &[&edge]);
+}

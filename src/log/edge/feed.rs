@@ -24,6 +24,10 @@ use tokio::{
 const WORD_INTERVAL: Duration = Duration::from_millis(150);
 /// Between two small items while much happens: each costs both sides a wake-up.
 const PACE: Duration = Duration::from_millis(1);
+/// So many edges have that pace. More share it, so that all of them together cost this node no more wake-ups a second,
+const EDGES_AT_PACE: usize = 4;
+/// down to a pace of this many times as long.
+const PACES_MAX: u32 = 20;
 /// An item from this size on needs no pace.
 const PACED_BYTES: usize = 32 << 10;
 /// Messages in one item.
@@ -208,7 +212,7 @@ impl Feeding {
         let Some(entries) = frame else { return Ok(lost(wire::lost::PURGED)) };
         self.behind = Some(Position { term: 0, index: entries.last });
         if entries.records.len() < PACED_BYTES {
-            self.paced_until = Instant::now() + PACE;
+            self.paced_until = Instant::now() + pace(self.feed.progress.status.fed.len());
         }
         let messages = match self.messages.try_recv() {
             Ok(message) => self.gather(Ok(message)),
@@ -255,6 +259,26 @@ impl Feeding {
     }
 }
 
+/// Between two small items to each of so many edges.
+fn pace(edges: usize) -> Duration {
+    PACE * u32::try_from(edges.div_ceil(EDGES_AT_PACE)).unwrap_or(u32::MAX).clamp(1, PACES_MAX)
+}
+
 fn lost(why: u32) -> wire::Item {
     wire::Item { lost: why, ..Default::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_edges_together_cost_no_more_wake_ups_than_a_few() {
+        let per_second = |edges: usize| edges as f64 / pace(edges).as_secs_f64();
+        assert_eq!(pace(1), PACE);
+        assert_eq!(pace(4), PACE);
+        assert_eq!(pace(10), PACE * 3);
+        assert_eq!(pace(1000), PACE * PACES_MAX);
+        assert!((0..80).all(|edges| per_second(edges) <= 4000.0));
+    }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //!  connect ─▶ hello ─▶ entries … ─▶ proposed into the site's group, a few at a time, in order ─▶ applied
 //!     ▲          └▶ too far behind, or another history ─▶ a whole copy (`seed.rs`) ─▶ connect again
-//!     └── wait a little, next core node ◀── silence, an error, a core node that knows nothing new
+//!     ├── wait a little, next core node ◀── silence, an error, a core node that knows nothing new
+//!     └── a preferred core node is well again (`preference.rs`)
 //! ```
 //!
 //! **Invariants.** It begins behind what is applied here, after everything proposed before has landed, so nothing is left
@@ -13,6 +14,7 @@ use super::{
     EdgeOptions, SiteSeeds, Upstreams,
     flights::{Astray, Flights},
     frames,
+    preference::{RETURN_AFTER_MAX, RETURN_AFTER_MIN, better},
     wire::{self, kind, lost},
 };
 use crate::{
@@ -69,6 +71,8 @@ pub(super) enum End {
     NotLeading,
     /// What is needed is not in that node's log, or the history is another one.
     NeedsSeed(String),
+    /// This one is preferred, and well.
+    Better(usize),
     Cut(String),
 }
 
@@ -76,13 +80,14 @@ impl Follower {
     /// Follows for ever.
     pub(in crate::log) async fn run(self) {
         let (mut index, mut failures) = (0_usize, 0_u32);
+        let (mut return_after, mut has_returned) = (RETURN_AFTER_MIN, false);
         let mut said = String::new();
         self.wait_leading().await;
         self.serve_what_was_here();
         loop {
             self.wait_leading().await;
             let began = Instant::now();
-            let why = match self.follow(index).await {
+            let why = match self.follow(index, return_after).await {
                 End::NotLeading => {
                     self.note(Following::No);
                     continue;
@@ -97,14 +102,22 @@ impl Follower {
                         Err(why) => why,
                     }
                 }
+                End::Better(preferred) => {
+                    (index, failures, has_returned) = (preferred, 0, true);
+                    continue;
+                }
                 End::Cut(why) => why,
             };
             if began.elapsed() >= GOOD_AFTER {
-                (index, failures) = (0, 0);
+                (index, failures, return_after) = (0, 0, RETURN_AFTER_MIN);
             } else {
+                if has_returned {
+                    return_after = return_after.saturating_mul(2).min(RETURN_AFTER_MAX);
+                }
                 index = (index + 1) % self.upstreams.len().max(1);
                 failures = failures.saturating_add(1);
             }
+            has_returned = false;
             if why != said {
                 tracing::warn!(%why, "the core is not followed");
                 said.clone_from(&why);
@@ -151,7 +164,7 @@ impl Follower {
         (history, published.state().applied)
     }
 
-    async fn follow(&self, index: usize) -> End {
+    async fn follow(&self, index: usize, return_after: Duration) -> End {
         let Some(client) = self.upstreams.client(index) else { return End::Cut("no upstream".into()) };
         let (history, position) = self.cursor();
         let wanted = wire::Follow {
@@ -176,7 +189,7 @@ impl Follower {
             is_greeted: false,
             fresh_at: Instant::now(),
         };
-        let end = following.run(feed).await;
+        let end = following.run(feed, return_after).await;
         // What is on its way counts before the next attempt asks where the data stand.
         following.flights.settle().await;
         self.progress.status.edge.waiting_bytes.store(0, Ordering::Relaxed);
@@ -217,8 +230,10 @@ struct FollowingOne<'a> {
 }
 
 impl FollowingOne<'_> {
-    async fn run(&mut self, mut feed: Feed) -> End {
+    async fn run(&mut self, mut feed: Feed, return_after: Duration) -> End {
         let mut reports = tokio::time::interval(REPORT_INTERVAL);
+        let better = better(Arc::clone(&self.follower.upstreams), self.index, return_after);
+        tokio::pin!(better);
         loop {
             tokio::select! {
                 biased;
@@ -239,6 +254,10 @@ impl FollowingOne<'_> {
                     }
                 }
                 _ = reports.tick(), if self.is_greeted => self.follower.report(self.client),
+                preferred = &mut better => {
+                    tracing::info!(left = %self.client.address(), "going back to a preferred core node");
+                    return End::Better(preferred);
+                }
             }
             let edge = &self.follower.progress.status.edge;
             edge.waiting_bytes.store(self.flights.bytes() as u64, Ordering::Relaxed);

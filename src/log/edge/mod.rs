@@ -21,6 +21,7 @@ mod follow;
 mod forward;
 mod frames;
 mod options;
+mod preference;
 mod seed;
 mod seeds;
 mod site_seeds;

@@ -9,8 +9,8 @@ use crate::{
         LogError,
         blocking::blocking,
         raft::{
-            RaftNode, SnapshotFile, Snapshots, read_part, snapshot_files,
-            wire::{FileMeta, GetFile, write},
+            RaftNode, Snapshots, read_part,
+            wire::{GetFile, write},
         },
     },
     peer::{Answer, CallError},
@@ -37,8 +37,6 @@ pub(in crate::log) struct Seeds {
     bytes_per_second: u64,
     /// When the next part may go.
     free_at: Mutex<Instant>,
-    /// Checksums of files that were read before; a file of a snapshot never changes.
-    known: Arc<Mutex<BTreeMap<SnapshotFile, FileMeta>>>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
@@ -64,7 +62,6 @@ impl Seeds {
             fetching: Mutex::default(),
             bytes_per_second,
             free_at: Mutex::new(Instant::now()),
-            known: Arc::default(),
             one_at_a_time: tokio::sync::Mutex::new(()),
         }
     }
@@ -94,13 +91,8 @@ impl Seeds {
         let position = snapshot.position.ok_or_else(|| refused("this node has no data yet"))?;
         let name = snapshot.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.snapshots.hold(&name);
-        let known = Arc::clone(&self.known);
-        let files = blocking(move || {
-            let mut before = known.lock();
-            let files = snapshot_files(&snapshot.directory, &before)?;
-            *before = files.clone();
-            Ok::<_, std::io::Error>(files.into_values().collect::<Vec<_>>())
-        });
+        let snapshots = Arc::clone(&self.snapshots);
+        let files = blocking(move || snapshots.files(&snapshot.directory));
         let files = files.await.map_err(refused)?.map_err(refused)?;
         let history = self.cluster.read().history_id.clone();
         let offer = wire::SeedOffer { history, term: position.term, index: position.index, name, files };

@@ -10,8 +10,8 @@ use crate::{
         blocking::blocking,
         progress::Progress,
         raft::{
-            Peers, RaftNode, SnapshotFile, Source, Throttle, fetch_files, read_part, snapshot_files,
-            wire::{FileMeta, GetFile, read, write},
+            Peers, RaftNode, Source, Throttle, fetch_files, read_part, snapshot_files,
+            wire::{GetFile, read, write},
         },
     },
     peer::{Answer, CallError, PeerClient},
@@ -147,9 +147,8 @@ impl SiteSeeds {
                     true => snapshot_files(&place_of(&directory, position), &BTreeMap::new()),
                     false => Err(io::Error::new(io::ErrorKind::NotFound, "this node has not got that copy")),
                 });
-                let files: BTreeMap<SnapshotFile, FileMeta> =
-                    files.await.map_err(refused)?.map_err(refused)?;
-                Ok(write(&wire::SeedOffer { files: files.into_values().collect(), ..Default::default() }))
+                let files = files.await.map_err(refused)?.map_err(refused)?.into_values().collect();
+                Ok(write(&wire::SeedOffer { files, ..Default::default() }))
             }
             kind::SITE_FILE => {
                 let wanted: GetFile = read(body).map_err(refused)?;

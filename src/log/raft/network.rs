@@ -4,6 +4,7 @@
 
 use super::{
     Types,
+    snapshots::Snapshots,
     transfer::offer,
     types::{Peer, RaftLogId, RaftSnapshot, RaftVote, SnapshotFiles},
     wire::{self, kind},
@@ -69,6 +70,7 @@ type Appended<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Typ
 /// Makes openraft's clients.
 pub(super) struct Network {
     pub(super) peers: Arc<Peers>,
+    pub(super) snapshots: Arc<Snapshots>,
     pub(super) status: Arc<LogStatus>,
 }
 
@@ -79,6 +81,7 @@ impl RaftNetworkFactory<Types> for Network {
         Connection {
             client: self.peers.client(&peer.address, target),
             address: self.peers.identity.address.clone(),
+            snapshots: Arc::clone(&self.snapshots),
             status: Arc::clone(&self.status),
             acknowledged: Arc::clone(self.peers.acknowledged.lock().entry(target).or_default()),
         }
@@ -90,6 +93,7 @@ pub(super) struct Connection {
     client: Arc<PeerClient>,
     /// This node's own.
     address: String,
+    snapshots: Arc<Snapshots>,
     status: Arc<LogStatus>,
     acknowledged: Acknowledged,
 }
@@ -264,11 +268,12 @@ impl RaftNetworkV2<Types> for Connection {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        let address = self.address.clone();
-        let offered = blocking(move || offer(&address, &vote, &snapshot))
+        let (snapshots, directory) = (Arc::clone(&self.snapshots), snapshot.snapshot.directory.clone());
+        let files = blocking(move || snapshots.files(&directory))
             .await
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
+        let offered = offer(&self.address, &vote, &snapshot, files);
         let answer = tokio::select! {
             biased;
             answer = self.client.call(kind::SNAPSHOT, wire::write(&offered), SNAPSHOT_MAX) => answer,

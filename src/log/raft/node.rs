@@ -100,10 +100,10 @@ impl RaftNode {
         }
         let apply::Running { jobs, applier, thread } =
             apply::start(replica, Arc::clone(&progress), site_seeds.directory.clone()).map_err(failed)?;
-        let state_machine = StateMachine::new(store, snapshots, jobs, applier, site_seeds);
+        let state_machine = StateMachine::new(store, Arc::clone(&snapshots), jobs, applier, site_seeds);
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
         let config = Arc::new(config().validate().map_err(failed)?);
-        let network = Network { peers, status: Arc::clone(&progress.status) };
+        let network = Network { peers, snapshots, status: Arc::clone(&progress.status) };
         let raft = Raft::new(node_id, config, network, log_store, state_machine).await.map_err(failed)?;
         let node = RaftNode { raft, progress, log };
         tokio::spawn(node.clone().watch_leadership(node_id));

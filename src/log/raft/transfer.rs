@@ -11,7 +11,10 @@ use super::{
 };
 use crate::peer::PeerClient;
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::{
+    StreamExt,
+    stream::{self, FuturesUnordered},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
@@ -20,33 +23,42 @@ use std::{
     path::{Component, Path},
     time::Duration,
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::Instant,
+};
 
 /// What is asked for in one call.
 pub(super) const PART_BYTES: u32 = 1 << 20;
-/// Parts that are asked for before earlier ones are on disk; twice as many may be in memory.
-const PARTS_AHEAD: usize = 8;
+/// Parts of one file that are asked for before earlier ones are on disk; twice as many may be in memory.
+const PARTS_AHEAD: usize = 4;
 const PART_MAX: Duration = Duration::from_secs(30);
 /// Times that one part is asked for before the transfer is given up; the next one resumes it.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// What the receiver needs to know to fetch a snapshot. Reads every file once, for its checksum.
-pub(super) fn offer(address: &str, vote: &RaftVote, snapshot: &RaftSnapshot) -> io::Result<wire::Snapshot> {
+/// Files of a snapshot that are fetched at once: while one is synced the next comes.
+const FILES_AT_ONCE: usize = 2;
+
+/// What the receiver needs to know to fetch a snapshot.
+pub(super) fn offer(
+    address: &str,
+    vote: &RaftVote,
+    snapshot: &RaftSnapshot,
+    files: Vec<FileMeta>,
+) -> wire::Snapshot {
     let directory = &snapshot.snapshot.directory;
-    let files = snapshot_files(directory, &BTreeMap::new())?.into_values().collect();
-    let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(wire::Snapshot {
+    wire::Snapshot {
         vote: vote.into(),
         last: snapshot.meta.last_log_id.as_ref().map(LogId::from),
         membership: membership::encode_stored(&snapshot.meta.last_membership),
-        name,
+        name: directory.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         files,
         address: address.to_owned(),
-    })
+    }
 }
 
 /// A file by name, length, inode and time: the same ones mean the same content.
-pub(in crate::log) type SnapshotFile = (String, u64, u64, i64);
+pub(super) type SnapshotFile = (String, u64, u64, i64);
 
 /// The files of a snapshot. Reads those that are not `known`, for their checksums.
 pub(in crate::log) fn snapshot_files(
@@ -79,7 +91,7 @@ pub(in crate::log) fn read_part(snapshots: &Path, wanted: &GetFile) -> io::Resul
     }
     let mut file = File::open(snapshots.join(&wanted.snapshot).join(&wanted.name))?;
     file.seek(SeekFrom::Start(wanted.offset))?;
-    let mut part = Vec::new();
+    let mut part = Vec::with_capacity(wanted.bytes_max.min(PART_BYTES) as usize);
     file.take(u64::from(wanted.bytes_max.min(PART_BYTES))).read_to_end(&mut part)?;
     Ok(part.into())
 }
@@ -140,12 +152,25 @@ pub(in crate::log) async fn fetch_files(
     for stale in names(directory)?.iter().filter(|name| !wanted.contains(name.as_str())) {
         fs::remove_file(directory.join(stale))?;
     }
-    for file in files {
-        if !is_plain(&file.name) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a file of the snapshot has a bad name"));
-        }
-        fetch_file(source, file, directory, throttle, tell).await?;
+    if files.iter().any(|file| !is_plain(&file.name)) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a file of the snapshot has a bad name"));
     }
+    let throttle = Mutex::new(throttle);
+    let (mut to_come, mut under_way, mut outcome) = (files.iter(), FuturesUnordered::new(), Ok(()));
+    loop {
+        while under_way.len() < FILES_AT_ONCE
+            && outcome.is_ok()
+            && let Some(file) = to_come.next()
+        {
+            under_way.push(fetch_file(source, file, directory, &throttle, tell));
+        }
+        // Also after an error those under way are waited for: nothing writes to the directory when this has returned.
+        match under_way.next().await {
+            Some(fetched) => outcome = outcome.and(fetched),
+            None => break,
+        }
+    }
+    outcome?;
     receiving::sync(directory).await
 }
 
@@ -153,7 +178,7 @@ async fn fetch_file(
     source: &Source<'_>,
     wanted: &FileMeta,
     directory: &Path,
-    throttle: &mut Throttle,
+    throttle: &Mutex<&mut Throttle>,
     tell: &(dyn Fn(u64) + Sync),
 ) -> io::Result<()> {
     let Some(held) = receiving::held(directory, wanted).await? else {
@@ -174,7 +199,7 @@ async fn fetch_file(
                 break;
             }
         };
-        throttle.pass(part.len()).await;
+        throttle.lock().await.pass(part.len()).await;
         tell(part.len() as u64);
         if to_disk.send(part).await.is_err() {
             // The writer has an error to tell.

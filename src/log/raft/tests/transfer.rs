@@ -2,7 +2,7 @@
 
 use crate::{
     log::raft::{
-        transfer::{Throttle, fetch, offer, read_part},
+        transfer::{Throttle, fetch, offer, read_part, snapshot_files},
         types::{RaftSnapshot, RaftSnapshotMeta, RaftVote, SnapshotFiles},
         wire::{self, kind},
     },
@@ -11,6 +11,7 @@ use crate::{
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::{
+    collections::BTreeMap,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -68,7 +69,8 @@ fn offered(sender: &Sender) -> wire::Snapshot {
         meta: RaftSnapshotMeta::default(),
         snapshot: SnapshotFiles { directory: sender.home.path().join("7") },
     };
-    offer("somewhere:1", &RaftVote::new(1, 1), &snapshot).unwrap()
+    let files = snapshot_files(&snapshot.snapshot.directory, &BTreeMap::new()).unwrap();
+    offer("somewhere:1", &RaftVote::new(1, 1), &snapshot, files.into_values().collect())
 }
 
 fn same(one: &Path, other: &Path) -> bool {

@@ -1,7 +1,10 @@
-//! One node of a core: a process that can be killed, emptied and started again, gone with its data when dropped.
+//! One node of a core or an edge: a process that can be killed, emptied and started again, gone with its data when dropped.
 
-use super::client::{Client, Value};
-use crate::{ports::free_port, server};
+use crate::{
+    client::{Client, Value},
+    ports::free_port,
+    server,
+};
 use std::{
     collections::BTreeMap,
     fs::OpenOptions,
@@ -21,6 +24,8 @@ pub struct Node {
     /// Holds `data` and what the node printed.
     home: PathBuf,
     command: (PathBuf, Vec<String>),
+    /// Its priority from the next start on: 0 = as usual, 19 = it runs when nobody else wants to.
+    pub niceness: u8,
     child: Option<Child>,
 }
 
@@ -36,28 +41,34 @@ impl Node {
             peer_port: free_port()?,
             home,
             command: (PathBuf::new(), Vec::new()),
+            niceness: 0,
             child: None,
         })
     }
 
     /// Its part of `--cluster`.
     pub fn peer(&self) -> String {
-        format!("{}=127.0.0.1:{}", self.name, self.peer_port)
+        format!("{}={}", self.name, self.peer_address())
     }
 
-    /// Starts it for the first time; `more` arguments go last.
-    pub fn start(&mut self, program: &Path, cluster: &str, more: &[String]) -> Result<(), String> {
+    /// Where other nodes and edges reach it.
+    pub fn peer_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.peer_port))
+    }
+
+    /// Starts it for the first time: `role` says as what, `more` arguments go last.
+    pub fn start(&mut self, program: &Path, role: &[&str], more: &[String]) -> Result<(), String> {
         let (port, peer_port) = (self.address.port().to_string(), self.peer_port.to_string());
         let data = self.data().to_string_lossy().into_owned();
         let own = [
-            ["--cluster", cluster],
             ["--node-name", &self.name],
             ["--port", &port],
             ["--peer-port", &peer_port],
             ["--http-port", "0"],
             ["--data-dir", &data],
         ];
-        let arguments = own.as_flattened().iter().map(|word| (*word).to_owned()).chain(more.iter().cloned());
+        let own = role.iter().chain(own.as_flattened()).map(|word| (*word).to_owned());
+        let arguments = own.chain(more.iter().cloned());
         self.command = (program.to_owned(), arguments.collect());
         self.launch()
     }
@@ -68,7 +79,15 @@ impl Node {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).map_err(failed)?;
         let errors = log.try_clone().map_err(failed)?;
         let (program, arguments) = &self.command;
-        let mut command = Command::new(program);
+        let mut command = match self.niceness {
+            0 => Command::new(program),
+            by => {
+                // It becomes the program, with the same id.
+                let mut nice = Command::new("nice");
+                nice.args(["-n", &by.to_string()]).arg(program);
+                nice
+            }
+        };
         command.args(arguments).stdin(Stdio::null()).stdout(log).stderr(errors);
         self.child = Some(command.spawn().map_err(failed)?);
         Ok(())

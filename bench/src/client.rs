@@ -9,13 +9,14 @@ use std::{
 
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 
-/// A reply; of arrays and the like only that there was one.
+/// A reply; of maps and the like only that there was one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     Text(String),
     Int(i64),
     Error(String),
     Nil,
+    List(Vec<Value>),
     Other,
 }
 
@@ -69,8 +70,21 @@ fn read(bytes: &[u8]) -> Value {
         Some('_') => Value::Nil,
         Some('$') if line == "-1" => Value::Nil,
         Some('$') => Value::Text(rest.strip_suffix("\r\n").unwrap_or(rest).to_owned()),
+        Some('*') if line == "-1" => Value::Nil,
+        Some('*') => Value::List(list(bytes.get(line.len() + "*\r\n".len()..).unwrap_or_default())),
         _ => Value::Other,
     }
+}
+
+/// The replies that an array is made of, up to what is no reply.
+fn list(mut bytes: &[u8]) -> Vec<Value> {
+    let mut out = Vec::new();
+    while let Ok(Some((len, _))) = reply::first(bytes) {
+        let (one, rest) = bytes.split_at(len);
+        out.push(read(one));
+        bytes = rest;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -86,6 +100,12 @@ mod tests {
         assert_eq!(read(b"$-1\r\n"), Value::Nil);
         assert_eq!(read(b":-7\r\n"), Value::Int(-7));
         assert_eq!(read(b"-TRYAGAIN later\r\n"), Value::Error("TRYAGAIN later".into()));
-        assert_eq!(read(b"*1\r\n:1\r\n"), Value::Other);
+        assert_eq!(read(b"*0\r\n"), Value::List(vec![]));
+        let inner = Value::List(vec![Value::Int(2), Value::Nil]);
+        assert_eq!(
+            read(b"*3\r\n:1\r\n*2\r\n:2\r\n$-1\r\n$1\r\na\r\n"),
+            Value::List(vec![Value::Int(1), inner, text("a")])
+        );
+        assert_eq!(read(b"%1\r\n+a\r\n:1\r\n"), Value::Other);
     }
 }

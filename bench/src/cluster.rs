@@ -1,7 +1,6 @@
-//! Three nodes that are one core.
+//! Nodes that are one core.
 
-use super::{client::Value, node::Node};
-use crate::server::directory_bytes;
+use crate::{client::Value, node::Node, server::directory_bytes};
 use std::{
     net::SocketAddr,
     path::Path,
@@ -9,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-const NODES: usize = 3;
 /// How long nodes may take to find a leader and to have applied the same entries.
 const AGREE_MAX: Duration = Duration::from_secs(120);
 /// How long flushes and compactions may go on when nothing is asked.
@@ -27,13 +25,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts all nodes and waits until they are one core.
-    pub fn start(program: &Path, base: &Path, more: &[String]) -> Result<Self, String> {
-        let nodes = (0..NODES).map(|index| Node::new(&format!("core-{index}"), base));
+    /// Starts so many nodes and waits until they are one core.
+    pub fn start(program: &Path, base: &Path, nodes: usize, more: &[String]) -> Result<Self, String> {
+        let nodes = (0..nodes).map(|index| Node::new(&format!("core-{index}"), base));
         let mut cluster = Cluster { nodes: nodes.collect::<Result<_, _>>()? };
         let list = cluster.nodes.iter().map(Node::peer).collect::<Vec<_>>().join(",");
         for node in &mut cluster.nodes {
-            node.start(program, &list, more)?;
+            node.start(program, &["--cluster", &list], more)?;
         }
         let agreed = cluster.agreed();
         cluster.explain(agreed)?;

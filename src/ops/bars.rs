@@ -1,0 +1,67 @@
+//! Bars on a terminal for what takes long, beside the log. Where standard error is no terminal there are none.
+
+use crate::session::{Following, LogStatus};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+/// All bars of the process; it draws nothing where there is no terminal.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+const TEMPLATE: &str =
+    "whole copy [{bar:30}] {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
+
+/// Standard error for the log: bars make way for a line, and come back below it.
+pub(super) struct BesideBars;
+
+impl Write for BesideBars {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        BARS.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// On an edge: shows how far a whole copy of the core's data has come. Ends only where it would show nothing.
+pub(super) async fn show(status: Arc<LogStatus>) {
+    if !io::stderr().is_terminal() || !status.edge.is_edge() {
+        return;
+    }
+    let mut bar: Option<ProgressBar> = None;
+    let mut looks = tokio::time::interval(LOOK_INTERVAL);
+    loop {
+        looks.tick().await;
+        let following = status.edge.following.read().clone();
+        match following {
+            Following::Seed { bytes, of_bytes } => {
+                let bar = bar.get_or_insert_with(|| BARS.add(ProgressBar::new(of_bytes).with_style(style())));
+                bar.set_length(of_bytes);
+                bar.set_position(bytes);
+            }
+            _ => {
+                if let Some(bar) = bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_has_its_own_style() {
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+    }
+}
