@@ -22,7 +22,7 @@ pub struct Writer {
 
 impl Writer {
     /// Writes to whichever of the servers takes it.
-    pub fn start<D: Into<Door>>(doors: impl IntoIterator<Item = D>) -> Writer {
+    pub fn start<D: Into<Door>>(doors: Vec<D>) -> Writer {
         let doors: Vec<Door> = doors.into_iter().map(Into::into).collect();
         let (stop, last) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, acknowledged) = (Arc::clone(&stop), Arc::clone(&last));

@@ -13,7 +13,7 @@ use super::support::*;
 fn following_goes_on_when_the_cores_leader_is_killed() {
     let mut core = core(3, &[]);
     let edge = edge("fra", &upstream(&core), &[]);
-    let writer = Writer::start(core.nodes.iter().map(Server::door));
+    let writer = Writer::start(core.nodes.iter().map(|node| node.port).collect());
     let reader = Reader::start(edge.port);
     for _ in 0..3 {
         let_write(&writer, 200);

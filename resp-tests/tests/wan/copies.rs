@@ -45,7 +45,7 @@ fn a_cut_longer_than_the_cores_log_ends_with_a_whole_copy() {
     let wan = wan("long cut", 2, 1);
     let core = core(&wan, &[0], &SHORT_LOG);
     let edge = edge_at(&wan, 1, &core, &[]);
-    let writer = Writer::start([core.nodes[0].door()]);
+    let writer = Writer::start(vec![core.nodes[0].door()]);
     let reader = Reader::start(edge.door());
     let_write(&writer, 100);
     eventually("it is seen", || shown(&edge, "one") > 50);
@@ -158,7 +158,7 @@ fn an_edge_that_lost_its_disk_comes_back_by_itself() {
     let core = core(&wan, &[0], &SHORT_LOG);
     outgrow_the_log(&core);
     let mut edge = edge_at(&wan, 1, &core, &[]);
-    let writer = Writer::start([core.nodes[0].door()]);
+    let writer = Writer::start(vec![core.nodes[0].door()]);
     let reader = Reader::start(edge.door());
     for _ in 0..2 {
         let_write(&writer, 100);

@@ -26,7 +26,7 @@ fn many_edges_follow_one_core_node() {
     let count = edges();
     let wan = wan("crowd", count + 1, 1);
     let core = core(&wan, &[0], &SMALL_CACHES);
-    let writer = Writer::start([core.nodes[0].door()]);
+    let writer = Writer::start(vec![core.nodes[0].door()]);
     let load = Load::start(core.nodes[0].door(), Duration::from_millis(100));
     let_write(&writer, 50);
     let before = resident_bytes(&core.nodes[0]);

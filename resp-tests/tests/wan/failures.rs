@@ -15,7 +15,7 @@ fn an_edge_that_is_killed_over_and_over_misses_and_repeats_nothing() {
     let small = ["--memtable-bytes", "1mb"];
     let core = core(&wan, &[0], &small);
     let mut edge = edge_at(&wan, 1, &core, &small);
-    let writer = Writer::start([core.nodes[0].door()]);
+    let writer = Writer::start(vec![core.nodes[0].door()]);
     let load = Load::start(core.nodes[0].door(), Duration::from_millis(20));
     let reader = Reader::start(edge.door());
     for round in 0..KILLS {
@@ -56,7 +56,7 @@ fn a_site_far_away_goes_on_when_its_leader_is_killed() {
     let wan = wan("leader killed", 4, 1);
     let core = core(&wan, &[0], &[]);
     let mut site = site_at(&wan, &[1, 2, 3], &core, &[]);
-    let writer = Writer::start([core.nodes[0].door()]);
+    let writer = Writer::start(vec![core.nodes[0].door()]);
     let readers = Reader::at_each(&site);
     let mut took = Vec::new();
     for _ in 0..2 {
@@ -82,7 +82,7 @@ fn a_site_far_away_goes_on_without_a_leader_that_is_cut_off() {
     let wan = wan("leader cut off", 4, 1);
     let core = core(&wan, &[0], &[]);
     let site = site_at(&wan, &[1, 2, 3], &core, &[]);
-    let writer = Writer::start([core.nodes[0].door()]);
+    let writer = Writer::start(vec![core.nodes[0].door()]);
     // What one has seen none may fall behind: the node that is cut off must rather not answer.
     let readers = Reader::at_each(&site);
     let_write(&writer, 60);

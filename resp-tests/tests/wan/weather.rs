@@ -14,7 +14,7 @@ fn follow_through(name: &str, link: Link, has_short_cuts: bool) {
     wan.set(&[0], &[1], link);
     let cuts = has_short_cuts
         .then(|| wan.cut_now_and_then(&[0], &[1], (Duration::from_millis(10), Duration::from_millis(40))));
-    let writer = Writer::start([core.nodes[0].door()]);
+    let writer = Writer::start(vec![core.nodes[0].door()]);
     let load = Load::start(core.nodes[0].door(), Duration::from_millis(50));
     let reader = Reader::start(edge.door());
     let mut lags_ms = Vec::new();
