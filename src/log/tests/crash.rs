@@ -11,12 +11,11 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::Path,
-    process::{Command, Output},
+    process::Command,
     time::{Duration, Instant},
 };
 
 const DIRECTORY: &str = "FLOTILLA_TEST_CRASH_DIRECTORY";
-const FIRST_ID: &str = "FLOTILLA_TEST_CRASH_FIRST_ID";
 const WRITES_AT_ONCE: u64 = 16;
 
 fn key(id: u64) -> String {
@@ -27,11 +26,11 @@ fn key(id: u64) -> String {
 /// Writes until the fail point ends it. Does nothing unless a test of this module started it.
 #[tokio::test(flavor = "current_thread")]
 async fn child() {
-    let (Ok(directory), Ok(first)) = (std::env::var(DIRECTORY), std::env::var(FIRST_ID)) else { return };
+    let Ok(directory) = std::env::var(DIRECTORY) else { return };
     let acknowledged = Path::new(&directory).join("acknowledged");
     let mut acknowledged = OpenOptions::new().create(true).append(true).open(acknowledged).unwrap();
     let node = TestNode::start_with(&Path::new(&directory).join("data"), small_segments(), 32 << 10).await;
-    let mut next: u64 = first.parse().unwrap();
+    let mut next = tried(Path::new(&directory));
     let deadline = Instant::now() + Duration::from_secs(20);
     while Instant::now() < deadline {
         // Before they are sent: the next child must not use one of them again.
@@ -48,19 +47,14 @@ async fn child() {
     }
 }
 
-fn run_child(directory: &Path, first: u64, fail: &str) -> Output {
-    Command::new(std::env::current_exe().unwrap())
+/// Runs a child that must die; returns what it printed on stderr.
+fn run_child(directory: &Path, fail: &str) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "log::tests::crash::child", "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, directory)
-        .env(FIRST_ID, first.to_string())
         .env("FLOTILLA_FAIL", fail)
         .output()
-        .unwrap()
-}
-
-/// Runs a child that must die; returns what it printed on stderr.
-fn run_child_to_its_end(directory: &Path, fail: &str) -> String {
-    let output = run_child(directory, tried(directory), fail);
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{fail} was never reached: {text}");
     text
@@ -115,7 +109,7 @@ async fn a_crash_at_any_fail_point_loses_and_repeats_nothing() {
     ];
     for (name, at) in points {
         let fail = format!("{name}=abort-after:{at}");
-        let text = run_child_to_its_end(home.path(), &fail);
+        let text = run_child(home.path(), &fail);
         assert!(name == "log.torn" || text.contains(&format!("fail point {name}: abort")), "{fail}: {text}");
         let now = check(home.path(), &fail).await;
         assert!(now >= acknowledged);
@@ -132,7 +126,7 @@ async fn a_failed_write_or_sync_stops_the_process_and_is_never_tried_again() {
         [("log.append", 20), ("log.sync", 20), ("log.sync", 1), ("log.vote", 1), ("log.prepare", 2)]
     {
         let fail = format!("{name}=error-after:{at}");
-        let text = run_child_to_its_end(home.path(), &fail);
+        let text = run_child(home.path(), &fail);
         assert!(text.contains("flotilla: stopping the process: cannot"), "{fail}: {text}");
         check(home.path(), &fail).await;
     }
