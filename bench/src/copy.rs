@@ -1,5 +1,6 @@
 //! The yardstick for a snapshot: copying the same files with `cp` and summing them with `cksum`.
 
+use crate::numbers::{median, ratios, spread};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -19,6 +20,40 @@ pub struct Copied {
     pub cksum_seconds: f64,
     /// Until the copy was on disk, after both.
     pub sync_seconds: f64,
+}
+
+/// Copies beside something else that took `seconds` in as many rounds, in the words of a table.
+pub struct Beside {
+    pub copy: String,
+    /// Of the copy's time to the other's: the median.
+    pub ratio: f64,
+    pub rounds: String,
+    pub files: String,
+}
+
+impl Beside {
+    pub fn new(copies: &[Copied], seconds: &[f64]) -> Beside {
+        let column = |read: fn(&Copied) -> f64| copies.iter().map(read).collect::<Vec<_>>();
+        let both = column(|copied| copied.cp_seconds + copied.cksum_seconds);
+        let synced = column(|copied| copied.cp_seconds + copied.cksum_seconds + copied.sync_seconds);
+        let ratio = ratios(&both, seconds);
+        Beside {
+            copy: format!(
+                "`cp -r` {:.2} + `cksum` {:.2} = {:.2}",
+                median(column(|copied| copied.cp_seconds)),
+                median(column(|copied| copied.cksum_seconds)),
+                median(both)
+            ),
+            ratio: median(ratio.clone()),
+            rounds: format!("{} rounds, ratio {}", seconds.len(), spread(ratio)),
+            files: format!(
+                "{} files; with a `sync` the copy takes {:.2}, ratio {:.2}",
+                copies.last().map_or(0, |copied| copied.files),
+                median(synced.clone()),
+                median(ratios(&synced, seconds))
+            ),
+        }
+    }
 }
 
 /// Copies directory `from` to `to`, which must not be there, sums all files there, and removes them.

@@ -3,9 +3,9 @@
 use crate::{
     client::Value,
     cluster::Cluster,
-    copy::{Copied, copy, sync},
+    copy::{Beside, Copied, copy, sync},
     grow::{MIB, grow},
-    numbers::{median, ratios, spread},
+    numbers::median,
     table::Table,
 };
 use std::{
@@ -129,10 +129,8 @@ fn verify(cluster: &mut Cluster) -> Result<(), String> {
 }
 
 fn report(bytes: u64, copies: &[Copied], rejoins: &[Rejoined], table: &mut Table) {
-    let column = |read: fn(&Copied) -> f64| copies.iter().map(read).collect::<Vec<_>>();
-    let both = column(|copied| copied.cp_seconds + copied.cksum_seconds);
-    let synced = column(|copied| copied.cp_seconds + copied.cksum_seconds + copied.sync_seconds);
     let seconds: Vec<f64> = rejoins.iter().map(|rejoined| rejoined.seconds).collect();
+    let beside = Beside::new(copies, &seconds);
     let how = match rejoins.iter().filter(|rejoined| rejoined.by_snapshot).count() {
         count if count == rejoins.len() => "by snapshot".to_owned(),
         count => format!("{count} of {} by snapshot, others by the log alone", rejoins.len()),
@@ -144,21 +142,9 @@ fn report(bytes: u64, copies: &[Copied], rejoins: &[Rejoined], table: &mut Table
             bytes as f64 / (1024 * MIB) as f64
         ),
         &format!("{:.2}", median(seconds.clone())),
-        &format!(
-            "`cp -r` {:.2} + `cksum` {:.2} = {:.2}",
-            median(column(|copied| copied.cp_seconds)),
-            median(column(|copied| copied.cksum_seconds)),
-            median(both.clone())
-        ),
-        &format!("**{:.2}** (copy / rejoin)", median(ratios(&both, &seconds))),
-        &format!(
-            "{} rounds, ratio {}; {how}, states equal; {} files; with a `sync` the copy takes {:.2}, ratio {:.2}",
-            rejoins.len(),
-            spread(ratios(&both, &seconds)),
-            copies.last().map_or(0, |copied| copied.files),
-            median(synced.clone()),
-            median(ratios(&synced, &seconds)),
-        ),
+        &beside.copy,
+        &format!("**{:.2}** (copy / rejoin)", beside.ratio),
+        &format!("{}; {how}, states equal; {}", beside.rounds, beside.files),
     );
 }
 

@@ -4,10 +4,10 @@ use super::{Options, relay::Relay, site};
 use crate::{
     choice::Choice,
     cluster::Cluster,
-    copy::{Copied, copy, sync},
+    copy::{Beside, Copied, copy, sync},
     grow::{MIB, grow},
     node::Node,
-    numbers::{median, ratios, spread},
+    numbers::median,
     server::directory_bytes,
     table::Table,
 };
@@ -142,30 +142,20 @@ fn mib(bytes: u64) -> f64 {
 }
 
 fn report(bytes: u64, keys: u64, copies: &[Copied], colds: &[Cold], table: &mut Table) {
-    let column = |read: fn(&Copied) -> f64| copies.iter().map(read).collect::<Vec<_>>();
-    let both = column(|copied| copied.cp_seconds + copied.cksum_seconds);
-    let synced = column(|copied| copied.cp_seconds + copied.cksum_seconds + copied.sync_seconds);
     let seconds: Vec<f64> = colds.iter().map(|cold| cold.seconds).collect();
+    let beside = Beside::new(copies, &seconds);
     let by_copy = colds.iter().filter(|cold| cold.by_copy).count();
     table.row(
         "cold-start",
         &format!("an empty edge has everything, {:.2} GiB that do not compress, s", mib(bytes) / 1024.0),
         &format!("{:.2}", median(seconds.clone())),
+        &beside.copy,
+        &format!("**{:.2}** (copy / cold start)", beside.ratio),
         &format!(
-            "`cp -r` {:.2} + `cksum` {:.2} = {:.2}",
-            median(column(|copied| copied.cp_seconds)),
-            median(column(|copied| copied.cksum_seconds)),
-            median(both.clone())
-        ),
-        &format!("**{:.2}** (copy / cold start)", median(ratios(&both, &seconds))),
-        &format!(
-            "{} rounds, ratio {}; {by_copy} of {} by whole copy, states equal; {keys} keys, {} files; with a `sync` the copy takes {:.2}, ratio {:.2}",
+            "{}; {by_copy} of {} by whole copy, states equal; {keys} keys, {}",
+            beside.rounds,
             colds.len(),
-            spread(ratios(&both, &seconds)),
-            colds.len(),
-            copies.last().map_or(0, |copied| copied.files),
-            median(synced.clone()),
-            median(ratios(&synced, &seconds)),
+            beside.files
         ),
     );
 }
