@@ -13,6 +13,14 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     String,
+    Bitmap,
+    HyperLogLog,
+    List,
+    Set,
+    SortedSet,
+    Hash,
+    Geo,
+    Stream,
     Generic,
     Transactions,
     Connection,
@@ -26,6 +34,14 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Group::String => "string",
+            Group::Bitmap => "bitmap",
+            Group::HyperLogLog => "hyperloglog",
+            Group::List => "list",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Hash => "hash",
+            Group::Geo => "geo",
+            Group::Stream => "stream",
             Group::Generic => "generic",
             Group::Transactions => "transactions",
             Group::Connection => "connection",

@@ -6,4 +6,5 @@ mod keys;
 mod model;
 mod readers;
 mod replace;
+mod subkeys;
 mod support;
