@@ -15,12 +15,14 @@ pub mod revision;
 pub mod sentinel;
 pub mod server;
 pub mod site;
+pub mod sorted_set;
 pub mod string;
 pub mod transactions;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
+        sorted_set::COMMANDS,
         generic::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,
