@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, Txn},
-    types::sorted_set,
+    types::sorted_set::{parse, parse_lenient},
 };
 
 const FLAGS: Flags = Flags::WRITE.with(Flags::NOSCRIPT).with(Flags::BLOCKING).with(Flags::FAST);
@@ -59,19 +59,24 @@ fn pop_first(txn: &mut Txn<'_>, args: &mut Args<'_>, end: Direction) -> Result<R
 }
 
 fn bzmpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    check_timeout(args.next_word()?)?;
-    Many::take(args)?.run(txn)
+    let timeout = args.next_word()?;
+    let many = Many::take(args)?;
+    check_timeout(timeout)?;
+    many.run(txn)
 }
 
 /// Refuses what is no number of seconds. How long it is concerns the server alone.
 fn check_timeout(word: &[u8]) -> Result<()> {
-    let seconds =
-        sorted_set::parse(word).ok_or_else(|| ErrorReply::err("timeout is not a float or out of range"))?;
-    let millis = seconds * 1000.0;
+    // A number beyond a double is one, too; it is out of range.
+    let beyond = || parse_lenient(word).filter(|seconds| seconds.is_infinite());
+    let seconds = parse(word)
+        .or_else(beyond)
+        .ok_or_else(|| ErrorReply::err("timeout is not a float or out of range"))?;
+    let millis = (seconds * 1000.0).ceil();
     if millis > i64::MAX as f64 {
         return Err(ErrorReply::err("timeout is out of range").into());
     }
-    if millis.ceil() < 0.0 {
+    if millis < 0.0 {
         return Err(ErrorReply::err("timeout is negative").into());
     }
     Ok(())
