@@ -104,7 +104,8 @@ fn key_specs(command: &Command) -> Vec<Reply> {
             let flags = key_flags(command);
             let (first, second) =
                 (flags.get(..at).unwrap_or_default(), flags.get(at + 1..).unwrap_or_default());
-            vec![spec(KeyRange::ONE, first), spec(KeyRange::new(2, 2, 1), second)]
+            let last = if keys.last < 0 { keys.last } else { 2 };
+            vec![spec(KeyRange::ONE, first), spec(KeyRange::new(2, last, 1), second)]
         }
         None => vec![spec(keys, key_flags(command))],
     }

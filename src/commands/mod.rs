@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod list;
 pub mod pubsub;
 pub mod revision;
 pub mod sentinel;
@@ -21,6 +22,7 @@ pub mod transactions;
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
+        list::COMMANDS,
         generic::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,

@@ -80,6 +80,11 @@ impl ErrorReply {
         Self::err("value is not an integer or out of range")
     }
 
+    /// A count that is negative, or no number.
+    pub fn not_positive() -> Self {
+        Self::err("value is out of range, must be positive")
+    }
+
     pub fn not_float() -> Self {
         Self::err("value is not a valid float")
     }

@@ -8,4 +8,8 @@ pub mod expiry;
 pub mod glob;
 pub mod integer;
 pub mod lcs;
+pub mod list;
 pub mod string;
+#[cfg(test)]
+mod tests;
+pub mod timeout;

@@ -7,4 +7,4 @@ mod model;
 mod readers;
 mod replace;
 mod subkeys;
-mod support;
+pub mod support;
