@@ -93,7 +93,7 @@ fn with_parameters(command: Command) -> Command {
             Kind::Bool => "yes|no",
             Kind::Addresses => "IP",
             Kind::Choice(_) => "WORD",
-            Kind::Text | Kind::Secret | Kind::OutputLimit | Kind::Fixed => "TEXT",
+            Kind::Text | Kind::Secret | Kind::OutputLimit | Kind::EventClasses | Kind::Fixed => "TEXT",
         };
         Arg::new(parameter.name)
             .long(parameter.name)
