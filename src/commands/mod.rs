@@ -6,6 +6,7 @@ use crate::{
 };
 use std::sync::LazyLock;
 
+pub mod bitmap;
 pub mod cluster;
 pub mod connection;
 pub mod core;
@@ -21,6 +22,7 @@ pub mod transactions;
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
+        bitmap::COMMANDS,
         generic::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,
