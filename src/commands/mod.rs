@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod hyperloglog;
 pub mod pubsub;
 pub mod revision;
 pub mod sentinel;
@@ -23,6 +24,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
         bitmap::COMMANDS,
+        hyperloglog::COMMANDS,
         generic::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,

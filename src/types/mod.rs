@@ -7,6 +7,7 @@ pub mod decimal;
 pub mod encoding;
 pub mod expiry;
 pub mod glob;
+pub mod hyperloglog;
 pub mod integer;
 pub mod lcs;
 pub mod string;
