@@ -6,6 +6,7 @@ pub mod cursor;
 pub mod decimal;
 pub mod encoding;
 pub mod expiry;
+pub mod geo;
 pub mod glob;
 pub mod hyperloglog;
 pub mod integer;
