@@ -5,7 +5,7 @@ use crate::{
     commands::string::replace,
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{Encoding, Row, Txn, View},
+    store::{Encoding, EventClass, Row, Txn, View},
     types::{
         bitmap::{self, OFFSET_END},
         string::{check_length, encoding_name, expect_string},
@@ -83,6 +83,12 @@ pub(super) fn grown(row: Option<&Row>, last_bit: u64) -> Result<Vec<u8>> {
 
 /// Stores the string, unless that would change nothing that a client can see.
 pub(super) fn put_if_changed(txn: &mut Txn<'_>, key: &[u8], row: Option<&Row>, bytes: &[u8]) -> Result<()> {
-    let same = row.is_some_and(|row| row.body[..] == *bytes && encoding_name(row) == "raw");
-    if same { Ok(()) } else { replace(txn, key, row, Encoding::Raw, bytes) }
+    let same = row.is_some_and(|row| row.body[..] == *bytes);
+    if !same || row.is_some_and(|row| encoding_name(row) != "raw") {
+        replace(txn, key, row, Encoding::Raw, bytes)?;
+    }
+    if !same {
+        txn.event(EventClass::String, "setbit", key);
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{Encoding, NewRow, Txn, Type},
+    store::{Encoding, EventClass, NewRow, Txn, Type},
     types::{
         bitmap::{Operation, combine},
         string::expect_string,
@@ -40,10 +40,13 @@ fn bitop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         rows.iter().map(|row| row.as_ref().map_or(&[][..], |row| &row.body[..])).collect();
     let result = combine(operation, &sources);
     if result.is_empty() {
-        txn.delete(target)?;
+        if txn.delete(target)? {
+            txn.event(EventClass::Generic, "del", target);
+        }
     } else {
         let row = NewRow { kind: Type::String, encoding: Encoding::Raw, expires_at: 0, body: &result };
         txn.put(target, row)?;
+        txn.event(EventClass::String, "set", target);
     }
     Ok(Reply::count(result.len()))
 }

@@ -6,7 +6,7 @@ use crate::{
     commands::string::replace,
     error::Result,
     resp::Reply,
-    store::{Encoding, Txn, View},
+    store::{Encoding, EventClass, Txn, View},
     types::{
         hyperloglog::{Registers, Sketch},
         string::expect_string,
@@ -70,6 +70,7 @@ fn pfadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if changed {
         sketch.mark_stale();
         replace(txn, key, row.as_ref(), Encoding::Raw, sketch.bytes())?;
+        txn.event(EventClass::String, "pfadd", key);
     }
     Ok(changed.into())
 }
@@ -108,5 +109,7 @@ fn pfmerge(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     target.raise_all(&registers).map_err(corrupt)?;
     target.mark_stale();
     replace(txn, key, row.as_ref(), Encoding::Raw, target.bytes())?;
+    // It is like adding much; Redis has no other word for it.
+    txn.event(EventClass::String, "pfadd", key);
     Ok(Reply::Ok)
 }
