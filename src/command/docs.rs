@@ -237,7 +237,7 @@ fn plain(word: &str) -> Argument {
 
 fn kind_of(name: &str) -> Kind {
     match name {
-        "key" | "key1" | "key2" | "newkey" | "source" | "destination" => Kind::Key,
+        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" => Kind::Key,
         "pattern" => Kind::Pattern,
         "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
         "seconds" | "milliseconds" | "count" | "offset" | "start" | "end" | "index" | "numkeys"

@@ -97,14 +97,18 @@ fn key_specs(command: &Command) -> Vec<Reply> {
     if keys.first <= 0 {
         return Vec::new();
     }
-    // Two keys that are used differently (COPY, RENAME) are two specs.
+    // A first key that is used differently (COPY, RENAME, BITOP) is a spec of its own.
     let split = key_flags(command).iter().position(|flag| *flag == "|");
     match split {
         Some(at) => {
             let flags = key_flags(command);
             let (first, second) =
                 (flags.get(..at).unwrap_or_default(), flags.get(at + 1..).unwrap_or_default());
-            vec![spec(KeyRange::ONE, first), spec(KeyRange::new(2, 2, 1), second)]
+            let (one, rest) = (keys.first, keys.first.saturating_add(1));
+            vec![
+                spec(KeyRange::new(one, one, 1), first),
+                spec(KeyRange::new(rest, keys.last, keys.step), second),
+            ]
         }
         None => vec![spec(keys, key_flags(command))],
     }

@@ -6,10 +6,12 @@ use crate::{
 };
 use std::sync::LazyLock;
 
+pub mod bitmap;
 pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod hyperloglog;
 pub mod pubsub;
 pub mod revision;
 pub mod sentinel;
@@ -21,6 +23,8 @@ pub mod transactions;
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
+        bitmap::COMMANDS,
+        hyperloglog::COMMANDS,
         generic::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,

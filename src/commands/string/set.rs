@@ -228,7 +228,7 @@ pub(super) fn store(txn: &mut Txn<'_>, key: &[u8], value: &[u8], expires_at: u64
 }
 
 /// Replaces a string's value, keeping its expiry.
-pub(super) fn replace(
+pub(in crate::commands) fn replace(
     txn: &mut Txn<'_>,
     key: &[u8],
     before: Option<&Row>,
