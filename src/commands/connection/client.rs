@@ -129,7 +129,10 @@ fn unblock(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
         Some(word) if word.eq_ignore_ascii_case(b"error") => Unblocked::Error,
         Some(_) => return Err(ErrorReply::err("CLIENT UNBLOCK reason should be TIMEOUT or ERROR").into()),
     };
-    args.finish()?;
+    if !args.is_empty() {
+        let text = "unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.";
+        return Err(ErrorReply::err(text).into());
+    }
     Ok(u64::try_from(id).is_ok_and(|id| context.node.parking.unblock(id, how)).into())
 }
 
