@@ -13,7 +13,7 @@ use syn::{
 /// Bottom first. A module may import those of lower layers, and itself.
 const LAYERS: [&[&str]; 14] = [
     &["time", "limits", "value", "fail"],
-    &["resp"],
+    &["resp", "rdb"],
     &["error"],
     &["config", "store"],
     &["types"],
