@@ -142,12 +142,13 @@ impl Follower {
         }
     }
 
-    /// All that the log held at the start is applied now: it is served, however old, whether the core can be reached or not.
+    /// All that the log held at the start is applied now. If it ever was all that the core had it is served, however old,
+    /// whether the core can be reached or not.
     fn serve_what_was_here(&self) {
         let edge = &self.progress.status.edge;
         let (history, position) = self.cursor();
         if let (true, false, Some(position)) =
-            (edge.had_log.load(Ordering::Relaxed), history.is_empty(), position)
+            (edge.was_whole.load(Ordering::Relaxed), history.is_empty(), position)
         {
             edge.set_goal(position.index);
         }
