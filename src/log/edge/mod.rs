@@ -20,6 +20,7 @@ mod flights;
 mod follow;
 mod forward;
 mod frames;
+mod goal;
 mod options;
 mod preference;
 mod seed;

@@ -19,6 +19,7 @@ use crate::{
     store::Store,
 };
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
@@ -78,6 +79,7 @@ impl EdgeTasks {
             options: self.options,
             site_seeds: self.site_seeds,
             broadcast: self.broadcast,
+            asked: Mutex::default(),
         };
         let mut others = vec![
             tokio::spawn(follower.run()),
