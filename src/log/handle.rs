@@ -120,6 +120,13 @@ impl LogHandle {
             progress: Arc::clone(&progress),
             queue: Arc::clone(&queue),
         });
+        let site_seeds = SiteSeeds::new(
+            Arc::clone(&peers),
+            Arc::clone(&progress),
+            Arc::clone(&log),
+            Arc::clone(&snapshots),
+            data_directory.join("seed"),
+        );
         let parts = RaftParts {
             node_id,
             log,
@@ -127,11 +134,7 @@ impl LogHandle {
                 true => Replica::new(Arc::clone(&store), table).of_edge(),
                 false => Replica::new(Arc::clone(&store), table),
             },
-            site_seeds: Arc::new(SiteSeeds::new(
-                Arc::clone(&peers),
-                Arc::clone(&progress),
-                data_directory.join("seed"),
-            )),
+            site_seeds: Arc::new(site_seeds),
             snapshots,
             progress: Arc::clone(&progress),
             peers: Arc::clone(&peers),

@@ -26,6 +26,7 @@ mod preference;
 mod seed;
 mod seeds;
 mod site_seeds;
+mod site_snapshot;
 mod tasks;
 mod upstream;
 mod upstreams;
