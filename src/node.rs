@@ -236,6 +236,7 @@ fn edge(
             Some(cluster) => Arc::clone(&cluster.identity),
             None => Arc::new(alone().with_tls(tls)),
         },
+        is_partial: own.is_partial,
         seed_bytes_per_second: settings.snapshot_bytes_per_second,
     })
 }
