@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod hash;
 pub mod pubsub;
 pub mod revision;
 pub mod sentinel;
@@ -22,6 +23,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
         generic::COMMANDS,
+        hash::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,
         pubsub::COMMANDS,

@@ -6,6 +6,7 @@ pub mod decimal;
 pub mod encoding;
 pub mod expiry;
 pub mod glob;
+pub mod hash;
 pub mod integer;
 pub mod lcs;
 pub mod string;
