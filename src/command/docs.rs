@@ -241,9 +241,9 @@ fn kind_of(name: &str) -> Kind {
         "pattern" => Kind::Pattern,
         "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
         "seconds" | "milliseconds" | "count" | "offset" | "start" | "end" | "index" | "numkeys"
-        | "timeout" | "cursor" | "decrement" | "destination-db" | "db" | "index1" | "index2"
-        | "client-id" | "maxage" | "min-match-len" | "numreplicas" | "numlocal" | "protover" | "version"
-        | "samples" => Kind::Integer,
+        | "numfields" | "timeout" | "cursor" | "decrement" | "destination-db" | "db" | "index1"
+        | "index2" | "client-id" | "maxage" | "min-match-len" | "numreplicas" | "numlocal" | "protover"
+        | "version" | "samples" => Kind::Integer,
         _ => Kind::String,
     }
 }

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod core;
 pub mod generic;
 pub mod hyperloglog;
+pub mod hash;
 pub mod pubsub;
 pub mod revision;
 pub mod sentinel;
@@ -26,6 +27,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         bitmap::COMMANDS,
         hyperloglog::COMMANDS,
         generic::COMMANDS,
+        hash::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,
         pubsub::COMMANDS,

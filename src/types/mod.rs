@@ -9,6 +9,7 @@ pub mod expiry;
 pub mod geo;
 pub mod glob;
 pub mod hyperloglog;
+pub mod hash;
 pub mod integer;
 pub mod lcs;
 pub mod string;

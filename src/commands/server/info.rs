@@ -202,6 +202,7 @@ fn stats(node: &Node, out: &mut String) {
     line(out, "sync_partial_ok", 0);
     line(out, "sync_partial_err", 0);
     line(out, "expired_keys", get(&stats.expired_keys));
+    line(out, "expired_subkeys", get(&stats.expired_subkeys));
     line(out, "evicted_keys", 0);
     line(out, "evicted_clients", 0);
     line(out, "keyspace_hits", hits);
