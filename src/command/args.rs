@@ -51,6 +51,13 @@ impl<'a> Args<'a> {
         Ok(self.next_opt().ok_or_else(ErrorReply::syntax)?)
     }
 
+    /// The next words; fewer than this many are a syntax error.
+    pub fn next_words(&mut self, count: usize) -> Result<&'a [&'a [u8]]> {
+        let words = self.rest().get(..count).ok_or_else(ErrorReply::syntax)?;
+        self.at = self.at.saturating_add(count);
+        Ok(words)
+    }
+
     /// The next word without reading it.
     pub fn peek(&self) -> Option<&'a [u8]> {
         self.argv.get(self.at).copied()

@@ -6,8 +6,9 @@ use crate::resp::Reply;
 /// The ten elements of COMMAND INFO.
 pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
     let KeyRange { first, last, step, count_at } = command.keys;
-    // `numkeys` commands have no plain range.
-    let (first, last, step) = if count_at.is_some() { (0, 0, 0) } else { (first, last, step) };
+    // `numkeys` commands have no plain range, but for the destination.
+    let has_range = count_at.is_none() || command.keys.destination().is_some();
+    let (first, last, step) = if has_range { (first, last, step) } else { (0, 0, 0) };
     let int = |n: i32| Reply::Int(i64::from(n));
     let subcommands: Vec<Reply> = command.subcommands.iter().map(|sub| info(Some(command), sub)).collect();
     let flags = command.flags.names().map(Reply::simple).collect();
@@ -109,6 +110,8 @@ fn key_specs(command: &Command) -> Vec<Reply> {
                 spec(KeyRange::new(one, one, 1), first),
                 spec(KeyRange::new(rest, keys.last, keys.step), second),
             ]
+            let others = if keys.count_at.is_some() { keys } else { KeyRange::new(2, 2, 1) };
+            vec![spec(KeyRange::ONE, first), spec(others, second)]
         }
         None => vec![spec(keys, key_flags(command))],
     }

@@ -61,7 +61,8 @@ pub struct KeyRange {
     pub last: i32,
     /// Distance between keys.
     pub step: i32,
-    /// `numkeys`-style commands: index of the argument that says how many keys follow it (overrides `last`).
+    /// `numkeys`-style commands: index of the argument that says how many keys follow it (overrides `last`). A `first`
+    /// before it is a key of its own, the destination.
     pub count_at: Option<usize>,
 }
 
@@ -75,6 +76,20 @@ impl KeyRange {
     /// A plain range.
     pub const fn new(first: i32, last: i32, step: i32) -> KeyRange {
         KeyRange { first, last, step, count_at: None }
+    }
+
+    /// As many keys as the argument at this index says.
+    pub const fn counted(at: usize) -> KeyRange {
+        KeyRange { first: at as i32 + 1, last: -1, step: 1, count_at: Some(at) }
+    }
+
+    /// A destination, then as many keys as the second argument says.
+    pub const COUNTED_STORE: KeyRange = KeyRange { first: 1, last: 1, step: 1, count_at: Some(2) };
+
+    /// The destination before counted keys.
+    pub fn destination(&self) -> Option<usize> {
+        let first = usize::try_from(self.first).ok()?;
+        self.count_at.filter(|at| first < *at).map(|_| first)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod revision;
 pub mod sentinel;
 pub mod server;
 pub mod site;
+pub mod sorted_set;
 pub mod string;
 pub mod transactions;
 
@@ -26,6 +27,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         string::COMMANDS,
         bitmap::COMMANDS,
         hyperloglog::COMMANDS,
+        sorted_set::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
         transactions::COMMANDS,

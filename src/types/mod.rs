@@ -12,4 +12,5 @@ pub mod hyperloglog;
 pub mod hash;
 pub mod integer;
 pub mod lcs;
+pub mod sorted_set;
 pub mod string;
