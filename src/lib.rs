@@ -36,6 +36,7 @@ pub mod ops;
 pub mod server;
 
 pub mod node;
+pub mod transfer;
 
 #[cfg(test)]
 mod tests;
