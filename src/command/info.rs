@@ -6,8 +6,9 @@ use crate::resp::Reply;
 /// The ten elements of COMMAND INFO.
 pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
     let KeyRange { first, last, step, count_at } = command.keys;
-    // `numkeys` commands have no plain range.
-    let (first, last, step) = if count_at.is_some() { (0, 0, 0) } else { (first, last, step) };
+    // `numkeys` commands have no plain range, but for the destination.
+    let has_range = count_at.is_none() || command.keys.destination().is_some();
+    let (first, last, step) = if has_range { (first, last, step) } else { (0, 0, 0) };
     let int = |n: i32| Reply::Int(i64::from(n));
     let subcommands: Vec<Reply> = command.subcommands.iter().map(|sub| info(Some(command), sub)).collect();
     let flags = command.flags.names().map(Reply::simple).collect();
@@ -97,15 +98,17 @@ fn key_specs(command: &Command) -> Vec<Reply> {
     if keys.first <= 0 {
         return Vec::new();
     }
-    // Two keys that are used differently (COPY, RENAME) are two specs.
+    // A first key that is used differently (COPY, RENAME, BITOP) is a spec of its own.
     let split = key_flags(command).iter().position(|flag| *flag == "|");
     match split {
         Some(at) => {
             let flags = key_flags(command);
             let (first, second) =
                 (flags.get(..at).unwrap_or_default(), flags.get(at + 1..).unwrap_or_default());
-            let last = if keys.last < 0 { keys.last } else { 2 };
-            vec![spec(KeyRange::ONE, first), spec(KeyRange::new(2, last, 1), second)]
+            let (one, rest) = (keys.first, keys.first.saturating_add(1));
+            let others =
+                if keys.count_at.is_some() { keys } else { KeyRange::new(rest, keys.last, keys.step) };
+            vec![spec(KeyRange::new(one, one, 1), first), spec(others, second)]
         }
         None => vec![spec(keys, key_flags(command))],
     }

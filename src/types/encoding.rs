@@ -4,7 +4,7 @@
 use super::{integer::parse_i64, string};
 use crate::store::{Encoding, Row, Type};
 
-/// Elements of a listpack at most, in hashes, sets and sorted sets.
+/// Elements of a listpack at most, in sets and sorted sets; in hashes, fields: `hash::LISTPACK_FIELDS_MAX`.
 pub const LISTPACK_ELEMENTS_MAX: u64 = 128;
 /// Bytes of an element of such a listpack at most.
 pub const LISTPACK_ELEMENT_BYTES_MAX: usize = 64;

@@ -2,6 +2,7 @@
 
 mod databases;
 mod expiry;
+mod hashes;
 mod keys;
 mod model;
 mod readers;

@@ -1,0 +1,207 @@
+//! The differences that are meant, each as narrow as can be told. Every row is described in `src/docs/differences.md`.
+
+use std::collections::BTreeSet;
+
+use super::{name_of, shape};
+use crate::value::Value;
+
+/// A difference that is meant.
+#[derive(Debug)]
+pub struct Difference {
+    /// How the documentation calls it.
+    pub name: &'static str,
+    pub reason: &'static str,
+    /// Whether the servers store something different from then on, so that they have to begin again.
+    pub is_stored: bool,
+    /// Whether the reference does not answer the same every time, either.
+    pub is_open: bool,
+    applies: fn(&Case) -> bool,
+}
+
+/// Two replies that differ, and what the command before was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    pub argv: &'a [Vec<u8>],
+    pub product: &'a Value,
+    pub reference: &'a Value,
+    pub before: Option<(&'a [Vec<u8>], &'a Value)>,
+}
+
+pub static DIFFERENCES: [Difference; 7] = [
+    Difference {
+        name: "shortest-doubles",
+        reason: "7.2 writes a number with as few digits as tell it from all others; 7.0 wrote 17 digits",
+        is_stored: false,
+        is_open: false,
+        applies: is_shorter_double,
+    },
+    Difference {
+        name: "exact-sums",
+        reason: "decimals are added exactly; redis-server adds in the floating-point format of its processor",
+        is_stored: true,
+        is_open: false,
+        applies: is_exact_sum,
+    },
+    Difference {
+        name: "encodings-of-now",
+        reason: "OBJECT ENCODING tells what fits the present content in 7.2, not how it came about in 7.0",
+        is_stored: false,
+        is_open: false,
+        applies: is_encoding_of_now,
+    },
+    Difference {
+        name: "stream-details",
+        reason: "XINFO has the fields of 7.2, and no tree whose nodes could be counted",
+        is_stored: false,
+        is_open: false,
+        applies: has_stream_details,
+    },
+    Difference {
+        name: "zero-bytes-in-errors",
+        reason: "redis-server cuts error texts at a zero byte that a client sent",
+        is_stored: false,
+        is_open: false,
+        applies: is_cut_error,
+    },
+    Difference {
+        name: "zero-bytes-in-sort",
+        reason: "redis-server sorts letters up to the first zero byte, and what is equal so far in no order",
+        is_stored: false,
+        is_open: true,
+        applies: is_sorted_to_zero,
+    },
+    Difference {
+        name: "lex-of-mixed-scores",
+        reason: "ranges of members have no meaning where scores differ; redis-server follows links set by lot",
+        is_stored: true,
+        is_open: true,
+        applies: is_lex_of_mixed_scores,
+    },
+];
+
+/// The row that explains a difference.
+pub fn find(case: &Case) -> Option<&'static Difference> {
+    DIFFERENCES.iter().find(|row| (row.applies)(case))
+}
+
+fn is_shorter_double(case: &Case) -> bool {
+    let Case { argv, product, reference, .. } = *case;
+    let name = name_of(argv);
+    let has_doubles = matches!(name.first(), Some(b'Z' | b'G')) || name.starts_with(b"BZ");
+    has_doubles
+        && shape::equal_but(product, reference, &mut |product, reference| match (product, reference) {
+            (Value::Bulk(a), Value::Bulk(b)) | (Value::Double(a), Value::Double(b)) => {
+                let bits = |value| shape::number(value).map(f64::to_bits);
+                a.len() <= b.len().max(20) && bits(product).is_some() && bits(product) == bits(reference)
+            }
+            _ => false,
+        })
+}
+
+fn is_exact_sum(case: &Case) -> bool {
+    let Case { argv, product, reference, .. } = *case;
+    let is_sum = matches!(name_of(argv).as_slice(), b"INCRBYFLOAT" | b"HINCRBYFLOAT");
+    is_sum
+        && matches!((product, reference), (Value::Bulk(_), Value::Bulk(_)))
+        && match (shape::number(product), shape::number(reference)) {
+            // 17 digits after the point is all that is stored, and all that 64 bits hold.
+            (Some(a), Some(b)) => (a - b).abs() <= (b.abs() * 1e-15).max(1e-16),
+            _ => false,
+        }
+}
+
+fn is_encoding_of_now(case: &Case) -> bool {
+    let Case { argv, product, reference, .. } = *case;
+    let (Value::Bulk(product), Value::Bulk(reference)) = (product, reference) else { return false };
+    name_of(argv) == b"OBJECT"
+        && matches!(
+            (reference.as_slice(), product.as_slice()),
+            (b"quicklist", b"listpack")
+                | (b"hashtable", b"listpack" | b"intset")
+                | (b"skiplist", b"listpack")
+        )
+}
+
+fn has_stream_details(case: &Case) -> bool {
+    let Case { argv, product, reference, .. } = *case;
+    const OWN: [&[u8]; 4] = [b"radix-tree-keys", b"radix-tree-nodes", b"inactive", b"active-time"];
+    name_of(argv) == b"XINFO" && {
+        let (product, reference) = (without(product, &OWN), without(reference, &OWN));
+        shape::equal_but(&product, &reference, &mut shape::near_times)
+    }
+}
+
+/// Without the named fields, in maps and in arrays that are maps in RESP3.
+fn without(value: &Value, names: &[&[u8]]) -> Value {
+    let is_named = |value: &Value| matches!(value, Value::Bulk(name) | Value::Simple(name) if names.contains(&name.as_slice()));
+    match value {
+        Value::Map(pairs) => {
+            let kept = pairs.iter().filter(|(key, _)| !is_named(key));
+            Value::Map(kept.map(|(key, value)| (key.clone(), without(value, names))).collect())
+        }
+        Value::Array(items) => {
+            let mut kept = Vec::new();
+            let mut items = items.iter();
+            while let Some(item) = items.next() {
+                if is_named(item) {
+                    items.next();
+                } else {
+                    kept.push(without(item, names));
+                }
+            }
+            Value::Array(kept)
+        }
+        other => other.clone(),
+    }
+}
+
+fn is_cut_error(case: &Case) -> bool {
+    let Case { argv, product, reference, .. } = *case;
+    let (Value::Error(product), Value::Error(reference)) = (product, reference) else { return false };
+    let sent_zero = argv.iter().any(|word| word.contains(&0));
+    let common = product.iter().zip(reference).take_while(|(a, b)| a == b).count();
+    // Up to the zero byte they are equal; after it only what belongs to the text itself.
+    sent_zero && common >= 20 && reference.len() <= product.len()
+}
+
+fn is_sorted_to_zero(case: &Case) -> bool {
+    let Case { argv, product, reference, .. } = *case;
+    let (Value::Array(product), Value::Array(reference)) = (product, reference) else { return false };
+    let cut = |value: &Value| match value {
+        Value::Bulk(text) => text.split(|byte| *byte == 0).next().unwrap_or_default().to_vec(),
+        _ => Vec::new(),
+    };
+    let has_zero =
+        |items: &[Value]| items.iter().any(|item| matches!(item, Value::Bulk(text) if text.contains(&0)));
+    let is_plain =
+        matches!(name_of(argv).as_slice(), b"SORT" | b"SORT_RO") && shape::has_word(argv, &["ALPHA"]);
+    is_plain
+        && (has_zero(product) || has_zero(reference))
+        && !shape::has_word(argv, &["STORE", "GET"])
+        && product.iter().map(cut).eq(reference.iter().map(cut))
+}
+
+fn is_lex_of_mixed_scores(case: &Case) -> bool {
+    let argv = case.argv;
+    let name = name_of(argv);
+    let is_range = matches!(name.as_slice(), b"ZRANGE" | b"ZRANGESTORE") && shape::has_word(argv, &["BYLEX"]);
+    let source = if name == b"ZRANGESTORE" { argv.get(2) } else { argv.get(1) };
+    let Some((reader, Value::Array(items))) = case.before else { return false };
+    if !(is_range || name.windows(3).any(|part| part == b"LEX")) || reader.get(1) != source {
+        return false;
+    }
+    // Pairs in RESP2 stand one after the other, in RESP3 they are arrays.
+    let scores: Vec<&Value> = match items.first() {
+        Some(Value::Array(_)) => items
+            .iter()
+            .filter_map(|pair| if let Value::Array(pair) = pair { pair.get(1) } else { None })
+            .collect(),
+        _ => items.iter().skip(1).step_by(2).collect(),
+    };
+    name_of(reader) == b"ZRANGE" && scores.windows(2).any(|pair| pair[0] != pair[1])
+}
+
+/// Names of rows that a page does not mention.
+pub fn undocumented(page: &str) -> BTreeSet<&'static str> {
+    DIFFERENCES.iter().map(|row| row.name).filter(|name| !page.contains(&format!("`{name}`"))).collect()
+}
