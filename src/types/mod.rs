@@ -14,3 +14,4 @@ pub mod integer;
 pub mod lcs;
 pub mod sorted_set;
 pub mod string;
+pub mod timeout;
