@@ -1,6 +1,6 @@
 //! One command: a row of data beside its handler.
 
-use super::{Args, Flags};
+use super::{Args, Flags, WaitFor};
 use crate::{
     error::Result,
     resp::Reply,
@@ -146,34 +146,6 @@ pub enum Action {
     Checkpoint { background: bool },
     /// Stop the node.
     Shutdown(ShutdownMode),
-}
-
-/// Checks a call's arguments as its handler does, and says what the call waits for if there is nothing for it; `None`: the
-/// call does not wait.
-pub type WaitFor = fn(&View<'_>, &mut Args<'_>) -> Result<Option<Wait>>;
-
-/// What a call waits for. Its handler makes one attempt at a time and never waits.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Wait {
-    pub keys: Vec<Vec<u8>>,
-    /// `None` = for ever.
-    pub within: Option<Duration>,
-    /// What the handler answers when there is nothing, which is also the answer when time is up.
-    pub nothing: Reply,
-    pub finds: Finds,
-    /// The call with everything in it that means "now" put in words (XREAD's `$`).
-    pub argv: Option<Vec<Vec<u8>>>,
-}
-
-/// What there is, as far as a look at the data can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finds {
-    /// None of the keys has anything for the call.
-    Nothing,
-    /// Nor that, but there is something that another waiting call may want.
-    Other,
-    /// An attempt may succeed.
-    Something,
 }
 
 /// A command or subcommand. Rows are `static`s beside their handlers.

@@ -15,6 +15,7 @@ pub mod lcs;
 pub mod list;
 pub mod sorted_set;
 pub mod string;
+pub mod timeout;
+
 #[cfg(test)]
 mod tests;
-pub mod timeout;

@@ -1,4 +1,4 @@
-//! Commands on lists. The blocking ones try once here; parking is the server's business.
+//! Commands on lists.
 
 mod blocking;
 mod change;

@@ -45,7 +45,7 @@ fn rpoplpush(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 /// One element's way.
 pub(super) struct Move<'a> {
-    source: &'a [u8],
+    pub(super) source: &'a [u8],
     destination: &'a [u8],
     from: End,
     to: End,

@@ -36,7 +36,7 @@ pub(super) const LMPOP: Command = Command {
     name: "LMPOP",
     key_flags: &["RW", "access", "delete"],
     arity: -4,
-    keys: KeyRange { first: 2, last: -1, step: 1, count_at: Some(1) },
+    keys: KeyRange::counted(1),
     run: Run::Write(lmpop),
     flags: Flags::WRITE.with(Flags::MOVABLEKEYS),
     group: Group::List,
@@ -76,7 +76,7 @@ fn lmpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 /// What LMPOP and BLMPOP are told, the timeout aside.
 pub(super) struct MultiPop<'a> {
-    keys: Vec<&'a [u8]>,
+    pub(super) keys: &'a [&'a [u8]],
     end: End,
     count: u64,
 }
@@ -93,7 +93,7 @@ impl<'a> MultiPop<'a> {
         if args.remaining() <= numkeys {
             return Err(ErrorReply::syntax().into());
         }
-        let keys = (0..numkeys).map(|_| args.next_word()).collect::<Result<_>>()?;
+        let keys = args.next_words(numkeys)?;
         let end = next_end(args)?;
         let mut count = None;
         while !args.is_empty() {
@@ -108,7 +108,7 @@ impl<'a> MultiPop<'a> {
 
 /// Pops from the first list that is there; answers its key and the elements.
 pub(super) fn pop_first(txn: &mut Txn<'_>, call: &MultiPop<'_>) -> Result<Reply> {
-    for key in &call.keys {
+    for key in call.keys {
         if let Some(popped) = pop_from(txn, key, call.end, call.count)? {
             return Ok(Reply::Array(vec![Reply::bulk(key), elements_reply(popped)]));
         }
