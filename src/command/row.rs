@@ -1,6 +1,7 @@
 //! One command: a row of data beside its handler.
 
 use super::{Args, Flags, WaitFor};
+use super::{Args, Flags, KeyWord};
 use crate::{
     error::Result,
     resp::Reply,
@@ -157,6 +158,8 @@ pub struct Command {
     pub keys: KeyRange,
     /// What the command does to its keys, as COMMAND INFO's key specs say it; empty = what `run` suggests.
     pub key_flags: &'static [&'static str],
+    /// Keys besides `keys`, behind keywords.
+    pub key_words: &'static [KeyWord],
     pub run: Run,
     /// Of a command that may wait for keys: what it would wait for.
     pub wait: Option<WaitFor>,
@@ -180,6 +183,7 @@ impl Command {
         arity: 1,
         keys: KeyRange::NONE,
         key_flags: &[],
+        key_words: &[],
         run: Run::Container,
         wait: None,
         flags: Flags::NONE,

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
@@ -30,6 +31,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         bitmap::COMMANDS,
         hyperloglog::COMMANDS,
         sorted_set::COMMANDS,
+        geo::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
         transactions::COMMANDS,
