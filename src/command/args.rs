@@ -51,6 +51,13 @@ impl<'a> Args<'a> {
         Ok(self.next_opt().ok_or_else(ErrorReply::syntax)?)
     }
 
+    /// The next words; fewer than this many are a syntax error.
+    pub fn next_words(&mut self, count: usize) -> Result<&'a [&'a [u8]]> {
+        let words = self.rest().get(..count).ok_or_else(ErrorReply::syntax)?;
+        self.at = self.at.saturating_add(count);
+        Ok(words)
+    }
+
     /// The next word without reading it.
     pub fn peek(&self) -> Option<&'a [u8]> {
         self.argv.get(self.at).copied()
@@ -74,6 +81,12 @@ impl<'a> Args<'a> {
     /// The next word as a 32-bit integer, as Redis reads database numbers.
     pub fn next_i32(&mut self) -> Result<i32> {
         Ok(i32::try_from(self.next_i64()?).map_err(|_| ErrorReply::not_i32())?)
+    }
+
+    /// The next word as a SCAN cursor.
+    pub fn next_cursor(&mut self) -> Result<u64> {
+        let word = std::str::from_utf8(self.next_word()?).ok().filter(|word| !word.starts_with('+'));
+        Ok(word.and_then(|word| word.parse().ok()).ok_or_else(ErrorReply::invalid_cursor)?)
     }
 
     /// Anything left over is a syntax error.

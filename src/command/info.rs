@@ -6,8 +6,9 @@ use crate::resp::Reply;
 /// The ten elements of COMMAND INFO.
 pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
     let KeyRange { first, last, step, count_at } = command.keys;
-    // `numkeys` commands have no plain range.
-    let (first, last, step) = if count_at.is_some() { (0, 0, 0) } else { (first, last, step) };
+    // `numkeys` commands have no plain range, but for the destination.
+    let has_range = count_at.is_none() || command.keys.destination().is_some();
+    let (first, last, step) = if has_range { (first, last, step) } else { (0, 0, 0) };
     let int = |n: i32| Reply::Int(i64::from(n));
     let subcommands: Vec<Reply> = command.subcommands.iter().map(|sub| info(Some(command), sub)).collect();
     let flags = command.flags.names().map(Reply::simple).collect();
@@ -61,7 +62,15 @@ pub fn categories(parent: Option<&Command>, command: &Command) -> Vec<&'static s
         (flags.has(Flags::KEYSPACE), "keyspace"),
         (flags.has(Flags::READONLY), "read"),
         (flags.has(Flags::WRITE), "write"),
+        (group == Group::Set, "set"),
+        (group == Group::SortedSet, "sortedset"),
+        (group == Group::List, "list"),
+        (group == Group::Hash, "hash"),
         (group == Group::String, "string"),
+        (group == Group::Bitmap, "bitmap"),
+        (group == Group::HyperLogLog, "hyperloglog"),
+        (group == Group::Geo, "geo"),
+        (group == Group::Stream, "stream"),
         (flags.has(Flags::PUBSUB), "pubsub"),
         (admin, "admin"),
         (flags.has(Flags::FAST), "fast"),
@@ -89,14 +98,20 @@ fn key_specs(command: &Command) -> Vec<Reply> {
     if keys.first <= 0 {
         return Vec::new();
     }
-    // Two keys that are used differently (COPY, RENAME) are two specs.
+    // A first key that is used differently (COPY, RENAME, BITOP) is a spec of its own.
     let split = key_flags(command).iter().position(|flag| *flag == "|");
     match split {
         Some(at) => {
             let flags = key_flags(command);
             let (first, second) =
                 (flags.get(..at).unwrap_or_default(), flags.get(at + 1..).unwrap_or_default());
-            vec![spec(KeyRange::ONE, first), spec(KeyRange::new(2, 2, 1), second)]
+            let (one, rest) = (keys.first, keys.first.saturating_add(1));
+            vec![
+                spec(KeyRange::new(one, one, 1), first),
+                spec(KeyRange::new(rest, keys.last, keys.step), second),
+            ]
+            let others = if keys.count_at.is_some() { keys } else { KeyRange::new(2, 2, 1) };
+            vec![spec(KeyRange::ONE, first), spec(others, second)]
         }
         None => vec![spec(keys, key_flags(command))],
     }

@@ -14,5 +14,5 @@ mod table;
 pub use crate::types::integer::parse_i64;
 pub use args::{Args, Argv};
 pub use flags::Flags;
-pub use row::{Action, Command, Group, KeyRange, Run, ShutdownMode};
+pub use row::{Action, Command, Finds, Group, KeyRange, Run, ShutdownMode, Wait, WaitFor};
 pub use table::{Resolved, Table, full_name, key_positions, subcommand};

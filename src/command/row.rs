@@ -13,6 +13,14 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     String,
+    Bitmap,
+    HyperLogLog,
+    List,
+    Set,
+    SortedSet,
+    Hash,
+    Geo,
+    Stream,
     Generic,
     Transactions,
     Connection,
@@ -26,6 +34,14 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Group::String => "string",
+            Group::Bitmap => "bitmap",
+            Group::HyperLogLog => "hyperloglog",
+            Group::List => "list",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Hash => "hash",
+            Group::Geo => "geo",
+            Group::Stream => "stream",
             Group::Generic => "generic",
             Group::Transactions => "transactions",
             Group::Connection => "connection",
@@ -45,7 +61,8 @@ pub struct KeyRange {
     pub last: i32,
     /// Distance between keys.
     pub step: i32,
-    /// `numkeys`-style commands: index of the argument that says how many keys follow it (overrides `last`).
+    /// `numkeys`-style commands: index of the argument that says how many keys follow it (overrides `last`). A `first`
+    /// before it is a key of its own, the destination.
     pub count_at: Option<usize>,
 }
 
@@ -59,6 +76,20 @@ impl KeyRange {
     /// A plain range.
     pub const fn new(first: i32, last: i32, step: i32) -> KeyRange {
         KeyRange { first, last, step, count_at: None }
+    }
+
+    /// As many keys as the argument at this index says.
+    pub const fn counted(at: usize) -> KeyRange {
+        KeyRange { first: at as i32 + 1, last: -1, step: 1, count_at: Some(at) }
+    }
+
+    /// A destination, then as many keys as the second argument says.
+    pub const COUNTED_STORE: KeyRange = KeyRange { first: 1, last: 1, step: 1, count_at: Some(2) };
+
+    /// The destination before counted keys.
+    pub fn destination(&self) -> Option<usize> {
+        let first = usize::try_from(self.first).ok()?;
+        self.count_at.filter(|at| first < *at).map(|_| first)
     }
 }
 
@@ -117,6 +148,34 @@ pub enum Action {
     Shutdown(ShutdownMode),
 }
 
+/// Checks a call's arguments as its handler does, and says what the call waits for if there is nothing for it; `None`: the
+/// call does not wait.
+pub type WaitFor = fn(&View<'_>, &mut Args<'_>) -> Result<Option<Wait>>;
+
+/// What a call waits for. Its handler makes one attempt at a time and never waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wait {
+    pub keys: Vec<Vec<u8>>,
+    /// `None` = for ever.
+    pub within: Option<Duration>,
+    /// What the handler answers when there is nothing, which is also the answer when time is up.
+    pub nothing: Reply,
+    pub finds: Finds,
+    /// The call with everything in it that means "now" put in words (XREAD's `$`).
+    pub argv: Option<Vec<Vec<u8>>>,
+}
+
+/// What there is, as far as a look at the data can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finds {
+    /// None of the keys has anything for the call.
+    Nothing,
+    /// Nor that, but there is something that another waiting call may want.
+    Other,
+    /// An attempt may succeed.
+    Something,
+}
+
 /// A command or subcommand. Rows are `static`s beside their handlers.
 pub struct Command {
     /// Upper case; a subcommand's own word only (`"SETNAME"`).
@@ -127,6 +186,8 @@ pub struct Command {
     /// What the command does to its keys, as COMMAND INFO's key specs say it; empty = what `run` suggests.
     pub key_flags: &'static [&'static str],
     pub run: Run,
+    /// Of a command that may wait for keys: what it would wait for.
+    pub wait: Option<WaitFor>,
     pub flags: Flags,
     pub group: Group,
     /// First Redis (or Valkey, or Flotilla) version that had it.
@@ -148,6 +209,7 @@ impl Command {
         keys: KeyRange::NONE,
         key_flags: &[],
         run: Run::Container,
+        wait: None,
         flags: Flags::NONE,
         group: Group::Generic,
         since: "1.0.0",

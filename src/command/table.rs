@@ -144,10 +144,9 @@ pub fn key_positions(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {
         let count = usize::try_from(count).unwrap_or(0).min(argv.len());
         let first = at.saturating_add(1);
         let step = usize::try_from(keys.step).unwrap_or(1).max(1);
-        return (0..count)
-            .map(|i| first.saturating_add(i.saturating_mul(step)))
-            .filter(|i| *i < argv.len())
-            .collect();
+        let counted =
+            (0..count).map(|i| first.saturating_add(i.saturating_mul(step))).filter(|i| *i < argv.len());
+        return keys.destination().into_iter().chain(counted).collect();
     }
     if keys.first <= 0 || keys.step <= 0 {
         return Vec::new();

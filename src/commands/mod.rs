@@ -6,22 +6,30 @@ use crate::{
 };
 use std::sync::LazyLock;
 
+pub mod bitmap;
 pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod hyperloglog;
+pub mod hash;
 pub mod pubsub;
 pub mod revision;
 pub mod sentinel;
 pub mod server;
 pub mod site;
+pub mod sorted_set;
 pub mod string;
 pub mod transactions;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
+        bitmap::COMMANDS,
+        hyperloglog::COMMANDS,
+        sorted_set::COMMANDS,
         generic::COMMANDS,
+        hash::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,
         pubsub::COMMANDS,

@@ -1,6 +1,6 @@
 //! Replies to bytes.
 //!
-//! In RESP2 a map is a flat array of twice the length, a set or push an array, a double its text as a bulk string, a
+//! In RESP2 a map, and a list of pairs, is a flat array of twice the length, a set or push an array, a double its text as a bulk string, a
 //! boolean 1 or 0, a verbatim string or big number a bulk string, and nil `$-1` or `*-1`.
 
 use super::{ErrorReply, Protocol, Reply, double::format_double};
@@ -44,7 +44,12 @@ impl Encoder<'_> {
                     Protocol::Resp3 => scalar3(reply, self.out),
                 }
             }
-            Reply::Array(_) | Reply::Set(_) | Reply::Push(_) | Reply::Map(_) | Reply::Several(_)
+            Reply::Array(_)
+            | Reply::Set(_)
+            | Reply::Push(_)
+            | Reply::Map(_)
+            | Reply::Pairs(_)
+            | Reply::Several(_)
                 if depth >= limits::REPLY_DEPTH_MAX =>
             {
                 self::error(&ErrorReply::err("reply is nested too deeply"), self.out);
@@ -53,6 +58,7 @@ impl Encoder<'_> {
             Reply::Set(items) => self.sequence(b'~', items, depth),
             Reply::Push(items) => self.sequence(b'>', items, depth),
             Reply::Map(pairs) => self.map(pairs, depth),
+            Reply::Pairs(pairs) => self.pairs(pairs, depth),
             Reply::Several(items) => items.iter().for_each(|item| self.value(item, depth.saturating_add(1))),
         }
     }
@@ -83,6 +89,18 @@ impl Encoder<'_> {
         for (key, value) in pairs {
             self.value(key, depth.saturating_add(1));
             self.value(value, depth.saturating_add(1));
+        }
+    }
+
+    fn pairs(&mut self, pairs: &[(Reply, Reply)], depth: usize) {
+        if self.protocol == Protocol::Resp2 {
+            return self.map(pairs, depth);
+        }
+        line(b'*', pairs.len(), self.out);
+        for (first, second) in pairs {
+            self.out.extend_from_slice(b"*2\r\n");
+            self.value(first, depth.saturating_add(2));
+            self.value(second, depth.saturating_add(2));
         }
     }
 }
@@ -173,6 +191,7 @@ mod tests {
     #[test]
     fn shapes_in_both_protocols() {
         let map = Reply::Map(vec![(Reply::bulk("k"), Reply::Bool(true))]);
+        let pairs = Reply::Pairs(vec![(Reply::bulk("k"), Reply::Int(1)), (Reply::bulk("l"), Reply::Nil)]);
         for (reply, two, three) in [
             (Reply::Ok, &b"+OK\r\n"[..], &b"+OK\r\n"[..]),
             (Reply::Nil, b"$-1\r\n", b"_\r\n"),
@@ -180,6 +199,12 @@ mod tests {
             (Reply::Int(-3), b":-3\r\n", b":-3\r\n"),
             (Reply::bulk("a\0"), b"$2\r\na\0\r\n", b"$2\r\na\0\r\n"),
             (map, b"*2\r\n$1\r\nk\r\n:1\r\n", b"%1\r\n$1\r\nk\r\n#t\r\n"),
+            (
+                pairs,
+                b"*4\r\n$1\r\nk\r\n:1\r\n$1\r\nl\r\n$-1\r\n",
+                b"*2\r\n*2\r\n$1\r\nk\r\n:1\r\n*2\r\n$1\r\nl\r\n_\r\n",
+            ),
+            (Reply::Pairs(vec![]), b"*0\r\n", b"*0\r\n"),
             (Reply::Set(vec![Reply::Int(1)]), b"*1\r\n:1\r\n", b"~1\r\n:1\r\n"),
             (Reply::Push(vec![]), b"*0\r\n", b">0\r\n"),
             (Reply::Double(3.5), b"$3\r\n3.5\r\n", b",3.5\r\n"),

@@ -34,6 +34,8 @@ pub enum Reply {
     Verbatim(&'static str, Bytes),
     Array(Vec<Reply>),
     Map(Vec<(Reply, Reply)>),
+    /// Pairs in an order: RESP3 has an array of two for each, RESP2 one flat array.
+    Pairs(Vec<(Reply, Reply)>),
     Set(Vec<Reply>),
     Push(Vec<Reply>),
     /// One after the other, each a reply of its own (SUBSCRIBE answers once per channel).

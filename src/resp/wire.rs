@@ -38,14 +38,8 @@ pub fn put_reply(reply: &Reply, out: &mut Vec<u8>) {
         Reply::Set(items) => put_items(13, items, out),
         Reply::Push(items) => put_items(14, items, out),
         Reply::Several(items) => put_items(16, items, out),
-        Reply::Map(pairs) => {
-            out.push(15);
-            put_count(pairs.len(), out);
-            for (key, value) in pairs {
-                put_reply(key, out);
-                put_reply(value, out);
-            }
-        }
+        Reply::Map(pairs) => put_pairs(15, pairs, out),
+        Reply::Pairs(pairs) => put_pairs(17, pairs, out),
     }
 }
 
@@ -63,6 +57,15 @@ fn put_items(tag: u8, items: &[Reply], out: &mut Vec<u8>) {
     out.push(tag);
     put_count(items.len(), out);
     items.iter().for_each(|item| put_reply(item, out));
+}
+
+fn put_pairs(tag: u8, pairs: &[(Reply, Reply)], out: &mut Vec<u8>) {
+    out.push(tag);
+    put_count(pairs.len(), out);
+    for (key, value) in pairs {
+        put_reply(key, out);
+        put_reply(value, out);
+    }
 }
 
 /// Takes a reply off the front; `None` if it is not one.
@@ -93,11 +96,8 @@ fn take(bytes: &mut &[u8], depth: usize) -> Option<Reply> {
         13 => Reply::Set(take_items(bytes, depth)?),
         14 => Reply::Push(take_items(bytes, depth)?),
         16 => Reply::Several(take_items(bytes, depth)?),
-        15 => {
-            let count = take_count(bytes)?;
-            let pairs = (0..count).map(|_| Some((take(bytes, depth)?, take(bytes, depth)?)));
-            Reply::Map(pairs.collect::<Option<_>>()?)
-        }
+        15 => Reply::Map(take_pairs(bytes, depth)?),
+        17 => Reply::Pairs(take_pairs(bytes, depth)?),
         _ => return None,
     })
 }
@@ -121,6 +121,11 @@ fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 fn take_text(bytes: &mut &[u8]) -> Option<String> {
     String::from_utf8(take_bytes(bytes)?.to_vec()).ok()
+}
+
+fn take_pairs(bytes: &mut &[u8], depth: usize) -> Option<Vec<(Reply, Reply)>> {
+    let count = take_count(bytes)?;
+    (0..count).map(|_| Some((take(bytes, depth)?, take(bytes, depth)?))).collect()
 }
 
 fn take_items(bytes: &mut &[u8], depth: usize) -> Option<Vec<Reply>> {
@@ -153,6 +158,7 @@ mod tests {
             Reply::Array(vec![Reply::Int(1), Reply::Array(vec![]), Reply::Set(vec![text("a")])]),
             Reply::Push(vec![Reply::Nil]),
             Reply::Map(vec![(text("key"), Reply::Map(vec![]))]),
+            Reply::Pairs(vec![(text("member"), Reply::Double(1.5))]),
         ]
     }
 

@@ -19,7 +19,9 @@ impl Published {
     pub fn checksum(&self) -> Result<u32, StoreError> {
         let (published, state) = (self, self.state());
         let mut sum = crc32c::crc32c(&state.encode());
-        for (family, namespace_at) in [(Family::Meta, 0), (Family::Expiry, 8)] {
+        for (family, namespace_at) in
+            [(Family::Meta, 0), (Family::Expiry, 8), (Family::Data, 0), (Family::Score, 0)]
+        {
             let mut options = rocksdb::ReadOptions::default();
             options.fill_cache(false);
             options.set_readahead_size(READAHEAD_BYTES);

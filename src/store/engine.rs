@@ -1,6 +1,6 @@
 //! The open RocksDB and its column families; the only file that calls into it for point reads and batches.
 
-use super::options::{self, DeadNamespaces, EXPIRY_CF, META_CF, StoreOptions};
+use super::options::{self, DATA_CF, DeadNamespaces, EXPIRY_CF, META_CF, SCORE_CF, StoreOptions};
 use crate::error::{Error, StoreError, rocksdb_error::EngineError};
 use bytes::Bytes;
 use rocksdb::{
@@ -19,14 +19,21 @@ pub(super) enum Family {
     Default,
     Meta,
     Expiry,
+    Data,
+    Score,
 }
 
 impl Family {
+    pub(super) const ALL: [Family; 5] =
+        [Family::Default, Family::Meta, Family::Expiry, Family::Data, Family::Score];
+
     fn name(self) -> &'static str {
         match self {
             Family::Default => "default",
             Family::Meta => META_CF,
             Family::Expiry => EXPIRY_CF,
+            Family::Data => DATA_CF,
+            Family::Score => SCORE_CF,
         }
     }
 }
@@ -116,7 +123,7 @@ impl Engine {
     /// Writes all memtables to files, all column families at one point.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
         let families =
-            [self.family(Family::Default)?, self.family(Family::Meta)?, self.family(Family::Expiry)?];
+            Family::ALL.map(|family| self.family(family)).into_iter().collect::<Result<Vec<_>, _>>()?;
         self.db.flush_cfs_opt(&families, &FlushOptions::default()).map_err(engine_error)
     }
 }

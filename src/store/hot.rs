@@ -34,14 +34,26 @@ type Guard<'a> = quick_cache::sync::PlaceholderGuard<
 /// lookup waits for memory as seldom as can be.
 #[derive(Clone)]
 struct Cached {
+    /// The highest bit: it is a collection. No expiry reaches it.
     expires_at: u64,
     record: SharedRecord,
 }
 
+const IS_COLLECTION: u64 = 1 << 63;
+
 impl Cached {
-    fn new(expires_at: u64, record: &[u8]) -> Self {
+    fn new(header: Header, record: &[u8]) -> Self {
+        let is_collection = if header.kind.is_collection() { IS_COLLECTION } else { 0 };
+        let expires_at = header.expires_at | is_collection;
         Cached { expires_at, record: SharedRecord::from_header_and_slice((), record) }
     }
+}
+
+/// What the cache says of a record without touching it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Summary {
+    pub(super) expires_at: u64,
+    pub(super) is_collection: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +87,7 @@ impl Fill<'_> {
     /// Installs the record unless a batch has touched the key since the guard was taken.
     pub(super) fn install(self, record: &[u8]) {
         if let Ok(header) = Header::decode(record) {
-            let _ = self.0.insert(Cached::new(header.expires_at, record));
+            let _ = self.0.insert(Cached::new(header, record));
         }
     }
 }
@@ -94,12 +106,15 @@ impl Hot {
         Some(self.cache.as_ref()?.get(key)?.record.into())
     }
 
-    /// When a cached record expires (0 = never), without touching the record itself: it may be a cache miss away.
-    pub(super) fn expires_at(&self, key: &StorageKey) -> Option<u64> {
+    /// What a cached record is, without touching the record itself: it may be a cache miss away.
+    pub(super) fn summary(&self, key: &StorageKey) -> Option<Summary> {
         let mut found = None;
         // The one call that shows a value in place; it removes nothing.
         let _ = self.cache.as_ref()?.remove_if(key, |cached| {
-            found = Some(cached.expires_at);
+            found = Some(Summary {
+                expires_at: cached.expires_at & !IS_COLLECTION,
+                is_collection: cached.expires_at & IS_COLLECTION != 0,
+            });
             false
         });
         found
@@ -128,7 +143,7 @@ impl Hot {
         let Some(cache) = &self.cache else { return };
         match Header::decode(record) {
             Ok(header) if record.len() <= crate::limits::HOT_RECORD_BYTES_MAX => {
-                cache.insert(key, Cached::new(header.expires_at, record));
+                cache.insert(key, Cached::new(header, record));
             }
             _ => drop(cache.remove(&key)),
         }

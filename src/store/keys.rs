@@ -6,14 +6,18 @@
 //! | `default` | `site` | on an edge: place in its site's log, history of the data (`site.rs`) |
 //! | `default` | `membership` | the Raft membership, bytes that only `log/raft` understands |
 //! | `meta` | namespace u32 ‖ key | metadata record (`row.rs`) |
-//! | `expiry` | expires_at u64 ‖ namespace u32 ‖ key | – |
+//! | `expiry` | when the key or its first field expires, u64 ‖ namespace u32 ‖ key | – |
+//! | `data` | namespace u32 ‖ generation ‖ field, index, member … | what the type says (`src/types`) |
+//! | `score` | namespace u32 ‖ generation ‖ order-preserving score ‖ member (of hashes: `fields.rs`) | – |
 //!
 //! Numbers are big-endian, so byte order is number order. A namespace is what a logical database maps to; FLUSHDB and
-//! SWAPDB change the mapping, never the rows.
+//! SWAPDB change the mapping, never the rows. A generation is the place of the log at which a collection was made: with
+//! it, and without the key, a key can be renamed, deleted or overwritten without touching its sub-keys.
 
-use super::Namespace;
+use super::{Namespace, Place};
 use crate::error::StoreError;
 use smallvec::SmallVec;
+use std::ops::Bound;
 
 /// A storage key; in place, without an allocation of its own, for user keys of up to 20 bytes. Batches and the hot cache
 /// hold millions of these: a pointer to follow would be a cache miss at every comparison.
@@ -58,6 +62,102 @@ pub fn parse_expiry(storage_key: &[u8]) -> Result<(u64, Namespace, &[u8]), Store
     Ok((u64::from_be_bytes(*expires_at), Namespace::from_be_bytes(*namespace), key))
 }
 
+/// One life of a collection: what all its sub-keys begin with, and no others. Two lives of one key share none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life([u8; Life::LEN]);
+
+/// Sub-keys from one to another, in byte order.
+pub type SubRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
+/// All sub-keys.
+pub const ALL: SubRange<'static> = (Bound::Unbounded, Bound::Unbounded);
+
+impl Life {
+    /// Bytes before a sub-key.
+    pub const LEN: usize = 4 + Place::LEN;
+
+    /// The life that began at this place.
+    pub fn new(namespace: Namespace, generation: Place) -> Self {
+        let mut bytes = [0; Life::LEN];
+        let (head, tail) = bytes.split_at_mut(4);
+        head.copy_from_slice(&namespace.to_be_bytes());
+        tail.copy_from_slice(&generation.to_bytes());
+        Life(bytes)
+    }
+
+    /// The place at which it began.
+    pub fn generation(&self) -> Place {
+        Place::from_bytes(self.0.get(4..).unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// What all its sub-keys begin with.
+    pub(super) fn prefix(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The storage key of a sub-key.
+    pub(super) fn key(&self, sub: &[u8]) -> StorageKey {
+        let mut out = StorageKey::with_capacity(sub.len().saturating_add(Life::LEN));
+        out.extend_from_slice(&self.0);
+        out.extend_from_slice(sub);
+        out
+    }
+
+    /// The storage keys of a range of sub-keys.
+    pub(super) fn span(&self, range: SubRange<'_>) -> Span {
+        // The first key after another one is that key and a zero byte.
+        let after = |sub: &[u8]| {
+            let mut key = self.key(sub);
+            key.push(0);
+            key
+        };
+        let from = match range.0 {
+            Bound::Included(sub) => self.key(sub),
+            Bound::Excluded(sub) => after(sub),
+            Bound::Unbounded => self.key(b""),
+        };
+        let to = match range.1 {
+            Bound::Included(sub) => Some(after(sub)),
+            Bound::Excluded(sub) => Some(self.key(sub)),
+            Bound::Unbounded => successor(self.prefix()).map(StorageKey::from_vec),
+        };
+        Span { from, to }
+    }
+}
+
+/// Storage keys from one on, up to another one that is not part of it; `None` = to the end.
+#[derive(Debug, Clone)]
+pub(super) struct Span {
+    pub(super) from: StorageKey,
+    pub(super) to: Option<StorageKey>,
+}
+
+impl Span {
+    /// All keys that begin with `prefix` and are not before `start`.
+    pub(super) fn of_prefix(prefix: &[u8], start: &[u8]) -> Self {
+        let from = StorageKey::from_slice(if start < prefix { prefix } else { start });
+        Span { from, to: successor(prefix).map(StorageKey::from_vec) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.to.as_ref().is_some_and(|to| *to <= self.from)
+    }
+
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
+        key >= &self.from[..] && self.to.as_ref().is_none_or(|to| key < &to[..])
+    }
+}
+
+/// The first key after all keys that begin with `prefix`; `None` = there is no such key.
+pub fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
+    let mut end = prefix.get(..=last)?.to_vec();
+    if let Some(byte) = end.last_mut() {
+        *byte = byte.saturating_add(1);
+    }
+    Some(end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +167,34 @@ mod tests {
     fn golden_bytes() {
         assert_eq!(&meta(0x01020304, b"k")[..], b"\x01\x02\x03\x04k");
         assert_eq!(&expiry(5, 6, b"k")[..], b"\0\0\0\0\0\0\0\x05\0\0\0\x06k");
+        let life = Life::new(1, Place { index: 2, ordinal: 3 });
+        assert_eq!(&life.key(b"f")[..], b"\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\x03f");
+    }
+
+    #[test]
+    fn successors() {
+        assert_eq!(successor(b"ab"), Some(b"ac".to_vec()));
+        assert_eq!(successor(b"a\xff"), Some(b"b".to_vec()));
+        assert_eq!(successor(b"\xff\xff"), None);
+        assert_eq!(successor(b""), None);
+    }
+
+    #[test]
+    fn spans_hold_what_their_ranges_do() {
+        let life = Life::new(1, Place { index: 2, ordinal: 3 });
+        let subs = [&b""[..], b"a", b"a\0", b"b", b"\xff"];
+        let bounds = |sub| [Bound::Included(sub), Bound::Excluded(sub), Bound::Unbounded];
+        for (from, to) in subs.iter().flat_map(|from| subs.iter().map(move |to| (*from, *to))) {
+            for range in bounds(from).into_iter().flat_map(|from| bounds(to).map(|to| (from, to))) {
+                let span = life.span(range);
+                for sub in subs {
+                    let within = std::ops::RangeBounds::<[u8]>::contains(&range, sub);
+                    assert_eq!(span.contains(&life.key(sub)), within, "{range:?} {sub:?}");
+                }
+            }
+        }
+        let next = Life::new(1, Place { index: 2, ordinal: 4 });
+        assert!(!life.span(ALL).contains(&next.key(b"")));
     }
 
     proptest! {

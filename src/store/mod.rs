@@ -16,8 +16,10 @@
 
 mod checksum;
 mod engine;
+mod fields;
 mod hot;
 pub mod keys;
+mod observe;
 mod options;
 mod place;
 mod published;
@@ -27,22 +29,28 @@ mod site;
 mod snapshot;
 mod state;
 mod store;
+mod subkeys;
 #[cfg(test)]
 mod tests;
 mod txn;
 mod view;
 mod watched;
 
+pub use fields::{FieldExpiries, expiry_sub, parse_expiry_sub};
 pub use hot::Hot;
+pub use keys::{ALL, Life, SubRange, successor};
+pub use observe::{EventClass, Happening, Observer};
 pub use options::StoreOptions;
 pub use place::{Condition, Place};
 pub use published::Published;
-pub use row::{Encoding, Row, Type};
+pub use row::{CollectionHead, Encoding, Row, Type};
+pub use scan::Direction;
 pub use site::SiteRecord;
 pub use snapshot::Checkpoint;
 pub use state::{Database, Position, StateRecord};
 pub use store::{Store, StoreStats};
-pub use txn::{NewRow, Txn};
+pub use subkeys::SubKeys;
+pub use txn::{NewRow, Swept, Txn};
 pub use view::{ReadTime, View};
 pub use watched::Watches;
 

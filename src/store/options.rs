@@ -50,6 +50,8 @@ impl DeadNamespaces {
 
 pub(super) const META_CF: &str = "meta";
 pub(super) const EXPIRY_CF: &str = "expiry";
+pub(super) const DATA_CF: &str = "data";
+pub(super) const SCORE_CF: &str = "score";
 
 /// Options of the database as a whole.
 pub(super) fn database(options: &StoreOptions) -> Options {
@@ -71,11 +73,15 @@ pub(super) fn database(options: &StoreOptions) -> Options {
 /// All column families, sharing one block cache.
 pub(super) fn column_families(options: &StoreOptions, dead: &DeadNamespaces) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
-    let mut meta = family(options, &cache);
-    let filter = dead.clone();
-    meta.set_compaction_filter("flotilla.dead-namespace.meta", move |_level, key: &[u8], _value: &[u8]| {
-        drop_if_dead(&filter, key.first_chunk::<4>())
-    });
+    let by_namespace = |name: &str| {
+        let mut out = family(options, &cache);
+        let filter = dead.clone();
+        out.set_compaction_filter(
+            &format!("flotilla.dead-namespace.{name}"),
+            move |_level, key: &[u8], _value: &[u8]| drop_if_dead(&filter, key.first_chunk::<4>()),
+        );
+        ColumnFamilyDescriptor::new(name, out)
+    };
     let mut expiry = family(options, &cache);
     let filter = dead.clone();
     expiry.set_compaction_filter(
@@ -86,8 +92,10 @@ pub(super) fn column_families(options: &StoreOptions, dead: &DeadNamespaces) -> 
     );
     vec![
         ColumnFamilyDescriptor::new("default", family(options, &cache)),
-        ColumnFamilyDescriptor::new(META_CF, meta),
+        by_namespace(META_CF),
         ColumnFamilyDescriptor::new(EXPIRY_CF, expiry),
+        by_namespace(DATA_CF),
+        by_namespace(SCORE_CF),
     ]
 }
 

@@ -3,10 +3,10 @@
 //! | bytes | field |
 //! |---|---|
 //! | 1 | record version (high four bits, 1) and type tag (low four bits) |
-//! | 1 | encoding hint (strings: 0 = as its content suggests, 1 = raw) |
+//! | 1 | encoding hint, for OBJECT ENCODING alone (`Encoding`) |
 //! | 8 | expires_at, ms since the epoch, big-endian; 0 = never |
 //! | 12 | revision: the place of the last write |
-//! | rest | string: the value; collections: generation, counts (with their types) |
+//! | rest | string: the value; collection: generation (12), elements u64, then what its type says (`fields.rs` of hashes) |
 //!
 //! Invariant: tags are explicit numbers and never reused; a version this program does not know is an error, never a guess.
 
@@ -22,33 +22,58 @@ pub const ROW_HEADER_LEN: usize = 2 + 8 + Place::LEN;
 #[repr(u8)]
 pub enum Type {
     String = 1,
+    List = 2,
+    Set = 3,
+    SortedSet = 4,
+    Hash = 5,
+    Stream = 6,
 }
 
 impl Type {
     fn from_tag(tag: u8) -> Option<Self> {
         match tag {
             1 => Some(Type::String),
+            2 => Some(Type::List),
+            3 => Some(Type::Set),
+            4 => Some(Type::SortedSet),
+            5 => Some(Type::Hash),
+            6 => Some(Type::Stream),
             _ => None,
         }
+    }
+
+    /// Whether a key of this type has sub-keys.
+    pub fn is_collection(self) -> bool {
+        self != Type::String
     }
 
     /// The word that TYPE answers.
     pub fn name(self) -> &'static str {
         match self {
             Type::String => "string",
+            Type::List => "list",
+            Type::Set => "set",
+            Type::SortedSet => "zset",
+            Type::Hash => "hash",
+            Type::Stream => "stream",
         }
     }
 }
 
-/// How OBJECT ENCODING should describe a string; the number is persisted.
+/// How OBJECT ENCODING should describe a value, since in Redis that depends on what the key has been through; the number
+/// is persisted. How it is stored here does not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Encoding {
-    /// int, embstr or raw, as content and length suggest.
+    /// A string: int, embstr or raw, as content and length suggest. A set: intset. Others: listpack.
     #[default]
     Natural = 0,
-    /// Built in place (APPEND, SETRANGE): always reported raw, as Redis does.
+    /// A string built in place (APPEND, SETRANGE): always reported raw, as Redis does.
     Raw = 1,
+    /// A set that is no intset any more.
+    Listpack = 2,
+    /// A collection that has outgrown a listpack: hashtable, skiplist or quicklist.
+    Large = 3,
 }
 
 /// One live key as stored: its type, expiry, revision and (for strings) value.
@@ -60,8 +85,39 @@ pub struct Row {
     pub expires_at: u64,
     /// Place of the last write of this key.
     pub revision: Place,
-    /// A string's value.
+    /// A string's value; what a collection keeps beside its sub-keys.
     pub body: Value,
+}
+
+/// What the body of every collection begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectionHead {
+    /// The place at which the collection was made.
+    pub generation: Place,
+    /// Its elements.
+    pub len: u64,
+}
+
+impl CollectionHead {
+    /// Bytes of it.
+    pub const LEN: usize = Place::LEN + 8;
+
+    /// A collection's body.
+    pub fn body(self, rest: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(Self::LEN.saturating_add(rest.len()));
+        out.extend_from_slice(&self.generation.to_bytes());
+        out.extend_from_slice(&self.len.to_be_bytes());
+        out.extend_from_slice(rest);
+        out
+    }
+
+    /// Reads what a collection's body begins with.
+    pub fn decode(body: &[u8]) -> Result<Self, StoreError> {
+        let short = || StoreError::corrupt("metadata record", "a collection without a head");
+        let (place, rest) = body.split_at_checked(Place::LEN).ok_or_else(short)?;
+        let len = rest.first_chunk::<8>().ok_or_else(short)?;
+        Ok(CollectionHead { generation: Place::from_bytes(place)?, len: u64::from_be_bytes(*len) })
+    }
 }
 
 impl Row {
@@ -109,6 +165,8 @@ impl Header {
         let encoding = match encoding {
             0 => Encoding::Natural,
             1 => Encoding::Raw,
+            2 => Encoding::Listpack,
+            3 => Encoding::Large,
             _ => return Err(corrupt("unknown encoding")),
         };
         let (expires_at, rest) = rest.split_first_chunk::<8>().ok_or_else(|| corrupt("too short"))?;
@@ -134,6 +192,15 @@ mod tests {
             (Type::String, Encoding::Raw, 0x0a0b, place)
         );
         assert_eq!(&row.body[..], b"hi");
+    }
+
+    #[test]
+    fn collection_heads_golden_bytes() {
+        let head = CollectionHead { generation: Place { index: 1, ordinal: 2 }, len: 3 };
+        let golden = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, b'x'];
+        assert_eq!(head.body(b"x"), golden);
+        assert_eq!(CollectionHead::decode(&golden).expect("decodes"), head);
+        assert!(CollectionHead::decode(&golden[..19]).is_err());
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use super::{
     engine::{EngineIterator, read_error},
-    keys::StorageKey,
+    keys::{Span, StorageKey},
 };
 use crate::error::Result;
 use bytes::Bytes;
 use rocksdb::ReadOptions;
 use std::{
+    cmp::Ordering,
     collections::BTreeMap,
     ops::{Bound, ControlFlow},
 };
@@ -15,71 +16,91 @@ use std::{
 /// Uncommitted writes in key order; `None` = deleted.
 pub(super) type Overlay = BTreeMap<StorageKey, Option<Bytes>>;
 
-/// Restricts an iterator to keys that start with `prefix`.
-pub(super) fn bound_to_prefix(options: &mut ReadOptions, prefix: &[u8]) {
-    if let Some(end) = prefix_end(prefix) {
-        options.set_iterate_upper_bound(end);
+/// Which way a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Forward,
+    Backward,
+}
+
+/// Restricts an iterator to the keys of a span.
+pub(super) fn bound(options: &mut ReadOptions, span: &Span, direction: Direction) {
+    if let Some(to) = &span.to {
+        options.set_iterate_upper_bound(to.to_vec());
+    }
+    if direction == Direction::Backward {
+        options.set_iterate_lower_bound(span.from.to_vec());
     }
 }
 
-/// The first key after all keys that start with `prefix`; `None` = there is no such key.
-pub(super) fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
-    let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
-    let mut end = prefix.get(..=last)?.to_vec();
-    if let Some(byte) = end.last_mut() {
-        *byte = byte.saturating_add(1);
-    }
-    Some(end)
-}
-
-/// Visits keys ≥ `start` that begin with `prefix`, in order, until the visitor breaks.
+/// Visits the keys of a span in order, or in reverse order, until the visitor breaks.
 pub(super) fn merged(
     iterator: &mut EngineIterator<'_>,
     overlay: Option<&Overlay>,
-    prefix: &[u8],
-    start: &[u8],
+    span: &Span,
+    direction: Direction,
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    let start = if start < prefix { prefix } else { start };
+    if span.is_empty() {
+        return Ok(());
+    }
     let empty = Overlay::new();
-    let mut laid_over = overlay
-        .unwrap_or(&empty)
-        .range::<[u8], _>((Bound::Included(start), Bound::Unbounded))
-        .take_while(|(key, _)| key.starts_with(prefix))
-        .peekable();
-    iterator.seek(start);
+    let to = span.to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut laid_over = overlay.unwrap_or(&empty).range::<[u8], _>((Bound::Included(&span.from[..]), to));
+    let mut next_over = || match direction {
+        Direction::Forward => laid_over.next(),
+        Direction::Backward => laid_over.next_back(),
+    };
+    let mut over = next_over();
+    seek(iterator, span, direction);
     loop {
-        let stored = iterator.item().filter(|(key, _)| key.starts_with(prefix));
-        let (flow, advance) = match (stored, laid_over.peek()) {
+        let stored = iterator.item().filter(|(key, _)| span.contains(key));
+        let order = match (stored, over) {
             (None, None) => break,
-            (Some((key, value)), None) => (visit(key, value)?, true),
-            (Some((key, value)), Some((over, _))) if key < &over[..] => (visit(key, value)?, true),
-            (stored, Some((over, written))) => {
-                let shadowed = stored.is_some_and(|(key, _)| key == &over[..]);
-                let flow = match written {
-                    Some(value) => visit(over, value)?,
-                    None => ControlFlow::Continue(()),
-                };
-                laid_over.next();
-                (flow, shadowed)
-            }
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((key, _)), Some((over, _))) if direction == Direction::Forward => key.cmp(&over[..]),
+            (Some((key, _)), Some((over, _))) => over[..].cmp(key),
+        };
+        let flow = match (order, stored, over) {
+            (Ordering::Less, Some((key, value)), _) => visit(key, value)?,
+            (_, _, Some((key, Some(value)))) => visit(key, value)?,
+            _ => ControlFlow::Continue(()),
         };
         if flow.is_break() {
             return Ok(());
         }
-        if advance {
-            iterator.next();
+        if order.is_ge() {
+            over = next_over();
+        }
+        if order.is_le() {
+            match direction {
+                Direction::Forward => iterator.next(),
+                Direction::Backward => iterator.prev(),
+            }
         }
     }
     iterator.status().map_err(read_error)
 }
 
-/// The first and the last key that a batch has written and not deleted, of those that begin with `prefix`.
-pub(super) fn ends(overlay: Option<&Overlay>, prefix: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let end = prefix_end(prefix);
-    let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+fn seek(iterator: &mut EngineIterator<'_>, span: &Span, direction: Direction) {
+    match (direction, &span.to) {
+        (Direction::Forward, _) => iterator.seek(&span.from),
+        (Direction::Backward, None) => iterator.seek_to_last(),
+        (Direction::Backward, Some(to)) => {
+            iterator.seek_for_prev(to);
+            if iterator.key() == Some(&to[..]) {
+                iterator.prev();
+            }
+        }
+    }
+}
+
+/// The first and the last key of a span that a batch has written and not deleted.
+pub(super) fn ends(overlay: Option<&Overlay>, span: &Span) -> Option<(Vec<u8>, Vec<u8>)> {
+    let to = span.to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
     let mut written = overlay?
-        .range::<[u8], _>((Bound::Included(prefix), end))
+        .range::<[u8], _>((Bound::Included(&span.from[..]), to))
         .filter(|(_, value)| value.is_some())
         .map(|(key, _)| key.to_vec());
     let first = written.next()?;
@@ -87,27 +108,14 @@ pub(super) fn ends(overlay: Option<&Overlay>, prefix: &[u8]) -> Option<(Vec<u8>,
     Some((first, last))
 }
 
-/// Makes `ends` cover `key` if it begins with `prefix`.
-pub(super) fn widen(ends: &mut Option<(Vec<u8>, Vec<u8>)>, key: Option<&[u8]>, prefix: &[u8]) {
-    let Some(key) = key.filter(|key| key.starts_with(prefix)) else { return };
+/// Makes `ends` cover `key` if it is of the span.
+pub(super) fn widen(ends: &mut Option<(Vec<u8>, Vec<u8>)>, key: Option<&[u8]>, span: &Span) {
+    let Some(key) = key.filter(|key| span.contains(key)) else { return };
     let (first, last) = ends.get_or_insert_with(|| (key.to_vec(), key.to_vec()));
     if key < &first[..] {
         *first = key.to_vec();
     }
     if key > &last[..] {
         *last = key.to_vec();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefix_end_is_the_successor() {
-        assert_eq!(prefix_end(b"ab"), Some(b"ac".to_vec()));
-        assert_eq!(prefix_end(b"a\xff"), Some(b"b".to_vec()));
-        assert_eq!(prefix_end(b"\xff\xff"), None);
-        assert_eq!(prefix_end(b""), None);
     }
 }

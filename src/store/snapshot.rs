@@ -100,6 +100,9 @@ impl Store {
         self.enter_commit();
         self.hot.clear();
         self.leave_commit(engine, state, site);
+        if let Some(observer) = self.observer() {
+            observer.replaced();
+        }
         Ok(())
     }
 }

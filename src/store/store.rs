@@ -4,6 +4,7 @@ use super::{
     engine::{Engine, Family, Tier},
     hot::Hot,
     keys,
+    observe::Observer,
     options::StoreOptions,
     published::Published,
     site::SiteRecord,
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -34,6 +35,7 @@ pub struct Store {
     pub(super) epoch: AtomicU64,
     lookups: Lookups,
     pub(super) watched: Arc<Watched>,
+    observer: OnceLock<Arc<dyn Observer>>,
 }
 
 /// Keys that readers looked for.
@@ -72,7 +74,17 @@ impl Store {
             epoch: AtomicU64::new(0),
             lookups: Lookups::default(),
             watched: Arc::default(),
+            observer: OnceLock::new(),
         })
+    }
+
+    /// Who is told what batches did, from now on. Once.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.observer.set(observer);
+    }
+
+    pub(super) fn observer(&self) -> Option<&dyn Observer> {
+        self.observer.get().map(|observer| &**observer)
     }
 
     /// The latest published point in time.
@@ -166,7 +178,9 @@ impl Store {
         for neighbours in fresh.chunk_by(|one, next| one.saturating_add(1) == *next) {
             let (Some(first), Some(last)) = (neighbours.first(), neighbours.last()) else { continue };
             let (start, end) = (first.to_be_bytes(), last.saturating_add(1).to_be_bytes());
-            engine.db.compact_range_cf(engine.family(Family::Meta)?, Some(start), Some(end));
+            for family in [Family::Meta, Family::Data, Family::Score] {
+                engine.db.compact_range_cf(engine.family(family)?, Some(start), Some(end));
+            }
         }
         if !fresh.is_empty() {
             engine.db.compact_range_cf(engine.family(Family::Expiry)?, None::<&[u8]>, None::<&[u8]>);
@@ -179,7 +193,7 @@ impl Store {
         let published = self.published();
         let engine = published.engine();
         let sum = |property: &str| {
-            [Family::Default, Family::Meta, Family::Expiry]
+            Family::ALL
                 .iter()
                 .filter_map(|family| engine.family(*family).ok())
                 .filter_map(|handle| engine.db.property_int_value_cf(handle, property).ok().flatten())

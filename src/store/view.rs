@@ -4,12 +4,12 @@
 //! time that decides which keys have expired. Handlers get a view and can do nothing but read.
 
 use super::{
-    Namespace, Published, Row, Store, Txn,
-    engine::{EngineIterator, Tier, read_error},
+    CollectionHead, FieldExpiries, Namespace, Published, Row, Store, Txn,
+    engine::{EngineIterator, Family, Tier, read_error},
     hot::Lookedup,
-    keys,
+    keys::{self, Span},
     row::Header,
-    scan::{self, Overlay},
+    scan::{self, Direction, Overlay},
     state::StateRecord,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 use std::{ops::ControlFlow, sync::atomic::Ordering};
 
 /// Rows that a scan may visit on a thread that serves connections.
-const SCAN_INLINE_ROWS_MAX: usize = 1000;
+pub(super) const SCAN_INLINE_ROWS_MAX: usize = 1000;
 
 /// As of when a read decides what has expired. Never before the last entry applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,18 +38,18 @@ pub enum ReadTime {
 /// See the module.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    source: Source<'a>,
+    pub(super) source: Source<'a>,
     db: u32,
     /// What time left is counted from.
     now: u64,
     /// Keys that expire up to here have expired.
-    decided: u64,
+    pub(super) decided: u64,
     /// Keys that expire after this, and not after `decided`, cannot be decided on.
     logged: u64,
 }
 
 #[derive(Clone, Copy)]
-enum Source<'a> {
+pub(super) enum Source<'a> {
     Published { store: &'a Store, published: &'a Published, tier: Tier },
     Txn(&'a Txn<'a>),
 }
@@ -109,7 +109,7 @@ impl<'a> View<'a> {
             Source::Txn(txn) => txn.record(namespace, key)?,
         };
         let row = match record.map(Row::decode).transpose()? {
-            Some(row) if self.has_expired(&row)? => None,
+            Some(row) if self.has_expired(namespace, &row)? => None,
             row => row,
         };
         if let Source::Published { store, .. } = self.source {
@@ -118,12 +118,23 @@ impl<'a> View<'a> {
         Ok(row)
     }
 
-    fn has_expired(&self, row: &Row) -> Result<bool> {
-        let expired = row.expired(self.decided);
-        if expired && !row.expired(self.logged) {
+    fn has_expired(&self, namespace: Namespace, row: &Row) -> Result<bool> {
+        if self.has_passed(row.expires_at)? {
+            return Ok(true);
+        }
+        match FieldExpiries::of_body(row.kind, &row.body)? {
+            Some(fields) => self.has_lost_all_fields(namespace, &CollectionHead::decode(&row.body)?, &fields),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether what expires at this time (ms; 0 = never) has expired. If only the log could say, `Error::NotLogged`.
+    pub fn has_passed(&self, expires_at: u64) -> Result<bool> {
+        let passed = expires_at != 0 && expires_at <= self.decided;
+        if passed && expires_at > self.logged {
             return Err(Error::NotLogged);
         }
-        Ok(expired)
+        Ok(passed)
     }
 
     /// Whether a live key exists.
@@ -144,13 +155,14 @@ impl<'a> View<'a> {
     /// or not, or as the batch has made them. `None` = there is no key.
     pub fn span(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
         let prefix = keys::meta(self.namespace(self.db), b"");
-        let (mut iterator, overlay) = self.iterator(&prefix)?;
-        let mut ends = scan::ends(overlay, &prefix);
+        let span = Span::of_prefix(&prefix, &prefix);
+        let (mut iterator, overlay) = self.iterator(Family::Meta, &span, Direction::Forward)?;
+        let mut ends = scan::ends(overlay, &span);
         iterator.seek(&prefix);
-        scan::widen(&mut ends, iterator.key(), &prefix);
+        scan::widen(&mut ends, iterator.key(), &span);
         iterator.status().map_err(read_error)?;
         iterator.seek_to_last();
-        scan::widen(&mut ends, iterator.key(), &prefix);
+        scan::widen(&mut ends, iterator.key(), &span);
         iterator.status().map_err(read_error)?;
         let Some((first, last)) = ends else {
             return Ok(None);
@@ -167,17 +179,17 @@ impl<'a> View<'a> {
         mut visit: impl FnMut(&[u8], &Row) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let namespace = self.namespace(self.db);
-        let (prefix, start) = (keys::meta(namespace, prefix), keys::meta(namespace, start));
-        let (mut iterator, overlay) = self.iterator(&prefix)?;
+        let span = Span::of_prefix(&keys::meta(namespace, prefix), &keys::meta(namespace, start));
+        let (mut iterator, overlay) = self.iterator(Family::Meta, &span, Direction::Forward)?;
         let mut visited = 0_usize;
-        scan::merged(&mut iterator, overlay, &prefix, &start, |key, record| {
+        scan::merged(&mut iterator, overlay, &span, Direction::Forward, |key, record| {
             visited = visited.saturating_add(1);
             if visited == SCAN_INLINE_ROWS_MAX {
                 self.may_take_long()?;
             }
             let (_, key) = keys::meta_user_key(key)?;
             let row = Row::decode(record.to_vec().into())?;
-            if self.has_expired(&row)? { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
+            if self.has_expired(namespace, &row)? { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
         })
     }
 
@@ -186,19 +198,24 @@ impl<'a> View<'a> {
         self.state().database(db).keys
     }
 
-    fn namespace(&self, db: u32) -> Namespace {
+    pub(super) fn namespace(&self, db: u32) -> Namespace {
         self.state().database(db).namespace
     }
 
-    fn iterator(&self, prefix: &[u8]) -> Result<(EngineIterator<'a>, Option<&'a Overlay>)> {
+    pub(super) fn iterator(
+        &self,
+        family: Family,
+        span: &Span,
+        direction: Direction,
+    ) -> Result<(EngineIterator<'a>, Option<&'a Overlay>)> {
         match self.source {
             Source::Published { published, tier, .. } => {
                 let mut options = tier.options();
-                scan::bound_to_prefix(&mut options, prefix);
-                let family = published.engine().family(super::engine::Family::Meta)?;
+                scan::bound(&mut options, span, direction);
+                let family = published.engine().family(family)?;
                 Ok((published.snapshot().raw_iterator_cf_opt(family, options), None))
             }
-            Source::Txn(txn) => txn.iterator(prefix),
+            Source::Txn(txn) => txn.iterator(family, span, direction),
         }
     }
 }
@@ -222,7 +239,7 @@ fn read_published(
         }
         Lookedup::Miss(fill) => fill,
     };
-    let family = published.engine().family(super::engine::Family::Meta)?;
+    let family = published.engine().family(Family::Meta)?;
     let record = published
         .snapshot()
         .get_cf_opt(family, &storage_key, tier.options())

@@ -21,13 +21,12 @@ pub fn check_length(bytes: usize) -> Result<()> {
     if bytes > STRING_BYTES_MAX { Err(ErrorReply::string_too_long().into()) } else { Ok(()) }
 }
 
-/// What OBJECT ENCODING says.
+/// What OBJECT ENCODING says of a string.
 pub fn encoding_name(row: &Row) -> &'static str {
     match row.encoding {
-        Encoding::Raw => "raw",
         Encoding::Natural if parse_i64(&row.body).is_some() => "int",
         Encoding::Natural if row.body.len() <= 44 => "embstr",
-        Encoding::Natural => "raw",
+        _ => "raw",
     }
 }
 

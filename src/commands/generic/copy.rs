@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     limits::DATABASES,
     resp::{ErrorReply, Reply},
-    store::{NewRow, Row, Txn},
+    store::{EventClass, Txn},
 };
 
 pub(super) const COPY: Command = Command {
@@ -78,7 +78,8 @@ fn copy(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if !replace && txn.get_in(db, target)?.is_some() {
         return Ok(Reply::Int(0));
     }
-    txn.put_in(db, target, same(&row))?;
+    txn.duplicate(&row, db, target)?;
+    txn.event_in(db, EventClass::Generic, "copy_to", target);
     Ok(Reply::Int(1))
 }
 
@@ -94,8 +95,9 @@ fn move_to(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if txn.get_in(db, key)?.is_some() {
         return Ok(Reply::Int(0));
     }
-    txn.put_in(db, key, same(&row))?;
-    txn.delete(key)?;
+    txn.transfer(key, &row, db, key)?;
+    txn.event(EventClass::Generic, "move_from", key);
+    txn.event_in(db, EventClass::Generic, "move_to", key);
     Ok(Reply::Int(1))
 }
 
@@ -117,16 +119,13 @@ fn rename_to(txn: &mut Txn<'_>, args: &mut Args<'_>, replace: bool) -> Result<bo
     if !replace && txn.get(name)?.is_some() {
         return Ok(false);
     }
-    txn.put(name, same(&row))?;
-    txn.delete(key)?;
+    txn.transfer(key, &row, txn.db(), name)?;
+    txn.event(EventClass::Generic, "rename_from", key);
+    txn.event(EventClass::Generic, "rename_to", name);
     Ok(true)
 }
 
 fn database(number: i32) -> Result<u32> {
     let db = u32::try_from(number).ok().filter(|db| *db < DATABASES);
     Ok(db.ok_or_else(ErrorReply::db_out_of_range)?)
-}
-
-fn same(row: &Row) -> NewRow<'_> {
-    NewRow { kind: row.kind, encoding: row.encoding, expires_at: row.expires_at, body: &row.body }
 }

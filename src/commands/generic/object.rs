@@ -7,7 +7,7 @@ use crate::{
     resp::{ErrorReply, Reply},
     session::Context,
     store::{Row, View},
-    types::string::encoding_name,
+    types::encoding,
 };
 
 const KEY: KeyRange = KeyRange::new(2, 2, 1);
@@ -97,7 +97,7 @@ fn with_row(
 }
 
 fn encoding(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    with_row(view, args, |row| Ok(Reply::bulk(encoding_name(row))))
+    with_row(view, args, |row| Ok(Reply::bulk(encoding::name(row))))
 }
 
 fn freq(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -116,7 +116,7 @@ fn idletime(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn refcount(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     with_row(view, args, |row| {
         let shared =
-            encoding_name(row) == "int" && parse_i64(&row.body).is_some_and(|n| (0..10_000).contains(&n));
+            encoding::name(row) == "int" && parse_i64(&row.body).is_some_and(|n| (0..10_000).contains(&n));
         Ok(Reply::Int(if shared { i64::from(i32::MAX) } else { 1 }))
     })
 }

@@ -177,12 +177,19 @@ fn getkeys(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn getkeysandflags(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (keys, command) = keys_of(args)?;
     let parts: Vec<&[&'static str]> = key_flags(command).split(|flag| *flag == "|").collect();
-    let gets = args.rest().iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"GET"));
+    let words = args.rest();
+    let says = |name: &str, from: usize| {
+        words.iter().skip(from).any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    // SET reads the old value only with GET; BITFIELD may read only.
+    let variable = match command.name {
+        "BITFIELD" if !says("SET", 2) && !says("INCRBY", 2) => &["RO", "access"][..],
+        "SET" if !says("GET", 3) => &["OW", "update"][..],
+        _ => &["RW", "access", "update"][..],
+    };
     let pairs = keys.into_iter().enumerate().map(|(at, key)| {
         let flags = match parts.get(at).or(parts.last()).copied().unwrap_or_default() {
-            // SET reads the old value only with GET.
-            [.., "variable_flags"] if gets => &["RW", "access", "update"][..],
-            [.., "variable_flags"] => &["OW", "update"][..],
+            [.., "variable_flags"] => variable,
             flags => flags,
         };
         let flags = flags.iter().map(|flag| Reply::simple(*flag)).collect();

@@ -2,8 +2,10 @@
 
 mod databases;
 mod expiry;
+mod hashes;
 mod keys;
 mod model;
 mod readers;
 mod replace;
+mod subkeys;
 mod support;

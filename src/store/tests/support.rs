@@ -29,6 +29,12 @@ impl Home {
         Home { directory, options, store }
     }
 
+    /// As `reopen`, with everything in files first: there is no log here to bring it back.
+    pub fn reopen_flushed(self) -> Self {
+        self.store.flush().unwrap();
+        self.reopen()
+    }
+
     /// One entry of one accepted command on database `db`, in a batch of its own.
     pub fn write<T>(&self, at: u64, db: u32, run: impl FnOnce(&mut Txn<'_>) -> T) -> T {
         let mut txn = self.store.begin();
@@ -63,20 +69,26 @@ impl Home {
 
     /// Rows that the engine holds in all: metadata, expiry index.
     pub fn rows(&self) -> (usize, usize) {
+        (self.count(Family::Meta), self.count(Family::Expiry))
+    }
+
+    /// Sub-keys that the engine holds in all.
+    pub fn subkeys(&self) -> usize {
+        self.count(Family::Data) + self.count(Family::Score)
+    }
+
+    fn count(&self, family: Family) -> usize {
         let published = self.store.published();
-        let count = |family| {
-            let handle = published.engine().family(family).unwrap();
-            let mut iterator = published.engine().db.raw_iterator_cf(handle);
-            iterator.seek_to_first();
-            let mut rows = 0;
-            while iterator.valid() {
-                rows += 1;
-                iterator.next();
-            }
-            iterator.status().unwrap();
-            rows
-        };
-        (count(Family::Meta), count(Family::Expiry))
+        let handle = published.engine().family(family).unwrap();
+        let mut iterator = published.engine().db.raw_iterator_cf(handle);
+        iterator.seek_to_first();
+        let mut rows = 0;
+        while iterator.valid() {
+            rows += 1;
+            iterator.next();
+        }
+        iterator.status().unwrap();
+        rows
     }
 }
 

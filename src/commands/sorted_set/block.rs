@@ -1,0 +1,78 @@
+//! Pops that wait. What is here is one attempt; a server parks the session and makes another when a key is ready.
+
+use super::pop::{Many, ZMPOP, ZPOPMIN, first_set, pop};
+use crate::{
+    command::{Args, Command, Flags, KeyRange, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::{Direction, Txn},
+    types::sorted_set,
+};
+
+const FLAGS: Flags = Flags::WRITE.with(Flags::NOSCRIPT).with(Flags::BLOCKING).with(Flags::FAST);
+
+pub(super) const BZPOPMIN: Command = Command {
+    name: "BZPOPMIN",
+    arity: -3,
+    keys: KeyRange::new(1, -2, 1),
+    run: Run::Write(bzpopmin),
+    flags: FLAGS,
+    complexity: "O(log(N)) where N is the number of members in the sorted set.",
+    summary: "Takes the member with the lowest score, and waits for one if there is none.",
+    syntax: "key [key ...] timeout",
+    ..ZPOPMIN
+};
+
+pub(super) const BZPOPMAX: Command = Command {
+    name: "BZPOPMAX",
+    run: Run::Write(bzpopmax),
+    summary: "Takes the member with the highest score, and waits for one if there is none.",
+    ..BZPOPMIN
+};
+
+pub(super) const BZMPOP: Command = Command {
+    name: "BZMPOP",
+    arity: -5,
+    keys: KeyRange::counted(2),
+    run: Run::Write(bzmpop),
+    flags: Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS),
+    summary: "Takes members from an end of the first sorted set that is not empty, and waits for one if there is none.",
+    syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
+    ..ZMPOP
+};
+
+fn bzpopmin(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    pop_first(txn, args, Direction::Forward)
+}
+
+fn bzpopmax(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    pop_first(txn, args, Direction::Backward)
+}
+
+fn pop_first(txn: &mut Txn<'_>, args: &mut Args<'_>, end: Direction) -> Result<Reply> {
+    let (timeout, keys) = args.rest().split_last().ok_or_else(ErrorReply::syntax)?;
+    check_timeout(timeout)?;
+    let Some((key, set)) = first_set(txn, keys)? else { return Ok(Reply::NilArray) };
+    let taken = pop(txn, key, set, end, 1)?;
+    let Some(taken) = taken.into_iter().next() else { return Ok(Reply::NilArray) };
+    Ok(Reply::Array(vec![Reply::bulk(key), Reply::Bulk(taken.member.into()), Reply::Double(taken.score)]))
+}
+
+fn bzmpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    check_timeout(args.next_word()?)?;
+    Many::take(args)?.run(txn)
+}
+
+/// Refuses what is no number of seconds. How long it is concerns the server alone.
+fn check_timeout(word: &[u8]) -> Result<()> {
+    let seconds =
+        sorted_set::parse(word).ok_or_else(|| ErrorReply::err("timeout is not a float or out of range"))?;
+    let millis = seconds * 1000.0;
+    if millis > i64::MAX as f64 {
+        return Err(ErrorReply::err("timeout is out of range").into());
+    }
+    if millis.ceil() < 0.0 {
+        return Err(ErrorReply::err("timeout is negative").into());
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! Results that become a sorted set.
+
+use super::{
+    combine::{ZDIFF, ZINTER, ZUNION},
+    range::{Preset, Query},
+    sources::{Combination, Form, Operation},
+};
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::Reply,
+    store::{EventClass, Txn},
+    types::sorted_set::{Scored, SortedSet},
+};
+
+const KEYS: &[&str] = &["OW", "update", "|", "RO", "access"];
+const FLAGS: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::MOVABLEKEYS);
+
+pub(super) const ZUNIONSTORE: Command = Command {
+    name: "ZUNIONSTORE",
+    key_flags: KEYS,
+    arity: -4,
+    keys: KeyRange::COUNTED_STORE,
+    run: Run::Write(zunionstore),
+    flags: FLAGS,
+    since: "2.0.0",
+    summary: "Stores the members that any of the sorted sets has.",
+    syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
+    ..ZUNION
+};
+
+pub(super) const ZINTERSTORE: Command = Command {
+    name: "ZINTERSTORE",
+    run: Run::Write(zinterstore),
+    complexity: ZINTER.complexity,
+    summary: "Stores the members that all of the sorted sets have.",
+    ..ZUNIONSTORE
+};
+
+pub(super) const ZDIFFSTORE: Command = Command {
+    name: "ZDIFFSTORE",
+    run: Run::Write(zdiffstore),
+    since: "6.2.0",
+    complexity: ZDIFF.complexity,
+    summary: "Stores the members that the first sorted set has and no other.",
+    syntax: "destination numkeys key [key ...]",
+    ..ZUNIONSTORE
+};
+
+pub(super) const ZRANGESTORE: Command = Command {
+    name: "ZRANGESTORE",
+    key_flags: KEYS,
+    arity: -5,
+    keys: KeyRange::new(1, 2, 1),
+    run: Run::Write(zrangestore),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::SortedSet,
+    since: "6.2.0",
+    complexity: "O(log(N)+M) where N is the number of members in the source and M of those stored.",
+    summary: "Stores the members within a range of ranks, scores or names.",
+    syntax: "destination source min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]",
+    ..Command::BASE
+};
+
+fn zunionstore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    combine(txn, args, Operation::Union, "zunionstore")
+}
+
+fn zinterstore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    combine(txn, args, Operation::Inter, "zinterstore")
+}
+
+fn zdiffstore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    combine(txn, args, Operation::Diff, "zdiffstore")
+}
+
+fn combine(
+    txn: &mut Txn<'_>,
+    args: &mut Args<'_>,
+    operation: Operation,
+    name: &'static str,
+) -> Result<Reply> {
+    let destination = args.next_word()?;
+    let found = {
+        let view = txn.view();
+        Combination::take(&view, args, operation, Form::Store, name)?.run(&view)?
+    };
+    store(txn, destination, &found, name)
+}
+
+fn zrangestore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (destination, source) = (args.next_word()?, args.next_word()?);
+    let query = Query::take(args, Preset { stores: true, ..Preset::default() })?;
+    let found = match SortedSet::open(&txn.view(), source)? {
+        Some(set) => query.run(&txn.view(), &set)?,
+        None => Vec::new(),
+    };
+    store(txn, destination, &found, "zrangestore")
+}
+
+fn store(txn: &mut Txn<'_>, destination: &[u8], members: &[Scored], name: &'static str) -> Result<Reply> {
+    let replaced = SortedSet::replace(txn, destination, members)?;
+    if !members.is_empty() {
+        txn.event(EventClass::SortedSet, name, destination);
+    } else if replaced {
+        txn.event(EventClass::Generic, "del", destination);
+    }
+    Ok(Reply::count(members.len()))
+}

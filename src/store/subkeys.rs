@@ -1,0 +1,74 @@
+//! Reads of a collection's sub-keys. What they mean is for `types` to say.
+
+use super::{
+    Life, Place, SubRange, View,
+    engine::{Family, read_error},
+    scan::{self, Direction},
+    view::{SCAN_INLINE_ROWS_MAX, Source},
+};
+use crate::{error::Result, value::Value};
+use std::ops::ControlFlow;
+
+/// The two sets of sub-keys that a collection may have, each in byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubKeys {
+    /// By field, index, member or id.
+    Data,
+    /// A sorted set's other one: by score and member.
+    Score,
+}
+
+impl SubKeys {
+    pub(super) fn family(self) -> Family {
+        match self {
+            SubKeys::Data => Family::Data,
+            SubKeys::Score => Family::Score,
+        }
+    }
+}
+
+impl View<'_> {
+    /// The life of a collection of the current database that was made at this place.
+    pub fn life(&self, generation: Place) -> Life {
+        self.life_in(self.db(), generation)
+    }
+
+    /// As `life`, in another database.
+    pub fn life_in(&self, db: u32, generation: Place) -> Life {
+        Life::new(self.namespace(db), generation)
+    }
+
+    /// What a sub-key holds.
+    pub fn sub(&self, of: SubKeys, life: &Life, sub: &[u8]) -> Result<Option<Value>> {
+        match self.source {
+            Source::Published { published, tier, .. } => {
+                let family = published.engine().family(of.family())?;
+                let found = published.snapshot().get_cf_opt(family, life.key(sub), tier.options());
+                Ok(found.map_err(read_error)?.map(Value::from))
+            }
+            Source::Txn(txn) => txn.sub(of, life, sub),
+        }
+    }
+
+    /// Visits the sub-keys of a range, in byte order or backwards, until the visitor breaks. The cost follows the sub-keys
+    /// visited, not the collection.
+    pub fn scan_sub(
+        &self,
+        of: SubKeys,
+        life: &Life,
+        range: SubRange<'_>,
+        direction: Direction,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let span = life.span(range);
+        let (mut iterator, overlay) = self.iterator(of.family(), &span, direction)?;
+        let mut visited = 0_usize;
+        scan::merged(&mut iterator, overlay, &span, direction, |key, value| {
+            visited = visited.saturating_add(1);
+            if visited == SCAN_INLINE_ROWS_MAX {
+                self.may_take_long()?;
+            }
+            visit(key.get(Life::LEN..).unwrap_or_default(), value)
+        })
+    }
+}

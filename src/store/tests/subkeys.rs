@@ -1,0 +1,195 @@
+//! Sub-keys against maps: random writes, drops, renames, moves, copies and rejections, then scans both ways, also of what
+//! is not committed yet, and after restarts.
+
+use super::support::Home;
+use crate::store::{
+    ALL, CollectionHead, Direction, Encoding, Life, NewRow, Position, SubKeys, SubRange, Txn, Type, View,
+};
+use resp_tests::recorder::Dice;
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, ControlFlow, RangeBounds},
+};
+
+const DATABASES: u32 = 2;
+const KEYS: [&[u8]; 3] = [b"a", b"b", b"long-key-that-does-not-fit-in-place"];
+
+type Subs = BTreeMap<Vec<u8>, Vec<u8>>;
+/// (database, key) → sub-keys of both sets; `None` = a string.
+type Model = BTreeMap<(u32, Vec<u8>), Option<[Subs; 2]>>;
+
+const BOTH: [SubKeys; 2] = [SubKeys::Data, SubKeys::Score];
+
+fn head_of(view: &View<'_>, db: u32, key: &[u8]) -> Option<CollectionHead> {
+    let row = view.get_in(db, key).unwrap()?;
+    row.kind.is_collection().then(|| CollectionHead::decode(&row.body).unwrap())
+}
+
+fn put(txn: &mut Txn<'_>, db: u32, key: &[u8], head: CollectionHead) {
+    let body = head.body(b"rest");
+    let row = NewRow { kind: Type::SortedSet, encoding: Encoding::Natural, expires_at: 0, body: &body };
+    txn.put_in(db, key, row).unwrap();
+}
+
+fn found(
+    view: &View<'_>,
+    of: SubKeys,
+    life: &Life,
+    range: SubRange<'_>,
+    direction: Direction,
+) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    view.scan_sub(of, life, range, direction, |sub, value| {
+        assert_eq!(&view.sub(of, life, sub).unwrap().unwrap()[..], value);
+        found.push([sub, b"=", value].concat());
+        Ok(ControlFlow::Continue(()))
+    })
+    .unwrap();
+    found
+}
+
+fn compare(view: &View<'_>, model: &Model, dice: &mut Dice) {
+    for db in 0..DATABASES {
+        for key in KEYS {
+            let head = head_of(view, db, key);
+            let Some(Some(sets)) = model.get(&(db, key.to_vec())) else {
+                assert_eq!(head, None);
+                continue;
+            };
+            let life = view.life_in(db, head.unwrap().generation);
+            let ends: Vec<Vec<u8>> = (0..2).map(|_| sub(dice)).collect();
+            let bounds = |end: usize, which: u64| match which {
+                0 => Bound::Included(&ends[end][..]),
+                1 => Bound::Excluded(&ends[end][..]),
+                _ => Bound::Unbounded,
+            };
+            let range = (bounds(0, dice.below(3)), bounds(1, dice.below(3)));
+            for (of, subs) in BOTH.into_iter().zip(sets) {
+                for range in [ALL, range] {
+                    let mut expected: Vec<Vec<u8>> = subs
+                        .iter()
+                        .filter(|(sub, _)| RangeBounds::<[u8]>::contains(&range, &sub[..]))
+                        .map(|(sub, value)| [&sub[..], b"=", value].concat())
+                        .collect();
+                    assert_eq!(found(view, of, &life, range, Direction::Forward), expected, "{range:?}");
+                    expected.reverse();
+                    assert_eq!(found(view, of, &life, range, Direction::Backward), expected, "{range:?}");
+                }
+            }
+        }
+    }
+}
+
+fn sub(dice: &mut Dice) -> Vec<u8> {
+    (0..dice.below(3)).map(|_| [0, b'm', 0xff][dice.below(3) as usize]).collect()
+}
+
+fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
+    let db = txn.db();
+    let key = KEYS[dice.below(3) as usize];
+    let id = (db, key.to_vec());
+    let other = (dice.below(u64::from(DATABASES)) as u32, KEYS[dice.below(3) as usize].to_vec());
+    let row = txn.get(key).unwrap();
+    match (dice.below(12), row) {
+        (0, _) => {
+            txn.put(key, NewRow::string(b"s")).unwrap();
+            model.insert(id, None);
+        }
+        (1, _) => {
+            assert_eq!(txn.delete(key).unwrap(), model.remove(&id).is_some());
+        }
+        (2, Some(row)) if other != id => {
+            txn.transfer(key, &row, other.0, &other.1).unwrap();
+            let moved = model.remove(&id).unwrap();
+            model.insert(other, moved);
+        }
+        (3, Some(row)) if other != id => {
+            txn.duplicate(&row, other.0, &other.1).unwrap();
+            let copied = model[&id].clone();
+            model.insert(other, copied);
+        }
+        (4, _) => {
+            // A new life, of more sub-keys than are deleted one by one.
+            let life = txn.new_life();
+            put(txn, db, key, CollectionHead { generation: life.generation(), len: 700 });
+            let many: Subs = (0..700_u32).map(|n| (n.to_be_bytes().to_vec(), b"v".to_vec())).collect();
+            many.iter().for_each(|(sub, value)| txn.put_sub(SubKeys::Data, &life, sub, value));
+            model.insert(id, Some([many, Subs::new()]));
+        }
+        (what, _) => {
+            let head = head_of(&txn.view(), db, key)
+                .unwrap_or(CollectionHead { generation: txn.new_life().generation(), len: 0 });
+            let life = txn.view().life(head.generation);
+            put(txn, db, key, head);
+            let sets = model.entry(id).or_default().get_or_insert_default();
+            for _ in 0..3 {
+                let (at, sub) = (dice.below(2) as usize, sub(dice));
+                if what < 7 {
+                    txn.delete_sub(BOTH[at], &life, &sub);
+                    sets[at].remove(&sub);
+                } else {
+                    let value = dice.roll().to_be_bytes()[..2].to_vec();
+                    txn.put_sub(BOTH[at], &life, &sub, &value);
+                    sets[at].insert(sub, value);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sub_keys_are_those_of_the_maps() {
+    for seed in 0..8 {
+        let mut dice = Dice::new(seed);
+        let mut home = Home::new(1 << 20);
+        let mut model = Model::new();
+        for _ in 0..60 {
+            let mut txn = home.store.begin();
+            for _ in 0..=dice.below(2) {
+                let index = txn.state().applied.map_or(1, |applied| applied.index + 1);
+                txn.begin_entry(Position { term: 1, index }, 0, index);
+                for ordinal in 0..=dice.below(4) as u32 {
+                    txn.begin_command(ordinal, dice.below(u64::from(DATABASES)) as u32);
+                    let before = model.clone();
+                    command(&mut dice, &mut txn, &mut model);
+                    if dice.below(4) == 0 {
+                        txn.reject();
+                        model = before;
+                    } else {
+                        txn.accept();
+                    }
+                }
+                compare(&txn.view(), &model, &mut dice);
+            }
+            txn.commit().unwrap();
+            home.read(0, 0, |view| compare(view, &model, &mut dice));
+            match dice.below(8) {
+                0 => home = home.reopen_flushed(),
+                1 => home.store.flush().unwrap(),
+                _ => {}
+            }
+        }
+        // Nothing is left of those that are gone.
+        let stored: usize = model.values().flatten().flatten().map(BTreeMap::len).sum();
+        assert_eq!(home.subkeys(), stored, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_large_collection_goes_at_once_and_leaves_nothing() {
+    let home = Home::new(0);
+    home.write(0, 0, |txn| {
+        let life = txn.new_life();
+        put(txn, 0, b"k", CollectionHead { generation: life.generation(), len: 5000 });
+        (0..5000_u32).for_each(|n| txn.put_sub(SubKeys::Data, &life, &n.to_be_bytes(), b"v"));
+    });
+    assert_eq!(home.subkeys(), 5000);
+    home.store.flush().unwrap();
+    home.write(0, 0, |txn| {
+        txn.delete(b"k").unwrap();
+        assert_eq!(txn.pending_rows(), 2, "one row and one range");
+    });
+    assert_eq!(home.subkeys(), 0);
+    let home = home.reopen_flushed();
+    assert_eq!(home.subkeys(), 0);
+}

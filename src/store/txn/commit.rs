@@ -1,0 +1,72 @@
+//! The batch goes to the engine, to the hot cache, to readers, and to whoever is told of it.
+
+use super::Txn;
+use crate::{
+    error::StoreError,
+    store::{Life, engine::Family, keys, scan::Overlay, successor},
+};
+use bytes::Bytes;
+use rocksdb::WriteBatch;
+use std::sync::Arc;
+
+impl Txn<'_> {
+    /// Writes everything in one batch and publishes it.
+    pub fn commit(mut self) -> Result<(), StoreError> {
+        let engine = Arc::clone(self.base.engine());
+        let overlays = [
+            (Family::Meta, &self.meta),
+            (Family::Expiry, &self.expiry),
+            (Family::Data, &self.data),
+            (Family::Score, &self.score),
+        ];
+        let bytes: usize = overlays.iter().map(|(_, overlay)| bytes_of(overlay)).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(bytes.saturating_add(1024));
+        for life in &self.dropped {
+            let end = successor(life.prefix()).unwrap_or_else(|| vec![0xff; Life::LEN]);
+            for family in [Family::Data, Family::Score] {
+                batch.delete_range_cf(engine.family(family)?, life.prefix(), &end[..]);
+            }
+        }
+        for (family, overlay) in overlays {
+            let family = engine.family(family)?;
+            for (key, value) in overlay {
+                match value {
+                    Some(record) => batch.put_cf(family, key, record),
+                    None => batch.delete_cf(family, key),
+                }
+            }
+        }
+        let default = engine.family(Family::Default)?;
+        if let Some(membership) = self.membership.take() {
+            batch.put_cf(default, keys::MEMBERSHIP, membership);
+        }
+        if !cfg!(feature = "broken-apply-index") || self.place.index.is_multiple_of(256) {
+            batch.put_cf(default, keys::STATE, self.state.encode());
+        }
+        self.site.iter().for_each(|site| batch.put_cf(default, keys::SITE, site.encode()));
+        self.store.enter_commit();
+        engine.write(batch)?;
+        self.store.watched.touch(&self.touched);
+        for (key, value) in std::mem::take(&mut self.meta) {
+            match value {
+                Some(record) => self.store.hot.put(key, &record),
+                None => self.store.hot.remove(&key),
+            }
+        }
+        self.store.leave_commit(engine, self.state, self.site);
+        if let Some(observer) = self.store.observer() {
+            if !self.happenings.is_empty() {
+                observer.happened(self.happenings);
+            }
+            // Who came while the batch was filled looked before it was published, and no key of it was noted.
+            if !self.wants_ready && observer.wants_ready() {
+                observer.replaced();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bytes_of(overlay: &Overlay) -> usize {
+    overlay.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len) + 24).sum()
+}

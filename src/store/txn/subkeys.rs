@@ -1,0 +1,101 @@
+//! A collection's sub-keys: written one by one, dropped all at once.
+
+use super::Txn;
+use crate::{
+    error::Result,
+    store::{
+        Life, SubKeys,
+        engine::{Family, Tier},
+        keys::{ALL, StorageKey},
+        scan::{self, Direction},
+    },
+    value::Value,
+};
+use bytes::Bytes;
+use std::ops::{Bound, ControlFlow};
+
+/// So many stored sub-keys are deleted one by one; more by one range tombstone. Tombstones cost later reads something, a
+/// range tombstone more than one of a key, so it must stand for many.
+const ONE_BY_ONE_MAX: usize = 256;
+
+impl Txn<'_> {
+    /// A life of the current database that begins with the running command.
+    pub fn new_life(&self) -> Life {
+        Life::new(self.state.database(self.db).namespace, self.place)
+    }
+
+    /// What a sub-key holds.
+    pub(in crate::store) fn sub(&self, of: SubKeys, life: &Life, sub: &[u8]) -> Result<Option<Value>> {
+        let key = life.key(sub);
+        if let Some(written) = self.overlay(of.family()).get(&key) {
+            return Ok(written.clone().map(Value::from));
+        }
+        if self.is_of_this_batch(life) {
+            return Ok(None);
+        }
+        Ok(self.base.engine().get(of.family(), &key, Tier::Disk)?.map(Value::from))
+    }
+
+    /// Writes a sub-key.
+    pub fn put_sub(&mut self, of: SubKeys, life: &Life, sub: &[u8], value: &[u8]) {
+        self.write(of.family(), life.key(sub), Some(Bytes::copy_from_slice(value)));
+    }
+
+    /// Deletes a sub-key.
+    pub fn delete_sub(&mut self, of: SubKeys, life: &Life, sub: &[u8]) {
+        let key = life.key(sub);
+        if self.is_of_this_batch(life) {
+            self.uncover(of.family(), key);
+        } else {
+            self.write(of.family(), key, None);
+        }
+    }
+
+    /// Whether nothing of this life is stored yet.
+    fn is_of_this_batch(&self, life: &Life) -> bool {
+        self.base.state.applied.is_none_or(|applied| life.generation().index > applied.index)
+    }
+
+    /// Deletes all sub-keys of a life. `elements` is what its collection says it has.
+    pub(super) fn drop_subkeys(&mut self, life: Life, elements: u64) -> Result<()> {
+        let is_stored = !self.is_of_this_batch(&life);
+        for family in [Family::Data, Family::Score] {
+            let span = life.span(ALL);
+            let to = span.to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let written = self.overlay(family).range::<[u8], _>((Bound::Included(&span.from[..]), to));
+            let written: Vec<StorageKey> = written.map(|(key, _)| key.clone()).collect();
+            written.into_iter().for_each(|key| self.uncover(family, key));
+        }
+        if !is_stored {
+            return Ok(());
+        }
+        if elements <= ONE_BY_ONE_MAX as u64
+            && let Some(stored) = self.few_stored(&life)?
+        {
+            for (family, key) in stored {
+                self.write(family, key, None);
+            }
+            return Ok(());
+        }
+        self.dropped.push(life);
+        Ok(())
+    }
+
+    /// The stored sub-keys of a life, unless they are many.
+    fn few_stored(&self, life: &Life) -> Result<Option<Vec<(Family, StorageKey)>>> {
+        let (mut found, mut is_many) = (Vec::new(), false);
+        for family in [Family::Data, Family::Score] {
+            let span = life.span(ALL);
+            let (mut iterator, _) = self.iterator(family, &span, Direction::Forward)?;
+            scan::merged(&mut iterator, None, &span, Direction::Forward, |key, _| {
+                is_many = found.len() > ONE_BY_ONE_MAX.saturating_mul(2);
+                if is_many {
+                    return Ok(ControlFlow::Break(()));
+                }
+                found.push((family, StorageKey::from_slice(key)));
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        Ok((!is_many).then_some(found))
+    }
+}

@@ -1,0 +1,78 @@
+//! Whole values under another key or in another database.
+
+use super::{NewRow, Txn};
+use crate::{
+    error::Result,
+    store::{CollectionHead, Life, Row, SubKeys, keys::ALL, scan::Direction},
+};
+use std::ops::{Bound, ControlFlow};
+
+/// Sub-keys copied at a time.
+const COPIED_AT_ONCE: usize = 1024;
+
+impl Txn<'_> {
+    /// Gives what a key of the current database holds to another key, of database `db`, which is replaced. Within one
+    /// database this costs the same however much it is.
+    pub fn transfer(&mut self, key: &[u8], row: &Row, db: u32, new: &[u8]) -> Result<()> {
+        let moved =
+            NewRow { kind: row.kind, encoding: row.encoding, expires_at: row.expires_at, body: &row.body };
+        if db != self.db && row.kind.is_collection() {
+            // Sub-keys are filed by namespace, so that a database can be emptied at once.
+            let generation = CollectionHead::decode(&row.body)?.generation;
+            let (from, to) = (self.view().life(generation), self.view().life_in(db, generation));
+            self.put_in(db, new, moved)?;
+            self.copy_subkeys(&from, &to)?;
+            self.delete(key)?;
+            return Ok(());
+        }
+        self.put_in(db, new, moved)?;
+        // The sub-keys have a new owner.
+        self.remove_row(self.db, key)?;
+        Ok(())
+    }
+
+    /// Copies what a key of the current database holds to another key, of database `db`, which is replaced.
+    pub fn duplicate(&mut self, row: &Row, db: u32, new: &[u8]) -> Result<()> {
+        let copied =
+            NewRow { kind: row.kind, encoding: row.encoding, expires_at: row.expires_at, body: &row.body };
+        if !row.kind.is_collection() {
+            return self.put_in(db, new, copied);
+        }
+        let head = CollectionHead::decode(&row.body)?;
+        let (from, generation) = (self.view().life(head.generation), self.place);
+        let rest = row.body.get(CollectionHead::LEN..).unwrap_or_default();
+        let body = CollectionHead { generation, ..head }.body(rest);
+        self.put_in(db, new, NewRow { body: &body, ..copied })?;
+        let to = self.view().life_in(db, generation);
+        self.copy_subkeys(&from, &to)
+    }
+
+    fn copy_subkeys(&mut self, from: &Life, to: &Life) -> Result<()> {
+        for of in [SubKeys::Data, SubKeys::Score] {
+            let mut last: Option<Vec<u8>> = None;
+            loop {
+                let mut copied: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+                let start = last.as_deref().map_or(ALL.0, Bound::Excluded);
+                self.view().scan_sub(
+                    of,
+                    from,
+                    (start, Bound::Unbounded),
+                    Direction::Forward,
+                    |sub, value| {
+                        copied.push((sub.to_vec(), value.to_vec()));
+                        let is_full = copied.len() >= COPIED_AT_ONCE;
+                        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                    },
+                )?;
+                for (sub, value) in &copied {
+                    self.put_sub(of, to, sub, value);
+                }
+                match copied.pop() {
+                    Some((sub, _)) if copied.len() + 1 >= COPIED_AT_ONCE => last = Some(sub),
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
+    }
+}

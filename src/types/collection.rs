@@ -1,0 +1,131 @@
+//! What all collections have in common: a row with generation, count and encoding, and sub-keys filed under its life.
+//!
+//! A handler opens a collection, reads and writes sub-keys of its life through `View` and `Txn`, and saves it: the row is
+//! written anew by every change, so that its revision tells of it. One without elements is deleted (streams are not).
+//!
+//! Hashes, sets and the member side of sorted sets file an element under `hashed`: eight bytes of a fixed hash, then the
+//! element. The hash, not the node, then says where a HSCAN, SSCAN or ZSCAN stands, so a cursor holds on every node and
+//! after every restart; and a random place is a random element.
+
+use crate::{
+    error::Result,
+    resp::ErrorReply,
+    store::{CollectionHead, Encoding, Life, NewRow, Place, Row, Txn, Type, View},
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Collection {
+    pub kind: Type,
+    pub life: Life,
+    /// Elements.
+    pub len: u64,
+    pub encoding: Encoding,
+    /// Milliseconds since the epoch; 0 = never.
+    pub expires_at: u64,
+    /// What the type keeps in the row besides.
+    pub rest: Vec<u8>,
+    /// Place of the last write; that of nothing for a new one.
+    pub revision: Place,
+}
+
+impl Collection {
+    /// The collection under a key; another type is WRONGTYPE.
+    pub fn open(view: &View<'_>, key: &[u8], kind: Type) -> Result<Option<Self>> {
+        view.get(key)?.map(|row| Self::of_row(view, &row, kind)).transpose()
+    }
+
+    /// The collection that a row of the current database is.
+    pub fn of_row(view: &View<'_>, row: &Row, kind: Type) -> Result<Self> {
+        if row.kind != kind {
+            return Err(ErrorReply::wrong_type().into());
+        }
+        let head = CollectionHead::decode(&row.body)?;
+        Ok(Collection {
+            kind,
+            life: view.life(head.generation),
+            len: head.len,
+            encoding: row.encoding,
+            expires_at: row.expires_at,
+            rest: row.body.get(CollectionHead::LEN..).unwrap_or_default().to_vec(),
+            revision: row.revision,
+        })
+    }
+
+    /// An empty one that begins with the running command. It replaces what its key holds once it is saved.
+    pub fn create(txn: &Txn<'_>, kind: Type) -> Self {
+        Collection {
+            kind,
+            life: txn.new_life(),
+            len: 0,
+            encoding: Encoding::Natural,
+            expires_at: 0,
+            rest: Vec::new(),
+            revision: Place::default(),
+        }
+    }
+
+    /// The one under a key, or a new one.
+    pub fn open_or_create(txn: &Txn<'_>, key: &[u8], kind: Type) -> Result<Self> {
+        Ok(Self::open(&txn.view(), key, kind)?.unwrap_or_else(|| Self::create(txn, kind)))
+    }
+
+    /// Writes the row, or deletes the key if there is nothing left. `true` = the key is gone.
+    pub fn save(&self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
+        if self.len == 0 && self.kind != Type::Stream {
+            if self.revision == Place::default() {
+                // It never was under the key; an expired one with all its sub-keys may be.
+                txn.delete(key)?;
+            } else {
+                txn.delete_emptied(key)?;
+            }
+            return Ok(true);
+        }
+        let head = CollectionHead { generation: self.life.generation(), len: self.len };
+        let (kind, encoding, expires_at) = (self.kind, self.encoding, self.expires_at);
+        txn.put(key, NewRow { kind, encoding, expires_at, body: &head.body(&self.rest) })?;
+        Ok(false)
+    }
+}
+
+/// Bytes of the hash before an element.
+pub const HASH_LEN: usize = 8;
+
+/// Where an element is filed, as SCAN cursors count: 63 bits, since clients may parse a cursor as a signed number. The
+/// function (XXH3, 64 bits, without a seed, halved) is part of the format on disk.
+pub fn hash_of(element: &[u8]) -> u64 {
+    xxh3_64(element) >> 1
+}
+
+/// The sub-key of an element.
+pub fn hashed(element: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HASH_LEN.saturating_add(element.len()));
+    out.extend_from_slice(&hash_of(element).to_be_bytes());
+    out.extend_from_slice(element);
+    out
+}
+
+/// The element of a sub-key that `hashed` made.
+pub fn element_of(sub: &[u8]) -> &[u8] {
+    sub.get(HASH_LEN..).unwrap_or_default()
+}
+
+/// The hash in a sub-key that `hashed` made.
+pub fn hash_in(sub: &[u8]) -> u64 {
+    sub.first_chunk::<HASH_LEN>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Golden: the hash is on disk.
+    #[test]
+    fn elements_are_filed_under_a_fixed_hash() {
+        assert_eq!(hash_of(b""), 0x2d06800538d394c2 >> 1);
+        let sub = hashed(b"member");
+        assert_eq!((element_of(&sub), hash_in(&sub)), (&b"member"[..], hash_of(b"member")));
+        assert!(i64::try_from(hash_of(b"member")).is_ok());
+    }
+}

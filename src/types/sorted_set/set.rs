@@ -1,0 +1,243 @@
+//! A sorted set, opened: scores are looked up, members put and taken, stretches walked.
+
+use super::{
+    ends::Ends,
+    score::ordered,
+    span::{Span, parse_sub, sub_key, sub_value},
+};
+use crate::{
+    error::{Result, StoreError},
+    resp::ErrorReply,
+    store::{Direction, Encoding, Row, SubKeys, Txn, Type, View},
+    types::{
+        collection::{Collection, hashed},
+        encoding::{LISTPACK_ELEMENT_BYTES_MAX, LISTPACK_ELEMENTS_MAX},
+    },
+};
+use std::ops::ControlFlow;
+
+/// A member and its score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    pub member: Vec<u8>,
+    pub score: f64,
+}
+
+impl Scored {
+    /// Sorts as a sorted set does.
+    pub fn sort(members: &mut [Scored]) {
+        members.sort_by(|a, b| ordered(a.score).cmp(&ordered(b.score)).then_with(|| a.member.cmp(&b.member)));
+    }
+}
+
+/// See the module. Nothing is written to the row before `save`.
+#[derive(Debug, Clone)]
+pub struct SortedSet {
+    collection: Collection,
+    ends: Ends,
+}
+
+impl SortedSet {
+    /// The sorted set under a key; another type is WRONGTYPE.
+    pub fn open(view: &View<'_>, key: &[u8]) -> Result<Option<Self>> {
+        view.get(key)?.map(|row| Self::of_row(view, &row)).transpose()
+    }
+
+    /// The sorted set that a row of the current database is.
+    pub fn of_row(view: &View<'_>, row: &Row) -> Result<Self> {
+        let collection = Collection::of_row(view, row, Type::SortedSet)?;
+        let ends = match collection.rest.split_first() {
+            None => Ends::default(),
+            Some((0, rest)) => Ends::take(rest)?,
+            Some(_) => return Err(StoreError::corrupt("sorted set", "unknown levels").into()),
+        };
+        Ok(SortedSet { collection, ends })
+    }
+
+    /// An empty one that replaces what its key holds once it is saved.
+    pub fn create(txn: &Txn<'_>) -> Self {
+        SortedSet { collection: Collection::create(txn, Type::SortedSet), ends: Ends::default() }
+    }
+
+    /// The one under a key, or a new one.
+    pub fn open_or_create(txn: &Txn<'_>, key: &[u8]) -> Result<Self> {
+        Ok(Self::open(&txn.view(), key)?.unwrap_or_else(|| Self::create(txn)))
+    }
+
+    /// Members.
+    pub fn len(&self) -> u64 {
+        self.collection.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What it has in common with other collections.
+    pub fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
+    /// A member's score.
+    pub fn score_of(&self, view: &View<'_>, member: &[u8]) -> Result<Option<f64>> {
+        let stored = view.sub(SubKeys::Data, &self.collection.life, &hashed(member))?;
+        Ok(stored.map(|value| score_in(&value)).transpose()?)
+    }
+
+    /// Gives a member a score; `true` = it is new.
+    pub fn add(&mut self, txn: &mut Txn<'_>, member: &[u8], score: f64) -> Result<bool> {
+        let before = self.score_of(&txn.view(), member)?;
+        self.put(txn, member, before, score)?;
+        Ok(before.is_none())
+    }
+
+    /// As `add`, for a caller who knows the score that the member had. An equal one is left as it is.
+    pub fn put(&mut self, txn: &mut Txn<'_>, member: &[u8], before: Option<f64>, score: f64) -> Result<()> {
+        if score.is_nan() {
+            return Err(ErrorReply::err("resulting score is not a number (NaN)").into());
+        }
+        let life = self.collection.life;
+        match before {
+            Some(before) if before == score => return Ok(()),
+            Some(before) => txn.delete_sub(SubKeys::Score, &life, &sub_key(before, member)),
+            None => {
+                self.collection.len = self.collection.len.saturating_add(1);
+                let outgrown = self.collection.len > LISTPACK_ELEMENTS_MAX;
+                if outgrown || member.len() > LISTPACK_ELEMENT_BYTES_MAX {
+                    self.collection.encoding = Encoding::Large;
+                }
+            }
+        }
+        let sub = sub_key(score, member);
+        txn.put_sub(SubKeys::Data, &life, &hashed(member), &score.to_bits().to_be_bytes());
+        txn.put_sub(SubKeys::Score, &life, &sub, sub_value(score));
+        self.ends.added(&sub);
+        Ok(())
+    }
+
+    /// Removes a member; `false` = there is no such member.
+    pub fn remove(&mut self, txn: &mut Txn<'_>, member: &[u8]) -> Result<bool> {
+        let score = self.score_of(&txn.view(), member)?;
+        if let Some(score) = score {
+            self.take(txn, member, score)?;
+        }
+        Ok(score.is_some())
+    }
+
+    /// Removes a member that is there, with this score.
+    pub fn take(&mut self, txn: &mut Txn<'_>, member: &[u8], score: f64) -> Result<()> {
+        let life = self.collection.life;
+        let sub = sub_key(score, member);
+        txn.delete_sub(SubKeys::Data, &life, &hashed(member));
+        txn.delete_sub(SubKeys::Score, &life, &sub);
+        self.collection.len = self.collection.len.saturating_sub(1);
+        Ok(())
+    }
+
+    /// All members before this one are gone, or (`Backward`) all behind it, and so is it: seeks from that end start here.
+    pub fn gone_beyond(&mut self, last: &Scored, end: Direction) {
+        let sub = sub_key(last.score, &last.member);
+        match end {
+            Direction::Forward => self.ends.gone_up_to(&sub),
+            Direction::Backward => self.ends.gone_from(&sub),
+        }
+    }
+
+    /// Writes the row, or deletes the key if no member is left. `true` = the key is gone.
+    pub fn save(mut self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
+        self.collection.rest = match self.ends == Ends::default() {
+            true => Vec::new(),
+            false => {
+                let mut rest = vec![0];
+                self.ends.put(&mut rest);
+                rest
+            }
+        };
+        self.collection.save(txn, key)
+    }
+
+    /// Visits the members of a span, first to last or backwards, until the visitor breaks.
+    pub fn walk(
+        &self,
+        view: &View<'_>,
+        span: &Span,
+        direction: Direction,
+        mut visit: impl FnMut(&[u8], f64) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let Some(range) = self.ends.within(span).filter(|_| !self.is_empty()) else { return Ok(()) };
+        view.scan_sub(SubKeys::Score, &self.collection.life, range, direction, |sub, value| {
+            let (score, member) = parse_sub(sub, value);
+            visit(member, score)
+        })
+    }
+
+    /// Up to `limit` members of a span, after `offset` others.
+    pub fn page(
+        &self,
+        view: &View<'_>,
+        span: &Span,
+        direction: Direction,
+        offset: u64,
+        limit: u64,
+    ) -> Result<Vec<Scored>> {
+        let mut found = Vec::new();
+        if limit == 0 || offset >= self.len() {
+            return Ok(found);
+        }
+        let (mut skip, mut left) = (offset, limit);
+        self.walk(view, span, direction, |member, score| {
+            if skip > 0 {
+                skip = skip.saturating_sub(1);
+                return Ok(ControlFlow::Continue(()));
+            }
+            found.push(Scored { member: member.to_vec(), score });
+            left = left.saturating_sub(1);
+            Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
+    }
+
+    /// The first member, or (`Backward`) the last.
+    pub fn end(&self, view: &View<'_>, direction: Direction) -> Result<Option<Scored>> {
+        Ok(self.page(view, &Span::ALL, direction, 0, 1)?.pop())
+    }
+
+    /// How many members a span has.
+    pub fn count(&self, view: &View<'_>, span: &Span) -> Result<u64> {
+        let mut count = 0_u64;
+        self.walk(view, span, Direction::Forward, |_, _| {
+            count = count.saturating_add(1);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(count)
+    }
+
+    /// How many members stand before this one, and its score.
+    pub fn rank_of(&self, view: &View<'_>, member: &[u8]) -> Result<Option<(u64, f64)>> {
+        let Some(score) = self.score_of(view, member)? else { return Ok(None) };
+        let before = Span { from: Vec::new(), to: Some(sub_key(score, member)) };
+        Ok(Some((self.count(view, &before)?, score)))
+    }
+
+    /// Makes a key hold these members and nothing else; no member = the key is deleted. Returns whether the key held
+    /// something before.
+    pub fn replace(txn: &mut Txn<'_>, key: &[u8], members: &[Scored]) -> Result<bool> {
+        if members.is_empty() {
+            return txn.delete(key);
+        }
+        let was_there = txn.get(key)?.is_some();
+        let mut set = Self::create(txn);
+        for Scored { member, score } in members {
+            set.put(txn, member, None, *score)?;
+        }
+        set.save(txn, key)?;
+        Ok(was_there)
+    }
+}
+
+/// The score that a member's sub-key holds.
+pub(super) fn score_in(value: &[u8]) -> Result<f64, StoreError> {
+    let bits =
+        value.first_chunk::<8>().ok_or_else(|| StoreError::corrupt("sorted set", "a score is cut off"))?;
+    Ok(f64::from_bits(u64::from_be_bytes(*bits)))
+}
