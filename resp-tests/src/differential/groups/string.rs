@@ -63,6 +63,6 @@ pub static TEMPLATES: &[Template] = &[
             ]),
         ],
     )
-    .weight(2),
+    .weight(1),
     Template::new("GETRANGE", &[N, OneOf(&[&[Word("0")], &[Word("-3")]]), Word("-1"), Maybe(&[])]).weight(3),
 ];
