@@ -106,12 +106,9 @@ fn key_specs(command: &Command) -> Vec<Reply> {
             let (first, second) =
                 (flags.get(..at).unwrap_or_default(), flags.get(at + 1..).unwrap_or_default());
             let (one, rest) = (keys.first, keys.first.saturating_add(1));
-            vec![
-                spec(KeyRange::new(one, one, 1), first),
-                spec(KeyRange::new(rest, keys.last, keys.step), second),
-            ]
-            let others = if keys.count_at.is_some() { keys } else { KeyRange::new(2, 2, 1) };
-            vec![spec(KeyRange::ONE, first), spec(others, second)]
+            let others =
+                if keys.count_at.is_some() { keys } else { KeyRange::new(rest, keys.last, keys.step) };
+            vec![spec(KeyRange::new(one, one, 1), first), spec(others, second)]
         }
         None => vec![spec(keys, key_flags(command))],
     }
