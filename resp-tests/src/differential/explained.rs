@@ -204,7 +204,8 @@ fn is_cut_cursor(case: &Case) -> bool {
 }
 
 fn is_big_lcs(case: &Case) -> bool {
-    name_of(case.argv) == b"LCS" && matches!(case.product, Value::Error(text) if text.starts_with(b"ERR Insufficient memory"))
+    name_of(case.argv) == b"LCS"
+        && matches!(case.product, Value::Error(text) if text.starts_with(b"ERR Insufficient memory"))
 }
 
 fn is_hexadecimal(case: &Case) -> bool {
