@@ -15,12 +15,14 @@ pub mod revision;
 pub mod sentinel;
 pub mod server;
 pub mod site;
+pub mod stream;
 pub mod string;
 pub mod transactions;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
+        stream::COMMANDS,
         generic::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,

@@ -44,7 +44,12 @@ impl Encoder<'_> {
                     Protocol::Resp3 => scalar3(reply, self.out),
                 }
             }
-            Reply::Array(_) | Reply::Set(_) | Reply::Push(_) | Reply::Map(_) | Reply::Several(_)
+            Reply::Array(_)
+            | Reply::Set(_)
+            | Reply::Push(_)
+            | Reply::Map(_)
+            | Reply::Keyed(_)
+            | Reply::Several(_)
                 if depth >= limits::REPLY_DEPTH_MAX =>
             {
                 self::error(&ErrorReply::err("reply is nested too deeply"), self.out);
@@ -53,6 +58,7 @@ impl Encoder<'_> {
             Reply::Set(items) => self.sequence(b'~', items, depth),
             Reply::Push(items) => self.sequence(b'>', items, depth),
             Reply::Map(pairs) => self.map(pairs, depth),
+            Reply::Keyed(pairs) => self.keyed(pairs, depth),
             Reply::Several(items) => items.iter().for_each(|item| self.value(item, depth.saturating_add(1))),
         }
     }
@@ -83,6 +89,20 @@ impl Encoder<'_> {
         for (key, value) in pairs {
             self.value(key, depth.saturating_add(1));
             self.value(value, depth.saturating_add(1));
+        }
+    }
+}
+
+impl Encoder<'_> {
+    fn keyed(&mut self, pairs: &[(Reply, Reply)], depth: usize) {
+        if self.protocol == Protocol::Resp3 {
+            return self.map(pairs, depth);
+        }
+        line(b'*', pairs.len(), self.out);
+        for (key, value) in pairs {
+            line(b'*', 2, self.out);
+            self.value(key, depth.saturating_add(2));
+            self.value(value, depth.saturating_add(2));
         }
     }
 }
@@ -188,6 +208,11 @@ mod tests {
             (Reply::BigNumber("12".into()), b"$2\r\n12\r\n", b"(12\r\n"),
             (Reply::Verbatim("txt", Bytes::from_static(b"hi")), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
             (Reply::None, b"", b""),
+            (
+                Reply::Keyed(vec![(Reply::bulk("k"), Reply::Int(1)), (Reply::bulk("l"), Reply::Nil)]),
+                b"*2\r\n*2\r\n$1\r\nk\r\n:1\r\n*2\r\n$1\r\nl\r\n$-1\r\n",
+                b"%2\r\n$1\r\nk\r\n:1\r\n$1\r\nl\r\n_\r\n",
+            ),
         ] {
             assert_eq!(bytes(&reply, Protocol::Resp2), two, "{reply:?}");
             assert_eq!(bytes(&reply, Protocol::Resp3), three, "{reply:?}");

@@ -48,6 +48,7 @@ impl ErrorReply {
             "UNKILLABLE",
             "BUSYGROUP",
             "NOGROUP",
+            "UNBLOCKED",
         ];
         match known.into_iter().find(|known| *known == code) {
             Some(code) => Self::new(code, text),

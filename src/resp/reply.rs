@@ -34,6 +34,8 @@ pub enum Reply {
     Verbatim(&'static str, Bytes),
     Array(Vec<Reply>),
     Map(Vec<(Reply, Reply)>),
+    /// What was found under each key: RESP3 has a map, RESP2 an array of arrays of two.
+    Keyed(Vec<(Reply, Reply)>),
     Set(Vec<Reply>),
     Push(Vec<Reply>),
     /// One after the other, each a reply of its own (SUBSCRIBE answers once per channel).

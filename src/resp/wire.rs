@@ -38,6 +38,14 @@ pub fn put_reply(reply: &Reply, out: &mut Vec<u8>) {
         Reply::Set(items) => put_items(13, items, out),
         Reply::Push(items) => put_items(14, items, out),
         Reply::Several(items) => put_items(16, items, out),
+        Reply::Keyed(pairs) => {
+            out.push(18);
+            put_count(pairs.len(), out);
+            for (key, value) in pairs {
+                put_reply(key, out);
+                put_reply(value, out);
+            }
+        }
         Reply::Map(pairs) => {
             out.push(15);
             put_count(pairs.len(), out);
@@ -93,6 +101,11 @@ fn take(bytes: &mut &[u8], depth: usize) -> Option<Reply> {
         13 => Reply::Set(take_items(bytes, depth)?),
         14 => Reply::Push(take_items(bytes, depth)?),
         16 => Reply::Several(take_items(bytes, depth)?),
+        18 => {
+            let count = take_count(bytes)?;
+            let pairs = (0..count).map(|_| Some((take(bytes, depth)?, take(bytes, depth)?)));
+            Reply::Keyed(pairs.collect::<Option<_>>()?)
+        }
         15 => {
             let count = take_count(bytes)?;
             let pairs = (0..count).map(|_| Some((take(bytes, depth)?, take(bytes, depth)?)));
@@ -153,6 +166,7 @@ mod tests {
             Reply::Array(vec![Reply::Int(1), Reply::Array(vec![]), Reply::Set(vec![text("a")])]),
             Reply::Push(vec![Reply::Nil]),
             Reply::Map(vec![(text("key"), Reply::Map(vec![]))]),
+            Reply::Keyed(vec![(text("key"), Reply::Array(vec![Reply::Int(1)]))]),
         ]
     }
 

@@ -8,4 +8,5 @@ pub mod expiry;
 pub mod glob;
 pub mod integer;
 pub mod lcs;
+pub mod stream;
 pub mod string;
