@@ -1,6 +1,6 @@
 //! COMMAND INFO and COMMAND DOCS of a row.
 
-use super::{Command, Flags, Group, KeyRange, Run, docs, full_name};
+use super::{Command, Flags, Group, KeyRange, KeyWord, Run, docs, full_name};
 use crate::resp::Reply;
 
 /// The ten elements of COMMAND INFO.
@@ -23,7 +23,9 @@ pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
         int(step),
         Reply::Set(categories),
         Reply::Set(command.tips.iter().map(|tip| Reply::bulk(*tip)).collect()),
-        Reply::Set(key_specs(command)),
+        Reply::Set(
+            key_specs(command).into_iter().chain(command.key_words.iter().map(KeyWord::spec)).collect(),
+        ),
         // An empty set, but an array of subcommands: so does Redis.
         if subcommands.is_empty() { Reply::Set(subcommands) } else { Reply::Array(subcommands) },
     ])

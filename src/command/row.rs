@@ -1,6 +1,7 @@
 //! One command: a row of data beside its handler.
 
-use super::{Args, Flags};
+use super::{Args, Flags, WaitFor};
+use super::{Args, Flags, KeyWord};
 use crate::{
     error::Result,
     resp::Reply,
@@ -148,34 +149,6 @@ pub enum Action {
     Shutdown(ShutdownMode),
 }
 
-/// Checks a call's arguments as its handler does, and says what the call waits for if there is nothing for it; `None`: the
-/// call does not wait.
-pub type WaitFor = fn(&View<'_>, &mut Args<'_>) -> Result<Option<Wait>>;
-
-/// What a call waits for. Its handler makes one attempt at a time and never waits.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Wait {
-    pub keys: Vec<Vec<u8>>,
-    /// `None` = for ever.
-    pub within: Option<Duration>,
-    /// What the handler answers when there is nothing, which is also the answer when time is up.
-    pub nothing: Reply,
-    pub finds: Finds,
-    /// The call with everything in it that means "now" put in words (XREAD's `$`).
-    pub argv: Option<Vec<Vec<u8>>>,
-}
-
-/// What there is, as far as a look at the data can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finds {
-    /// None of the keys has anything for the call.
-    Nothing,
-    /// Nor that, but there is something that another waiting call may want.
-    Other,
-    /// An attempt may succeed.
-    Something,
-}
-
 /// A command or subcommand. Rows are `static`s beside their handlers.
 pub struct Command {
     /// Upper case; a subcommand's own word only (`"SETNAME"`).
@@ -185,6 +158,8 @@ pub struct Command {
     pub keys: KeyRange,
     /// What the command does to its keys, as COMMAND INFO's key specs say it; empty = what `run` suggests.
     pub key_flags: &'static [&'static str],
+    /// Keys besides `keys`, behind keywords.
+    pub key_words: &'static [KeyWord],
     pub run: Run,
     /// Of a command that may wait for keys: what it would wait for.
     pub wait: Option<WaitFor>,
@@ -208,6 +183,7 @@ impl Command {
         arity: 1,
         keys: KeyRange::NONE,
         key_flags: &[],
+        key_words: &[],
         run: Run::Container,
         wait: None,
         flags: Flags::NONE,

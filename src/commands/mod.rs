@@ -11,8 +11,10 @@ pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
+pub mod list;
 pub mod pubsub;
 pub mod revision;
 pub mod sentinel;
@@ -25,9 +27,11 @@ pub mod transactions;
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
+        list::COMMANDS,
         bitmap::COMMANDS,
         hyperloglog::COMMANDS,
         sorted_set::COMMANDS,
+        geo::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
         transactions::COMMANDS,

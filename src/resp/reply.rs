@@ -27,6 +27,8 @@ pub enum Reply {
     Int(i64),
     Bulk(Value),
     Double(f64),
+    /// A double whose text is not the one that `Double` has.
+    DoubleText(String),
     Bool(bool),
     /// Decimal digits of any length.
     BigNumber(String),

@@ -31,6 +31,7 @@ pub fn put_reply(reply: &Reply, out: &mut Vec<u8>) {
             out.push(8);
             out.extend_from_slice(&n.to_bits().to_le_bytes());
         }
+        Reply::DoubleText(text) => put_bytes(18, text.as_bytes(), out),
         Reply::Bool(yes) => out.extend_from_slice(&[9, u8::from(*yes)]),
         Reply::BigNumber(digits) => put_bytes(10, digits.as_bytes(), out),
         Reply::Verbatim(_, bytes) => put_bytes(11, bytes, out),
@@ -89,6 +90,7 @@ fn take(bytes: &mut &[u8], depth: usize) -> Option<Reply> {
         6 => Reply::Int(i64::from_le_bytes(take_array(bytes)?)),
         7 => Reply::Bulk(Value::from(take_bytes(bytes)?.to_vec())),
         8 => Reply::Double(f64::from_bits(u64::from_le_bytes(take_array(bytes)?))),
+        18 => Reply::DoubleText(take_text(bytes)?),
         9 => Reply::Bool(take_array::<1>(bytes)? != [0]),
         10 => Reply::BigNumber(take_text(bytes)?),
         11 => Reply::Verbatim("txt", take_bytes(bytes)?.to_vec().into()),
@@ -152,6 +154,7 @@ mod tests {
             text(""),
             text("bytes\0\r\n"),
             Reply::Double(-0.5),
+            Reply::DoubleText("0.50".into()),
             Reply::Bool(true),
             Reply::BigNumber("123456789012345678901234567890".into()),
             Reply::Verbatim("txt", b"words"[..].into()),

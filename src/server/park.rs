@@ -131,7 +131,7 @@ impl Connection {
                 _ = self.local.stop.wait() => break Err(Close::Now),
                 unblocked = parked.wait() => match unblocked {
                     None => {}
-                    Some(Unblocked::Timeout) => break Ok(wait.nothing.clone()),
+                    Some(Unblocked::Timeout) => break Ok(Reply::NilArray),
                     Some(Unblocked::Error) => {
                         let text = "client unblocked via CLIENT UNBLOCK";
                         break Ok(Reply::Error(ErrorReply::new("UNBLOCKED", text)));
@@ -141,7 +141,7 @@ impl Connection {
                 () = message => self.pass_on(subscriber.as_deref()).await?,
                 () = tokio::time::sleep_until(due) => {
                     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                        break Ok(wait.nothing.clone());
+                        break Ok(Reply::NilArray);
                     }
                 }
             }

@@ -31,7 +31,7 @@ mod state;
 mod store;
 mod subkeys;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod txn;
 mod view;
 mod watched;

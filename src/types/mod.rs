@@ -12,5 +12,10 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod integer;
 pub mod lcs;
+pub mod list;
 pub mod sorted_set;
 pub mod string;
+pub mod timeout;
+
+#[cfg(test)]
+mod tests;

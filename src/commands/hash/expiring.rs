@@ -171,7 +171,7 @@ fn hsetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if options.key.is_some_and(|must| must != before.is_some()) {
         return Ok(Reply::Int(0));
     }
-    let mut hash = before.map_or_else(|| Hash::create(txn), |hash| hash);
+    let mut hash = before.unwrap_or_else(|| Hash::create(txn));
     if let Some(must) = options.fields {
         for (field, _) in &pairs {
             if hash.get(&txn.view(), field)?.is_some() != must {

@@ -8,4 +8,4 @@ mod model;
 mod readers;
 mod replace;
 mod subkeys;
-mod support;
+pub mod support;
