@@ -1,7 +1,6 @@
 //! One command: a row of data beside its handler.
 
-use super::{Args, Flags, WaitFor};
-use super::{Args, Flags, KeyWord};
+use super::{Args, Flags, KeyWord, WaitFor};
 use crate::{
     error::Result,
     resp::Reply,

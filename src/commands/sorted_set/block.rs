@@ -7,8 +7,6 @@ use crate::{
     resp::{ErrorReply, Reply},
     store::{Direction, Txn, Type, View},
     types::timeout,
-    store::{Direction, Txn},
-    types::sorted_set::{parse, parse_lenient},
 };
 
 const FLAGS: Flags = Flags::WRITE.with(Flags::NOSCRIPT).with(Flags::BLOCKING).with(Flags::FAST);
@@ -63,8 +61,10 @@ fn pop_first(txn: &mut Txn<'_>, args: &mut Args<'_>, end: Direction) -> Result<R
 }
 
 fn bzmpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    timeout::parse(args.next_word()?, txn.now())?;
-    Many::take(args)?.run(txn)
+    let timeout = args.next_word()?;
+    let many = Many::take(args)?;
+    timeout::parse(timeout, txn.now())?;
+    many.run(txn)
 }
 
 /// What BZPOPMIN and BZPOPMAX wait for.
@@ -75,28 +75,8 @@ fn wait_for_any(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
 }
 
 fn wait_for_many(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
-    let ms = timeout::parse(args.next_word()?, view.now())?;
-    let call = Many::take(args)?;
-    Wait::to_take(view, call.keys, Type::SortedSet, ms, Reply::NilArray)
     let timeout = args.next_word()?;
-    let many = Many::take(args)?;
-    check_timeout(timeout)?;
-    many.run(txn)
-}
-
-/// Refuses what is no number of seconds. How long it is concerns the server alone.
-fn check_timeout(word: &[u8]) -> Result<()> {
-    // A number beyond a double is one, too; it is out of range.
-    let beyond = || parse_lenient(word).filter(|seconds| seconds.is_infinite());
-    let seconds = parse(word)
-        .or_else(beyond)
-        .ok_or_else(|| ErrorReply::err("timeout is not a float or out of range"))?;
-    let millis = (seconds * 1000.0).ceil();
-    if millis > i64::MAX as f64 {
-        return Err(ErrorReply::err("timeout is out of range").into());
-    }
-    if millis < 0.0 {
-        return Err(ErrorReply::err("timeout is negative").into());
-    }
-    Ok(())
+    let call = Many::take(args)?;
+    let ms = timeout::parse(timeout, view.now())?;
+    Wait::to_take(view, call.keys, Type::SortedSet, ms, Reply::NilArray)
 }
