@@ -13,6 +13,7 @@ pub mod time;
 pub mod value;
 
 pub mod config;
+pub mod rdb;
 pub mod resp;
 pub mod store;
 pub mod types;
@@ -35,6 +36,7 @@ pub mod ops;
 pub mod server;
 
 pub mod node;
+pub mod transfer;
 
 #[cfg(test)]
 mod tests;

@@ -54,6 +54,11 @@ const _: () = assert!(ENTRY_BYTES_TARGET < ENTRY_BYTES_MAX);
 const _: () = assert!(PREAUTH_BULK_BYTES_MAX < BULK_BYTES_MAX);
 const _: () = assert!(ENTRY_BYTES_MAX < u32::MAX as usize);
 
+/// What one value of an RDB file may become in memory while it is imported.
+pub const RDB_OBJECT_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
+/// What a payload of RESTORE may become in memory: everything that fits a proposal does.
+pub const RDB_PAYLOAD_OBJECT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
 /// The Redis version whose commands and replies clients may expect (HELLO, INFO).
 pub const REPORTED_REDIS_VERSION: &str = "7.2.4";
 /// The one user there is until ACLs come.

@@ -1,6 +1,6 @@
 //! The `flotilla` program: reads the configuration and runs a node.
 
-use flotilla::{admin, config, node, ops};
+use flotilla::{admin, config, node, ops, transfer};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -8,7 +8,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    if let Some(code) = admin::run(&arguments) {
+    if let Some(code) = admin::run(&arguments).or_else(|| transfer::run(&arguments)) {
         return code;
     }
     let parsed = match config::parse(arguments, |name| std::env::var(name).ok()) {

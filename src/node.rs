@@ -15,7 +15,7 @@ use crate::{
     ops,
     peer::{LocalIdentity, Tls},
     server::{Server, Stop, bind_all},
-    session::{Clients, ClusterIdentity, LogStatus, Node, NodeIdentity, Stats},
+    session::{Clients, ClusterIdentity, LogStatus, Node, NodeIdentity, Stats, Witness},
     store::{Store, StoreOptions},
     time::now_ms,
 };
@@ -64,6 +64,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     let directory = DataDirectory::open(&settings.data_dir, &settings.node_name, is_one_of_many)?.of(site)?;
     let store = Arc::new(Store::open(&settings.data_dir.join("store"), store_options(&settings))?);
     let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
+    store.observe(Arc::new(Witness::new(&node)));
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
     node.log.was_member.store(directory.identity.was_member, Ordering::Relaxed);
     *node.log.own_clients.write() = (own_host(&settings), own_port);
@@ -235,6 +236,7 @@ fn edge(
             Some(cluster) => Arc::clone(&cluster.identity),
             None => Arc::new(alone().with_tls(tls)),
         },
+        is_partial: own.is_partial,
         seed_bytes_per_second: settings.snapshot_bytes_per_second,
     })
 }
@@ -265,6 +267,7 @@ fn node(
         stats: Arc::new(Stats::new(commands::table().names().len())),
         log: Arc::new(LogStatus::default()),
         pubsub: Arc::default(),
+        parking: Arc::default(),
         identity: NodeIdentity {
             node_id: identity.node_id,
             node_name: identity.node_name.clone(),

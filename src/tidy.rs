@@ -13,7 +13,7 @@ use syn::{
 /// Bottom first. A module may import those of lower layers, and itself.
 const LAYERS: [&[&str]; 14] = [
     &["time", "limits", "value", "fail"],
-    &["resp"],
+    &["resp", "rdb"],
     &["error"],
     &["config", "store"],
     &["types"],
@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 14] = [
     &["peer"],
     &["log"],
     &["server", "ops", "admin"],
-    &["node"],
+    &["node", "transfer"],
     &["main"],
 ];
 
@@ -43,7 +43,7 @@ const OWNERS: [(&str, &[&str]); 15] = [
     ("fs4", &["log"]),
     ("axum", &["ops"]),
     ("prometheus_client", &["ops"]),
-    ("clap", &["admin", "config", "main"]),
+    ("clap", &["admin", "config", "main", "transfer"]),
     ("mimalloc", &["main"]),
 ];
 

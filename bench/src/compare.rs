@@ -77,7 +77,7 @@ fn cell(
                 pipeline,
                 time: Duration::from_secs_f64(choice.seconds),
                 rate: choice.rate,
-                setup: Vec::new(),
+                setup: workload.setup(),
                 seed: round as u64 + 1,
             };
             into.push(measure(server, &plan)?);

@@ -39,8 +39,10 @@ use workload::Workload;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Scenario {
-    /// Every workload on every server.
+    /// Strings: every workload on every server.
     Compare,
+    /// As `compare`, on collections.
+    Types,
     /// Much data at rest, little in use, then a restart.
     Memory,
     /// Three nodes beside one: throughput, reads, gaps in writing, coming back from an empty disk.
@@ -118,7 +120,10 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
         arguments.keys = arguments.keys.or(Some(200_000));
     }
     if arguments.tests.is_empty() {
-        arguments.tests = Workload::ALL.to_vec();
+        arguments.tests = match arguments.scenario {
+            Scenario::Types => Workload::COLLECTIONS.to_vec(),
+            _ => Workload::ALL.to_vec(),
+        };
     }
     let base = PathBuf::from("target").join(format!("bench-data-{}", std::process::id()));
     let base = std::path::absolute(base).map_err(|e| e.to_string())?;
@@ -157,7 +162,7 @@ fn measure(arguments: &Arguments, base: &Path) -> Result<String, String> {
             })?;
             memory::run(&mut servers, arguments.keys.unwrap_or(10_000_000), seconds.max(5.0))
         }
-        Scenario::Compare => {
+        Scenario::Compare | Scenario::Types => {
             let choice = Choice {
                 workloads: arguments.tests.clone(),
                 values: arguments.values.clone(),

@@ -13,9 +13,39 @@ pub enum Workload {
     Incr,
     Mset,
     Scan,
+    Lpush,
+    /// LPUSH and RPOP, half of each, so that there mostly is something to pop.
+    Rpop,
+    Sadd,
+    Sismember,
+    Hset,
+    Hget,
+    Zadd,
+    Zscore,
+    /// ZADD and ZPOPMIN, half of each.
+    Zpopmin,
+    Xadd,
+    Lrange,
+    Zrange,
 }
 
 impl Workload {
+    /// Those on collections, on one key each as redis-benchmark does.
+    pub const COLLECTIONS: [Workload; 12] = [
+        Workload::Lpush,
+        Workload::Rpop,
+        Workload::Sadd,
+        Workload::Hset,
+        Workload::Zadd,
+        Workload::Xadd,
+        Workload::Zpopmin,
+        Workload::Lrange,
+        Workload::Zrange,
+        Workload::Hget,
+        Workload::Sismember,
+        Workload::Zscore,
+    ];
+
     pub const ALL: [Workload; 7] = [
         Workload::Ping,
         Workload::Set,
@@ -35,6 +65,18 @@ impl Workload {
             Workload::Incr => "INCR",
             Workload::Mset => "MSET 10",
             Workload::Scan => "SCAN prefix",
+            Workload::Lpush => "LPUSH",
+            Workload::Rpop => "LPUSH, RPOP",
+            Workload::Sadd => "SADD",
+            Workload::Sismember => "SISMEMBER",
+            Workload::Hset => "HSET",
+            Workload::Hget => "HGET",
+            Workload::Zadd => "ZADD",
+            Workload::Zscore => "ZSCORE",
+            Workload::Zpopmin => "ZADD, ZPOPMIN",
+            Workload::Xadd => "XADD",
+            Workload::Lrange => "LRANGE 100",
+            Workload::Zrange => "ZRANGE 100",
         }
     }
 
@@ -43,9 +85,49 @@ impl Workload {
         !matches!(self, Workload::Ping | Workload::Incr | Workload::Scan)
     }
 
-    /// Appends one request.
+    /// What must be there before it is measured, encoded; repeating it does no harm.
+    pub fn setup(self) -> Vec<Vec<u8>> {
+        let members: Vec<Vec<u8>> = (0..1000).map(element).collect();
+        let scored = members.iter().flat_map(|member| [&b"1.5"[..], member]).collect::<Vec<_>>();
+        let paired = members.iter().flat_map(|member| [&member[..], b"value"]).collect::<Vec<_>>();
+        let plain = members.iter().map(Vec::as_slice).collect::<Vec<_>>();
+        let (head, words): ([&[u8]; 2], Vec<&[u8]>) = match self {
+            Workload::Lrange => ([b"RPUSH", b"list:range"], plain),
+            Workload::Sismember => ([b"SADD", b"set:read"], plain),
+            Workload::Hget => ([b"HSET", b"hash:read"], paired),
+            Workload::Zscore | Workload::Zrange => ([b"ZADD", b"zset:read"], scored),
+            _ => return Vec::new(),
+        };
+        let mut out = Vec::new();
+        command(&mut out, &[&head[..], &words].concat());
+        vec![out]
+    }
+
+    /// Appends one request; of a workload of two commands one of them.
     pub fn request(self, keys: u64, value: &[u8], dice: &mut Dice, out: &mut Vec<u8>) {
+        let any = element(dice.below(keys));
+        let read = element(dice.below(1000));
+        let score = format!("{}.5", dice.below(keys));
+        let zadd = [&b"ZADD"[..], b"zset", score.as_bytes(), &any];
         match self {
+            Workload::Lpush => command(out, &[b"LPUSH", b"list", value]),
+            Workload::Rpop => match dice.below(2) {
+                0 => command(out, &[b"LPUSH", b"list:pop", value]),
+                _ => command(out, &[b"RPOP", b"list:pop"]),
+            },
+            Workload::Sadd => command(out, &[b"SADD", b"set", &any]),
+            Workload::Sismember => command(out, &[b"SISMEMBER", b"set:read", &read]),
+            Workload::Hset => command(out, &[b"HSET", b"hash", &any, value]),
+            Workload::Hget => command(out, &[b"HGET", b"hash:read", &read]),
+            Workload::Zadd => command(out, &zadd),
+            Workload::Zscore => command(out, &[b"ZSCORE", b"zset:read", &read]),
+            Workload::Zpopmin => match dice.below(2) {
+                0 => command(out, &zadd),
+                _ => command(out, &[b"ZPOPMIN", b"zset"]),
+            },
+            Workload::Xadd => command(out, &[b"XADD", b"stream", b"*", b"field", value]),
+            Workload::Lrange => command(out, &[b"LRANGE", b"list:range", b"0", b"99"]),
+            Workload::Zrange => command(out, &[b"ZRANGE", b"zset:read", b"0", b"99"]),
             Workload::Ping => command(out, &[b"PING"]),
             Workload::Set => command(out, &[b"SET", &key(dice.below(keys)), value]),
             Workload::Get => command(out, &[b"GET", &key(dice.below(keys.min(HOT_KEYS)))]),
@@ -70,6 +152,11 @@ impl Workload {
             }
         }
     }
+}
+
+/// Member, field or element number `n`.
+fn element(n: u64) -> Vec<u8> {
+    format!("element:{n:012}").into_bytes()
 }
 
 /// The name of key number `n`.

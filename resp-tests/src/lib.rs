@@ -13,6 +13,7 @@
 //! * [`recorder`]: clients that write, and check what must have come of it.
 //! * [`cluster`]: several servers that are one.
 //! * [`edge`]: sites that follow a core; [`wan`]: networks between them that are slow, lossy and cut.
+//! * [`differential`]: random commands to two servers, which must answer alike.
 //! * [`harness`]: the whole corpus as named tests.
 //!
 //! Never imports the product: what is tested here is what any client can see.
@@ -25,6 +26,7 @@ pub mod cluster;
 mod command;
 pub mod connection;
 pub mod corpus;
+pub mod differential;
 pub mod door;
 pub mod edge;
 pub mod harness;

@@ -235,6 +235,11 @@ impl Server {
         lines.iter().rev().map(|line| String::from_utf8_lossy(line) + "\n").collect()
     }
 
+    /// Whether it has ever said this.
+    pub fn has_said(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).contains(text)
+    }
+
     /// Waits until it answers PING, or asks for a password.
     pub fn wait_until_ready(&mut self) -> io::Result<()> {
         self.wait_until_ready_for(Duration::from_secs(START_SECONDS_MAX))

@@ -83,6 +83,12 @@ impl<'a> Args<'a> {
         Ok(i32::try_from(self.next_i64()?).map_err(|_| ErrorReply::not_i32())?)
     }
 
+    /// The next word as a SCAN cursor.
+    pub fn next_cursor(&mut self) -> Result<u64> {
+        let word = std::str::from_utf8(self.next_word()?).ok().filter(|word| !word.starts_with('+'));
+        Ok(word.and_then(|word| word.parse().ok()).ok_or_else(ErrorReply::invalid_cursor)?)
+    }
+
     /// Anything left over is a syntax error.
     pub fn finish(&self) -> Result<()> {
         if self.is_empty() { Ok(()) } else { Err(ErrorReply::syntax().into()) }

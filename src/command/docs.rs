@@ -237,13 +237,13 @@ fn plain(word: &str) -> Argument {
 
 fn kind_of(name: &str) -> Kind {
     match name {
-        "key" | "key1" | "key2" | "newkey" | "source" | "destination" => Kind::Key,
+        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" => Kind::Key,
         "pattern" => Kind::Pattern,
         "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
         "seconds" | "milliseconds" | "count" | "offset" | "start" | "end" | "index" | "numkeys"
-        | "timeout" | "cursor" | "decrement" | "destination-db" | "db" | "index1" | "index2"
-        | "client-id" | "maxage" | "min-match-len" | "numreplicas" | "numlocal" | "protover" | "version"
-        | "samples" => Kind::Integer,
+        | "numfields" | "timeout" | "cursor" | "decrement" | "destination-db" | "db" | "index1"
+        | "index2" | "client-id" | "maxage" | "min-match-len" | "numreplicas" | "numlocal" | "protover"
+        | "version" | "samples" | "stop" | "rank" | "num-matches" | "len" | "limit" => Kind::Integer,
         _ => Kind::String,
     }
 }

@@ -8,11 +8,15 @@ mod args;
 pub mod docs;
 mod flags;
 pub mod info;
+mod key_word;
 mod row;
 mod table;
+mod wait;
 
 pub use crate::types::integer::parse_i64;
 pub use args::{Args, Argv};
 pub use flags::Flags;
+pub use key_word::KeyWord;
 pub use row::{Action, Command, Group, KeyRange, Run, ShutdownMode};
 pub use table::{Resolved, Table, full_name, key_positions, subcommand};
+pub use wait::{Finds, Wait, WaitFor};

@@ -6,24 +6,36 @@ use crate::{
 };
 use std::sync::LazyLock;
 
+pub mod bitmap;
 pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod geo;
+pub mod hash;
+pub mod hyperloglog;
+pub mod list;
 pub mod pubsub;
 pub mod revision;
 pub mod sentinel;
 pub mod server;
 pub mod site;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod transactions;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
+        list::COMMANDS,
+        bitmap::COMMANDS,
+        hyperloglog::COMMANDS,
         sorted_set::COMMANDS,
+        geo::COMMANDS,
+        stream::COMMANDS,
         generic::COMMANDS,
+        hash::COMMANDS,
         transactions::COMMANDS,
         connection::COMMANDS,
         pubsub::COMMANDS,

@@ -75,6 +75,8 @@ fn program() -> Command {
         "Run a node of an edge site: a live copy of a core that answers reads (--site NAME --upstream HOST:PEER-PORT)",
     )))
     .subcommand(Command::new("admin").about("Look at a core and change which nodes it has (flotilla admin --help)"))
+    .subcommand(Command::new("import").about("Put the keys of an RDB file into a running node (flotilla import --help)"))
+    .subcommand(Command::new("export").about("Write the keys of a running node to an RDB file (flotilla export --help)"))
 }
 
 fn with_parameters(command: Command) -> Command {
@@ -93,7 +95,7 @@ fn with_parameters(command: Command) -> Command {
             Kind::Bool => "yes|no",
             Kind::Addresses => "IP",
             Kind::Choice(_) => "WORD",
-            Kind::Text | Kind::Secret | Kind::OutputLimit | Kind::Fixed => "TEXT",
+            Kind::Text | Kind::Secret | Kind::OutputLimit | Kind::EventClasses | Kind::Fixed => "TEXT",
         };
         Arg::new(parameter.name)
             .long(parameter.name)

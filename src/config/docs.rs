@@ -36,6 +36,7 @@ pub(super) fn value(kind: Kind) -> String {
         Kind::Choice(words) => words.join(", "),
         Kind::Addresses => "IP addresses".to_owned(),
         Kind::OutputLimit => "class hard soft seconds …".to_owned(),
+        Kind::EventClasses => "letters of Ag$lshzxeKEtmdn".to_owned(),
         Kind::Fixed => "fixed".to_owned(),
     }
 }

@@ -19,6 +19,8 @@ pub enum Kind {
     Addresses,
     /// `class hard soft seconds`, as Redis writes client-output-buffer-limit.
     OutputLimit,
+    /// Letters of `notify-keyspace-events`.
+    EventClasses,
     /// Stands for itself and cannot be given another value, because that would promise what the server does not do.
     Fixed,
 }

@@ -72,6 +72,8 @@ pub struct Settings {
     pub peer_insecure: bool,
     /// Empty = no password.
     pub requirepass: String,
+    /// Letters, checked.
+    pub notify_keyspace_events: String,
     pub protected_mode: bool,
     pub maxclients: usize,
     /// 0 = never.
@@ -131,6 +133,7 @@ impl Settings {
             sentinel_master_name: values.get("sentinel-master-name").to_owned(),
             peer_insecure: values.get("peer-insecure") == "yes",
             requirepass: values.get("requirepass").to_owned(),
+            notify_keyspace_events: values.get("notify-keyspace-events").to_owned(),
             protected_mode: values.get("protected-mode") == "yes",
             maxclients: values.number("maxclients")?,
             timeout_seconds: values.number("timeout")?,

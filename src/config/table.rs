@@ -206,7 +206,13 @@ static PLAIN: &[Parameter] = &[
     row("maxmemory-policy", Kind::Fixed, "noeviction", Change::NoEffect, "Keys are never evicted."),
     row("maxmemory-samples", COUNT, "5", Change::NoEffect, "Accepted for compatibility, no effect."),
     row("maxmemory-clients", SIZE, "0", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("notify-keyspace-events", Kind::Fixed, "", Change::NoEffect, "Keyspace events are not sent yet."),
+    row(
+        "notify-keyspace-events",
+        Kind::EventClasses,
+        "",
+        Change::Live,
+        "Which keyspace events this node publishes to its own subscribers, in Redis's letters; empty = none.",
+    ),
     row(
         "client-output-buffer-limit",
         Kind::OutputLimit,

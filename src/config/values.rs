@@ -69,6 +69,7 @@ pub(super) fn normalise(parameter: &Parameter, value: &str) -> Result<String, St
         }
         Kind::Text | Kind::Secret => Ok(value.to_owned()),
         Kind::OutputLimit => output_limit(value),
+        Kind::EventClasses => event_classes(value),
         Kind::Fixed if value.eq_ignore_ascii_case(parameter.default) => Ok(parameter.default.to_owned()),
         Kind::Fixed => Err(format!("only '{}' is possible here: {}", parameter.default, parameter.help)),
     }
@@ -90,6 +91,21 @@ pub(super) fn parse_bytes(value: &str) -> Option<u64> {
         _ => return None,
     };
     digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// As Redis writes them back: all classes are `A`, then how the events are sent.
+fn event_classes(value: &str) -> Result<String, String> {
+    const CLASSES: &str = "g$lshzxetd";
+    if value.chars().any(|letter| !"AKEmn".contains(letter) && !CLASSES.contains(letter)) {
+        return Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned());
+    }
+    let has = |letter: char| value.contains(letter);
+    let mut out: String = match has('A') || CLASSES.chars().all(has) {
+        true => "A".to_owned(),
+        false => CLASSES.chars().chain(['n']).filter(|letter| has(*letter)).collect(),
+    };
+    out.extend(['K', 'E', 'm'].into_iter().filter(|letter| has(*letter)));
+    Ok(out)
 }
 
 fn output_limit(value: &str) -> Result<String, String> {
@@ -125,6 +141,16 @@ mod tests {
         for parameter in PARAMETERS.iter() {
             assert!(normalise(parameter, parameter.default).is_ok(), "{}", parameter.name);
         }
+    }
+
+    #[test]
+    fn event_classes_are_written_as_redis_writes_them() {
+        for (given, shown) in
+            [("", ""), ("KEA", "AKE"), ("Kg$lshzxetdmn", "AKm"), ("Elxt", "lxtE"), ("nlK", "lnK"), ("m", "m")]
+        {
+            assert_eq!(event_classes(given).as_deref(), Ok(shown));
+        }
+        assert!(event_classes("Kq").is_err());
     }
 
     #[test]

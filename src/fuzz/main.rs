@@ -1,5 +1,5 @@
 //! Fuzzing of everything that reads bytes from outside: requests, log records and entries, storage keys, patterns,
-//! numbers, the configuration file.
+//! numbers, the configuration file, RDB.
 //!
 //! One program holds all targets, so that RocksDB is linked once; `FUZZ_TARGET` names the one to run. `run.sh` builds it
 //! and runs them all. To add one: a file in `targets/` with `pub fn run(data: &[u8])`, a row in `TARGETS`, seeds in
@@ -17,6 +17,7 @@ mod targets {
     pub mod entry;
     pub mod glob;
     pub mod inline;
+    pub mod rdb;
     pub mod reply;
     pub mod segment;
     pub mod storage;
@@ -34,6 +35,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("entry", targets::entry::run),
     ("glob", targets::glob::run),
     ("inline", targets::inline::run),
+    ("rdb", targets::rdb::run),
     ("reply", targets::reply::run),
     ("segment", targets::segment::run),
     ("storage", targets::storage::run),

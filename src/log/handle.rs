@@ -108,8 +108,8 @@ impl LogHandle {
         let (publishing, published) = mpsc::channel(broadcast::PUBLISHING_MAX);
         let (readers, reading) = mpsc::channel(barrier::READERS_MAX);
         let (core_readers, core_reading) = mpsc::channel(barrier::READERS_MAX);
-        if edge.is_some() {
-            begin_as_edge(&status, &store, &log);
+        if let Some(edge) = &edge {
+            begin_as_edge(&status, &store, &log, edge.is_partial);
         }
         let alone = || Arc::new(LocalIdentity::new(node_id, String::new(), String::new(), None));
         let identity = cluster.as_ref().map(|cluster| &cluster.identity);
@@ -120,6 +120,13 @@ impl LogHandle {
             progress: Arc::clone(&progress),
             queue: Arc::clone(&queue),
         });
+        let site_seeds = SiteSeeds::new(
+            Arc::clone(&peers),
+            Arc::clone(&progress),
+            Arc::clone(&log),
+            Arc::clone(&snapshots),
+            data_directory.join("seed"),
+        );
         let parts = RaftParts {
             node_id,
             log,
@@ -127,11 +134,7 @@ impl LogHandle {
                 true => Replica::new(Arc::clone(&store), table).of_edge(),
                 false => Replica::new(Arc::clone(&store), table),
             },
-            site_seeds: Arc::new(SiteSeeds::new(
-                Arc::clone(&peers),
-                Arc::clone(&progress),
-                data_directory.join("seed"),
-            )),
+            site_seeds: Arc::new(site_seeds),
             snapshots,
             progress: Arc::clone(&progress),
             peers: Arc::clone(&peers),
@@ -299,14 +302,18 @@ async fn ask(readers: &mpsc::Sender<Reader>) -> Result<(), ErrorReply> {
     outcome.await.unwrap_or_else(|_| Err(stopping()))
 }
 
-/// What an edge has it serves from the start, however old. What only its log has is known when that has been applied.
-fn begin_as_edge(status: &LogStatus, store: &Store, log: &SegmentLog) {
-    let published = store.published();
-    status.edge.is_edge.store(true, Ordering::Relaxed);
-    status.edge.had_log.store(log.state().1.is_some(), Ordering::Relaxed);
+/// An edge that ever was whole serves what it has from the start, however old. What only its log has is known when that has
+/// been applied.
+fn begin_as_edge(status: &LogStatus, store: &Store, log: &SegmentLog, is_partial: bool) {
+    let (published, edge) = (store.published(), &status.edge);
+    let was_whole = !is_partial && log.state().1.is_some();
+    edge.is_edge.store(true, Ordering::Relaxed);
+    edge.was_whole.store(was_whole, Ordering::Relaxed);
     if published.site().is_some_and(|site| !site.history.is_empty()) {
         let index = published.state().applied.map_or(0, |applied| applied.index);
-        status.edge.stand_at(index);
-        status.edge.set_goal(index);
+        edge.stand_at(index);
+        if was_whole {
+            edge.set_goal(index);
+        }
     }
 }

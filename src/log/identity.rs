@@ -1,7 +1,9 @@
 //! The data directory: who this node is, and that only one process works on it.
 //!
 //! `IDENTITY` is JSON, written at the first start (temporary file, fsync, rename, fsync of the directory) and never changed
-//! but twice: a node of a core of several learns its cluster from the founder, and that it is a member; `LOCK` is held with an OS file lock for the life of the process, so it needs no cleaning up after a crash.
+//! but when a node learns something for good: one of a core of several its cluster, from the founder, and that it is a member; one of
+//! an edge site that it has had all that its core had. `LOCK` is held with an OS file lock for the life of the process, so
+//! it needs no cleaning up after a crash.
 //! A node id is random and never given to another directory: a node whose directory was wiped is a new node, which
 //! cannot vote with the memory of the old one.
 
@@ -35,6 +37,9 @@ pub struct Identity {
     /// members has removed it. Directories that do not say were written before there was a difference.
     #[serde(default = "yes")]
     pub was_member: bool,
+    /// Of an edge site, and has never had all that its core had: its clients may have seen more before its disk was lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
 }
 
 fn yes() -> bool {
@@ -77,6 +82,7 @@ impl DataDirectory {
         // It becomes one of a site before anything is in it.
         if self.identity.site.is_none() && !self.path.join("log").exists() {
             self.identity.site = site.map(str::to_owned);
+            self.identity.is_partial = site.is_some();
             save(&self.path, &self.identity)?;
             return Ok(self);
         }
@@ -145,6 +151,7 @@ fn create(directory: &Path, node_name: &str, is_one_of_many: bool) -> Result<Ide
         node_name: node_name.to_owned(),
         site: None,
         was_member: false,
+        is_partial: false,
     };
     save(directory, &identity)?;
     Ok(identity)
@@ -171,18 +178,26 @@ pub fn adopt(directory: &Path, cluster_id: &str, history_id: &str) -> Result<(),
 
 /// Writes down that the node of this directory is a member of its core.
 pub(super) fn become_member(directory: &Path) -> Result<(), LogError> {
-    let path = directory.join("IDENTITY");
-    let mut identity = load(&path)?.ok_or_else(|| LogError::damaged(&path, 0, "the file is gone"))?;
-    identity.was_member = true;
-    save(directory, &identity)
+    change(directory, |identity| identity.was_member = true)
+}
+
+/// Writes down that the node of this directory, one of an edge site, has had all that its core had.
+pub(super) fn become_whole(directory: &Path) -> Result<(), LogError> {
+    change(directory, |identity| identity.is_partial = false)
 }
 
 /// Makes the node of this directory one of a new cluster with a new history.
 pub(super) fn begin_again(directory: &Path) -> Result<(), LogError> {
+    change(directory, |identity| {
+        identity.cluster_id = uuid::Uuid::new_v4().to_string();
+        identity.history_id = uuid::Uuid::new_v4().to_string();
+    })
+}
+
+fn change(directory: &Path, make: impl FnOnce(&mut Identity)) -> Result<(), LogError> {
     let path = directory.join("IDENTITY");
     let mut identity = load(&path)?.ok_or_else(|| LogError::damaged(&path, 0, "the file is gone"))?;
-    identity.cluster_id = uuid::Uuid::new_v4().to_string();
-    identity.history_id = uuid::Uuid::new_v4().to_string();
+    make(&mut identity);
     save(directory, &identity)
 }
 
@@ -248,6 +263,19 @@ mod tests {
         assert_ne!(old, text);
         fs::write(&file, old).unwrap();
         assert!(open().was_member);
+    }
+
+    #[test]
+    fn a_node_of_a_site_is_partial_until_it_is_said_to_be_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let open = || DataDirectory::open(home.path(), "a", false).unwrap().of(Some("fra")).unwrap().identity;
+        assert!(open().is_partial && open().is_partial);
+        become_whole(home.path()).unwrap();
+        assert!(!open().is_partial);
+        // As it was written before there was a difference.
+        assert!(!fs::read_to_string(home.path().join("IDENTITY")).unwrap().contains("is_partial"));
+        let core = tempfile::tempdir().unwrap();
+        assert!(!DataDirectory::open(core.path(), "a", false).unwrap().of(None).unwrap().identity.is_partial);
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Maintenance {
         );
     }
 
-    /// Deletes expired keys until none is due.
+    /// Deletes expired keys, and fields of hashes, until none is due.
     async fn sweep(&self) {
         while self.sweeps && self.progress.can_read() && self.is_something_due().await {
             let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: 0, was_forwarded: false };
@@ -111,17 +111,18 @@ impl Maintenance {
                 self.mailbox.wait().await;
                 self.mailbox.drain(&mut outcomes);
             }
-            let deleted = outcomes.iter().map(|(_, outcome)| deleted(outcome)).sum();
-            Stats::add(&self.stats.expired_keys, deleted);
-            if deleted < u64::from(EXPIRE_SWEEP_KEYS_MAX) {
+            let (keys, fields) = outcomes.first().map_or((0, 0), |(_, outcome)| deleted(outcome));
+            Stats::add(&self.stats.expired_keys, keys);
+            Stats::add(&self.stats.expired_subkeys, fields);
+            if keys.saturating_add(fields) < u64::from(EXPIRE_SWEEP_KEYS_MAX) {
                 return;
             }
         }
     }
 
     async fn is_something_due(&self) -> bool {
-        let expires = self.store.published().state().databases().iter().any(|database| database.expires > 0);
-        if !expires {
+        // Fields expire without being counted: any key may be a hash that has some.
+        if self.store.published().state().databases().iter().all(|database| database.keys == 0) {
             return false;
         }
         let next = self.off_thread(|store| store.next_expiry()).await;
@@ -164,13 +165,18 @@ impl Maintenance {
     }
 }
 
-fn deleted(outcome: &Outcome) -> u64 {
-    match outcome {
+/// Keys and fields that a sweep deleted.
+fn deleted(outcome: &Outcome) -> (u64, u64) {
+    let counts = match outcome {
         Outcome::Applied(replies) => match replies.first() {
-            Some(Reply::Int(count)) => u64::try_from(*count).unwrap_or(0),
-            _ => 0,
+            Some(Reply::Array(counts)) => &counts[..],
+            _ => &[],
         },
-        Outcome::NotDone(_) | Outcome::Unknown(_) => 0,
+        Outcome::NotDone(_) | Outcome::Unknown(_) => &[],
+    };
+    match counts {
+        [Reply::Int(keys), Reply::Int(fields)] => (keys.unsigned_abs(), fields.unsigned_abs()),
+        _ => (0, 0),
     }
 }
 

@@ -92,6 +92,7 @@ impl RaftThread {
             }
         };
         let (end_peers, ended) = oneshot::channel::<()>();
+        let directory = self.data_directory.clone();
         let (mut published, mut admin, mut broadcast) = (Some(self.published), None, None);
         let publishing = if self.edge.is_some() { None } else { published.take() };
         if let Some(options) = self.cluster {
@@ -117,6 +118,7 @@ impl RaftThread {
         let edge = self.edge.map(|options| {
             let tasks = EdgeTasks {
                 options,
+                directory,
                 raft: raft.clone(),
                 progress: Arc::clone(&progress),
                 peers: Arc::clone(&peers),

@@ -13,6 +13,9 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const TEMPLATE: &str =
     "whole copy [{bar:30}] {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
+const FILE_TEMPLATE: &str =
+    "[{bar:30}] {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {msg} keys  {eta} left";
+const KEYS_TEMPLATE: &str = "[{bar:30}] {percent:>3} %  {pos} of {len} keys  {per_sec}  {eta} left";
 
 /// Standard error for the log: bars make way for a line, and come back below it.
 pub(super) struct BesideBars;
@@ -52,6 +55,21 @@ pub(super) async fn show(status: Arc<LogStatus>) {
     }
 }
 
+/// How far a file of so many bytes was read; its message is the number of keys.
+pub fn bytes_bar(bytes: u64) -> ProgressBar {
+    bar(bytes, FILE_TEMPLATE)
+}
+
+/// How many of so many keys were read.
+pub fn keys_bar(keys: u64) -> ProgressBar {
+    bar(keys, KEYS_TEMPLATE)
+}
+
+fn bar(len: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    BARS.add(ProgressBar::new(len).with_style(style))
+}
+
 fn style() -> ProgressStyle {
     ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -61,7 +79,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bar_has_its_own_style() {
-        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+    fn the_bars_have_their_own_styles() {
+        for template in [TEMPLATE, FILE_TEMPLATE, KEYS_TEMPLATE] {
+            assert!(ProgressStyle::with_template(template).is_ok());
+        }
     }
 }

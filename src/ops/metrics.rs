@@ -75,6 +75,9 @@ static ROWS: &[Row] = &[
     counter("flotilla_expired_keys", "Keys deleted because their time had come", |s| {
         load(&s.node.stats.expired_keys)
     }),
+    counter("flotilla_expired_fields", "Fields of hashes deleted because their time had come", |s| {
+        load(&s.node.stats.expired_subkeys)
+    }),
     counter("flotilla_blocking_reads", "Reads that moved to the blocking pool", |s| {
         load(&s.node.stats.blocking_reads)
     }),

@@ -7,5 +7,6 @@ mod http;
 mod logging;
 mod metrics;
 
+pub use bars::{bytes_bar, keys_bar};
 pub use http::{Http, start};
 pub use logging::init as init_logging;

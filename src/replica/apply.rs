@@ -141,9 +141,9 @@ impl Replica {
             Proposal::Sweep { keys_max } => {
                 txn.begin_command(*ordinal, 0);
                 *ordinal = ordinal.saturating_add(1);
-                let deleted = txn.sweep_expired(keys_max).map_err(fatal)?;
+                let swept = txn.sweep_expired(keys_max).map_err(fatal)?;
                 txn.accept();
-                Ok(vec![Reply::Int(i64::from(deleted))])
+                Ok(vec![Reply::Array(vec![Reply::count(swept.keys), Reply::count(swept.fields)])])
             }
         }
     }

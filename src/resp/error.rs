@@ -48,6 +48,8 @@ impl ErrorReply {
             "UNKILLABLE",
             "BUSYGROUP",
             "NOGROUP",
+            "INVALIDOBJ",
+            "UNBLOCKED",
         ];
         match known.into_iter().find(|known| *known == code) {
             Some(code) => Self::new(code, text),
@@ -78,6 +80,11 @@ impl ErrorReply {
 
     pub fn not_integer() -> Self {
         Self::err("value is not an integer or out of range")
+    }
+
+    /// A count that is negative, or no number.
+    pub fn not_positive() -> Self {
+        Self::err("value is out of range, must be positive")
     }
 
     pub fn not_float() -> Self {

@@ -18,7 +18,7 @@ mod inline;
 mod reply;
 mod wire;
 
-pub use client::ask;
+pub use client::{Answer, ask, put_request, read_answer};
 pub use decoder::{Decoded, Decoder, Limits, ProtocolError};
 pub use double::format_double;
 pub use encode::encode;

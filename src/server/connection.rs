@@ -113,8 +113,16 @@ impl Connection {
         }
     }
 
+    /// Resolves when the client has closed its side. One that has sent more words already is not looked at again.
+    pub(super) async fn gone(&self) {
+        let mut byte = [0];
+        if matches!(self.stream.peek(&mut byte).await, Ok(1..)) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Sends the messages that wait for this connection.
-    async fn pass_on(&mut self, subscriber: Option<&Subscriber>) -> Result<(), Close> {
+    pub(super) async fn pass_on(&mut self, subscriber: Option<&Subscriber>) -> Result<(), Close> {
         let mut more = subscriber.is_some();
         while let Some(subscriber) = subscriber.filter(|_| more) {
             more = subscriber.take(self.session.protocol, OUTPUT_BYTES_FLUSH, &mut self.output);

@@ -130,7 +130,7 @@ impl Connection {
         })
     }
 
-    async fn wait_out_pause(&mut self, resolved: Resolved) -> Result<(), Close> {
+    pub(super) async fn wait_out_pause(&mut self, resolved: Resolved) -> Result<(), Close> {
         self.send().await?;
         while self.is_held_back(resolved) {
             if self.session.client.is_killed() || self.local.stop.is_asked() {
@@ -161,6 +161,11 @@ impl Connection {
     }
 
     async fn run(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
+        if let Some(wait_for) = resolved.command.wait {
+            let reply = self.wait_for_keys(resolved, wait_for, argv).await?;
+            self.finish(resolved.index, &reply);
+            return Ok(());
+        }
         match resolved.command.run {
             Run::Write(_) => self.write(resolved.index, argv).await,
             // A cheap read behind writes of the same chunk travels with them: one round trip for all.

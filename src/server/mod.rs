@@ -1,6 +1,6 @@
 //! Sockets: who is let in (`listener.rs`), the network threads that own connections (`thread.rs`), and one connection's
 //! life: bytes in and out (`connection.rs`), the gates every call passes (`dispatch.rs`), writes waiting for the log
-//! (`pending.rs`), reads (`read.rs`), MULTI/EXEC (`exec.rs`), what Admin commands ask for (`act.rs`), and what is
+//! (`pending.rs`), reads (`read.rs`), MULTI/EXEC (`exec.rs`), what Admin commands ask for (`act.rs`), calls that wait for keys (`park.rs`), and what is
 //! different on an edge (`edge.rs`).
 //!
 //! ```text
@@ -20,6 +20,7 @@ mod dispatch;
 mod edge;
 mod exec;
 mod listener;
+mod park;
 mod pending;
 mod read;
 mod redirect;

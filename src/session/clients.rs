@@ -36,6 +36,8 @@ pub struct Client {
     pub resp: AtomicU32,
     pub query_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
+    /// It waits for keys (BLPOP …).
+    pub parked: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
     /// A password is required and was not given yet.
@@ -73,6 +75,7 @@ impl Client {
             resp: AtomicU32::new(2),
             query_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
+            parked: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             unauthenticated: AtomicBool::new(false),

@@ -87,9 +87,9 @@ pub struct EdgeStatus {
     pub forwarded: AtomicU64,
     /// Whether there are data to answer from.
     pub has_data: AtomicBool,
-    /// Whether this node's log was not empty at the start.
-    pub had_log: AtomicBool,
-    /// An edge that had no data has them when it stands at this entry.
+    /// Whether this node had all that the core had at some time before its start, and has kept it.
+    pub was_whole: AtomicBool,
+    /// An edge that never was whole is when it stands at this entry.
     goal: AtomicU64,
     /// Bytes of entries that came and are not applied yet.
     pub waiting_bytes: AtomicU64,
@@ -126,7 +126,7 @@ impl Default for EdgeStatus {
             committed: AtomicU64::new(0),
             forwarded: AtomicU64::new(0),
             has_data: AtomicBool::new(false),
-            had_log: AtomicBool::new(false),
+            was_whole: AtomicBool::new(false),
             goal: AtomicU64::new(u64::MAX),
             waiting_bytes: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
@@ -194,8 +194,8 @@ impl EdgeStatus {
         self.look_at_goal();
     }
 
-    /// What an edge without data is to have before it answers: all that the core had when it was first reached, since this
-    /// may be an edge that showed as much before it lost its disk. The first word counts.
+    /// What an edge that never was whole is to have before it answers: all that the core had when it was first reached, since
+    /// this may be an edge that showed as much before it lost its disk. The lowest that is said counts.
     pub fn set_goal(&self, core_index: u64) {
         self.goal.fetch_min(core_index, Ordering::Relaxed);
         self.look_at_goal();
@@ -221,8 +221,7 @@ impl EdgeStatus {
         self.committed.store(core_index, Ordering::Relaxed);
         self.forwarded.store(0, Ordering::Release);
         self.core_index.store(core_index, Ordering::SeqCst);
-        drop(words);
-        self.look_at_goal();
+        self.goal.store(u64::MAX, Ordering::Relaxed);
     }
 
     fn settle(&self, words: &mut Words) {
@@ -303,5 +302,23 @@ mod tests {
         assert_eq!(edge.clock_ms(), 100);
         edge.begin_again(2);
         assert_eq!((edge.clock_ms(), edge.lag_entries()), (0, 0));
+    }
+
+    #[test]
+    fn there_are_data_once_the_goal_is_reached_and_from_then_on() {
+        let edge = EdgeStatus::default();
+        edge.stand_at(900);
+        assert!(!edge.has_data(), "nobody has said how far it must come");
+        edge.set_goal(1000);
+        edge.stand_at(999);
+        assert!(!edge.has_data());
+        // What is enough of one history says nothing about another one.
+        edge.begin_again(2000);
+        assert!(!edge.has_data());
+        edge.set_goal(2100);
+        edge.stand_at(2100);
+        assert!(edge.has_data());
+        edge.begin_again(5);
+        assert!(edge.has_data(), "the old data serve until the others are there");
     }
 }

@@ -1,6 +1,6 @@
 //! The node as its sessions see it: what Local and Admin handlers may read and change.
 
-use super::{Clients, LogStatus, PubSub, Session, Stats};
+use super::{Clients, LogStatus, Parking, PubSub, Session, Stats};
 use crate::{config::Config, store::Store};
 use parking_lot::RwLock;
 use std::{
@@ -38,6 +38,7 @@ pub struct Node {
     pub stats: Arc<Stats>,
     pub log: Arc<LogStatus>,
     pub pubsub: Arc<PubSub>,
+    pub parking: Arc<Parking>,
     pub identity: NodeIdentity,
     /// The client port in use (the configured one may be 0 = any).
     pub port: AtomicU64,

@@ -282,8 +282,24 @@ impl PubSub {
         }
     }
 
-    /// Hands a message to everybody here who listens; says to how many.
+    /// Hands a message to everybody here who listens, and to edges that this node feeds; says to how many here.
     pub fn publish(&self, message: &Publication) -> u64 {
+        if self.taps.0.receiver_count() > 0 {
+            match message.payload.len() <= PUBSUB_TAP_BYTES_MAX {
+                true => drop(self.taps.0.send(message.clone())),
+                false => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
+            }
+        }
+        self.deliver(message)
+    }
+
+    /// Whether anybody here listens to channels or patterns.
+    pub fn has_listeners(&self) -> bool {
+        self.subscriptions.load(Ordering::Relaxed) > 0
+    }
+
+    /// Hands a message to everybody here who listens, and to nobody else; says to how many.
+    pub fn deliver(&self, message: &Publication) -> u64 {
         let words = |kind: &'static str, pattern: Option<&Bytes>| {
             let head = [Bytes::from_static(kind.as_bytes())].into_iter().chain(pattern.cloned());
             head.chain([message.channel.clone(), message.payload.clone()]).collect::<Vec<_>>()
@@ -295,12 +311,6 @@ impl PubSub {
             true => (&self.shards, "smessage"),
             false => (&self.channels, "message"),
         };
-        if self.taps.0.receiver_count() > 0 {
-            match message.payload.len() <= PUBSUB_TAP_BYTES_MAX {
-                true => drop(self.taps.0.send(message.clone())),
-                false => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
-            }
-        }
         let mut count = 0;
         if let Some(listeners) = table.read().get(&message.channel) {
             count += hand_out(listeners, &Frame::new(words(kind, None)));

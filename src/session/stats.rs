@@ -17,6 +17,8 @@ pub struct Stats {
     pub keyspace_hits: AtomicU64,
     pub keyspace_misses: AtomicU64,
     pub expired_keys: AtomicU64,
+    /// Fields of hashes.
+    pub expired_subkeys: AtomicU64,
     pub error_replies: AtomicU64,
     pub protocol_errors: AtomicU64,
     pub output_limit_disconnections: AtomicU64,
@@ -83,6 +85,7 @@ impl Stats {
             &self.keyspace_hits,
             &self.keyspace_misses,
             &self.expired_keys,
+            &self.expired_subkeys,
             &self.error_replies,
             &self.protocol_errors,
             &self.output_limit_disconnections,

@@ -6,9 +6,9 @@
 //! | `default` | `site` | on an edge: place in its site's log, history of the data (`site.rs`) |
 //! | `default` | `membership` | the Raft membership, bytes that only `log/raft` understands |
 //! | `meta` | namespace u32 ‖ key | metadata record (`row.rs`) |
-//! | `expiry` | expires_at u64 ‖ namespace u32 ‖ key | – |
+//! | `expiry` | when the key or its first field expires, u64 ‖ namespace u32 ‖ key | – |
 //! | `data` | namespace u32 ‖ generation ‖ field, index, member … | what the type says (`src/types`) |
-//! | `score` | namespace u32 ‖ generation ‖ order-preserving score ‖ member | – |
+//! | `score` | namespace u32 ‖ generation ‖ order-preserving score ‖ member (of hashes: `fields.rs`) | – |
 //!
 //! Numbers are big-endian, so byte order is number order. A namespace is what a logical database maps to; FLUSHDB and
 //! SWAPDB change the mapping, never the rows. A generation is the place of the log at which a collection was made: with

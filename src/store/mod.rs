@@ -16,6 +16,7 @@
 
 mod checksum;
 mod engine;
+mod fields;
 mod hot;
 pub mod keys;
 mod observe;
@@ -30,11 +31,12 @@ mod state;
 mod store;
 mod subkeys;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod txn;
 mod view;
 mod watched;
 
+pub use fields::{FieldExpiries, expiry_sub, parse_expiry_sub};
 pub use hot::Hot;
 pub use keys::{ALL, Life, SubRange, successor};
 pub use observe::{EventClass, Happening, Observer};
@@ -48,7 +50,7 @@ pub use snapshot::Checkpoint;
 pub use state::{Database, Position, StateRecord};
 pub use store::{Store, StoreStats};
 pub use subkeys::SubKeys;
-pub use txn::{NewRow, Txn};
+pub use txn::{NewRow, Swept, Txn};
 pub use view::{ReadTime, View};
 pub use watched::Watches;
 

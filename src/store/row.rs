@@ -6,7 +6,7 @@
 //! | 1 | encoding hint, for OBJECT ENCODING alone (`Encoding`) |
 //! | 8 | expires_at, ms since the epoch, big-endian; 0 = never |
 //! | 12 | revision: the place of the last write |
-//! | rest | string: the value; collection: generation (12), elements u64, then what its type says |
+//! | rest | string: the value; collection: generation (12), elements u64, then what its type says (`fields.rs` of hashes) |
 //!
 //! Invariant: tags are explicit numbers and never reused; a version this program does not know is an error, never a guess.
 

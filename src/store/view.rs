@@ -4,7 +4,7 @@
 //! time that decides which keys have expired. Handlers get a view and can do nothing but read.
 
 use super::{
-    Namespace, Published, Row, Store, Txn,
+    CollectionHead, FieldExpiries, Namespace, Published, Row, Store, Txn,
     engine::{EngineIterator, Family, Tier, read_error},
     hot::Lookedup,
     keys::{self, Span},
@@ -43,7 +43,7 @@ pub struct View<'a> {
     /// What time left is counted from.
     now: u64,
     /// Keys that expire up to here have expired.
-    decided: u64,
+    pub(super) decided: u64,
     /// Keys that expire after this, and not after `decided`, cannot be decided on.
     logged: u64,
 }
@@ -109,7 +109,7 @@ impl<'a> View<'a> {
             Source::Txn(txn) => txn.record(namespace, key)?,
         };
         let row = match record.map(Row::decode).transpose()? {
-            Some(row) if self.has_expired(&row)? => None,
+            Some(row) if self.has_expired(namespace, &row)? => None,
             row => row,
         };
         if let Source::Published { store, .. } = self.source {
@@ -118,12 +118,23 @@ impl<'a> View<'a> {
         Ok(row)
     }
 
-    fn has_expired(&self, row: &Row) -> Result<bool> {
-        let expired = row.expired(self.decided);
-        if expired && !row.expired(self.logged) {
+    fn has_expired(&self, namespace: Namespace, row: &Row) -> Result<bool> {
+        if self.has_passed(row.expires_at)? {
+            return Ok(true);
+        }
+        match FieldExpiries::of_body(row.kind, &row.body)? {
+            Some(fields) => self.has_lost_all_fields(namespace, &CollectionHead::decode(&row.body)?, &fields),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether what expires at this time (ms; 0 = never) has expired. If only the log could say, `Error::NotLogged`.
+    pub fn has_passed(&self, expires_at: u64) -> Result<bool> {
+        let passed = expires_at != 0 && expires_at <= self.decided;
+        if passed && expires_at > self.logged {
             return Err(Error::NotLogged);
         }
-        Ok(expired)
+        Ok(passed)
     }
 
     /// Whether a live key exists.
@@ -178,7 +189,7 @@ impl<'a> View<'a> {
             }
             let (_, key) = keys::meta_user_key(key)?;
             let row = Row::decode(record.to_vec().into())?;
-            if self.has_expired(&row)? { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
+            if self.has_expired(namespace, &row)? { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
         })
     }
 

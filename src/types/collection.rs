@@ -74,7 +74,12 @@ impl Collection {
     /// Writes the row, or deletes the key if there is nothing left. `true` = the key is gone.
     pub fn save(&self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
         if self.len == 0 && self.kind != Type::Stream {
-            txn.delete_emptied(key)?;
+            if self.revision == Place::default() {
+                // It never was under the key; an expired one with all its sub-keys may be.
+                txn.delete(key)?;
+            } else {
+                txn.delete_emptied(key)?;
+            }
             return Ok(true);
         }
         let head = CollectionHead { generation: self.life.generation(), len: self.len };

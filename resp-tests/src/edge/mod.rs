@@ -4,3 +4,4 @@
 
 pub mod oracle;
 pub mod support;
+pub mod valve;

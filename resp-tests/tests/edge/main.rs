@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod away;
 mod consistency;
 mod faults;
+mod first;
 mod seeds;
 mod sites;
 
-use resp_tests::edge::{oracle, support};
+use resp_tests::edge::{oracle, support, valve};
 use support::*;
 
 /// The whole way: data that were there, data that come, what expires, what a transaction does; then the states are the same.

@@ -113,3 +113,32 @@ fn a_site_far_away_goes_on_without_a_leader_that_is_cut_off() {
     );
     assert_same_state(&core.nodes[0], &all);
 }
+
+/// It may be a site that lost its disk: its clients may have seen all that any node of the core had, wherever it looks first.
+#[test]
+fn a_new_edge_answers_nothing_older_than_what_the_core_had_although_the_node_it_follows_lags() {
+    let wan = wan("lagging", 4, 3);
+    let core = core(&wan, &[0, 1, 2], &[]);
+    core.wait_until_agreed().unwrap();
+    let writer = Writer::start(core.nodes.iter().map(Server::door).collect());
+    let_write(&writer, 20);
+    let lagging = (core.leader().unwrap() + 1) % 3;
+    let others: Vec<usize> = (0..3).filter(|index| *index != lagging).collect();
+    wan.cut(&[lagging], &others);
+    let_write(&writer, 50);
+    let before = i64::try_from(writer.last.load(std::sync::atomic::Ordering::Relaxed)).unwrap();
+    let own = ["--role", "edge", "--site", "new", "--upstream", &core.nodes[lagging].peer_address()];
+    let mut edge = Server::spawn(&wan.program(3), &own.map(str::to_owned)).unwrap();
+    edge.wait_until_ready().unwrap();
+    eventually("it has all that the lagging node has", || {
+        info(&edge, "flotilla_core_index") > 0 && info(&edge, "flotilla_lag_entries") == 0
+    });
+    assert_eq!(info(&edge, "loading"), 1);
+    wan.heal(&[lagging], &others);
+    wait_for_data(&edge);
+    let seen = shown(&edge, "one");
+    assert!(seen >= before, "{seen} is older than {before}");
+    let last = writer.stop();
+    wait_for_last(&[&edge], last);
+    assert_same_state(&core.nodes[0], &[&edge]);
+}

@@ -6,7 +6,7 @@ use crate::{
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, PauseMode, ReplyMode},
+    session::{Context, PauseMode, ReplyMode, Unblocked},
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -98,6 +98,12 @@ pub(super) const CLIENT: Command = Command {
             syntax: "connection-name",
             ..sub("SETNAME", 3, Run::Local(setname), PLAIN, "2.6.9")
         },
+        Command {
+            complexity: "O(log N) where N is the number of client connections",
+            summary: "Ends the wait of a client that waits for keys.",
+            syntax: "client-id [TIMEOUT | ERROR]",
+            ..sub("UNBLOCK", -3, Run::Local(unblock), ADMIN, "5.0.0")
+        },
         Command { summary: "Ends CLIENT PAUSE.", ..sub("UNPAUSE", 2, Run::Local(unpause), ADMIN, "6.2.0") },
     ],
     ..Command::BASE
@@ -113,6 +119,21 @@ pub(super) fn check_name(name: &[u8], what: &str) -> Result<String> {
         .into());
     }
     Ok(String::from_utf8_lossy(name).into_owned())
+}
+
+fn unblock(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let id = args.next_i64()?;
+    let how = match args.next_opt() {
+        None => Unblocked::Timeout,
+        Some(word) if word.eq_ignore_ascii_case(b"timeout") => Unblocked::Timeout,
+        Some(word) if word.eq_ignore_ascii_case(b"error") => Unblocked::Error,
+        Some(_) => return Err(ErrorReply::err("CLIENT UNBLOCK reason should be TIMEOUT or ERROR").into()),
+    };
+    if !args.is_empty() {
+        let text = "unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.";
+        return Err(ErrorReply::err(text).into());
+    }
+    Ok(u64::try_from(id).is_ok_and(|id| context.node.parking.unblock(id, how)).into())
 }
 
 fn client_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

@@ -4,7 +4,7 @@ use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
-    store::{Txn, View},
+    store::{EventClass, Txn, View},
 };
 
 pub(super) const DEL: Command = Command {
@@ -63,7 +63,10 @@ pub(super) const TYPE: Command = Command {
 fn del(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let mut deleted = 0_i64;
     for key in args.rest() {
-        deleted = deleted.saturating_add(i64::from(txn.delete(key)?));
+        if txn.delete(key)? {
+            txn.event(EventClass::Generic, "del", key);
+            deleted = deleted.saturating_add(1);
+        }
     }
     Ok(Reply::Int(deleted))
 }

@@ -4,7 +4,7 @@ use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{NewRow, Row, Txn},
+    store::{EventClass, NewRow, Row, Txn},
     types::expiry::{Unit, absolute_ms},
 };
 
@@ -135,8 +135,14 @@ fn set_expiry(txn: &mut Txn<'_>, args: &mut Args<'_>, unit: Unit, command: &str)
         return Ok(Reply::Int(0));
     }
     match u64::try_from(at) {
-        Ok(at) if at > txn.now() => rewrite(txn, key, &row, at)?,
-        _ => drop(txn.delete(key)?),
+        Ok(at) if at > txn.now() => {
+            rewrite(txn, key, &row, at)?;
+            txn.event(EventClass::Generic, "expire", key);
+        }
+        _ => {
+            txn.delete(key)?;
+            txn.event(EventClass::Generic, "del", key);
+        }
     }
     Ok(Reply::Int(1))
 }
@@ -146,6 +152,7 @@ fn persist(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     match txn.get(key)? {
         Some(row) if row.expires_at != 0 => {
             rewrite(txn, key, &row, 0)?;
+            txn.event(EventClass::Generic, "persist", key);
             Ok(Reply::Int(1))
         }
         _ => Ok(Reply::Int(0)),

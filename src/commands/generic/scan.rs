@@ -59,10 +59,7 @@ pub(super) const RANDOMKEY: Command = Command {
 };
 
 fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let word = args.next_word()?;
-    let cursor_in = std::str::from_utf8(word).ok().filter(|text| !text.starts_with('+'));
-    let cursor_in: u64 =
-        cursor_in.and_then(|text| text.parse().ok()).ok_or_else(ErrorReply::invalid_cursor)?;
+    let cursor_in = args.next_cursor()?;
     let (mut pattern, mut count, mut kind) = (None, 10, None);
     while !args.is_empty() {
         if args.remaining() > 1 && args.take("MATCH") {

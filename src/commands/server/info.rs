@@ -121,7 +121,7 @@ fn clients(node: &Node, out: &mut String) {
         "client_recent_max_output_buffer",
         largest(|client| client.output_bytes.load(Ordering::Relaxed)),
     );
-    line(out, "blocked_clients", 0);
+    line(out, "blocked_clients", node.parking.len());
     line(out, "tracking_clients", 0);
     line(out, "clients_in_timeout_table", 0);
 }
@@ -202,6 +202,7 @@ fn stats(node: &Node, out: &mut String) {
     line(out, "sync_partial_ok", 0);
     line(out, "sync_partial_err", 0);
     line(out, "expired_keys", get(&stats.expired_keys));
+    line(out, "expired_subkeys", get(&stats.expired_subkeys));
     line(out, "evicted_keys", 0);
     line(out, "evicted_clients", 0);
     line(out, "keyspace_hits", hits);

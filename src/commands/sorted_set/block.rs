@@ -2,11 +2,11 @@
 
 use super::pop::{Many, ZMPOP, ZPOPMIN, first_set, pop};
 use crate::{
-    command::{Args, Command, Flags, KeyRange, Run},
+    command::{Args, Command, Flags, KeyRange, Run, Wait},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{Direction, Txn},
-    types::sorted_set::{parse, parse_lenient},
+    store::{Direction, Txn, Type, View},
+    types::timeout,
 };
 
 const FLAGS: Flags = Flags::WRITE.with(Flags::NOSCRIPT).with(Flags::BLOCKING).with(Flags::FAST);
@@ -16,6 +16,7 @@ pub(super) const BZPOPMIN: Command = Command {
     arity: -3,
     keys: KeyRange::new(1, -2, 1),
     run: Run::Write(bzpopmin),
+    wait: Some(wait_for_any),
     flags: FLAGS,
     complexity: "O(log(N)) where N is the number of members in the sorted set.",
     summary: "Takes the member with the lowest score, and waits for one if there is none.",
@@ -35,6 +36,7 @@ pub(super) const BZMPOP: Command = Command {
     arity: -5,
     keys: KeyRange::counted(2),
     run: Run::Write(bzmpop),
+    wait: Some(wait_for_many),
     flags: Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS),
     summary: "Takes members from an end of the first sorted set that is not empty, and waits for one if there is none.",
     syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
@@ -51,7 +53,7 @@ fn bzpopmax(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn pop_first(txn: &mut Txn<'_>, args: &mut Args<'_>, end: Direction) -> Result<Reply> {
     let (timeout, keys) = args.rest().split_last().ok_or_else(ErrorReply::syntax)?;
-    check_timeout(timeout)?;
+    timeout::parse(timeout, txn.now())?;
     let Some((key, set)) = first_set(txn, keys)? else { return Ok(Reply::NilArray) };
     let taken = pop(txn, key, set, end, 1)?;
     let Some(taken) = taken.into_iter().next() else { return Ok(Reply::NilArray) };
@@ -61,23 +63,20 @@ fn pop_first(txn: &mut Txn<'_>, args: &mut Args<'_>, end: Direction) -> Result<R
 fn bzmpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let timeout = args.next_word()?;
     let many = Many::take(args)?;
-    check_timeout(timeout)?;
+    timeout::parse(timeout, txn.now())?;
     many.run(txn)
 }
 
-/// Refuses what is no number of seconds. How long it is concerns the server alone.
-fn check_timeout(word: &[u8]) -> Result<()> {
-    // A number beyond a double is one, too; it is out of range.
-    let beyond = || parse_lenient(word).filter(|seconds| seconds.is_infinite());
-    let seconds = parse(word)
-        .or_else(beyond)
-        .ok_or_else(|| ErrorReply::err("timeout is not a float or out of range"))?;
-    let millis = (seconds * 1000.0).ceil();
-    if millis > i64::MAX as f64 {
-        return Err(ErrorReply::err("timeout is out of range").into());
-    }
-    if millis < 0.0 {
-        return Err(ErrorReply::err("timeout is negative").into());
-    }
-    Ok(())
+/// What BZPOPMIN and BZPOPMAX wait for.
+fn wait_for_any(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
+    let (timeout, keys) = args.rest().split_last().ok_or_else(ErrorReply::syntax)?;
+    let ms = timeout::parse(timeout, view.now())?;
+    Wait::to_take(view, keys, Type::SortedSet, ms, Reply::NilArray)
+}
+
+fn wait_for_many(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
+    let timeout = args.next_word()?;
+    let call = Many::take(args)?;
+    let ms = timeout::parse(timeout, view.now())?;
+    Wait::to_take(view, call.keys, Type::SortedSet, ms, Reply::NilArray)
 }

@@ -5,7 +5,7 @@ use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{Encoding, Txn},
+    store::{Encoding, EventClass, Txn},
     types::{
         decimal::{self, DecimalError},
         string::expect_string,
@@ -107,6 +107,7 @@ fn add(txn: &mut Txn<'_>, key: &[u8], amount: i64) -> Result<Reply> {
     let sum = number.checked_add(amount).ok_or_else(ErrorReply::overflow)?;
     let mut digits = itoa::Buffer::new();
     replace(txn, key, before.as_ref(), Encoding::Natural, digits.format(sum).as_bytes())?;
+    txn.event(EventClass::String, "incrby", key);
     Ok(Reply::Int(sum))
 }
 
@@ -127,5 +128,6 @@ fn incrbyfloat(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     };
     let sum = sum.map_err(|_| ErrorReply::nan_or_infinity())?;
     replace(txn, key, before.as_ref(), Encoding::Natural, sum.as_bytes())?;
+    txn.event(EventClass::String, "incrbyfloat", key);
     Ok(Reply::bulk(sum))
 }

@@ -5,7 +5,7 @@ use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{NewRow, Txn, View},
+    store::{EventClass, NewRow, Txn, View},
     types::{expiry::Unit, string::expect_string},
 };
 
@@ -90,6 +90,7 @@ fn getdel(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let row = expect_string(txn.get(key)?)?;
     if row.is_some() {
         txn.delete(key)?;
+        txn.event(EventClass::Generic, "del", key);
     }
     Ok(value_reply(row))
 }
@@ -107,8 +108,10 @@ fn getex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if expires_at != row.expires_at {
         if expires_at != 0 && expires_at <= txn.now() {
             txn.delete(key)?;
+            txn.event(EventClass::Generic, "del", key);
         } else {
             txn.put(key, NewRow { kind: row.kind, encoding: row.encoding, expires_at, body: &row.body })?;
+            txn.event(EventClass::Generic, if expires_at == 0 { "persist" } else { "expire" }, key);
         }
     }
     Ok(Reply::Bulk(row.body))

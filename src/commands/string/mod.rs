@@ -7,6 +7,8 @@ mod many;
 mod range;
 mod set;
 
+pub(super) use set::replace;
+
 use crate::command::Command;
 
 /// Every row of the group.

@@ -5,7 +5,7 @@ use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{Encoding, Txn, View},
+    store::{Encoding, EventClass, Txn, View},
     types::string::{check_length, expect_string, range},
 };
 
@@ -61,11 +61,13 @@ fn append(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let before = expect_string(txn.get(key)?)?;
     let Some(row) = &before else {
         replace(txn, key, None, Encoding::Natural, tail)?;
+        txn.event(EventClass::String, "append", key);
         return Ok(Reply::count(tail.len()));
     };
     check_length(row.body.len().saturating_add(tail.len()))?;
     let value = [&row.body[..], tail].concat();
     replace(txn, key, before.as_ref(), Encoding::Raw, &value)?;
+    txn.event(EventClass::String, "append", key);
     Ok(Reply::count(value.len()))
 }
 
@@ -95,5 +97,6 @@ fn setrange(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         slot.copy_from_slice(part);
     }
     replace(txn, key, before.as_ref(), Encoding::Raw, &value)?;
+    txn.event(EventClass::String, "setrange", key);
     Ok(Reply::count(value.len()))
 }

@@ -5,7 +5,7 @@ use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{Encoding, NewRow, Row, Txn, Type},
+    store::{Encoding, EventClass, NewRow, Row, Txn, Type},
     types::{
         expiry::{Unit, positive_absolute_ms},
         string::expect_string,
@@ -221,14 +221,21 @@ pub(super) fn expiry_at(unit: Unit, amount: &[u8], now: u64, command: &str) -> R
 /// Stores a string. One that has expired already is deleted instead, as if it had been there for a moment.
 pub(super) fn store(txn: &mut Txn<'_>, key: &[u8], value: &[u8], expires_at: u64) -> Result<()> {
     if expires_at != 0 && expires_at <= txn.now() {
-        txn.delete(key)?;
+        if txn.delete(key)? {
+            txn.event(EventClass::Generic, "del", key);
+        }
         return Ok(());
     }
-    txn.put(key, NewRow { kind: Type::String, encoding: Encoding::Natural, expires_at, body: value })
+    txn.put(key, NewRow { kind: Type::String, encoding: Encoding::Natural, expires_at, body: value })?;
+    txn.event(EventClass::String, "set", key);
+    if expires_at != 0 {
+        txn.event(EventClass::Generic, "expire", key);
+    }
+    Ok(())
 }
 
 /// Replaces a string's value, keeping its expiry.
-pub(super) fn replace(
+pub(in crate::commands) fn replace(
     txn: &mut Txn<'_>,
     key: &[u8],
     before: Option<&Row>,
@@ -269,6 +276,7 @@ fn delifeq(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let equal = expect_string(txn.get(key)?)?.is_some_and(|row| row.body[..] == *value);
     if equal {
         txn.delete(key)?;
+        txn.event(EventClass::Generic, "del", key);
     }
     Ok(equal.into())
 }

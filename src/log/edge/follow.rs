@@ -14,6 +14,7 @@ use super::{
     EdgeOptions, SiteSeeds, Upstreams,
     flights::{Astray, Flights},
     frames,
+    goal::{ASK_FOR, goal},
     preference::{RETURN_AFTER_MAX, RETURN_AFTER_MIN, better},
     wire::{self, kind, lost},
 };
@@ -33,6 +34,7 @@ use crate::{
     session::{Following, PubSub, Word},
     store::{Position, Store},
 };
+use parking_lot::Mutex;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -64,6 +66,8 @@ pub(in crate::log) struct Follower {
     pub(in crate::log) site_seeds: Arc<SiteSeeds>,
     /// How messages get to the other nodes of the site; `None`: there are none.
     pub(in crate::log) broadcast: Option<Arc<Broadcast>>,
+    /// For how long nodes of the core were asked in vain what this site must have before it answers.
+    pub(in crate::log) asked: Mutex<Duration>,
 }
 
 /// Why following one core node ended.
@@ -142,12 +146,13 @@ impl Follower {
         }
     }
 
-    /// All that the log held at the start is applied now: it is served, however old, whether the core can be reached or not.
+    /// All that the log held at the start is applied now. If it ever was all that the core had it is served, however old,
+    /// whether the core can be reached or not.
     fn serve_what_was_here(&self) {
         let edge = &self.progress.status.edge;
         let (history, position) = self.cursor();
         if let (true, false, Some(position)) =
-            (edge.had_log.load(Ordering::Relaxed), history.is_empty(), position)
+            (edge.was_whole.load(Ordering::Relaxed), history.is_empty(), position)
         {
             edge.set_goal(position.index);
         }
@@ -179,6 +184,7 @@ impl Follower {
             Ok(feed) => feed,
             Err(error) => return End::Cut(format!("{}: {error}", client.address())),
         };
+        let began = Instant::now();
         let mut following = FollowingOne {
             follower: self,
             client: &client,
@@ -187,9 +193,14 @@ impl Follower {
             next: position.map_or(0, |position| position.index.saturating_add(1)),
             flights: Flights::new(),
             is_greeted: false,
+            asks_goal: false,
             fresh_at: Instant::now(),
         };
         let end = following.run(feed, return_after).await;
+        if following.asks_goal {
+            let mut asked = self.asked.lock();
+            *asked = asked.saturating_add(began.elapsed());
+        }
         // What is on its way counts before the next attempt asks where the data stand.
         following.flights.settle().await;
         self.progress.status.edge.waiting_bytes.store(0, Ordering::Relaxed);
@@ -225,6 +236,8 @@ struct FollowingOne<'a> {
     next: u64,
     flights: Flights,
     is_greeted: bool,
+    /// Whether the core is to say what this site must have before it answers.
+    asks_goal: bool,
     /// When that node last knew something that this edge did not.
     fresh_at: Instant,
 }
@@ -233,7 +246,10 @@ impl FollowingOne<'_> {
     async fn run(&mut self, mut feed: Feed, return_after: Duration) -> End {
         let mut reports = tokio::time::interval(REPORT_INTERVAL);
         let better = better(Arc::clone(&self.follower.upstreams), self.index, return_after);
-        tokio::pin!(better);
+        let edge = &self.follower.progress.status.edge;
+        let left = ASK_FOR.saturating_sub(*self.follower.asked.lock());
+        let goal = goal(self.client, left);
+        tokio::pin!(better, goal);
         loop {
             tokio::select! {
                 biased;
@@ -242,6 +258,10 @@ impl FollowingOne<'_> {
                     Err(Astray::NotLeading) => return End::NotLeading,
                     Err(Astray::Refused(why)) => return End::Cut(why),
                 },
+                index = &mut goal, if self.asks_goal => {
+                    self.asks_goal = false;
+                    edge.set_goal(index.unwrap_or_else(|| edge.committed.load(Ordering::Relaxed)));
+                }
                 item = tokio::time::timeout(SILENCE_MAX, feed.next()), if self.flights.have_room() => {
                     let item = match item {
                         Ok(Ok(Some(item))) => item,
@@ -259,7 +279,6 @@ impl FollowingOne<'_> {
                     return End::Better(preferred);
                 }
             }
-            let edge = &self.follower.progress.status.edge;
             edge.waiting_bytes.store(self.flights.bytes() as u64, Ordering::Relaxed);
             if !self.follower.progress.is_leader() {
                 return End::NotLeading;
@@ -282,7 +301,7 @@ impl FollowingOne<'_> {
             Err(error) => return Some(self.cut(error)),
         };
         if let Some(hello) = item.hello {
-            self.greet(&hello, item.word.as_ref());
+            self.greet(&hello);
         }
         match item.lost {
             0 => {}
@@ -308,20 +327,18 @@ impl FollowingOne<'_> {
         self.hear(&word)
     }
 
-    fn greet(&mut self, hello: &wire::Hello, word: Option<&wire::Word>) {
+    fn greet(&mut self, hello: &wire::Hello) {
         let (follower, edge) = (self.follower, &self.follower.progress.status.edge);
         tracing::info!(upstream = %self.client.address(), node = %hello.node_name, from = self.next, "following the core");
         self.is_greeted = true;
         if self.history.is_empty() {
             self.history.clone_from(&hello.history);
         }
+        self.asks_goal = self.history == hello.history && !edge.has_data();
         self.client.address().clone_into(&mut edge.upstream.write());
         edge.core_history.write().clone_from(&hello.history);
         follower.upstreams.prefer(self.index);
         follower.note(Following::Log);
-        if let Some(word) = word {
-            edge.set_goal(word.committed);
-        }
     }
 
     async fn propose(&mut self, entries: wire::Entries) -> Result<(), End> {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 pub struct EdgeOptions {
     pub settings: EdgeSettings,
     pub identity: Arc<LocalIdentity>,
+    /// Whether this node has never had all that the core had.
+    pub is_partial: bool,
     /// How fast a whole copy is fetched at most; 0 = no limit.
     pub seed_bytes_per_second: u64,
 }

@@ -1,8 +1,9 @@
 //! Whole copies inside a site: the node that leads has fetched one from the core, the others get it from there.
 //!
 //! Before the entry that puts a copy in place is proposed, the other nodes are asked to fetch it; one that could not then
-//! fetches it when it comes to that entry, and applies nothing until it has it, while its old data serve. Which copy a
-//! node has is written down beside it, after the files are whole.
+//! fetches it when it comes to that entry, and applies nothing until it has it, while its old data serve. If nobody has it
+//! any more a snapshot of another node takes its place (`site_snapshot.rs`). Which copy a node has is written down beside
+//! it, after the files are whole.
 
 use super::wire::{self, kind};
 use crate::{
@@ -10,9 +11,10 @@ use crate::{
         blocking::blocking,
         progress::Progress,
         raft::{
-            Peers, RaftNode, Source, Throttle, fetch_files, read_part, snapshot_files,
+            Peers, RaftNode, Snapshots, Source, Throttle, fetch_files, read_part, snapshot_files,
             wire::{GetFile, read, write},
         },
+        segment::SegmentLog,
     },
     peer::{Answer, CallError, PeerClient},
     replica::Seed,
@@ -39,6 +41,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub(in crate::log) struct SiteSeeds {
     pub(in crate::log) peers: Arc<Peers>,
     pub(in crate::log) progress: Arc<Progress>,
+    /// This node's own.
+    pub(in crate::log) log: Arc<SegmentLog>,
+    pub(in crate::log) snapshots: Arc<Snapshots>,
     /// `seed` in the data directory: a copy in `seed/INDEX`, and in `seed/INDEX.held` which it is, once it is whole.
     pub(in crate::log) directory: PathBuf,
     pub(in crate::log) fetching: tokio::sync::Mutex<()>,
@@ -119,8 +124,15 @@ pub(super) fn prepare(directory: &Path, position: Position) -> io::Result<PathBu
 }
 
 impl SiteSeeds {
-    pub(in crate::log) fn new(peers: Arc<Peers>, progress: Arc<Progress>, directory: PathBuf) -> Self {
-        SiteSeeds { peers, progress, directory, fetching: Default::default(), others: Mutex::default() }
+    pub(in crate::log) fn new(
+        peers: Arc<Peers>,
+        progress: Arc<Progress>,
+        log: Arc<SegmentLog>,
+        snapshots: Arc<Snapshots>,
+        directory: PathBuf,
+    ) -> Self {
+        let (fetching, others) = (Default::default(), Mutex::default());
+        SiteSeeds { peers, progress, log, snapshots, directory, fetching, others }
     }
 
     pub(in crate::log) fn is_edge(&self) -> bool {
@@ -137,8 +149,10 @@ impl SiteSeeds {
     }
 
     /// Answers another node of the site.
-    pub(in crate::log) async fn answer(&self, from: u64, kind: u32, body: Bytes) -> Answer {
+    pub(in crate::log) async fn answer(&self, raft: &RaftNode, from: u64, kind: u32, body: Bytes) -> Answer {
         match kind {
+            kind::SITE_SNAPSHOT => self.offer_snapshot(raft, read(body).map_err(refused)?).await,
+            kind::SITE_SNAPSHOT_FILE => self.snapshot_part(read(body).map_err(refused)?).await,
             kind::SITE_SEED => {
                 let wanted: wire::SiteSeed = read(body).map_err(refused)?;
                 let position = Position { term: wanted.term, index: wanted.index };
@@ -185,18 +199,25 @@ impl SiteSeeds {
         futures::future::join_all(spreading).await;
     }
 
-    /// Before the entry that puts it in place is applied: waits until the copy is here, however long that takes.
-    pub(in crate::log) async fn ensure(&self, seed: &Seed) {
+    /// Before the entry of the site's log at `index`, which puts a copy in place, is applied: waits until the copy is here,
+    /// however long that takes. `Some`: nobody has it any more, but there is a snapshot that stands at that entry or behind.
+    pub(in crate::log) async fn ensure(&self, index: u64, seed: &Seed) -> Option<PathBuf> {
         let mut said = String::new();
         while !holds(&self.directory, &seed.history, seed.position) {
             let leader = self.progress.leader().filter(|_| !self.progress.is_leader());
-            let others = self.others.lock().clone();
+            let others: Vec<_> = leader.into_iter().chain(self.others.lock().clone()).collect();
             let mut why = "no other node of the site is known".to_owned();
-            for (id, address) in leader.into_iter().chain(others) {
-                let client = self.peers.client(&address, id);
+            for (id, address) in &others {
+                let client = self.peers.client(address, *id);
                 match self.fetch_from(&client, &seed.history, seed.position).await {
-                    Ok(()) => return,
+                    Ok(()) => return None,
                     Err(error) => why = error.to_string(),
+                }
+            }
+            for (id, address) in &others {
+                match self.fetch_snapshot(&self.peers.client(address, *id), index).await {
+                    Ok(directory) => return Some(directory),
+                    Err(error) => why = format!("{why}; {error}"),
                 }
             }
             if why != said {
@@ -205,6 +226,7 @@ impl SiteSeeds {
             }
             tokio::time::sleep(AGAIN).await;
         }
+        None
     }
 
     async fn fetch_from(&self, from: &PeerClient, history: &str, position: Position) -> io::Result<()> {

@@ -5,6 +5,7 @@ use crate::{
     log::{
         barrier::Reader,
         broadcast::{Broadcast, Publishing, to_wire},
+        identity::become_whole,
         progress::Progress,
         queue::Queue,
         raft::{
@@ -18,7 +19,8 @@ use crate::{
     store::Store,
 };
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use parking_lot::Mutex;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
 /// How long a read waits until the core has said how far it must go, and this site has come there.
@@ -28,10 +30,14 @@ const ASK_MAX: Duration = Duration::from_secs(2);
 const PUBLISH_MAX: Duration = Duration::from_secs(5);
 const BATCH_MESSAGES_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 1 << 20;
+const WHOLE_INTERVAL: Duration = Duration::from_millis(50);
+const NOTE_AGAIN: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(in crate::log) struct EdgeTasks {
     pub(in crate::log) options: EdgeOptions,
+    /// The data directory.
+    pub(in crate::log) directory: PathBuf,
     pub(in crate::log) raft: RaftNode,
     pub(in crate::log) progress: Arc<Progress>,
     pub(in crate::log) peers: Arc<Peers>,
@@ -63,6 +69,7 @@ impl EdgeTasks {
             upstreams: Arc::clone(&upstreams),
             progress: Arc::clone(&self.progress),
         };
+        let note = self.options.is_partial.then(|| note_whole(Arc::clone(&self.progress), self.directory));
         let follower = Follower {
             raft: self.raft,
             progress: Arc::clone(&self.progress),
@@ -72,12 +79,14 @@ impl EdgeTasks {
             options: self.options,
             site_seeds: self.site_seeds,
             broadcast: self.broadcast,
+            asked: Mutex::default(),
         };
         let mut others = vec![
             tokio::spawn(follower.run()),
             tokio::spawn(answer_readers(readers, Arc::clone(&upstreams), self.progress)),
         ];
         others.extend(publishing.map(|messages| tokio::spawn(publish(messages, upstreams))));
+        others.extend(note.map(tokio::spawn));
         Running { writes, others }
     }
 }
@@ -87,6 +96,24 @@ impl Running {
     pub(in crate::log) async fn run(self) {
         self.writes.run().await;
         self.others.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Writes down that this node has had all that the core had, once it has: then it serves what it has after a restart, too,
+/// without asking anybody. Until that is written it does not, which is an answer less and never an older one.
+async fn note_whole(progress: Arc<Progress>, directory: PathBuf) {
+    loop {
+        tokio::time::sleep(WHOLE_INTERVAL).await;
+        if !progress.status.edge.has_data() {
+            continue;
+        }
+        match become_whole(&directory) {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(%error, "cannot write down that this node is whole");
+                tokio::time::sleep(NOTE_AGAIN).await;
+            }
+        }
     }
 }
 

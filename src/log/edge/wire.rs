@@ -26,6 +26,9 @@ pub(in crate::log) mod kind {
     pub const SITE_SEED: u32 = 130;
     pub const SITE_FILE: u32 = 131;
     pub const SITE_FETCH: u32 = 132;
+    /// Between them, too: a snapshot of what is behind a whole copy, and its files.
+    pub const SITE_SNAPSHOT: u32 = 133;
+    pub const SITE_SNAPSHOT_FILE: u32 = 134;
 }
 
 /// An edge wants to be fed from behind its position on.

@@ -30,8 +30,19 @@ pub(super) type Work = (RaftEntry, Option<ApplyResponder<super::Types>>);
 
 /// What the thread is asked to do; `done` is told when it is.
 pub(super) enum Job {
-    Entries { entries: Vec<Work>, done: oneshot::Sender<()> },
-    Install { directory: PathBuf, done: oneshot::Sender<()> },
+    Entries {
+        entries: Vec<Work>,
+        done: oneshot::Sender<()>,
+    },
+    Install {
+        directory: PathBuf,
+        done: oneshot::Sender<()>,
+    },
+    /// On an edge: as `Install`, but entries up to where that stands will come all the same.
+    GoPast {
+        directory: PathBuf,
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// The applier and the way to its thread, which ends when `jobs` and its clones are gone.
@@ -48,8 +59,8 @@ pub(super) fn start(
     seed_directory: PathBuf,
 ) -> io::Result<Running> {
     let (jobs, todo) = bounded(JOBS_MAX);
-    let applier =
-        Applier { replica, progress, seed_directory, outbox: Arc::new(Mutex::new(Outbox::default())) };
+    let outbox = Arc::new(Mutex::new(Outbox::default()));
+    let applier = Applier { replica, progress, seed_directory, passed: None, outbox };
     let applier = Arc::new(Mutex::new(applier));
     let shared = Arc::clone(&applier);
     let work = move || todo.into_iter().for_each(|job| shared.lock().run(job));
@@ -67,12 +78,14 @@ pub(super) struct Applier {
     progress: Arc<Progress>,
     /// On an edge: where the files of a seed are.
     seed_directory: PathBuf,
+    /// On an edge: the store has gone past entries up to this one.
+    passed: Option<u64>,
     /// One for the life of the thread: entries that end up in one chunk share their wakes.
     outbox: Arc<Mutex<Outbox>>,
 }
 
 impl Applier {
-    pub(super) fn run(&self, job: Job) {
+    pub(super) fn run(&mut self, job: Job) {
         let done = match job {
             Job::Entries { entries, done } => {
                 self.entries(entries);
@@ -80,6 +93,11 @@ impl Applier {
             }
             Job::Install { directory, done } => {
                 or_stop(self.install(&directory));
+                done
+            }
+            Job::GoPast { directory, done } => {
+                or_stop(self.install(&directory));
+                self.passed = self.replica.store().applied().map(|at| at.index);
                 done
             }
         };
@@ -99,6 +117,11 @@ impl Applier {
 
     /// Applies entries until the batch is full, commits, answers.
     fn batch(&self, entries: &mut Peekable<impl Iterator<Item = Work>>) -> Result<(), StoreError> {
+        if let Some((_, responder)) = entries.next_if(|(entry, _)| self.is_passed(entry)) {
+            // Nobody waits for what this node, which led nothing meanwhile, proposed.
+            self.answer(responder.map(|responder| (responder, Vec::new())).into_iter().collect());
+            return Ok(());
+        }
         if let Some((entry, responder)) = entries.next_if(|(entry, _)| self.is_seed(entry)) {
             return self.seed(&entry, responder);
         }
@@ -155,11 +178,16 @@ impl Applier {
         self.replica.is_edge() && is_seed(entry)
     }
 
-    /// On an edge: whole copies that these entries put in place.
-    pub(super) fn wanted_seeds(&self, entries: &[Work]) -> Vec<Seed> {
+    fn is_passed(&self, entry: &RaftEntry) -> bool {
+        self.passed.is_some_and(|passed| entry.log_id.index <= passed)
+    }
+
+    /// On an edge: whole copies that these entries put in place, each with the index of its entry.
+    pub(super) fn wanted_seeds(&self, entries: &[Work]) -> Vec<(u64, Seed)> {
         let seeds = entries.iter().filter(|(entry, _)| self.is_seed(entry));
         // One that cannot be read stops the process when it is applied.
-        seeds.filter_map(|(entry, _)| read_seed(entry).ok()).filter(|seed| self.replica.wants(seed)).collect()
+        let read = seeds.filter_map(|(entry, _)| Some((entry.log_id.index, read_seed(entry).ok()?)));
+        read.filter(|(_, seed)| self.replica.wants(seed)).collect()
     }
 
     /// On an edge: the data become those of a seed, whose files are there.
@@ -206,7 +234,13 @@ impl Applier {
     fn install(&self, directory: &std::path::Path) -> Result<(), StoreError> {
         fail::point("snapshot.install");
         let store = self.replica.store();
+        let history = || store.published().site().map(|site| site.history.clone()).unwrap_or_default();
+        let before = history();
         store.install(directory)?;
+        if !before.is_empty() && before != history() {
+            let index = store.latest().state().applied.map_or(0, |at| at.index);
+            self.progress.status.edge.begin_again(index);
+        }
         self.followed();
         if let Some(applied) = store.applied() {
             self.progress.applied(applied);

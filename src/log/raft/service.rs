@@ -124,8 +124,8 @@ impl Service {
                 forward::receive(Arc::clone(&self.queue), Arc::clone(&self.progress), forwarded).await
             }
             kind::SNAPSHOT => self.snapshot(from, body).await,
-            seed_kind::SITE_SEED | seed_kind::SITE_FILE | seed_kind::SITE_FETCH => {
-                self.site_seeds.answer(from, kind, body).await
+            seed_kind::SITE_SEED..=seed_kind::SITE_SNAPSHOT_FILE => {
+                self.site_seeds.answer(&self.raft, from, kind, body).await
             }
             kind::FILE => {
                 let wanted: wire::GetFile = wire::read(body).map_err(refused)?;

@@ -95,6 +95,11 @@ impl Snapshots {
         self.current.lock().clone()
     }
 
+    /// Where they are, each under its name.
+    pub(in crate::log) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Somebody fetches files of this one: it stays for a while although newer ones come.
     pub(in crate::log) fn hold(&self, name: &str) {
         let mut held = self.held.lock();

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     log::{blocking::blocking, edge::SiteSeeds},
+    replica::Seed,
     store::Store,
 };
 use crossbeam::channel::Sender;
@@ -18,7 +19,7 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine},
 };
 use parking_lot::Mutex;
-use std::{collections::VecDeque, io, path::PathBuf, sync::Arc};
+use std::{collections::VecDeque, fs, io, path::PathBuf, sync::Arc};
 use tokio::sync::oneshot;
 
 /// Payload bytes handed to the apply thread at a time.
@@ -39,6 +40,8 @@ pub struct StateMachine {
     site_seeds: Arc<SiteSeeds>,
     /// Jobs on the apply thread, oldest first.
     outstanding: VecDeque<oneshot::Receiver<()>>,
+    /// On an edge: the store stands at this entry already (`SiteSeeds::ensure`), openraft has not come so far.
+    ahead: Option<u64>,
 }
 
 impl StateMachine {
@@ -56,6 +59,7 @@ impl StateMachine {
             applier,
             site_seeds,
             outstanding: VecDeque::with_capacity(JOBS_MAX),
+            ahead: None,
         }
     }
 
@@ -81,6 +85,30 @@ impl StateMachine {
             }
         }
         Ok(())
+    }
+
+    /// On an edge: waits until these whole copies are here, each before the entry with its index, or goes past them.
+    async fn have_seeds(&mut self, wanted: Vec<(u64, Seed)>) -> io::Result<()> {
+        for (index, seed) in wanted {
+            if self.ahead.is_some_and(|ahead| index <= ahead) {
+                continue;
+            }
+            if let Some(directory) = self.site_seeds.ensure(index, &seed).await {
+                let from = directory.clone();
+                self.hand_over(|done| Job::GoPast { directory: from, done })?;
+                self.settle(0).await?;
+                self.ahead = self.store.applied().map(|at| at.index);
+                // The store has names of its own for the files.
+                let removed = blocking(move || fs::remove_dir_all(&directory)).await;
+                removed.map_err(io::Error::other)??;
+            }
+        }
+        Ok(())
+    }
+
+    /// openraft has come to this entry.
+    fn come_to(&mut self, index: Option<u64>) {
+        self.ahead = self.ahead.filter(|ahead| index.is_none_or(|index| index < *ahead));
     }
 
     /// Forgets jobs that are done.
@@ -119,10 +147,9 @@ impl RaftStateMachine<Types> for StateMachine {
                 // With nothing on the apply thread, the applier is free.
                 self.settle(0).await?;
                 let wanted = self.applier.lock().wanted_seeds(&entries);
-                for seed in &wanted {
-                    self.site_seeds.ensure(seed).await;
-                }
+                self.have_seeds(wanted).await?;
             }
+            self.come_to(entries.last().map(|(entry, _)| entry.log_id.index));
             self.look();
             if self.outstanding.is_empty() && bytes <= INLINE_BYTES_MAX {
                 // Free: nothing is on the apply thread.
@@ -137,6 +164,14 @@ impl RaftStateMachine<Types> for StateMachine {
         }
     }
 
+    /// None is made while the store is ahead: openraft would take what it has not come to for done with.
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<SnapshotBuilder> {
+        match self.ahead {
+            Some(_) => None,
+            None => Some(self.get_snapshot_builder().await),
+        }
+    }
+
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
         // An error means that the apply thread is gone; then the next call will say so.
         let _ = self.settle(0).await;
@@ -146,10 +181,14 @@ impl RaftStateMachine<Types> for StateMachine {
     async fn install_snapshot(&mut self, meta: &RaftSnapshotMeta, snapshot: SnapshotFiles) -> io::Result<()> {
         let directory: PathBuf = snapshot.directory;
         self.settle(0).await?;
-        self.hand_over(|done| Job::Install { directory, done })?;
-        self.settle(0).await?;
-        if self.store.applied().map(log_id) != meta.last_log_id {
-            return Err(io::Error::other("the installed snapshot is not the one it was said to be"));
+        self.come_to(meta.last_log_id.as_ref().map(|id| id.index));
+        // A store that is still ahead stays there.
+        if self.ahead.is_none() {
+            self.hand_over(|done| Job::Install { directory, done })?;
+            self.settle(0).await?;
+            if self.store.applied().map(log_id) != meta.last_log_id {
+                return Err(io::Error::other("the installed snapshot is not the one it was said to be"));
+            }
         }
         // Of our own files: what was received may be removed, and this one is what `get_current_snapshot` answers.
         build(&self.snapshots).await?;

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 const ENTRIES: u64 = 300;
 
 /// Writes, and reads that answer alike whatever was asked before. `K` is some key, `N` a number, `T` a time in ms.
-const CALLS: [&str; 44] = [
+const CALLS: [&str; 57] = [
     "SET K N",
     "SET K N PX N",
     "SET K N PXAT T",
@@ -60,6 +60,19 @@ const CALLS: [&str; 44] = [
     "EXISTS K K",
     "STRLEN K",
     "SET K",
+    "HSET K N v f N",
+    "HSET K a 1 b 2 c 3",
+    "HDEL K N f",
+    "HINCRBY K f N",
+    "HPEXPIRE K N FIELDS 2 f b",
+    "HPEXPIREAT K T LT FIELDS 3 a b c",
+    "HPERSIST K FIELDS 1 f",
+    "HSETEX K FNX PX N FIELDS 2 f N N v",
+    "HGETEX K PX N FIELDS 1 a",
+    "HGETDEL K FIELDS 1 N",
+    "HGETALL K",
+    "HLEN K",
+    "HPTTL K FIELDS 2 a f",
 ];
 const RARE: [&str; 2] = ["FLUSHDB", "FLUSHALL"];
 

@@ -63,7 +63,8 @@ impl Home {
 
     /// Applies a sweep as an entry after the last one; returns how many keys it deleted.
     pub fn sweep(&self, at: u64, keys_max: u32) -> Reply {
-        self.next(at, ProposalBuilder::sweep(keys_max))
+        let Reply::Array(mut counts) = self.next(at, ProposalBuilder::sweep(keys_max)) else { panic!() };
+        counts.swap_remove(0)
     }
 
     /// Applies one proposal as an entry after the last one; returns its last reply.

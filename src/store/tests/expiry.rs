@@ -28,7 +28,7 @@ fn the_last_times_there_are_are_times_like_any_other() {
     put(&home, b"signed", i64::MAX as u64);
     assert_eq!(home.store.next_expiry().unwrap(), Some(i64::MAX as u64));
     assert!(home.read(0, u64::MAX - 1, |view| view.exists(b"far").unwrap()));
-    let swept = home.write(u64::MAX, 0, |txn| txn.sweep_expired(10).unwrap());
+    let swept = home.write(u64::MAX, 0, |txn| txn.sweep_expired(10).unwrap().keys);
     assert_eq!((swept, home.counts(0), home.rows()), (2, (0, 0), (0, 0)));
 }
 
@@ -75,12 +75,12 @@ fn a_bounded_sweep_takes_the_oldest() {
     }
     home.write(100, 0, |txn| {
         txn.put(b"e", NewRow { expires_at: 15, ..NewRow::string(b"v") }).unwrap();
-        assert_eq!(txn.sweep_expired(0).unwrap(), 0);
-        assert_eq!(txn.sweep_expired(2).unwrap(), 2);
-        assert_eq!(txn.sweep_expired(1).unwrap(), 1);
+        assert_eq!(txn.sweep_expired(0).unwrap().keys, 0);
+        assert_eq!(txn.sweep_expired(2).unwrap().keys, 2);
+        assert_eq!(txn.sweep_expired(1).unwrap().keys, 1);
     });
     assert_eq!((home.counts(0), home.store.next_expiry().unwrap()), ((2, 2), Some(30)), "a and d are left");
     assert_eq!(home.read(0, 0, |view| scan(view, b"", b"")), [b"d"], "no read is before the last entry");
-    assert_eq!(home.write(100, 0, |txn| txn.sweep_expired(9).unwrap()), 1);
+    assert_eq!(home.write(100, 0, |txn| txn.sweep_expired(9).unwrap().keys), 1);
     assert_eq!((home.counts(0), home.rows()), ((1, 1), (1, 1)));
 }

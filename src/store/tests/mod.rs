@@ -2,9 +2,10 @@
 
 mod databases;
 mod expiry;
+mod hashes;
 mod keys;
 mod model;
 mod readers;
 mod replace;
 mod subkeys;
-mod support;
+pub mod support;

@@ -32,7 +32,7 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model, now: u64) {
         }
         2 => {
             let bound = dice.below(4) as u32;
-            let swept = txn.sweep_expired(bound).unwrap();
+            let swept = txn.sweep_expired(bound).unwrap().keys;
             let mut due: Vec<(u64, usize, Vec<u8>)> = Vec::new();
             for (db, rows) in model.iter().enumerate() {
                 due.extend(

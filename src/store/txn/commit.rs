@@ -54,9 +54,14 @@ impl Txn<'_> {
             }
         }
         self.store.leave_commit(engine, self.state, self.site);
-        match self.store.observer() {
-            Some(observer) if !self.happenings.is_empty() => observer.happened(self.happenings),
-            _ => {}
+        if let Some(observer) = self.store.observer() {
+            if !self.happenings.is_empty() {
+                observer.happened(self.happenings);
+            }
+            // Who came while the batch was filled looked before it was published, and no key of it was noted.
+            if !self.wants_ready && observer.wants_ready() {
+                observer.replaced();
+            }
         }
         Ok(())
     }

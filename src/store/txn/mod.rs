@@ -10,6 +10,7 @@ mod commit;
 mod database;
 mod rows;
 mod subkeys;
+mod sweep;
 mod undo;
 mod whole;
 
@@ -24,6 +25,8 @@ use super::{
 };
 use crate::error::Result;
 use std::sync::Arc;
+
+pub use sweep::Swept;
 
 /// What a write handler stores under a key.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,9 @@ use super::{NewRow, Txn};
 use crate::{
     error::{Result, StoreError},
     store::{
-        CollectionHead, EventClass, Life, Namespace, Row,
+        CollectionHead, EventClass, FieldExpiries, Life, Namespace, Row,
         engine::{EngineIterator, Family, Tier},
+        fields::due_at,
         keys::{self, Span, StorageKey},
         row::Header,
         scan::{self, Direction, Overlay},
@@ -22,6 +23,14 @@ pub(super) struct Stored {
     pub(super) expires_at: u64,
     /// Of a collection.
     pub(super) head: Option<CollectionHead>,
+    /// Of a hash.
+    pub(super) fields: Option<FieldExpiries>,
+}
+
+/// A row that was deleted.
+pub(super) struct Removed {
+    pub(super) head: Option<CollectionHead>,
+    pub(super) was_live: bool,
 }
 
 impl Stored {
@@ -29,7 +38,12 @@ impl Stored {
         let header = Header::decode(record)?;
         let body = record.get(crate::store::row::ROW_HEADER_LEN..).unwrap_or_default();
         let head = header.kind.is_collection().then(|| CollectionHead::decode(body)).transpose()?;
-        Ok(Stored { expires_at: header.expires_at, head })
+        let fields = FieldExpiries::of_body(header.kind, body)?;
+        Ok(Stored { expires_at: header.expires_at, head, fields })
+    }
+
+    fn due_at(&self) -> u64 {
+        due_at(self.expires_at, self.fields)
     }
 }
 
@@ -44,8 +58,10 @@ impl<'s> Txn<'s> {
         let namespace = self.state.database(db).namespace;
         let storage_key = keys::meta(namespace, key);
         let before = self.stored(&storage_key)?;
+        // Before the sub-keys go, which have a say in it.
+        let (mut is_kept, was_gone) = (false, self.is_gone(namespace, before)?);
         if let Some(head) = before.and_then(|before| before.head) {
-            let is_kept =
+            is_kept =
                 row.kind.is_collection() && CollectionHead::decode(row.body)?.generation == head.generation;
             if !is_kept {
                 self.drop_subkeys(Life::new(namespace, head.generation), head.len)?;
@@ -54,11 +70,13 @@ impl<'s> Txn<'s> {
         let record = Row::encode(row.kind, row.encoding, row.expires_at, self.place, row.body);
         let old_expiry = before.map_or(0, |before| before.expires_at);
         self.count(db, before.is_none(), false, old_expiry, row.expires_at);
-        self.move_expiry(namespace, key, old_expiry, row.expires_at);
+        let due = due_at(row.expires_at, FieldExpiries::of_body(row.kind, row.body)?);
+        self.move_expiry(namespace, key, before.map_or(0, |before| before.due_at()), due);
         self.touch(db, key);
-        if self.is_gone(before) {
-            if before.is_some() {
-                self.event_in(db, EventClass::Expired, "expired", key);
+        // Who keeps the life of a collection found it alive, whatever has become of its sub-keys since.
+        if was_gone && !is_kept {
+            if let Some(before) = before {
+                self.tell_end(db, key, before.expires_at);
             }
             self.event_in(db, EventClass::New, "new", key);
         }
@@ -69,8 +87,24 @@ impl<'s> Txn<'s> {
         Ok(())
     }
 
-    fn is_gone(&self, stored: Option<Stored>) -> bool {
-        stored.is_none_or(|stored| stored.expires_at != 0 && stored.expires_at <= self.now)
+    pub(super) fn is_gone(&self, namespace: Namespace, stored: Option<Stored>) -> Result<bool> {
+        let Some(stored) = stored else { return Ok(true) };
+        let view = self.view();
+        match (stored.head, stored.fields) {
+            _ if view.has_passed(stored.expires_at)? => Ok(true),
+            (Some(head), Some(fields)) => view.has_lost_all_fields(namespace, &head, &fields),
+            _ => Ok(false),
+        }
+    }
+
+    /// The events of a key that is gone: it has expired, or the last of its fields has.
+    pub(super) fn tell_end(&mut self, db: u32, key: &[u8], expires_at: u64) {
+        if expires_at != 0 && expires_at <= self.now {
+            self.event_in(db, EventClass::Expired, "expired", key);
+        } else {
+            self.event_in(db, EventClass::Hash, "hexpired", key);
+            self.event_in(db, EventClass::Generic, "del", key);
+        }
     }
 
     /// Deletes a key; true if a live one was there. A row that has expired goes too, but does not count.
@@ -80,14 +114,14 @@ impl<'s> Txn<'s> {
 
     /// As `delete`, in another database.
     pub fn delete_in(&mut self, db: u32, key: &[u8]) -> Result<bool> {
-        let Some(stored) = self.remove_row(db, key)? else { return Ok(false) };
-        if let Some(head) = stored.head {
+        let Some(removed) = self.remove_row(db, key)? else { return Ok(false) };
+        if let Some(head) = removed.head {
             let namespace = self.state.database(db).namespace;
             self.drop_subkeys(Life::new(namespace, head.generation), head.len)?;
             // Whoever is parked on a stream's group must hear that it is gone.
             self.ready_in(db, key);
         }
-        Ok(!self.is_gone(Some(stored)))
+        Ok(removed.was_live)
     }
 
     /// Deletes a key of the current database whose sub-keys have been deleted one by one already.
@@ -96,17 +130,18 @@ impl<'s> Txn<'s> {
     }
 
     /// Deletes the row alone.
-    pub(super) fn remove_row(&mut self, db: u32, key: &[u8]) -> Result<Option<Stored>> {
+    pub(super) fn remove_row(&mut self, db: u32, key: &[u8]) -> Result<Option<Removed>> {
         let namespace = self.state.database(db).namespace;
         let storage_key = keys::meta(namespace, key);
         let Some(stored) = self.stored(&storage_key)? else { return Ok(None) };
         self.count(db, false, true, stored.expires_at, 0);
-        self.move_expiry(namespace, key, stored.expires_at, 0);
-        if !self.is_gone(Some(stored)) {
+        self.move_expiry(namespace, key, stored.due_at(), 0);
+        let was_live = !self.is_gone(namespace, Some(stored))?;
+        if was_live {
             self.touch(db, key);
         }
         self.write(Family::Meta, storage_key, None);
-        Ok(Some(stored))
+        Ok(Some(Removed { head: stored.head, was_live }))
     }
 
     /// The record as this batch has it, expired or not.
@@ -142,7 +177,7 @@ impl<'s> Txn<'s> {
         }
         match self.store.hot.summary(storage_key) {
             Some(summary) if !summary.is_collection => {
-                Ok(Some(Stored { expires_at: summary.expires_at, head: None }))
+                Ok(Some(Stored { expires_at: summary.expires_at, head: None, fields: None }))
             }
             _ => Ok(self.stored_record(storage_key)?.as_deref().map(Stored::decode).transpose()?),
         }

@@ -41,10 +41,12 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
         let replica = Replica::new(Arc::clone(&store), &NO_COMMANDS);
         let alone = Arc::new(LocalIdentity::new(1, String::new(), String::new(), None));
         let peers = Arc::new(Peers::new(alone));
-        let seeds = Arc::new(SiteSeeds::new(peers, Arc::clone(&progress), home.path().join("seed")));
+        let (snapshots, seed) = (Arc::new(snapshots), home.path().join("seed"));
+        let seeds =
+            SiteSeeds::new(peers, Arc::clone(&progress), Arc::clone(&log), Arc::clone(&snapshots), seed);
         let apply::Running { jobs, applier, .. } =
             apply::start(replica, Arc::clone(&progress), std::path::PathBuf::new()).unwrap();
-        let state_machine = StateMachine::new(store, Arc::new(snapshots), jobs, applier, seeds);
+        let state_machine = StateMachine::new(store, snapshots, jobs, applier, Arc::new(seeds));
         Ok((home, LogStore::new(log, status), state_machine))
     }
 }

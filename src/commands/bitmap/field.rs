@@ -1,0 +1,143 @@
+//! BITFIELD: integers of any width inside a string.
+
+use super::bit::{grown, offset, put_if_changed};
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::{Txn, View},
+    types::{
+        bitmap::{Field, Overflow},
+        string::expect_string,
+    },
+};
+
+pub(super) const BITFIELD: Command = Command {
+    name: "BITFIELD",
+    key_flags: &["RW", "access", "update", "variable_flags"],
+    arity: -2,
+    keys: KeyRange::ONE,
+    run: Run::Write(bitfield),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::Bitmap,
+    since: "3.2.0",
+    complexity: "O(1) for each operation, and O(N) to store the string, where N is its length.",
+    summary: "Reads and changes integers of 1 to 64 bits inside a string.",
+    syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment>> ...]",
+    ..Command::BASE
+};
+
+pub(super) const BITFIELD_RO: Command = Command {
+    name: "BITFIELD_RO",
+    arity: -2,
+    keys: KeyRange::ONE,
+    run: Run::Read(bitfield_ro),
+    flags: Flags::READONLY.with(Flags::FAST),
+    group: Group::Bitmap,
+    since: "6.0.0",
+    complexity: "O(1) for each operation.",
+    summary: "Reads integers of 1 to 64 bits inside a string.",
+    syntax: "key [<GET encoding offset> ...]",
+    ..Command::BASE
+};
+
+/// One step of BITFIELD.
+struct Step {
+    field: Field,
+    offset: u64,
+    action: Action,
+}
+
+enum Action {
+    Get,
+    Set(i64, Overflow),
+    Add(i64, Overflow),
+}
+
+impl Step {
+    fn writes(&self) -> bool {
+        !matches!(self.action, Action::Get)
+    }
+
+    /// The last bit that it touches.
+    fn last_bit(&self) -> u64 {
+        self.offset.saturating_add(u64::from(self.field.bits())).saturating_sub(1)
+    }
+
+    /// Does it. A string that is written to must reach so far.
+    fn run(&self, bytes: &mut [u8]) -> Reply {
+        let before = self.field.get(bytes, self.offset);
+        let (new, reply) = match self.action {
+            Action::Get => return Reply::Int(before),
+            Action::Set(number, overflow) => (self.field.fit(number, overflow), before),
+            Action::Add(amount, overflow) => {
+                let sum = self.field.add(before, amount, overflow);
+                (sum, sum.unwrap_or(before))
+            }
+        };
+        let Some(new) = new else { return Reply::Nil };
+        self.field.set(bytes, self.offset, new);
+        Reply::Int(reply)
+    }
+}
+
+fn bitfield(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let steps = steps(args)?;
+    let row = expect_string(txn.get(key)?)?;
+    let Some(last_bit) = steps.iter().filter(|step| step.writes()).map(Step::last_bit).max() else {
+        let body = row.map(|row| row.body).unwrap_or_default();
+        return Ok(read(&body, &steps));
+    };
+    let mut bytes = grown(row.as_ref(), last_bit)?;
+    let replies = steps.iter().map(|step| step.run(&mut bytes)).collect();
+    put_if_changed(txn, key, row.as_ref(), &bytes)?;
+    Ok(Reply::Array(replies))
+}
+
+fn bitfield_ro(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let steps = steps(args)?;
+    if steps.iter().any(Step::writes) {
+        return Err(ErrorReply::err("BITFIELD_RO only supports the GET subcommand").into());
+    }
+    let body = expect_string(view.get(key)?)?.map(|row| row.body).unwrap_or_default();
+    Ok(read(&body, &steps))
+}
+
+fn read(bytes: &[u8], steps: &[Step]) -> Reply {
+    Reply::Array(steps.iter().map(|step| Reply::Int(step.field.get(bytes, step.offset))).collect())
+}
+
+fn steps(args: &mut Args<'_>) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    let mut overflow = Overflow::Wrap;
+    while !args.is_empty() {
+        let left = args.remaining();
+        if left > 1 && args.take("OVERFLOW") {
+            overflow = Overflow::parse(args.next_word()?)
+                .ok_or_else(|| ErrorReply::err("Invalid OVERFLOW type specified"))?;
+        } else if left > 2 && args.take("GET") {
+            let (field, offset) = place(args)?;
+            steps.push(Step { field, offset, action: Action::Get });
+        } else if left > 3 && args.take("SET") {
+            let (field, offset) = place(args)?;
+            steps.push(Step { field, offset, action: Action::Set(args.next_i64()?, overflow) });
+        } else if left > 3 && args.take("INCRBY") {
+            let (field, offset) = place(args)?;
+            steps.push(Step { field, offset, action: Action::Add(args.next_i64()?, overflow) });
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    }
+    Ok(steps)
+}
+
+fn place(args: &mut Args<'_>) -> Result<(Field, u64)> {
+    let field = Field::parse(args.next_word()?).ok_or_else(|| {
+        ErrorReply::err(
+            "Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+        )
+    })?;
+    Ok((field, offset(args.next_word()?, Some(field.bits()))?))
+}

@@ -1,0 +1,66 @@
+//! Taking fields away.
+
+use super::{get::value_reply, options, save};
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::Reply,
+    store::Txn,
+    types::hash::Hash,
+};
+
+pub(super) const HDEL: Command = Command {
+    name: "HDEL",
+    key_flags: &["RW", "delete"],
+    arity: -3,
+    keys: KeyRange::ONE,
+    run: Run::Write(hdel),
+    flags: Flags::WRITE.with(Flags::FAST),
+    group: Group::Hash,
+    since: "2.0.0",
+    complexity: "O(N) where N is the number of fields.",
+    summary: "Deletes fields of a hash, and says how many there were; with the last one the key goes.",
+    syntax: "key field [field ...]",
+    ..Command::BASE
+};
+
+pub(super) const HGETDEL: Command = Command {
+    name: "HGETDEL",
+    key_flags: &["RW", "access", "delete"],
+    arity: -5,
+    run: Run::Write(hgetdel),
+    since: "9.1.0",
+    summary: "Returns fields of a hash and deletes them.",
+    syntax: "key FIELDS numfields field [field ...]",
+    ..HDEL
+};
+
+fn hdel(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let Some(mut hash) = Hash::open(&txn.view(), key)? else { return Ok(Reply::Int(0)) };
+    let mut deleted = 0_usize;
+    for field in args.rest() {
+        deleted = deleted.saturating_add(usize::from(hash.remove(txn, field)?.is_some()));
+    }
+    if deleted > 0 {
+        save(txn, key, hash, &["hdel"])?;
+    }
+    Ok(Reply::count(deleted))
+}
+
+fn hgetdel(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let hash = Hash::open(&txn.view(), key)?;
+    let fields = options::fields(args, "hgetdel")?;
+    let Some(mut hash) = hash else { return Ok(Reply::Array(vec![Reply::Nil; fields.len()])) };
+    let (mut deleted, mut values) = (false, Vec::with_capacity(fields.len()));
+    for field in fields {
+        let field = hash.remove(txn, field)?;
+        deleted |= field.is_some();
+        values.push(value_reply(field));
+    }
+    if deleted {
+        save(txn, key, hash, &["hdel"])?;
+    }
+    Ok(Reply::Array(values))
+}

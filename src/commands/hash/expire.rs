@@ -1,0 +1,170 @@
+//! HEXPIRE and its kin: when fields expire.
+
+use super::{options, save};
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::Reply,
+    store::Txn,
+    types::{expiry::Unit, hash::Hash},
+};
+
+const NO_FIELD: i64 = -2;
+const NO_EXPIRY: i64 = -1;
+const NOT_ALLOWED: i64 = 0;
+const DONE: i64 = 1;
+const DELETED: i64 = 2;
+
+pub(super) const HEXPIRE: Command = Command {
+    name: "HEXPIRE",
+    key_flags: &["RW", "update"],
+    arity: -6,
+    keys: KeyRange::ONE,
+    run: Run::Write(hexpire),
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
+    group: Group::Hash,
+    since: "9.0.0",
+    complexity: "O(N) where N is the number of fields.",
+    summary: "Lets fields of a hash expire after some seconds.",
+    syntax: "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    ..Command::BASE
+};
+
+pub(super) const HPEXPIRE: Command = Command {
+    name: "HPEXPIRE",
+    run: Run::Write(hpexpire),
+    summary: "Lets fields of a hash expire after some milliseconds.",
+    syntax: "key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    ..HEXPIRE
+};
+
+pub(super) const HEXPIREAT: Command = Command {
+    name: "HEXPIREAT",
+    run: Run::Write(hexpireat),
+    summary: "Lets fields of a hash expire at a Unix time in seconds.",
+    syntax: "key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    ..HEXPIRE
+};
+
+pub(super) const HPEXPIREAT: Command = Command {
+    name: "HPEXPIREAT",
+    run: Run::Write(hpexpireat),
+    summary: "Lets fields of a hash expire at a Unix time in milliseconds.",
+    syntax: "key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    ..HEXPIRE
+};
+
+pub(super) const HPERSIST: Command = Command {
+    name: "HPERSIST",
+    arity: -5,
+    run: Run::Write(hpersist),
+    flags: Flags::WRITE.with(Flags::FAST),
+    summary: "Removes the expiry of fields of a hash.",
+    syntax: "key FIELDS numfields field [field ...]",
+    ..HEXPIRE
+};
+
+/// What a field's expiry must be for a new one to be set; no expiry is later than any.
+#[derive(Clone, Copy)]
+enum Condition {
+    Always,
+    None,
+    Some,
+    Earlier,
+    Later,
+}
+
+impl Condition {
+    fn read(args: &mut Args<'_>) -> Self {
+        let words = [
+            ("NX", Condition::None),
+            ("XX", Condition::Some),
+            ("GT", Condition::Earlier),
+            ("LT", Condition::Later),
+        ];
+        words
+            .into_iter()
+            .find(|(word, _)| args.take(word))
+            .map_or(Condition::Always, |(_, condition)| condition)
+    }
+
+    fn allows(self, old: u64, new: u64) -> bool {
+        match self {
+            Condition::Always => true,
+            Condition::None => old == 0,
+            Condition::Some => old != 0,
+            Condition::Earlier => old != 0 && old < new,
+            Condition::Later => old == 0 || old > new,
+        }
+    }
+}
+
+fn hexpire(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    expire(txn, args, Unit::Seconds, "hexpire")
+}
+
+fn hpexpire(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    expire(txn, args, Unit::Millis, "hpexpire")
+}
+
+fn hexpireat(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    expire(txn, args, Unit::UnixSeconds, "hexpireat")
+}
+
+fn hpexpireat(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    expire(txn, args, Unit::UnixMillis, "hpexpireat")
+}
+
+fn expire(txn: &mut Txn<'_>, args: &mut Args<'_>, unit: Unit, command: &str) -> Result<Reply> {
+    let (key, amount) = (args.next_word()?, args.next_word()?);
+    // As Redis, the type is judged first.
+    let hash = Hash::open(&txn.view(), key)?;
+    let expires_at = options::expires_at(amount, unit, txn.now(), command)?;
+    let condition = Condition::read(args);
+    let fields = options::counted(args, command, "Parameter `numFields` should be greater than 0")?;
+    let Some(mut hash) = hash else { return Ok(Reply::Array(vec![Reply::Int(NO_FIELD); fields.len()])) };
+    let mut answers = Vec::with_capacity(fields.len());
+    for field in fields {
+        answers.push(match hash.get(&txn.view(), field)? {
+            None => NO_FIELD,
+            Some(found) if !condition.allows(found.expires_at, expires_at) => NOT_ALLOWED,
+            Some(_) if expires_at <= txn.now() => {
+                hash.remove(txn, field)?;
+                DELETED
+            }
+            Some(found) => {
+                hash.set(txn, field, &found.value, expires_at)?;
+                DONE
+            }
+        });
+    }
+    let events = [(DONE, "hexpire"), (DELETED, "hdel")];
+    let events = events.into_iter().filter(|(answer, _)| answers.contains(answer)).map(|(_, name)| name);
+    let events: Vec<&'static str> = events.collect();
+    if !events.is_empty() {
+        save(txn, key, hash, &events)?;
+    }
+    Ok(Reply::Array(answers.into_iter().map(Reply::Int).collect()))
+}
+
+fn hpersist(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let hash = Hash::open(&txn.view(), key)?;
+    let fields = options::fields(args, "hpersist")?;
+    let Some(mut hash) = hash else { return Ok(Reply::Array(vec![Reply::Int(NO_FIELD); fields.len()])) };
+    let mut answers = Vec::with_capacity(fields.len());
+    for field in fields {
+        answers.push(match hash.get(&txn.view(), field)? {
+            None => NO_FIELD,
+            Some(found) if found.expires_at == 0 => NO_EXPIRY,
+            Some(found) => {
+                hash.set(txn, field, &found.value, 0)?;
+                DONE
+            }
+        });
+    }
+    if answers.contains(&DONE) {
+        save(txn, key, hash, &["hpersist"])?;
+    }
+    Ok(Reply::Array(answers.into_iter().map(Reply::Int).collect()))
+}

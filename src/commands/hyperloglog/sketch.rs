@@ -1,0 +1,115 @@
+//! Adding, counting and merging.
+
+use super::{corrupt, sketch_of};
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    commands::string::replace,
+    error::Result,
+    resp::Reply,
+    store::{Encoding, EventClass, Txn, View},
+    types::{
+        hyperloglog::{Registers, Sketch},
+        string::expect_string,
+    },
+};
+
+pub(super) const PFADD: Command = Command {
+    name: "PFADD",
+    key_flags: &["RW", "insert"],
+    arity: -2,
+    keys: KeyRange::ONE,
+    run: Run::Write(pfadd),
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
+    group: Group::HyperLogLog,
+    since: "2.8.9",
+    complexity: "O(1) for each element.",
+    summary: "Adds elements to a sketch that estimates how many different ones it has seen.",
+    syntax: "key [element [element ...]]",
+    ..Command::BASE
+};
+
+pub(super) const PFCOUNT: Command = Command {
+    name: "PFCOUNT",
+    // As Redis says it, though nothing is written here.
+    key_flags: &["RW", "access"],
+    arity: -2,
+    keys: KeyRange::ALL,
+    run: Run::Read(pfcount),
+    flags: Flags::READONLY,
+    group: Group::HyperLogLog,
+    since: "2.8.9",
+    complexity: "O(N) where N is the number of keys.",
+    summary: "Estimates how many different elements one sketch, or several together, have seen.",
+    syntax: "key [key ...]",
+    ..Command::BASE
+};
+
+pub(super) const PFMERGE: Command = Command {
+    name: "PFMERGE",
+    key_flags: &["RW", "access", "insert", "|", "RO", "access"],
+    arity: -2,
+    keys: KeyRange::new(1, -1, 1),
+    run: Run::Write(pfmerge),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::HyperLogLog,
+    since: "2.8.9",
+    complexity: "O(N) where N is the number of keys.",
+    summary: "Merges sketches into one that has seen what any of them saw.",
+    syntax: "destkey [sourcekey [sourcekey ...]]",
+    ..Command::BASE
+};
+
+fn pfadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let row = expect_string(txn.get(key)?)?;
+    let mut sketch = row.as_ref().map(sketch_of).transpose()?.unwrap_or_default();
+    let mut changed = row.is_none();
+    for element in args.rest() {
+        changed |= sketch.add(element).map_err(corrupt)?;
+    }
+    if changed {
+        sketch.mark_stale();
+        replace(txn, key, row.as_ref(), Encoding::Raw, sketch.bytes())?;
+        txn.event(EventClass::String, "pfadd", key);
+    }
+    Ok(changed.into())
+}
+
+fn pfcount(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    if let [key] = args.rest() {
+        let Some(row) = expect_string(view.get(key)?)? else { return Ok(Reply::Int(0)) };
+        return Ok(Reply::count(sketch_of(&row)?.cardinality().map_err(corrupt)?));
+    }
+    let mut registers = Registers::default();
+    for key in args.rest() {
+        if let Some(row) = expect_string(view.get(key)?)? {
+            registers.merge(&sketch_of(&row)?).map_err(corrupt)?;
+        }
+    }
+    Ok(Reply::count(registers.cardinality()))
+}
+
+fn pfmerge(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (mut registers, mut dense) = (Registers::default(), false);
+    let keys = args.rest();
+    for key in keys {
+        if let Some(row) = expect_string(txn.get(key)?)? {
+            let sketch = sketch_of(&row)?;
+            registers.merge(&sketch).map_err(corrupt)?;
+            dense |= sketch.is_dense();
+        }
+    }
+    let key = args.next_word()?;
+    let row = expect_string(txn.get(key)?)?;
+    let mut target: Sketch<'_> = row.as_ref().map(sketch_of).transpose()?.unwrap_or_default();
+    // One dense source makes the target dense, as in Redis.
+    if dense {
+        target.make_dense().map_err(corrupt)?;
+    }
+    target.raise_all(&registers).map_err(corrupt)?;
+    target.mark_stale();
+    replace(txn, key, row.as_ref(), Encoding::Raw, target.bytes())?;
+    // It is like adding much; Redis has no other word for it.
+    txn.event(EventClass::String, "pfadd", key);
+    Ok(Reply::Ok)
+}

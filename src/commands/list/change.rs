@@ -1,0 +1,140 @@
+//! Changes anywhere in a list.
+
+use super::{save_less, save_more};
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::{Direction, Txn},
+    types::list::{self, List},
+};
+use std::ops::ControlFlow;
+
+pub(super) const LSET: Command = Command {
+    name: "LSET",
+    key_flags: &["RW", "update"],
+    arity: 4,
+    keys: KeyRange::ONE,
+    run: Run::Write(lset),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::List,
+    since: "1.0.0",
+    summary: "Replaces the element of a list at an index.",
+    syntax: "key index element",
+    ..Command::BASE
+};
+
+pub(super) const LINSERT: Command = Command {
+    name: "LINSERT",
+    key_flags: &["RW", "insert"],
+    arity: 5,
+    keys: KeyRange::ONE,
+    run: Run::Write(linsert),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    group: Group::List,
+    since: "2.2.0",
+    complexity: "O(N) where N is the distance of the pivot from the left end; then the shorter side of the list moves.",
+    summary: "Puts an element before or behind another one.",
+    syntax: "key <BEFORE | AFTER> pivot element",
+    ..Command::BASE
+};
+
+pub(super) const LREM: Command = Command {
+    name: "LREM",
+    key_flags: &["RW", "delete"],
+    arity: 4,
+    keys: KeyRange::ONE,
+    run: Run::Write(lrem),
+    flags: Flags::WRITE,
+    group: Group::List,
+    since: "1.0.0",
+    complexity: "O(N) where N is the number of elements compared; then the shorter side of the list moves.",
+    summary: "Takes elements that equal a given one out of a list.",
+    syntax: "key count element",
+    ..Command::BASE
+};
+
+pub(super) const LTRIM: Command = Command {
+    name: "LTRIM",
+    key_flags: &["RW", "delete"],
+    arity: 4,
+    keys: KeyRange::ONE,
+    run: Run::Write(ltrim),
+    flags: Flags::WRITE,
+    group: Group::List,
+    since: "1.0.0",
+    complexity: "O(N) where N is the number of elements that go, or that stay if these are fewer.",
+    summary: "Keeps the elements of a list from one index to another and takes away the rest.",
+    syntax: "key start stop",
+    ..Command::BASE
+};
+
+fn lset(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let mut list = List::open(&txn.view(), key)?.ok_or_else(ErrorReply::no_such_key)?;
+    let (index, element) = (args.next_i64()?, args.next_word()?);
+    let at = list::position(list.len(), index).ok_or_else(ErrorReply::out_of_range)?;
+    list.set(txn, at, element)?;
+    save_more(txn, key, &mut list, "lset")?;
+    Ok(Reply::Ok)
+}
+
+fn linsert(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let is_behind = if args.take("AFTER") {
+        true
+    } else if args.take("BEFORE") {
+        false
+    } else {
+        return Err(ErrorReply::syntax().into());
+    };
+    let (pivot, element) = (args.next_word()?, args.next_word()?);
+    let Some(mut list) = List::open(&txn.view(), key)? else { return Ok(Reply::Int(0)) };
+    let found = positions(txn, &list, pivot, Direction::Forward, 1)?;
+    let Some(at) = found.first() else { return Ok(Reply::Int(-1)) };
+    list.insert(txn, at.saturating_add(u64::from(is_behind)), element)?;
+    save_more(txn, key, &mut list, "linsert")?;
+    Ok(Reply::count(list.len()))
+}
+
+fn lrem(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, count, element) = (args.next_word()?, args.next_i64()?, args.next_word()?);
+    let Some(mut list) = List::open(&txn.view(), key)? else { return Ok(Reply::Int(0)) };
+    let direction = if count < 0 { Direction::Backward } else { Direction::Forward };
+    let wanted = if count == 0 { u64::MAX } else { count.unsigned_abs() };
+    let mut found = positions(txn, &list, element, direction, wanted)?;
+    if found.is_empty() {
+        return Ok(Reply::Int(0));
+    }
+    found.sort_unstable();
+    list.remove(txn, &found, element)?;
+    save_less(txn, key, &mut list, "lrem")?;
+    Ok(Reply::count(found.len()))
+}
+
+fn ltrim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, start, stop) = (args.next_word()?, args.next_i64()?, args.next_i64()?);
+    let Some(mut list) = List::open(&txn.view(), key)? else { return Ok(Reply::Ok) };
+    list.trim(txn, list::range(list.len(), start, stop))?;
+    save_less(txn, key, &mut list, "ltrim")?;
+    Ok(Reply::Ok)
+}
+
+/// The first positions of an element in a direction, as many as wanted.
+fn positions(
+    txn: &Txn<'_>,
+    list: &List,
+    element: &[u8],
+    direction: Direction,
+    wanted: u64,
+) -> Result<Vec<u64>> {
+    let mut found = Vec::new();
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    list.scan(&txn.view(), 0..list.len(), direction, |at, other| {
+        if other == element {
+            found.push(at);
+        }
+        Ok(if found.len() >= wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(found)
+}

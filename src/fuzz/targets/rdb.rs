@@ -1,0 +1,55 @@
+//! RDB: any payload and any file is read or refused; what is read can be written, and is then read as the same.
+
+use flotilla::rdb::{Dialect, Object, Reader, VERSION_FIELD_EXPIRY, Writer, dump, load, load_body};
+
+/// First byte: what follows is a payload of Redis (0) or Valkey (1), or what stands in a file behind its head.
+pub fn run(data: &[u8]) {
+    let Some((kind, body)) = data.split_first() else { return };
+    match kind % 3 {
+        0 => payload(body, Dialect::Redis),
+        1 => payload(body, Dialect::Valkey),
+        _ => file(body),
+    }
+}
+
+fn payload(body: &[u8], dialect: Dialect) {
+    let Ok(object) = load_body(body, dialect) else { return };
+    let again = load(&dump(&object)).expect("a payload of our own is read");
+    assert_eq!(lossy(again), lossy(object));
+}
+
+fn file(body: &[u8]) {
+    let file = [b"REDIS0012".as_slice(), body].concat();
+    let mut reader = Reader::new(file.as_slice()).expect("a head that is right");
+    let records: Vec<_> = reader.by_ref().map_while(Result::ok).collect();
+    assert!(reader.position() <= file.len() as u64);
+    let mut writer = Writer::new(Vec::new(), VERSION_FIELD_EXPIRY, &[]).expect("memory takes all");
+    for record in &records {
+        writer.select(record.db, 1, 0).expect("memory takes all");
+        writer.record(&record.key, &record.object, record.expires_at_ms).expect("memory takes all");
+    }
+    let written = writer.finish().expect("memory takes all");
+    let again = Reader::new(written.as_slice()).expect("a head of our own").map(|record| {
+        let record = record.expect("a file of our own is read");
+        (record.db, record.key, record.expires_at_ms, lossy(record.object))
+    });
+    let records =
+        records.into_iter().map(|record| (record.db, record.key, record.expires_at_ms, lossy(record.object)));
+    assert!(again.eq(records));
+}
+
+/// Without what the written version has no place for, and members in order.
+fn lossy(mut object: Object) -> Object {
+    match &mut object {
+        Object::Set(members) => members.sort(),
+        Object::SortedSet(members) => members.sort_by(|a, b| a.0.cmp(&b.0)),
+        Object::Hash(fields) => fields.sort_by(|a, b| a.name.cmp(&b.name)),
+        Object::Stream(stream) => {
+            for consumer in stream.groups.iter_mut().flat_map(|group| &mut group.consumers) {
+                consumer.active_at_ms = None;
+            }
+        }
+        Object::String(_) | Object::List(_) => (),
+    }
+    object
+}

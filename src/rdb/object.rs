@@ -1,0 +1,105 @@
+//! The values that RDB carries, free of encodings.
+
+/// A field of a hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    pub name: Vec<u8>,
+    pub value: Vec<u8>,
+    /// Unix time in milliseconds, never 0.
+    pub expires_at_ms: Option<u64>,
+}
+
+/// A value of one key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Object {
+    String(Vec<u8>),
+    List(Vec<Vec<u8>>),
+    Set(Vec<Vec<u8>>),
+    SortedSet(Vec<(Vec<u8>, f64)>),
+    Hash(Vec<Field>),
+    Stream(Stream),
+}
+
+impl Object {
+    /// As TYPE names it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Object::String(_) => "string",
+            Object::List(_) => "list",
+            Object::Set(_) => "set",
+            Object::SortedSet(_) => "zset",
+            Object::Hash(_) => "hash",
+            Object::Stream(_) => "stream",
+        }
+    }
+
+    /// Members, fields or entries; 1 for a string.
+    pub fn elements(&self) -> usize {
+        match self {
+            Object::String(_) => 1,
+            Object::List(elements) | Object::Set(elements) => elements.len(),
+            Object::SortedSet(members) => members.len(),
+            Object::Hash(fields) => fields.len(),
+            Object::Stream(stream) => stream.entries.len(),
+        }
+    }
+}
+
+/// The id of an entry of a stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId {
+    pub ms: u64,
+    pub seq: u64,
+}
+
+/// A stream. Its length is the number of entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stream {
+    /// Ids ascend.
+    pub entries: Vec<Entry>,
+    pub last_id: StreamId,
+    /// Of the first entry that is there; 0-0 in an empty stream.
+    pub first_id: StreamId,
+    pub max_deleted_id: StreamId,
+    /// Ever added, those that are gone included.
+    pub entries_added: u64,
+    pub groups: Vec<Group>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub id: StreamId,
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A consumer group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub name: Vec<u8>,
+    pub last_id: StreamId,
+    /// `None`: not known.
+    pub entries_read: Option<u64>,
+    /// Ids ascend.
+    pub pending: Vec<Pending>,
+    pub consumers: Vec<Consumer>,
+}
+
+/// An entry that was delivered and not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    pub id: StreamId,
+    /// Unix time in milliseconds.
+    pub delivered_at_ms: u64,
+    pub deliveries: u64,
+    /// Whose it is: a place in the group's `consumers`.
+    pub consumer: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    pub name: Vec<u8>,
+    /// Last asked, Unix time in milliseconds.
+    pub seen_at_ms: u64,
+    /// Last got something; `None`: never, or written by a Redis before 7.2, which does not know.
+    pub active_at_ms: Option<u64>,
+}

@@ -1,0 +1,210 @@
+//! Calls that may wait for keys. The handler makes one attempt and never waits; here the connection waits between
+//! attempts, parked (`session/parking.rs`), without a log entry.
+//!
+//! An attempt that takes goes through the log like any write, so an element goes to one session whatever node it is on,
+//! also when the leader changes. One that was definitely not made (no leader for now) is made again; one whose outcome is
+//! unknown ends the wait with that error, since the element may be gone.
+
+use super::connection::{Close, Connection};
+use crate::{
+    command::{Args, Finds, Resolved, Run, Wait, WaitFor},
+    config::EdgeWrites,
+    error::{Error, Result as HandlerResult},
+    log::Outcome,
+    replica::ProposalBuilder,
+    resp::{ErrorReply, Reply},
+    session::Unblocked,
+    store::{ReadTime, View},
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// After an attempt that could not be made.
+const AGAIN: Duration = Duration::from_millis(200);
+/// Waits without an end look at their keys so often all the same.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+/// How an attempt ended.
+enum Attempt {
+    Got(Reply),
+    Nothing,
+    /// It was not made.
+    NotDone(ErrorReply),
+}
+
+/// A call that may wait.
+struct Waiting<'a> {
+    resolved: Resolved,
+    argv: Vec<&'a [u8]>,
+    takes: bool,
+}
+
+impl Connection {
+    /// Runs a call that may wait for keys, however long it waits.
+    pub(super) async fn wait_for_keys(
+        &mut self,
+        resolved: Resolved,
+        wait_for: WaitFor,
+        argv: &[&[u8]],
+    ) -> Result<Reply, Close> {
+        self.settle().await;
+        let takes = resolved.command.is_write();
+        let call = Waiting { resolved, argv: argv.to_vec(), takes };
+        if takes && self.refuses_writes() {
+            return self.answer(&call).await;
+        }
+        if let Err(refusal) = self.barrier().await {
+            return Ok(Reply::Error(refusal));
+        }
+        let time = self.read_time();
+        let wait = match self.look(&call, wait_for, time).await {
+            Err(Error::NotLogged) => {
+                if let Err(refusal) = self.log_the_time().await {
+                    return Ok(Reply::Error(refusal));
+                }
+                self.look(&call, wait_for, ReadTime::LastEntry).await
+            }
+            outcome => outcome,
+        };
+        let wait = match wait {
+            Ok(Some(wait)) => wait,
+            Ok(None) => return self.answer(&call).await,
+            Err(error) => return self.reply_of(Err(error)),
+        };
+        let words = wait.argv.clone();
+        let argv =
+            words.as_ref().map_or_else(|| argv.to_vec(), |words| words.iter().map(Vec::as_slice).collect());
+        self.park(&Waiting { argv, ..call }, wait_for, &wait).await
+    }
+
+    /// One attempt, whose answer is the answer.
+    async fn answer(&mut self, call: &Waiting<'_>) -> Result<Reply, Close> {
+        match self.attempt(call, None).await? {
+            Attempt::Got(reply) => Ok(reply),
+            Attempt::NotDone(error) => Ok(Reply::Error(error)),
+            Attempt::Nothing => Ok(Reply::NilArray),
+        }
+    }
+
+    async fn park(&mut self, call: &Waiting<'_>, wait_for: WaitFor, wait: &Wait) -> Result<Reply, Close> {
+        self.send().await?;
+        let client = Arc::clone(&self.session.client);
+        let deadline = wait.within.map(|within| Instant::now() + within);
+        let parked = self.local.node.parking.park(client.id, call.takes, self.session.db, &wait.keys);
+        client.parked.store(true, Ordering::Relaxed);
+        let outcome = loop {
+            // The look comes after the registration: what is written from here on rings.
+            let mut again = FOR_EVER;
+            match self.look(call, wait_for, ReadTime::At(self.clock.log_ms())).await {
+                Ok(Some(Wait { finds: Finds::Something, .. })) if parked.is_next() => {
+                    self.wait_out_pause(call.resolved).await?;
+                    match self.attempt(call, Some(&wait.nothing)).await {
+                        Ok(Attempt::Got(reply)) => break Ok(reply),
+                        Ok(Attempt::Nothing) => parked.pass_on(),
+                        Ok(Attempt::NotDone(_)) => again = AGAIN,
+                        Err(close) => break Err(close),
+                    }
+                }
+                // Somebody was here before: whatever it finds, it will tell.
+                Ok(Some(Wait { finds: Finds::Something, .. })) => {
+                    wait.keys.iter().for_each(|key| self.local.node.parking.ready(self.session.db, key));
+                }
+                Ok(Some(Wait { finds: Finds::Other, .. })) | Err(Error::Client(_)) => parked.pass_on(),
+                Ok(_) => {}
+                Err(Error::Fatal(error)) => break self.reply_of(Err(error.into())),
+                Err(Error::WouldBlock | Error::NotLogged) => again = AGAIN,
+            }
+            let due = deadline.unwrap_or_else(|| Instant::now() + FOR_EVER).min(Instant::now() + again);
+            let subscriber = self.session.subscriptions.subscriber();
+            let message = async {
+                match &subscriber {
+                    Some(subscriber) => subscriber.wait().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = client.wait_killed() => break Err(Close::Now),
+                _ = self.local.stop.wait() => break Err(Close::Now),
+                unblocked = parked.wait() => match unblocked {
+                    None => {}
+                    Some(Unblocked::Timeout) => break Ok(Reply::NilArray),
+                    Some(Unblocked::Error) => {
+                        let text = "client unblocked via CLIENT UNBLOCK";
+                        break Ok(Reply::Error(ErrorReply::new("UNBLOCKED", text)));
+                    }
+                },
+                () = self.gone() => break Err(Close::Now),
+                () = message => self.pass_on(subscriber.as_deref()).await?,
+                () = tokio::time::sleep_until(due) => {
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        break Ok(Reply::NilArray);
+                    }
+                }
+            }
+            self.clock.tick();
+        };
+        client.parked.store(false, Ordering::Relaxed);
+        self.clock.tick();
+        outcome
+    }
+
+    /// What the call would find. Looks at the data that this node has.
+    async fn look(
+        &mut self,
+        call: &Waiting<'_>,
+        wait_for: WaitFor,
+        time: ReadTime,
+    ) -> HandlerResult<Option<Wait>> {
+        let (db, names) = (self.session.db, call.resolved.names);
+        let run = |view: &View<'_>, argv: &[&[u8]]| wait_for(view, &mut Args::new(argv, names));
+        let store = Arc::clone(&self.local.node.store);
+        let outcome = {
+            let published = store.latest();
+            run(&store.view(&published, db, time), &call.argv)
+        };
+        if !matches!(outcome, Err(Error::WouldBlock)) {
+            return outcome;
+        }
+        let argv: Vec<Vec<u8>> = call.argv.iter().map(|word| word.to_vec()).collect();
+        let looked = tokio::task::spawn_blocking(move || {
+            let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+            let published = store.published();
+            wait_for(&store.blocking_view(&published, db, time), &mut Args::new(&argv, names))
+        });
+        looked.await.unwrap_or_else(|_panic| Err(ErrorReply::err("internal error").into()))
+    }
+
+    /// Runs the handler once. `nothing`: its answer when there is nothing.
+    async fn attempt(&mut self, call: &Waiting<'_>, nothing: Option<&Reply>) -> Result<Attempt, Close> {
+        let reply = match call.resolved.command.run {
+            Run::Read(handler) => self.read(handler, call.resolved.names, &call.argv).await?,
+            Run::Write(_) => {
+                let mut builder = ProposalBuilder::commands();
+                builder.push(self.session.db, &call.argv);
+                match self.local.propose(builder.finish()).await {
+                    Outcome::Applied(replies) => {
+                        self.note_writes();
+                        replies.into_iter().next().unwrap_or(Reply::Nil)
+                    }
+                    Outcome::NotDone(error) => return Ok(Attempt::NotDone(error)),
+                    Outcome::Unknown(error) => Reply::Error(error),
+                }
+            }
+            Run::Local(_) | Run::Admin(_) | Run::Container => Reply::Error(ErrorReply::err("internal error")),
+        };
+        Ok(match nothing {
+            Some(nothing) if *nothing == reply => Attempt::Nothing,
+            _ => Attempt::Got(reply),
+        })
+    }
+
+    /// Whether writes are refused here whatever they are.
+    fn refuses_writes(&self) -> bool {
+        let settings = self.local.node.config.settings();
+        settings.edge.as_ref().is_some_and(|edge| edge.writes == EdgeWrites::Reject)
+    }
+}

@@ -1,0 +1,171 @@
+//! What the store knows of hashes: their fields may expire one by one.
+//!
+//! The set `SubKeys::Score` of a hash files the fields that expire: expires_at u64 ‖ the field's sub-key in `SubKeys::Data`
+//! → –. If there are any, the hash's row says beside its head:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 16 | what the first of those sub-keys begins with: the earliest expiry, and the place of its field |
+//! | 8 | how many there are |
+//!
+//! **Invariants.** The row in the `expiry` family is due when the key expires or the first of its fields does, whichever is
+//! sooner. A hash of which every field has expired is gone, for reads as for writes, before any sweep has deleted it.
+
+use super::{
+    ALL, CollectionHead, Direction, Life, SubKeys, Type, View,
+    keys::{self},
+};
+use crate::error::{Result, StoreError};
+use std::ops::{Bound, ControlFlow};
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldExpiries {
+    /// What the first sub-key begins with.
+    pub first: [u8; FieldExpiries::FIRST_LEN],
+    /// Never 0.
+    pub count: u64,
+}
+
+impl FieldExpiries {
+    const FIRST_LEN: usize = 16;
+    /// Bytes of it.
+    pub const LEN: usize = FieldExpiries::FIRST_LEN + 8;
+
+    /// Reads what a hash's row says beside its head; `None` = no field expires.
+    pub fn decode(rest: &[u8]) -> Result<Option<Self>, StoreError> {
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let short = || StoreError::corrupt("metadata record", "a hash with half a list of expiries");
+        let (first, rest) = rest.split_first_chunk().ok_or_else(short)?;
+        let count = rest.first_chunk().ok_or_else(short)?;
+        Ok(Some(FieldExpiries { first: *first, count: u64::from_be_bytes(*count) }))
+    }
+
+    /// That of a row.
+    pub(super) fn of_body(kind: Type, body: &[u8]) -> Result<Option<Self>, StoreError> {
+        match kind {
+            Type::Hash => Self::decode(body.get(CollectionHead::LEN..).unwrap_or_default()),
+            Type::String | Type::List | Type::Set | Type::SortedSet | Type::Stream => Ok(None),
+        }
+    }
+
+    /// Its bytes.
+    pub fn encode(self) -> Vec<u8> {
+        [&self.first[..], &self.count.to_be_bytes()].concat()
+    }
+
+    /// When the first field expires.
+    pub fn earliest(&self) -> u64 {
+        self.first.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
+
+    /// What a sub-key begins with.
+    pub fn beginning(sub: &[u8]) -> [u8; Self::FIRST_LEN] {
+        let mut first = [0; Self::FIRST_LEN];
+        first.iter_mut().zip(sub).for_each(|(slot, byte)| *slot = *byte);
+        first
+    }
+}
+
+/// The sub-key under which a field that expires is filed.
+pub fn expiry_sub(expires_at: u64, field_sub: &[u8]) -> Vec<u8> {
+    [&expires_at.to_be_bytes()[..], field_sub].concat()
+}
+
+/// Reads such a sub-key: the time, and the field's sub-key among the data.
+pub fn parse_expiry_sub(sub: &[u8]) -> Result<(u64, &[u8]), StoreError> {
+    let (time, field) =
+        sub.split_first_chunk().ok_or_else(|| StoreError::corrupt("expiry of a field", "too short"))?;
+    Ok((u64::from_be_bytes(*time), field))
+}
+
+/// When a row has something to expire, 0 = never: the key, or the first field.
+pub(super) fn due_at(expires_at: u64, fields: Option<FieldExpiries>) -> u64 {
+    match (expires_at, fields.map_or(0, |fields| fields.earliest())) {
+        (0, field) => field,
+        (key, 0) => key,
+        (key, field) => key.min(field),
+    }
+}
+
+impl View<'_> {
+    /// How many fields of a hash have expired and are still stored.
+    pub fn expired_fields(&self, life: &Life, fields: &FieldExpiries) -> Result<u64> {
+        let mut expired = 0_u64;
+        if fields.earliest() > self.decided {
+            return Ok(0);
+        }
+        let from = (Bound::Included(&fields.first[..]), Bound::Unbounded);
+        self.scan_sub(SubKeys::Score, life, from, Direction::Forward, |sub, _| {
+            if !self.has_passed(parse_expiry_sub(sub)?.0)? {
+                return Ok(ControlFlow::Break(()));
+            }
+            expired = expired.saturating_add(1);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(expired)
+    }
+
+    /// What the first sub-key of a field that expires begins with, of those from `from` on.
+    pub fn first_expiry(&self, life: &Life, from: &[u8]) -> Result<Option<[u8; FieldExpiries::FIRST_LEN]>> {
+        let mut first = None;
+        let from = (Bound::Included(from), Bound::Unbounded);
+        self.scan_sub(SubKeys::Score, life, from, Direction::Forward, |sub, _| {
+            first = Some(FieldExpiries::beginning(sub));
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(first)
+    }
+
+    /// Whether all fields of a hash have expired: if all can, the last one to expire says so.
+    pub(super) fn has_lost_all_fields(
+        &self,
+        namespace: super::Namespace,
+        head: &CollectionHead,
+        fields: &FieldExpiries,
+    ) -> Result<bool> {
+        if fields.count < head.len || fields.earliest() > self.decided {
+            return Ok(false);
+        }
+        let life = keys::Life::new(namespace, head.generation);
+        let mut last = None;
+        self.scan_sub(SubKeys::Score, &life, ALL, Direction::Backward, |sub, _| {
+            last = Some(parse_expiry_sub(sub)?.0);
+            Ok(ControlFlow::Break(()))
+        })?;
+        last.map_or(Ok(false), |last| self.has_passed(last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_bytes() {
+        let sub = expiry_sub(0x0102, b"hash5678field");
+        assert_eq!(sub, b"\0\0\0\0\0\0\x01\x02hash5678field");
+        assert_eq!(parse_expiry_sub(&sub).unwrap(), (0x0102, &b"hash5678field"[..]));
+        assert!(parse_expiry_sub(b"short").is_err());
+        let fields = FieldExpiries { first: FieldExpiries::beginning(&sub), count: 3 };
+        let bytes = b"\0\0\0\0\0\0\x01\x02hash5678\0\0\0\0\0\0\0\x03";
+        assert_eq!((fields.encode(), fields.earliest()), (bytes.to_vec(), 0x0102));
+        assert_eq!(FieldExpiries::decode(bytes).unwrap(), Some(fields));
+        assert_eq!(FieldExpiries::decode(b"").unwrap(), None);
+        assert!(FieldExpiries::decode(&bytes[..23]).is_err());
+    }
+
+    #[test]
+    fn a_row_is_due_when_the_first_of_it_is() {
+        let fields = |earliest| {
+            Some(FieldExpiries { first: FieldExpiries::beginning(&expiry_sub(earliest, b"")), count: 1 })
+        };
+        assert_eq!(due_at(0, None), 0);
+        assert_eq!(due_at(5, None), 5);
+        assert_eq!(due_at(0, fields(7)), 7);
+        assert_eq!(due_at(5, fields(7)), 5);
+        assert_eq!(due_at(9, fields(7)), 7);
+    }
+}

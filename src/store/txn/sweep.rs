@@ -1,0 +1,132 @@
+//! Keys and fields whose time has come are deleted, some at a time.
+
+use super::{NewRow, Txn};
+use crate::{
+    error::Result,
+    store::{
+        CollectionHead, Direction, EventClass, FieldExpiries, Life, Row, SubKeys,
+        engine::{Family, Tier},
+        keys::{self, Span, StorageKey},
+        parse_expiry_sub, scan,
+    },
+};
+use std::ops::{Bound, ControlFlow};
+
+/// What a sweep deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Keys that expired.
+    pub keys: u32,
+    /// Fields of hashes that expired, whether their hash is left or not.
+    pub fields: u64,
+}
+
+/// What is due, and what no database knows any more.
+#[derive(Default)]
+struct Due {
+    keys: Vec<(u32, Vec<u8>)>,
+    stale: Vec<StorageKey>,
+}
+
+impl Txn<'_> {
+    /// Deletes keys and fields whose time has come, up to `rows_max` rows; a hash that is gone with all its fields counts
+    /// as one. Fewer than that in all: nothing is left that is due.
+    ///
+    /// Index rows of flushed databases are passed over, and some of them deleted: whether compaction has dropped them
+    /// already differs from node to node, so they must not decide which keys go.
+    pub fn sweep_expired(&mut self, rows_max: u32) -> Result<Swept> {
+        let due = self.due(rows_max as usize)?;
+        for index_key in due.stale {
+            self.write(Family::Expiry, index_key, None);
+        }
+        let (mut swept, mut left) = (Swept::default(), rows_max as usize);
+        for (db, key) in due.keys {
+            if left == 0 {
+                break;
+            }
+            let rows = match self.get_in(db, &key)? {
+                Some(row) => {
+                    let fields = self.sweep_fields(db, &key, &row, left)?;
+                    swept.fields = swept.fields.saturating_add(fields as u64);
+                    fields
+                }
+                None => {
+                    self.sweep_key(db, &key, &mut swept)?;
+                    1
+                }
+            };
+            left = left.saturating_sub(rows);
+        }
+        Ok(swept)
+    }
+
+    fn due(&self, rows_max: usize) -> Result<Due> {
+        let mut due = Due::default();
+        let everything = Span { from: StorageKey::new(), to: None };
+        let mut iterator = self.base.engine().iterator(Family::Expiry, Tier::Disk.options())?;
+        let overlay = Some(self.overlay(Family::Expiry));
+        scan::merged(&mut iterator, overlay, &everything, Direction::Forward, |index_key, _| {
+            let (expires_at, namespace, key) = keys::parse_expiry(index_key)?;
+            if expires_at > self.now || due.keys.len() >= rows_max {
+                return Ok(ControlFlow::Break(()));
+            }
+            match self.state.database_of(namespace) {
+                Some(db) => due.keys.push((db, key.to_vec())),
+                None if due.stale.len() < rows_max => due.stale.push(StorageKey::from_slice(index_key)),
+                None => {}
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(due)
+    }
+
+    /// A key that is gone, by its own expiry or with the last of its fields.
+    fn sweep_key(&mut self, db: u32, key: &[u8], swept: &mut Swept) -> Result<()> {
+        let namespace = self.state.database(db).namespace;
+        let Some(stored) = self.stored(&keys::meta(namespace, key))? else { return Ok(()) };
+        self.delete_in(db, key)?;
+        self.tell_end(db, key, stored.expires_at);
+        if stored.expires_at != 0 && stored.expires_at <= self.now {
+            swept.keys = swept.keys.saturating_add(1);
+        } else {
+            swept.fields = swept.fields.saturating_add(stored.head.map_or(0, |head| head.len));
+        }
+        Ok(())
+    }
+
+    /// Deletes up to `fields_max` fields that are due of a hash that has others; returns how many.
+    fn sweep_fields(&mut self, db: u32, key: &[u8], row: &Row, fields_max: usize) -> Result<usize> {
+        let Some(mut fields) = FieldExpiries::of_body(row.kind, &row.body)? else { return Ok(0) };
+        let mut head = CollectionHead::decode(&row.body)?;
+        let life = self.view().life_in(db, head.generation);
+        let due = self.due_fields(&life, &fields, fields_max)?;
+        for sub in &due {
+            self.delete_sub(SubKeys::Score, &life, sub);
+            self.delete_sub(SubKeys::Data, &life, parse_expiry_sub(sub)?.1);
+        }
+        head.len = head.len.saturating_sub(due.len() as u64);
+        fields.count = fields.count.saturating_sub(due.len() as u64);
+        let rest = match self.view().first_expiry(&life, &fields.first)? {
+            Some(first) if fields.count > 0 => FieldExpiries { first, ..fields }.encode(),
+            _ => Vec::new(),
+        };
+        let body = head.body(&rest);
+        let (kind, encoding, expires_at) = (row.kind, row.encoding, row.expires_at);
+        self.put_in(db, key, NewRow { kind, encoding, expires_at, body: &body })?;
+        self.event_in(db, EventClass::Hash, "hexpired", key);
+        Ok(due.len())
+    }
+
+    fn due_fields(&self, life: &Life, fields: &FieldExpiries, fields_max: usize) -> Result<Vec<Vec<u8>>> {
+        let mut due = Vec::new();
+        let from = (Bound::Included(&fields.first[..]), Bound::Unbounded);
+        self.view().scan_sub(SubKeys::Score, life, from, Direction::Forward, |sub, _| {
+            if parse_expiry_sub(sub)?.0 > self.now || due.len() >= fields_max {
+                return Ok(ControlFlow::Break(()));
+            }
+            due.push(sub.to_vec());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(due)
+    }
+}

@@ -1,0 +1,116 @@
+//! The command lines of `flotilla import` and `flotilla export`.
+
+use super::{
+    export::{self, export},
+    import::{self, check, import},
+    report::Report,
+};
+use crate::rdb::{VERSION, VERSION_FIELD_EXPIRY};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+/// Runs the command line if it is one of these.
+pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
+    let word = arguments.get(1)?.to_str()?;
+    let program = programs().into_iter().find(|program| program.get_name() == word)?;
+    let matches = match program.try_get_matches_from(arguments.iter().skip(1)) {
+        Ok(matches) => matches,
+        Err(error) => error.exit(),
+    };
+    let done = if word == "import" { import_file(&matches) } else { export_file(&matches) };
+    Some(match done {
+        Ok(report) => {
+            println!("{report}");
+            if report.is_whole { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        }
+        Err(text) => {
+            eprintln!("flotilla {word}: {text}");
+            ExitCode::from(2)
+        }
+    })
+}
+
+/// For `flotilla --help` too.
+pub fn programs() -> [Command; 2] {
+    let password = || {
+        Arg::new("password")
+            .long("password")
+            .value_name("TEXT")
+            .env("REDISCLI_AUTH")
+            .hide_env_values(true)
+            .help("Password of the node; better given in the environment, which other users cannot see")
+    };
+    let node = |name: &'static str, help: &'static str| {
+        Arg::new("node")
+            .long(name)
+            .value_name("HOST:PORT")
+            .default_value("127.0.0.1:6379")
+            .env("FLOTILLA_SERVER")
+            .help(help)
+    };
+    let file = |help: &'static str| {
+        Arg::new("file").required(true).value_name("FILE.rdb").value_parser(value_parser!(PathBuf)).help(help)
+    };
+    let import = Command::new("import")
+        .bin_name("flotilla import")
+        .about("Put the keys of an RDB file (Redis up to 7.4, Valkey up to 9) into a running node")
+        .after_help(
+            "Ends with 0 if every key of the file is in the node or had expired, with 1 if some were left out, with 2 \
+             if it had to stop.",
+        )
+        .arg(file("What SAVE or BGSAVE wrote"))
+        .arg(node("to", "Client port of any node of the core, or of an edge that forwards writes"))
+        .arg(password())
+        .arg(
+            Arg::new("replace")
+                .long("replace")
+                .action(ArgAction::SetTrue)
+                .help("Replace keys that are there already; without it they are left alone"),
+        )
+        .arg(
+            Arg::new("dry-run")
+                .long("dry-run")
+                .action(ArgAction::SetTrue)
+                .help("Read the whole file, check it and tell what is in it; no node is asked"),
+        );
+    let export = Command::new("export")
+        .bin_name("flotilla export")
+        .about("Write the keys of a running node to an RDB file that Redis 7.0 and later load")
+        .after_help(
+            "Keys are read one after the other while the node goes on: the file is not of one moment. Ends with 0 if \
+             the file has all, with 1 if fields lost their expiry (see --rdb-version), with 2 if it had to stop.",
+        )
+        .arg(file("Replaced if it exists, when the new one is whole"))
+        .arg(node("from", "Client port of any node"))
+        .arg(password())
+        .arg(
+            Arg::new("rdb-version")
+                .long("rdb-version")
+                .value_name("NUMBER")
+                .value_parser(["10", "12"])
+                .default_value("10")
+                .help("10 for Redis 7.0 and Valkey, without expiry of single fields; 12 for Redis 7.4"),
+        );
+    [import, export]
+}
+
+fn word<'a>(matches: &'a ArgMatches, id: &str) -> Option<&'a str> {
+    matches.get_one::<String>(id).map(String::as_str)
+}
+
+fn import_file(matches: &ArgMatches) -> Result<Report, String> {
+    let path = matches.get_one::<PathBuf>("file").ok_or("which file?")?;
+    if matches.get_flag("dry-run") {
+        return check(path);
+    }
+    let to = word(matches, "node").unwrap_or_default();
+    let (password, replace) = (word(matches, "password"), matches.get_flag("replace"));
+    import(path, &import::Options { to, password, replace })
+}
+
+fn export_file(matches: &ArgMatches) -> Result<Report, String> {
+    let path = matches.get_one::<PathBuf>("file").ok_or("which file?")?;
+    let from = word(matches, "node").unwrap_or_default();
+    let version = if word(matches, "rdb-version") == Some("12") { VERSION_FIELD_EXPIRY } else { VERSION };
+    export(path, &export::Options { from, password: word(matches, "password"), version })
+}

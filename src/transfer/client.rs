@@ -1,0 +1,95 @@
+//! A connection to a node for many commands at once: binary-safe, blocking, RESP2.
+
+use crate::resp::{Answer, put_request, read_answer};
+use std::{
+    io::{self, BufReader, BufWriter, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+/// How long a reply may take; a node gives up earlier.
+const ANSWER_MAX: Duration = Duration::from_secs(130);
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// See the module.
+pub struct Client {
+    reader: BufReader<TcpStream>,
+    writer: BufWriter<TcpStream>,
+    address: String,
+}
+
+impl Client {
+    /// Connects and authenticates.
+    pub fn connect(address: &str, password: Option<&str>) -> Result<Self, String> {
+        let failed = |error: io::Error| format!("{address}: {error}");
+        let stream = TcpStream::connect(address).map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        stream.set_read_timeout(Some(ANSWER_MAX)).map_err(failed)?;
+        let writer = BufWriter::with_capacity(BUFFER_BYTES, stream.try_clone().map_err(failed)?);
+        let reader = BufReader::with_capacity(BUFFER_BYTES, stream);
+        let mut client = Client { reader, writer, address: address.to_owned() };
+        if let Some(password) = password {
+            client.done(&[b"AUTH", password.as_bytes()])?;
+        }
+        Ok(client)
+    }
+
+    /// Sends a command without waiting for its reply; returns how many bytes it took.
+    pub fn send(&mut self, argv: &[&[u8]]) -> Result<usize, String> {
+        let mut request = Vec::new();
+        put_request(&mut request, argv);
+        self.send_request(&request)?;
+        Ok(request.len())
+    }
+
+    /// As `send`, of bytes that are a request already.
+    pub fn send_request(&mut self, request: &[u8]) -> Result<(), String> {
+        self.writer.write_all(request).map_err(|error| format!("{}: {error}", self.address))
+    }
+
+    /// The reply to the oldest command that has none yet.
+    pub fn receive(&mut self) -> Result<Answer, String> {
+        let flushed = self.writer.flush();
+        let answer = flushed.and_then(|()| read_answer(&mut self.reader));
+        answer.map_err(|error| format!("{}: {error}", self.address))
+    }
+
+    /// A command and its reply; nothing else may be waiting.
+    pub fn call(&mut self, argv: &[&[u8]]) -> Result<Answer, String> {
+        self.send(argv)?;
+        self.receive()
+    }
+
+    /// A command that must succeed.
+    pub fn done(&mut self, argv: &[&[u8]]) -> Result<Answer, String> {
+        match self.call(argv)? {
+            Answer::Error(text) => {
+                let name = String::from_utf8_lossy(argv.first().copied().unwrap_or_default()).into_owned();
+                Err(format!("{}: {name}: {text}", self.address))
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// A command whose reply must be a number.
+    pub fn number(&mut self, argv: &[&[u8]]) -> Result<i64, String> {
+        match self.done(argv)? {
+            Answer::Integer(number) => Ok(number),
+            other => Err(format!("{}: not a number: {other:?}", self.address)),
+        }
+    }
+
+    /// The node's time, milliseconds since the epoch.
+    pub fn time_ms(&mut self) -> Result<u64, String> {
+        let part = |answer: Option<&Answer>| match answer {
+            Some(Answer::Text(text)) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
+            _ => None,
+        };
+        let answer = self.done(&[b"TIME"])?;
+        let Answer::List(parts) = &answer else { return Err(format!("{}: TIME: {answer:?}", self.address)) };
+        match (part(parts.first()), part(parts.get(1))) {
+            (Some(seconds), Some(micros)) => Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000)),
+            _ => Err(format!("{}: TIME: {answer:?}", self.address)),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! A file into a node.
+
+use super::{
+    client::Client,
+    plan::{Argv, Plan, plan},
+    report::Report,
+};
+use crate::{
+    limits::DATABASES,
+    ops::bytes_bar,
+    rdb::{Reader, Record},
+    resp::{Answer, put_request},
+};
+use std::{
+    collections::VecDeque, fs::File, io::BufReader, path::Path, thread, time::Duration, time::Instant,
+};
+
+/// Bytes and commands that may wait for their replies.
+const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+const WINDOW_COMMANDS: usize = 1000;
+/// Of one transaction.
+const GROUP_BYTES: usize = 1024 * 1024;
+const GROUP_COMMANDS: usize = 200;
+const FILE_BUFFER_BYTES: usize = 1024 * 1024;
+/// A node that is too busy says TRYAGAIN, definitely without having done anything.
+const BUSY_RETRIES_MAX: u32 = 600;
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the command line says.
+pub struct Options<'a> {
+    pub to: &'a str,
+    pub password: Option<&'a str>,
+    /// Keys that are there already are replaced, else left alone.
+    pub replace: bool,
+}
+
+/// Reads the whole file and tells what is in it.
+pub fn check(path: &Path) -> Result<Report, String> {
+    let mut report =
+        Report { title: format!("{}: read, nothing imported", path.display()), ..Report::default() };
+    let started = Instant::now();
+    each(path, &mut report, |_, _| Ok(()))?;
+    report.took = started.elapsed();
+    Ok(report)
+}
+
+/// Reads the file and makes its keys in a node.
+pub fn import(path: &Path, options: &Options<'_>) -> Result<Report, String> {
+    let mut report =
+        Report { title: format!("{}: imported into {}", path.display(), options.to), ..Report::default() };
+    let started = Instant::now();
+    let mut node = Node::connect(options)?;
+    let done = each(path, &mut report, |record, _| node.take(&record)).and_then(|()| node.settle());
+    let Node { imported, expired, kept, .. } = node;
+    if let Err(text) = done {
+        let again = "run it again with --replace when the cause is gone";
+        return Err(format!("{text}\n{imported} keys of {} read were imported; {again}", report.keys));
+    }
+    let counts =
+        [("imported", imported), ("expired already", expired), ("there already and left alone", kept)];
+    report.counts.splice(0..0, counts);
+    report.is_whole &= kept == 0;
+    report.took = started.elapsed();
+    let told = imported.saturating_add(expired).saturating_add(kept);
+    if told != report.keys {
+        return Err(format!("{} keys were read, but {told} accounted for", report.keys));
+    }
+    Ok(report)
+}
+
+/// Visits all records of a file, with a bar on a terminal, and reports them.
+fn each(
+    path: &Path,
+    report: &mut Report,
+    mut visit: impl FnMut(Record, u64) -> Result<(), String>,
+) -> Result<(), String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(|error| failed(&error))?;
+    report.bytes = file.metadata().map_err(|error| failed(&error))?.len();
+    let bar = bytes_bar(report.bytes);
+    let mut reader =
+        Reader::new(BufReader::with_capacity(FILE_BUFFER_BYTES, file)).map_err(|error| failed(&error))?;
+    while let Some(record) = reader.next() {
+        let record = record.map_err(|error| failed(&error))?;
+        bar.set_position(reader.position());
+        bar.set_message(report.keys.to_string());
+        report.count(record.db, record.object.type_name(), record.object.elements());
+        visit(record, reader.position())?;
+    }
+    bar.finish_and_clear();
+    let skipped = reader.skipped();
+    let modules: u64 = skipped.module_keys.values().sum();
+    report.counts.extend([
+        ("keys of modules, skipped", modules),
+        ("libraries of functions, skipped", skipped.functions),
+        ("keys without elements, skipped", skipped.empty_keys),
+    ]);
+    if modules > 0 {
+        let names: Vec<&str> = skipped.module_keys.keys().map(String::as_str).collect();
+        report.notes.push(format!("modules are not supported: {}", names.join(", ")));
+    }
+    report.notes.push(format!("RDB version {}, checksum right", reader.version()));
+    report.is_whole = modules == 0;
+    Ok(())
+}
+
+/// What a request that waits for its reply was for.
+struct Sent {
+    db: u32,
+    request: Vec<u8>,
+}
+
+struct Node<'a> {
+    client: Client,
+    options: &'a Options<'a>,
+    now_ms: u64,
+    db: u32,
+    sent: VecDeque<Sent>,
+    sent_bytes: usize,
+    /// Begins the names under which large values are built.
+    own_name: String,
+    own_names: u64,
+    imported: u64,
+    expired: u64,
+    kept: u64,
+}
+
+impl<'a> Node<'a> {
+    fn connect(options: &'a Options<'a>) -> Result<Self, String> {
+        let mut client = Client::connect(options.to, options.password)?;
+        let now_ms = client.time_ms()?;
+        client.done(&[b"SELECT", b"0"])?;
+        Ok(Node {
+            client,
+            options,
+            now_ms,
+            db: 0,
+            sent: VecDeque::new(),
+            sent_bytes: 0,
+            own_name: format!("flotilla:import:{}", uuid::Uuid::new_v4().simple()),
+            own_names: 0,
+            imported: 0,
+            expired: 0,
+            kept: 0,
+        })
+    }
+
+    fn take(&mut self, record: &Record) -> Result<(), String> {
+        if record.db >= DATABASES {
+            return Err(format!("the file has a database {}, the node has {DATABASES}", record.db));
+        }
+        if record.expires_at_ms.is_some_and(|at| at <= self.now_ms) {
+            self.expired = self.expired.saturating_add(1);
+            return Ok(());
+        }
+        let own = format!("{}:{}", self.own_name, self.own_names);
+        match plan(record, own.as_bytes(), self.options.replace) {
+            Plan::Restore(argv) => self.restore(record.db, &argv),
+            Plan::Pieces(pieces) => {
+                self.own_names = self.own_names.saturating_add(1);
+                self.build(record, own.as_bytes(), &pieces)
+            }
+        }
+    }
+
+    fn restore(&mut self, db: u32, argv: &Argv) -> Result<(), String> {
+        if db != self.db {
+            self.settle()?;
+            self.select(db)?;
+        }
+        let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+        let mut request = Vec::new();
+        put_request(&mut request, &words);
+        self.client.send_request(&request)?;
+        self.sent_bytes = self.sent_bytes.saturating_add(request.len());
+        self.sent.push_back(Sent { db, request });
+        while self.sent_bytes > WINDOW_BYTES || self.sent.len() > WINDOW_COMMANDS {
+            self.receive()?;
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, db: u32) -> Result<(), String> {
+        self.client.done(&[b"SELECT", db.to_string().as_bytes()])?;
+        self.db = db;
+        Ok(())
+    }
+
+    /// Waits for all replies.
+    fn settle(&mut self) -> Result<(), String> {
+        while !self.sent.is_empty() {
+            self.receive()?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), String> {
+        let answer = self.client.receive()?;
+        let Some(sent) = self.sent.pop_front() else { return Err("a reply came to no command".to_owned()) };
+        self.sent_bytes = self.sent_bytes.saturating_sub(sent.request.len());
+        if is_busy(&answer) {
+            // Those behind it must be answered first; each key stands alone, so their order does not matter.
+            self.settle()?;
+            if sent.db != self.db {
+                self.select(sent.db)?;
+            }
+            let answer = self.again(&sent.request)?;
+            return self.judge(answer);
+        }
+        self.judge(answer)
+    }
+
+    /// Sends a request until the node has time for it.
+    fn again(&mut self, request: &[u8]) -> Result<Answer, String> {
+        for _ in 0..BUSY_RETRIES_MAX {
+            thread::sleep(BUSY_PAUSE);
+            self.client.send_request(request)?;
+            let answer = self.client.receive()?;
+            if !is_busy(&answer) {
+                return Ok(answer);
+            }
+        }
+        Err("the node stays too busy".to_owned())
+    }
+
+    fn judge(&mut self, answer: Answer) -> Result<(), String> {
+        match answer {
+            Answer::Error(text) if text.starts_with("BUSYKEY") => self.kept = self.kept.saturating_add(1),
+            Answer::Error(text) => return Err(format!("{}: {text}", self.options.to)),
+            _ => self.imported = self.imported.saturating_add(1),
+        }
+        Ok(())
+    }
+
+    /// A large value, piece by piece, then under its key.
+    fn build(&mut self, record: &Record, own: &[u8], pieces: &[Argv]) -> Result<(), String> {
+        self.settle()?;
+        if record.db != self.db {
+            self.select(record.db)?;
+        }
+        if !self.options.replace && self.client.number(&[b"EXISTS", &record.key])? > 0 {
+            self.kept = self.kept.saturating_add(1);
+            return Ok(());
+        }
+        let (mut group, mut bytes) = (Vec::new(), 0_usize);
+        for piece in pieces {
+            let size = piece.iter().map(Vec::len).fold(0, usize::saturating_add);
+            if !group.is_empty()
+                && (group.len() >= GROUP_COMMANDS || bytes.saturating_add(size) > GROUP_BYTES)
+            {
+                self.together(&std::mem::take(&mut group))?;
+                bytes = 0;
+            }
+            bytes = bytes.saturating_add(size);
+            group.push(piece);
+        }
+        self.together(&group)?;
+        let rename: &[u8] = if self.options.replace { b"RENAME" } else { b"RENAMENX" };
+        match self.client.done(&[rename, own, &record.key])? {
+            Answer::Integer(0) => {
+                self.client.done(&[b"DEL", own])?;
+                self.kept = self.kept.saturating_add(1);
+            }
+            _ => self.imported = self.imported.saturating_add(1),
+        }
+        Ok(())
+    }
+
+    /// Commands whose order matters: a transaction is done as a whole or, if the node is too busy, not at all.
+    fn together(&mut self, commands: &[&Argv]) -> Result<(), String> {
+        let mut request = Vec::new();
+        let is_one = commands.len() == 1;
+        if !is_one {
+            put_request(&mut request, &[b"MULTI"]);
+        }
+        for argv in commands {
+            let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+            put_request(&mut request, &words);
+        }
+        if !is_one {
+            put_request(&mut request, &[b"EXEC"]);
+        }
+        for _ in 0..BUSY_RETRIES_MAX {
+            self.client.send_request(&request)?;
+            let mut answer = self.client.receive()?;
+            for _ in 0..if is_one { 0 } else { commands.len().saturating_add(1) } {
+                answer = self.client.receive()?;
+            }
+            if is_busy(&answer) {
+                thread::sleep(BUSY_PAUSE);
+                continue;
+            }
+            let answers =
+                if let (false, Answer::List(answers)) = (is_one, &answer) { answers } else { &vec![answer] };
+            for answer in answers {
+                if let Answer::Error(text) = answer {
+                    return Err(format!("{}: {text}", self.options.to));
+                }
+            }
+            return Ok(());
+        }
+        Err("the node stays too busy".to_owned())
+    }
+}
+
+fn is_busy(answer: &Answer) -> bool {
+    matches!(answer, Answer::Error(text) if text.starts_with("TRYAGAIN") || text.starts_with("LOADING"))
+}

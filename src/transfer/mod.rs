@@ -1,0 +1,21 @@
+//! `flotilla import` and `flotilla export`: RDB files into a running node and out of it, over its client port.
+//!
+//! ```text
+//! import  FILE.rdb ─▶ rdb::Reader ─▶ plan: what to send for a key ─▶ node: RESTORE …, pipelined ─▶ any node, through the log
+//! export  FILE.rdb ◀─ rdb::Writer ◀─ DUMP, PEXPIRETIME, pipelined ◀─ SCAN of each database ◀─ any node
+//! ```
+//!
+//! Invariants: every key of a file is counted once, as what became of it, and the counts add up to the keys read; a key
+//! appears in the node whole or not at all; a file that was exported appears under its name when it is whole and on disk.
+
+mod cli;
+mod client;
+mod export;
+mod import;
+mod plan;
+mod report;
+
+pub use cli::{programs, run};
+
+#[cfg(test)]
+mod tests;

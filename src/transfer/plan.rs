@@ -1,0 +1,170 @@
+//! What is sent to a node to make a key: one RESTORE, or for a large value many commands.
+//!
+//! A large value must not be one command: the node applies a command at once, and everybody waits meanwhile. It is built
+//! piece by piece under a name of its own, and renamed when it is whole, which takes the same time however large it is.
+
+use crate::rdb::{Consumer, Entry, Field, Group, Object, Record, Stream, StreamId, dump};
+use std::collections::BTreeMap;
+
+/// A larger payload is not one command.
+const RESTORE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// A value with more elements is not one command.
+const RESTORE_ELEMENTS_MAX: usize = 10_000;
+/// Elements and bytes of one piece.
+const PIECE_ELEMENTS_MAX: usize = 1000;
+const PIECE_BYTES_MAX: usize = 1024 * 1024;
+
+pub type Argv = Vec<Vec<u8>>;
+
+/// See the module.
+pub enum Plan {
+    Restore(Argv),
+    /// The commands that build the value under a name of its own, in this order.
+    Pieces(Vec<Argv>),
+}
+
+/// How to make a key of a record; `under` is the name of its own for a large one.
+pub fn plan(record: &Record, under: &[u8], replace: bool) -> Plan {
+    let at = record.expires_at_ms.unwrap_or(0).to_string();
+    if let Object::String(value) = &record.object
+        && value.len() > RESTORE_BYTES_MAX
+    {
+        let mut set = argv(&[b"SET", under, value]);
+        if record.expires_at_ms.is_some() {
+            set.extend(argv(&[b"PXAT", at.as_bytes()]));
+        }
+        return Plan::Pieces(vec![set]);
+    }
+    if record.object.elements() <= RESTORE_ELEMENTS_MAX {
+        let payload = dump(&record.object);
+        if payload.len() <= RESTORE_BYTES_MAX {
+            let mut restore = argv(&[b"RESTORE", &record.key, at.as_bytes(), &payload, b"ABSTTL"]);
+            if replace {
+                restore.push(b"REPLACE".to_vec());
+            }
+            return Plan::Restore(restore);
+        }
+    }
+    let mut pieces = pieces(&record.object, under);
+    if record.expires_at_ms.is_some() {
+        pieces.push(argv(&[b"PEXPIREAT", under, at.as_bytes()]));
+    }
+    Plan::Pieces(pieces)
+}
+
+fn argv(words: &[&[u8]]) -> Argv {
+    words.iter().map(|word| word.to_vec()).collect()
+}
+
+fn pieces(object: &Object, key: &[u8]) -> Vec<Argv> {
+    match object {
+        Object::String(value) => vec![argv(&[b"SET", key, value])],
+        Object::List(elements) => chunks(b"RPUSH", key, elements.iter().map(|element| vec![element.clone()])),
+        Object::Set(members) => chunks(b"SADD", key, members.iter().map(|member| vec![member.clone()])),
+        Object::SortedSet(members) => {
+            let pair = |(member, score): &(Vec<u8>, f64)| vec![score_text(*score), member.clone()];
+            chunks(b"ZADD", key, members.iter().map(pair))
+        }
+        Object::Hash(fields) => hash(fields, key),
+        Object::Stream(stream) => stream_pieces(stream, key),
+    }
+}
+
+/// Commands that each take a key and many items of some words.
+fn chunks(name: &[u8], key: &[u8], items: impl Iterator<Item = Argv>) -> Vec<Argv> {
+    let mut commands = Vec::new();
+    let (mut command, mut elements, mut bytes) = (argv(&[name, key]), 0_usize, 0_usize);
+    for item in items {
+        let size = item.iter().map(Vec::len).fold(0, usize::saturating_add);
+        if elements > 0 && (elements >= PIECE_ELEMENTS_MAX || bytes.saturating_add(size) > PIECE_BYTES_MAX) {
+            commands.push(std::mem::replace(&mut command, argv(&[name, key])));
+            (elements, bytes) = (0, 0);
+        }
+        command.extend(item);
+        elements = elements.saturating_add(1);
+        bytes = bytes.saturating_add(size);
+    }
+    if elements > 0 {
+        commands.push(command);
+    }
+    commands
+}
+
+fn score_text(score: f64) -> Vec<u8> {
+    // The shortest text that is read as the same number.
+    format!("{score:?}").into_bytes()
+}
+
+fn hash(fields: &[Field], key: &[u8]) -> Vec<Argv> {
+    let pair = |field: &Field| vec![field.name.clone(), field.value.clone()];
+    let mut commands = chunks(b"HSET", key, fields.iter().map(pair));
+    let mut by_expiry: BTreeMap<u64, Vec<&[u8]>> = BTreeMap::new();
+    for field in fields {
+        if let Some(at) = field.expires_at_ms {
+            by_expiry.entry(at).or_default().push(&field.name);
+        }
+    }
+    for (at, names) in by_expiry {
+        for names in names.chunks(PIECE_ELEMENTS_MAX) {
+            let (at, count) = (at.to_string(), names.len().to_string());
+            let mut expire = argv(&[b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", count.as_bytes()]);
+            expire.extend(argv(names));
+            commands.push(expire);
+        }
+    }
+    commands
+}
+
+fn id_text(id: StreamId) -> Vec<u8> {
+    format!("{}-{}", id.ms, id.seq).into_bytes()
+}
+
+fn stream_pieces(stream: &Stream, key: &[u8]) -> Vec<Argv> {
+    let add = |entry: &Entry| {
+        let mut add = argv(&[b"XADD", key, &id_text(entry.id)]);
+        add.extend(entry.fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
+        add
+    };
+    let mut commands: Vec<Argv> = stream.entries.iter().map(add).collect();
+    let added = stream.entries_added.to_string();
+    commands.push(argv(&[
+        b"XSETID",
+        key,
+        &id_text(stream.last_id),
+        b"ENTRIESADDED",
+        added.as_bytes(),
+        b"MAXDELETEDID",
+        &id_text(stream.max_deleted_id),
+    ]));
+    stream.groups.iter().for_each(|group| commands.extend(group_pieces(group, key)));
+    commands
+}
+
+fn group_pieces(group: &Group, key: &[u8]) -> Vec<Argv> {
+    let mut create = argv(&[b"XGROUP", b"CREATE", key, &group.name, &id_text(group.last_id)]);
+    if let Some(read) = group.entries_read {
+        create.extend(argv(&[b"ENTRIESREAD", read.to_string().as_bytes()]));
+    }
+    let join = |consumer: &Consumer| argv(&[b"XGROUP", b"CREATECONSUMER", key, &group.name, &consumer.name]);
+    let claim = |pending: &crate::rdb::Pending| {
+        let consumer = group.consumers.get(pending.consumer)?;
+        let (time, deliveries) = (pending.delivered_at_ms.to_string(), pending.deliveries.to_string());
+        let words: [&[u8]; 12] = [
+            b"XCLAIM",
+            key,
+            &group.name,
+            &consumer.name,
+            b"0",
+            &id_text(pending.id),
+            b"TIME",
+            time.as_bytes(),
+            b"RETRYCOUNT",
+            deliveries.as_bytes(),
+            b"FORCE",
+            b"JUSTID",
+        ];
+        Some(argv(&words))
+    };
+    let joins = group.consumers.iter().map(join);
+    std::iter::once(create).chain(joins).chain(group.pending.iter().filter_map(claim)).collect()
+}

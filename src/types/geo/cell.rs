@@ -1,0 +1,146 @@
+//! Cells of the earth: halved in turn by longitude and latitude, up to 26 times each.
+//!
+//! The bits of a cell are those of its column (odd places) and its row (even places), interleaved.
+
+use super::{LATITUDES, LONGITUDES, Point};
+use std::ops::RangeInclusive;
+
+/// Halvings of the smallest cells.
+pub(super) const STEPS_MAX: u32 = 26;
+/// Where rows have their bits.
+const ROW_BITS: u64 = 0x5555_5555_5555_5555;
+const COLUMN_BITS: u64 = !ROW_BITS;
+/// The letters and digits of geohashes.
+const ALPHABET: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
+const TEXT_LEN: u32 = 11;
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cell {
+    bits: u64,
+    steps: u32,
+}
+
+/// What a cell covers, degrees.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Area {
+    pub(super) west: f64,
+    pub(super) east: f64,
+    pub(super) south: f64,
+    pub(super) north: f64,
+}
+
+impl Cell {
+    pub(super) fn new(bits: u64, steps: u32) -> Self {
+        Cell { bits, steps }
+    }
+
+    /// The cell of this size that a place is in. The last meridian counts as one column more.
+    pub(super) fn at(point: Point, steps: u32) -> Self {
+        Self::within(point, steps, &LATITUDES)
+    }
+
+    fn within(point: Point, steps: u32, latitudes: &RangeInclusive<f64>) -> Self {
+        let column = part(point.longitude, &LONGITUDES, steps);
+        let row = part(point.latitude, latitudes, steps);
+        Cell { bits: spread(row) | spread(column) << 1, steps }
+    }
+
+    pub(super) fn bits(self) -> u64 {
+        self.bits
+    }
+
+    /// Scores of the places in it: from the first to before the second.
+    pub(super) fn scores(self) -> (f64, f64) {
+        let shift = 2 * (STEPS_MAX - self.steps);
+        ((self.bits << shift) as f64, (self.bits.wrapping_add(1) << shift) as f64)
+    }
+
+    pub(super) fn area(self) -> Area {
+        let (row, column) = (gather(self.bits), gather(self.bits >> 1));
+        let edge = |range: &RangeInclusive<f64>, index: u64| {
+            range.start() + index as f64 / (1_u64 << self.steps) as f64 * (range.end() - range.start())
+        };
+        Area {
+            west: edge(&LONGITUDES, column),
+            east: edge(&LONGITUDES, column + 1),
+            south: edge(&LATITUDES, row),
+            north: edge(&LATITUDES, row + 1),
+        }
+    }
+
+    /// The place in the middle, on the map.
+    pub(super) fn middle(self) -> Point {
+        let Area { west, east, south, north } = self.area();
+        Point {
+            longitude: ((west + east) / 2.0).clamp(*LONGITUDES.start(), *LONGITUDES.end()),
+            latitude: ((south + north) / 2.0).clamp(*LATITUDES.start(), *LATITUDES.end()),
+        }
+    }
+
+    /// The cell so many columns east and rows north (each -1, 0 or 1), around the earth if need be.
+    pub(super) fn neighbour(self, east: i32, north: i32) -> Self {
+        let used = u64::MAX >> (64 - 2 * self.steps);
+        let column = moved(self.bits & COLUMN_BITS, east, ROW_BITS & used, COLUMN_BITS & used);
+        let row = moved(self.bits & ROW_BITS, north, COLUMN_BITS & used, ROW_BITS & used);
+        Cell { bits: column | row, steps: self.steps }
+    }
+}
+
+/// Adds to the interleaved number that stands in the bits `own`: with the gaps filled, a carry runs across them.
+fn moved(number: u64, by: i32, gaps: u64, own: u64) -> u64 {
+    let moved = match by {
+        0 => return number,
+        1.. => number.wrapping_add(gaps.wrapping_add(1)),
+        ..0 => (number | gaps).wrapping_sub(gaps.wrapping_add(1)),
+    };
+    moved & own
+}
+
+/// Which of the 2^steps equal parts of a range a number is in.
+fn part(number: f64, range: &RangeInclusive<f64>, steps: u32) -> u32 {
+    let share = (number - range.start()) / (range.end() - range.start());
+    (share * (1_u64 << steps) as f64) as u32
+}
+
+/// Moves the bits of a number to the even places.
+fn spread(number: u32) -> u64 {
+    let mut x = u64::from(number);
+    for (shift, mask) in [
+        (16, 0x0000_ffff_0000_ffff),
+        (8, 0x00ff_00ff_00ff_00ff),
+        (4, 0x0f0f_0f0f_0f0f_0f0f),
+        (2, 0x3333_3333_3333_3333),
+        (1, ROW_BITS),
+    ] {
+        x = (x | x << shift) & mask;
+    }
+    x
+}
+
+/// The bits at even places, moved together.
+fn gather(bits: u64) -> u64 {
+    let mut x = bits & ROW_BITS;
+    for (shift, mask) in [
+        (1, 0x3333_3333_3333_3333),
+        (2, 0x0f0f_0f0f_0f0f_0f0f),
+        (4, 0x00ff_00ff_00ff_00ff),
+        (8, 0x0000_ffff_0000_ffff),
+        (16, 0x0000_0000_ffff_ffff),
+    ] {
+        x = (x | x >> shift) & mask;
+    }
+    x
+}
+
+/// The usual geohash of a place, which divides all latitudes up to the poles. The last of its eleven characters is always
+/// 0: 52 bits do not reach so far.
+pub fn geohash_text(point: Point) -> String {
+    let bits = Cell::within(point, STEPS_MAX, &(-90.0..=90.0)).bits;
+    let letter = |at: u32| {
+        let shift = (2 * STEPS_MAX).checked_sub((at + 1) * 5);
+        let index = shift.map_or(0, |shift| bits >> shift & 0x1f);
+        char::from(ALPHABET.get(index as usize).copied().unwrap_or(b'0'))
+    };
+    (0..TEXT_LEN).map(letter).collect()
+}

@@ -1,0 +1,81 @@
+//! A hash as it is written. Changes reach its row by `save`.
+
+use super::{Field, Hash, field};
+use crate::{
+    error::Result,
+    store::{Encoding, FieldExpiries, SubKeys, Txn, expiry_sub},
+    types::{collection::hashed, encoding::LISTPACK_ELEMENT_BYTES_MAX},
+};
+
+/// Fields of a hash that Redis keeps in one listpack.
+pub const LISTPACK_FIELDS_MAX: u64 = 512;
+
+impl Hash {
+    /// Sets a field and when it expires (0 = never); true if it was not there.
+    pub fn set(&mut self, txn: &mut Txn<'_>, field: &[u8], value: &[u8], expires_at: u64) -> Result<bool> {
+        let sub = hashed(field);
+        let before = self.stored(&txn.view(), &sub)?;
+        let is_new = match &before {
+            Some(before) => txn.view().has_passed(before.expires_at)?,
+            None => true,
+        };
+        let old_expiry = before.as_ref().map_or(0, |before| before.expires_at);
+        self.move_expiry(txn, &sub, old_expiry, expires_at);
+        if before.is_none() {
+            self.collection.len = self.collection.len.saturating_add(1);
+        }
+        let is_long = field.len().max(value.len()) > LISTPACK_ELEMENT_BYTES_MAX;
+        if is_long || self.collection.len > LISTPACK_FIELDS_MAX {
+            self.collection.encoding = Encoding::Large;
+        }
+        txn.put_sub(SubKeys::Data, &self.collection.life, &sub, &field::encode(value, expires_at));
+        Ok(is_new)
+    }
+
+    /// Removes a field; returns it if it was there.
+    pub fn remove(&mut self, txn: &mut Txn<'_>, field: &[u8]) -> Result<Option<Field>> {
+        let sub = hashed(field);
+        let Some(before) = self.stored(&txn.view(), &sub)? else { return Ok(None) };
+        let was_there = !txn.view().has_passed(before.expires_at)?;
+        self.move_expiry(txn, &sub, before.expires_at, 0);
+        self.collection.len = self.collection.len.saturating_sub(1);
+        txn.delete_sub(SubKeys::Data, &self.collection.life, &sub);
+        Ok(was_there.then_some(before))
+    }
+
+    /// Writes the row, or deletes the key if there is nothing left. True: it is gone.
+    pub fn save(mut self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
+        if self.lost_first
+            && let Some(expiries) = &mut self.expiries
+            && let Some(first) = txn.view().first_expiry(&self.collection.life, &expiries.first)?
+        {
+            expiries.first = first;
+        }
+        self.collection.rest = self.expiries.map(FieldExpiries::encode).unwrap_or_default();
+        self.collection.save(txn, key)
+    }
+
+    fn move_expiry(&mut self, txn: &mut Txn<'_>, sub: &[u8], old: u64, new: u64) {
+        if old == new {
+            return;
+        }
+        let life = self.collection.life;
+        if old != 0 {
+            let old = expiry_sub(old, sub);
+            txn.delete_sub(SubKeys::Score, &life, &old);
+            if let Some(expiries) = &mut self.expiries {
+                self.lost_first |= expiries.first == FieldExpiries::beginning(&old);
+                expiries.count = expiries.count.saturating_sub(1);
+            }
+        }
+        if new != 0 {
+            let new = expiry_sub(new, sub);
+            txn.put_sub(SubKeys::Score, &life, &new, b"");
+            let first = FieldExpiries::beginning(&new);
+            let expiries = self.expiries.get_or_insert(FieldExpiries { first, count: 0 });
+            expiries.first = expiries.first.min(first);
+            expiries.count = expiries.count.saturating_add(1);
+        }
+        self.expiries = self.expiries.filter(|expiries| expiries.count > 0);
+    }
+}

@@ -1,0 +1,103 @@
+//! A hash as it is read.
+
+use super::field::{self, Field};
+use crate::{
+    error::Result,
+    store::{Direction, Encoding, FieldExpiries, SubKeys, Txn, Type, View},
+    types::collection::{Collection, element_of, hash_in, hashed},
+};
+use std::ops::{Bound, ControlFlow};
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Hash {
+    pub(super) collection: Collection,
+    pub(super) expiries: Option<FieldExpiries>,
+    /// Whether the first expiry has been taken away, so that the next one must be looked for.
+    pub(super) lost_first: bool,
+}
+
+/// A field in passing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen<'a> {
+    pub field: &'a [u8],
+    pub value: &'a [u8],
+    /// Milliseconds since the epoch; 0 = never.
+    pub expires_at: u64,
+    /// Its place in the order in which fields are visited.
+    pub hash: u64,
+}
+
+impl Hash {
+    /// The hash under a key; another type is WRONGTYPE.
+    pub fn open(view: &View<'_>, key: &[u8]) -> Result<Option<Self>> {
+        Collection::open(view, key, Type::Hash)?.map(Self::of).transpose()
+    }
+
+    /// The one under a key, or a new one.
+    pub fn open_or_create(txn: &Txn<'_>, key: &[u8]) -> Result<Self> {
+        Self::of(Collection::open_or_create(txn, key, Type::Hash)?)
+    }
+
+    /// An empty one that replaces what its key holds once it is saved.
+    pub fn create(txn: &Txn<'_>) -> Self {
+        Hash { collection: Collection::create(txn, Type::Hash), expiries: None, lost_first: false }
+    }
+
+    fn of(collection: Collection) -> Result<Self> {
+        let expiries = FieldExpiries::decode(&collection.rest)?;
+        Ok(Hash { collection, expiries, lost_first: false })
+    }
+
+    /// Whether Redis would keep it in one piece, so that a scan returns it at once.
+    pub fn is_small(&self) -> bool {
+        self.collection.encoding == Encoding::Natural
+    }
+
+    /// Fields stored, with those that have expired.
+    pub(super) fn stored_len(&self) -> u64 {
+        self.collection.len
+    }
+
+    /// How many fields it has. Costs a look at each of those that expired since the last sweep.
+    pub fn len(&self, view: &View<'_>) -> Result<u64> {
+        let expired = match &self.expiries {
+            Some(expiries) => view.expired_fields(&self.collection.life, expiries)?,
+            None => 0,
+        };
+        Ok(self.collection.len.saturating_sub(expired))
+    }
+
+    /// A field.
+    pub fn get(&self, view: &View<'_>, field: &[u8]) -> Result<Option<Field>> {
+        match self.stored(view, &hashed(field))? {
+            Some(found) if view.has_passed(found.expires_at)? => Ok(None),
+            found => Ok(found),
+        }
+    }
+
+    /// What is stored under a field's sub-key, expired or not.
+    pub(super) fn stored(&self, view: &View<'_>, sub: &[u8]) -> Result<Option<Field>> {
+        let stored = view.sub(SubKeys::Data, &self.collection.life, sub)?;
+        Ok(stored.map(Field::decode).transpose()?)
+    }
+
+    /// Visits the fields, from a place in their order on, until the visitor breaks. The order is fixed, and says nothing
+    /// else about them.
+    pub fn visit(
+        &self,
+        view: &View<'_>,
+        from: u64,
+        mut visit: impl FnMut(Seen<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let from = from.to_be_bytes();
+        let range = (Bound::Included(&from[..]), Bound::Unbounded);
+        view.scan_sub(SubKeys::Data, &self.collection.life, range, Direction::Forward, |sub, stored| {
+            let (expires_at, value) = field::parse(stored)?;
+            if view.has_passed(expires_at)? {
+                return Ok(ControlFlow::Continue(()));
+            }
+            visit(Seen { field: element_of(sub), value, expires_at, hash: hash_in(sub) })
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Types on a store, against models in memory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod list;
