@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `Data` | hash of the member (8) ‖ member (`collection::hashed`) | score (8, the bits of the double) |
 //! | `Score` | order-preserving score (8) ‖ member | nothing; `-` for a negative zero |
-//! | `Data` | 0xff ‖ level (1) ‖ sub-key of `Score` where a stretch begins | members in it (`ranks.rs`) |
+//! | `Data` | 0xff ‖ level (1) ‖ sub-key of `Score` where a stretch ends | members in it (`ranks.rs`) |
 //!
 //! Behind its head the row keeps: nothing, or levels of counts (1) ‖ length (1) and bytes of the lower bound ‖ length (1)
 //! and bytes of the upper bound (`ends.rs`).

@@ -1,13 +1,15 @@
 //! Ranks in large sets: counts of stretches, on a few levels (`src/docs/adr/0019-ranks-in-sorted-sets.md`).
 //!
-//! A level cuts the order of (score, member) into stretches and keeps how many members each has. Where a stretch begins
-//! is decided by the hash of its first member alone: one member in 128 begins a stretch on level 1, one of 128 of these
-//! one on level 2, and so on. So nothing is ever split or merged for balance, the counts follow from the members whatever
-//! the order in which they came, and every replica has the same bytes.
+//! A level cuts the order of (score, member) into stretches and keeps how many members each has. Where a stretch ends is
+//! decided by the hash of its last member alone: one member in 128 ends a stretch on level 1, one of 128 of these one on
+//! level 2, and so on. So nothing is ever split or merged for balance, the counts follow from the members whatever the
+//! order in which they came, and every replica has the same bytes.
 //!
-//! The first stretch of a level begins before all members, at the empty sub-key. A rank is the sum of the stretches before
-//! the one that holds the member, on the highest level, then within that stretch on the level below, and so on down to the
-//! members themselves: about 64 steps on each level. An addition or removal changes one count on each level.
+//! The last stretch of a level ends behind all members. A rank is the sum of the stretches before the one that holds the
+//! member, on the highest level, then within that stretch on the level below, and so on down to the members themselves:
+//! about 64 steps on each level. An addition or removal changes one count on each level. A count is filed under the end
+//! of its stretch, so that the stretch of a place is found by a seek forwards: backwards, an engine goes through all the
+//! versions that a count has had.
 //!
 //! Invariant: the counts of a level add up to the number of members; a stretch without members has no count.
 
@@ -23,8 +25,11 @@ use std::ops::{Bound, ControlFlow};
 const COUNT: u8 = 0xff;
 /// A stretch holds 128 of the level below, on average.
 const SPREAD_BITS: u32 = 7;
-/// 2^56 members.
+/// So many members can be stepped over, 2 to the power of this; more, and counts are kept.
+const STEPS_BITS: u32 = 10;
 const LEVELS_MAX: u8 = 7;
+/// Where the last stretch ends: behind the sub-keys of all members.
+const END: &[u8] = &[0xff, 0xff];
 
 /// The counts of one set.
 #[derive(Debug, Clone, Copy)]
@@ -36,18 +41,20 @@ pub(super) struct Ranks {
 
 /// Members of which a set with this many levels can have no more.
 pub(super) fn capacity(levels: u8) -> u64 {
-    1_u64.checked_shl(SPREAD_BITS.saturating_mul(u32::from(levels).saturating_add(1))).unwrap_or(u64::MAX)
+    1_u64
+        .checked_shl(SPREAD_BITS.saturating_mul(u32::from(levels)).saturating_add(STEPS_BITS))
+        .unwrap_or(u64::MAX)
 }
 
-/// Whether a member begins a stretch.
-fn begins(member: &[u8], level: u8) -> bool {
+/// Whether a member ends a stretch.
+pub(super) fn ends(member: &[u8], level: u8) -> bool {
     hash_of(member).trailing_zeros() >= SPREAD_BITS.saturating_mul(u32::from(level))
 }
 
-fn count_key(level: u8, begin: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(begin.len().saturating_add(2));
+fn count_key(level: u8, end: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(end.len().saturating_add(2));
     out.extend_from_slice(&[COUNT, level]);
-    out.extend_from_slice(begin);
+    out.extend_from_slice(end);
     out
 }
 
@@ -57,23 +64,27 @@ fn count_in(value: &[u8]) -> Result<u64, StoreError> {
     Ok(u64::from_be_bytes(*bytes))
 }
 
-/// Where a stretch begins, and its members.
+/// Where a stretch ends, and its members.
 type Stretch = (Vec<u8>, u64);
 
+/// The first place behind a sub-key.
+fn behind(sub: &[u8]) -> Vec<u8> {
+    [sub, &[0]].concat()
+}
+
 impl Ranks {
-    /// Members before this place, which may be a member's sub-key or not: those before the stretch that holds it, and
-    /// where that begins.
+    /// Members before this place, which may be a member's sub-key or not: how many there are before the stretch that holds
+    /// it, and where that begins.
     pub(super) fn before(&self, view: &View<'_>, place: &[u8]) -> Result<(Vec<u8>, u64)> {
         let (mut from, mut total) = (Vec::new(), 0_u64);
         for level in (1..=self.levels).rev() {
-            let mut last: Option<Stretch> = None;
-            let to = count_key(level, place);
-            self.visit(view, level, &from, Bound::Included(&to), |begin, count| {
-                let passed = last.replace((begin.to_vec(), count));
-                total = total.saturating_add(passed.map_or(0, |(_, count)| count));
+            let (mut last, to) = (None, count_key(level, place));
+            self.visit(view, level, &from, Bound::Excluded(&to), |end, count| {
+                total = total.saturating_add(count);
+                last = Some(behind(end));
                 ControlFlow::Continue(())
             })?;
-            from = last.map_or(from, |(begin, _)| begin);
+            from = last.unwrap_or(from);
         }
         Ok((from, total))
     }
@@ -82,21 +93,27 @@ impl Ranks {
     pub(super) fn stretch_of(&self, view: &View<'_>, rank: u64) -> Result<(Vec<u8>, u64)> {
         let (mut from, mut left) = (Vec::new(), rank);
         for level in (1..=self.levels).rev() {
-            let mut found = None;
-            let end = [COUNT, level.saturating_add(1)];
-            self.visit(view, level, &from, Bound::Excluded(&end), |begin, count| {
-                found = Some(begin.to_vec());
-                if left < count {
-                    return ControlFlow::Break(());
-                }
-                left = left.saturating_sub(count);
-                ControlFlow::Continue(())
-            })?;
-            from = found.unwrap_or(from);
+            let mut last = None;
+            self.visit(
+                view,
+                level,
+                &from,
+                Bound::Excluded(&[COUNT, level.saturating_add(1)]),
+                |end, count| {
+                    if left < count {
+                        return ControlFlow::Break(());
+                    }
+                    left = left.saturating_sub(count);
+                    last = Some(behind(end));
+                    ControlFlow::Continue(())
+                },
+            )?;
+            from = last.unwrap_or(from);
         }
         Ok((from, left))
     }
 
+    /// Visits the stretches of a level that end at `from` or behind it.
     fn visit(
         &self,
         view: &View<'_>,
@@ -112,20 +129,18 @@ impl Ranks {
         })
     }
 
-    /// The last stretch that begins before a sub-key.
-    fn last_before(&self, view: &View<'_>, level: u8, sub: &[u8]) -> Result<Stretch> {
-        let mut found = (Vec::new(), 0);
-        let (from, to) = ([COUNT, level], count_key(level, sub));
-        let range = (Bound::Included(&from[..]), Bound::Excluded(&to[..]));
-        view.scan_sub(SubKeys::Data, &self.life, range, Direction::Backward, |sub, value| {
-            found = (sub.get(2..).unwrap_or_default().to_vec(), count_in(value)?);
-            Ok(ControlFlow::Break(()))
+    /// The stretch that holds a place.
+    fn holder(&self, view: &View<'_>, level: u8, place: &[u8]) -> Result<Stretch> {
+        let mut found = (END.to_vec(), 0);
+        self.visit(view, level, place, Bound::Excluded(&[COUNT, level.saturating_add(1)]), |end, count| {
+            found = (end.to_vec(), count);
+            ControlFlow::Break(())
         })?;
         Ok(found)
     }
 
-    fn put(&self, txn: &mut Txn<'_>, level: u8, begin: &[u8], count: u64) {
-        let key = count_key(level, begin);
+    fn put(&self, txn: &mut Txn<'_>, level: u8, end: &[u8], count: u64) {
+        let key = count_key(level, end);
         match count {
             0 => txn.delete_sub(SubKeys::Data, &self.life, &key),
             _ => txn.put_sub(SubKeys::Data, &self.life, &key, &count.to_be_bytes()),
@@ -134,21 +149,21 @@ impl Ranks {
 
     /// A member has come.
     pub(super) fn added(&self, txn: &mut Txn<'_>, sub: &[u8], member: &[u8]) -> Result<()> {
-        // On the level below: where the stretch began that is cut in two, and how much of it stays.
+        // On the level below: where the stretch ends that is cut in two, and how many of it are behind the member.
         let mut below: Stretch = (Vec::new(), 0);
         for level in 1..=self.levels {
-            let (begin, count) = self.last_before(&txn.view(), level, sub)?;
-            if !begins(member, level) {
-                self.put(txn, level, &begin, count.saturating_add(1));
+            let (end, count) = self.holder(&txn.view(), level, sub)?;
+            if !ends(member, level) {
+                self.put(txn, level, &end, count.saturating_add(1));
                 continue;
             }
-            let stays = match level {
-                1 => members_within(&txn.view(), &self.life, &begin, sub)?,
-                _ => below.1.saturating_add(self.sum(&txn.view(), level - 1, &begin, &below.0)?),
+            let rest = match level {
+                1 => members_within(&txn.view(), &self.life, &behind(sub), &behind(&end))?,
+                _ => below.1.saturating_add(self.sum(&txn.view(), level - 1, &behind(&below.0), &end)?),
             };
-            self.put(txn, level, &begin, stays);
-            self.put(txn, level, sub, count.saturating_sub(stays).saturating_add(1));
-            below = (begin, stays);
+            self.put(txn, level, &end, rest);
+            self.put(txn, level, sub, count.saturating_sub(rest).saturating_add(1));
+            below = (end, rest);
         }
         Ok(())
     }
@@ -161,7 +176,7 @@ impl Ranks {
         member: &[u8],
         write: impl FnOnce(&mut Txn<'_>) -> Result<()>,
     ) -> Result<()> {
-        if self.is_inner(member) {
+        if self.levels == 0 || !ends(member, 1) {
             write(txn)?;
             return self.moved(txn, old, new);
         }
@@ -170,48 +185,43 @@ impl Ranks {
         self.added(txn, new, member)
     }
 
-    /// A member has gone.
-    pub(super) fn removed(&self, txn: &mut Txn<'_>, sub: &[u8], member: &[u8]) -> Result<()> {
-        for level in 1..=self.levels {
-            let (begin, count) = self.last_before(&txn.view(), level, sub)?;
-            let mut own = 0;
-            if begins(member, level) {
-                let key = count_key(level, sub);
-                let value = txn.view().sub(SubKeys::Data, &self.life, &key)?;
-                own = value.map(|value| count_in(&value)).transpose()?.unwrap_or(0);
-                self.put(txn, level, sub, 0);
-            }
-            self.put(txn, level, &begin, count.saturating_add(own).saturating_sub(1));
-        }
-        Ok(())
-    }
-
-    /// A member that begins no stretch has gone from one place to another.
+    /// A member that ends no stretch has gone from one place to another.
     fn moved(&self, txn: &mut Txn<'_>, old: &[u8], new: &[u8]) -> Result<()> {
+        let (first, last) = (old.min(new), old.max(new));
+        let (at_first, at_last) = if old < new { (-1, 1) } else { (1, -1) };
         for level in 1..=self.levels {
-            let (begin, count) = self.last_before(&txn.view(), level, old.max(new))?;
-            if begin[..] < *old.min(new) {
+            let (end, count) = self.holder(&txn.view(), level, first)?;
+            if end[..] > *last {
                 // Within one stretch, and so within one on each level above.
                 return Ok(());
             }
-            let (other, others) = self.last_before(&txn.view(), level, old.min(new))?;
-            let (later, earlier) = if old < new { (1, -1) } else { (-1, 1) };
-            self.put(txn, level, &begin, count.saturating_add_signed(later));
-            self.put(txn, level, &other, others.saturating_add_signed(earlier));
+            let (other, others) = self.holder(&txn.view(), level, last)?;
+            self.put(txn, level, &end, count.saturating_add_signed(at_first));
+            self.put(txn, level, &other, others.saturating_add_signed(at_last));
         }
         Ok(())
     }
 
-    /// Whether a member is nowhere the first of a stretch.
-    fn is_inner(&self, member: &[u8]) -> bool {
-        self.levels == 0 || !begins(member, 1)
+    /// A member has gone.
+    pub(super) fn removed(&self, txn: &mut Txn<'_>, sub: &[u8], member: &[u8]) -> Result<()> {
+        for level in 1..=self.levels {
+            let (end, count) = self.holder(&txn.view(), level, sub)?;
+            if end != sub {
+                self.put(txn, level, &end, count.saturating_sub(1));
+                continue;
+            }
+            debug_assert!(ends(member, level));
+            let (next, others) = self.holder(&txn.view(), level, &behind(sub))?;
+            self.put(txn, level, &end, 0);
+            self.put(txn, level, &next, others.saturating_add(count).saturating_sub(1));
+        }
+        Ok(())
     }
 
-    /// Members of the stretches that begin from one place on and before another.
+    /// Members of the stretches that end from one place on, up to another one.
     fn sum(&self, view: &View<'_>, level: u8, from: &[u8], to: &[u8]) -> Result<u64> {
         let mut sum = 0_u64;
-        let end = count_key(level, to);
-        self.visit(view, level, from, Bound::Excluded(&end), |_, count| {
+        self.visit(view, level, from, Bound::Included(&count_key(level, to)), |_, count| {
             sum = sum.saturating_add(count);
             ControlFlow::Continue(())
         })?;
@@ -223,8 +233,8 @@ impl Ranks {
         while self.levels < LEVELS_MAX && members > capacity(self.levels) {
             let level = self.levels.saturating_add(1);
             let stretches = self.stretches(&txn.view(), level)?;
-            for (begin, count) in stretches {
-                self.put(txn, level, &begin, count);
+            for (end, count) in stretches {
+                self.put(txn, level, &end, count);
             }
             self.levels = level;
         }
@@ -233,14 +243,11 @@ impl Ranks {
 
     /// What a level must be, from the one below it.
     fn stretches(&self, view: &View<'_>, level: u8) -> Result<Vec<Stretch>> {
-        let mut all: Vec<Stretch> = vec![(Vec::new(), 0)];
-        let mut next = |begin: &[u8], count: u64| {
-            let member = begin.get(SCORE_LEN..);
-            if member.is_some_and(|member| begins(member, level)) {
-                all.push((begin.to_vec(), 0));
-            }
-            if let Some((_, sum)) = all.last_mut() {
-                *sum = sum.saturating_add(count);
+        let (mut all, mut sum): (Vec<Stretch>, u64) = (Vec::new(), 0);
+        let mut next = |end: &[u8], count: u64| {
+            sum = sum.saturating_add(count);
+            if end.get(SCORE_LEN..).is_some_and(|member| ends(member, level)) {
+                all.push((end.to_vec(), std::mem::take(&mut sum)));
             }
         };
         if level == 1 {
@@ -250,12 +257,12 @@ impl Ranks {
                 Ok(ControlFlow::Continue(()))
             })?;
         } else {
-            let end = [COUNT, level];
-            self.visit(view, level - 1, b"", Bound::Excluded(&end), |begin, count| {
-                next(begin, count);
+            self.visit(view, level - 1, b"", Bound::Excluded(&[COUNT, level]), |end, count| {
+                next(end, count);
                 ControlFlow::Continue(())
             })?;
         }
+        all.push((END.to_vec(), sum));
         Ok(all)
     }
 }
@@ -274,11 +281,11 @@ fn members_within(view: &View<'_>, life: &Life, from: &[u8], to: &[u8]) -> Resul
 mod tests {
     use super::*;
 
-    /// Golden: which members begin a stretch is on disk.
+    /// Golden: which members end a stretch is on disk.
     #[test]
-    fn one_member_in_128_begins_a_stretch() {
+    fn one_member_in_128_ends_a_stretch() {
         let members: Vec<Vec<u8>> = (0..100_000_u32).map(|n| n.to_string().into_bytes()).collect();
-        let count = |level| members.iter().filter(|member| begins(member, level)).count();
+        let count = |level| members.iter().filter(|member| ends(member, level)).count();
         let levels = [count(0), count(1), count(2)];
         assert_eq!(levels[0], 100_000);
         assert!((600..1000).contains(&levels[1]) && (1..20).contains(&levels[2]), "{levels:?}");
@@ -286,6 +293,6 @@ mod tests {
 
     #[test]
     fn capacities() {
-        assert_eq!([capacity(0), capacity(1), capacity(2)], [128, 16_384, 2_097_152]);
+        assert_eq!([capacity(0), capacity(1), capacity(2)], [1024, 131_072, 16_777_216]);
     }
 }

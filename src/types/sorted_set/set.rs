@@ -140,6 +140,14 @@ impl SortedSet {
         Ranks { life: self.collection.life, levels: self.levels }
     }
 
+    /// Keeps as many levels as a set of so many members does.
+    #[cfg(test)]
+    pub(super) fn raise_as_if(&mut self, txn: &mut Txn<'_>, members: u64) {
+        let mut ranks = self.ranks();
+        ranks.raise(txn, members).unwrap();
+        self.levels = ranks.levels;
+    }
+
     fn raise(&mut self, txn: &mut Txn<'_>) -> Result<()> {
         if self.len() > capacity(self.levels) {
             let mut ranks = self.ranks();

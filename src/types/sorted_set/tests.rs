@@ -1,12 +1,13 @@
 //! Sorted sets against a sorted list: random additions, removals, pops and ranges, with few and with thousands of
 //! members, also before they are committed, and after restarts.
 
-use super::{LexEnd, LexRange, Scored, SortedSet, Span, span::sub_key};
+use super::{LexEnd, LexRange, Scored, SortedSet, Span, ranks::ends, span::sub_key};
 use crate::store::{ALL, Direction, Position, ReadTime, Store, StoreOptions, SubKeys, Txn, View};
 use resp_tests::recorder::Dice;
 use std::{
     collections::BTreeMap,
     ops::{Bound, ControlFlow},
+    sync::LazyLock,
 };
 
 const KEY: &[u8] = b"key";
@@ -14,8 +15,18 @@ const KEY: &[u8] = b"key";
 /// Sub-key of `Score` → member and score.
 type Model = BTreeMap<Vec<u8>, Scored>;
 
+/// Members that end stretches on the first or also on the second level, or the third.
+static LAST_OF_STRETCHES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let named = |n: u32| format!("last-{n}").into_bytes();
+    let of = |level, from: u32, count| {
+        (from..).map(named).filter(move |name| ends(name, level)).take(count).collect::<Vec<_>>()
+    };
+    [of(1, 0, 40), of(2, 10_000, 10), of(3, 200_000, 2)].concat()
+});
+
 fn member(dice: &mut Dice, many: u64) -> Vec<u8> {
     match dice.below(10) {
+        1 | 2 => LAST_OF_STRETCHES[dice.below(LAST_OF_STRETCHES.len() as u64) as usize].clone(),
         0 => vec![b'm'; dice.below(100) as usize],
         _ => format!("member-{}", dice.below(many)).into_bytes(),
     }
@@ -50,6 +61,10 @@ fn direction(dice: &mut Dice) -> Direction {
 /// One change of the set, and of the model.
 fn change(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model, many: u64) {
     let mut set = SortedSet::open_or_create(txn, KEY).unwrap();
+    if dice.below(60) == 0 {
+        // Levels come one by one, or several at once.
+        set.raise_as_if(txn, 1 << (11 + 7 * dice.below(4)));
+    }
     match dice.below(16) {
         0 => {
             let (end, count) = (direction(dice), 1 + dice.below(5));
@@ -204,6 +219,7 @@ fn counts_on_several_levels_add_up() {
     txn.accept();
     txn.begin_command(1, 0);
     let mut set = SortedSet::open(&txn.view(), KEY).unwrap().unwrap();
+    set.raise_as_if(&mut txn, 1 << 25);
     let mut scores: BTreeMap<u32, f64> = (0..20_000).map(|n| (n, f64::from(n))).collect();
     for n in 16_000..20_000 {
         set.add(&mut txn, &name(n), f64::from(n)).unwrap();
