@@ -174,6 +174,11 @@ impl<'a> Query<'a> {
         Ok(Query { ends, direction, offset, limit, with_scores })
     }
 
+    /// Whether the number of members is known before they are.
+    pub(super) fn is_by_rank(&self) -> bool {
+        matches!(self.ends, Ends::Rank(..))
+    }
+
     /// The members in the range.
     pub(super) fn run(&self, view: &View<'_>, set: &SortedSet) -> Result<Vec<Scored>> {
         let offset = match &self.ends {

@@ -10,8 +10,13 @@ use crate::{
     error::Result,
     resp::Reply,
     store::{EventClass, Txn},
-    types::sorted_set::{Scored, SortedSet},
+    types::{
+        encoding::{LISTPACK_ELEMENT_BYTES_MAX, LISTPACK_ELEMENTS_MAX},
+        sorted_set::{Scored, SortedSet},
+    },
 };
+
+const LISTPACK_MAX: usize = LISTPACK_ELEMENTS_MAX as usize;
 
 const KEYS: &[&str] = &["OW", "update", "|", "RO", "access"];
 const FLAGS: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::MOVABLEKEYS);
@@ -91,11 +96,24 @@ fn combine(
 fn zrangestore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (destination, source) = (args.next_word()?, args.next_word()?);
     let query = Query::take(args, Preset { stores: true, ..Preset::default() })?;
-    let found = match SortedSet::open(&txn.view(), source)? {
+    let mut found = match SortedSet::open(&txn.view(), source)? {
         Some(set) => query.run(&txn.view(), &set)?,
         None => Vec::new(),
     };
+    if !query.is_by_rank() || found.len() <= LISTPACK_MAX {
+        unsign_zeros(&mut found);
+    }
     store(txn, destination, &found, "zrangestore")
+}
+
+/// Redis puts these one by one into a listpack, where zeros have no sign, until it has outgrown one.
+fn unsign_zeros(members: &mut [Scored]) {
+    let first = members.iter_mut().take(LISTPACK_MAX);
+    for scored in first.take_while(|scored| scored.member.len() <= LISTPACK_ELEMENT_BYTES_MAX) {
+        if scored.score == 0.0 {
+            scored.score = 0.0;
+        }
+    }
 }
 
 fn store(txn: &mut Txn<'_>, destination: &[u8], members: &[Scored], name: &'static str) -> Result<Reply> {
