@@ -83,10 +83,18 @@ impl<'a> Args<'a> {
         Ok(i32::try_from(self.next_i64()?).map_err(|_| ErrorReply::not_i32())?)
     }
 
-    /// The next word as a SCAN cursor.
+    /// The next word as a SCAN cursor, as C reads one: an empty word is 0, and a sign may stand before the digits.
     pub fn next_cursor(&mut self) -> Result<u64> {
-        let word = std::str::from_utf8(self.next_word()?).ok().filter(|word| !word.starts_with('+'));
-        Ok(word.and_then(|word| word.parse().ok()).ok_or_else(ErrorReply::invalid_cursor)?)
+        let word = self.next_word()?;
+        if word.is_empty() {
+            return Ok(0);
+        }
+        let negative = word.strip_prefix(b"-");
+        // A plus sign is read here as well, but not behind the other sign.
+        let digits = negative.filter(|digits| digits.first() != Some(&b'+')).unwrap_or(word);
+        let number: Option<u64> = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        let number = number.ok_or_else(ErrorReply::invalid_cursor)?;
+        Ok(if negative.is_some() { number.wrapping_neg() } else { number })
     }
 
     /// Anything left over is a syntax error.

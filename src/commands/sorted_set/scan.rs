@@ -24,9 +24,7 @@ pub(super) const ZSCAN: Command = Command {
 };
 
 fn zscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let (key, word) = (args.next_word()?, args.next_word()?);
-    let cursor = std::str::from_utf8(word).ok().filter(|text| !text.starts_with('+'));
-    let cursor: u64 = cursor.and_then(|text| text.parse().ok()).ok_or_else(ErrorReply::invalid_cursor)?;
+    let (key, cursor) = (args.next_word()?, args.next_cursor()?);
     let Some(set) = SortedSet::open(view, key)? else { return Ok(page(0, Vec::new())) };
     let (mut pattern, mut count) = (None, 10);
     while !args.is_empty() {
