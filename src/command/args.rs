@@ -83,18 +83,18 @@ impl<'a> Args<'a> {
         Ok(i32::try_from(self.next_i64()?).map_err(|_| ErrorReply::not_i32())?)
     }
 
-    /// The next word as a SCAN cursor, as C reads one: an empty word is 0, and a sign may stand before the digits.
+    /// The next word as a SCAN cursor, as Redis reads one: nothing is 0, and a minus counts back from 2^64.
     pub fn next_cursor(&mut self) -> Result<u64> {
-        let word = self.next_word()?;
-        if word.is_empty() {
-            return Ok(0);
-        }
-        let negative = word.strip_prefix(b"-");
-        // A plus sign is read here as well, but not behind the other sign.
-        let digits = negative.filter(|digits| digits.first() != Some(&b'+')).unwrap_or(word);
-        let number: Option<u64> = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        let (minus, digits) = match self.next_word()? {
+            [] => return Ok(0),
+            [b'-', digits @ ..] => (true, digits),
+            [b'+', digits @ ..] => (false, digits),
+            digits => (false, digits),
+        };
+        let digits = Some(digits).filter(|digits| digits.iter().all(u8::is_ascii_digit));
+        let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
         let number = number.ok_or_else(ErrorReply::invalid_cursor)?;
-        Ok(if negative.is_some() { number.wrapping_neg() } else { number })
+        Ok(if minus { number.wrapping_neg() } else { number })
     }
 
     /// Anything left over is a syntax error.

@@ -1,6 +1,6 @@
 //! One command: a row of data beside its handler.
 
-use super::{Args, Flags, WaitFor};
+use super::{Args, Flags, KeyWord, WaitFor};
 use crate::{
     error::Result,
     resp::Reply,
@@ -64,27 +64,35 @@ pub struct KeyRange {
     /// `numkeys`-style commands: index of the argument that says how many keys follow it (overrides `last`). A `first`
     /// before it is a key of its own, the destination.
     pub count_at: Option<usize>,
+    /// XREAD and XREADGROUP: the keys are the first half of what follows STREAMS, a word from this index on; 0 = not so.
+    pub streams_from: i32,
 }
 
 impl KeyRange {
-    pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 0, count_at: None };
+    pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 0, count_at: None, streams_from: 0 };
     /// One key, the first argument.
-    pub const ONE: KeyRange = KeyRange { first: 1, last: 1, step: 1, count_at: None };
+    pub const ONE: KeyRange = KeyRange::new(1, 1, 1);
     /// All arguments are keys.
-    pub const ALL: KeyRange = KeyRange { first: 1, last: -1, step: 1, count_at: None };
+    pub const ALL: KeyRange = KeyRange::new(1, -1, 1);
 
     /// A plain range.
     pub const fn new(first: i32, last: i32, step: i32) -> KeyRange {
-        KeyRange { first, last, step, count_at: None }
+        KeyRange { first, last, step, ..KeyRange::NONE }
+    }
+
+    /// The first half of what follows STREAMS.
+    pub const fn streams(from: i32) -> KeyRange {
+        KeyRange { streams_from: from, ..KeyRange::NONE }
     }
 
     /// As many keys as the argument at this index says.
     pub const fn counted(at: usize) -> KeyRange {
-        KeyRange { first: at as i32 + 1, last: -1, step: 1, count_at: Some(at) }
+        KeyRange { first: at as i32 + 1, last: -1, step: 1, count_at: Some(at), ..KeyRange::NONE }
     }
 
     /// A destination, then as many keys as the second argument says.
-    pub const COUNTED_STORE: KeyRange = KeyRange { first: 1, last: 1, step: 1, count_at: Some(2) };
+    pub const COUNTED_STORE: KeyRange =
+        KeyRange { first: 1, last: 1, step: 1, count_at: Some(2), ..KeyRange::NONE };
 
     /// The destination before counted keys.
     pub fn destination(&self) -> Option<usize> {
@@ -157,6 +165,8 @@ pub struct Command {
     pub keys: KeyRange,
     /// What the command does to its keys, as COMMAND INFO's key specs say it; empty = what `run` suggests.
     pub key_flags: &'static [&'static str],
+    /// Keys besides `keys`, behind keywords.
+    pub key_words: &'static [KeyWord],
     pub run: Run,
     /// Of a command that may wait for keys: what it would wait for.
     pub wait: Option<WaitFor>,
@@ -180,6 +190,7 @@ impl Command {
         arity: 1,
         keys: KeyRange::NONE,
         key_flags: &[],
+        key_words: &[],
         run: Run::Container,
         wait: None,
         flags: Flags::NONE,

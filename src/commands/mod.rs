@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod connection;
 pub mod core;
 pub mod generic;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
@@ -21,6 +22,7 @@ pub mod server;
 pub mod set;
 pub mod site;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod transactions;
 
@@ -32,6 +34,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         bitmap::COMMANDS,
         hyperloglog::COMMANDS,
         sorted_set::COMMANDS,
+        geo::COMMANDS,
+        stream::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
         transactions::COMMANDS,

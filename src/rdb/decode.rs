@@ -134,7 +134,8 @@ fn fields<R: Read>(input: &mut Input<R>, expiry: Expiry) -> Result<Vec<Field>> {
         let before = before.map_err(|what| input.corrupt(what))?;
         let (name, value) = (input.string()?, input.string()?);
         let behind = match expiry {
-            Expiry::Behind => u64::try_from(i64::from_le_bytes(input.array()?)).ok(),
+            // 0 is a time as well here, one that has passed; everywhere else it means never.
+            Expiry::Behind => u64::try_from(i64::from_le_bytes(input.array()?)).ok().map(|at| at.max(1)),
             Expiry::None | Expiry::After(_) => None,
         };
         Ok(Field { name, value, expires_at_ms: before.or(behind) })

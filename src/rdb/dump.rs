@@ -18,12 +18,12 @@ pub fn dump(object: &Object) -> Vec<u8> {
     payload
 }
 
-/// The object of a payload. `Checksum`, `Version` or `Truncated` mean that it was never a payload.
+/// The object of a payload. `Checksum`, `Version` or `NotPayload` mean that it was never a payload.
 /// As in Redis, what follows the object is not looked at.
 pub fn load(payload: &[u8]) -> Result<Object> {
     let fault = |fault| RdbError { at: payload.len() as u64, fault };
-    let (signed, stored) = payload.split_last_chunk::<8>().ok_or_else(|| fault(Fault::Truncated))?;
-    let (body, version) = signed.split_last_chunk::<2>().ok_or_else(|| fault(Fault::Truncated))?;
+    let (signed, stored) = payload.split_last_chunk::<8>().ok_or_else(|| fault(Fault::NotPayload))?;
+    let (body, version) = signed.split_last_chunk::<2>().ok_or_else(|| fault(Fault::NotPayload))?;
     let version = u16::from_le_bytes(*version);
     let dialect = Dialect::of_version(version).ok_or_else(|| fault(Fault::Version(version)))?;
     let (stored, computed) = (u64::from_le_bytes(*stored), CRC64.checksum(signed));

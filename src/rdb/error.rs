@@ -20,6 +20,8 @@ pub enum Fault {
     Read(#[source] io::Error),
     #[error("not an RDB file: it begins with neither REDIS nor VALKEY and a version")]
     NotRdb,
+    #[error("too short for a payload of DUMP")]
+    NotPayload,
     #[error("RDB version {0} is not known")]
     Version(u16),
     #[error("checksum {stored:016x} is written, but the data has {computed:016x}")]

@@ -5,7 +5,7 @@
 pub struct Field {
     pub name: Vec<u8>,
     pub value: Vec<u8>,
-    /// Unix time in milliseconds.
+    /// Unix time in milliseconds, never 0.
     pub expires_at_ms: Option<u64>,
 }
 

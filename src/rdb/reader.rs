@@ -19,7 +19,7 @@ pub struct Record {
     pub db: u32,
     pub key: Vec<u8>,
     pub object: Object,
-    /// Unix time in milliseconds.
+    /// Unix time in milliseconds, never 0.
     pub expires_at_ms: Option<u64>,
     /// Seconds since it was used, if the server that wrote it counted that.
     pub idle_s: Option<u64>,
@@ -98,11 +98,11 @@ impl<R: Read> Reader<R> {
             let code = self.input.byte()?;
             match code {
                 types::OP_EOF => return self.end().map(|()| None),
-                types::OP_EXPIRE_MS => attributes.expires_at_ms = Some(self.input.time_ms()?),
+                types::OP_EXPIRE_MS => attributes.expires_at_ms = Some(self.input.time_ms()?.max(1)),
                 types::OP_EXPIRE_S => {
                     let seconds = i32::from_le_bytes(self.input.array()?);
                     let seconds = u64::try_from(seconds).unwrap_or(0);
-                    attributes.expires_at_ms = Some(seconds.saturating_mul(1000));
+                    attributes.expires_at_ms = Some(seconds.saturating_mul(1000).max(1));
                 }
                 types::OP_IDLE => attributes.idle_s = Some(self.input.number()?),
                 types::OP_FREQ => attributes.freq = Some(self.input.byte()?),

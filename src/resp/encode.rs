@@ -38,17 +38,20 @@ impl Encoder<'_> {
             Reply::NilArray => self.null(b"*-1\r\n"),
             Reply::Simple(text) => simple(text, self.out),
             Reply::Error(error) => self::error(error, self.out),
-            Reply::Double(_) | Reply::Bool(_) | Reply::BigNumber(_) | Reply::Verbatim(..) => {
-                match self.protocol {
-                    Protocol::Resp2 => downgrade(reply, self.out),
-                    Protocol::Resp3 => scalar3(reply, self.out),
-                }
-            }
+            Reply::Double(_)
+            | Reply::DoubleText(_)
+            | Reply::Bool(_)
+            | Reply::BigNumber(_)
+            | Reply::Verbatim(..) => match self.protocol {
+                Protocol::Resp2 => downgrade(reply, self.out),
+                Protocol::Resp3 => scalar3(reply, self.out),
+            },
             Reply::Array(_)
             | Reply::Set(_)
             | Reply::Push(_)
             | Reply::Map(_)
             | Reply::Pairs(_)
+            | Reply::Keyed(_)
             | Reply::Several(_)
                 if depth >= limits::REPLY_DEPTH_MAX =>
             {
@@ -59,6 +62,7 @@ impl Encoder<'_> {
             Reply::Push(items) => self.sequence(b'>', items, depth),
             Reply::Map(pairs) => self.map(pairs, depth),
             Reply::Pairs(pairs) => self.pairs(pairs, depth),
+            Reply::Keyed(pairs) => self.keyed(pairs, depth),
             Reply::Several(items) => items.iter().for_each(|item| self.value(item, depth.saturating_add(1))),
         }
     }
@@ -105,6 +109,20 @@ impl Encoder<'_> {
     }
 }
 
+impl Encoder<'_> {
+    fn keyed(&mut self, pairs: &[(Reply, Reply)], depth: usize) {
+        if self.protocol == Protocol::Resp3 {
+            return self.map(pairs, depth);
+        }
+        line(b'*', pairs.len(), self.out);
+        for (key, value) in pairs {
+            line(b'*', 2, self.out);
+            self.value(key, depth.saturating_add(2));
+            self.value(value, depth.saturating_add(2));
+        }
+    }
+}
+
 fn bulk(bytes: &[u8], out: &mut BytesMut) {
     out.reserve(bytes.len().saturating_add(32));
     line(b'$', bytes.len(), out);
@@ -144,6 +162,7 @@ fn error(error: &ErrorReply, out: &mut BytesMut) {
 fn downgrade(reply: &Reply, out: &mut BytesMut) {
     match reply {
         Reply::Double(number) => bulk(format_double(*number).as_bytes(), out),
+        Reply::DoubleText(text) => bulk(text.as_bytes(), out),
         Reply::Bool(yes) => line(b':', u8::from(*yes), out),
         Reply::BigNumber(digits) => bulk(digits.as_bytes(), out),
         Reply::Verbatim(_, bytes) => bulk(bytes, out),
@@ -151,16 +170,18 @@ fn downgrade(reply: &Reply, out: &mut BytesMut) {
     }
 }
 
+fn double(text: &str, out: &mut BytesMut) {
+    out.extend_from_slice(b",");
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
 fn scalar3(reply: &Reply, out: &mut BytesMut) {
     let (verbatim, number): (Bytes, Cow<'_, str>);
     let frame = match reply {
-        Reply::Double(number) => {
-            // The crate writes exponents differently from Redis.
-            out.extend_from_slice(b",");
-            out.extend_from_slice(format_double(*number).as_bytes());
-            out.extend_from_slice(b"\r\n");
-            return;
-        }
+        // The crate writes exponents differently from Redis.
+        Reply::Double(number) => return double(&format_double(*number), out),
+        Reply::DoubleText(text) => return double(&one_line(text), out),
         Reply::Bool(yes) => Frame3::Boolean { data: *yes, attributes: None },
         Reply::BigNumber(digits) => {
             number = one_line(digits);
@@ -210,9 +231,15 @@ mod tests {
             (Reply::Double(3.5), b"$3\r\n3.5\r\n", b",3.5\r\n"),
             (Reply::Double(10.0), b"$2\r\n10\r\n", b",10\r\n"),
             (Reply::Double(f64::INFINITY), b"$3\r\ninf\r\n", b",inf\r\n"),
+            (Reply::DoubleText("0.50".into()), b"$4\r\n0.50\r\n", b",0.50\r\n"),
             (Reply::BigNumber("12".into()), b"$2\r\n12\r\n", b"(12\r\n"),
             (Reply::Verbatim("txt", Bytes::from_static(b"hi")), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
             (Reply::None, b"", b""),
+            (
+                Reply::Keyed(vec![(Reply::bulk("k"), Reply::Int(1)), (Reply::bulk("l"), Reply::Nil)]),
+                b"*2\r\n*2\r\n$1\r\nk\r\n:1\r\n*2\r\n$1\r\nl\r\n$-1\r\n",
+                b"%2\r\n$1\r\nk\r\n:1\r\n$1\r\nl\r\n_\r\n",
+            ),
         ] {
             assert_eq!(bytes(&reply, Protocol::Resp2), two, "{reply:?}");
             assert_eq!(bytes(&reply, Protocol::Resp3), three, "{reply:?}");

@@ -48,6 +48,8 @@ impl ErrorReply {
             "UNKILLABLE",
             "BUSYGROUP",
             "NOGROUP",
+            "INVALIDOBJ",
+            "UNBLOCKED",
         ];
         match known.into_iter().find(|known| *known == code) {
             Some(code) => Self::new(code, text),

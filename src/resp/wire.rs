@@ -31,6 +31,7 @@ pub fn put_reply(reply: &Reply, out: &mut Vec<u8>) {
             out.push(8);
             out.extend_from_slice(&n.to_bits().to_le_bytes());
         }
+        Reply::DoubleText(text) => put_bytes(18, text.as_bytes(), out),
         Reply::Bool(yes) => out.extend_from_slice(&[9, u8::from(*yes)]),
         Reply::BigNumber(digits) => put_bytes(10, digits.as_bytes(), out),
         Reply::Verbatim(_, bytes) => put_bytes(11, bytes, out),
@@ -40,6 +41,7 @@ pub fn put_reply(reply: &Reply, out: &mut Vec<u8>) {
         Reply::Several(items) => put_items(16, items, out),
         Reply::Map(pairs) => put_pairs(15, pairs, out),
         Reply::Pairs(pairs) => put_pairs(17, pairs, out),
+        Reply::Keyed(pairs) => put_pairs(19, pairs, out),
     }
 }
 
@@ -89,6 +91,7 @@ fn take(bytes: &mut &[u8], depth: usize) -> Option<Reply> {
         6 => Reply::Int(i64::from_le_bytes(take_array(bytes)?)),
         7 => Reply::Bulk(Value::from(take_bytes(bytes)?.to_vec())),
         8 => Reply::Double(f64::from_bits(u64::from_le_bytes(take_array(bytes)?))),
+        18 => Reply::DoubleText(take_text(bytes)?),
         9 => Reply::Bool(take_array::<1>(bytes)? != [0]),
         10 => Reply::BigNumber(take_text(bytes)?),
         11 => Reply::Verbatim("txt", take_bytes(bytes)?.to_vec().into()),
@@ -98,6 +101,7 @@ fn take(bytes: &mut &[u8], depth: usize) -> Option<Reply> {
         16 => Reply::Several(take_items(bytes, depth)?),
         15 => Reply::Map(take_pairs(bytes, depth)?),
         17 => Reply::Pairs(take_pairs(bytes, depth)?),
+        19 => Reply::Keyed(take_pairs(bytes, depth)?),
         _ => return None,
     })
 }
@@ -152,6 +156,7 @@ mod tests {
             text(""),
             text("bytes\0\r\n"),
             Reply::Double(-0.5),
+            Reply::DoubleText("0.50".into()),
             Reply::Bool(true),
             Reply::BigNumber("123456789012345678901234567890".into()),
             Reply::Verbatim("txt", b"words"[..].into()),
@@ -159,6 +164,7 @@ mod tests {
             Reply::Push(vec![Reply::Nil]),
             Reply::Map(vec![(text("key"), Reply::Map(vec![]))]),
             Reply::Pairs(vec![(text("member"), Reply::Double(1.5))]),
+            Reply::Keyed(vec![(text("key"), Reply::Array(vec![Reply::Int(1)]))]),
         ]
     }
 

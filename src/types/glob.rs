@@ -4,6 +4,10 @@
 
 /// Whether `text` matches `pattern`; `nocase` ignores ASCII case.
 pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
+    // As Redis: of all patterns made of stars only one star matches the empty text.
+    if text.is_empty() {
+        return pattern.is_empty() || pattern == b"*";
+    }
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     loop {
@@ -107,6 +111,8 @@ mod tests {
     fn the_patterns_of_redis() {
         for (pattern, text, expected) in [
             ("*", "", true),
+            ("**", "", false),
+            ("a**", "a", true),
             ("*", "abc", true),
             ("", "", true),
             ("", "a", false),

@@ -16,6 +16,7 @@ pub mod list;
 pub mod random;
 pub mod set;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod timeout;
 

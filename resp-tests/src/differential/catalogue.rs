@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::groups::GROUPS;
-use super::part::Template;
+use super::part::{Part, Template};
 use crate::connection::{Connection, Received};
 use crate::value::Value;
 
@@ -58,7 +58,11 @@ impl Catalogue {
 fn needs(template: &Template) -> Vec<String> {
     let around = template.before.iter().chain(template.after).map(|words| words[0].to_lowercase());
     let own = template.name.to_lowercase().replace(' ', "|");
-    around.chain([own]).filter(|name| name != "nosuchcommand").collect()
+    let asked_about = match template.parts.first() {
+        Some(Part::Word(word)) if own == "command|getkeys" => Some(word.to_lowercase()),
+        _ => None,
+    };
+    around.chain([own]).chain(asked_about).filter(|name| name != "nosuchcommand").collect()
 }
 
 fn collect(row: &Value, names: &mut BTreeSet<String>) {

@@ -39,15 +39,21 @@ pub struct Template {
     pub before: &'static [&'static [&'static str]],
     pub after: &'static [&'static [&'static str]],
     pub weight: u32,
+    /// Never made wrong: with other arguments it would do what the reference does in a way of its own.
+    pub is_rigid: bool,
 }
 
 impl Template {
     pub const fn new(name: &'static str, parts: &'static [Part]) -> Template {
-        Template { name, parts, before: &[], after: &[], weight: 10 }
+        Template { name, parts, before: &[], after: &[], weight: 10, is_rigid: false }
     }
 
     pub const fn weight(self, weight: u32) -> Template {
         Template { weight, ..self }
+    }
+
+    pub const fn rigid(self) -> Template {
+        Template { is_rigid: true, ..self }
     }
 
     pub const fn before(self, before: &'static [&'static [&'static str]]) -> Template {
@@ -62,7 +68,7 @@ impl Template {
     pub fn draw(&self, random: &mut Random) -> Vec<Argv> {
         let mut argv: Argv = self.name.split(' ').map(|word| word.as_bytes().to_vec()).collect();
         draw(&mut argv, self.parts, random);
-        if random.one_in(24) {
+        if random.one_in(24) && !self.is_rigid {
             spoil(&mut argv, self.parts.iter().any(is_fixed), random);
         }
         if random.one_in(16) {

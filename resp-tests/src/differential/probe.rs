@@ -3,16 +3,17 @@
 //!
 //! A probe has connections of its own. What it left behind is compared with all other data afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::catalogue::Catalogue;
+use super::explained::{self, Case};
 use super::line::Line;
 use super::pools::{self, Kind};
 use super::random::Random;
 use super::run::Pair;
-use super::verdict::Mismatch;
+use super::verdict::{Mismatch, Verdict};
 use super::{Argv, describe, words};
 use crate::script::one_line;
 use crate::value::{Value, encode};
@@ -117,13 +118,13 @@ impl Probe {
         }
     }
 
-    pub fn run(&self, pair: &mut Pair) -> io::Result<Option<Mismatch>> {
+    pub fn run(&self, pair: &mut Pair) -> io::Result<Verdict> {
         match self {
             Probe::Walk { database, argv, options } => {
                 let walk = |line: &mut Line| walk(line, database, argv, options);
                 let product = walk(&mut pair.prober.product)?;
                 let reference = walk(&mut pair.prober.reference)?;
-                Ok(differing(argv, product, reference))
+                Ok(verdict(argv, product, reference))
             }
             Probe::Carry { database, from, to } => carry(pair, database, from, to),
             Probe::Wait { database, waiters, serving, cleaning } => {
@@ -131,14 +132,20 @@ impl Probe {
                 let ask = |line: &mut Line, port| wait_for(line, port, database, waiters, serving, cleaning);
                 let product = ask(&mut pair.prober.product, product_port)?;
                 let reference = ask(&mut pair.prober.reference, reference_port)?;
-                Ok(differing(&waiters[0], product, reference))
+                Ok(verdict(&waiters[0], product, reference))
             }
         }
     }
 }
 
-fn differing(argv: &Argv, product: Value, reference: Value) -> Option<Mismatch> {
-    (product != reference).then(|| Mismatch { argv: argv.clone(), fault: None, product, reference })
+fn verdict(argv: &Argv, product: Value, reference: Value) -> Verdict {
+    if product == reference {
+        return Verdict::Same;
+    }
+    match explained::find(&Case { argv, product: &product, reference: &reference, before: None }) {
+        Some(difference) => Verdict::Explained(difference),
+        None => Verdict::Differs(Mismatch { argv: argv.clone(), fault: None, product, reference }),
+    }
 }
 
 fn call(line: &mut Line, argv: &[Vec<u8>]) -> io::Result<Value> {
@@ -150,24 +157,25 @@ fn walk(line: &mut Line, database: &str, argv: &Argv, options: &Argv) -> io::Res
     call(line, &words(&["SELECT", database]))?;
     let is_paired = matches!(argv[0].as_slice(), b"HSCAN" | b"ZSCAN");
     let mut cursor = b"0".to_vec();
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     for _ in 0..WALK_CALLS_MAX {
         let whole: Argv = argv.iter().chain([&cursor]).chain(options).cloned().collect();
         let Value::Array(parts) = call(line, &whole)? else { return call(line, &whole) };
         let [Value::Bulk(next), Value::Array(items)] = parts.as_slice() else {
             return Ok(Value::Array(parts));
         };
+        // Shown twice is shown once.
         let chunks = items.chunks(if is_paired { 2 } else { 1 });
-        seen.extend(chunks.map(|chunk| chunk.iter().map(one_line).collect::<Vec<_>>().join(" ")));
+        seen.extend(chunks.map(|chunk| (one_line(&chunk[0]), chunk.to_vec())));
         if next == b"0" {
-            return Ok(Value::Set(seen.into_iter().map(|text| Value::Bulk(text.into_bytes())).collect()));
+            return Ok(Value::Array(seen.into_values().flatten().collect()));
         }
         cursor = next.clone();
     }
     Ok(Value::Error(b"the cursor never came back to 0".to_vec()))
 }
 
-fn carry(pair: &mut Pair, database: &str, from: &[u8], to: &[u8]) -> io::Result<Option<Mismatch>> {
+fn carry(pair: &mut Pair, database: &str, from: &[u8], to: &[u8]) -> io::Result<Verdict> {
     let prober = &mut pair.prober;
     let dump = vec![b"DUMP".to_vec(), from.to_vec()];
     let take = |line: &mut Line| {
@@ -176,14 +184,14 @@ fn carry(pair: &mut Pair, database: &str, from: &[u8], to: &[u8]) -> io::Result<
     };
     let (product, reference) = (take(&mut prober.product)?, take(&mut prober.reference)?);
     let (Value::Bulk(of_product), Value::Bulk(of_reference)) = (&product, &reference) else {
-        return Ok(differing(&dump, product, reference));
+        return Ok(verdict(&dump, product, reference));
     };
     let restore = |payload: &Vec<u8>| {
         vec![b"RESTORE".to_vec(), to.to_vec(), b"0".to_vec(), payload.clone(), b"REPLACE".to_vec()]
     };
     let product = call(&mut prober.product, &restore(of_reference))?;
     let reference = call(&mut prober.reference, &restore(of_product))?;
-    Ok(differing(&restore(of_product), product, reference))
+    Ok(verdict(&restore(of_product), product, reference))
 }
 
 /// Draws who waits for what, and what happens then.

@@ -23,8 +23,8 @@ pub struct Options {
     pub seeds: u64,
     /// Commands per seed, about.
     pub operations: u64,
-    /// Further failures of a kind that was seen are counted, not shortened.
-    pub failures_max: usize,
+    /// Failures that are shortened at most; those like an earlier one never are.
+    pub shortened_max: usize,
 }
 
 /// What came of it.
@@ -80,6 +80,7 @@ pub fn fuzz(product: &Program, reference: &Program, options: Options) -> io::Res
     let mut stage = Stage::start(product, reference)?;
     let (catalogue, left_out) = stage.catalogue()?;
     let mut report = Report { left_out, ..Report::default() };
+    let mut kinds: Vec<(u64, Mismatch)> = Vec::new();
     for seed in options.first_seed..options.first_seed + options.seeds {
         report.seeds += 1;
         let mut tally = Tally::default();
@@ -87,8 +88,19 @@ pub fn fuzz(product: &Program, reference: &Program, options: Options) -> io::Res
         let failure = stage.pair()?.run(steps, &mut tally);
         report.tally.add(&tally);
         if let Err(failure) = failure {
-            let is_short = report.failures.len() >= options.failures_max;
-            let text = tell(seed, failure, &mut stage, is_short)?;
+            let known = match &failure {
+                Failure::Mismatch { mismatch, .. } => kinds.iter().find(|(_, other)| mismatch.is_like(other)),
+                Failure::Broken { .. } => None,
+            };
+            let text = match known {
+                Some((first, _)) => format!("seed {seed}: as seed {first}"),
+                None => {
+                    if let Failure::Mismatch { mismatch, .. } = &failure {
+                        kinds.push((seed, (**mismatch).clone()));
+                    }
+                    tell(seed, failure, &mut stage, kinds.len() > options.shortened_max)?
+                }
+            };
             println!("{text}\n");
             report.failures.push(text);
         }

@@ -116,8 +116,12 @@ impl Pair {
                     tally.operations += probe.operations();
                     history.push(Step::Probe(probe.clone()));
                     match probe.run(self)? {
-                        Some(mismatch) => Outcome::Differs(0, Box::new(mismatch)),
-                        None => Outcome::Same,
+                        Verdict::Same => Outcome::Same,
+                        Verdict::Explained(difference) => {
+                            tally.explain(difference);
+                            if difference.is_stored { Outcome::Stored } else { Outcome::Same }
+                        }
+                        Verdict::Differs(mismatch) => Outcome::Differs(0, Box::new(mismatch)),
                     }
                 }
                 Step::Calls(client, calls) => {

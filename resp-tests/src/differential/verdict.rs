@@ -96,23 +96,22 @@ impl Exchange<'_> {
     }
 }
 
-/// The worst verdict on the commands of a transaction.
+/// The verdict on the commands of a transaction. After one that ended in different data the others say nothing.
 fn judge_transaction(exchange: &Exchange) -> Verdict {
-    let mut worst = Verdict::Same;
+    let mut verdict = Verdict::Same;
     for at in 0..exchange.calls.len() {
         match exchange.judge(at, &[]) {
             Verdict::Same => {}
             Verdict::Explained(difference) => {
-                // One that ends in different data says more than one that does not.
-                let ends = matches!(worst, Verdict::Explained(other) if other.is_stored);
-                if !ends {
-                    worst = Verdict::Explained(difference);
+                verdict = Verdict::Explained(difference);
+                if difference.is_stored {
+                    break;
                 }
             }
             differs => return differs,
         }
     }
-    worst
+    verdict
 }
 
 /// Equal as far as two clocks can be.

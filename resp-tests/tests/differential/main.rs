@@ -32,7 +32,7 @@ fn random_commands_get_the_replies_of_the_reference() {
         first_seed: setting("DIFFERENTIAL_SEED", 1),
         seeds: setting("DIFFERENTIAL_SEEDS", SEEDS),
         operations: setting("DIFFERENTIAL_OPS", OPERATIONS),
-        failures_max: 10,
+        shortened_max: 50,
     };
     let report = fuzz(&product, &reference, options).unwrap();
     println!("{}", report.summary());

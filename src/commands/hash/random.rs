@@ -60,6 +60,10 @@ fn hrandfield(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn count(word: &[u8]) -> Result<i64> {
-    let count = parse_i64(word).filter(|count| *count != i64::MIN);
-    Ok(count.ok_or_else(ErrorReply::not_integer)?)
+    let count = parse_i64(word).ok_or_else(ErrorReply::not_integer)?;
+    if count == i64::MIN {
+        let text = "value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+        return Err(ErrorReply::err(text).into());
+    }
+    Ok(count)
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     command::{
-        Args, Command, Flags, Group, Run, Table, full_name, info::categories, info::docs, info::info,
-        info::key_flags, key_positions, subcommand,
+        Args, Command, Flags, Group, KeyWord, Run, Table, full_name, info::categories, info::docs,
+        info::info, info::key_flags, key_positions, subcommand,
     },
     commands::{help, table},
     error::Result,
@@ -158,10 +158,11 @@ fn keys_of<'a>(args: &Args<'a>) -> Result<(Vec<&'a [u8]>, &'static Command)> {
             return Err(ErrorReply::err(text).into());
         }
     };
-    if resolved.command.keys.first == 0 {
+    if resolved.command.keys.first == 0 && resolved.command.keys.streams_from == 0 {
         return Err(ErrorReply::err("The command has no key arguments").into());
     }
-    let positions = key_positions(resolved.command.keys, argv);
+    let mut positions = key_positions(resolved.command.keys, argv);
+    positions.extend(resolved.command.key_words.iter().filter_map(|word| word.position(argv)));
     if positions.is_empty() {
         return Err(ErrorReply::err("Invalid arguments specified for command").into());
     }
@@ -187,8 +188,11 @@ fn getkeysandflags(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Re
         "SET" if !says("GET", 3) => &["OW", "update"][..],
         _ => &["RW", "access", "update"][..],
     };
+    let behind_words = command.key_words.iter().filter(|word| word.position(words).is_some()).count();
+    let plain = keys.len().saturating_sub(behind_words);
     let pairs = keys.into_iter().enumerate().map(|(at, key)| {
-        let flags = match parts.get(at).or(parts.last()).copied().unwrap_or_default() {
+        let part = if at < plain { parts.get(at).or(parts.last()).copied() } else { Some(KeyWord::FLAGS) };
+        let flags = match part.unwrap_or_default() {
             [.., "variable_flags"] => variable,
             flags => flags,
         };

@@ -61,8 +61,10 @@ fn pop_first(txn: &mut Txn<'_>, args: &mut Args<'_>, end: Direction) -> Result<R
 }
 
 fn bzmpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    timeout::parse(args.next_word()?, txn.now())?;
-    Many::take(args)?.run(txn)
+    let timeout = args.next_word()?;
+    let many = Many::take(args)?;
+    timeout::parse(timeout, txn.now())?;
+    many.run(txn)
 }
 
 /// What BZPOPMIN and BZPOPMAX wait for.
@@ -73,7 +75,8 @@ fn wait_for_any(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
 }
 
 fn wait_for_many(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
-    let ms = timeout::parse(args.next_word()?, view.now())?;
+    let timeout = args.next_word()?;
     let call = Many::take(args)?;
+    let ms = timeout::parse(timeout, view.now())?;
     Wait::to_take(view, call.keys, Type::SortedSet, ms, Reply::NilArray)
 }

@@ -14,10 +14,13 @@
 
 mod ends;
 mod lex;
+mod ranks;
 mod scan;
 mod score;
 mod set;
 mod span;
+#[cfg(test)]
+mod tests;
 
 pub use lex::{LexEnd, LexRange};
 pub use score::{parse, parse_lenient};

@@ -2,6 +2,7 @@
 
 use super::{
     ends::Ends,
+    ranks::{Ranks, capacity},
     score::ordered,
     span::{Span, parse_sub, sub_key, sub_value},
 };
@@ -15,6 +16,9 @@ use crate::{
     },
 };
 use std::ops::ControlFlow;
+
+/// Members that are stepped over one by one; more, and counts are looked up.
+const STEPPED_MAX: u64 = 128;
 
 /// A member and its score.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +39,8 @@ impl Scored {
 pub struct SortedSet {
     collection: Collection,
     ends: Ends,
+    /// Levels of counts that are kept (`ranks.rs`).
+    levels: u8,
 }
 
 impl SortedSet {
@@ -46,17 +52,16 @@ impl SortedSet {
     /// The sorted set that a row of the current database is.
     pub fn of_row(view: &View<'_>, row: &Row) -> Result<Self> {
         let collection = Collection::of_row(view, row, Type::SortedSet)?;
-        let ends = match collection.rest.split_first() {
-            None => Ends::default(),
-            Some((0, rest)) => Ends::take(rest)?,
-            Some(_) => return Err(StoreError::corrupt("sorted set", "unknown levels").into()),
+        let (levels, ends) = match collection.rest.split_first() {
+            None => (0, Ends::default()),
+            Some((levels, rest)) => (*levels, Ends::take(rest)?),
         };
-        Ok(SortedSet { collection, ends })
+        Ok(SortedSet { collection, ends, levels })
     }
 
     /// An empty one that replaces what its key holds once it is saved.
     pub fn create(txn: &Txn<'_>) -> Self {
-        SortedSet { collection: Collection::create(txn, Type::SortedSet), ends: Ends::default() }
+        SortedSet { collection: Collection::create(txn, Type::SortedSet), ends: Ends::default(), levels: 0 }
     }
 
     /// The one under a key, or a new one.
@@ -93,25 +98,51 @@ impl SortedSet {
 
     /// As `add`, for a caller who knows the score that the member had. An equal one is left as it is.
     pub fn put(&mut self, txn: &mut Txn<'_>, member: &[u8], before: Option<f64>, score: f64) -> Result<()> {
+        if before == Some(score) {
+            return Ok(());
+        }
+        if let Some(before) = before {
+            let sub = sub_key(before, member);
+            self.ranks().removed(txn, &sub, member)?;
+            txn.delete_sub(SubKeys::Score, &self.collection.life, &sub);
+        }
+        self.write(txn, member, before.is_none(), score)?;
+        self.ranks().added(txn, &sub_key(score, member), member)?;
+        self.raise(txn)
+    }
+
+    /// Writes a member, without the counts.
+    fn write(&mut self, txn: &mut Txn<'_>, member: &[u8], is_new: bool, score: f64) -> Result<()> {
         if score.is_nan() {
             return Err(ErrorReply::err("resulting score is not a number (NaN)").into());
         }
-        let life = self.collection.life;
-        match before {
-            Some(before) if before == score => return Ok(()),
-            Some(before) => txn.delete_sub(SubKeys::Score, &life, &sub_key(before, member)),
-            None => {
-                self.collection.len = self.collection.len.saturating_add(1);
-                let outgrown = self.collection.len > LISTPACK_ELEMENTS_MAX;
-                if outgrown || member.len() > LISTPACK_ELEMENT_BYTES_MAX {
-                    self.collection.encoding = Encoding::Large;
-                }
+        if is_new {
+            self.collection.len = self.collection.len.saturating_add(1);
+            let outgrown = self.collection.len > LISTPACK_ELEMENTS_MAX;
+            if outgrown || member.len() > LISTPACK_ELEMENT_BYTES_MAX {
+                self.collection.encoding = Encoding::Large;
             }
         }
-        let sub = sub_key(score, member);
+        // In a listpack a zero is an integer, which has no sign.
+        let is_unsigned = score == 0.0 && self.collection.encoding != Encoding::Large;
+        let score = if is_unsigned { 0.0 } else { score };
+        let (life, sub) = (self.collection.life, sub_key(score, member));
         txn.put_sub(SubKeys::Data, &life, &hashed(member), &score.to_bits().to_be_bytes());
         txn.put_sub(SubKeys::Score, &life, &sub, sub_value(score));
         self.ends.added(&sub);
+        Ok(())
+    }
+
+    fn ranks(&self) -> Ranks {
+        Ranks { life: self.collection.life, levels: self.levels }
+    }
+
+    fn raise(&mut self, txn: &mut Txn<'_>) -> Result<()> {
+        if self.len() > capacity(self.levels) {
+            let mut ranks = self.ranks();
+            ranks.raise(txn, self.len())?;
+            self.levels = ranks.levels;
+        }
         Ok(())
     }
 
@@ -128,6 +159,7 @@ impl SortedSet {
     pub fn take(&mut self, txn: &mut Txn<'_>, member: &[u8], score: f64) -> Result<()> {
         let life = self.collection.life;
         let sub = sub_key(score, member);
+        self.ranks().removed(txn, &sub, member)?;
         txn.delete_sub(SubKeys::Data, &life, &hashed(member));
         txn.delete_sub(SubKeys::Score, &life, &sub);
         self.collection.len = self.collection.len.saturating_sub(1);
@@ -145,14 +177,11 @@ impl SortedSet {
 
     /// Writes the row, or deletes the key if no member is left. `true` = the key is gone.
     pub fn save(mut self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
-        self.collection.rest = match self.ends == Ends::default() {
-            true => Vec::new(),
-            false => {
-                let mut rest = vec![0];
-                self.ends.put(&mut rest);
-                rest
-            }
-        };
+        self.collection.rest.clear();
+        if self.levels > 0 || self.ends != Ends::default() {
+            self.collection.rest.push(self.levels);
+            self.ends.put(&mut self.collection.rest);
+        }
         self.collection.save(txn, key)
     }
 
@@ -181,11 +210,19 @@ impl SortedSet {
         limit: u64,
     ) -> Result<Vec<Scored>> {
         let mut found = Vec::new();
-        if limit == 0 || offset >= self.len() {
+        if limit == 0 || offset >= self.len() || span.is_empty() {
             return Ok(found);
         }
         let (mut skip, mut left) = (offset, limit);
-        self.walk(view, span, direction, |member, score| {
+        let mut nearer = None;
+        if offset > STEPPED_MAX && self.levels > 0 {
+            nearer = self.behind(view, span, direction, offset)?;
+            skip = 0;
+            if nearer.is_none() {
+                return Ok(found);
+            }
+        }
+        self.walk(view, nearer.as_ref().unwrap_or(span), direction, |member, score| {
             if skip > 0 {
                 skip = skip.saturating_sub(1);
                 return Ok(ControlFlow::Continue(()));
@@ -197,26 +234,92 @@ impl SortedSet {
         Ok(found)
     }
 
-    /// The first member, or (`Backward`) the last.
-    pub fn end(&self, view: &View<'_>, direction: Direction) -> Result<Option<Scored>> {
-        Ok(self.page(view, &Span::ALL, direction, 0, 1)?.pop())
+    /// What is left of a span behind its first `offset` members; `None` = the set ends there.
+    fn behind(
+        &self,
+        view: &View<'_>,
+        span: &Span,
+        direction: Direction,
+        offset: u64,
+    ) -> Result<Option<Span>> {
+        let mut rest = span.clone();
+        match direction {
+            Direction::Forward => {
+                let rank = self.before(view, &span.from)?.saturating_add(offset);
+                let Some(sub) = self.sub_of_rank(view, rank)? else { return Ok(None) };
+                rest.from = sub;
+            }
+            Direction::Backward => {
+                let end = span.to.as_ref().map_or(Ok(self.len()), |to| self.before(view, to))?;
+                let rank = end.checked_sub(offset).and_then(|rank| rank.checked_sub(1));
+                let Some(sub) = rank.map_or(Ok(None), |rank| self.sub_of_rank(view, rank))? else {
+                    return Ok(None);
+                };
+                rest.to = Some([&sub[..], &[0]].concat());
+            }
+        }
+        Ok(Some(rest))
     }
 
-    /// How many members a span has.
-    pub fn count(&self, view: &View<'_>, span: &Span) -> Result<u64> {
-        let mut count = 0_u64;
-        self.walk(view, span, Direction::Forward, |_, _| {
+    /// The sub-key of the member of this rank.
+    fn sub_of_rank(&self, view: &View<'_>, rank: u64) -> Result<Option<Vec<u8>>> {
+        if rank >= self.len() {
+            return Ok(None);
+        }
+        let (from, mut left) = self.ranks().stretch_of(view, rank)?;
+        let mut found = None;
+        self.walk(view, &Span { from, to: None }, Direction::Forward, |member, score| {
+            if left == 0 {
+                found = Some(sub_key(score, member));
+                return Ok(ControlFlow::Break(()));
+            }
+            left = left.saturating_sub(1);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    /// How many members stand before a place.
+    fn before(&self, view: &View<'_>, place: &[u8]) -> Result<u64> {
+        let (from, mut count) = self.ranks().before(view, place)?;
+        let span = Span { from, to: Some(place.to_vec()) };
+        if span.is_empty() {
+            return Ok(count);
+        }
+        self.walk(view, &span, Direction::Forward, |_, _| {
             count = count.saturating_add(1);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(count)
     }
 
+    /// The first member, or (`Backward`) the last.
+    pub fn end(&self, view: &View<'_>, direction: Direction) -> Result<Option<Scored>> {
+        Ok(self.page(view, &Span::ALL, direction, 0, 1)?.pop())
+    }
+
+    /// Where a walk over all members starts.
+    #[cfg(test)]
+    pub(super) fn starts_at(&self) -> Vec<u8> {
+        match self.ends.within(&Span::ALL) {
+            Some((std::ops::Bound::Included(from), _)) => from.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// How many members a span has.
+    pub fn count(&self, view: &View<'_>, span: &Span) -> Result<u64> {
+        if span.is_empty() {
+            return Ok(0);
+        }
+        let end = span.to.as_ref().map_or(Ok(self.len()), |to| self.before(view, to))?;
+        Ok(end.saturating_sub(self.before(view, &span.from)?))
+    }
+
     /// How many members stand before this one, and its score.
     pub fn rank_of(&self, view: &View<'_>, member: &[u8]) -> Result<Option<(u64, f64)>> {
         let Some(score) = self.score_of(view, member)? else { return Ok(None) };
-        let before = Span { from: Vec::new(), to: Some(sub_key(score, member)) };
-        Ok(Some((self.count(view, &before)?, score)))
+        Ok(Some((self.before(view, &sub_key(score, member))?, score)))
     }
 
     /// Makes a key hold these members and nothing else; no member = the key is deleted. Returns whether the key held
@@ -227,9 +330,14 @@ impl SortedSet {
         }
         let was_there = txn.get(key)?.is_some();
         let mut set = Self::create(txn);
-        for Scored { member, score } in members {
-            set.put(txn, member, None, *score)?;
+        let outgrown = u64::try_from(members.len()).is_ok_and(|members| members > LISTPACK_ELEMENTS_MAX);
+        if outgrown || members.iter().any(|scored| scored.member.len() > LISTPACK_ELEMENT_BYTES_MAX) {
+            set.collection.encoding = Encoding::Large;
         }
+        for Scored { member, score } in members {
+            set.write(txn, member, true, *score)?;
+        }
+        set.raise(txn)?;
         set.save(txn, key)?;
         Ok(was_there)
     }

@@ -8,7 +8,10 @@ use super::super::pools::NUMBERS;
 pub static TEMPLATES: &[Template] = &[
     Template::new("ECHO", &[Value]),
     Template::new("PING", &[Value]),
-    Template::new("HELLO", &[OneOf(&[&[Word("2")], &[Word("3")], &[Word("4")], &[Of(&NUMBERS)]])]).weight(6),
+    // Not inside a transaction, where the reference speaks two protocols in one reply.
+    Template::new("HELLO", &[OneOf(&[&[Word("2")], &[Word("3")], &[Word("4")], &[Of(&NUMBERS)]])])
+        .before(&[&["DISCARD"]])
+        .weight(6),
     Template::new("RESET", &[]).weight(2),
     Template::new("COMMAND GETKEYS", &[Word("MSET"), Repeat(&[Key(String), Value])]).weight(4),
     Template::new(

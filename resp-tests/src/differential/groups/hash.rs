@@ -25,7 +25,7 @@ pub static TEMPLATES: &[Template] = &[
     Template::new("HVALS", &[H]),
     Template::new("HINCRBY", &[H, F, Of(&NUMBERS)]),
     Template::new("HSET", &[H, F, Of(&NUMBERS)]),
-    Template::new("HINCRBYFLOAT", &[H, F, Of(&FLOATS)]).weight(5),
+    Template::new("HINCRBYFLOAT", &[H, F, Of(&FLOATS)]).before(&[&["HGET", "$1", "$2"]]).weight(5),
     Template::new("HRANDFIELD", &[H]).before(&[&["HGETALL", "$1"]]).weight(3),
     Template::new("HRANDFIELD", &[H, Of(&DRAWS), Maybe(&[Word("WITHVALUES")])])
         .before(&[&["HGETALL", "$1"]])

@@ -52,8 +52,9 @@ pub static TEMPLATES: &[Template] = &[
     Template::new("ZCARD", &[Z]),
     Template::new("ZSCORE", &[Z, M]),
     Template::new("ZMSCORE", &[Z, Repeat(&[M])]),
-    Template::new("ZRANK", &[Z, M]),
-    Template::new("ZREVRANK", &[Z, M]),
+    // One more word is an option of 7.2.
+    Template::new("ZRANK", &[Z, M]).rigid(),
+    Template::new("ZREVRANK", &[Z, M]).rigid(),
     Template::new("ZCOUNT", &[Z, Of(&SCORE_ENDS), Of(&SCORE_ENDS)]),
     Template::new("ZRANGE", &[Z, RANGE, WITH_SCORES]).weight(20),
     Template::new("ZRANGESTORE", &[Z, Z, RANGE]),

@@ -43,7 +43,7 @@ pub static TEMPLATES: &[Template] = &[
     Template::new("DECR", &[N]),
     Template::new("INCRBY", &[N, Of(&NUMBERS)]),
     Template::new("DECRBY", &[N, Of(&NUMBERS)]),
-    Template::new("INCRBYFLOAT", &[N, Of(&FLOATS)]).weight(5),
+    Template::new("INCRBYFLOAT", &[N, Of(&FLOATS)]).before(&[&["GET", "$1"]]).weight(5),
     Template::new("SETEX", &[S, Of(&TIMES), Value]).weight(5),
     Template::new("PSETEX", &[S, Of(&TIMES), Value]).weight(5),
     Template::new("SETNX", &[S, Value]).weight(5),
@@ -63,6 +63,6 @@ pub static TEMPLATES: &[Template] = &[
             ]),
         ],
     )
-    .weight(2),
+    .weight(1),
     Template::new("GETRANGE", &[N, OneOf(&[&[Word("0")], &[Word("-3")]]), Word("-1"), Maybe(&[])]).weight(3),
 ];
