@@ -13,6 +13,8 @@ pub mod hyperloglog;
 pub mod integer;
 pub mod lcs;
 pub mod list;
+pub mod random;
+pub mod set;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
