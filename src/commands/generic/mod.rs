@@ -5,6 +5,7 @@ mod delete;
 mod expire;
 mod object;
 mod scan;
+mod sort;
 mod ttl;
 
 use crate::command::Command;
@@ -29,6 +30,8 @@ pub static COMMANDS: &[Command] = &[
     scan::KEYS,
     scan::RANDOMKEY,
     scan::SCAN,
+    sort::SORT,
+    sort::SORT_RO,
     ttl::EXPIRETIME,
     ttl::PEXPIRETIME,
     ttl::PTTL,
