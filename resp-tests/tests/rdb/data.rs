@@ -154,7 +154,7 @@ pub fn content(connection: &mut Connection, key: &[u8]) -> Vec<Value> {
         "string" => content.push(ask(&["GET", "KEY"])),
         "list" => content.push(ask(&["LRANGE", "KEY", "0", "-1"])),
         "set" => content.push(sorted(ask(&["SMEMBERS", "KEY"]), 1)),
-        "zset" => content.push(ask(&["ZRANGE", "KEY", "0", "-1", "WITHSCORES"])),
+        "zset" => content.push(as_numbers(ask(&["ZRANGE", "KEY", "0", "-1", "WITHSCORES"]))),
         "hash" => content.push(sorted(ask(&["HGETALL", "KEY"]), 2)),
         "stream" => {
             content.push(ask(&["XRANGE", "KEY", "-", "+"]));
@@ -171,6 +171,16 @@ pub fn content(connection: &mut Connection, key: &[u8]) -> Vec<Value> {
         other => panic!("a key of type {other}"),
     }
     content
+}
+
+/// Scores as numbers: Redis 7.0 writes more digits than are needed to tell one from all others.
+fn as_numbers(told: Value) -> Value {
+    let Value::Array(mut words) = told else { panic!("{told:?}") };
+    for score in words.iter_mut().skip(1).step_by(2) {
+        let number: f64 = String::from_utf8(score.as_text().unwrap()).unwrap().parse().unwrap();
+        *score = Value::Double(format!("{number:?}").into_bytes());
+    }
+    Value::Array(words)
 }
 
 /// How Redis keeps it in memory says nothing of the stream.
@@ -198,6 +208,26 @@ fn pending(told: Value) -> Value {
         other => panic!("{other:?}"),
     };
     Value::Array(entries.into_iter().map(entry).collect())
+}
+
+/// The first things that differ, cut.
+pub fn difference(left: &[Value], right: &[Value]) -> Option<String> {
+    let items = |values: &[Value]| -> Vec<Value> {
+        values
+            .iter()
+            .flat_map(|value| match value {
+                Value::Array(items) => items.clone(),
+                other => vec![other.clone()],
+            })
+            .collect()
+    };
+    let (left, right) = (items(left), items(right));
+    let (one, other) = left.iter().zip(&right).find(|(one, other)| one != other).map_or_else(
+        || (format!("{} items", left.len()), format!("{} items", right.len())),
+        |(one, other)| (format!("{one:?}"), format!("{other:?}")),
+    );
+    let cut = |text: &str| text.chars().take(300).collect::<String>();
+    (one != other).then(|| format!("{} is not {}", cut(&one), cut(&other)))
 }
 
 fn sorted(told: Value, words_each: usize) -> Value {
