@@ -244,7 +244,9 @@ fn kind_of(name: &str) -> Kind {
         "seconds" | "milliseconds" | "count" | "offset" | "start" | "end" | "index" | "numkeys"
         | "numfields" | "timeout" | "cursor" | "decrement" | "destination-db" | "db" | "index1"
         | "index2" | "client-id" | "maxage" | "min-match-len" | "numreplicas" | "numlocal" | "protover"
-        | "version" | "samples" | "stop" | "rank" | "num-matches" | "len" | "limit" => Kind::Integer,
+        | "version" | "samples" | "stop" | "rank" | "num-matches" | "len" | "limit" | "ttl" | "frequency" => {
+            Kind::Integer
+        }
         _ => Kind::String,
     }
 }

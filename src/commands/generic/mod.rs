@@ -2,6 +2,7 @@
 
 mod copy;
 mod delete;
+mod dump;
 mod expire;
 mod object;
 mod scan;
@@ -21,12 +22,14 @@ pub static COMMANDS: &[Command] = &[
     delete::TOUCH,
     delete::TYPE,
     delete::UNLINK,
+    dump::DUMP,
     expire::EXPIRE,
     expire::EXPIREAT,
     expire::PERSIST,
     expire::PEXPIRE,
     expire::PEXPIREAT,
     object::OBJECT,
+    dump::RESTORE,
     scan::KEYS,
     scan::RANDOMKEY,
     scan::SCAN,
