@@ -9,6 +9,9 @@ pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
     // `numkeys` commands have no plain range, but for the destination.
     let has_range = count_at.is_none() || command.keys.destination().is_some();
     let (first, last, step) = if has_range { (first, last, step) } else { (0, 0, 0) };
+    let KeyRange { first, last, step, count_at, .. } = command.keys;
+    // `numkeys` commands have no plain range.
+    let (first, last, step) = if count_at.is_some() { (0, 0, 0) } else { (first, last, step) };
     let int = |n: i32| Reply::Int(i64::from(n));
     let subcommands: Vec<Reply> = command.subcommands.iter().map(|sub| info(Some(command), sub)).collect();
     let flags = command.flags.names().map(Reply::simple).collect();
@@ -97,6 +100,9 @@ pub fn key_flags(command: &Command) -> &'static [&'static str] {
 
 fn key_specs(command: &Command) -> Vec<Reply> {
     let keys = command.keys;
+    if keys.streams_from > 0 {
+        return vec![streams_spec(keys.streams_from, key_flags(command))];
+    }
     if keys.first <= 0 {
         return Vec::new();
     }
@@ -117,29 +123,36 @@ fn key_specs(command: &Command) -> Vec<Reply> {
 }
 
 fn spec(keys: KeyRange, flags: &[&'static str]) -> Reply {
-    let pair = |key: &'static str, value: Reply| (Reply::bulk(key), value);
     let int = |n: i32| Reply::Int(i64::from(n));
     let find = match keys.count_at {
         None => {
             let last = if keys.last < 0 { keys.last } else { keys.last - keys.first };
-            let spec =
-                vec![pair("lastkey", int(last)), pair("keystep", int(keys.step)), pair("limit", int(0))];
-            Reply::Map(vec![pair("type", Reply::bulk("range")), pair("spec", Reply::Map(spec))])
+            typed("range", vec![("lastkey", int(last)), ("keystep", int(keys.step)), ("limit", int(0))])
         }
         Some(_) => {
-            let spec =
-                vec![pair("keynumidx", int(0)), pair("firstkey", int(1)), pair("keystep", int(keys.step))];
-            Reply::Map(vec![pair("type", Reply::bulk("keynum")), pair("spec", Reply::Map(spec))])
+            typed("keynum", vec![("keynumidx", int(0)), ("firstkey", int(1)), ("keystep", int(keys.step))])
         }
     };
     let index = keys.count_at.map_or_else(|| Reply::Int(i64::from(keys.first)), Reply::count);
-    let begin = Reply::Map(vec![
-        pair("type", Reply::bulk("index")),
-        pair("spec", Reply::Map(vec![pair("index", index)])),
-    ]);
+    whole_spec(flags, typed("index", vec![("index", index)]), find)
+}
+
+/// Of the words behind STREAMS the first half are keys.
+fn streams_spec(from: i32, flags: &[&'static str]) -> Reply {
+    let begin = vec![("keyword", Reply::bulk("STREAMS")), ("startfrom", Reply::Int(i64::from(from)))];
+    let find = vec![("lastkey", Reply::Int(-1)), ("keystep", Reply::Int(1)), ("limit", Reply::Int(2))];
+    whole_spec(flags, typed("keyword", begin), typed("range", find))
+}
+
+fn whole_spec(flags: &[&'static str], begin: Reply, find: Reply) -> Reply {
     Reply::Map(vec![
-        pair("flags", Reply::Set(flags.iter().map(|flag| Reply::simple(*flag)).collect())),
-        pair("begin_search", begin),
-        pair("find_keys", find),
+        (Reply::bulk("flags"), Reply::Set(flags.iter().map(|flag| Reply::simple(*flag)).collect())),
+        (Reply::bulk("begin_search"), begin),
+        (Reply::bulk("find_keys"), find),
     ])
+}
+
+fn typed(kind: &'static str, spec: Vec<(&'static str, Reply)>) -> Reply {
+    let spec = spec.into_iter().map(|(key, value)| (Reply::bulk(key), value)).collect();
+    Reply::Map(vec![(Reply::bulk("type"), Reply::bulk(kind)), (Reply::bulk("spec"), Reply::Map(spec))])
 }

@@ -64,18 +64,25 @@ pub struct KeyRange {
     /// `numkeys`-style commands: index of the argument that says how many keys follow it (overrides `last`). A `first`
     /// before it is a key of its own, the destination.
     pub count_at: Option<usize>,
+    /// XREAD and XREADGROUP: the keys are the first half of what follows STREAMS, a word from this index on; 0 = not so.
+    pub streams_from: i32,
 }
 
 impl KeyRange {
-    pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 0, count_at: None };
+    pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 0, count_at: None, streams_from: 0 };
     /// One key, the first argument.
-    pub const ONE: KeyRange = KeyRange { first: 1, last: 1, step: 1, count_at: None };
+    pub const ONE: KeyRange = KeyRange::new(1, 1, 1);
     /// All arguments are keys.
-    pub const ALL: KeyRange = KeyRange { first: 1, last: -1, step: 1, count_at: None };
+    pub const ALL: KeyRange = KeyRange::new(1, -1, 1);
 
     /// A plain range.
     pub const fn new(first: i32, last: i32, step: i32) -> KeyRange {
-        KeyRange { first, last, step, count_at: None }
+        KeyRange { first, last, step, ..KeyRange::NONE }
+    }
+
+    /// The first half of what follows STREAMS.
+    pub const fn streams(from: i32) -> KeyRange {
+        KeyRange { streams_from: from, ..KeyRange::NONE }
     }
 
     /// As many keys as the argument at this index says.

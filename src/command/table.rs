@@ -136,8 +136,35 @@ fn unknown_subcommand(name: &str, word: &[u8]) -> ErrorReply {
     ErrorReply::err(format!("unknown subcommand '{word}'. Try {name} HELP."))
 }
 
+/// The keys of XREAD and XREADGROUP: the first half of what follows STREAMS. Arguments of options are stepped over.
+fn stream_key_positions(argv: &[&[u8]]) -> Vec<usize> {
+    let mut at = 1_usize;
+    while let Some(word) = argv.get(at) {
+        let is = |keyword: &str| word.eq_ignore_ascii_case(keyword.as_bytes());
+        let arguments = if is("BLOCK") || is("COUNT") {
+            1
+        } else if is("GROUP") {
+            2
+        } else if is("NOACK") {
+            0
+        } else if is("STREAMS") {
+            let first = at.saturating_add(1);
+            let words = argv.len().saturating_sub(first);
+            let keys = if words.is_multiple_of(2) { words / 2 } else { 0 };
+            return (first..first.saturating_add(keys)).collect();
+        } else {
+            break;
+        };
+        at = at.saturating_add(1).saturating_add(arguments);
+    }
+    Vec::new()
+}
+
 /// Indexes in `argv` of a call's keys.
 pub fn key_positions(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {
+    if keys.streams_from > 0 {
+        return stream_key_positions(argv);
+    }
     let len = i64::try_from(argv.len()).unwrap_or(i64::MAX);
     if let Some(at) = keys.count_at {
         let count = argv.get(at).and_then(|word| parse_i64(word)).unwrap_or(0);

@@ -21,6 +21,7 @@ pub mod sentinel;
 pub mod server;
 pub mod site;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod transactions;
 
@@ -32,6 +33,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         hyperloglog::COMMANDS,
         sorted_set::COMMANDS,
         geo::COMMANDS,
+        stream::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
         transactions::COMMANDS,

@@ -46,11 +46,18 @@ impl Encoder<'_> {
                 Protocol::Resp2 => downgrade(reply, self.out),
                 Protocol::Resp3 => scalar3(reply, self.out),
             },
+            Reply::Double(_) | Reply::Bool(_) | Reply::BigNumber(_) | Reply::Verbatim(..) => {
+                match self.protocol {
+                    Protocol::Resp2 => downgrade(reply, self.out),
+                    Protocol::Resp3 => scalar3(reply, self.out),
+                }
+            }
             Reply::Array(_)
             | Reply::Set(_)
             | Reply::Push(_)
             | Reply::Map(_)
             | Reply::Pairs(_)
+            | Reply::Keyed(_)
             | Reply::Several(_)
                 if depth >= limits::REPLY_DEPTH_MAX =>
             {
@@ -61,6 +68,7 @@ impl Encoder<'_> {
             Reply::Push(items) => self.sequence(b'>', items, depth),
             Reply::Map(pairs) => self.map(pairs, depth),
             Reply::Pairs(pairs) => self.pairs(pairs, depth),
+            Reply::Keyed(pairs) => self.keyed(pairs, depth),
             Reply::Several(items) => items.iter().for_each(|item| self.value(item, depth.saturating_add(1))),
         }
     }
@@ -103,6 +111,20 @@ impl Encoder<'_> {
             self.out.extend_from_slice(b"*2\r\n");
             self.value(first, depth.saturating_add(2));
             self.value(second, depth.saturating_add(2));
+        }
+    }
+}
+
+impl Encoder<'_> {
+    fn keyed(&mut self, pairs: &[(Reply, Reply)], depth: usize) {
+        if self.protocol == Protocol::Resp3 {
+            return self.map(pairs, depth);
+        }
+        line(b'*', pairs.len(), self.out);
+        for (key, value) in pairs {
+            line(b'*', 2, self.out);
+            self.value(key, depth.saturating_add(2));
+            self.value(value, depth.saturating_add(2));
         }
     }
 }
@@ -219,6 +241,11 @@ mod tests {
             (Reply::BigNumber("12".into()), b"$2\r\n12\r\n", b"(12\r\n"),
             (Reply::Verbatim("txt", Bytes::from_static(b"hi")), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
             (Reply::None, b"", b""),
+            (
+                Reply::Keyed(vec![(Reply::bulk("k"), Reply::Int(1)), (Reply::bulk("l"), Reply::Nil)]),
+                b"*2\r\n*2\r\n$1\r\nk\r\n:1\r\n*2\r\n$1\r\nl\r\n$-1\r\n",
+                b"%2\r\n$1\r\nk\r\n:1\r\n$1\r\nl\r\n_\r\n",
+            ),
         ] {
             assert_eq!(bytes(&reply, Protocol::Resp2), two, "{reply:?}");
             assert_eq!(bytes(&reply, Protocol::Resp3), three, "{reply:?}");

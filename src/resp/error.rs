@@ -49,6 +49,7 @@ impl ErrorReply {
             "BUSYGROUP",
             "NOGROUP",
             "INVALIDOBJ",
+            "UNBLOCKED",
         ];
         match known.into_iter().find(|known| *known == code) {
             Some(code) => Self::new(code, text),

@@ -38,6 +38,8 @@ pub enum Reply {
     Map(Vec<(Reply, Reply)>),
     /// Pairs in an order: RESP3 has an array of two for each, RESP2 one flat array.
     Pairs(Vec<(Reply, Reply)>),
+    /// What was found under each key: RESP3 has a map, RESP2 an array of arrays of two.
+    Keyed(Vec<(Reply, Reply)>),
     Set(Vec<Reply>),
     Push(Vec<Reply>),
     /// One after the other, each a reply of its own (SUBSCRIBE answers once per channel).

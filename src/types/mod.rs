@@ -14,6 +14,7 @@ pub mod integer;
 pub mod lcs;
 pub mod list;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod timeout;
 

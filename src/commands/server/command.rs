@@ -158,7 +158,7 @@ fn keys_of<'a>(args: &Args<'a>) -> Result<(Vec<&'a [u8]>, &'static Command)> {
             return Err(ErrorReply::err(text).into());
         }
     };
-    if resolved.command.keys.first == 0 {
+    if resolved.command.keys.first == 0 && resolved.command.keys.streams_from == 0 {
         return Err(ErrorReply::err("The command has no key arguments").into());
     }
     let mut positions = key_positions(resolved.command.keys, argv);

@@ -248,7 +248,8 @@ impl Combination {
                 match (self.operation, other.score_of(view, member)?) {
                     (Operation::Diff, None) => {}
                     (Operation::Diff, Some(_)) | (_, None) => return Ok(ControlFlow::Continue(())),
-                    (_, Some(score)) => sum = self.aggregate.of(sum, no_nan(weight * score)),
+                    // As in Redis, a product that is no number takes the whole sum with it.
+                    (_, Some(score)) => sum = self.aggregate.of(sum, weight * score),
                 }
             }
             Ok(visit(member, sum))

@@ -62,7 +62,7 @@ pub(super) const MSETEX: Command = Command {
     name: "MSETEX",
     key_flags: &["OW", "update"],
     arity: -4,
-    keys: KeyRange { first: 2, last: -1, step: 2, count_at: Some(1) },
+    keys: KeyRange { count_at: Some(1), ..KeyRange::new(2, -1, 2) },
     run: Run::Write(msetex),
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::MOVABLEKEYS),
     group: Group::String,

@@ -1,0 +1,90 @@
+//! XDEL, XSETID.
+
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::{EventClass, Txn},
+    types::stream::{Stream, StreamId},
+};
+
+pub(super) const XDEL: Command = Command {
+    name: "XDEL",
+    key_flags: &["RW", "delete"],
+    arity: -3,
+    keys: KeyRange::ONE,
+    run: Run::Write(xdel),
+    flags: Flags::WRITE.with(Flags::FAST),
+    group: Group::Stream,
+    since: "5.0.0",
+    complexity: "O(log N) for each id.",
+    summary: "Deletes entries; returns how many of them were there.",
+    syntax: "key id [id ...]",
+    ..Command::BASE
+};
+
+pub(super) const XSETID: Command = Command {
+    name: "XSETID",
+    key_flags: &["RW", "update"],
+    arity: -3,
+    keys: KeyRange::ONE,
+    run: Run::Write(xsetid),
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
+    group: Group::Stream,
+    since: "5.0.0",
+    summary: "Sets what a stream remembers of the ids it gave out.",
+    syntax: "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
+    ..Command::BASE
+};
+
+fn xdel(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let Some(mut stream) = Stream::open(&txn.view(), key)? else {
+        return Ok(Reply::Int(0));
+    };
+    let ids = args.rest().iter().map(|word| StreamId::parse(word, 0)).collect::<Result<Vec<_>, _>>()?;
+    let deleted = stream.delete(txn, &ids)?;
+    if deleted > 0 {
+        stream.save(txn, key)?;
+        txn.event(EventClass::Stream, "xdel", key);
+    }
+    Ok(Reply::count(deleted))
+}
+
+fn xsetid(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, last_id) = (args.next_word()?, StreamId::parse(args.next_word()?, 0)?);
+    let (mut entries_added, mut max_deleted_id) = (None, None);
+    while !args.is_empty() {
+        if args.remaining() > 1 && args.take("ENTRIESADDED") {
+            let added = u64::try_from(args.next_i64()?);
+            entries_added = Some(added.map_err(|_| ErrorReply::err("entries_added must be positive"))?);
+        } else if args.remaining() > 1 && args.take("MAXDELETEDID") {
+            let deleted = StreamId::parse(args.next_word()?, 0)?;
+            if last_id < deleted {
+                return Err(refused("is smaller than the provided max_deleted_entry_id").into());
+            }
+            max_deleted_id = Some(deleted);
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    }
+    let mut stream = Stream::open(&txn.view(), key)?.ok_or_else(ErrorReply::no_such_key)?;
+    if stream.last_entry(&txn.view())?.is_some_and(|last| last_id < last) {
+        return Err(refused("is smaller than the target stream top item").into());
+    }
+    if !stream.is_empty() && entries_added.is_some_and(|added| added < stream.len()) {
+        let text = "The entries_added specified in XSETID is smaller than the target stream length";
+        return Err(ErrorReply::err(text).into());
+    }
+    let meta = &mut stream.meta;
+    meta.last_id = last_id;
+    meta.entries_added = entries_added.unwrap_or(meta.entries_added);
+    meta.max_deleted_id = max_deleted_id.filter(|id| *id != StreamId::MIN).unwrap_or(meta.max_deleted_id);
+    stream.save(txn, key)?;
+    txn.event(EventClass::Stream, "xsetid", key);
+    Ok(Reply::Ok)
+}
+
+fn refused(why: &str) -> ErrorReply {
+    ErrorReply::err(format!("The ID specified in XSETID {why}"))
+}

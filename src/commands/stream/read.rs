@@ -1,0 +1,81 @@
+//! XREAD. Nothing to read is the reply of a timeout; waiting for more is the server's part.
+
+use super::{
+    range::entries,
+    read_options::{ReadOptions, Reader, found_reply, read_options},
+};
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::{Direction, View},
+    types::stream::{Stream, StreamId},
+};
+
+pub(super) const XREAD: Command = Command {
+    name: "XREAD",
+    arity: -4,
+    keys: KeyRange::streams(1),
+    run: Run::Read(xread),
+    flags: Flags::READONLY.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS),
+    group: Group::Stream,
+    since: "5.0.0",
+    complexity: "O(log N + M) for each stream, where M is the number of entries returned.",
+    summary: "Returns the entries after given ids of several streams, and waits for some if asked to.",
+    syntax: "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+    ..Command::BASE
+};
+
+fn xread(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let options = read_options(args, Reader::Anyone, view.now())?;
+    let mut found = Vec::new();
+    for (key, stream, after) in starts(view, &options)? {
+        let Some((stream, from)) = stream.zip(after.next()) else { continue };
+        let read = entries(view, &stream, from, StreamId::MAX, Direction::Forward, options.count)?;
+        if !matches!(&read, Reply::Array(entries) if entries.is_empty()) {
+            found.push((Reply::bulk(key), read));
+        }
+    }
+    Ok(found_reply(found))
+}
+
+/// Each key, its stream if there is one, and the id after which to read.
+type Start<'a> = (&'a [u8], Option<Stream>, StreamId);
+
+fn starts<'a>(view: &View<'_>, options: &ReadOptions<'a>) -> Result<Vec<Start<'a>>> {
+    let mut starts = Vec::with_capacity(options.keys.len());
+    for (key, word) in options.keys.iter().zip(options.ids) {
+        let stream = Stream::open(view, key)?;
+        let after = match (*word, &stream) {
+            (b"$" | b"+", None) => StreamId::MIN,
+            (b"$", Some(stream)) => stream.meta.last_id,
+            (b"+", Some(stream)) => match stream.last_entry(view)? {
+                Some(last) => last.previous().unwrap_or_default(),
+                None => stream.meta.last_id,
+            },
+            (b">", _) => {
+                let text = "The > ID can be specified only when calling XREADGROUP using the GROUP <group> \
+                            <consumer> option.";
+                return Err(ErrorReply::err(text).into());
+            }
+            (word, _) => StreamId::parse(word, 0)?,
+        };
+        starts.push((*key, stream, after));
+    }
+    Ok(starts)
+}
+
+/// The words of an XREAD with the ids that `$` and `+` mean as of this view, for a call that is about to wait: they mean
+/// what they meant when the client called. Whoever waits must have made its first attempt at the same view.
+pub fn with_last_ids(view: &View<'_>, argv: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
+    let mut words: Vec<Vec<u8>> = argv.iter().map(|word| word.to_vec()).collect();
+    let options = read_options(&mut Args::new(argv, 1), Reader::Anyone, view.now())?;
+    let ids = words.len().saturating_sub(options.ids.len());
+    let starts = starts(view, &options)?;
+    for ((word, given), (_, _, after)) in words.iter_mut().skip(ids).zip(options.ids).zip(starts) {
+        if matches!(*given, b"$" | b"+") {
+            *word = after.to_string().into_bytes();
+        }
+    }
+    Ok(words)
+}

@@ -1,0 +1,207 @@
+//! XREADGROUP. Nothing to read is the reply of a timeout; waiting for more is the server's part.
+
+use super::{
+    entry_reply, id_reply,
+    read_options::{ReadOptions, Reader, found_reply, read_options},
+};
+use crate::{
+    command::{Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
+    error::Result,
+    resp::{ErrorReply, Reply},
+    store::{Direction, EventClass, Txn, View},
+    types::stream::{
+        ConsumerRecord, Group, Pending, Stream, StreamId, estimated_entries_read, has_tombstones,
+        scan_pending,
+    },
+};
+use std::ops::ControlFlow;
+
+pub(super) const XREADGROUP: Command = Command {
+    name: "XREADGROUP",
+    key_flags: &["RO", "access"],
+    arity: -7,
+    keys: KeyRange::streams(4),
+    run: Run::Write(xreadgroup),
+    flags: Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS),
+    group: CommandGroup::Stream,
+    since: "5.0.0",
+    complexity: "O(log N + M) for each stream, where M is the number of entries returned.",
+    summary: "Gives a group's consumer entries that nobody of the group has had, or again those it has not acknowledged.",
+    syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+    ..Command::BASE
+};
+
+/// What is wanted of one stream.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    /// `>`: what the group has not had.
+    New,
+    /// What is pending with the consumer after this id.
+    HistoryAfter(StreamId),
+}
+
+/// Who asks, and how.
+#[derive(Debug, Clone, Copy)]
+struct Asking<'a> {
+    group: &'a [u8],
+    consumer: &'a [u8],
+    count: Option<u64>,
+    noack: bool,
+}
+
+fn xreadgroup(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let options = read_options(args, Reader::Group, txn.now())?;
+    let (group, consumer) = options.group.unwrap_or_default();
+    let asking = Asking { group, consumer, count: options.count, noack: options.noack };
+    let wanted = wanted(&txn.view(), &options, group)?;
+    let mut found = Vec::new();
+    for (key, wanted) in options.keys.iter().zip(wanted) {
+        if let Some(reply) = read_one(txn, key, wanted, &asking)? {
+            found.push((Reply::bulk(key), reply));
+        }
+    }
+    Ok(found_reply(found))
+}
+
+fn wanted(view: &View<'_>, options: &ReadOptions<'_>, group: &[u8]) -> Result<Vec<Wanted>> {
+    let mut wanted = Vec::with_capacity(options.keys.len());
+    for (key, word) in options.keys.iter().zip(options.ids) {
+        let stream = Stream::open(view, key)?;
+        let has_group = match &stream {
+            Some(stream) => Group::open(view, stream, group)?.is_some(),
+            None => false,
+        };
+        if !has_group {
+            let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
+            let text =
+                format!("No such key '{key}' or consumer group '{group}' in XREADGROUP with GROUP option");
+            return Err(ErrorReply::new("NOGROUP", text).into());
+        }
+        if *word == b"$" {
+            let text = "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of \
+                        this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID \
+                        would just return an empty result set.";
+            return Err(ErrorReply::err(text).into());
+        }
+        wanted.push(match *word {
+            b">" => Wanted::New,
+            word => match StreamId::parse(word, 0)? {
+                // Redis tells new entries from history by this id.
+                StreamId::MAX => Wanted::New,
+                id => Wanted::HistoryAfter(id),
+            },
+        });
+    }
+    Ok(wanted)
+}
+
+/// The entries of one stream; `None` = there is nothing new.
+fn read_one(txn: &mut Txn<'_>, key: &[u8], wanted: Wanted, asking: &Asking<'_>) -> Result<Option<Reply>> {
+    let Some(stream) = Stream::open(&txn.view(), key)? else { return Ok(None) };
+    let Some(mut group) = Group::open(&txn.view(), &stream, asking.group)? else { return Ok(None) };
+    see_consumer(txn, key, &mut group, asking.consumer)?;
+    let reply = match wanted {
+        Wanted::New => read_new(txn, &stream, &mut group, asking)?,
+        Wanted::HistoryAfter(id) => Some(read_history(txn, &stream, &mut group, asking, id)?),
+    };
+    group.save(txn);
+    Ok(reply)
+}
+
+/// A consumer shows itself; a new one is made.
+pub(super) fn see_consumer(txn: &mut Txn<'_>, key: &[u8], group: &mut Group<'_>, name: &[u8]) -> Result<()> {
+    let seen_at = txn.now();
+    match group.consumer(&txn.view(), name)? {
+        Some(record) => group.set_consumer(name, ConsumerRecord { seen_at, ..record }),
+        None => {
+            group.add_consumer(name, ConsumerRecord { seen_at, ..ConsumerRecord::default() });
+            txn.event(EventClass::Stream, "xgroup-createconsumer", key);
+        }
+    }
+    Ok(())
+}
+
+/// A consumer got something.
+pub(super) fn note_active(txn: &Txn<'_>, group: &mut Group<'_>, name: &[u8]) -> Result<()> {
+    if let Some(record) = group.consumer(&txn.view(), name)? {
+        group.set_consumer(name, ConsumerRecord { active_at: Some(txn.now()), ..record });
+    }
+    Ok(())
+}
+
+fn read_new(
+    txn: &mut Txn<'_>,
+    stream: &Stream,
+    group: &mut Group<'_>,
+    asking: &Asking<'_>,
+) -> Result<Option<Reply>> {
+    let Some(from) = group.record.last_id.next() else { return Ok(None) };
+    let (mut ids, mut replies) = (Vec::new(), Vec::new());
+    stream.visit(&txn.view(), from, StreamId::MAX, Direction::Forward, |id, bytes| {
+        ids.push(id);
+        replies.push(entry_reply(id, bytes)?);
+        let is_full = asking.count.is_some_and(|count| ids.len() as u64 >= count);
+        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    for id in &ids {
+        let record = &mut group.record;
+        record.entries_read = match record.entries_read {
+            Some(read) if !has_tombstones(stream, *id) => Some(read.saturating_add(1)),
+            read if stream.meta.entries_added == 0 => read,
+            _ => estimated_entries_read(stream, *id),
+        };
+        record.last_id = *id;
+        if !asking.noack {
+            let before = group.pending(&txn.view(), *id)?;
+            let (delivered_at, consumer) = (txn.now(), asking.consumer.to_vec());
+            group.deliver(txn, *id, before.as_ref(), &Pending { delivered_at, deliveries: 1, consumer })?;
+        }
+    }
+    if !asking.noack {
+        note_active(txn, group, asking.consumer)?;
+    }
+    Ok(Some(Reply::Array(replies)))
+}
+
+/// What is pending with the consumer counts as delivered once more; of entries that were deleted, the ids are left.
+fn read_history(
+    txn: &mut Txn<'_>,
+    stream: &Stream,
+    group: &mut Group<'_>,
+    asking: &Asking<'_>,
+    after: StreamId,
+) -> Result<Reply> {
+    let record = group.consumer(&txn.view(), asking.consumer)?.unwrap_or_default();
+    let mut found = Vec::new();
+    if let Some(from) = after.next() {
+        scan_pending(
+            &txn.view(),
+            stream.life(),
+            asking.group,
+            Some(asking.consumer),
+            &record.pending,
+            (from, StreamId::MAX),
+            Direction::Forward,
+            |id, pending| {
+                found.push((id, pending));
+                let is_full = asking.count.is_some_and(|count| found.len() as u64 >= count);
+                Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            },
+        )?;
+    }
+    let mut replies = Vec::with_capacity(found.len());
+    for (id, before) in found {
+        let Some(bytes) = stream.get(&txn.view(), id)? else {
+            replies.push(Reply::Array(vec![id_reply(id), Reply::NilArray]));
+            continue;
+        };
+        replies.push(entry_reply(id, &bytes)?);
+        let deliveries = before.deliveries.saturating_add(1);
+        let now = Pending { delivered_at: txn.now(), deliveries, consumer: before.consumer.clone() };
+        group.deliver(txn, id, Some(&before), &now)?;
+    }
+    Ok(Reply::Array(replies))
+}

@@ -1,0 +1,106 @@
+//! The options of XREAD and XREADGROUP.
+
+use crate::{
+    command::Args,
+    error::Result,
+    resp::{ErrorReply, Reply},
+};
+
+/// What one call asks for.
+#[derive(Debug)]
+pub(super) struct ReadOptions<'a> {
+    /// Entries of each stream at most; `None` = all.
+    pub count: Option<u64>,
+    pub noack: bool,
+    /// Group and consumer.
+    pub group: Option<(&'a [u8], &'a [u8])>,
+    pub keys: &'a [&'a [u8]],
+    pub ids: &'a [&'a [u8]],
+}
+
+/// Which of the two is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    Anyone,
+    Group,
+}
+
+/// Reads the options. `now` is what a timeout is counted from, ms since the epoch.
+pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) -> Result<ReadOptions<'a>> {
+    let only_in_groups = |option: &str| {
+        let text = format!("The {option} option is only supported by XREADGROUP. You called XREAD instead.");
+        ErrorReply::err(text)
+    };
+    let (mut count, mut noack, mut group) = (None, false, None);
+    let words = loop {
+        let more = args.remaining().saturating_sub(1);
+        if more > 0 && args.take("BLOCK") {
+            timeout(args.next_word()?, now)?;
+        } else if more > 0 && args.take("COUNT") {
+            count = u64::try_from(args.next_i64()?).ok().filter(|count| *count > 0);
+        } else if more > 0 && args.take("STREAMS") {
+            break args.rest();
+        } else if more > 1 && args.take("GROUP") {
+            if reader == Reader::Anyone {
+                return Err(only_in_groups("GROUP").into());
+            }
+            group = Some((args.next_word()?, args.next_word()?));
+        } else if args.take("NOACK") {
+            if reader == Reader::Anyone {
+                return Err(only_in_groups("NOACK").into());
+            }
+            noack = true;
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    };
+    if !words.len().is_multiple_of(2) {
+        let (name, sign) = if reader == Reader::Group { ("xreadgroup", '>') } else { ("xread", '$') };
+        let text = format!(
+            "Unbalanced '{name}' list of streams: for each stream key an ID or '{sign}' must be specified."
+        );
+        return Err(ErrorReply::err(text).into());
+    }
+    if reader == Reader::Group && group.is_none() {
+        return Err(ErrorReply::err("Missing GROUP option for XREADGROUP").into());
+    }
+    let (keys, ids) = words.split_at_checked(words.len() / 2).unwrap_or_default();
+    Ok(ReadOptions { count, noack, group, keys, ids })
+}
+
+/// How long a call of XREAD or XREADGROUP may wait, ms; 0 = for ever, `None` = not at all, or it is in error.
+pub fn block_ms(argv: &[&[u8]]) -> Option<u64> {
+    let mut args = Args::new(argv, 1);
+    let mut block = None;
+    while !args.is_empty() {
+        if args.take("BLOCK") {
+            block = Some(timeout(args.next_opt()?, 0).ok()?);
+        } else if args.take("STREAMS") {
+            break;
+        } else if args.take("GROUP") {
+            args.next_opt()?;
+            args.next_opt()?;
+        } else if args.take("COUNT") {
+            args.next_opt()?;
+        } else {
+            args.next_opt()?;
+        }
+    }
+    block
+}
+
+fn timeout(word: &[u8], now: u64) -> Result<u64, ErrorReply> {
+    let number = crate::command::parse_i64(word);
+    let number = number.ok_or_else(|| ErrorReply::err("timeout is not an integer or out of range"))?;
+    let ms = u64::try_from(number).map_err(|_| ErrorReply::err("timeout is negative"))?;
+    let is_a_time = ms.checked_add(now).is_some_and(|end| i64::try_from(end).is_ok());
+    if ms > 0 && !is_a_time {
+        return Err(ErrorReply::err("timeout is out of range"));
+    }
+    Ok(ms)
+}
+
+/// What was found in each stream, or the reply of a timeout if that is nothing.
+pub(super) fn found_reply(found: Vec<(Reply, Reply)>) -> Reply {
+    if found.is_empty() { Reply::NilArray } else { Reply::Keyed(found) }
+}

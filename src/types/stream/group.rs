@@ -1,0 +1,203 @@
+//! A consumer group while a command changes it: consumers that change are kept here until it is saved.
+
+use super::{ConsumerRecord, GroupRecord, Pending, Stream, StreamId, keys};
+use crate::{
+    error::{Result, StoreError},
+    store::{ALL, Direction, Life, SubKeys, Txn, View, successor},
+};
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, ControlFlow},
+};
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Group<'n> {
+    life: Life,
+    name: &'n [u8],
+    pub record: GroupRecord,
+    changed: BTreeMap<Vec<u8>, ConsumerRecord>,
+}
+
+impl<'n> Group<'n> {
+    /// A group of a stream.
+    pub fn open(view: &View<'_>, stream: &Stream, name: &'n [u8]) -> Result<Option<Self>> {
+        let life = *stream.life();
+        let Some(record) = view.sub(SubKeys::Data, &life, &keys::group(name))? else { return Ok(None) };
+        let record = GroupRecord::decode(&record)?;
+        Ok(Some(Group { life, name, record, changed: BTreeMap::new() }))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'n [u8] {
+        self.name
+    }
+
+    /// Writes the group and the consumers that changed.
+    pub fn save(self, txn: &mut Txn<'_>) {
+        put_group(txn, &self.life, self.name, &self.record);
+        for (name, record) in &self.changed {
+            let sub = keys::consumer(self.name, name);
+            txn.put_sub(SubKeys::Data, &self.life, &sub, &record.encode());
+        }
+    }
+
+    /// A consumer.
+    pub fn consumer(&self, view: &View<'_>, name: &[u8]) -> Result<Option<ConsumerRecord>> {
+        if let Some(record) = self.changed.get(name) {
+            return Ok(Some(*record));
+        }
+        let stored = view.sub(SubKeys::Data, &self.life, &keys::consumer(self.name, name))?;
+        Ok(stored.map(|bytes| ConsumerRecord::decode(&bytes)).transpose()?)
+    }
+
+    /// Replaces a consumer's record.
+    pub fn set_consumer(&mut self, name: &[u8], record: ConsumerRecord) {
+        self.changed.insert(name.to_vec(), record);
+    }
+
+    /// Adds a consumer that was not there.
+    pub fn add_consumer(&mut self, name: &[u8], record: ConsumerRecord) {
+        self.record.consumers = self.record.consumers.saturating_add(1);
+        self.set_consumer(name, record);
+    }
+
+    /// Deletes a consumer and forgets what was pending with it; returns how much that was.
+    pub fn remove_consumer(&mut self, txn: &mut Txn<'_>, name: &[u8]) -> Result<u64> {
+        let Some(record) = self.consumer(&txn.view(), name)? else { return Ok(0) };
+        let of_consumer = keys::consumer_pending(self.name, name);
+        let (of_group, subs) = (keys::pending(self.name), subs_under(&txn.view(), &self.life, &of_consumer)?);
+        for sub in subs {
+            let id = keys::id_of(&sub)?;
+            self.record.pending.remove(id);
+            txn.delete_sub(SubKeys::Data, &self.life, &keys::with_id(&of_group, id));
+            txn.delete_sub(SubKeys::Data, &self.life, &sub);
+        }
+        txn.delete_sub(SubKeys::Data, &self.life, &keys::consumer(self.name, name));
+        self.changed.remove(name);
+        self.record.consumers = self.record.consumers.saturating_sub(1);
+        Ok(record.pending.count)
+    }
+
+    /// A pending entry.
+    pub fn pending(&self, view: &View<'_>, id: StreamId) -> Result<Option<Pending>> {
+        if !self.record.pending.may_hold(id) {
+            return Ok(None);
+        }
+        let sub = keys::with_id(&keys::pending(self.name), id);
+        Ok(view.sub(SubKeys::Data, &self.life, &sub)?.map(|bytes| Pending::decode(&bytes)).transpose()?)
+    }
+
+    /// Makes an entry pending as `now` says, or changes how it is. `before` is what it was, as `pending` found it.
+    pub fn deliver(
+        &mut self,
+        txn: &mut Txn<'_>,
+        id: StreamId,
+        before: Option<&Pending>,
+        now: &Pending,
+    ) -> Result<()> {
+        let has_moved = before.is_none_or(|before| before.consumer != now.consumer);
+        match before {
+            None => self.record.pending.add(id),
+            Some(before) if has_moved => self.take_from_consumer(txn, id, &before.consumer)?,
+            Some(_) => {}
+        }
+        if has_moved {
+            let mut record = self.known_consumer(txn, &now.consumer)?;
+            record.pending.add(id);
+            self.set_consumer(&now.consumer, record);
+            let sub = keys::with_id(&keys::consumer_pending(self.name, &now.consumer), id);
+            txn.put_sub(SubKeys::Data, &self.life, &sub, b"");
+        }
+        let sub = keys::with_id(&keys::pending(self.name), id);
+        txn.put_sub(SubKeys::Data, &self.life, &sub, &now.encode());
+        Ok(())
+    }
+
+    /// An entry is pending no more.
+    pub fn settle(&mut self, txn: &mut Txn<'_>, id: StreamId, pending: &Pending) -> Result<()> {
+        self.take_from_consumer(txn, id, &pending.consumer)?;
+        self.record.pending.remove(id);
+        txn.delete_sub(SubKeys::Data, &self.life, &keys::with_id(&keys::pending(self.name), id));
+        Ok(())
+    }
+
+    fn take_from_consumer(&mut self, txn: &mut Txn<'_>, id: StreamId, name: &[u8]) -> Result<()> {
+        let mut record = self.known_consumer(txn, name)?;
+        record.pending.remove(id);
+        self.set_consumer(name, record);
+        let sub = keys::with_id(&keys::consumer_pending(self.name, name), id);
+        txn.delete_sub(SubKeys::Data, &self.life, &sub);
+        Ok(())
+    }
+
+    fn known_consumer(&self, txn: &Txn<'_>, name: &[u8]) -> Result<ConsumerRecord> {
+        let record = self.consumer(&txn.view(), name)?;
+        Ok(record.ok_or_else(|| StoreError::corrupt("stream", "an entry pending with nobody"))?)
+    }
+}
+
+/// Writes a group's record.
+pub fn put_group(txn: &mut Txn<'_>, life: &Life, name: &[u8], record: &GroupRecord) {
+    txn.put_sub(SubKeys::Data, life, &keys::group(name), &record.encode());
+}
+
+/// Deletes a group with its consumers and all that is pending.
+pub fn delete_group(txn: &mut Txn<'_>, life: &Life, name: &[u8]) -> Result<()> {
+    for prefix in [keys::consumers(name), keys::pending(name), keys::consumers_pending(name)] {
+        for sub in subs_under(&txn.view(), life, &prefix)? {
+            txn.delete_sub(SubKeys::Data, life, &sub);
+        }
+    }
+    txn.delete_sub(SubKeys::Data, life, &keys::group(name));
+    Ok(())
+}
+
+/// Visits a stream's groups in the order of their names.
+pub fn scan_groups(
+    view: &View<'_>,
+    stream: &Stream,
+    mut visit: impl FnMut(&[u8], GroupRecord) -> Result<()>,
+) -> Result<()> {
+    if stream.meta.groups == 0 {
+        return Ok(());
+    }
+    scan_under(view, stream.life(), &keys::groups(), |name, record| visit(name, GroupRecord::decode(record)?))
+}
+
+/// Visits a group's consumers in the order of their names.
+pub fn scan_consumers(
+    view: &View<'_>,
+    life: &Life,
+    group: &[u8],
+    mut visit: impl FnMut(&[u8], ConsumerRecord) -> Result<()>,
+) -> Result<()> {
+    scan_under(view, life, &keys::consumers(group), |name, record| {
+        visit(name, ConsumerRecord::decode(record)?)
+    })
+}
+
+/// Visits the sub-keys that begin with a prefix, without the prefix.
+fn scan_under(
+    view: &View<'_>,
+    life: &Life,
+    prefix: &[u8],
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
+) -> Result<()> {
+    let end = successor(prefix);
+    let to = end.as_deref().map_or(ALL.1, Bound::Excluded);
+    view.scan_sub(SubKeys::Data, life, (Bound::Included(prefix), to), Direction::Forward, |sub, value| {
+        visit(sub.get(prefix.len()..).unwrap_or_default(), value)?;
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// The sub-keys that begin with a prefix.
+fn subs_under(view: &View<'_>, life: &Life, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
+    scan_under(view, life, prefix, |rest, _| {
+        found.push([prefix, rest].concat());
+        Ok(())
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,40 @@
+//! Streams: entries in the order of their ids, and consumer groups that remember what they were given.
+//!
+//! The row keeps what must not be searched for (`meta.rs`); its version says how all the sub-keys below are laid out.
+//! Numbers are big-endian, so byte order is id order; a name in the middle of a key has its length (u32) before it.
+//!
+//! | sub-key | holds |
+//! |---|---|
+//! | 1 ‖ id | an entry: its fields and values (`entry.rs`) |
+//! | 2 ‖ group | a group: last id delivered, entries read, what is pending (`records.rs`) |
+//! | 3 ‖ group with length ‖ consumer | a consumer: when seen, when active, what is pending |
+//! | 4 ‖ group with length ‖ id | a pending entry: when and how often delivered, to whom |
+//! | 5 ‖ group with length ‖ consumer with length ‖ id | – (a consumer's pending entries in order) |
+//!
+//! **Invariants.** No entry lies before the row's first id or after its last one: trimming the front and reading from the
+//! front again does not pass what was deleted. The bounds of what is pending do the same for groups and consumers. Ids
+//! come from logged time, and never from a clock.
+//!
+//! Only what changes a stream's entries or its set of groups writes the row. Deliveries and acknowledgements touch their
+//! sub-keys alone: as in Redis, they disturb neither WATCH nor cached reads, and they wake nobody.
+
+mod counters;
+mod entry;
+mod group;
+mod id;
+mod keys;
+mod meta;
+mod pending;
+mod records;
+mod stream;
+mod trim;
+
+pub use counters::{estimated_entries_read, has_tombstones, lag};
+pub use entry::{encode_fields, fields};
+pub use group::{Group, delete_group, put_group, scan_consumers, scan_groups};
+pub use id::{StreamId, invalid_id};
+pub use meta::StreamMeta;
+pub use pending::scan_pending;
+pub use records::{ConsumerRecord, GroupRecord, Pending, PendingBounds};
+pub use stream::Stream;
+pub use trim::{NODE_ENTRIES, Trim, TrimTo};

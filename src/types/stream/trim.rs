@@ -1,0 +1,83 @@
+//! Trimming: the oldest entries go.
+//!
+//! With `~` Redis drops whole nodes of its tree only, each of up to a hundred entries. There are no such nodes here, but
+//! trimming goes by the same steps: the entries that were added as 1st to 100th, 101st to 200th and so on go together.
+//! The outcome is Redis's as long as its nodes are filled by number (not by bytes, 4 KiB) and none was thinned by XDEL.
+
+use super::{Stream, StreamId, keys};
+use crate::{
+    error::Result,
+    store::{Direction, SubKeys, Txn},
+};
+use std::ops::ControlFlow;
+
+/// Entries of one step.
+pub const NODE_ENTRIES: u64 = 100;
+
+/// What may stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrimTo {
+    /// So many entries.
+    Len(u64),
+    /// Entries from this id on.
+    Id(StreamId),
+}
+
+/// How to trim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trim {
+    pub to: TrimTo,
+    /// In whole steps.
+    pub is_approximate: bool,
+    /// At most so many entries; `None` = all there are to trim.
+    pub limit: Option<u64>,
+}
+
+impl Stream {
+    /// Trims; returns how many entries went.
+    pub fn trim(&mut self, txn: &mut Txn<'_>, trim: Trim) -> Result<u64> {
+        let limit = trim.limit.unwrap_or(u64::MAX);
+        let (at_most, before) = match trim.to {
+            TrimTo::Len(len) => (self.len().saturating_sub(len).min(limit), None),
+            TrimTo::Id(id) => (self.len().min(limit), Some(id)),
+        };
+        let at_most = if trim.is_approximate { self.whole_steps(at_most) } else { at_most };
+        let goes = |id: StreamId| before.is_none_or(|before| id < before);
+        if at_most == 0 || !goes(self.meta.first_id) {
+            return Ok(0);
+        }
+        // Those that go, and the one behind them.
+        let (mut ids, mut eligible) = (Vec::new(), 0_u64);
+        self.visit(&txn.view(), StreamId::MIN, StreamId::MAX, Direction::Forward, |id, _| {
+            ids.push(id);
+            if eligible == at_most || !goes(id) {
+                return Ok(ControlFlow::Break(()));
+            }
+            eligible = eligible.saturating_add(1);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let count = if trim.is_approximate { self.whole_steps(eligible) } else { eligible };
+        for id in ids.iter().take(usize::try_from(count).unwrap_or(usize::MAX)) {
+            txn.delete_sub(SubKeys::Data, self.life(), &keys::entry(*id));
+        }
+        if count > 0 {
+            self.shrink_by(count);
+            let first = usize::try_from(count).ok().and_then(|at| ids.get(at));
+            self.meta.first_id = first.copied().unwrap_or_default();
+        }
+        Ok(count)
+    }
+
+    /// The most entries that whole steps from the front make up, not more than `eligible`.
+    fn whole_steps(&self, eligible: u64) -> u64 {
+        if eligible >= self.len() {
+            return self.len();
+        }
+        let gone = self.meta.entries_added.saturating_sub(self.len()) % NODE_ENTRIES;
+        let first = NODE_ENTRIES.saturating_sub(gone);
+        match eligible.checked_sub(first) {
+            None => 0,
+            Some(more) => first.saturating_add(more / NODE_ENTRIES * NODE_ENTRIES),
+        }
+    }
+}
