@@ -5,13 +5,10 @@ use crate::resp::Reply;
 
 /// The ten elements of COMMAND INFO.
 pub fn info(parent: Option<&Command>, command: &Command) -> Reply {
-    let KeyRange { first, last, step, count_at } = command.keys;
+    let KeyRange { first, last, step, count_at, .. } = command.keys;
     // `numkeys` commands have no plain range, but for the destination.
     let has_range = count_at.is_none() || command.keys.destination().is_some();
     let (first, last, step) = if has_range { (first, last, step) } else { (0, 0, 0) };
-    let KeyRange { first, last, step, count_at, .. } = command.keys;
-    // `numkeys` commands have no plain range.
-    let (first, last, step) = if count_at.is_some() { (0, 0, 0) } else { (first, last, step) };
     let int = |n: i32| Reply::Int(i64::from(n));
     let subcommands: Vec<Reply> = command.subcommands.iter().map(|sub| info(Some(command), sub)).collect();
     let flags = command.flags.names().map(Reply::simple).collect();

@@ -87,11 +87,12 @@ impl KeyRange {
 
     /// As many keys as the argument at this index says.
     pub const fn counted(at: usize) -> KeyRange {
-        KeyRange { first: at as i32 + 1, last: -1, step: 1, count_at: Some(at) }
+        KeyRange { first: at as i32 + 1, last: -1, step: 1, count_at: Some(at), ..KeyRange::NONE }
     }
 
     /// A destination, then as many keys as the second argument says.
-    pub const COUNTED_STORE: KeyRange = KeyRange { first: 1, last: 1, step: 1, count_at: Some(2) };
+    pub const COUNTED_STORE: KeyRange =
+        KeyRange { first: 1, last: 1, step: 1, count_at: Some(2), ..KeyRange::NONE };
 
     /// The destination before counted keys.
     pub fn destination(&self) -> Option<usize> {

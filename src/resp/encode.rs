@@ -46,12 +46,6 @@ impl Encoder<'_> {
                 Protocol::Resp2 => downgrade(reply, self.out),
                 Protocol::Resp3 => scalar3(reply, self.out),
             },
-            Reply::Double(_) | Reply::Bool(_) | Reply::BigNumber(_) | Reply::Verbatim(..) => {
-                match self.protocol {
-                    Protocol::Resp2 => downgrade(reply, self.out),
-                    Protocol::Resp3 => scalar3(reply, self.out),
-                }
-            }
             Reply::Array(_)
             | Reply::Set(_)
             | Reply::Push(_)

@@ -41,22 +41,7 @@ pub fn put_reply(reply: &Reply, out: &mut Vec<u8>) {
         Reply::Several(items) => put_items(16, items, out),
         Reply::Map(pairs) => put_pairs(15, pairs, out),
         Reply::Pairs(pairs) => put_pairs(17, pairs, out),
-        Reply::Keyed(pairs) => {
-            out.push(18);
-            put_count(pairs.len(), out);
-            for (key, value) in pairs {
-                put_reply(key, out);
-                put_reply(value, out);
-            }
-        }
-        Reply::Map(pairs) => {
-            out.push(15);
-            put_count(pairs.len(), out);
-            for (key, value) in pairs {
-                put_reply(key, out);
-                put_reply(value, out);
-            }
-        }
+        Reply::Keyed(pairs) => put_pairs(19, pairs, out),
     }
 }
 
@@ -116,16 +101,7 @@ fn take(bytes: &mut &[u8], depth: usize) -> Option<Reply> {
         16 => Reply::Several(take_items(bytes, depth)?),
         15 => Reply::Map(take_pairs(bytes, depth)?),
         17 => Reply::Pairs(take_pairs(bytes, depth)?),
-        18 => {
-            let count = take_count(bytes)?;
-            let pairs = (0..count).map(|_| Some((take(bytes, depth)?, take(bytes, depth)?)));
-            Reply::Keyed(pairs.collect::<Option<_>>()?)
-        }
-        15 => {
-            let count = take_count(bytes)?;
-            let pairs = (0..count).map(|_| Some((take(bytes, depth)?, take(bytes, depth)?)));
-            Reply::Map(pairs.collect::<Option<_>>()?)
-        }
+        19 => Reply::Keyed(take_pairs(bytes, depth)?),
         _ => return None,
     })
 }
