@@ -65,15 +65,16 @@ fn starts<'a>(view: &View<'_>, options: &ReadOptions<'a>) -> Result<Vec<Start<'a
     Ok(starts)
 }
 
-/// The words of an XREAD with the ids that `$` and `+` mean as of this view, for a call that is about to wait: they mean
-/// what they meant when the client called. Whoever waits must have made its first attempt at the same view.
+/// The words of an XREAD with the ids that `$` means as of this view, for a call that is about to wait: it means what it
+/// meant when the client called. Whoever waits must have made its first attempt at the same view. `+` is left as it is:
+/// nothing was there, so whatever comes is what it asks for.
 pub fn with_last_ids(view: &View<'_>, argv: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
     let mut words: Vec<Vec<u8>> = argv.iter().map(|word| word.to_vec()).collect();
     let options = read_options(&mut Args::new(argv, 1), Reader::Anyone, view.now())?;
     let ids = words.len().saturating_sub(options.ids.len());
     let starts = starts(view, &options)?;
     for ((word, given), (_, _, after)) in words.iter_mut().skip(ids).zip(options.ids).zip(starts) {
-        if matches!(*given, b"$" | b"+") {
+        if *given == b"$" {
             *word = after.to_string().into_bytes();
         }
     }

@@ -80,9 +80,8 @@ pub fn block_ms(argv: &[&[u8]]) -> Option<u64> {
         } else if args.take("GROUP") {
             args.next_opt()?;
             args.next_opt()?;
-        } else if args.take("COUNT") {
-            args.next_opt()?;
         } else {
+            // COUNT's number is passed over as if it were an option.
             args.next_opt()?;
         }
     }
