@@ -105,6 +105,11 @@ struct Options {
 
 fn options(args: &mut Args<'_>, is_create: bool) -> Result<Options> {
     let mut options = Options::default();
+    // Said twice is too much, as to Redis.
+    if args.remaining() > if is_create { 3 } else { 2 } {
+        let word = args.argv().get(1).copied().unwrap_or_default();
+        return Err(subcommand_syntax("XGROUP", word).into());
+    }
     while !args.is_empty() {
         if is_create && args.take("MKSTREAM") {
             options.may_create = true;
