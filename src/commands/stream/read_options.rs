@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct ReadOptions<'a> {
     /// Entries of each stream at most; `None` = all.
     pub count: Option<u64>,
+    /// How long the call may wait, ms; 0 = for ever, `None` = not at all.
+    pub block_ms: Option<u64>,
     pub noack: bool,
     /// Group and consumer.
     pub group: Option<(&'a [u8], &'a [u8])>,
@@ -31,11 +33,11 @@ pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) ->
         let text = format!("The {option} option is only supported by XREADGROUP. You called XREAD instead.");
         ErrorReply::err(text)
     };
-    let (mut count, mut noack, mut group) = (None, false, None);
+    let (mut count, mut block_ms, mut noack, mut group) = (None, None, false, None);
     let words = loop {
         let more = args.remaining().saturating_sub(1);
         if more > 0 && args.take("BLOCK") {
-            timeout(args.next_word()?, now)?;
+            block_ms = Some(timeout(args.next_word()?, now)?);
         } else if more > 0 && args.take("COUNT") {
             count = u64::try_from(args.next_i64()?).ok().filter(|count| *count > 0);
         } else if more > 0 && args.take("STREAMS") {
@@ -65,6 +67,7 @@ pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) ->
         return Err(ErrorReply::err("Missing GROUP option for XREADGROUP").into());
     }
     let (keys, ids) = words.split_at_checked(words.len() / 2).unwrap_or_default();
+    Ok(ReadOptions { count, block_ms, noack, group, keys, ids })
     Ok(ReadOptions { count, noack, group, keys, ids })
 }
 
@@ -80,9 +83,8 @@ pub fn block_ms(argv: &[&[u8]]) -> Option<u64> {
         } else if args.take("GROUP") {
             args.next_opt()?;
             args.next_opt()?;
-        } else if args.take("COUNT") {
-            args.next_opt()?;
         } else {
+            // COUNT's number is passed over as if it were an option.
             args.next_opt()?;
         }
     }
