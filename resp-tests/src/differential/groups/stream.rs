@@ -22,7 +22,8 @@ const TRIM: Part = OneOf(&[
     &[Word("MAXLEN"), Word("="), Of(&COUNTS), Word("LIMIT"), Of(&COUNTS)],
 ]);
 const ADD_OPTIONS: Part = Options(&[&[Word("NOMKSTREAM")], &[TRIM]]);
-const AFTER: Part = OneOf(&[&[ID], &[Word("0")], &[Word("$")], &[Of(&ID_ENDS)]]);
+/// No `+`, which is of 7.4.
+const AFTER: Part = OneOf(&[&[ID], &[Word("0")], &[Word("$")], &[Word("(1-1")], &[Word("5")]]);
 const GROUP_AFTER: Part = OneOf(&[&[Word(">")], &[Word(">")], &[Word(">")], &[Word("0")], &[ID]]);
 const READ: Part = OneOf(&[&[X, AFTER], &[X, X, AFTER, AFTER], &[X, X, AFTER]]);
 const GROUP_READ: Part = OneOf(&[&[X, GROUP_AFTER], &[X, GROUP_AFTER], &[X, X, GROUP_AFTER, GROUP_AFTER]]);
