@@ -66,23 +66,17 @@ fn starts<'a>(view: &View<'_>, options: &ReadOptions<'a>) -> Result<Vec<Start<'a
     Ok(starts)
 }
 
-/// Waits for an entry behind the ids given; `$` and `+` mean what they meant when the client called.
+/// Waits for an entry behind the ids given; `$` means what it meant when the client called. `+` is left as it is: nothing
+/// was there, so whatever comes is what it asks for.
 fn wait_to_read(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
     let argv = args.argv();
     let options = read_options(args, Reader::Anyone, view.now())?;
     let Some(ms) = options.block_ms else { return Ok(None) };
-/// The words of an XREAD with the ids that `$` means as of this view, for a call that is about to wait: it means what it
-/// meant when the client called. Whoever waits must have made its first attempt at the same view. `+` is left as it is:
-/// nothing was there, so whatever comes is what it asks for.
-pub fn with_last_ids(view: &View<'_>, argv: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
     let mut words: Vec<Vec<u8>> = argv.iter().map(|word| word.to_vec()).collect();
     let ids = words.len().saturating_sub(options.ids.len());
     let mut finds = Finds::Nothing;
     for (word, (_, stream, after)) in words.iter_mut().skip(ids).zip(starts(view, &options)?) {
-        if matches!(&word[..], b"$" | b"+") {
-    let starts = starts(view, &options)?;
-    for ((word, given), (_, _, after)) in words.iter_mut().skip(ids).zip(options.ids).zip(starts) {
-        if *given == b"$" {
+        if &word[..] == b"$" {
             *word = after.to_string().into_bytes();
         }
         if let Some(stream) = stream

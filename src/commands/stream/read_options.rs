@@ -68,27 +68,6 @@ pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) ->
     }
     let (keys, ids) = words.split_at_checked(words.len() / 2).unwrap_or_default();
     Ok(ReadOptions { count, block_ms, noack, group, keys, ids })
-    Ok(ReadOptions { count, noack, group, keys, ids })
-}
-
-/// How long a call of XREAD or XREADGROUP may wait, ms; 0 = for ever, `None` = not at all, or it is in error.
-pub fn block_ms(argv: &[&[u8]]) -> Option<u64> {
-    let mut args = Args::new(argv, 1);
-    let mut block = None;
-    while !args.is_empty() {
-        if args.take("BLOCK") {
-            block = Some(timeout(args.next_opt()?, 0).ok()?);
-        } else if args.take("STREAMS") {
-            break;
-        } else if args.take("GROUP") {
-            args.next_opt()?;
-            args.next_opt()?;
-        } else {
-            // COUNT's number is passed over as if it were an option.
-            args.next_opt()?;
-        }
-    }
-    block
 }
 
 fn timeout(word: &[u8], now: u64) -> Result<u64, ErrorReply> {

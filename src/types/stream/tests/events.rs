@@ -24,6 +24,7 @@ impl Observer for Heard {
             }
             Happening::Event { name, .. } => name.to_owned(),
             Happening::Ready { key, .. } => format!("ready {}", String::from_utf8(key).unwrap()),
+            Happening::AllReady => "all ready".to_owned(),
         }));
     }
 

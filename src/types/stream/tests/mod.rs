@@ -6,4 +6,3 @@ mod events;
 mod model;
 mod random;
 mod support;
-mod waiting;
