@@ -141,7 +141,13 @@ fn verdict(argv: &Argv, product: Value, reference: Value) -> Verdict {
     if product == reference {
         return Verdict::Same;
     }
-    match explained::find(&Case { argv, product: &product, reference: &reference, before: None }) {
+    match explained::find(&Case {
+        argv,
+        product: &product,
+        reference: &reference,
+        before: None,
+        is_group_changed: false,
+    }) {
         Some(difference) => Verdict::Explained(difference),
         None => Verdict::Differs(Mismatch { argv: argv.clone(), fault: None, product, reference }),
     }
@@ -252,25 +258,33 @@ fn wait(random: &mut Random, database: &'static str) -> Probe {
 /// Clients of both servers that wait.
 struct Waiting {
     lines: Vec<Both<Line>>,
+    /// Sees how many wait, also while the prober is in a transaction.
+    watcher: Both<Line>,
 }
 
 impl Waiting {
     fn start(pair: &mut Pair, database: &str, waiters: &[Argv], cleaning: &Argv) -> io::Result<Waiting> {
         pair.ask(&words(&["SELECT", database]))?;
         pair.ask(cleaning)?;
-        let mut lines = Vec::new();
+        let (product_port, reference_port) = (pair.product_port, pair.reference_port);
+        let open = || {
+            Ok::<_, io::Error>(Both {
+                product: Line::open(product_port)?,
+                reference: Line::open(reference_port)?,
+            })
+        };
+        let (mut lines, mut watcher): (_, Both<Line>) = (Vec::new(), open()?);
         for (index, waiter) in waiters.iter().enumerate() {
-            let mut both =
-                Both { product: Line::open(pair.product_port)?, reference: Line::open(pair.reference_port)? };
+            let mut both: Both<Line> = open()?;
             both.ask(&words(&["SELECT", database]))?;
             both.product.send(&encode(waiter))?;
             both.reference.send(&encode(waiter))?;
             lines.push(both);
             // Who comes first is served first: the next one must not overtake.
-            settle(&mut pair.prober.reference, index + 1)?;
-            settle(&mut pair.prober.product, index + 1)?;
+            settle(&mut watcher.reference, index + 1)?;
+            settle(&mut watcher.product, index + 1)?;
         }
-        Ok(Waiting { lines })
+        Ok(Waiting { lines, watcher })
     }
 
     /// All replies of those who waited, then of the one who served, of both servers.
@@ -281,8 +295,8 @@ impl Waiting {
             of_product.push(product);
             of_reference.push(reference);
             // Who waits is served after the command, and other clients may be quicker: nobody shall be here.
-            let left = blocked(&mut pair.prober.reference)?;
-            settle(&mut pair.prober.product, left)?;
+            let left = blocked(&mut self.watcher.reference)?;
+            settle(&mut self.watcher.product, left)?;
         }
         let mut served = |line: fn(&mut Both<Line>) -> &mut Line| {
             let nothing = || Value::Error(b"never served".to_vec());
