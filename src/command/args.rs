@@ -83,10 +83,18 @@ impl<'a> Args<'a> {
         Ok(i32::try_from(self.next_i64()?).map_err(|_| ErrorReply::not_i32())?)
     }
 
-    /// The next word as a SCAN cursor.
+    /// The next word as a SCAN cursor, as Redis reads one: nothing is 0, and a minus counts back from 2^64.
     pub fn next_cursor(&mut self) -> Result<u64> {
-        let word = std::str::from_utf8(self.next_word()?).ok().filter(|word| !word.starts_with('+'));
-        Ok(word.and_then(|word| word.parse().ok()).ok_or_else(ErrorReply::invalid_cursor)?)
+        let (minus, digits) = match self.next_word()? {
+            [] => return Ok(0),
+            [b'-', digits @ ..] => (true, digits),
+            [b'+', digits @ ..] => (false, digits),
+            digits => (false, digits),
+        };
+        let digits = Some(digits).filter(|digits| digits.iter().all(u8::is_ascii_digit));
+        let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
+        let number = number.ok_or_else(ErrorReply::invalid_cursor)?;
+        Ok(if minus { number.wrapping_neg() } else { number })
     }
 
     /// Anything left over is a syntax error.

@@ -19,6 +19,7 @@ pub mod pubsub;
 pub mod revision;
 pub mod sentinel;
 pub mod server;
+pub mod set;
 pub mod site;
 pub mod sorted_set;
 pub mod stream;
@@ -29,6 +30,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         string::COMMANDS,
         list::COMMANDS,
+        set::COMMANDS,
         bitmap::COMMANDS,
         hyperloglog::COMMANDS,
         sorted_set::COMMANDS,

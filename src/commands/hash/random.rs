@@ -5,12 +5,11 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     store::View,
-    types::hash::{self, Hash},
+    types::{hash::Hash, random},
 };
-use std::hash::{BuildHasher, RandomState};
 
 /// Fields that a negative count may ask for: a small hash does not bound the reply.
-const REPEATED_MAX: u64 = 16 * 1024 * 1024;
+const REPEATED_MAX: u64 = 1024 * 1024;
 
 pub(super) const HRANDFIELD: Command = Command {
     name: "HRANDFIELD",
@@ -29,10 +28,10 @@ pub(super) const HRANDFIELD: Command = Command {
 
 fn hrandfield(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
-    let mut dice = dice();
+    let mut dice = random::dice();
     if args.is_empty() {
         let Some(hash) = Hash::open(view, key)? else { return Ok(Reply::Nil) };
-        let chosen = hash::one(&hash, view, &mut dice)?;
+        let chosen = random::one(&hash, view, &mut dice)?;
         return Ok(chosen.map_or(Reply::Nil, |(field, _)| Reply::Bulk(field.into())));
     }
     let count = count(args.next_word()?)?;
@@ -43,13 +42,13 @@ fn hrandfield(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     let Some(hash) = Hash::open(view, key)? else { return Ok(Reply::Array(Vec::new())) };
     let chosen = match u64::try_from(count) {
-        Ok(count) => hash::some(&hash, view, count, &mut dice)?,
+        Ok(count) => random::some(&hash, view, count, &mut dice)?,
         Err(_) if count.unsigned_abs() > REPEATED_MAX => {
             return Err(ErrorReply::err("value is out of range").into());
         }
         Err(_) => {
             let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-            hash::repeated(&hash, view, count, &mut dice)?
+            random::repeated(&hash, view, count, &mut dice)?
         }
     };
     let pairs =
@@ -67,14 +66,4 @@ fn count(word: &[u8]) -> Result<i64> {
         return Err(ErrorReply::err(text).into());
     }
     Ok(count)
-}
-
-/// Random numbers of this node alone: a read changes nothing that replicas must agree on.
-fn dice() -> impl FnMut() -> u64 {
-    let state = RandomState::new();
-    let mut rolls = 0_u64;
-    move || {
-        rolls = rolls.wrapping_add(1);
-        state.hash_one(rolls)
-    }
 }

@@ -24,8 +24,7 @@ pub(super) const ZSCAN: Command = Command {
 };
 
 fn zscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let (key, word) = (args.next_word()?, args.next_word()?);
-    let cursor = cursor(word).ok_or_else(ErrorReply::invalid_cursor)?;
+    let (key, cursor) = (args.next_word()?, args.next_cursor()?);
     let Some(set) = SortedSet::open(view, key)? else { return Ok(page(0, Vec::new())) };
     let (mut pattern, mut count) = (None, 10);
     while !args.is_empty() {
@@ -47,21 +46,6 @@ fn zscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let words = wanted
         .flat_map(|scored| [Reply::Bulk(scored.member.into()), Reply::bulk(format_double(scored.score))]);
     Ok(page(next, words.collect()))
-}
-
-/// As Redis reads one: nothing is 0, and a minus counts back from 2^64.
-fn cursor(word: &[u8]) -> Option<u64> {
-    let (minus, digits) = match word {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        [] => return Some(0),
-        digits => (false, digits),
-    };
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some(if minus { number.wrapping_neg() } else { number })
 }
 
 fn page(cursor: u64, words: Vec<Reply>) -> Reply {

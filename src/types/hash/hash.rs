@@ -4,7 +4,10 @@ use super::field::{self, Field};
 use crate::{
     error::Result,
     store::{Direction, Encoding, FieldExpiries, SubKeys, Txn, Type, View},
-    types::collection::{Collection, element_of, hash_in, hashed},
+    types::{
+        collection::{Collection, element_of, hash_in, hashed},
+        random::{Drawn, Visitor},
+    },
 };
 use std::ops::{Bound, ControlFlow};
 
@@ -54,11 +57,6 @@ impl Hash {
         self.collection.encoding == Encoding::Natural
     }
 
-    /// Fields stored, with those that have expired.
-    pub(super) fn stored_len(&self) -> u64 {
-        self.collection.len
-    }
-
     /// How many fields it has. Costs a look at each of those that expired since the last sweep.
     pub fn len(&self, view: &View<'_>) -> Result<u64> {
         let expired = match &self.expiries {
@@ -99,5 +97,19 @@ impl Hash {
             }
             visit(Seen { field: element_of(sub), value, expires_at, hash: hash_in(sub) })
         })
+    }
+}
+
+impl Drawn for Hash {
+    fn stored_len(&self) -> u64 {
+        self.collection.len
+    }
+
+    fn live_len(&self, view: &View<'_>) -> Result<u64> {
+        self.len(view)
+    }
+
+    fn visit_from(&self, view: &View<'_>, from: u64, visit: Visitor<'_>) -> Result<()> {
+        self.visit(view, from, |seen| Ok(visit(seen.field, seen.value)))
     }
 }

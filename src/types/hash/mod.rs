@@ -13,11 +13,9 @@
 mod edit;
 mod field;
 mod hash;
-mod random;
 #[cfg(test)]
 mod tests;
 
 pub use edit::LISTPACK_FIELDS_MAX;
 pub use field::Field;
 pub use hash::{Hash, Seen};
-pub use random::{Entry, all, one, repeated, some};

@@ -1,19 +1,11 @@
 //! Random fields: the right number, no field twice unless asked for, and all of them in the long run.
 
-use super::{Hash, all, one, repeated, some};
-use crate::store::{Position, ReadTime, Store, StoreOptions, View};
+use super::Hash;
+use crate::{
+    store::{Position, ReadTime, Store, StoreOptions, View},
+    types::random::{all, one, repeated, seeded as dice, some},
+};
 use std::collections::BTreeMap;
-
-/// splitmix64 of a seed.
-fn dice(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed;
-    move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
 
 /// Runs `check` on a hash of so many fields, and as many that have expired.
 fn with_fields(fields: u32, check: impl Fn(&Hash, &View<'_>)) {

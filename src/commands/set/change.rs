@@ -1,0 +1,99 @@
+//! Members added, taken away, moved.
+
+use super::save_less;
+use crate::{
+    command::{Args, Command, Flags, Group, KeyRange, Run},
+    error::Result,
+    resp::Reply,
+    store::{EventClass, Txn},
+    types::set::Set,
+};
+
+pub(super) const SADD: Command = Command {
+    name: "SADD",
+    key_flags: &["RW", "insert"],
+    arity: -3,
+    keys: KeyRange::ONE,
+    run: Run::Write(sadd),
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
+    group: Group::Set,
+    since: "1.0.0",
+    complexity: "O(N) where N is the number of members named.",
+    summary: "Adds members to a set and says how many of them are new; makes the set if there is none.",
+    syntax: "key member [member ...]",
+    ..Command::BASE
+};
+
+pub(super) const SREM: Command = Command {
+    name: "SREM",
+    key_flags: &["RW", "delete"],
+    run: Run::Write(srem),
+    flags: Flags::WRITE.with(Flags::FAST),
+    summary: "Takes members out of a set and says how many of them were there.",
+    ..SADD
+};
+
+pub(super) const SMOVE: Command = Command {
+    name: "SMOVE",
+    key_flags: &["RW", "access", "delete", "|", "RW", "insert"],
+    arity: 4,
+    keys: KeyRange::new(1, 2, 1),
+    run: Run::Write(smove),
+    flags: Flags::WRITE.with(Flags::FAST),
+    group: Group::Set,
+    since: "1.0.0",
+    summary: "Moves a member from one set to another.",
+    syntax: "source destination member",
+    ..Command::BASE
+};
+
+fn sadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let members = args.rest();
+    let first = members.first().copied().unwrap_or_default();
+    let set = Set::open(&txn.view(), key)?;
+    let mut set = set.unwrap_or_else(|| Set::create(txn, first, members.len()));
+    let before = set.len();
+    for member in members {
+        set.add(txn, member)?;
+    }
+    let added = set.len().saturating_sub(before);
+    if added > 0 {
+        set.save(txn, key)?;
+        txn.event(EventClass::Set, "sadd", key);
+    }
+    Ok(Reply::count(added))
+}
+
+fn srem(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let Some(mut set) = Set::open(&txn.view(), key)? else { return Ok(Reply::Int(0)) };
+    let before = set.len();
+    for member in args.rest() {
+        set.remove(txn, member)?;
+    }
+    let removed = before.saturating_sub(set.len());
+    if removed > 0 {
+        save_less(txn, key, &set, "srem")?;
+    }
+    Ok(Reply::count(removed))
+}
+
+fn smove(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (source, destination, member) = (args.next_word()?, args.next_word()?, args.next_word()?);
+    let Some(mut from) = Set::open(&txn.view(), source)? else { return Ok(Reply::Int(0)) };
+    let to = Set::open(&txn.view(), destination)?;
+    if source == destination {
+        return Ok(from.contains(&txn.view(), member)?.into());
+    }
+    if !from.remove(txn, member)? {
+        return Ok(Reply::Int(0));
+    }
+    save_less(txn, source, &from, "srem")?;
+    let mut to = to.unwrap_or_else(|| Set::create(txn, member, 1));
+    if to.add(txn, member)? {
+        to.save(txn, destination)?;
+        txn.event(EventClass::Set, "sadd", destination);
+    }
+    Ok(Reply::Int(1))
+}

@@ -1,0 +1,235 @@
+//! A set: read, changed, stored.
+
+use crate::{
+    error::Result,
+    store::{Direction, Encoding, SubKeys, Txn, Type, View},
+    types::{
+        collection::{Collection, element_of, hash_in, hashed},
+        encoding::{INTSET_ELEMENTS_MAX, LISTPACK_ELEMENT_BYTES_MAX, LISTPACK_ELEMENTS_MAX},
+        integer::parse_i64,
+        random::{Drawn, Visitor},
+    },
+};
+use std::ops::{Bound, ControlFlow};
+
+/// So many members are taken away one by one; more, if few stay, all at once.
+const ONE_BY_ONE_MAX: u64 = 256;
+/// Redis makes a set anew, and small again, if one in so many members is to stay.
+const ANEW_SHARE: u64 = 5;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Set {
+    collection: Collection,
+    /// Sub-keys that are still stored go with the row.
+    is_cleared: bool,
+}
+
+impl Set {
+    /// The set under a key; another type is WRONGTYPE.
+    pub fn open(view: &View<'_>, key: &[u8]) -> Result<Option<Self>> {
+        let collection = Collection::open(view, key, Type::Set)?;
+        Ok(collection.map(|collection| Set { collection, is_cleared: false }))
+    }
+
+    /// An empty one for so many members, of which the first is known. It replaces what its key holds once it is saved.
+    pub fn create(txn: &Txn<'_>, first: &[u8], members: usize) -> Self {
+        let mut collection = Collection::create(txn, Type::Set);
+        let members = u64::try_from(members).unwrap_or(u64::MAX);
+        collection.encoding = if parse_i64(first).is_some() && members <= INTSET_ELEMENTS_MAX {
+            Encoding::Natural
+        } else if members <= LISTPACK_ELEMENTS_MAX {
+            Encoding::Listpack
+        } else {
+            Encoding::Large
+        };
+        Set { collection, is_cleared: false }
+    }
+
+    /// Writes the row, or deletes the key if there is nothing left. `true` = the key is gone.
+    pub fn save(&self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
+        if self.is_cleared {
+            txn.delete(key)?;
+            return Ok(true);
+        }
+        self.collection.save(txn, key)
+    }
+
+    /// Members.
+    pub fn len(&self) -> u64 {
+        self.collection.len
+    }
+
+    /// Only between the last member's going and `save`.
+    pub fn is_empty(&self) -> bool {
+        self.collection.len == 0
+    }
+
+    /// Whether Redis would keep it in one piece, so that a scan returns it at once.
+    pub fn is_small(&self) -> bool {
+        self.collection.encoding != Encoding::Large
+    }
+
+    /// Whether there is this member.
+    pub fn contains(&self, view: &View<'_>, member: &[u8]) -> Result<bool> {
+        self.has_sub(view, &hashed(member))
+    }
+
+    /// As `contains`, by sub-key.
+    pub fn has_sub(&self, view: &View<'_>, sub: &[u8]) -> Result<bool> {
+        Ok(view.sub(SubKeys::Data, &self.collection.life, sub)?.is_some())
+    }
+
+    /// Adds a member; false if it was there.
+    pub fn add(&mut self, txn: &mut Txn<'_>, member: &[u8]) -> Result<bool> {
+        let sub = hashed(member);
+        if self.has_sub(&txn.view(), &sub)? {
+            return Ok(false);
+        }
+        self.add_new(txn, member, &sub);
+        Ok(true)
+    }
+
+    fn add_new(&mut self, txn: &mut Txn<'_>, member: &[u8], sub: &[u8]) {
+        let fits_listpack = self.len() < LISTPACK_ELEMENTS_MAX && member.len() <= LISTPACK_ELEMENT_BYTES_MAX;
+        self.collection.encoding = match self.collection.encoding {
+            Encoding::Natural if parse_i64(member).is_some() && self.len() < INTSET_ELEMENTS_MAX => {
+                Encoding::Natural
+            }
+            Encoding::Natural if parse_i64(member).is_none() && fits_listpack => Encoding::Listpack,
+            Encoding::Listpack if fits_listpack => Encoding::Listpack,
+            Encoding::Natural | Encoding::Listpack | Encoding::Raw | Encoding::Large => Encoding::Large,
+        };
+        txn.put_sub(SubKeys::Data, &self.collection.life, sub, b"");
+        self.collection.len = self.len().saturating_add(1);
+    }
+
+    /// Takes a member away; false if it was not there.
+    pub fn remove(&mut self, txn: &mut Txn<'_>, member: &[u8]) -> Result<bool> {
+        let sub = hashed(member);
+        if !self.has_sub(&txn.view(), &sub)? {
+            return Ok(false);
+        }
+        self.delete(txn, &sub);
+        Ok(true)
+    }
+
+    fn delete(&mut self, txn: &mut Txn<'_>, sub: &[u8]) {
+        txn.delete_sub(SubKeys::Data, &self.collection.life, sub);
+        self.collection.len = self.len().saturating_sub(1);
+    }
+
+    /// Takes away all of these members, each of which is there, once.
+    pub fn remove_all(&mut self, txn: &mut Txn<'_>, members: &[Vec<u8>]) -> Result<()> {
+        let gone = u64::try_from(members.len()).unwrap_or(u64::MAX);
+        let stay = self.len().saturating_sub(gone);
+        if stay == 0 && gone > ONE_BY_ONE_MAX {
+            self.collection.len = 0;
+            self.is_cleared = true;
+            return Ok(());
+        }
+        let is_large = self.collection.encoding == Encoding::Large || gone > ONE_BY_ONE_MAX;
+        if is_large && stay > 0 && stay.saturating_mul(ANEW_SHARE) <= gone {
+            return self.begin_anew(txn, members);
+        }
+        members.iter().for_each(|member| self.delete(txn, &hashed(member)));
+        Ok(())
+    }
+
+    /// The same set without these members, which are most. The old ones go when the row is saved.
+    fn begin_anew(&mut self, txn: &mut Txn<'_>, without: &[Vec<u8>]) -> Result<()> {
+        let mut gone: Vec<Vec<u8>> = without.iter().map(|member| hashed(member)).collect();
+        gone.sort_unstable();
+        let mut kept = Vec::new();
+        self.visit(&txn.view(), 0, |sub| {
+            if gone.binary_search_by(|other| other[..].cmp(sub)).is_err() {
+                kept.push(sub.to_vec());
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let first = kept.first().map(|sub| element_of(sub)).unwrap_or_default();
+        let is_large = self.collection.encoding == Encoding::Large;
+        let anew = Set::create(txn, first, 1);
+        self.collection.life = anew.collection.life;
+        self.collection.len = 0;
+        if is_large {
+            self.collection.encoding = anew.collection.encoding;
+        }
+        kept.iter().for_each(|sub| self.add_new(txn, element_of(sub), sub));
+        Ok(())
+    }
+
+    /// Stores these different members, given by sub-key, under a key, instead of what it holds; none: the key goes.
+    /// `true` = there are some.
+    pub fn store(txn: &mut Txn<'_>, key: &[u8], subs: &[Vec<u8>]) -> Result<bool> {
+        let Some(first) = subs.first() else {
+            txn.delete(key)?;
+            return Ok(false);
+        };
+        let mut set = Set::create(txn, element_of(first), 1);
+        subs.iter().for_each(|sub| set.add_new(txn, element_of(sub), sub));
+        set.save(txn, key)?;
+        Ok(true)
+    }
+
+    /// Visits sub-keys in their order, from a hash on, until the visitor breaks.
+    pub fn visit(
+        &self,
+        view: &View<'_>,
+        from: u64,
+        mut visit: impl FnMut(&[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let from = from.to_be_bytes();
+        let range = (Bound::Included(&from[..]), Bound::Unbounded);
+        view.scan_sub(SubKeys::Data, &self.collection.life, range, Direction::Forward, |sub, _| visit(sub))
+    }
+
+    /// All sub-keys, in their order.
+    pub fn subs(&self, view: &View<'_>) -> Result<Vec<Vec<u8>>> {
+        let mut found = Vec::new();
+        self.visit(view, 0, |sub| {
+            found.push(sub.to_vec());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    /// SSCAN's step: visits members from a cursor on, `count` of them or some more, a small set whole. Answers the next
+    /// cursor, the hash of the first member not visited: 0 = all were.
+    pub fn page(
+        &self,
+        view: &View<'_>,
+        cursor: u64,
+        count: u64,
+        mut visit: impl FnMut(&[u8]),
+    ) -> Result<u64> {
+        let (mut left, mut last, mut next) = (if self.is_small() { u64::MAX } else { count }, None, 0);
+        self.visit(view, cursor, |sub| {
+            let hash = hash_in(sub);
+            // Members of one hash are never parted: a cursor could not say which of them it means.
+            if left == 0 && last != Some(hash) {
+                next = hash;
+                return Ok(ControlFlow::Break(()));
+            }
+            left = left.saturating_sub(1);
+            last = Some(hash);
+            visit(element_of(sub));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(next)
+    }
+}
+
+impl Drawn for Set {
+    fn stored_len(&self) -> u64 {
+        self.len()
+    }
+
+    fn live_len(&self, _view: &View<'_>) -> Result<u64> {
+        Ok(self.len())
+    }
+
+    fn visit_from(&self, view: &View<'_>, from: u64, visit: Visitor<'_>) -> Result<()> {
+        self.visit(view, from, |sub| Ok(visit(element_of(sub), b"")))
+    }
+}
