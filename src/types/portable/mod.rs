@@ -10,6 +10,7 @@ mod stream;
 
 use crate::{
     error::Result,
+    limits::HOT_RECORD_BYTES_MAX,
     rdb::Object,
     store::{Encoding, NewRow, Row, Txn, Type, View},
 };
@@ -17,6 +18,10 @@ use crate::{
 /// The value under a key.
 pub fn read(view: &View<'_>, key: &[u8]) -> Result<Option<Object>> {
     let Some(row) = view.get(key)? else { return Ok(None) };
+    // To compress it takes its time; how much a collection holds is not known before it is read.
+    if row.kind.is_collection() || row.body.len() > HOT_RECORD_BYTES_MAX {
+        view.may_take_long()?;
+    }
     Ok(Some(match row.kind {
         Type::String => Object::String(row.body.to_vec()),
         Type::List => list::read(view, key)?,
