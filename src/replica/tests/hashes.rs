@@ -18,8 +18,11 @@ fn large(home: &Home) {
     }
 }
 
-/// One page: the next cursor, fields and values.
-fn page(home: &Home, cursor: &str, count: &str) -> (String, Vec<(Vec<u8>, Vec<u8>)>) {
+/// Fields and values.
+type Found = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// One page, and the next cursor.
+fn page(home: &Home, cursor: &str, count: &str) -> (String, Found) {
     let words = [&b"HSCAN"[..], b"h", cursor.as_bytes(), b"COUNT", count.as_bytes()];
     let Reply::Array(parts) = home.call(1000, 0, &words) else { panic!() };
     let [Reply::Bulk(next), Reply::Array(found)] = &parts[..] else { panic!("{parts:?}") };

@@ -3,10 +3,11 @@
 use crate::{
     error::Result,
     resp::ErrorReply,
-    store::{ALL, Direction, SubKeys, Type, View},
+    store::{Direction, Type, View},
     types::{
-        collection::{Collection, element_of},
+        collection::element_of,
         list::List,
+        set::Set,
         sorted_set::{SortedSet, Span},
     },
     value::Value,
@@ -17,7 +18,7 @@ use std::ops::{ControlFlow, Range};
 pub(super) enum Source {
     Nothing,
     List(List),
-    Set(Collection),
+    Set(Set),
     SortedSet(SortedSet),
 }
 
@@ -27,7 +28,7 @@ impl Source {
         let Some(row) = view.get(key)? else { return Ok(Source::Nothing) };
         Ok(match row.kind {
             Type::List => List::open(view, key)?.map_or(Source::Nothing, Source::List),
-            Type::Set => Source::Set(Collection::of_row(view, &row, Type::Set)?),
+            Type::Set => Set::open(view, key)?.map_or(Source::Nothing, Source::Set),
             Type::SortedSet => SortedSet::open(view, key)?.map_or(Source::Nothing, Source::SortedSet),
             Type::String | Type::Hash | Type::Stream => return Err(ErrorReply::wrong_type().into()),
         })
@@ -37,7 +38,7 @@ impl Source {
         match self {
             Source::Nothing => 0,
             Source::List(list) => list.len(),
-            Source::Set(set) => set.len,
+            Source::Set(set) => set.len(),
             Source::SortedSet(set) => set.len(),
         }
     }
@@ -63,7 +64,7 @@ pub(super) fn elements(
         Source::Set(set) => {
             let mut members = Vec::new();
             let mut skip = wanted.start;
-            view.scan_sub(SubKeys::Data, &set.life, ALL, direction, |sub, _| {
+            set.visit(view, 0, |sub| {
                 if skip > 0 {
                     skip = skip.saturating_sub(1);
                 } else if members.len() as u64 >= count {
