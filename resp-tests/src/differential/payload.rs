@@ -50,7 +50,7 @@ pub fn spoil(payload: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8>
                 spoilt.splice(at.., other[from..].iter().copied());
             }
             _ => {
-                let number = (random.next() >> random.below(64)).to_le_bytes();
+                let number = (random.draw() >> random.below(64)).to_le_bytes();
                 let length = [2, 4, 8][random.below(3)].min(spoilt.len() - at);
                 spoilt[at..at + length].copy_from_slice(&number[..length]);
             }

@@ -15,7 +15,7 @@ impl Random {
         Random { state: (mixed ^ (mixed >> 31)) | 1 }
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state ^= self.state >> 12;
         self.state ^= self.state << 25;
         self.state ^= self.state >> 27;
@@ -24,7 +24,7 @@ impl Random {
 
     /// At least 0, less than `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
-        ((self.next() >> 33) as usize) % bound.max(1)
+        ((self.draw() >> 33) as usize) % bound.max(1)
     }
 
     pub fn one_in(&mut self, count: usize) -> bool {

@@ -12,11 +12,11 @@ pub fn normalise(argv: &[Vec<u8>], value: &mut Value) {
         b"HGETALL" => sort_pairs(value),
         b"SCAN" | b"SSCAN" => page(value).map_or((), sort_items),
         b"HSCAN" | b"ZSCAN" => page(value).map_or((), sort_pairs),
-        b"GEOSEARCH" | b"GEORADIUS" | b"GEORADIUS_RO" | b"GEORADIUSBYMEMBER" | b"GEORADIUSBYMEMBER_RO" => {
-            // With COUNT the nearest come first, else they come as they are found.
-            if !has_word(argv, &["ASC", "DESC", "COUNT"]) {
-                sort_items(value);
-            }
+        // With COUNT the nearest come first, else they come as they are found.
+        b"GEOSEARCH" | b"GEORADIUS" | b"GEORADIUS_RO" | b"GEORADIUSBYMEMBER" | b"GEORADIUSBYMEMBER_RO"
+            if !has_word(argv, &["ASC", "DESC", "COUNT"]) =>
+        {
+            sort_items(value)
         }
         b"SORT" | b"SORT_RO" => {
             // A pattern without a star is the same for all, which means: do not sort.

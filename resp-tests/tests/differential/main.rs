@@ -19,7 +19,7 @@ use resp_tests::server::{Kind, Program};
 
 /// Enough to see whether something is badly broken; `make difffuzz` is for the rest.
 const SEEDS: u64 = 4;
-const OPERATIONS: u64 = 4_000;
+const OPERATIONS: u64 = 2_500;
 
 fn setting(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))

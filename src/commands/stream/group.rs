@@ -101,6 +101,14 @@ pub(super) const XGROUP: Command = Command {
 struct Options {
     may_create: bool,
     entries_read: Option<i64>,
+    is_too_much: bool,
+}
+
+impl Options {
+    fn check(&self, args: &Args<'_>) -> Result<()> {
+        let word = args.argv().get(1).copied().unwrap_or_default();
+        if self.is_too_much { Err(subcommand_syntax("XGROUP", word).into()) } else { Ok(()) }
+    }
 }
 
 fn options(args: &mut Args<'_>, is_create: bool) -> Result<Options> {
@@ -120,11 +128,8 @@ fn options(args: &mut Args<'_>, is_create: bool) -> Result<Options> {
             return Err(subcommand_syntax("XGROUP", word).into());
         }
     }
-    // An option said twice is too much to Redis, but only after what is wrong with it by itself.
-    if words > if is_create { 3 } else { 2 } {
-        let word = args.argv().get(1).copied().unwrap_or_default();
-        return Err(subcommand_syntax("XGROUP", word).into());
-    }
+    // An option said twice is too much to Redis, but it finds whatever else is wrong first.
+    options.is_too_much = words > if is_create { 3 } else { 2 };
     Ok(options)
 }
 
@@ -142,6 +147,7 @@ fn create(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if stream.is_none() && !options.may_create {
         return Err(no_key().into());
     }
+    options.check(args)?;
     let last_id = match (id, &stream) {
         (b"$", Some(stream)) => stream.meta.last_id,
         (b"$", None) => StreamId::MIN,
@@ -170,6 +176,7 @@ fn set_id(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, name, id) = (args.next_word()?, args.next_word()?, args.next_word()?);
     let options = options(args, false)?;
     let (stream, mut group) = open(txn, key, name)?;
+    options.check(args)?;
     group.record.last_id = match id {
         b"$" => stream.meta.last_id,
         id => StreamId::parse_bound(id, 0)?,

@@ -16,6 +16,8 @@ const K: Part = Part::OneOf(&[
     &[Key(Stream)],
 ]);
 const CONDITIONS: Part = Options(&[&[Word("NX")], &[Word("XX")], &[Word("GT")], &[Word("LT")]]);
+/// No GT and LT with lifetimes: the same lifetime a millisecond later is a longer one.
+const RELATIVE_CONDITIONS: Part = Options(&[&[Word("NX")], &[Word("XX")], &[Word("NX"), Word("XX")]]);
 const ALL_AT_ONCE: Part = Word("1000000");
 
 pub static TEMPLATES: &[Template] = &[
@@ -24,8 +26,8 @@ pub static TEMPLATES: &[Template] = &[
     Template::new("EXISTS", &[Repeat(&[K])]),
     Template::new("TOUCH", &[Repeat(&[K])]).weight(3),
     Template::new("TYPE", &[K]),
-    Template::new("EXPIRE", &[K, Of(&TIMES), CONDITIONS]),
-    Template::new("PEXPIRE", &[K, Of(&TIMES), CONDITIONS]),
+    Template::new("EXPIRE", &[K, Of(&TIMES), RELATIVE_CONDITIONS]),
+    Template::new("PEXPIRE", &[K, Of(&TIMES), RELATIVE_CONDITIONS]),
     Template::new("EXPIREAT", &[K, Of(&TIMES), CONDITIONS]),
     Template::new("PEXPIREAT", &[K, Of(&TIMES), CONDITIONS]),
     Template::new("TTL", &[K]),

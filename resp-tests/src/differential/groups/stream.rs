@@ -6,7 +6,8 @@ use super::super::part::Part::{Key, Maybe, Of, OneOf, Options, Repeat, Row, Valu
 use super::super::part::{Part, Template};
 use super::super::pools::Kind::Stream;
 use super::super::pools::{
-    CONSUMERS, COUNTS, ENTRY_IDS, GROUP_NAMES, ID_ENDS, IDLE, IDLE_SET, MEMBERS, MOMENTS, NEW_IDS, NUMBERS,
+    CONSUMERS, COUNTS, ENTRY_COUNTS, ENTRY_IDS, GROUP_NAMES, ID_ENDS, IDLE, IDLE_SET, MEMBERS, MOMENTS,
+    NEW_IDS,
 };
 
 const X: Part = Key(Stream);
@@ -42,7 +43,7 @@ pub static TEMPLATES: &[Template] = &[
     Template::new("XTRIM", &[X, TRIM]).weight(6),
     Template::new(
         "XSETID",
-        &[X, ID, Options(&[&[Word("ENTRIESADDED"), Of(&NUMBERS)], &[Word("MAXDELETEDID"), ID]])],
+        &[X, ID, Options(&[&[Word("ENTRIESADDED"), Of(&ENTRY_COUNTS)], &[Word("MAXDELETEDID"), ID]])],
     )
     .weight(4),
     Template::new(
@@ -51,14 +52,14 @@ pub static TEMPLATES: &[Template] = &[
             X,
             G,
             OneOf(&[&[Word("$")], &[Word("0")], &[ID]]),
-            Options(&[&[Word("MKSTREAM")], &[Word("ENTRIESREAD"), Of(&NUMBERS)]]),
+            Options(&[&[Word("MKSTREAM")], &[Word("ENTRIESREAD"), Of(&ENTRY_COUNTS)]]),
         ],
     )
     .weight(14),
     Template::new("XGROUP CREATE", &[X, Word("g"), Word("0"), Word("MKSTREAM")]).weight(10),
     Template::new(
         "XGROUP SETID",
-        &[X, G, OneOf(&[&[Word("$")], &[ID]]), Maybe(&[Word("ENTRIESREAD"), Of(&NUMBERS)])],
+        &[X, G, OneOf(&[&[Word("$")], &[ID]]), Maybe(&[Word("ENTRIESREAD"), Of(&ENTRY_COUNTS)])],
     )
     .weight(6),
     Template::new("XGROUP DESTROY", &[X, G]).weight(3),

@@ -91,3 +91,18 @@ pub static ID_ENDS: Pool = free(&[
 pub static GROUP_NAMES: Pool = free(&[b"g", b"g", b"h", b"", b"\0g"]);
 
 pub static CONSUMERS: Pool = free(&[b"c", b"d", b"c", b"", b"e\0"]);
+
+/// How many entries there were; sums of these stay numbers of 64 bits.
+pub static ENTRY_COUNTS: Pool = free(&[
+    b"0",
+    b"1",
+    b"2",
+    b"5",
+    b"100",
+    b"4611686018427387904",
+    b"-1",
+    b"-2",
+    b"abc",
+    b"",
+    b"9223372036854775808",
+]);
