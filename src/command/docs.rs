@@ -239,11 +239,14 @@ fn kind_of(name: &str) -> Kind {
     match name {
         "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" => Kind::Key,
         "pattern" => Kind::Pattern,
+        "longitude" | "latitude" | "radius" | "width" | "height" => Kind::Double,
         "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
         "seconds" | "milliseconds" | "count" | "offset" | "start" | "end" | "index" | "numkeys"
         | "numfields" | "timeout" | "cursor" | "decrement" | "destination-db" | "db" | "index1"
         | "index2" | "client-id" | "maxage" | "min-match-len" | "numreplicas" | "numlocal" | "protover"
-        | "version" | "samples" | "stop" | "rank" | "num-matches" | "len" | "limit" => Kind::Integer,
+        | "version" | "samples" | "stop" | "rank" | "num-matches" | "len" | "limit" | "ttl" | "frequency" => {
+            Kind::Integer
+        }
         _ => Kind::String,
     }
 }

@@ -34,6 +34,8 @@ impl Flags {
     pub const ADMIN_CATEGORY: Flags = Flags(1 << 19);
     /// Saving: refused while a data set is loaded in the background.
     pub const NO_ASYNC_LOADING: Flags = Flags(1 << 20);
+    /// Its categories are @set, @sortedset and @list, whatever its group (SORT).
+    pub const COLLECTIONS: Flags = Flags(1 << 21);
 
     const NAMES: [(Flags, &'static str); 17] = [
         (Flags::WRITE, "write"),

@@ -2,38 +2,49 @@
 
 use crate::resp::Reply;
 
-/// A key that an option names. It is written.
+/// A key that an option names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyWord {
-    pub keyword: &'static str,
+    /// `None` = nobody can tell the keys from the call alone (SORT's BY and GET).
+    pub keyword: Option<&'static str>,
     /// Index in argv from which on the keyword is looked for.
     pub from: usize,
     /// The keyword may also be an argument of another option: COMMAND INFO says no more than that there is such a key.
     pub hidden: bool,
+    /// What the command does with the key.
+    pub flags: &'static [&'static str],
 }
 
 impl KeyWord {
-    /// What a command does with such a key.
-    pub const FLAGS: &'static [&'static str] = &["OW", "update"];
+    /// A key that results are stored under.
+    pub const fn target(keyword: &'static str, from: usize, hidden: bool) -> Self {
+        KeyWord { keyword: Some(keyword), from, hidden, flags: &["OW", "update"] }
+    }
+
+    /// Keys that follow from the data.
+    pub const UNTOLD: KeyWord = KeyWord { keyword: None, from: 0, hidden: true, flags: &["RO", "access"] };
 
     /// Index of the key in a call, if it has one.
     pub fn position(&self, argv: &[&[u8]]) -> Option<usize> {
+        let keyword = self.keyword?.as_bytes();
         let mut words = argv.iter().enumerate().skip(self.from);
-        let (at, _) = words.find(|(_, word)| word.eq_ignore_ascii_case(self.keyword.as_bytes()))?;
+        let (at, _) = words.find(|(_, word)| word.eq_ignore_ascii_case(keyword))?;
         Some(at.saturating_add(1)).filter(|at| *at < argv.len())
     }
 
     /// Its key spec in COMMAND INFO.
     pub(super) fn spec(&self) -> Reply {
-        let (begin, find) = if self.hidden {
-            (typed("unknown", vec![]), typed("unknown", vec![]))
-        } else {
-            let begin = vec![("keyword", Reply::bulk(self.keyword)), ("startfrom", Reply::count(self.from))];
-            let one = vec![("lastkey", Reply::Int(0)), ("keystep", Reply::Int(1)), ("limit", Reply::Int(0))];
-            (typed("keyword", begin), typed("range", one))
+        let (begin, find) = match self.keyword.filter(|_| !self.hidden) {
+            None => (typed("unknown", vec![]), typed("unknown", vec![])),
+            Some(keyword) => {
+                let begin = vec![("keyword", Reply::bulk(keyword)), ("startfrom", Reply::count(self.from))];
+                let one =
+                    vec![("lastkey", Reply::Int(0)), ("keystep", Reply::Int(1)), ("limit", Reply::Int(0))];
+                (typed("keyword", begin), typed("range", one))
+            }
         };
         map(vec![
-            ("flags", Reply::Set(Self::FLAGS.iter().map(|flag| Reply::simple(*flag)).collect())),
+            ("flags", Reply::Set(self.flags.iter().map(|flag| Reply::simple(*flag)).collect())),
             ("begin_search", begin),
             ("find_keys", find),
         ])

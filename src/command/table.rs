@@ -168,11 +168,14 @@ pub fn key_positions(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {
     let len = i64::try_from(argv.len()).unwrap_or(i64::MAX);
     if let Some(at) = keys.count_at {
         let count = argv.get(at).and_then(|word| parse_i64(word)).unwrap_or(0);
-        let count = usize::try_from(count).unwrap_or(0).min(argv.len());
+        let count = usize::try_from(count).unwrap_or(0);
         let first = at.saturating_add(1);
         let step = usize::try_from(keys.step).unwrap_or(1).max(1);
-        let counted =
-            (0..count).map(|i| first.saturating_add(i.saturating_mul(step))).filter(|i| *i < argv.len());
+        // A number that is wrong says nothing about what follows.
+        if count == 0 || count > argv.len().saturating_sub(first).div_ceil(step) {
+            return Vec::new();
+        }
+        let counted = (0..count).map(|i| first.saturating_add(i.saturating_mul(step)));
         return keys.destination().into_iter().chain(counted).collect();
     }
     if keys.first <= 0 || keys.step <= 0 {

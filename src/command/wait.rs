@@ -3,7 +3,7 @@
 use super::Args;
 use crate::{
     error::Result,
-    resp::{ErrorReply, Reply},
+    resp::Reply,
     store::{Type, View},
 };
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct Wait {
     /// What the handler answers when there is nothing. When time is up the answer is no array, whatever this is.
     pub nothing: Reply,
     pub finds: Finds,
+    /// Keys that hold something else: an error when the call comes, passed over while it waits.
+    pub others: Vec<Vec<u8>>,
     /// The call with everything in it that means "now" put in words (XREAD's `$`).
     pub argv: Option<Vec<Vec<u8>>>,
 }
@@ -37,8 +39,7 @@ pub enum Finds {
 }
 
 impl Wait {
-    /// Of a call that takes from the first of these keys that holds such a collection. `ms`: 0 = for ever. Another type
-    /// before it is WRONGTYPE.
+    /// Of a call that takes from the first of these keys that holds such a collection. `ms`: 0 = for ever.
     pub fn to_take(
         view: &View<'_>,
         keys: &[&[u8]],
@@ -46,7 +47,7 @@ impl Wait {
         ms: u64,
         nothing: Reply,
     ) -> Result<Option<Self>> {
-        let mut finds = Finds::Nothing;
+        let (mut finds, mut others) = (Finds::Nothing, Vec::new());
         for key in keys {
             match view.get(key)? {
                 None => {}
@@ -54,11 +55,19 @@ impl Wait {
                     finds = Finds::Something;
                     break;
                 }
-                Some(_) => return Err(ErrorReply::wrong_type().into()),
+                Some(_) => others.push(key.to_vec()),
             }
         }
+        if finds == Finds::Nothing && !others.is_empty() {
+            finds = Finds::Other;
+        }
+        Ok(Some(Wait { others, ..Wait::for_keys(keys, ms, nothing, finds) }))
+    }
+
+    /// For any of these keys; `ms`: 0 = for ever.
+    pub fn for_keys(keys: &[&[u8]], ms: u64, nothing: Reply, finds: Finds) -> Self {
         let keys = keys.iter().map(|key| key.to_vec()).collect();
         let within = (ms != 0).then(|| Duration::from_millis(ms));
-        Ok(Some(Wait { keys, within, nothing, finds, argv: None }))
+        Wait { keys, within, nothing, finds, others: Vec::new(), argv: None }
     }
 }

@@ -184,7 +184,8 @@ fn group<R: Read>(input: &mut Input<R>, version: StreamVersion, stream: &Stream)
         let name = input.string()?;
         let seen_at_ms = input.time_ms()?;
         let active_at_ms = match version {
-            StreamVersion::One | StreamVersion::Two => None,
+            // Not known then: the best guess.
+            StreamVersion::One | StreamVersion::Two => Some(seen_at_ms),
             StreamVersion::Three => u64::try_from(i64::from_le_bytes(input.array()?)).ok(),
         };
         consumers.push(Consumer { name, seen_at_ms, active_at_ms });

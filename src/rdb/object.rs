@@ -100,6 +100,6 @@ pub struct Consumer {
     pub name: Vec<u8>,
     /// Last asked, Unix time in milliseconds.
     pub seen_at_ms: u64,
-    /// Last got something; `None`: never, or written by a Redis before 7.2, which does not know.
+    /// Last got something; `None`: never. Written since Redis 7.2 only; what is older is taken for `seen_at_ms`.
     pub active_at_ms: Option<u64>,
 }

@@ -7,7 +7,7 @@
 
 use super::connection::{Close, Connection};
 use crate::{
-    command::{Args, Finds, Resolved, Run, Wait, WaitFor},
+    command::{Args, Finds, Group, Resolved, Run, Wait, WaitFor, key_positions},
     config::EdgeWrites,
     error::{Error, Result as HandlerResult},
     log::Outcome,
@@ -42,6 +42,30 @@ struct Waiting<'a> {
     takes: bool,
 }
 
+impl Waiting<'_> {
+    /// The words of the call without some of its keys.
+    fn without(&self, others: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let range = self.resolved.command.keys;
+        let keys = key_positions(range, &self.argv);
+        let is_other =
+            |at: usize, word: &[u8]| keys.contains(&at) && others.iter().any(|other| other == word);
+        let numbered = self.argv.iter().enumerate();
+        let gone = numbered.clone().filter(|(at, word)| is_other(*at, word)).count();
+        let kept = numbered.filter(|(at, word)| !is_other(*at, word)).map(|(at, word)| {
+            match range.count_at == Some(at) {
+                true => keys.len().saturating_sub(gone).to_string().into_bytes(),
+                false => word.to_vec(),
+            }
+        });
+        kept.collect()
+    }
+
+    fn with<'b>(&self, words: &'b [Vec<u8>]) -> Waiting<'b> {
+        let argv = words.iter().map(Vec::as_slice).collect();
+        Waiting { resolved: self.resolved, argv, takes: self.takes }
+    }
+}
+
 impl Connection {
     /// Runs a call that may wait for keys, however long it waits.
     pub(super) async fn wait_for_keys(
@@ -70,6 +94,8 @@ impl Connection {
             outcome => outcome,
         };
         let wait = match wait {
+            // The handler says what is wrong, or finds something before that.
+            Ok(Some(wait)) if !wait.others.is_empty() => return self.answer(&call).await,
             Ok(Some(wait)) => wait,
             Ok(None) => return self.answer(&call).await,
             Err(error) => return self.reply_of(Err(error)),
@@ -99,9 +125,10 @@ impl Connection {
             // The look comes after the registration: what is written from here on rings.
             let mut again = FOR_EVER;
             match self.look(call, wait_for, ReadTime::At(self.clock.log_ms())).await {
-                Ok(Some(Wait { finds: Finds::Something, .. })) if parked.is_next() => {
+                Ok(Some(Wait { finds: Finds::Something, others, .. })) if parked.is_next() => {
                     self.wait_out_pause(call.resolved).await?;
-                    match self.attempt(call, Some(&wait.nothing)).await {
+                    let words = call.without(&others);
+                    match self.attempt(&call.with(&words), Some(&wait.nothing)).await {
                         Ok(Attempt::Got(reply)) => break Ok(reply),
                         Ok(Attempt::Nothing) => parked.pass_on(),
                         Ok(Attempt::NotDone(_)) => again = AGAIN,
@@ -112,7 +139,13 @@ impl Connection {
                 Ok(Some(Wait { finds: Finds::Something, .. })) => {
                     wait.keys.iter().for_each(|key| self.local.node.parking.ready(self.session.db, key));
                 }
+                // A group's stream that is gone ends the wait, a key of another type does not.
+                Err(Error::Client(error)) if call.takes && call.resolved.command.group == Group::Stream => {
+                    break Ok(Reply::Error(error));
+                }
                 Ok(Some(Wait { finds: Finds::Other, .. })) | Err(Error::Client(_)) => parked.pass_on(),
+                // Another group may want what this one has had.
+                Ok(_) if call.resolved.command.group == Group::Stream => parked.pass_on(),
                 Ok(_) => {}
                 Err(Error::Fatal(error)) => break self.reply_of(Err(error.into())),
                 Err(Error::WouldBlock | Error::NotLogged) => again = AGAIN,

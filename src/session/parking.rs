@@ -14,7 +14,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
 };
 use tokio::sync::Notify;
@@ -42,6 +42,8 @@ struct Waiter {
     client: u64,
     /// It takes what it waits for.
     takes: bool,
+    /// Whoever was before it has found nothing for itself.
+    has_turn: AtomicBool,
     unblocked: AtomicU8,
     bell: Notify,
 }
@@ -68,7 +70,8 @@ impl Parking {
     /// Takes the last place in the queues of these keys. `takes`: the session takes what it waits for.
     pub fn park(self: &Arc<Self>, client: u64, takes: bool, db: u32, keys: &[Vec<u8>]) -> Parked {
         self.sessions.fetch_add(1, Ordering::SeqCst);
-        let waiter = Arc::new(Waiter { client, takes, unblocked: AtomicU8::new(0), bell: Notify::new() });
+        let (has_turn, unblocked) = (AtomicBool::new(false), AtomicU8::new(0));
+        let waiter = Arc::new(Waiter { client, takes, has_turn, unblocked, bell: Notify::new() });
         let mut keys: Vec<Key> = keys.iter().map(|key| (db, key.clone())).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -131,13 +134,18 @@ impl Parked {
         for queue in self.keys.iter().filter_map(|key| queues.get(key)) {
             let behind = queue.iter().skip_while(|waiter| !Arc::ptr_eq(waiter, &self.waiter)).skip(1);
             if let Some(next) = behind.into_iter().find(|waiter| waiter.takes) {
+                next.has_turn.store(true, Ordering::SeqCst);
                 next.bell.notify_one();
             }
         }
     }
 
-    /// Whether it is this session's turn: of those who take, the first in the queue of one of its keys.
+    /// Whether it is this session's turn: of those who take it is the first in the queue of one of its keys, or those
+    /// before it have passed it on.
     pub fn is_next(&self) -> bool {
+        if self.waiter.has_turn.swap(false, Ordering::SeqCst) {
+            return true;
+        }
         let queues = self.parking.queues.lock();
         !self.waiter.takes
             || self.keys.iter().any(|key| {

@@ -42,6 +42,7 @@ impl Observer for Witness {
         for happening in happenings {
             match happening {
                 Happening::Ready { db, key } => self.parking.ready(db, &key),
+                Happening::AllReady => self.parking.all_ready(),
                 Happening::Event { db, key, class, name } if wanted.has(class) => {
                     let deliver = |channel: Vec<u8>, payload: &[u8]| {
                         let (channel, payload) = (Bytes::from(channel), Bytes::copy_from_slice(payload));

@@ -23,6 +23,8 @@ pub enum Happening {
     Event { db: u32, key: Vec<u8>, class: EventClass, name: &'static str },
     /// The key holds something that a parked session may wait for, or is gone.
     Ready { db: u32, key: Vec<u8> },
+    /// So may any key: databases were emptied or exchanged.
+    AllReady,
 }
 
 /// Who is told.

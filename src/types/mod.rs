@@ -13,6 +13,7 @@ pub mod hyperloglog;
 pub mod integer;
 pub mod lcs;
 pub mod list;
+pub mod portable;
 pub mod random;
 pub mod set;
 pub mod sorted_set;

@@ -30,14 +30,11 @@ pub trait Drawn {
     /// Elements that there are.
     fn live_len(&self, view: &View<'_>) -> Result<u64>;
     /// Visits elements and their values in the order of hashes, from a hash on.
-    fn visit_from(
-        &self,
-        view: &View<'_>,
-        from: u64,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<()>;
+    fn visit_from(&self, view: &View<'_>, from: u64, visit: Visitor<'_>) -> Result<()>;
 }
 
+/// Sees an element and its value, and says whether to go on.
+pub type Visitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 /// An element and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 /// A source of random numbers.

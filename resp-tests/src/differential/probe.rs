@@ -12,7 +12,7 @@ use super::explained::{self, Case};
 use super::line::Line;
 use super::pools::{self, Kind};
 use super::random::Random;
-use super::run::Pair;
+use super::run::{Both, Pair};
 use super::verdict::{Mismatch, Verdict};
 use super::{Argv, describe, words};
 use crate::script::one_line;
@@ -20,8 +20,8 @@ use crate::value::{Value, encode};
 
 /// A walk that takes longer does not end.
 const WALK_CALLS_MAX: usize = 10_000;
-/// How long a waiting client is waited for before it is believed to be served already.
-const BLOCK_WITHIN: Duration = Duration::from_millis(300);
+/// How long the number of waiting clients may take to become what it must be.
+const SETTLE_WITHIN: Duration = Duration::from_secs(1);
 const SERVE_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, PartialEq)]
@@ -128,10 +128,9 @@ impl Probe {
             }
             Probe::Carry { database, from, to } => carry(pair, database, from, to),
             Probe::Wait { database, waiters, serving, cleaning } => {
-                let (product_port, reference_port) = (pair.product_port, pair.reference_port);
-                let ask = |line: &mut Line, port| wait_for(line, port, database, waiters, serving, cleaning);
-                let product = ask(&mut pair.prober.product, product_port)?;
-                let reference = ask(&mut pair.prober.reference, reference_port)?;
+                let (product, reference) =
+                    Waiting::start(pair, database, waiters, cleaning)?.serve(pair, serving)?;
+                pair.ask(cleaning)?;
                 Ok(verdict(&waiters[0], product, reference))
             }
         }
@@ -142,7 +141,13 @@ fn verdict(argv: &Argv, product: Value, reference: Value) -> Verdict {
     if product == reference {
         return Verdict::Same;
     }
-    match explained::find(&Case { argv, product: &product, reference: &reference, before: None }) {
+    match explained::find(&Case {
+        argv,
+        product: &product,
+        reference: &reference,
+        before: None,
+        is_group_changed: false,
+    }) {
         Some(difference) => Verdict::Explained(difference),
         None => Verdict::Differs(Mismatch { argv: argv.clone(), fault: None, product, reference }),
     }
@@ -250,37 +255,65 @@ fn wait(random: &mut Random, database: &'static str) -> Probe {
     Probe::Wait { database, waiters, serving, cleaning }
 }
 
-/// All replies of those who waited, then of the one who served.
-fn wait_for(
-    line: &mut Line,
-    port: u16,
-    database: &str,
-    waiters: &[Argv],
-    serving: &[Argv],
-    cleaning: &Argv,
-) -> io::Result<Value> {
-    call(line, &words(&["SELECT", database]))?;
-    call(line, cleaning)?;
-    let mut lines = Vec::new();
-    for (index, waiter) in waiters.iter().enumerate() {
-        let mut waiting = Line::open(port)?;
-        call(&mut waiting, &words(&["SELECT", database]))?;
-        waiting.send(&encode(waiter))?;
-        lines.push(waiting);
-        let deadline = Instant::now() + BLOCK_WITHIN;
-        while blocked(line)? < index + 1 && Instant::now() < deadline {}
+/// Clients of both servers that wait.
+struct Waiting {
+    lines: Vec<Both<Line>>,
+    /// Sees how many wait, also while the prober is in a transaction.
+    watcher: Both<Line>,
+}
+
+impl Waiting {
+    fn start(pair: &mut Pair, database: &str, waiters: &[Argv], cleaning: &Argv) -> io::Result<Waiting> {
+        pair.ask(&words(&["SELECT", database]))?;
+        pair.ask(cleaning)?;
+        let (product_port, reference_port) = (pair.product_port, pair.reference_port);
+        let open = || {
+            Ok::<_, io::Error>(Both {
+                product: Line::open(product_port)?,
+                reference: Line::open(reference_port)?,
+            })
+        };
+        let (mut lines, mut watcher): (_, Both<Line>) = (Vec::new(), open()?);
+        for (index, waiter) in waiters.iter().enumerate() {
+            let mut both: Both<Line> = open()?;
+            both.ask(&words(&["SELECT", database]))?;
+            both.product.send(&encode(waiter))?;
+            both.reference.send(&encode(waiter))?;
+            lines.push(both);
+            // Who comes first is served first: the next one must not overtake.
+            settle(&mut watcher.reference, index + 1)?;
+            settle(&mut watcher.product, index + 1)?;
+        }
+        Ok(Waiting { lines, watcher })
     }
-    let mut replies = Vec::new();
-    for argv in serving {
-        replies.push(call(line, argv)?);
+
+    /// All replies of those who waited, then of the one who served, of both servers.
+    fn serve(mut self, pair: &mut Pair, serving: &[Argv]) -> io::Result<(Value, Value)> {
+        let (mut of_product, mut of_reference) = (Vec::new(), Vec::new());
+        for argv in serving {
+            let (product, reference) = pair.ask(argv)?;
+            of_product.push(product);
+            of_reference.push(reference);
+            // Who waits is served after the command, and other clients may be quicker: nobody shall be here.
+            let left = blocked(&mut self.watcher.reference)?;
+            settle(&mut self.watcher.product, left)?;
+        }
+        let mut served = |line: fn(&mut Both<Line>) -> &mut Line| {
+            let nothing = || Value::Error(b"never served".to_vec());
+            let mut reply = |both| Ok(line(both).receive_within(SERVE_WITHIN)?.unwrap_or_else(nothing));
+            self.lines.iter_mut().map(&mut reply).collect::<io::Result<Vec<Value>>>()
+        };
+        let product = vec![Value::Array(served(|both| &mut both.product)?), Value::Array(of_product)];
+        let reference = vec![Value::Array(served(|both| &mut both.reference)?), Value::Array(of_reference)];
+        Ok((Value::Array(product), Value::Array(reference)))
     }
-    let mut served = Vec::new();
-    for waiting in &mut lines {
-        let nothing = || Value::Error(b"never served".to_vec());
-        served.push(waiting.receive_within(SERVE_WITHIN)?.unwrap_or_else(nothing));
-    }
-    call(line, cleaning)?;
-    Ok(Value::Array(vec![Value::Array(served), Value::Array(replies)]))
+}
+
+/// Waits until so many clients wait, but not for ever: the replies will tell.
+fn settle(line: &mut Line, count: usize) -> io::Result<()> {
+    let deadline = Instant::now() + SETTLE_WITHIN;
+    while blocked(line)? != count && Instant::now() < deadline {}
+    Ok(())
 }
 
 fn blocked(line: &mut Line) -> io::Result<usize> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::explained::Difference;
+use super::explained::{Difference, changes_group};
 use super::generator::{CLIENTS, Step};
 use super::line::Line;
 use super::verdict::{Exchange, Mismatch, Verdict};
@@ -23,15 +23,23 @@ pub struct Both<T> {
     pub reference: T,
 }
 
-/// What a client has queued since MULTI.
-type Queue = Option<Vec<Argv>>;
+/// What is known of a client.
+#[derive(Debug, Default)]
+struct Session {
+    /// What it has queued since MULTI.
+    queue: Option<Vec<Argv>>,
+    /// How many changes of consumer groups there were when it said WATCH.
+    watched_at: Option<u64>,
+}
 
 /// Clients of both servers, in step.
 #[derive(Debug)]
 pub struct Pair {
     pub product_port: u16,
     pub reference_port: u16,
-    clients: Vec<(Both<Line>, Queue)>,
+    clients: Vec<(Both<Line>, Session)>,
+    /// How many commands were sent that change consumer groups.
+    group_changes: u64,
     pub prober: Both<Line>,
 }
 
@@ -70,8 +78,8 @@ impl Pair {
                 reference: Line::open(reference_port)?,
             })
         };
-        let clients = (0..CLIENTS).map(|_| Ok((both()?, None))).collect::<io::Result<_>>()?;
-        let mut pair = Pair { product_port, reference_port, clients, prober: both()? };
+        let clients = (0..CLIENTS).map(|_| Ok((both()?, Session::default()))).collect::<io::Result<_>>()?;
+        let mut pair = Pair { product_port, reference_port, clients, group_changes: 0, prober: both()? };
         pair.ask(&words(&["FLUSHALL"]))?;
         for (client, _) in pair.clients.iter_mut().skip(CLIENTS / 2) {
             client.ask(&words(&["HELLO", "3"]))?;
@@ -134,9 +142,9 @@ impl Pair {
                         history.push(Step::Calls(client, calls.clone()));
                         batch.add(calls, history.len() - 1 - from);
                     }
-                    let (lines, queue) = &mut self.clients[client];
+                    let (lines, session) = &mut self.clients[client];
                     batch.exchange(lines)?;
-                    batch.judge(queue, tally)
+                    batch.judge(session, &mut self.group_changes, tally)
                 }
             };
             uncompared += history.len() - from;
@@ -211,12 +219,14 @@ impl Batch {
         Ok(())
     }
 
-    fn judge(&self, queue: &mut Queue, tally: &mut Tally) -> Outcome {
+    fn judge(&self, session: &mut Session, group_changes: &mut u64, tally: &mut Tally) -> Outcome {
         for at in 0..self.calls.len() {
-            let reference = &self.reference[at];
+            let (argv, reference) = (&self.calls[at], &self.reference[at]);
             tally.operations += 1;
             tally.errors += u64::from(matches!(reference, Value::Error(_)));
-            match self.verdict(at, queue.as_deref().unwrap_or_default()) {
+            *group_changes += u64::from(changes_group(argv));
+            let is_group_changed = session.watched_at.is_some_and(|then| then < *group_changes);
+            match self.verdict(at, session.queue.as_deref().unwrap_or_default(), is_group_changed) {
                 Verdict::Same => {}
                 Verdict::Explained(difference) => {
                     tally.explain(difference);
@@ -226,14 +236,15 @@ impl Batch {
                 }
                 Verdict::Differs(mismatch) => return Outcome::Differs(self.steps[at], Box::new(mismatch)),
             }
-            follow(queue, &self.calls[at], reference);
+            session.follow(argv, reference, *group_changes);
         }
         Outcome::Same
     }
 
     /// `queue` is what EXEC would run there.
-    pub fn verdict(&self, at: usize, queue: &[Argv]) -> Verdict {
-        let exchange = Exchange { calls: &self.calls, product: &self.product, reference: &self.reference };
+    pub fn verdict(&self, at: usize, queue: &[Argv], is_group_changed: bool) -> Verdict {
+        let (calls, product, reference) = (&self.calls, &self.product, &self.reference);
+        let exchange = Exchange { calls, product, reference, is_group_changed };
         // What is equal to the byte needs no judge, unless lots were drawn.
         let needs_judge = matches!(
             name_of(&self.calls[at]).as_slice(),
@@ -265,16 +276,22 @@ impl Tally {
     }
 }
 
-/// Keeps in mind what a client has queued.
-fn follow(queue: &mut Queue, argv: &Argv, reply: &Value) {
-    let is = |text: &[u8]| matches!(reply, Value::Simple(other) if other == text);
-    match (name_of(argv).as_slice(), &mut *queue) {
-        (b"MULTI", None) if is(b"OK") => *queue = Some(Vec::new()),
-        (b"DISCARD", Some(_)) if is(b"OK") => *queue = None,
-        (b"RESET", Some(_)) if is(b"RESET") => *queue = None,
-        // Wrongly written it ends the transaction as well.
-        (b"EXEC", Some(_)) => *queue = None,
-        (_, Some(queued)) if is(b"QUEUED") => queued.push(argv.clone()),
-        _ => {}
+impl Session {
+    /// Keeps in mind what became of a command.
+    fn follow(&mut self, argv: &Argv, reply: &Value, group_changes: u64) {
+        let is = |text: &[u8]| matches!(reply, Value::Simple(other) if other == text);
+        match (name_of(argv).as_slice(), &mut self.queue) {
+            (b"MULTI", None) if is(b"OK") => self.queue = Some(Vec::new()),
+            // Wrongly written it ends the transaction as well.
+            (b"EXEC", Some(_)) => *self = Session::default(),
+            (b"DISCARD", Some(_)) if is(b"OK") => *self = Session::default(),
+            (b"RESET", _) if is(b"RESET") => *self = Session::default(),
+            (b"WATCH", None) if is(b"OK") => {
+                self.watched_at.get_or_insert(group_changes);
+            }
+            (b"UNWATCH", None) if is(b"OK") => self.watched_at = None,
+            (_, Some(queued)) if is(b"QUEUED") => queued.push(argv.clone()),
+            _ => {}
+        }
     }
 }

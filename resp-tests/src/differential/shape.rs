@@ -20,9 +20,11 @@ pub fn normalise(argv: &[Vec<u8>], value: &mut Value) {
         }
         b"SORT" | b"SORT_RO" => {
             // A pattern without a star is the same for all, which means: do not sort.
-            let by = argv.windows(2).find(|pair| pair[0].eq_ignore_ascii_case(b"BY")).map(|pair| &pair[1]);
-            let is_open = by.is_some_and(|by| !by.contains(&b'*') || has_word(argv, &["ALPHA"]));
-            if is_open && !has_word(argv, &["LIMIT"]) {
+            let by = argv.windows(2).position(|pair| pair[0].eq_ignore_ascii_case(b"BY")).map(|at| at + 1);
+            let is_open = by.is_some_and(|by| !argv[by].contains(&b'*') || has_word(argv, &["ALPHA"]));
+            let is_limit =
+                |(at, word): (usize, &Vec<u8>)| Some(at) != by && word.eq_ignore_ascii_case(b"LIMIT");
+            if is_open && !argv.iter().enumerate().any(is_limit) {
                 sort_items(value);
             }
         }

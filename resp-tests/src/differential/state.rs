@@ -76,7 +76,7 @@ fn same(
     batch.add(calls, 0);
     batch.exchange(lines)?;
     for at in 0..batch.calls.len() {
-        match batch.verdict(at, &[]) {
+        match batch.verdict(at, &[], false) {
             Verdict::Same => {}
             Verdict::Explained(difference) => tally.explain(difference),
             Verdict::Differs(mismatch) => {

@@ -42,6 +42,8 @@ pub struct Exchange<'a> {
     pub calls: &'a [Argv],
     pub product: &'a [Value],
     pub reference: &'a [Value],
+    /// Whether a consumer group was changed since the client said WATCH.
+    pub is_group_changed: bool,
 }
 
 impl Exchange<'_> {
@@ -52,7 +54,7 @@ impl Exchange<'_> {
             && a.len() == queue.len()
             && b.len() == queue.len()
         {
-            return judge_transaction(&Exchange { calls: queue, product: a, reference: b });
+            return judge_transaction(&Exchange { calls: queue, product: a, reference: b, ..*self });
         }
         let differs = |fault| {
             let (product, reference) = (product.clone(), reference.clone());
@@ -79,7 +81,13 @@ impl Exchange<'_> {
             return Verdict::Same;
         }
         let before = at.checked_sub(1).map(|before| (self.calls[before].as_slice(), &self.reference[before]));
-        match explained::find(&Case { argv, product: &product, reference: &reference, before }) {
+        match explained::find(&Case {
+            argv,
+            product: &product,
+            reference: &reference,
+            before,
+            is_group_changed: self.is_group_changed,
+        }) {
             Some(difference) => Verdict::Explained(difference),
             None => differs(None),
         }

@@ -10,6 +10,7 @@ mod founding;
 mod joining;
 mod membership;
 mod old_copy;
+mod waiting;
 
 use std::env;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,6 +8,7 @@ mod faults;
 mod first;
 mod seeds;
 mod sites;
+mod waiting;
 
 use resp_tests::edge::{oracle, support, valve};
 use support::*;

@@ -2,9 +2,11 @@
 
 mod copy;
 mod delete;
+mod dump;
 mod expire;
 mod object;
 mod scan;
+mod sort;
 mod ttl;
 
 use crate::command::Command;
@@ -20,15 +22,19 @@ pub static COMMANDS: &[Command] = &[
     delete::TOUCH,
     delete::TYPE,
     delete::UNLINK,
+    dump::DUMP,
     expire::EXPIRE,
     expire::EXPIREAT,
     expire::PERSIST,
     expire::PEXPIRE,
     expire::PEXPIREAT,
     object::OBJECT,
+    dump::RESTORE,
     scan::KEYS,
     scan::RANDOMKEY,
     scan::SCAN,
+    sort::SORT,
+    sort::SORT_RO,
     ttl::EXPIRETIME,
     ttl::PEXPIRETIME,
     ttl::PTTL,

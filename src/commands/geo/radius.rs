@@ -62,7 +62,7 @@ pub(super) const GEORADIUSBYMEMBER_RO: Command = Command {
 
 /// Where results may go; options begin at this index.
 const fn stores(from: usize) -> [KeyWord; 2] {
-    [KeyWord { keyword: "STORE", from, hidden: false }, KeyWord { keyword: "STOREDIST", from, hidden: false }]
+    [KeyWord::target("STORE", from, false), KeyWord::target("STOREDIST", from, false)]
 }
 
 const STORING: Form = Form::Radius { may_store: true };

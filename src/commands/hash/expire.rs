@@ -21,7 +21,7 @@ pub(super) const HEXPIRE: Command = Command {
     arity: -6,
     keys: KeyRange::ONE,
     run: Run::Write(hexpire),
-    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
+    flags: Flags::WRITE.with(Flags::FAST),
     group: Group::Hash,
     since: "9.0.0",
     complexity: "O(N) where N is the number of fields.",
@@ -58,7 +58,6 @@ pub(super) const HPERSIST: Command = Command {
     name: "HPERSIST",
     arity: -5,
     run: Run::Write(hpersist),
-    flags: Flags::WRITE.with(Flags::FAST),
     summary: "Removes the expiry of fields of a hash.",
     syntax: "key FIELDS numfields field [field ...]",
     ..HEXPIRE

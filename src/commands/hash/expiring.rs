@@ -11,6 +11,7 @@ use crate::{
 
 pub(super) const HGETEX: Command = Command {
     name: "HGETEX",
+    key_flags: &["RW", "access"],
     arity: -5,
     keys: KeyRange::ONE,
     run: Run::Write(hgetex),
@@ -25,7 +26,7 @@ pub(super) const HGETEX: Command = Command {
 
 pub(super) const HSETEX: Command = Command {
     name: "HSETEX",
-    key_flags: &["RW", "update"],
+    key_flags: &["RW", "insert"],
     arity: -6,
     run: Run::Write(hsetex),
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Fields that a negative count may ask for: a small hash does not bound the reply.
-const REPEATED_MAX: u64 = 16 * 1024 * 1024;
+const REPEATED_MAX: u64 = 1024 * 1024;
 
 pub(super) const HRANDFIELD: Command = Command {
     name: "HRANDFIELD",

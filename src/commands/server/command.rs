@@ -188,10 +188,14 @@ fn getkeysandflags(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Re
         "SET" if !says("GET", 3) => &["OW", "update"][..],
         _ => &["RW", "access", "update"][..],
     };
-    let behind_words = command.key_words.iter().filter(|word| word.position(words).is_some()).count();
-    let plain = keys.len().saturating_sub(behind_words);
+    let behind: Vec<&KeyWord> =
+        command.key_words.iter().filter(|word| word.position(words).is_some()).collect();
+    let plain = keys.len().saturating_sub(behind.len());
     let pairs = keys.into_iter().enumerate().map(|(at, key)| {
-        let part = if at < plain { parts.get(at).or(parts.last()).copied() } else { Some(KeyWord::FLAGS) };
+        let part = match at.checked_sub(plain) {
+            Some(word) => behind.get(word).map(|word| word.flags),
+            None => parts.get(at).or(parts.last()).copied(),
+        };
         let flags = match part.unwrap_or_default() {
             [.., "variable_flags"] => variable,
             flags => flags,

@@ -105,6 +105,7 @@ struct Options {
 
 fn options(args: &mut Args<'_>, is_create: bool) -> Result<Options> {
     let mut options = Options::default();
+    let words = args.remaining();
     while !args.is_empty() {
         if is_create && args.take("MKSTREAM") {
             options.may_create = true;
@@ -118,6 +119,11 @@ fn options(args: &mut Args<'_>, is_create: bool) -> Result<Options> {
             let word = args.argv().get(1).copied().unwrap_or_default();
             return Err(subcommand_syntax("XGROUP", word).into());
         }
+    }
+    // An option said twice is too much to Redis, but only after what is wrong with it by itself.
+    if words > if is_create { 3 } else { 2 } {
+        let word = args.argv().get(1).copied().unwrap_or_default();
+        return Err(subcommand_syntax("XGROUP", word).into());
     }
     Ok(options)
 }

@@ -15,9 +15,6 @@ mod read_group;
 mod read_options;
 mod trim;
 
-pub use read::with_last_ids;
-pub use read_options::block_ms;
-
 use crate::{
     command::Command,
     error::Result,

@@ -5,7 +5,7 @@ use super::{
     read_options::{ReadOptions, Reader, found_reply, read_options},
 };
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Args, Command, Finds, Flags, Group, KeyRange, Run, Wait},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, View},
@@ -17,6 +17,7 @@ pub(super) const XREAD: Command = Command {
     arity: -4,
     keys: KeyRange::streams(1),
     run: Run::Read(xread),
+    wait: Some(wait_to_read),
     flags: Flags::READONLY.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS),
     group: Group::Stream,
     since: "5.0.0",
@@ -65,17 +66,25 @@ fn starts<'a>(view: &View<'_>, options: &ReadOptions<'a>) -> Result<Vec<Start<'a
     Ok(starts)
 }
 
-/// The words of an XREAD with the ids that `$` and `+` mean as of this view, for a call that is about to wait: they mean
-/// what they meant when the client called. Whoever waits must have made its first attempt at the same view.
-pub fn with_last_ids(view: &View<'_>, argv: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
+/// Waits for an entry behind the ids given; `$` means what it meant when the client called. `+` is left as it is: nothing
+/// was there, so whatever comes is what it asks for.
+fn wait_to_read(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
+    let argv = args.argv();
+    let options = read_options(args, Reader::Anyone, view.now())?;
+    let Some(ms) = options.block_ms else { return Ok(None) };
     let mut words: Vec<Vec<u8>> = argv.iter().map(|word| word.to_vec()).collect();
-    let options = read_options(&mut Args::new(argv, 1), Reader::Anyone, view.now())?;
     let ids = words.len().saturating_sub(options.ids.len());
-    let starts = starts(view, &options)?;
-    for ((word, given), (_, _, after)) in words.iter_mut().skip(ids).zip(options.ids).zip(starts) {
-        if matches!(*given, b"$" | b"+") {
+    let mut finds = Finds::Nothing;
+    for (word, (_, stream, after)) in words.iter_mut().skip(ids).zip(starts(view, &options)?) {
+        if &word[..] == b"$" {
             *word = after.to_string().into_bytes();
         }
+        if let Some(stream) = stream
+            && stream.has_after(view, after)?
+        {
+            finds = Finds::Something;
+        }
     }
-    Ok(words)
+    let wait = Wait::for_keys(options.keys, ms, Reply::NilArray, finds);
+    Ok(Some(Wait { argv: Some(words), ..wait }))
 }

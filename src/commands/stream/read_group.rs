@@ -5,7 +5,7 @@ use super::{
     read_options::{ReadOptions, Reader, found_reply, read_options},
 };
 use crate::{
-    command::{Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
+    command::{Args, Command, Finds, Flags, Group as CommandGroup, KeyRange, Run, Wait},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, EventClass, Txn, View},
@@ -22,6 +22,7 @@ pub(super) const XREADGROUP: Command = Command {
     arity: -7,
     keys: KeyRange::streams(4),
     run: Run::Write(xreadgroup),
+    wait: Some(wait_to_read),
     flags: Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS),
     group: CommandGroup::Stream,
     since: "5.0.0",
@@ -61,6 +62,27 @@ fn xreadgroup(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         }
     }
     Ok(found_reply(found))
+}
+
+/// Waits for entries that the group has not had. History is answered at once, and a consumer that shows itself for the
+/// first time is made before it waits.
+fn wait_to_read(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
+    let options = read_options(args, Reader::Group, view.now())?;
+    let (group, consumer) = options.group.unwrap_or_default();
+    let wanted = wanted(view, &options, group)?;
+    let Some(ms) = options.block_ms.filter(|_| wanted.iter().all(|wanted| matches!(wanted, Wanted::New)))
+    else {
+        return Ok(None);
+    };
+    let mut finds = Finds::Nothing;
+    for key in options.keys {
+        let Some(stream) = Stream::open(view, key)? else { continue };
+        let Some(group) = Group::open(view, &stream, group)? else { continue };
+        if stream.has_after(view, group.record.last_id)? || group.consumer(view, consumer)?.is_none() {
+            finds = Finds::Something;
+        }
+    }
+    Ok(Some(Wait::for_keys(options.keys, ms, Reply::NilArray, finds)))
 }
 
 fn wanted(view: &View<'_>, options: &ReadOptions<'_>, group: &[u8]) -> Result<Vec<Wanted>> {

@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct ReadOptions<'a> {
     /// Entries of each stream at most; `None` = all.
     pub count: Option<u64>,
+    /// How long the call may wait, ms; 0 = for ever, `None` = not at all.
+    pub block_ms: Option<u64>,
     pub noack: bool,
     /// Group and consumer.
     pub group: Option<(&'a [u8], &'a [u8])>,
@@ -31,11 +33,11 @@ pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) ->
         let text = format!("The {option} option is only supported by XREADGROUP. You called XREAD instead.");
         ErrorReply::err(text)
     };
-    let (mut count, mut noack, mut group) = (None, false, None);
+    let (mut count, mut block_ms, mut noack, mut group) = (None, None, false, None);
     let words = loop {
         let more = args.remaining().saturating_sub(1);
         if more > 0 && args.take("BLOCK") {
-            timeout(args.next_word()?, now)?;
+            block_ms = Some(timeout(args.next_word()?, now)?);
         } else if more > 0 && args.take("COUNT") {
             count = u64::try_from(args.next_i64()?).ok().filter(|count| *count > 0);
         } else if more > 0 && args.take("STREAMS") {
@@ -65,28 +67,7 @@ pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) ->
         return Err(ErrorReply::err("Missing GROUP option for XREADGROUP").into());
     }
     let (keys, ids) = words.split_at_checked(words.len() / 2).unwrap_or_default();
-    Ok(ReadOptions { count, noack, group, keys, ids })
-}
-
-/// How long a call of XREAD or XREADGROUP may wait, ms; 0 = for ever, `None` = not at all, or it is in error.
-pub fn block_ms(argv: &[&[u8]]) -> Option<u64> {
-    let mut args = Args::new(argv, 1);
-    let mut block = None;
-    while !args.is_empty() {
-        if args.take("BLOCK") {
-            block = Some(timeout(args.next_opt()?, 0).ok()?);
-        } else if args.take("STREAMS") {
-            break;
-        } else if args.take("GROUP") {
-            args.next_opt()?;
-            args.next_opt()?;
-        } else if args.take("COUNT") {
-            args.next_opt()?;
-        } else {
-            args.next_opt()?;
-        }
-    }
-    block
+    Ok(ReadOptions { count, block_ms, noack, group, keys, ids })
 }
 
 fn timeout(word: &[u8], now: u64) -> Result<u64, ErrorReply> {

@@ -114,18 +114,17 @@ fn add(txn: &mut Txn<'_>, key: &[u8], amount: i64) -> Result<Reply> {
 fn incrbyfloat(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, amount) = (args.next_word()?, args.next_word()?);
     let before = expect_string(txn.get(key)?)?;
-    let number = match &before {
-        Some(row) => decimal::parse(&row.body).map_err(|error| match error {
-            DecimalError::NotANumber => ErrorReply::not_float(),
-            DecimalError::NotFinite => ErrorReply::nan_or_infinity(),
-        })?,
-        None => 0.into(),
+    // What is no number is told before what is infinite.
+    let parse = |text| match decimal::parse(text) {
+        Ok(number) => Ok(Some(number)),
+        Err(DecimalError::NotFinite) => Ok(None),
+        Err(DecimalError::NotANumber) => Err(ErrorReply::not_float()),
     };
-    let sum = match decimal::parse(amount) {
-        Ok(amount) => decimal::add(&number, &amount),
-        Err(DecimalError::NotANumber) => return Err(ErrorReply::not_float().into()),
-        Err(DecimalError::NotFinite) => Err(DecimalError::NotFinite),
+    let number = before.as_ref().map_or(Ok(Some(0.into())), |row| parse(&row.body))?;
+    let (Some(number), Some(amount)) = (number, parse(amount)?) else {
+        return Err(ErrorReply::nan_or_infinity().into());
     };
+    let sum = decimal::add(&number, &amount);
     let sum = sum.map_err(|_| ErrorReply::nan_or_infinity())?;
     replace(txn, key, before.as_ref(), Encoding::Natural, sum.as_bytes())?;
     txn.event(EventClass::String, "incrbyfloat", key);

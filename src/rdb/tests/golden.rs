@@ -64,6 +64,7 @@ fn payloads_of_expiring_fields_are_those_of_redis_8_to_the_byte() {
 fn a_written_payload_is_read_back() {
     for (words, _) in lines(VALUES) {
         let value = cases::value(words[1]);
-        assert_eq!(load(&dump(&value)).map(cases::sorted).unwrap(), cases::sorted(value), "{}", words[1]);
+        let read = cases::timeless(load(&dump(&value)).unwrap());
+        assert_eq!(cases::sorted(read), cases::sorted(value), "{}", words[1]);
     }
 }

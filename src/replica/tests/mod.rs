@@ -2,6 +2,7 @@
 
 mod batches;
 mod follow;
+mod hashes;
 mod order;
 mod panics;
 mod support;

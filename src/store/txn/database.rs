@@ -8,6 +8,7 @@ impl Txn<'_> {
         if self.state.database(db).keys == 0 {
             return;
         }
+        self.all_ready();
         self.save_state();
         let namespace = self.state.next_namespace;
         self.state.next_namespace = namespace.saturating_add(1);
@@ -19,6 +20,7 @@ impl Txn<'_> {
 
     /// Exchanges two databases in constant time.
     pub fn swap_db(&mut self, a: u32, b: u32) {
+        self.all_ready();
         self.save_state();
         self.state.swap(a, b);
     }

@@ -184,4 +184,10 @@ impl<'s> Txn<'s> {
             self.tell(Happening::Ready { db, key: key.to_vec() });
         }
     }
+
+    fn all_ready(&mut self) {
+        if self.wants_ready {
+            self.tell(Happening::AllReady);
+        }
+    }
 }

@@ -118,8 +118,6 @@ impl<'s> Txn<'s> {
         if let Some(head) = removed.head {
             let namespace = self.state.database(db).namespace;
             self.drop_subkeys(Life::new(namespace, head.generation), head.len)?;
-            // Whoever is parked on a stream's group must hear that it is gone.
-            self.ready_in(db, key);
         }
         Ok(removed.was_live)
     }
@@ -139,6 +137,10 @@ impl<'s> Txn<'s> {
         let was_live = !self.is_gone(namespace, Some(stored))?;
         if was_live {
             self.touch(db, key);
+        }
+        if stored.head.is_some() {
+            // Whoever is parked on a stream's group must hear that it is gone.
+            self.ready_in(db, key);
         }
         self.write(Family::Meta, storage_key, None);
         Ok(Some(Removed { head: stored.head, was_live }))

@@ -6,7 +6,7 @@ use crate::{
     store::{Direction, Encoding, FieldExpiries, SubKeys, Txn, Type, View},
     types::{
         collection::{Collection, element_of, hash_in, hashed},
-        random::Drawn,
+        random::{Drawn, Visitor},
     },
 };
 use std::ops::{Bound, ControlFlow};
@@ -109,12 +109,7 @@ impl Drawn for Hash {
         self.len(view)
     }
 
-    fn visit_from(
-        &self,
-        view: &View<'_>,
-        from: u64,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<()> {
+    fn visit_from(&self, view: &View<'_>, from: u64, visit: Visitor<'_>) -> Result<()> {
         self.visit(view, from, |seen| Ok(visit(seen.field, seen.value)))
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         collection::{Collection, element_of, hash_in, hashed},
         encoding::{INTSET_ELEMENTS_MAX, LISTPACK_ELEMENT_BYTES_MAX, LISTPACK_ELEMENTS_MAX},
         integer::parse_i64,
-        random::Drawn,
+        random::{Drawn, Visitor},
     },
 };
 use std::ops::{Bound, ControlFlow};
@@ -229,12 +229,7 @@ impl Drawn for Set {
         Ok(self.len())
     }
 
-    fn visit_from(
-        &self,
-        view: &View<'_>,
-        from: u64,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<()> {
+    fn visit_from(&self, view: &View<'_>, from: u64, visit: Visitor<'_>) -> Result<()> {
         self.visit(view, from, |sub| Ok(visit(element_of(sub), b"")))
     }
 }

@@ -130,7 +130,7 @@ mod tests {
         let high = high.unwrap();
         assert!(low.len() <= BOUND_BYTES_MAX && high.len() <= BOUND_BYTES_MAX);
         assert!(low <= long(6) && long(8) < high);
-        ends.added(&vec![b'z'; 200]);
+        ends.added(&[b'z'; 200]);
         assert!(range(&ends).1.unwrap() > vec![b'z'; 200]);
     }
 }

@@ -153,6 +153,23 @@ impl Ranks {
         Ok(())
     }
 
+    /// A member goes from one place to another: `write` does so in `Score`.
+    pub(super) fn moves(
+        &self,
+        txn: &mut Txn<'_>,
+        (old, new): (&[u8], &[u8]),
+        member: &[u8],
+        write: impl FnOnce(&mut Txn<'_>) -> Result<()>,
+    ) -> Result<()> {
+        if self.is_inner(member) {
+            write(txn)?;
+            return self.moved(txn, old, new);
+        }
+        self.removed(txn, old, member)?;
+        write(txn)?;
+        self.added(txn, new, member)
+    }
+
     /// A member has gone.
     pub(super) fn removed(&self, txn: &mut Txn<'_>, sub: &[u8], member: &[u8]) -> Result<()> {
         for level in 1..=self.levels {
@@ -167,6 +184,27 @@ impl Ranks {
             self.put(txn, level, &begin, count.saturating_add(own).saturating_sub(1));
         }
         Ok(())
+    }
+
+    /// A member that begins no stretch has gone from one place to another.
+    fn moved(&self, txn: &mut Txn<'_>, old: &[u8], new: &[u8]) -> Result<()> {
+        for level in 1..=self.levels {
+            let (begin, count) = self.last_before(&txn.view(), level, old.max(new))?;
+            if begin[..] < *old.min(new) {
+                // Within one stretch, and so within one on each level above.
+                return Ok(());
+            }
+            let (other, others) = self.last_before(&txn.view(), level, old.min(new))?;
+            let (later, earlier) = if old < new { (1, -1) } else { (-1, 1) };
+            self.put(txn, level, &begin, count.saturating_add_signed(later));
+            self.put(txn, level, &other, others.saturating_add_signed(earlier));
+        }
+        Ok(())
+    }
+
+    /// Whether a member is nowhere the first of a stretch.
+    fn is_inner(&self, member: &[u8]) -> bool {
+        self.levels == 0 || !begins(member, 1)
     }
 
     /// Members of the stretches that begin from one place on and before another.

@@ -101,14 +101,17 @@ impl SortedSet {
         if before == Some(score) {
             return Ok(());
         }
-        if let Some(before) = before {
-            let sub = sub_key(before, member);
-            self.ranks().removed(txn, &sub, member)?;
-            txn.delete_sub(SubKeys::Score, &self.collection.life, &sub);
-        }
-        self.write(txn, member, before.is_none(), score)?;
-        self.ranks().added(txn, &sub_key(score, member), member)?;
-        self.raise(txn)
+        let (ranks, sub) = (self.ranks(), sub_key(score, member));
+        let Some(before) = before else {
+            self.write(txn, member, true, score)?;
+            ranks.added(txn, &sub, member)?;
+            return self.raise(txn);
+        };
+        let old = sub_key(before, member);
+        ranks.moves(txn, (&old, &sub), member, |txn| {
+            txn.delete_sub(SubKeys::Score, &ranks.life, &old);
+            self.write(txn, member, false, score)
+        })
     }
 
     /// Writes a member, without the counts.

@@ -60,7 +60,7 @@ impl StreamId {
         match word {
             b"-" => Ok(StreamId::MIN),
             b"+" => Ok(StreamId::MAX),
-            word => Ok(Self::parse_numbers(word, seq)?.0),
+            word => Self::parse(word, seq),
         }
     }
 
@@ -130,6 +130,8 @@ mod tests {
         }
         assert_eq!(StreamId::parse_bound(b"-", 9), Ok(StreamId::MIN));
         assert_eq!(StreamId::parse_bound(b"+", 9), Ok(StreamId::MAX));
+        assert_eq!(StreamId::parse_bound(b"5", 9), Ok(StreamId::new(5, 9)));
+        assert_eq!(StreamId::parse_bound(b"5-*", 9), Err(invalid_id()));
         assert_eq!(StreamId::parse_for_new(b"5-*"), Ok((StreamId::new(5, 0), false)));
         assert!(StreamId::parse(&[b'0'; 128], 0).is_err());
     }

@@ -27,6 +27,8 @@ mod meta;
 mod pending;
 mod records;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod trim;
 
 pub use counters::{estimated_entries_read, has_tombstones, lag};

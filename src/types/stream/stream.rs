@@ -116,6 +116,16 @@ impl Stream {
         self.first_of(view, StreamId::MIN, Direction::Backward)
     }
 
+    /// Whether there is an entry behind this id.
+    pub fn has_after(&self, view: &View<'_>, id: StreamId) -> Result<bool> {
+        match id.next() {
+            Some(from) if id < self.meta.last_id => {
+                Ok(self.first_of(view, from, Direction::Forward)?.is_some())
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn first_of(&self, view: &View<'_>, from: StreamId, direction: Direction) -> Result<Option<StreamId>> {
         let mut found = None;
         self.visit(view, from, StreamId::MAX, direction, |id, _| {

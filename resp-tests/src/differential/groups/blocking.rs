@@ -50,7 +50,8 @@ pub static TEMPLATES: &[Template] = &[
             Word(">"),
         ],
     )
-    .before(MULTI)
+    .before(&[&["XGROUP", "CREATECONSUMER", "$7", "g", "c"], &["MULTI"]])
+    .rigid()
     .after(EXEC),
     Template::new("BLPOP", &[L, Maybe(&[L]), Of(&WAITS)]).before(PUSHED).weight(6),
     Template::new("BRPOP", &[L, Maybe(&[L]), Of(&WAITS)]).before(PUSHED).weight(6),

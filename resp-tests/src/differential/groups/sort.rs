@@ -23,19 +23,24 @@ const PLAIN: Part = Options(&[ORDER, LIMIT, GET, &[Word("ALPHA")], &[Word("ALPHA
 const NUMERIC_BY: Part = Options(&[ORDER, LIMIT, GET]);
 const STORE: Part =
     Options(&[&[Word("STORE"), Key(List)], &[Word("STORE"), Key(List)], &[Word("ALPHA")], ORDER, GET]);
+/// SORT of the reference takes an error that an earlier command met while it read a number for one of its own; a cursor
+/// that is read makes it forget.
+const READ: &[&[&str]] = &[&["SSCAN", "nosuch", "0"]];
 
 pub static TEMPLATES: &[Template] = &[
-    Template::new("SORT", &[SOURCE, PLAIN]).weight(20),
-    Template::new("SORT_RO", &[SOURCE, PLAIN]),
-    Template::new("SORT", &[SOURCE, STORE]),
-    Template::new("SORT", &[Key(Integers), Options(&[ORDER, LIMIT, GET])]).weight(20),
+    Template::new("SORT", &[SOURCE, PLAIN]).weight(20).before(READ),
+    Template::new("SORT_RO", &[SOURCE, PLAIN]).before(READ),
+    Template::new("SORT", &[SOURCE, STORE]).before(READ),
+    Template::new("SORT", &[Key(Integers), Options(&[ORDER, LIMIT, GET])]).weight(20).before(READ),
     Template::new(
         "SORT",
         &[SOURCE, Word("BY"), OneOf(&[&[Word("w_*")], &[Word("h1->*")], &[Word("h*->b")]]), NUMERIC_BY],
-    ),
-    Template::new("SORT", &[SOURCE, Word("BY"), Word("w_*"), Word("ALPHA"), Options(&[GET])]),
-    Template::new("SORT", &[SOURCE, Word("BY"), Word("nosort"), Options(&[ORDER, GET])]),
-    Template::new("SORT", &[Key(List), Word("BY"), Word("nosort"), Options(&[ORDER, GET, LIMIT])]),
+    )
+    .before(READ),
+    Template::new("SORT", &[SOURCE, Word("BY"), Word("w_*"), Word("ALPHA"), Options(&[GET])]).before(READ),
+    Template::new("SORT", &[SOURCE, Word("BY"), Word("nosort"), Options(&[ORDER, GET])]).before(READ),
+    Template::new("SORT", &[Key(List), Word("BY"), Word("nosort"), Options(&[ORDER, GET, LIMIT])])
+        .before(READ),
     Template::new(
         "SET",
         &[OneOf(&[&[Word("w_1")], &[Word("w_2")], &[Word("w_a")], &[Word("w_10")]]), Of(&NUMBERS)],

@@ -1,5 +1,6 @@
 //! Streams. Ids of new entries are given, or their counter is left to the server; what an id made from a clock is put
-//! into is deleted at once.
+//! into is deleted at once. In 7.2 whoever reads or claims becomes a consumer, in 7.0 only who gets something: here they
+//! are made consumers before.
 
 use super::super::part::Part::{Key, Maybe, Of, OneOf, Options, Repeat, Row, Value, Word};
 use super::super::part::{Part, Template};
@@ -21,7 +22,8 @@ const TRIM: Part = OneOf(&[
     &[Word("MAXLEN"), Word("="), Of(&COUNTS), Word("LIMIT"), Of(&COUNTS)],
 ]);
 const ADD_OPTIONS: Part = Options(&[&[Word("NOMKSTREAM")], &[TRIM]]);
-const AFTER: Part = OneOf(&[&[ID], &[Word("0")], &[Word("$")], &[Of(&ID_ENDS)]]);
+/// No `+`, which is of 7.4.
+const AFTER: Part = OneOf(&[&[ID], &[Word("0")], &[Word("$")], &[Word("(1-1")], &[Word("5")]]);
 const GROUP_AFTER: Part = OneOf(&[&[Word(">")], &[Word(">")], &[Word(">")], &[Word("0")], &[ID]]);
 const READ: Part = OneOf(&[&[X, AFTER], &[X, X, AFTER, AFTER], &[X, X, AFTER]]);
 const GROUP_READ: Part = OneOf(&[&[X, GROUP_AFTER], &[X, GROUP_AFTER], &[X, X, GROUP_AFTER, GROUP_AFTER]]);
@@ -62,13 +64,32 @@ pub static TEMPLATES: &[Template] = &[
     Template::new("XGROUP DESTROY", &[X, G]).weight(3),
     Template::new("XGROUP CREATECONSUMER", &[X, G, C]).weight(5),
     Template::new("XGROUP DELCONSUMER", &[X, G, C]).weight(4),
+    // Wrongly written, or of no group.
+    Template::new("XREADGROUP", &[Word("GROUP"), Word("nosuch"), C, COUNT, Word("STREAMS"), GROUP_READ])
+        .weight(3),
+    Template::new("XREADGROUP", &[Word("GROUP"), Word("nosuch"), C, Word("STREAMS"), X, X, GROUP_AFTER])
+        .weight(2),
+    Template::new("XREADGROUP", &[Word("GROUP"), G, C, Word("STREAMS"), X, GROUP_AFTER])
+        .before(&[&["XGROUP", "CREATECONSUMER", "$5", "$2", "$3"]])
+        .rigid()
+        .weight(14),
     Template::new(
         "XREADGROUP",
-        &[Word("GROUP"), G, C, COUNT, Maybe(&[Word("NOACK")]), Word("STREAMS"), GROUP_READ],
+        &[Word("GROUP"), G, C, Word("COUNT"), Of(&COUNTS), Word("STREAMS"), X, GROUP_AFTER],
     )
+    .before(&[&["XGROUP", "CREATECONSUMER", "$7", "$2", "$3"]])
+    .rigid()
     .weight(14),
-    Template::new("XREADGROUP", &[Word("GROUP"), Word("g"), C, COUNT, Word("STREAMS"), X, Word(">")])
-        .weight(16),
+    Template::new(
+        "XREADGROUP",
+        &[Word("GROUP"), G, C, Word("NOACK"), Word("STREAMS"), X, X, GROUP_AFTER, GROUP_AFTER],
+    )
+    .before(&[
+        &["XGROUP", "CREATECONSUMER", "$6", "$2", "$3"],
+        &["XGROUP", "CREATECONSUMER", "$7", "$2", "$3"],
+    ])
+    .rigid()
+    .weight(5),
     Template::new("XACK", &[X, G, Repeat(&[ID])]).weight(8),
     Template::new("XPENDING", &[X, G]).weight(8),
     Template::new(
@@ -93,8 +114,12 @@ pub static TEMPLATES: &[Template] = &[
             ]),
         ],
     )
+    .before(&[&["XGROUP", "CREATECONSUMER", "$1", "$2", "$3"]])
+    .rigid()
     .weight(12),
     Template::new("XAUTOCLAIM", &[X, G, C, Of(&IDLE), Of(&ID_ENDS), COUNT, Maybe(&[Word("JUSTID")])])
+        .before(&[&["XGROUP", "CREATECONSUMER", "$1", "$2", "$3"]])
+        .rigid()
         .weight(8),
     Template::new("XINFO STREAM", &[X]).weight(6),
     Template::new("XINFO STREAM", &[X, Word("FULL"), COUNT]).weight(5),

@@ -1,0 +1,122 @@
+//! Streams.
+
+use crate::{
+    error::Result,
+    rdb::{self, Object},
+    store::{Direction, Txn, View},
+    types::stream::{
+        ConsumerRecord, Group, GroupRecord, Pending, PendingBounds, Stream, StreamId, fields, put_group,
+        scan_consumers, scan_groups, scan_pending,
+    },
+};
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+fn outer(id: StreamId) -> rdb::StreamId {
+    rdb::StreamId { ms: id.ms, seq: id.seq }
+}
+
+fn inner(id: rdb::StreamId) -> StreamId {
+    StreamId::new(id.ms, id.seq)
+}
+
+pub(super) fn read(view: &View<'_>, key: &[u8]) -> Result<Object> {
+    let Some(stream) = Stream::open(view, key)? else { return Ok(Object::Stream(rdb::Stream::default())) };
+    let mut entries = Vec::new();
+    stream.visit(view, StreamId::MIN, StreamId::MAX, Direction::Forward, |id, bytes| {
+        let words = fields(bytes)?;
+        let (pairs, _) = words.as_chunks::<2>();
+        let fields = pairs.iter().map(|[name, value]| (name.to_vec(), value.to_vec())).collect();
+        entries.push(rdb::Entry { id: outer(id), fields });
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let mut groups = Vec::new();
+    scan_groups(view, &stream, |name, record| {
+        groups.push((name.to_vec(), record));
+        Ok(())
+    })?;
+    let group = |(name, record): (Vec<u8>, GroupRecord)| read_group(view, &stream, name, &record);
+    Ok(Object::Stream(rdb::Stream {
+        last_id: outer(stream.meta.last_id),
+        // Kept for an emptied stream; Redis tells 0-0.
+        first_id: entries.first().map(|entry| entry.id).unwrap_or_default(),
+        entries,
+        max_deleted_id: outer(stream.meta.max_deleted_id),
+        entries_added: stream.meta.entries_added,
+        groups: groups.into_iter().map(group).collect::<Result<_>>()?,
+    }))
+}
+
+fn read_group(view: &View<'_>, stream: &Stream, name: Vec<u8>, record: &GroupRecord) -> Result<rdb::Group> {
+    let (mut consumers, mut places) = (Vec::new(), BTreeMap::new());
+    scan_consumers(view, stream.life(), &name, |consumer, record| {
+        places.insert(consumer.to_vec(), consumers.len());
+        consumers.push(rdb::Consumer {
+            name: consumer.to_vec(),
+            seen_at_ms: record.seen_at,
+            active_at_ms: record.active_at,
+        });
+        Ok(())
+    })?;
+    let mut pending = Vec::new();
+    let all = (StreamId::MIN, StreamId::MAX);
+    scan_pending(view, stream.life(), &name, None, &record.pending, all, Direction::Forward, |id, one| {
+        if let Some(place) = places.get(&one.consumer) {
+            pending.push(rdb::Pending {
+                id: outer(id),
+                delivered_at_ms: one.delivered_at,
+                deliveries: one.deliveries,
+                consumer: *place,
+            });
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let entries_read = record.entries_read.and_then(|read| u64::try_from(read).ok());
+    Ok(rdb::Group { name, last_id: outer(record.last_id), entries_read, pending, consumers })
+}
+
+pub(super) fn write(txn: &mut Txn<'_>, key: &[u8], from: &rdb::Stream) -> Result<()> {
+    let mut stream = Stream::create(txn);
+    for entry in &from.entries {
+        let words: Vec<&[u8]> =
+            entry.fields.iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]).collect();
+        stream.append(txn, inner(entry.id), &words);
+    }
+    stream.meta.last_id = inner(from.last_id);
+    stream.meta.max_deleted_id = inner(from.max_deleted_id);
+    stream.meta.entries_added = from.entries_added;
+    stream.meta.groups = from.groups.len() as u64;
+    for group in &from.groups {
+        write_group(txn, &stream, group)?;
+    }
+    stream.save(txn, key)
+}
+
+fn write_group(txn: &mut Txn<'_>, stream: &Stream, from: &rdb::Group) -> Result<()> {
+    let record = GroupRecord {
+        last_id: inner(from.last_id),
+        entries_read: from.entries_read.and_then(|read| i64::try_from(read).ok()),
+        pending: PendingBounds::default(),
+        consumers: 0,
+    };
+    put_group(txn, stream.life(), &from.name, &record);
+    let Some(mut group) = Group::open(&txn.view(), stream, &from.name)? else { return Ok(()) };
+    for consumer in &from.consumers {
+        let record = ConsumerRecord {
+            seen_at: consumer.seen_at_ms,
+            active_at: consumer.active_at_ms,
+            pending: PendingBounds::default(),
+        };
+        group.add_consumer(&consumer.name, record);
+    }
+    for pending in &from.pending {
+        let Some(consumer) = from.consumers.get(pending.consumer) else { continue };
+        let now = Pending {
+            delivered_at: pending.delivered_at_ms,
+            deliveries: pending.deliveries,
+            consumer: consumer.name.clone(),
+        };
+        group.deliver(txn, inner(pending.id), None, &now)?;
+    }
+    group.save(txn);
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Streams on a store: against a model in memory, and what they tell whom.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod events;
+mod model;
+mod random;
+mod support;
