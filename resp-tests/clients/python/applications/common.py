@@ -85,13 +85,16 @@ class Worker:
     """A worker process of a library. It ends with this program, however this ends."""
 
     def __init__(self, *command):
+        self.command = [sys.executable, "-m", *command]
         self.log = tempfile.TemporaryFile()
-        environment = {**os.environ, "APPLICATION_PORT": str(PORT), "APPLICATION_PASSWORD": PASSWORD}
+        self.process = self.start()
+
+    def start(self):
         libc = ctypes.CDLL(None)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+        return subprocess.Popen(
+            self.command,
             cwd=DIRECTORY,
-            env=environment,
+            env={**os.environ, "APPLICATION_PORT": str(PORT), "APPLICATION_PASSWORD": PASSWORD},
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
@@ -114,6 +117,12 @@ class Worker:
     def runs(self):
         code = self.process.poll()
         assert code is None, f"the worker ended with {code}:\n{self.said()}"
+        return True
+
+    def runs_again(self):
+        """As what supervises workers does: one that ended is started again."""
+        if self.process.poll() is not None:
+            self.process = self.start()
         return True
 
     def said(self):
