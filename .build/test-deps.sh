@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [node] [hiredis] [ruby] [network]      (none named: all)
+# usage: test-deps.sh [reference] [python] [applications] [node] [hiredis] [ruby] [network]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
-#   python/bin/python   an interpreter with redis-py
-#   node/node_modules   ioredis; give it to node as NODE_PATH
+#   python/bin/python        an interpreter with redis-py
+#   applications/bin/python  one with Celery, kombu, rq and django-redis, and the redis-py that they want
+#   node/node_modules        ioredis; give it to node as NODE_PATH
 # hiredis (C headers and library) and redis-rb come as Debian packages. redis-rs is a crate in Cargo.lock.
 # A second run finds everything and returns at once. Nothing is left running.
 set -euo pipefail
@@ -12,6 +13,8 @@ set -euo pipefail
 
 place=${FLOTILLA_TEST_DEPS:-$root/target/test-deps}
 redis_py=8.1.0
+# Celery and kombu 5.7 need scripts for more than 5.6: chords, reply queues of remote control.
+applications=(celery==5.6.2 kombu==5.6.2 rq==3.0.0 django-redis==7.0.0 django==5.2.19 redis==6.4.0)
 # The last that runs on Debian 12's node 18.
 ioredis=5.9.3
 
@@ -42,19 +45,26 @@ need_network() {
     apt_install iproute2 iptables faketime e2fsprogs mount || die "missing, and cannot be installed by this user:$missing"
 }
 
-# redis-py in an environment of its own.
-need_python() {
-    local python=$place/python/bin/python
-    [ "$("$python" -c 'import redis; print(redis.__version__)' 2>/dev/null)" != "$redis_py" ] || return 0
+# Packages of PyPI in an environment of their own, unless they are there: NAME PACKAGE==VERSION...
+need_environment() {
+    local directory=$place/$1
+    shift
+    local wanted="$*"
+    [ "$(cat "$directory/installed" 2>/dev/null)" != "$wanted" ] || return 0
     # Debian splits venv from python3; other builds of Python carry it.
     python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install python3 python3-venv ||
         die "python3 with venv is missing and cannot be installed by this user"
-    say "installing redis-py $redis_py into $place/python"
-    rm -rf "$place/python"
+    say "installing $wanted into $directory"
+    rm -rf "$directory"
     mkdir -p "$place"
-    python3 -m venv "$place/python"
-    "$place/python/bin/pip" install --quiet --disable-pip-version-check "redis==$redis_py" >&2
+    python3 -m venv "$directory"
+    "$directory/bin/pip" install --quiet --disable-pip-version-check "$@" >&2
+    printf '%s\n' "$wanted" >"$directory/installed"
 }
+
+need_python() { need_environment python "redis==$redis_py"; }
+
+need_applications() { need_environment applications "${applications[@]}"; }
 
 # ioredis in a directory of its own.
 need_node() {
@@ -80,10 +90,10 @@ need_ruby() {
     apt_install ruby ruby-redis || die "ruby-redis is missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python node hiredis ruby network
+[ $# -gt 0 ] || set -- reference python applications node hiredis ruby network
 for part in "$@"; do
     case $part in
-        reference | python | node | hiredis | ruby | network) "need_$part" ;;
+        reference | python | applications | node | hiredis | ruby | network) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

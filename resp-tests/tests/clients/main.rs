@@ -12,6 +12,9 @@
 //! program: held, exit status 0
 //! ```
 //!
+//! Applications that use the server through such a library, as queues, results, caches and sessions, have programs in
+//! `resp-tests/clients/python/applications/` and hold the same conversation.
+//!
 //! What a program needs is installed by `.build/test-deps.sh`; without it the test fails, and says so.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -85,6 +88,39 @@ fn redis_rb_holds() {
 #[test]
 fn redis_rb_holds_with_a_password() {
     converse(ruby(), &[], Access::Password);
+}
+
+#[test]
+fn kombu_holds() {
+    converse(application("queues_kombu.py"), &[], Access::Open);
+}
+
+#[test]
+fn celery_holds_with_a_worker_that_does_the_tasks_itself() {
+    converse(application("tasks_celery.py"), &["solo"], Access::Open);
+}
+
+#[test]
+fn celery_holds_with_a_worker_that_forks_and_a_password() {
+    converse(application("tasks_celery.py"), &["prefork"], Access::Password);
+}
+
+#[test]
+fn rq_holds_with_a_password() {
+    converse(application("jobs_rq.py"), &[], Access::Password);
+}
+
+#[test]
+fn django_redis_holds_with_a_password() {
+    converse(application("cache_django.py"), &[], Access::Password);
+}
+
+/// A program with a library that is more than a client. It starts workers of its own and ends them, and they end with it.
+fn application(name: &str) -> Command {
+    let mut command = Command::new(installed("applications/bin/python"));
+    // It imports its neighbours, as do its workers: none leaves anything in the clone.
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(source("python/applications").join(name));
+    command
 }
 
 fn python() -> Command {

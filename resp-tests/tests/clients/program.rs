@@ -11,7 +11,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, unbounded};
 use resp_tests::server::{Program, Server, Stop};
 use tempfile::TempDir;
 
-const CONVERSATION_SECONDS_MAX: u64 = 90;
+const CONVERSATION_SECONDS_MAX: u64 = 240;
 const PASSWORD: &str = "correct horse";
 
 /// What is missing is a failure: a test that is skipped proves nothing.

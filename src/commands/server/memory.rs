@@ -6,14 +6,20 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Protocol, Reply},
     session::Context,
-    store::View,
+    store::{ALL, Direction, FieldExpiries, Life, Row, SubKeys, Type, View},
+    types::collection::Collection,
 };
 use bytes::Bytes;
+use std::ops::ControlFlow;
 
 /// Bytes that a row takes beside key and value: record header, storage key, block index and filter, on average.
 const ROW_OVERHEAD_BYTES: usize = 22 + 4 + 8;
 /// An entry of the expiry index.
 const EXPIRY_OVERHEAD_BYTES: usize = 12 + 8;
+/// What a sub-key takes beside its own bytes and its value: the life of its collection, block index and filter.
+const SUB_OVERHEAD_BYTES: usize = Life::LEN + 8;
+/// Sub-keys that MEMORY USAGE measures unless it is told how many.
+const SAMPLES: u64 = 5;
 
 pub(super) const MEMORY: Command = Command {
     name: "MEMORY",
@@ -69,7 +75,7 @@ pub(super) const MEMORY: Command = Command {
             flags: Flags::READONLY,
             group: Group::Server,
             since: "4.0.0",
-            complexity: "O(1)",
+            complexity: "O(N) where N is the number of samples.",
             summary: "Estimates the bytes that a key takes in the store, before compression.",
             syntax: "key [SAMPLES count]",
             ..Command::BASE
@@ -84,11 +90,10 @@ fn memory_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply
 
 fn usage(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
+    let mut samples = SAMPLES;
     while !args.is_empty() {
         if args.remaining() > 1 && args.take("SAMPLES") {
-            if args.next_i64()? < 0 {
-                return Err(ErrorReply::syntax().into());
-            }
+            samples = u64::try_from(args.next_i64()?).map_err(|_negative| ErrorReply::syntax())?;
         } else {
             return Err(ErrorReply::syntax().into());
         }
@@ -100,7 +105,38 @@ fn usage(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if row.expires_at != 0 {
         bytes = bytes.saturating_add(key.len()).saturating_add(EXPIRY_OVERHEAD_BYTES);
     }
-    Ok(Reply::count(bytes))
+    Ok(Reply::count(sub_keys_bytes(view, &row, samples)?.saturating_add(bytes as u64)))
+}
+
+/// About how many bytes the sub-keys of a collection take: as many as the first of them take on average (0 = all of them).
+fn sub_keys_bytes(view: &View<'_>, row: &Row, samples: u64) -> Result<u64> {
+    if row.kind == Type::String {
+        return Ok(0);
+    }
+    let collection = Collection::of_row(view, row, row.kind)?;
+    let by_score = match row.kind {
+        Type::Hash => FieldExpiries::decode(&collection.rest)?.map_or(0, |expiries| expiries.count),
+        Type::SortedSet => collection.len,
+        Type::String | Type::List | Type::Set | Type::Stream => 0,
+    };
+    let mut bytes = 0_u64;
+    for (of, count) in [(SubKeys::Data, collection.len), (SubKeys::Score, by_score)] {
+        let (mut seen, mut seen_bytes) = (0_u64, 0_u64);
+        view.scan_sub(of, &collection.life, ALL, Direction::Forward, |sub, value| {
+            seen = seen.saturating_add(1);
+            let one = sub.len().saturating_add(value.len()).saturating_add(SUB_OVERHEAD_BYTES);
+            seen_bytes = seen_bytes.saturating_add(one as u64);
+            Ok(if seen == samples { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        // Whether there are more than were seen is known from the count alone.
+        let all = if seen == samples {
+            seen_bytes.saturating_mul(count.max(seen)) / seen.max(1)
+        } else {
+            seen_bytes
+        };
+        bytes = bytes.saturating_add(all);
+    }
+    Ok(bytes)
 }
 
 fn doctor(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
