@@ -37,7 +37,7 @@ fn a_client_that_waits_at_an_edge_takes_from_the_core() {
     here.send(&["XREAD", "BLOCK", "0", "STREAMS", "stream", "$"]).unwrap();
     eventually("it waits", || info(&edge, "blocked_clients") == 1);
     call(&mut client, &["XADD", "stream", "1-0", "f", "v"]);
-    assert!(format!("{:?}", next(&mut here)).contains("stream"));
+    assert!(matches!(next(&mut here), Value::Array(streams) if streams.len() == 1));
     assert_same_state(&core.nodes[0], &[&edge]);
 }
 
@@ -53,7 +53,7 @@ fn an_edge_that_refuses_writes_refuses_to_wait_for_what_it_may_not_take() {
     here.send(&["XREAD", "BLOCK", "0", "STREAMS", "stream", "0"]).unwrap();
     eventually("it waits", || info(&edge, "blocked_clients") == 1);
     call(&mut client, &["XADD", "stream", "1-0", "f", "v"]);
-    assert!(format!("{:?}", next(&mut here)).contains("stream"));
+    assert!(matches!(next(&mut here), Value::Array(streams) if streams.len() == 1));
 }
 
 #[test]
