@@ -114,6 +114,15 @@ fn zadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn zincrby(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
+    // Redis reads the options of ZADD here, too; with the words that are left no call can be complete.
+    let is_option = |word: &&[u8]| {
+        ["NX", "XX", "GT", "LT", "CH", "INCR"]
+            .iter()
+            .any(|option| word.eq_ignore_ascii_case(option.as_bytes()))
+    };
+    if args.peek().as_ref().is_some_and(is_option) {
+        return Err(ErrorReply::syntax().into());
+    }
     add(txn, key, &Options { increment: true, ..Options::default() }, args.rest())
 }
 
