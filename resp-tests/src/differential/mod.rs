@@ -9,7 +9,7 @@
 //! * [`groups`] say which commands there are, as data; [`part`] is how their arguments are drawn, from [`pools`].
 //! * [`generator`]: a seed gives the same steps for ever; [`catalogue`] tells it which commands both servers have.
 //! * [`run`] sends; what is not one reply to one command ([`probe`]) is sent by itself.
-//! * [`verdict`] judges two replies: [`shape`] knows what has no order, [`chance`] what is drawn by lot, [`explained`] is
+//! * [`verdict`] judges two replies: [`shape`] knows what has no order, `chance` what is drawn by lot, [`explained`] is
 //!   the table of the differences that are meant, each with its reason.
 //! * [`state`] compares whole data sets, [`shrink`] drops what is not needed to fail, [`report`] counts and prints.
 //! * [`payload`]: what DUMP gives, spoilt, for the fuzzer of RESTORE.
