@@ -5,7 +5,10 @@
 //! also when the leader changes. One that was definitely not made (no leader for now) is made again; one whose outcome is
 //! unknown ends the wait with that error, since the element may be gone.
 
-use super::connection::{Close, Connection};
+use super::{
+    connection::{Close, Connection},
+    pending::{is_too_large, too_large},
+};
 use crate::{
     command::{Args, Finds, Group, Resolved, Run, Wait, WaitFor, key_positions},
     config::EdgeWrites,
@@ -76,6 +79,10 @@ impl Connection {
     ) -> Result<Reply, Close> {
         self.settle().await;
         let takes = resolved.command.is_write();
+        if takes && is_too_large(argv) {
+            // The log would refuse it each time, and it would wait for ever.
+            return Ok(Reply::Error(too_large()));
+        }
         let call = Waiting { resolved, argv: argv.to_vec(), takes };
         if takes && self.refuses_writes() {
             return self.answer(&call).await;

@@ -42,6 +42,11 @@ pub(super) fn encoded_len(argv: &[&[u8]]) -> usize {
     argv.iter().fold(Place::LEN, |sum, word| sum.saturating_add(word.len()).saturating_add(4))
 }
 
+/// Whether a call does not fit into one entry.
+pub(super) fn is_too_large(argv: &[&[u8]]) -> bool {
+    encoded_len(argv).saturating_add(1024) > limits::ENTRY_BYTES_MAX
+}
+
 /// A call too large for one entry: definitely not done.
 pub(super) fn too_large() -> ErrorReply {
     ErrorReply::err("command is larger than one log entry may be; nothing was changed")
@@ -50,7 +55,7 @@ pub(super) fn too_large() -> ErrorReply {
 impl Connection {
     /// Queues a write behind those of this chunk.
     pub(super) async fn write(&mut self, index: usize, argv: &[&[u8]]) {
-        if encoded_len(argv).saturating_add(1024) > limits::ENTRY_BYTES_MAX {
+        if is_too_large(argv) {
             self.settle().await;
             self.reply_error(too_large());
             return;
