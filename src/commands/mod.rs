@@ -25,6 +25,7 @@ pub mod sorted_set;
 pub mod stream;
 pub mod string;
 pub mod transactions;
+mod walk;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[

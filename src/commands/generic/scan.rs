@@ -2,8 +2,9 @@
 
 use crate::{
     command::{Args, Command, Flags, Group, Run},
+    commands::walk::{Walk, page},
     error::Result,
-    resp::{ErrorReply, Reply},
+    resp::Reply,
     store::View,
     types::{
         cursor,
@@ -15,8 +16,6 @@ use std::{
     ops::ControlFlow,
 };
 
-/// Keys that one SCAN call visits at most, whatever COUNT says.
-const COUNT_MAX: i64 = 1_000_000;
 /// Random places that RANDOMKEY tries before it takes the first key.
 const RANDOM_TRIES: usize = 16;
 
@@ -60,23 +59,16 @@ pub(super) const RANDOMKEY: Command = Command {
 
 fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let cursor_in = args.next_cursor()?;
-    let (mut pattern, mut count, mut kind) = (None, 10, None);
-    while !args.is_empty() {
-        if args.remaining() > 1 && args.take("MATCH") {
-            pattern = Some(args.next_word()?);
-        } else if args.remaining() > 1 && args.take("COUNT") {
-            count = args.next_i64()?;
-            if count < 1 {
-                return Err(ErrorReply::syntax().into());
-            }
-        } else if args.remaining() > 1 && args.take("TYPE") {
+    let mut kind = None;
+    let walk = Walk::read(args, |args| {
+        let taken = args.remaining() > 1 && args.take("TYPE");
+        if taken {
             kind = Some(args.next_word()?);
-        } else {
-            return Err(ErrorReply::syntax().into());
         }
-    }
-    let prefix = pattern.map(literal_prefix).unwrap_or_default();
-    let mut left = count.min(COUNT_MAX);
+        Ok(taken)
+    })?;
+    let prefix = walk.pattern.map(literal_prefix).unwrap_or_default();
+    let mut left = walk.count;
     let (mut found, mut next) = (Vec::new(), None);
     view.scan(&prefix, &cursor::start(&prefix, cursor_in), |key, row| {
         if left == 0 {
@@ -84,15 +76,15 @@ fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
             return Ok(ControlFlow::Break(()));
         }
         left = left.saturating_sub(1);
-        let wanted = pattern.is_none_or(|pattern| matches(pattern, key, false))
-            && kind.is_none_or(|kind| kind.eq_ignore_ascii_case(row.kind.name().as_bytes()));
+        let wanted =
+            walk.wants(key) && kind.is_none_or(|kind| kind.eq_ignore_ascii_case(row.kind.name().as_bytes()));
         if wanted {
             found.push(Reply::bulk(key));
         }
         Ok(ControlFlow::Continue(()))
     })?;
     let cursor_out = next.map_or(0, |next| cursor::give_out(&prefix, &next));
-    Ok(Reply::Array(vec![Reply::bulk(cursor_out.to_string()), Reply::Array(found)]))
+    Ok(page(cursor_out, found))
 }
 
 fn keys(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {

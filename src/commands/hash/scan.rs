@@ -5,15 +5,13 @@
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
+    commands::walk::{Walk, page},
     error::Result,
-    resp::{ErrorReply, Reply},
+    resp::Reply,
     store::View,
-    types::{glob::matches, hash::Hash},
+    types::hash::Hash,
 };
 use std::ops::ControlFlow;
-
-/// Fields that one call visits at most, whatever COUNT says.
-const COUNT_MAX: i64 = 1_000_000;
 
 pub(super) const HSCAN: Command = Command {
     name: "HSCAN",
@@ -30,60 +28,33 @@ pub(super) const HSCAN: Command = Command {
     ..Command::BASE
 };
 
-#[derive(Clone, Copy)]
-struct Options<'a> {
-    pattern: Option<&'a [u8]>,
-    count: i64,
-    values: bool,
-}
-
-impl<'a> Options<'a> {
-    fn read(args: &mut Args<'a>) -> Result<Self> {
-        let mut options = Options { pattern: None, count: 10, values: true };
-        while !args.is_empty() {
-            if args.remaining() > 1 && args.take("MATCH") {
-                options.pattern = Some(args.next_word()?);
-            } else if args.remaining() > 1 && args.take("COUNT") {
-                options.count = args.next_i64()?;
-                if options.count < 1 {
-                    return Err(ErrorReply::syntax().into());
-                }
-            } else if args.take("NOVALUES") {
-                options.values = false;
-            } else {
-                return Err(ErrorReply::syntax().into());
-            }
-        }
-        Ok(options)
-    }
-}
-
 fn hscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, cursor) = (args.next_word()?, args.next_cursor()?);
     // As Redis, options are not looked at if there is no hash.
-    let Some(hash) = Hash::open(view, key)? else { return Ok(page(None, Vec::new())) };
-    let options = Options::read(args)?;
-    let mut left = if hash.is_small() { i64::MAX } else { options.count.min(COUNT_MAX) };
-    let (mut found, mut last, mut next) = (Vec::new(), None, None);
+    let Some(hash) = Hash::open(view, key)? else { return Ok(page(0, Vec::new())) };
+    let mut values = true;
+    let walk = Walk::read(args, |args| {
+        let taken = args.take("NOVALUES");
+        values &= !taken;
+        Ok(taken)
+    })?;
+    let mut left = if hash.is_small() { u64::MAX } else { walk.count };
+    let (mut found, mut last, mut next) = (Vec::new(), None, 0);
     hash.visit(view, cursor, |seen| {
         // Fields of one hash are never parted: a cursor could not say which of them it means.
         if left == 0 && last != Some(seen.hash) {
-            next = Some(seen.hash);
+            next = seen.hash;
             return Ok(ControlFlow::Break(()));
         }
-        left = left.saturating_sub(1).max(0);
+        left = left.saturating_sub(1);
         last = Some(seen.hash);
-        if options.pattern.is_none_or(|pattern| matches(pattern, seen.field, false)) {
+        if walk.wants(seen.field) {
             found.push(Reply::bulk(seen.field));
-            if options.values {
+            if values {
                 found.push(Reply::bulk(seen.value));
             }
         }
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(page(next, found))
-}
-
-fn page(next: Option<u64>, found: Vec<Reply>) -> Reply {
-    Reply::Array(vec![Reply::bulk(next.unwrap_or(0).to_string()), Reply::Array(found)])
 }

@@ -2,14 +2,12 @@
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
+    commands::walk::{Walk, page},
     error::Result,
-    resp::{ErrorReply, Reply},
+    resp::Reply,
     store::View,
-    types::{glob::matches, set::Set},
+    types::set::Set,
 };
-
-/// Members that one call visits at most, whatever COUNT says.
-const COUNT_MAX: u64 = 1_000_000;
 
 pub(super) const SSCAN: Command = Command {
     name: "SSCAN",
@@ -30,29 +28,12 @@ fn sscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, cursor) = (args.next_word()?, args.next_cursor()?);
     // As Redis, options are not looked at if there is no set.
     let Some(set) = Set::open(view, key)? else { return Ok(page(0, Vec::new())) };
-    let (mut pattern, mut count) = (None, 10);
-    while !args.is_empty() {
-        if args.remaining() > 1 && args.take("MATCH") {
-            pattern = Some(args.next_word()?);
-        } else if args.remaining() > 1 && args.take("COUNT") {
-            count = args.next_i64()?;
-            if count < 1 {
-                return Err(ErrorReply::syntax().into());
-            }
-        } else {
-            return Err(ErrorReply::syntax().into());
-        }
-    }
-    let count = u64::try_from(count).unwrap_or(1).min(COUNT_MAX);
+    let walk = Walk::read(args, |_| Ok(false))?;
     let mut found = Vec::new();
-    let next = set.page(view, cursor, count, |member| {
-        if pattern.is_none_or(|pattern| matches(pattern, member, false)) {
+    let next = set.page(view, cursor, walk.count, |member| {
+        if walk.wants(member) {
             found.push(Reply::bulk(member));
         }
     })?;
     Ok(page(next, found))
-}
-
-fn page(cursor: u64, members: Vec<Reply>) -> Reply {
-    Reply::Array(vec![Reply::bulk(cursor.to_string()), Reply::Array(members)])
 }

@@ -2,10 +2,11 @@
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
+    commands::walk::{Walk, page},
     error::Result,
-    resp::{ErrorReply, Reply, format_double},
+    resp::{Reply, format_double},
     store::View,
-    types::{glob::matches, sorted_set::SortedSet},
+    types::sorted_set::SortedSet,
 };
 
 pub(super) const ZSCAN: Command = Command {
@@ -26,28 +27,10 @@ pub(super) const ZSCAN: Command = Command {
 fn zscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, cursor) = (args.next_word()?, args.next_cursor()?);
     let Some(set) = SortedSet::open(view, key)? else { return Ok(page(0, Vec::new())) };
-    let (mut pattern, mut count) = (None, 10);
-    while !args.is_empty() {
-        if args.remaining() > 1 && args.take("MATCH") {
-            pattern = Some(args.next_word()?);
-        } else if args.remaining() > 1 && args.take("COUNT") {
-            count = args.next_i64()?;
-            if count < 1 {
-                return Err(ErrorReply::syntax().into());
-            }
-        } else {
-            return Err(ErrorReply::syntax().into());
-        }
-    }
-    let (members, next) = set.scan(view, cursor, u64::try_from(count).unwrap_or(1))?;
-    let wanted = members
-        .into_iter()
-        .filter(|scored| pattern.is_none_or(|pattern| matches(pattern, &scored.member, false)));
+    let walk = Walk::read(args, |_| Ok(false))?;
+    let (members, next) = set.scan(view, cursor, walk.count)?;
+    let wanted = members.into_iter().filter(|scored| walk.wants(&scored.member));
     let words = wanted
         .flat_map(|scored| [Reply::Bulk(scored.member.into()), Reply::bulk(format_double(scored.score))]);
     Ok(page(next, words.collect()))
-}
-
-fn page(cursor: u64, words: Vec<Reply>) -> Reply {
-    Reply::Array(vec![Reply::bulk(cursor.to_string()), Reply::Array(words)])
 }
