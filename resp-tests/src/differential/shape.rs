@@ -1,6 +1,7 @@
 //! What of a reply is promised: sorting of what has no order, and comparing leaf by leaf.
 
 use super::name_of;
+use crate::run::sort_sets;
 use crate::script::one_line;
 use crate::value::Value;
 
@@ -41,22 +42,6 @@ fn page(value: &mut Value) -> Option<&mut Value> {
     match value {
         Value::Array(parts) if parts.len() == 2 => parts.get_mut(1),
         _ => None,
-    }
-}
-
-/// Sorts what the protocol itself leaves without an order.
-fn sort_sets(value: &mut Value) {
-    match value {
-        Value::Array(items) | Value::Push(items) => items.iter_mut().for_each(sort_sets),
-        Value::Set(items) => {
-            items.iter_mut().for_each(sort_sets);
-            items.sort_by_cached_key(one_line);
-        }
-        Value::Map(pairs) => {
-            pairs.iter_mut().for_each(|(_, value)| sort_sets(value));
-            pairs.sort_by_cached_key(|(key, _)| one_line(key));
-        }
-        _ => {}
     }
 }
 

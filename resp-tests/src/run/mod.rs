@@ -9,5 +9,6 @@ mod place;
 mod runner;
 
 pub use compare::differences;
+pub(crate) use order::sort_sets;
 pub use place::{InProcess, Place};
 pub use runner::{Outcome, Runner, run_cleaned};

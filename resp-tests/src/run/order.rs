@@ -4,7 +4,7 @@ use crate::script::one_line;
 use crate::value::Value;
 
 /// Sorts what the protocol itself leaves without an order.
-pub(super) fn sort_sets(value: &mut Value) {
+pub(crate) fn sort_sets(value: &mut Value) {
     match value {
         Value::Array(items) | Value::Push(items) => items.iter_mut().for_each(sort_sets),
         Value::Set(items) => {
