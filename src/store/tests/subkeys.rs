@@ -1,9 +1,9 @@
 //! Sub-keys against maps: random writes, drops, renames, moves, copies and rejections, then scans both ways, also of what
 //! is not committed yet, and after restarts.
 
-use super::support::Home;
+use super::support::{Home, against_model};
 use crate::store::{
-    ALL, CollectionHead, Direction, Encoding, Life, NewRow, Position, SubKeys, SubRange, Txn, Type, View,
+    ALL, CollectionHead, Direction, Encoding, Life, NewRow, SubKeys, SubRange, Txn, Type, View,
 };
 use resp_tests::recorder::Dice;
 use std::{
@@ -141,34 +141,8 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
 fn sub_keys_are_those_of_the_maps() {
     for seed in 0..8 {
         let mut dice = Dice::new(seed);
-        let mut home = Home::new(1 << 20);
-        let mut model = Model::new();
-        for _ in 0..60 {
-            let mut txn = home.store.begin();
-            for _ in 0..=dice.below(2) {
-                let index = txn.state().applied.map_or(1, |applied| applied.index + 1);
-                txn.begin_entry(Position { term: 1, index }, 0, index);
-                for ordinal in 0..=dice.below(4) as u32 {
-                    txn.begin_command(ordinal, dice.below(u64::from(DATABASES)) as u32);
-                    let before = model.clone();
-                    command(&mut dice, &mut txn, &mut model);
-                    if dice.below(4) == 0 {
-                        txn.reject();
-                        model = before;
-                    } else {
-                        txn.accept();
-                    }
-                }
-                compare(&txn.view(), &model, &mut dice);
-            }
-            txn.commit().unwrap();
-            home.read(0, 0, |view| compare(view, &model, &mut dice));
-            match dice.below(8) {
-                0 => home = home.reopen_flushed(),
-                1 => home.store.flush().unwrap(),
-                _ => {}
-            }
-        }
+        let home = Home::new(1 << 20);
+        let (home, model): (Home, Model) = against_model(home, &mut dice, 60, DATABASES, command, compare);
         // Nothing is left of those that are gone.
         let stored: usize = model.values().flatten().flatten().map(BTreeMap::len).sum();
         assert_eq!(home.subkeys(), stored, "seed {seed}");

@@ -4,6 +4,7 @@ use crate::{
     error::Result,
     store::{NewRow, Position, Store, StoreOptions, Txn, View, engine::Family},
 };
+use resp_tests::recorder::Dice;
 use std::ops::ControlFlow;
 use tempfile::TempDir;
 
@@ -90,6 +91,46 @@ impl Home {
         iterator.status().unwrap();
         rows
     }
+}
+
+/// Random commands beside a model: batches of entries, in which one command of four is rejected. Both are compared after
+/// every entry, inside the batch, and after every batch; some batches are followed by a flush or a restart.
+pub fn against_model<M: Clone + Default>(
+    mut home: Home,
+    dice: &mut Dice,
+    batches: u32,
+    databases: u32,
+    command: impl Fn(&mut Dice, &mut Txn<'_>, &mut M),
+    compare: impl Fn(&View<'_>, &M, &mut Dice),
+) -> (Home, M) {
+    let mut model = M::default();
+    for _ in 0..batches {
+        let mut txn = home.store.begin();
+        for _ in 0..=dice.below(2) {
+            let index = txn.state().applied.map_or(1, |applied| applied.index + 1);
+            txn.begin_entry(Position { term: 1, index }, 0, index);
+            for ordinal in 0..=dice.below(4) as u32 {
+                txn.begin_command(ordinal, dice.below(u64::from(databases)) as u32);
+                let before = model.clone();
+                command(dice, &mut txn, &mut model);
+                if dice.below(4) == 0 {
+                    txn.reject();
+                    model = before;
+                } else {
+                    txn.accept();
+                }
+            }
+            compare(&txn.view(), &model, dice);
+        }
+        txn.commit().unwrap();
+        home.read(0, 0, |view| compare(view, &model, dice));
+        match dice.below(8) {
+            0 => home = home.reopen_flushed(),
+            1 => home.store.flush().unwrap(),
+            _ => {}
+        }
+    }
+    (home, model)
 }
 
 /// The keys a scan visits.

@@ -1,7 +1,10 @@
 //! Sets against ordered sets: members added, taken, drawn, combined; rejected commands, restarts; SSCAN's promise.
 
 use crate::{
-    store::{Encoding, Position, Txn, View, tests::support::Home},
+    store::{
+        Encoding, Txn, View,
+        tests::support::{Home, against_model},
+    },
     types::{
         collection::element_of,
         random,
@@ -122,34 +125,8 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
 fn sets_are_those_of_the_model() {
     for seed in 0..4 {
         let mut dice = Dice::new(seed);
-        let mut home = Home::new(if seed % 2 == 0 { 1 << 20 } else { 0 });
-        let mut model = Model::new();
-        for _ in 0..40 {
-            let mut txn = home.store.begin();
-            for _ in 0..=dice.below(2) {
-                let index = txn.state().applied.map_or(1, |applied| applied.index + 1);
-                txn.begin_entry(Position { term: 1, index }, 0, index);
-                for ordinal in 0..=dice.below(4) as u32 {
-                    txn.begin_command(ordinal, 0);
-                    let before = model.clone();
-                    command(&mut dice, &mut txn, &mut model);
-                    if dice.below(4) == 0 {
-                        txn.reject();
-                        model = before;
-                    } else {
-                        txn.accept();
-                    }
-                }
-                compare(&txn.view(), &model, &mut dice);
-            }
-            txn.commit().unwrap();
-            home.read(0, 0, |view| compare(view, &model, &mut dice));
-            match dice.below(8) {
-                0 => home = home.reopen_flushed(),
-                1 => home.store.flush().unwrap(),
-                _ => {}
-            }
-        }
+        let home = Home::new(if seed % 2 == 0 { 1 << 20 } else { 0 });
+        let (home, model): (Home, Model) = against_model(home, &mut dice, 40, 1, command, compare);
         let stored: usize = model.values().map(BTreeSet::len).sum();
         assert_eq!(home.subkeys(), stored, "seed {seed}");
     }
