@@ -88,18 +88,12 @@ impl Connection {
         let client = Arc::clone(&self.session.client);
         let read = loop {
             let subscriber = self.session.subscriptions.subscriber();
-            let message = async {
-                match &subscriber {
-                    Some(subscriber) => subscriber.wait().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 read = self.stream.read_buf(&mut self.input) => break read,
                 () = client.wait_killed() => return Err(Close::Now),
                 _ = self.local.stop.wait() => return Err(Close::Now),
-                () = message => self.pass_on(subscriber.as_deref()).await?,
+                () = message(subscriber.as_deref()) => self.pass_on(subscriber.as_deref()).await?,
             }
         };
         match read {
@@ -282,5 +276,13 @@ impl Connection {
 
     fn account(&mut self) {
         Stats::add(&self.local.node.stats.commands_processed, std::mem::take(&mut self.commands));
+    }
+}
+
+/// Resolves when a message may wait for the connection; never if it listens to nothing.
+pub(super) async fn message(subscriber: Option<&Subscriber>) {
+    match subscriber {
+        Some(subscriber) => subscriber.wait().await,
+        None => std::future::pending().await,
     }
 }

@@ -6,7 +6,7 @@
 //! unknown ends the wait with that error, since the element may be gone.
 
 use super::{
-    connection::{Close, Connection},
+    connection::{Close, Connection, message},
     pending::{is_too_large, too_large},
 };
 use crate::{
@@ -159,12 +159,6 @@ impl Connection {
             }
             let due = deadline.unwrap_or_else(|| Instant::now() + FOR_EVER).min(Instant::now() + again);
             let subscriber = self.session.subscriptions.subscriber();
-            let message = async {
-                match &subscriber {
-                    Some(subscriber) => subscriber.wait().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 () = client.wait_killed() => break Err(Close::Now),
@@ -178,7 +172,7 @@ impl Connection {
                     }
                 },
                 () = self.gone() => break Err(Close::Now),
-                () = message => self.pass_on(subscriber.as_deref()).await?,
+                () = message(subscriber.as_deref()) => self.pass_on(subscriber.as_deref()).await?,
                 () = tokio::time::sleep_until(due) => {
                     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                         break Ok(Reply::NilArray);
