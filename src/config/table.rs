@@ -130,7 +130,8 @@ static PLAIN: &[Parameter] = &[
         Kind::Bytes { min: 1 << 20, max: 1 << 50 },
         "1gb",
         Change::Start,
-        "Raft log that is kept for `log-retain-seconds` at most; `log-retain-bytes` goes before it.",
+        "Raft log that is kept at most for `log-retain-seconds`, or while an edge fetches a whole copy; \
+         `log-retain-bytes` goes before it.",
     ),
     row(
         "write-timeout-ms",

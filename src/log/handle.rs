@@ -309,6 +309,9 @@ fn begin_as_edge(status: &LogStatus, store: &Store, log: &SegmentLog, is_partial
     let was_whole = !is_partial && log.state().1.is_some();
     edge.is_edge.store(true, Ordering::Relaxed);
     edge.was_whole.store(was_whole, Ordering::Relaxed);
+    if is_partial {
+        edge.answer_once_noted();
+    }
     if published.site().is_some_and(|site| !site.history.is_empty()) {
         let index = published.state().applied.map_or(0, |applied| applied.index);
         edge.stand_at(index);

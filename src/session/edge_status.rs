@@ -13,6 +13,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+use tokio::sync::Notify;
 
 /// Words that wait for their entry; the oldest goes when there are more.
 const WORDS_MAX: usize = 256;
@@ -89,6 +90,9 @@ pub struct EdgeStatus {
     pub has_data: AtomicBool,
     /// Whether this node had all that the core had at some time before its start, and has kept it.
     pub was_whole: AtomicBool,
+    /// Whether it is to be written down first that this node has all that the core had.
+    is_unnoted: AtomicBool,
+    reached: Notify,
     /// An edge that never was whole is when it stands at this entry.
     goal: AtomicU64,
     /// Bytes of entries that came and are not applied yet.
@@ -127,6 +131,8 @@ impl Default for EdgeStatus {
             forwarded: AtomicU64::new(0),
             has_data: AtomicBool::new(false),
             was_whole: AtomicBool::new(false),
+            is_unnoted: AtomicBool::new(false),
+            reached: Notify::new(),
             goal: AtomicU64::new(u64::MAX),
             waiting_bytes: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
@@ -202,9 +208,29 @@ impl EdgeStatus {
     }
 
     fn look_at_goal(&self) {
-        if !self.has_data() && self.core_index.load(Ordering::SeqCst) >= self.goal.load(Ordering::Relaxed) {
-            self.has_data.store(true, Ordering::Release);
+        if self.has_data() || self.core_index.load(Ordering::SeqCst) < self.goal.load(Ordering::Relaxed) {
+            return;
         }
+        match self.is_unnoted.load(Ordering::Relaxed) {
+            true => self.reached.notify_one(),
+            false => self.has_data.store(true, Ordering::Release),
+        }
+    }
+
+    /// Nothing is answered before `noted`.
+    pub fn answer_once_noted(&self) {
+        self.is_unnoted.store(true, Ordering::Relaxed);
+    }
+
+    /// Until this node has come as far as it must.
+    pub async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// That is written down: it would be answered from after a restart, so it may be now.
+    pub fn noted(&self) {
+        self.is_unnoted.store(false, Ordering::Relaxed);
+        self.has_data.store(true, Ordering::Release);
     }
 
     /// Whether there are data to answer from.
@@ -302,6 +328,18 @@ mod tests {
         assert_eq!(edge.clock_ms(), 100);
         edge.begin_again(2);
         assert_eq!((edge.clock_ms(), edge.lag_entries()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_must_be_written_down_first_is() {
+        let edge = EdgeStatus::default();
+        edge.answer_once_noted();
+        edge.set_goal(7);
+        edge.stand_at(7);
+        edge.reached().await;
+        assert!(!edge.has_data());
+        edge.noted();
+        assert!(edge.has_data());
     }
 
     #[test]

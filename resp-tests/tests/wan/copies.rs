@@ -9,14 +9,14 @@ use resp_tests::server::{Server, Stop};
 
 use super::setup::*;
 
-/// A core's log that is soon too short for an edge that was away.
+/// A core's log that is soon too short for an edge that was away, but not for one that has just fetched a copy.
 const SHORT_LOG: [&str; 8] = [
     "--log-retain-bytes",
     "1mb",
     "--log-retain-seconds",
     "0",
     "--log-retain-bytes-max",
-    "1mb",
+    "64mb",
     "--memtable-bytes",
     "1mb",
 ];

@@ -18,11 +18,9 @@ use crate::{
     store::Checkpoint,
 };
 use parking_lot::{Mutex, RwLock};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// An edge that has asked for nothing for so long fetches no more.
-const LEASE: Duration = Duration::from_secs(30);
 /// A snapshot that many entries behind is not given away: the next one costs no more.
 const ENTRIES_BEHIND_MAX: u64 = 10_000;
 
@@ -33,7 +31,6 @@ pub(in crate::log) struct Seeds {
     directory: PathBuf,
     cluster: Arc<RwLock<ClusterIdentity>>,
     fetching_max: usize,
-    fetching: Mutex<BTreeMap<u64, Instant>>,
     bytes_per_second: u64,
     /// When the next part may go.
     free_at: Mutex<Instant>,
@@ -59,7 +56,6 @@ impl Seeds {
             directory,
             cluster,
             fetching_max,
-            fetching: Mutex::default(),
             bytes_per_second,
             free_at: Mutex::new(Instant::now()),
             one_at_a_time: tokio::sync::Mutex::new(()),
@@ -68,17 +64,11 @@ impl Seeds {
 
     /// The edge fetches no more.
     pub(super) fn release(&self, edge: u64) {
-        self.fetching.lock().remove(&edge);
+        self.raft.fetchers.release(edge);
     }
 
     fn admit(&self, edge: u64) -> bool {
-        let mut fetching = self.fetching.lock();
-        fetching.retain(|_, since| since.elapsed() < LEASE);
-        if !fetching.contains_key(&edge) && fetching.len() >= self.fetching_max {
-            return false;
-        }
-        fetching.insert(edge, Instant::now());
-        true
+        self.raft.fetchers.admit(edge, self.fetching_max)
     }
 
     /// What a whole copy of now is made of.

@@ -4,6 +4,7 @@ use super::{EdgeOptions, Follower, SiteSeeds, Upstreams, Writes, wire::kind};
 use crate::{
     log::{
         barrier::Reader,
+        blocking::blocking,
         broadcast::{Broadcast, Publishing, to_wire},
         identity::become_whole,
         progress::Progress,
@@ -30,7 +31,6 @@ const ASK_MAX: Duration = Duration::from_secs(2);
 const PUBLISH_MAX: Duration = Duration::from_secs(5);
 const BATCH_MESSAGES_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 1 << 20;
-const WHOLE_INTERVAL: Duration = Duration::from_millis(50);
 const NOTE_AGAIN: Duration = Duration::from_secs(5);
 
 /// See the module.
@@ -99,18 +99,18 @@ impl Running {
     }
 }
 
-/// Writes down that this node has had all that the core had, once it has: then it serves what it has after a restart, too,
-/// without asking anybody. Until that is written it does not, which is an answer less and never an older one.
+/// Writes down that this node has had all that the core had, once it has, and only then has it answer: whatever it answered
+/// once it answers after a restart, too, without asking anybody.
 async fn note_whole(progress: Arc<Progress>, directory: PathBuf) {
+    let edge = &progress.status.edge;
+    edge.reached().await;
     loop {
-        tokio::time::sleep(WHOLE_INTERVAL).await;
-        if !progress.status.edge.has_data() {
-            continue;
-        }
-        match become_whole(&directory) {
-            Ok(()) => return,
+        let directory = directory.clone();
+        let noted = blocking(move || become_whole(&directory)).await;
+        match noted.map_err(|error| error.to_string()).and_then(|noted| noted.map_err(|e| e.to_string())) {
+            Ok(()) => return edge.noted(),
             Err(error) => {
-                tracing::error!(%error, "cannot write down that this node is whole");
+                tracing::error!(%error, "cannot write down that this node is whole; it does not answer yet");
                 tokio::time::sleep(NOTE_AGAIN).await;
             }
         }

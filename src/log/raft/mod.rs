@@ -3,6 +3,7 @@
 //! **Invariant:** no openraft type leaves this module; `RaftNode` and `Verdict` are what the rest of `log/` sees.
 
 mod apply;
+mod fetchers;
 mod log_store;
 mod members;
 mod membership;

@@ -2,6 +2,7 @@
 
 use super::{
     Types, apply,
+    fetchers::Fetchers,
     log_store::LogStore,
     network::{Network, Peers},
     responder::Fan,
@@ -71,6 +72,7 @@ pub struct RaftNode {
     pub(super) raft: Raft<Types, StateMachine>,
     pub(super) progress: Arc<Progress>,
     log: Arc<SegmentLog>,
+    pub(in crate::log) fetchers: Arc<Fetchers>,
 }
 
 const HEARTBEAT_MS: u64 = 75;
@@ -105,7 +107,7 @@ impl RaftNode {
         let config = Arc::new(config().validate().map_err(failed)?);
         let network = Network { peers, snapshots, status: Arc::clone(&progress.status) };
         let raft = Raft::new(node_id, config, network, log_store, state_machine).await.map_err(failed)?;
-        let node = RaftNode { raft, progress, log };
+        let node = RaftNode { raft, progress, log, fetchers: Arc::default() };
         tokio::spawn(node.clone().watch_leadership(node_id));
         tokio::spawn(node.clone().watch_lease());
         if !is_one_of_many {
@@ -307,7 +309,8 @@ impl RaftNode {
 
     /// Lets go of log segments that need not be kept; snapshots first if that is needed for it.
     pub(in crate::log) async fn purge(&self, keep: &Retention) -> Result<(), LogError> {
-        let Some(point) = self.log.purge_point(keep) else {
+        let keep = if self.fetchers.are_there() { keep.at_most() } else { *keep };
+        let Some(point) = self.log.purge_point(&keep) else {
             return Ok(());
         };
         let snapshot = self.raft.data_metrics().borrow_watched().snapshot.as_ref().map(|id| id.index);

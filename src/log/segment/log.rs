@@ -34,7 +34,7 @@ pub struct Retention {
     pub bytes: u64,
     /// And what was written this recently,
     pub age: Duration,
-    /// but then no more than this, or `bytes` if that is more.
+    /// or while a whole copy is fetched, but then no more than this, or `bytes` if that is more.
     pub bytes_max: u64,
 }
 
@@ -42,6 +42,11 @@ impl Retention {
     /// By size alone.
     pub fn of_bytes(bytes: u64) -> Self {
         Retention { bytes, age: Duration::ZERO, bytes_max: bytes }
+    }
+
+    /// As much as may be, of whatever age: for somebody who will go on from a copy that is being fetched.
+    pub(in crate::log) fn at_most(self) -> Self {
+        Retention { bytes: self.bytes_max.max(self.bytes), ..self }
     }
 }
 
