@@ -10,13 +10,14 @@ use super::{
     site::SiteRecord,
     snapshot,
     state::{Position, StateRecord},
-    txn::Txn,
+    txn::{Held, Txn},
     view::{ReadTime, View},
     watched::{Watched, Watches, watched_key},
 };
 use crate::error::StoreError;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -36,6 +37,8 @@ pub struct Store {
     lookups: Lookups,
     pub(super) watched: Arc<Watched>,
     observer: OnceLock<Arc<dyn Observer>>,
+    /// What the last batch held in memory, for the next one.
+    held: Mutex<Held>,
 }
 
 /// Keys that readers looked for.
@@ -75,6 +78,7 @@ impl Store {
             lookups: Lookups::default(),
             watched: Arc::default(),
             observer: OnceLock::new(),
+            held: Mutex::default(),
         })
     }
 
@@ -237,6 +241,18 @@ impl Store {
     pub(super) fn count_lookup(&self, found: bool) {
         let counter = if found { &self.lookups.found } else { &self.lookups.missing };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What a batch held that ended with the publication of this epoch.
+    pub(super) fn take_held(&self, epoch: u64) -> Held {
+        let held = std::mem::take(&mut *self.held.lock());
+        if held.is_of(epoch) { held } else { Held::of_epoch(epoch) }
+    }
+
+    /// For the batch that begins with what is published now.
+    pub(super) fn keep_held(&self, mut held: Held) {
+        held.now_of(self.published.load().epoch);
+        *self.held.lock() = held;
     }
 
     /// Marks the start of a commit: readers stop filling the hot cache.

@@ -3,10 +3,12 @@
 use super::{
     Life, Place, SubRange, View,
     engine::{Family, read_error},
+    keys::StorageKey,
     scan::{self, Direction},
     view::{SCAN_INLINE_ROWS_MAX, Source},
 };
 use crate::{error::Result, value::Value};
+use bytes::Bytes;
 use std::ops::ControlFlow;
 
 /// The two sets of sub-keys that a collection may have, each in byte order.
@@ -60,7 +62,18 @@ impl View<'_> {
         direction: Direction,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let span = life.span(range);
+        let mut span = life.span(range);
+        if let Source::Txn(txn) = self.source
+            && let Some((rows, left)) = txn.held.rows(of.family(), &span, direction)
+        {
+            if walk(rows, direction, &mut visit)?.is_break() {
+                return Ok(());
+            }
+            span = left;
+        }
+        if span.is_empty() {
+            return Ok(());
+        }
         let (mut iterator, overlay) = self.iterator(of.family(), &span, direction)?;
         let mut visited = 0_usize;
         scan::merged(&mut iterator, overlay, &span, direction, |key, value| {
@@ -70,5 +83,23 @@ impl View<'_> {
             }
             visit(key.get(Life::LEN..).unwrap_or_default(), value)
         })
+    }
+}
+
+/// Visits rows that are in memory, first to last or backwards, until the visitor breaks.
+fn walk<'r>(
+    mut rows: impl DoubleEndedIterator<Item = (&'r StorageKey, &'r Bytes)>,
+    direction: Direction,
+    visit: &mut impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+) -> Result<ControlFlow<()>> {
+    loop {
+        let row = match direction {
+            Direction::Forward => rows.next(),
+            Direction::Backward => rows.next_back(),
+        };
+        let Some((key, value)) = row else { return Ok(ControlFlow::Continue(())) };
+        if visit(key.get(Life::LEN..).unwrap_or_default(), value)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
     }
 }

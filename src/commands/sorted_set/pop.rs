@@ -52,16 +52,14 @@ pub(super) fn pop(
     end: Direction,
     count: u64,
 ) -> Result<Vec<Scored>> {
-    let taken = set.page(&txn.view(), &Span::ALL, end, 0, count)?;
-    let Some(last) = taken.last() else { return Ok(taken) };
-    let gone = if u64::try_from(taken.len()).is_ok_and(|taken| taken == set.len()) {
-        txn.delete(key)?
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let (taken, gone) = if count >= set.len() {
+        (set.page(&txn.view(), &Span::ALL, end, 0, count)?, txn.delete(key)?)
     } else {
-        set.gone_beyond(last, end);
-        for Scored { member, score } in &taken {
-            set.take(txn, member, *score)?;
-        }
-        set.save(txn, key)?
+        let taken = set.take_from_end(txn, end, count)?;
+        (taken, set.save(txn, key)?)
     };
     tell(txn, if end == Direction::Forward { "zpopmin" } else { "zpopmax" }, key, gone);
     Ok(taken)

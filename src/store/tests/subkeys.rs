@@ -90,7 +90,7 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
     let id = (db, key.to_vec());
     let other = (dice.below(u64::from(DATABASES)) as u32, KEYS[dice.below(3) as usize].to_vec());
     let row = txn.get(key).unwrap();
-    match (dice.below(12), row) {
+    match (dice.below(13), row) {
         (0, _) => {
             txn.put(key, NewRow::string(b"s")).unwrap();
             model.insert(id, None);
@@ -116,24 +116,67 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
             many.iter().for_each(|(sub, value)| txn.put_sub(SubKeys::Data, &life, sub, value));
             model.insert(id, Some([many, Subs::new()]));
         }
+        (5, Some(_)) => {
+            let Some(head) = head_of(&txn.view(), db, key) else { return };
+            let life = txn.view().life(head.generation);
+            let (direction, at) = (direction(dice), dice.below(2) as usize);
+            let subs = &mut model.get_mut(&id).unwrap().as_mut().unwrap()[at];
+            for _ in 0..dice.below(100) {
+                txn.hold_end(BOTH[at], &life, ALL, direction).unwrap();
+                let mut first = None;
+                txn.view()
+                    .scan_sub(BOTH[at], &life, ALL, direction, |sub, _| {
+                        first = Some(sub.to_vec());
+                        Ok(ControlFlow::Break(()))
+                    })
+                    .unwrap();
+                let expected = match direction {
+                    Direction::Forward => subs.pop_first(),
+                    Direction::Backward => subs.pop_last(),
+                };
+                assert_eq!(first, expected.map(|(sub, _)| sub));
+                first.iter().for_each(|sub| txn.delete_sub(BOTH[at], &life, sub));
+            }
+        }
         (what, _) => {
             let head = head_of(&txn.view(), db, key)
                 .unwrap_or(CollectionHead { generation: txn.new_life().generation(), len: 0 });
             let life = txn.view().life(head.generation);
             put(txn, db, key, head);
             let sets = model.entry(id).or_default().get_or_insert_default();
+            hold(dice, txn, &life);
             for _ in 0..3 {
                 let (at, sub) = (dice.below(2) as usize, sub(dice));
                 if what < 7 {
                     txn.delete_sub(BOTH[at], &life, &sub);
                     sets[at].remove(&sub);
                 } else {
-                    let value = dice.roll().to_be_bytes()[..2].to_vec();
+                    // A long one is not held in memory.
+                    let len = if dice.below(10) == 0 { 1 << 10 } else { 1 };
+                    let value = dice.roll().to_be_bytes()[..2].repeat(len);
                     txn.put_sub(BOTH[at], &life, &sub, &value);
                     sets[at].insert(sub, value);
                 }
             }
         }
+    }
+}
+
+fn direction(dice: &mut Dice) -> Direction {
+    [Direction::Forward, Direction::Backward][dice.below(2) as usize]
+}
+
+/// Something of a life is in memory from here on, or nothing is.
+fn hold(dice: &mut Dice, txn: &mut Txn<'_>, life: &Life) {
+    let of = BOTH[dice.below(2) as usize];
+    match dice.below(3) {
+        0 => txn.hold_end(of, life, ALL, direction(dice)).unwrap(),
+        1 => {
+            let ends = [sub(dice), sub(dice)];
+            let range = (Bound::Included(&ends[0][..]), Bound::Excluded(&ends[1][..]));
+            txn.hold_whole(of, life, range, dice.below(100)).unwrap();
+        }
+        _ => {}
     }
 }
 

@@ -54,6 +54,7 @@ impl Txn<'_> {
             }
         }
         self.store.leave_commit(engine, self.state, self.site);
+        self.store.keep_held(self.held);
         if let Some(observer) = self.store.observer() {
             if !self.happenings.is_empty() {
                 observer.happened(self.happenings);

@@ -8,6 +8,7 @@
 
 mod commit;
 mod database;
+mod held;
 mod rows;
 mod subkeys;
 mod sweep;
@@ -26,6 +27,7 @@ use super::{
 use crate::error::Result;
 use std::sync::Arc;
 
+pub(in crate::store) use held::Held;
 pub use sweep::Swept;
 
 /// What a write handler stores under a key.
@@ -55,6 +57,7 @@ pub struct Txn<'s> {
     expiry: Overlay,
     data: Overlay,
     score: Overlay,
+    pub(super) held: Held,
     /// Lives whose stored sub-keys go, all at once.
     dropped: Vec<Life>,
     membership: Option<Vec<u8>>,
@@ -72,7 +75,7 @@ pub struct Txn<'s> {
 
 impl<'s> Txn<'s> {
     pub(super) fn new(store: &'s Store, base: Arc<Published>) -> Self {
-        let state = base.state.clone();
+        let (state, base_epoch) = (base.state.clone(), base.epoch);
         Txn {
             store,
             site: base.site.clone(),
@@ -83,6 +86,7 @@ impl<'s> Txn<'s> {
             expiry: Overlay::new(),
             data: Overlay::new(),
             score: Overlay::new(),
+            held: store.take_held(base_epoch),
             dropped: Vec::new(),
             membership: None,
             random: 0,

@@ -1,12 +1,15 @@
 //! A collection's sub-keys: written one by one, dropped all at once.
 
-use super::Txn;
+use super::{
+    Txn,
+    held::{END_ROWS, WHOLE_ROWS_MAX},
+};
 use crate::{
     error::Result,
     store::{
-        Life, SubKeys,
+        Life, SubKeys, SubRange,
         engine::{Family, Tier},
-        keys::{ALL, StorageKey},
+        keys::{ALL, Span, StorageKey},
         scan::{self, Direction},
     },
     value::Value,
@@ -59,6 +62,7 @@ impl Txn<'_> {
     /// Deletes all sub-keys of a life. `elements` is what its collection says it has.
     pub(super) fn drop_subkeys(&mut self, life: Life, elements: u64) -> Result<()> {
         let is_stored = !self.is_of_this_batch(&life);
+        self.held.forget_life(&life);
         for family in [Family::Data, Family::Score] {
             let span = life.span(ALL);
             let to = span.to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -79,6 +83,55 @@ impl Txn<'_> {
         }
         self.dropped.push(life);
         Ok(())
+    }
+
+    /// Sees to it that the rows at an end of a life are in memory, if there are any. They lie within this range.
+    pub fn hold_end(
+        &mut self,
+        of: SubKeys,
+        life: &Life,
+        within: SubRange<'_>,
+        direction: Direction,
+    ) -> Result<()> {
+        let (family, whole) = (of.family(), life.span(ALL));
+        let Some(missing) = self.held.missing_of_end(family, &whole, &life.span(within), direction) else {
+            return Ok(());
+        };
+        let rows = self.rows_of(family, &missing, direction, END_ROWS)?;
+        let is_all = rows.len() < END_ROWS;
+        self.held.hold_end(family, &whole, direction, rows, is_all);
+        Ok(())
+    }
+
+    /// Before a sub-key of a range is looked up that has about so many: keeps them in memory if that pays.
+    pub fn hold_whole(&mut self, of: SubKeys, life: &Life, range: SubRange<'_>, about: u64) -> Result<()> {
+        let (family, span) = (of.family(), life.span(range));
+        if !span.is_empty() && self.held.should_hold_whole(family, &span, about) {
+            let limit = usize::try_from(WHOLE_ROWS_MAX).unwrap_or(usize::MAX).saturating_add(1);
+            let rows = self.rows_of(family, &span, Direction::Forward, limit)?;
+            self.held.hold_whole(family, &span, rows);
+        }
+        Ok(())
+    }
+
+    /// The first rows of a span, or (`Backward`) the last.
+    fn rows_of(
+        &self,
+        family: Family,
+        span: &Span,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<(StorageKey, Bytes)>> {
+        let mut rows = Vec::new();
+        if span.is_empty() {
+            return Ok(rows);
+        }
+        let (mut iterator, overlay) = self.iterator(family, span, direction)?;
+        scan::merged(&mut iterator, overlay, span, direction, |key, value| {
+            rows.push((StorageKey::from_slice(key), Bytes::copy_from_slice(value)));
+            Ok(if rows.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(rows)
     }
 
     /// The stored sub-keys of a life, unless they are many.

@@ -26,6 +26,7 @@ impl Txn<'_> {
     /// The command failed: takes back whatever it wrote.
     pub fn reject(&mut self) {
         for (family, key, before) in std::mem::take(&mut self.undo.rows).into_iter().rev() {
+            self.held.forget_at(family, &key);
             let overlay = self.overlay_mut(family);
             match before {
                 Some(value) => drop(overlay.insert(key, value)),
@@ -60,12 +61,14 @@ impl Txn<'_> {
 
     /// Lays a row over what is stored; `None` deletes.
     pub(super) fn write(&mut self, family: Family, key: StorageKey, value: Option<Bytes>) {
+        self.held.written(family, &key, value.as_ref());
         let before = self.overlay_mut(family).insert(key.clone(), value);
         self.undo.rows.push((family, key, before));
     }
 
-    /// Takes a row off the overlay: what is stored shows again.
+    /// Takes a row off the overlay, of which nothing is stored or what is stored goes as well.
     pub(super) fn uncover(&mut self, family: Family, key: StorageKey) {
+        self.held.written(family, &key, None);
         if let Some(before) = self.overlay_mut(family).remove(&key) {
             self.undo.rows.push((family, key, Some(before)));
         }

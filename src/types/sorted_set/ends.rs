@@ -33,9 +33,14 @@ impl Ends {
         }
     }
 
-    /// All members up to this one are gone.
-    pub(super) fn gone_up_to(&mut self, sub: &[u8]) {
+    /// This is the first member, or the last that went of those before it.
+    pub(super) fn begin_at(&mut self, sub: &[u8]) {
         self.low = Some(not_behind(sub));
+    }
+
+    /// This is the last member.
+    pub(super) fn end_with(&mut self, sub: &[u8]) {
+        self.high = behind(sub);
     }
 
     /// All members from this one on are gone.
@@ -106,7 +111,7 @@ mod tests {
         let mut ends = Ends::default();
         ends.added(b"scoresm5");
         assert_eq!(range(&ends), (vec![], None));
-        ends.gone_up_to(b"scoresm3");
+        ends.begin_at(b"scoresm3");
         ends.gone_from(b"scoresm9");
         assert_eq!(range(&ends), (b"scoresm3".to_vec(), Some(b"scoresm9".to_vec())));
         ends.added(b"scoresm1");
@@ -124,7 +129,7 @@ mod tests {
     fn long_bounds_are_cut_outwards() {
         let long = |last: u8| [vec![b'm'; 100], vec![last]].concat();
         let mut ends = Ends::default();
-        ends.gone_up_to(&long(5));
+        ends.begin_at(&long(5));
         ends.gone_from(&long(9));
         let (low, high) = range(&ends);
         let high = high.unwrap();

@@ -37,6 +37,7 @@ pub(super) struct Ranks {
     pub(super) life: Life,
     /// How many levels are kept.
     pub(super) levels: u8,
+    pub(super) members: u64,
 }
 
 /// Members of which a set with this many levels can have no more.
@@ -139,6 +140,15 @@ impl Ranks {
         Ok(found)
     }
 
+    /// The stretch that holds a place, of which a change is about to be written.
+    fn holder_to_write(&self, txn: &mut Txn<'_>, level: u8, place: &[u8]) -> Result<Stretch> {
+        let range =
+            (Bound::Included(&[COUNT, level][..]), Bound::Excluded(&[COUNT, level.saturating_add(1)][..]));
+        let about = self.members >> SPREAD_BITS.saturating_mul(u32::from(level)).min(u64::BITS - 1);
+        txn.hold_whole(SubKeys::Data, &self.life, range, about)?;
+        self.holder(&txn.view(), level, place)
+    }
+
     fn put(&self, txn: &mut Txn<'_>, level: u8, end: &[u8], count: u64) {
         let key = count_key(level, end);
         match count {
@@ -152,7 +162,7 @@ impl Ranks {
         // On the level below: where the stretch ends that is cut in two, and how many of it are behind the member.
         let mut below: Stretch = (Vec::new(), 0);
         for level in 1..=self.levels {
-            let (end, count) = self.holder(&txn.view(), level, sub)?;
+            let (end, count) = self.holder_to_write(txn, level, sub)?;
             if !ends(member, level) {
                 self.put(txn, level, &end, count.saturating_add(1));
                 continue;
@@ -190,7 +200,7 @@ impl Ranks {
         let (first, last) = (old.min(new), old.max(new));
         let (at_first, at_last) = if old < new { (-1, 1) } else { (1, -1) };
         for level in 1..=self.levels {
-            let (end, count) = self.holder(&txn.view(), level, first)?;
+            let (end, count) = self.holder_to_write(txn, level, first)?;
             if end[..] > *last {
                 // Within one stretch, and so within one on each level above.
                 return Ok(());
@@ -205,7 +215,7 @@ impl Ranks {
     /// A member has gone.
     pub(super) fn removed(&self, txn: &mut Txn<'_>, sub: &[u8], member: &[u8]) -> Result<()> {
         for level in 1..=self.levels {
-            let (end, count) = self.holder(&txn.view(), level, sub)?;
+            let (end, count) = self.holder_to_write(txn, level, sub)?;
             if end != sub {
                 self.put(txn, level, &end, count.saturating_sub(1));
                 continue;

@@ -137,7 +137,7 @@ impl SortedSet {
     }
 
     fn ranks(&self) -> Ranks {
-        Ranks { life: self.collection.life, levels: self.levels }
+        Ranks { life: self.collection.life, levels: self.levels, members: self.len() }
     }
 
     /// Keeps as many levels as a set of so many members does.
@@ -181,8 +181,34 @@ impl SortedSet {
     pub fn gone_beyond(&mut self, last: &Scored, end: Direction) {
         let sub = sub_key(last.score, &last.member);
         match end {
-            Direction::Forward => self.ends.gone_up_to(&sub),
+            Direction::Forward => self.ends.begin_at(&sub),
             Direction::Backward => self.ends.gone_from(&sub),
+        }
+    }
+
+    /// Takes up to `count` members from an end.
+    pub fn take_from_end(&mut self, txn: &mut Txn<'_>, end: Direction, count: u64) -> Result<Vec<Scored>> {
+        self.hold_end(txn, end)?;
+        let taken = self.page(&txn.view(), &Span::ALL, end, 0, count)?;
+        for Scored { member, score } in &taken {
+            self.take(txn, member, *score)?;
+        }
+        // Where the next one is: whoever looks for it from this end does not step over those that went.
+        self.hold_end(txn, end)?;
+        if let Some(next) = self.end(&txn.view(), end)? {
+            let sub = sub_key(next.score, &next.member);
+            match end {
+                Direction::Forward => self.ends.begin_at(&sub),
+                Direction::Backward => self.ends.end_with(&sub),
+            }
+        }
+        Ok(taken)
+    }
+
+    fn hold_end(&self, txn: &mut Txn<'_>, end: Direction) -> Result<()> {
+        match self.ends.within(&Span::ALL).filter(|_| !self.is_empty()) {
+            Some(range) => txn.hold_end(SubKeys::Score, &self.collection.life, range, end),
+            None => Ok(()),
         }
     }
 
