@@ -15,8 +15,8 @@ pub fn format_double(number: f64) -> String {
         return if number > 0.0 { "inf".into() } else { "-inf".into() };
     }
     if number.fract() == 0.0 && number.abs() <= WHOLE_MAX {
-        // Also gives zero its sign.
-        return format!("{number:.0}");
+        let is_below_zero = number == 0.0 && number.is_sign_negative();
+        return if is_below_zero { "-0".into() } else { (number as i64).to_string() };
     }
     let mut buffer = ryu::Buffer::new();
     let sign = if number < 0.0 { "-" } else { "" };

@@ -1,8 +1,9 @@
-//! The hot cache: encoded metadata records of keys in use, bounded in bytes, shared by all threads.
+//! The hot cache: encoded metadata records of keys in use, and what sub-keys hold that were read, bounded in bytes, shared by
+//! all threads.
 //!
 //! **Invariant** (with `store.rs`): what it holds for a key is that key's latest record, or one that a batch in
 //! progress is about to make the latest. Apply replaces or removes every key it wrote after the batch is in RocksDB and
-//! before the new state is published. A reader fills a miss through a guard taken *before* it checked that no batch was
+//! before the new state is published; sub-keys that it wrote it removes. A reader fills a miss through a guard taken *before* it checked that no batch was
 //! in progress and nothing newer than its view was published; an apply that comes later finds the guard and voids it.
 
 use super::{keys::StorageKey, row::Header};
@@ -34,8 +35,9 @@ type Guard<'a> = quick_cache::sync::PlaceholderGuard<
 /// lookup waits for memory as seldom as can be.
 #[derive(Clone)]
 struct Cached {
-    /// The highest bit: it is a collection. No expiry reaches it.
-    expires_at: u64,
+    /// When it expires; the highest bit: it is a collection, no expiry reaches it. Of a sub-key: the log index of the state
+    /// that it was read from.
+    note: u64,
     record: SharedRecord,
 }
 
@@ -44,8 +46,8 @@ const IS_COLLECTION: u64 = 1 << 63;
 impl Cached {
     fn new(header: Header, record: &[u8]) -> Self {
         let is_collection = if header.kind.is_collection() { IS_COLLECTION } else { 0 };
-        let expires_at = header.expires_at | is_collection;
-        Cached { expires_at, record: SharedRecord::from_header_and_slice((), record) }
+        let note = header.expires_at | is_collection;
+        Cached { note, record: SharedRecord::from_header_and_slice((), record) }
     }
 }
 
@@ -90,6 +92,12 @@ impl Fill<'_> {
             let _ = self.0.insert(Cached::new(header, record));
         }
     }
+
+    /// As `install`, for what a sub-key holds in the state of this log index.
+    pub(super) fn install_sub(self, index: u64, value: &[u8]) {
+        let record = SharedRecord::from_header_and_slice((), value);
+        let _ = self.0.insert(Cached { note: index, record });
+    }
 }
 
 impl Hot {
@@ -112,8 +120,8 @@ impl Hot {
         // The one call that shows a value in place; it removes nothing.
         let _ = self.cache.as_ref()?.remove_if(key, |cached| {
             found = Some(Summary {
-                expires_at: cached.expires_at & !IS_COLLECTION,
-                is_collection: cached.expires_at & IS_COLLECTION != 0,
+                expires_at: cached.note & !IS_COLLECTION,
+                is_collection: cached.note & IS_COLLECTION != 0,
             });
             false
         });
@@ -135,6 +143,16 @@ impl Hot {
                 Lookedup::Miss(Some(Fill(guard)))
             }
             GuardResult::Timeout => Lookedup::Miss(None),
+        }
+    }
+
+    /// Looks up what a sub-key holds, under `Life::hot_key`: with the log index of the state it was read from.
+    pub(super) fn sub_or_fill(&self, key: &StorageKey) -> (Option<(u64, Value)>, Option<Fill<'_>>) {
+        let found = self.cache.as_ref().map(|cache| cache.get_value_or_guard(key, Some(Duration::ZERO)));
+        match found {
+            Some(GuardResult::Value(cached)) => (Some((cached.note, cached.record.into())), None),
+            Some(GuardResult::Guard(guard)) => (None, Some(Fill(guard))),
+            Some(GuardResult::Timeout) | None => (None, None),
         }
     }
 

@@ -66,6 +66,9 @@ pub fn parse_expiry(storage_key: &[u8]) -> Result<(u64, Namespace, &[u8]), Store
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life([u8; Life::LEN]);
 
+/// What the hot cache's keys of sub-keys begin with, and those of metadata do not: no database has this namespace.
+const HOT_SUB: [u8; 4] = [0; 4];
+
 /// Sub-keys from one to another, in byte order.
 pub type SubRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
@@ -100,6 +103,14 @@ impl Life {
         let mut out = StorageKey::with_capacity(sub.len().saturating_add(Life::LEN));
         out.extend_from_slice(&self.0);
         out.extend_from_slice(sub);
+        out
+    }
+
+    /// Where the hot cache has what a sub-key holds.
+    pub(super) fn hot_key(storage_key: &[u8]) -> StorageKey {
+        let mut out = StorageKey::with_capacity(storage_key.len().saturating_add(HOT_SUB.len()));
+        out.extend_from_slice(&HOT_SUB);
+        out.extend_from_slice(storage_key);
         out
     }
 
@@ -169,6 +180,7 @@ mod tests {
         assert_eq!(&expiry(5, 6, b"k")[..], b"\0\0\0\0\0\0\0\x05\0\0\0\x06k");
         let life = Life::new(1, Place { index: 2, ordinal: 3 });
         assert_eq!(&life.key(b"f")[..], b"\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\x03f");
+        assert_eq!(&Life::hot_key(b"key")[..], b"\0\0\0\0key");
     }
 
     #[test]

@@ -243,6 +243,11 @@ impl Store {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether nothing newer than this is published, or on its way: what was read from it may go into the hot cache.
+    pub(super) fn is_current(&self, published: &Published) -> bool {
+        self.epoch.load(Ordering::Acquire) == published.epoch
+    }
+
     /// What a batch held that ended with the publication of this epoch.
     pub(super) fn take_held(&self, epoch: u64) -> Held {
         let held = std::mem::take(&mut *self.held.lock());

@@ -7,7 +7,7 @@ use super::{
     scan::{self, Direction},
     view::{SCAN_INLINE_ROWS_MAX, Source},
 };
-use crate::{error::Result, value::Value};
+use crate::{error::Result, limits::HOT_RECORD_BYTES_MAX, value::Value};
 use bytes::Bytes;
 use std::ops::ControlFlow;
 
@@ -43,10 +43,27 @@ impl View<'_> {
     /// What a sub-key holds.
     pub fn sub(&self, of: SubKeys, life: &Life, sub: &[u8]) -> Result<Option<Value>> {
         match self.source {
-            Source::Published { published, tier, .. } => {
+            Source::Published { store, published, tier } => {
+                let (key, applied) =
+                    (life.key(sub), published.state.applied.map_or(0, |applied| applied.index));
+                let fill = match of {
+                    // Nobody asks for one of those but to see whether it is there.
+                    SubKeys::Score => None,
+                    SubKeys::Data => match store.hot.sub_or_fill(&Life::hot_key(&key)) {
+                        (Some((index, value)), _) if index <= applied => return Ok(Some(value)),
+                        (_, fill) => fill,
+                    },
+                };
                 let family = published.engine().family(of.family())?;
-                let found = published.snapshot().get_cf_opt(family, life.key(sub), tier.options());
-                Ok(found.map_err(read_error)?.map(Value::from))
+                let found =
+                    published.snapshot().get_cf_opt(family, key, tier.options()).map_err(read_error)?;
+                if let (Some(fill), Some(value)) = (fill, &found)
+                    && value.len() <= HOT_RECORD_BYTES_MAX
+                    && store.is_current(published)
+                {
+                    fill.install_sub(applied, value);
+                }
+                Ok(found.map(Value::from))
             }
             Source::Txn(txn) => txn.sub(of, life, sub),
         }

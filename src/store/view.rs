@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     value::Value,
 };
-use std::{ops::ControlFlow, sync::atomic::Ordering};
+use std::ops::ControlFlow;
 
 /// Rows that a scan may visit on a thread that serves connections.
 pub(super) const SCAN_INLINE_ROWS_MAX: usize = 1000;
@@ -247,9 +247,7 @@ fn read_published(
         .map(Value::from);
     if let (Some(fill), Some(record)) = (fill, &record) {
         // The guard is older than this check: a batch that begins later will find and void it.
-        if record.len() <= crate::limits::HOT_RECORD_BYTES_MAX
-            && store.epoch.load(Ordering::Acquire) == published.epoch
-        {
+        if record.len() <= crate::limits::HOT_RECORD_BYTES_MAX && store.is_current(published) {
             fill.install(record);
         }
     }

@@ -53,6 +53,7 @@ impl Txn<'_> {
                 None => self.store.hot.remove(&key),
             }
         }
+        self.data.keys().for_each(|key| self.store.hot.remove(&Life::hot_key(key)));
         self.store.leave_commit(engine, self.state, self.site);
         self.store.keep_held(self.held);
         if let Some(observer) = self.store.observer() {
