@@ -3,10 +3,11 @@
 //!
 //! **Invariant** (with `store.rs`): what it holds for a key is that key's latest record, or one that a batch in
 //! progress is about to make the latest. Apply replaces or removes every key it wrote after the batch is in RocksDB and
-//! before the new state is published; sub-keys that it wrote it removes. A reader fills a miss through a guard taken *before* it checked that no batch was
+//! before the new state is published; the same goes for sub-keys. A reader fills a miss through a guard taken *before* it checked that no batch was
 //! in progress and nothing newer than its view was published; an apply that comes later finds the guard and voids it.
 
 use super::{keys::StorageKey, row::Header};
+use crate::limits::HOT_RECORD_BYTES_MAX;
 use crate::value::{SharedRecord, Value};
 use quick_cache::{Weighter, sync::Cache, sync::DefaultLifecycle, sync::GuardResult};
 use std::{
@@ -48,6 +49,10 @@ impl Cached {
         let is_collection = if header.kind.is_collection() { IS_COLLECTION } else { 0 };
         let note = header.expires_at | is_collection;
         Cached { note, record: SharedRecord::from_header_and_slice((), record) }
+    }
+
+    fn of_sub(index: u64, value: &[u8]) -> Self {
+        Cached { note: index, record: SharedRecord::from_header_and_slice((), value) }
     }
 }
 
@@ -95,8 +100,7 @@ impl Fill<'_> {
 
     /// As `install`, for what a sub-key holds in the state of this log index.
     pub(super) fn install_sub(self, index: u64, value: &[u8]) {
-        let record = SharedRecord::from_header_and_slice((), value);
-        let _ = self.0.insert(Cached { note: index, record });
+        let _ = self.0.insert(Cached::of_sub(index, value));
     }
 }
 
@@ -156,11 +160,33 @@ impl Hot {
         }
     }
 
+    /// Apply has read what a sub-key holds, in the state of this log index, and will read it again.
+    pub(super) fn put_sub(&self, key: StorageKey, index: u64, value: &[u8]) {
+        if let Some(cache) = self.cache.as_ref().filter(|_| value.len() <= HOT_RECORD_BYTES_MAX) {
+            cache.insert(key, Cached::of_sub(index, value));
+        }
+    }
+
+    /// Apply wrote a sub-key (`None`: deleted it): one that is cached stays so.
+    pub(super) fn wrote_sub(&self, key: StorageKey, index: u64, value: Option<&[u8]>) {
+        let Some(cache) = &self.cache else { return };
+        let replaced = match value {
+            Some(value) if value.len() <= HOT_RECORD_BYTES_MAX => {
+                cache.replace(key, Cached::of_sub(index, value), true)
+            }
+            _ => return drop(cache.remove(&key)),
+        };
+        if let Err((key, _)) = replaced {
+            // Somebody may be about to fill it with what was there before.
+            cache.remove(&key);
+        }
+    }
+
     /// Apply wrote this record.
     pub(super) fn put(&self, key: StorageKey, record: &[u8]) {
         let Some(cache) = &self.cache else { return };
         match Header::decode(record) {
-            Ok(header) if record.len() <= crate::limits::HOT_RECORD_BYTES_MAX => {
+            Ok(header) if record.len() <= HOT_RECORD_BYTES_MAX => {
                 cache.insert(key, Cached::new(header, record));
             }
             _ => drop(cache.remove(&key)),

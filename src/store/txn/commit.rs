@@ -53,7 +53,10 @@ impl Txn<'_> {
                 None => self.store.hot.remove(&key),
             }
         }
-        self.data.keys().for_each(|key| self.store.hot.remove(&Life::hot_key(key)));
+        let index = self.state.applied.map_or(0, |applied| applied.index);
+        for (key, value) in &self.data {
+            self.store.hot.wrote_sub(Life::hot_key(key), index, value.as_deref());
+        }
         self.store.leave_commit(engine, self.state, self.site);
         self.store.keep_held(self.held);
         if let Some(observer) = self.store.observer() {

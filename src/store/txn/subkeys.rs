@@ -36,7 +36,19 @@ impl Txn<'_> {
         if self.is_of_this_batch(life) {
             return Ok(None);
         }
-        Ok(self.base.engine().get(of.family(), &key, Tier::Disk)?.map(Value::from))
+        if of == SubKeys::Score {
+            return Ok(self.base.engine().get(Family::Score, &key, Tier::Disk)?.map(Value::from));
+        }
+        let hot_key = Life::hot_key(&key);
+        if let Some(value) = self.store.hot.get(&hot_key) {
+            return Ok(Some(value));
+        }
+        let found = self.base.engine().get(Family::Data, &key, Tier::Disk)?;
+        if let Some(value) = &found {
+            let index = self.base.state.applied.map_or(0, |applied| applied.index);
+            self.store.hot.put_sub(hot_key, index, value);
+        }
+        Ok(found.map(Value::from))
     }
 
     /// Writes a sub-key.
