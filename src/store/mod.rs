@@ -21,6 +21,7 @@ mod hot;
 pub mod keys;
 mod observe;
 mod options;
+mod pages;
 mod place;
 mod published;
 mod row;

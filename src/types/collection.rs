@@ -71,6 +71,12 @@ impl Collection {
         Ok(Self::open(&txn.view(), key, kind)?.unwrap_or_else(|| Self::create(txn, kind)))
     }
 
+    /// What names its content, as long as nothing of it is changed; and not even then (`None`) for a walk that is hardly
+    /// made a second time.
+    pub fn content(&self, is_likely_again: bool) -> (&Life, Option<Place>) {
+        (&self.life, is_likely_again.then_some(self.revision))
+    }
+
     /// Writes the row, or deletes the key if there is nothing left. `true` = the key is gone.
     pub fn save(&self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
         if self.len == 0 && self.kind != Type::Stream {

@@ -114,7 +114,7 @@ impl List {
         }
         let (from, to) = (self.sub_key(range.start), self.sub_key(range.end));
         let span = (Bound::Included(&from[..]), Bound::Excluded(&to[..]));
-        view.scan_sub(SubKeys::Data, &self.collection.life, span, direction, |sub, element| {
+        view.scan_page(SubKeys::Data, self.collection.content(true), span, direction, |sub, element| {
             let index = sub.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
             visit(index.saturating_sub(self.head), element)
         })

@@ -3,7 +3,7 @@
 
 use super::support::{Home, against_model};
 use crate::store::{
-    ALL, CollectionHead, Direction, Encoding, Life, NewRow, SubKeys, SubRange, Txn, Type, View,
+    ALL, CollectionHead, Direction, Encoding, Life, NewRow, Place, SubKeys, SubRange, Txn, Type, View,
 };
 use resp_tests::recorder::Dice;
 use std::{
@@ -48,6 +48,24 @@ fn found(
     found
 }
 
+/// What a walk over a page finds that goes no further than `limit` sub-keys.
+fn paged(
+    view: &View<'_>,
+    of: SubKeys,
+    content: (&Life, Option<Place>),
+    range: SubRange<'_>,
+    direction: Direction,
+    limit: usize,
+) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    view.scan_page(of, content, range, direction, |sub, value| {
+        found.push([sub, b"=", value].concat());
+        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })
+    .unwrap();
+    found
+}
+
 fn compare(view: &View<'_>, model: &Model, dice: &mut Dice) {
     for db in 0..DATABASES {
         for key in KEYS {
@@ -57,6 +75,7 @@ fn compare(view: &View<'_>, model: &Model, dice: &mut Dice) {
                 continue;
             };
             let life = view.life_in(db, head.unwrap().generation);
+            let content = (&life, Some(view.get_in(db, key).unwrap().unwrap().revision));
             let ends: Vec<Vec<u8>> = (0..2).map(|_| sub(dice)).collect();
             let bounds = |end: usize, which: u64| match which {
                 0 => Bound::Included(&ends[end][..]),
@@ -71,9 +90,14 @@ fn compare(view: &View<'_>, model: &Model, dice: &mut Dice) {
                         .filter(|(sub, _)| RangeBounds::<[u8]>::contains(&range, &sub[..]))
                         .map(|(sub, value)| [&sub[..], b"=", value].concat())
                         .collect();
-                    assert_eq!(found(view, of, &life, range, Direction::Forward), expected, "{range:?}");
-                    expected.reverse();
-                    assert_eq!(found(view, of, &life, range, Direction::Backward), expected, "{range:?}");
+                    for direction in [Direction::Forward, Direction::Backward] {
+                        assert_eq!(found(view, of, &life, range, direction), expected, "{range:?}");
+                        for limit in [dice.below(4) as usize + 1, usize::MAX, 1] {
+                            let page = paged(view, of, content, range, direction, limit);
+                            assert_eq!(page, expected[..limit.min(expected.len())], "{range:?}");
+                        }
+                        expected.reverse();
+                    }
                 }
             }
         }
@@ -119,6 +143,7 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
         (5, Some(_)) => {
             let Some(head) = head_of(&txn.view(), db, key) else { return };
             let life = txn.view().life(head.generation);
+            put(txn, db, key, head);
             let (direction, at) = (direction(dice), dice.below(2) as usize);
             let subs = &mut model.get_mut(&id).unwrap().as_mut().unwrap()[at];
             for _ in 0..dice.below(100) {

@@ -88,15 +88,21 @@ impl Hash {
         from: u64,
         mut visit: impl FnMut(Seen<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let from = from.to_be_bytes();
+        let (is_from_the_first, from) = (from == 0, from.to_be_bytes());
         let range = (Bound::Included(&from[..]), Bound::Unbounded);
-        view.scan_sub(SubKeys::Data, &self.collection.life, range, Direction::Forward, |sub, stored| {
-            let (expires_at, value) = field::parse(stored)?;
-            if view.has_passed(expires_at)? {
-                return Ok(ControlFlow::Continue(()));
-            }
-            visit(Seen { field: element_of(sub), value, expires_at, hash: hash_in(sub) })
-        })
+        view.scan_page(
+            SubKeys::Data,
+            self.collection.content(is_from_the_first),
+            range,
+            Direction::Forward,
+            |sub, stored| {
+                let (expires_at, value) = field::parse(stored)?;
+                if view.has_passed(expires_at)? {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                visit(Seen { field: element_of(sub), value, expires_at, hash: hash_in(sub) })
+            },
+        )
     }
 }
 

@@ -179,9 +179,15 @@ impl Set {
         from: u64,
         mut visit: impl FnMut(&[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let from = from.to_be_bytes();
+        let (is_from_the_first, from) = (from == 0, from.to_be_bytes());
         let range = (Bound::Included(&from[..]), Bound::Unbounded);
-        view.scan_sub(SubKeys::Data, &self.collection.life, range, Direction::Forward, |sub, _| visit(sub))
+        view.scan_page(
+            SubKeys::Data,
+            self.collection.content(is_from_the_first),
+            range,
+            Direction::Forward,
+            |sub, _| visit(sub),
+        )
     }
 
     /// All sub-keys, in their order.

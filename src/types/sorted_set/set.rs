@@ -231,10 +231,16 @@ impl SortedSet {
         mut visit: impl FnMut(&[u8], f64) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let Some(range) = self.ends.within(span).filter(|_| !self.is_empty()) else { return Ok(()) };
-        view.scan_sub(SubKeys::Score, &self.collection.life, range, direction, |sub, value| {
-            let (score, member) = parse_sub(sub, value);
-            visit(member, score)
-        })
+        view.scan_page(
+            SubKeys::Score,
+            self.collection.content(*span == Span::ALL),
+            range,
+            direction,
+            |sub, value| {
+                let (score, member) = parse_sub(sub, value);
+                visit(member, score)
+            },
+        )
     }
 
     /// Up to `limit` members of a span, after `offset` others.

@@ -1,0 +1,117 @@
+//! Pages: what walks over a collection found, kept in the hot cache.
+//!
+//! Every change of a collection writes its row anew, so a life and a revision name one content. A page is filed under both,
+//! with where the walk began and might have gone: nothing ever has to void it, a newer content has another name.
+
+use super::{
+    Life, Place, SubKeys, SubRange, View, keys::Span, keys::StorageKey, scan::Direction, view::Source,
+};
+use crate::error::{Result, StoreError};
+use std::ops::{Bound, ControlFlow};
+
+/// A longer walk is not kept.
+const PAGE_BYTES_MAX: usize = 16 << 10;
+/// What the hot cache's keys of pages begin with: no sub-key's does, since no database has the namespace 0.
+const PAGE: [u8; 8] = [0; 8];
+
+/// Rows that a walk found, and beside them in the cache whether there are no more in its range.
+#[derive(Default)]
+struct Page(Vec<u8>);
+
+const PART: u64 = 0;
+const WHOLE: u64 = 1;
+
+fn len_of(bytes: &[u8]) -> [u8; 4] {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+fn key_of(of: SubKeys, life: &Life, revision: Place, span: &Span, direction: Direction) -> StorageKey {
+    let kind = (of == SubKeys::Score, direction == Direction::Backward, span.to.is_some());
+    let mut out = StorageKey::from_slice(&PAGE);
+    out.extend_from_slice(life.prefix());
+    out.extend_from_slice(&revision.to_bytes());
+    out.push(u8::from(kind.0) | u8::from(kind.1) << 1 | u8::from(kind.2) << 2);
+    out.extend_from_slice(&len_of(&span.from));
+    out.extend_from_slice(&span.from);
+    out.extend_from_slice(span.to.as_deref().unwrap_or_default());
+    out
+}
+
+impl Page {
+    /// `false` = it has become too long.
+    fn push(&mut self, sub: &[u8], value: &[u8]) -> bool {
+        let len = self.0.len().saturating_add(sub.len()).saturating_add(value.len()).saturating_add(8);
+        if len > PAGE_BYTES_MAX {
+            return false;
+        }
+        for part in [sub, value] {
+            self.0.extend_from_slice(&len_of(part));
+            self.0.extend_from_slice(part);
+        }
+        true
+    }
+}
+
+fn take<'p>(page: &mut &'p [u8]) -> Result<&'p [u8], StoreError> {
+    let short = || StoreError::corrupt("page", "a row is cut off");
+    let (len, rest) = page.split_first_chunk::<4>().ok_or_else(short)?;
+    let (part, rest) = rest.split_at_checked(u32::from_be_bytes(*len) as usize).ok_or_else(short)?;
+    *page = rest;
+    Ok(part)
+}
+
+impl View<'_> {
+    /// As `scan_sub`, of a collection whose row has this revision; `None`: the walk is not worth keeping.
+    pub fn scan_page(
+        &self,
+        of: SubKeys,
+        (life, revision): (&Life, Option<Place>),
+        range: SubRange<'_>,
+        direction: Direction,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let (Source::Published { store, published, .. }, Some(revision)) = (self.source, revision) else {
+            return self.scan_sub(of, life, range, direction, visit);
+        };
+        let key = key_of(of, life, revision, &life.span(range), direction);
+        let (found, fill) = store.hot.sub_or_fill(&key);
+        if let Some((extent, page)) = found {
+            let (mut rest, mut last) = (&page[..], None);
+            while !rest.is_empty() {
+                let (sub, value) = (take(&mut rest)?, take(&mut rest)?);
+                if visit(sub, value)?.is_break() {
+                    return Ok(());
+                }
+                last = Some(sub);
+            }
+            if extent == WHOLE {
+                return Ok(());
+            }
+            // The next walk like this one makes a longer page.
+            store.hot.remove(&key);
+            let range = match (last, direction) {
+                (None, _) => range,
+                (Some(last), Direction::Forward) => (Bound::Excluded(last), range.1),
+                (Some(last), Direction::Backward) => (range.0, Bound::Excluded(last)),
+            };
+            return self.scan_sub(of, life, range, direction, visit);
+        }
+        let (mut page, mut extent) = (fill.is_some().then(Page::default), WHOLE);
+        self.scan_sub(of, life, range, direction, |sub, value| {
+            if page.as_mut().is_some_and(|page| !page.push(sub, value)) {
+                page = None;
+            }
+            let flow = visit(sub, value)?;
+            if flow.is_break() {
+                extent = PART;
+            }
+            Ok(flow)
+        })?;
+        if let (Some(fill), Some(page)) = (fill, page)
+            && store.is_current(published)
+        {
+            fill.install_sub(extent, &page.0);
+        }
+        Ok(())
+    }
+}
