@@ -103,7 +103,13 @@ static PLAIN: &[Parameter] = &[
         "Threads that own client connections; 0 = one less than the cores, at least one.",
     ),
     row("block-cache-bytes", SIZE, "256mb", Change::Start, "RocksDB's block cache."),
-    row("hot-cache-bytes", SIZE, "256mb", Change::Start, "Cache of rows, sub-keys and pages of collections in use; 0 = none."),
+    row(
+        "hot-cache-bytes",
+        SIZE,
+        "256mb",
+        Change::Start,
+        "Cache of rows, sub-keys and pages of collections in use; 0 = none.",
+    ),
     row(
         "memtable-bytes",
         Kind::Bytes { min: 1 << 20, max: 1 << 30 },
