@@ -201,7 +201,7 @@ fn revisions(
         if may_block { store.blocking_view(&published, db, time) } else { store.view(&published, db, time) };
     keys.iter()
         .map(|key| {
-            let revision = view.get(key)?.map(|row| row.revision);
+            let revision = view.quiet().get(key)?.map(|row| row.revision);
             Ok(Condition { db, key: key.clone(), revision })
         })
         .collect()

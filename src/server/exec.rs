@@ -240,7 +240,7 @@ fn told(outcome: Result<Reply, Error>) -> Result<Reply, Error> {
 /// Whether every watched key still has the revision it had.
 pub(super) fn hold(view: &View<'_>, watches: &[Condition]) -> Result<bool, Error> {
     for watch in watches {
-        if view.get_in(watch.db, &watch.key)?.map(|row| row.revision) != watch.revision {
+        if view.quiet().get_in(watch.db, &watch.key)?.map(|row| row.revision) != watch.revision {
             return Ok(false);
         }
     }

@@ -198,7 +198,7 @@ impl Connection {
         let store = Arc::clone(&self.local.node.store);
         let outcome = {
             let published = store.latest();
-            run(&store.view(&published, db, time), &call.argv)
+            run(&store.view(&published, db, time).quiet(), &call.argv)
         };
         if !matches!(outcome, Err(Error::WouldBlock)) {
             return outcome;
@@ -207,7 +207,7 @@ impl Connection {
         let looked = tokio::task::spawn_blocking(move || {
             let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
             let published = store.published();
-            wait_for(&store.blocking_view(&published, db, time), &mut Args::new(&argv, names))
+            wait_for(&store.blocking_view(&published, db, time).quiet(), &mut Args::new(&argv, names))
         });
         looked.await.unwrap_or_else(|_panic| Err(ErrorReply::err("internal error").into()))
     }

@@ -27,6 +27,21 @@ impl Witness {
     }
 }
 
+impl Witness {
+    fn publish(&self, wanted: &Wanted<'_>, db: u32, key: &[u8], name: &str) {
+        let deliver = |channel: Vec<u8>, payload: &[u8]| {
+            let (channel, payload) = (Bytes::from(channel), Bytes::copy_from_slice(payload));
+            self.pubsub.deliver(&Publication { channel, payload, is_sharded: false });
+        };
+        if wanted.0.contains('K') {
+            deliver([format!("__keyspace@{db}__:").as_bytes(), key].concat(), name.as_bytes());
+        }
+        if wanted.0.contains('E') {
+            deliver(format!("__keyevent@{db}__:{name}").into_bytes(), key);
+        }
+    }
+}
+
 impl Observer for Witness {
     fn wants_events(&self) -> bool {
         self.pubsub.has_listeners() && !self.config.settings().notify_keyspace_events.is_empty()
@@ -44,19 +59,21 @@ impl Observer for Witness {
                 Happening::Ready { db, key } => self.parking.ready(db, &key),
                 Happening::AllReady => self.parking.all_ready(),
                 Happening::Event { db, key, class, name } if wanted.has(class) => {
-                    let deliver = |channel: Vec<u8>, payload: &[u8]| {
-                        let (channel, payload) = (Bytes::from(channel), Bytes::copy_from_slice(payload));
-                        self.pubsub.deliver(&Publication { channel, payload, is_sharded: false });
-                    };
-                    if wanted.0.contains('K') {
-                        deliver([format!("__keyspace@{db}__:").as_bytes(), &key].concat(), name.as_bytes());
-                    }
-                    if wanted.0.contains('E') {
-                        deliver(format!("__keyevent@{db}__:{name}").into_bytes(), &key);
-                    }
+                    self.publish(&wanted, db, &key, name);
                 }
                 Happening::Event { .. } => {}
             }
+        }
+    }
+
+    fn missed(&self, db: u32, key: &[u8]) {
+        if !self.wants_events() {
+            return;
+        }
+        let settings = self.config.settings();
+        let wanted = Wanted(&settings.notify_keyspace_events);
+        if wanted.has(EventClass::Miss) {
+            self.publish(&wanted, db, key, "keymiss");
         }
     }
 
@@ -80,8 +97,9 @@ impl Wanted<'_> {
             EventClass::Stream => 't',
             EventClass::Expired => 'x',
             EventClass::New => 'n',
+            EventClass::Miss => 'm',
         };
-        // `A` is every class but new keys.
-        self.0.contains(letter) || (letter != 'n' && self.0.contains('A'))
+        // `A` is every class but new keys and misses.
+        self.0.contains(letter) || (!matches!(letter, 'n' | 'm') && self.0.contains('A'))
     }
 }

@@ -14,6 +14,8 @@ pub enum EventClass {
     Stream,
     Expired,
     New,
+    /// A read found nothing. Told by the node that answered it alone.
+    Miss,
 }
 
 /// See the module.
@@ -35,6 +37,8 @@ pub trait Observer: Send + Sync {
     fn wants_ready(&self) -> bool;
     /// What one batch did.
     fn happened(&self, happenings: Vec<Happening>);
+    /// A read of this node found no live key. Called by readers.
+    fn missed(&self, _db: u32, _key: &[u8]) {}
     /// All data were replaced by a snapshot.
     fn replaced(&self);
 }

@@ -46,6 +46,8 @@ pub struct View<'a> {
     pub(super) decided: u64,
     /// Keys that expire after this, and not after `decided`, cannot be decided on.
     logged: u64,
+    /// Nobody is told of keys that are not there.
+    is_quiet: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -69,11 +71,30 @@ impl<'a> View<'a> {
             ReadTime::LastEntry | ReadTime::Copy(_) => (last, u64::MAX),
         };
         let now = if let ReadTime::Copy(time) = time { time.max(last) } else { decided };
-        View { source: Source::Published { store, published, tier }, db, now, decided, logged }
+        View {
+            source: Source::Published { store, published, tier },
+            db,
+            now,
+            decided,
+            logged,
+            is_quiet: false,
+        }
     }
 
     pub(super) fn txn(txn: &'a Txn<'a>) -> Self {
-        View { source: Source::Txn(txn), db: txn.db(), now: txn.now(), decided: txn.now(), logged: u64::MAX }
+        View {
+            source: Source::Txn(txn),
+            db: txn.db(),
+            now: txn.now(),
+            decided: txn.now(),
+            logged: u64::MAX,
+            is_quiet: true,
+        }
+    }
+
+    /// As this, but no keyspace event tells of keys that are not there: it looks for itself, not for a client's read.
+    pub fn quiet(self) -> Self {
+        View { is_quiet: true, ..self }
     }
 
     /// The logical database that unqualified keys mean.
@@ -114,6 +135,12 @@ impl<'a> View<'a> {
         };
         if let Source::Published { store, .. } = self.source {
             store.count_lookup(row.is_some());
+            if row.is_none()
+                && !self.is_quiet
+                && let Some(observer) = store.observer()
+            {
+                observer.missed(db, key);
+            }
         }
         Ok(row)
     }

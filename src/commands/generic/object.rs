@@ -90,7 +90,7 @@ fn with_row(
     args: &mut Args<'_>,
     answer: impl FnOnce(&Row) -> Result<Reply>,
 ) -> Result<Reply> {
-    match view.get(args.next_word()?)? {
+    match view.quiet().get(args.next_word()?)? {
         Some(row) => answer(&row),
         None => Ok(Reply::Nil),
     }

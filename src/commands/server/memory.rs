@@ -98,7 +98,7 @@ fn usage(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
             return Err(ErrorReply::syntax().into());
         }
     }
-    let Some(row) = view.get(key)? else {
+    let Some(row) = view.quiet().get(key)? else {
         return Ok(Reply::Nil);
     };
     let mut bytes = key.len().saturating_add(row.body.len()).saturating_add(ROW_OVERHEAD_BYTES);
