@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use data::{Dice, call, content, contents, difference, fill};
+use resp_tests::cluster::Cluster;
 use resp_tests::server::{Program, Server, Stop};
 use resp_tests::value::Value;
 
@@ -71,6 +72,21 @@ fn a_file_of_redis_becomes_the_same_keys_and_its_export_is_loaded_by_redis() {
     other.stop(Stop::Kill).unwrap();
     other.start_again().unwrap();
     assert_eq!(assert_same(&redis, &other), 300);
+}
+
+/// Through a node that does not lead, so every write is forwarded, and agreed on before it counts.
+#[test]
+fn a_file_goes_into_a_core_of_three_through_any_node() {
+    let (redis, file) = saved(11, 300);
+    let core = Cluster::start(&Program::product(), 3, &[]).unwrap();
+    core.wait_until_agreed().unwrap();
+    let follower = (core.leader().unwrap() + 1) % 3;
+    let imported = flotilla(&["import", &file, "--to", &address(&core.nodes[follower])]);
+    assert!(imported.status.success(), "{}", text(&imported));
+    assert!(text(&imported).contains("\nimported: 300\n"), "{}", text(&imported));
+    for node in &core.nodes {
+        assert_eq!(assert_same(&redis, node), 300);
+    }
 }
 
 #[test]

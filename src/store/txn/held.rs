@@ -58,7 +58,8 @@ fn cost(key: &[u8], value: &[u8]) -> usize {
     key.len().saturating_add(value.len()).saturating_add(ROW_BYTES)
 }
 
-fn is_long(key: &[u8], value: &[u8]) -> bool {
+/// Whether a row is too long to be held.
+pub(super) fn is_long(key: &[u8], value: &[u8]) -> bool {
     cost(key, value) > LONG_ROW_BYTES
 }
 

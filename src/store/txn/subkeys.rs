@@ -2,7 +2,7 @@
 
 use super::{
     Txn,
-    held::{END_ROWS, WHOLE_ROWS_MAX},
+    held::{END_ROWS, WHOLE_ROWS_MAX, is_long},
 };
 use crate::{
     error::Result,
@@ -126,7 +126,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// The first rows of a span, or (`Backward`) the last.
+    /// The first rows of a span, or (`Backward`) the last; none behind one that is too long to be held.
     fn rows_of(
         &self,
         family: Family,
@@ -141,7 +141,8 @@ impl Txn<'_> {
         let (mut iterator, overlay) = self.iterator(family, span, direction)?;
         scan::merged(&mut iterator, overlay, span, direction, |key, value| {
             rows.push((StorageKey::from_slice(key), Bytes::copy_from_slice(value)));
-            Ok(if rows.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            let is_enough = rows.len() >= limit || is_long(key, value);
+            Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(rows)
     }
