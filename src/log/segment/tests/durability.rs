@@ -67,15 +67,15 @@ fn a_purge_deletes_whole_segments_and_holds() {
     for index in 0..100 {
         append(&log, &entries(index..index + 1, 1));
     }
-    let before = segments(home.path()).len();
-    let bytes = log.bytes();
+    let (first, bytes) = (segments(home.path()).swap_remove(0), log.bytes());
     let upto = Position { term: 1, index: 49 };
     purge(&log, upto);
     assert_eq!(all(&log), entries(50..100, 1));
     assert_eq!(log.state(), (Some(upto), Some(Position { term: 1, index: 99 })));
     assert!(log.bytes() < bytes);
     drop(log);
-    assert!(segments(home.path()).len() < before);
+    // Not counted: the next segment may be made ready meanwhile.
+    assert!(!first.exists());
     let log = open(home.path(), &SMALL);
     assert_eq!(all(&log), entries(50..100, 1));
     // Beyond the end, as after a snapshot from the leader: the log goes on behind it.
