@@ -2,7 +2,7 @@
 
 use super::{
     client::Client,
-    plan::{Argv, Plan, plan},
+    plan::{Argv, Plan, finish, plan, vanish},
     report::Report,
 };
 use crate::{
@@ -242,32 +242,50 @@ impl<'a> Node<'a> {
             self.kept = self.kept.saturating_add(1);
             return Ok(());
         }
+        let vanish = vanish(own);
         let (mut group, mut bytes) = (Vec::new(), 0_usize);
         for piece in pieces {
             let size = piece.iter().map(Vec::len).fold(0, usize::saturating_add);
             if !group.is_empty()
                 && (group.len() >= GROUP_COMMANDS || bytes.saturating_add(size) > GROUP_BYTES)
             {
+                group.push(&vanish);
                 self.together(&std::mem::take(&mut group))?;
                 bytes = 0;
             }
             bytes = bytes.saturating_add(size);
             group.push(piece);
         }
+        group.push(&vanish);
         self.together(&group)?;
-        let rename: &[u8] = if self.options.replace { b"RENAME" } else { b"RENAMENX" };
-        match self.client.done(&[rename, own, &record.key])? {
-            Answer::Integer(0) => {
+        let [expire, rename] = finish(record, own, self.options.replace);
+        match self.answers_to(&[&expire, &rename])?.pop() {
+            Some(Answer::Integer(0)) => {
                 self.client.done(&[b"DEL", own])?;
                 self.kept = self.kept.saturating_add(1);
             }
+            // Its time came while it was built.
+            Some(Answer::Error(text)) if text.contains("no such key") => {
+                self.expired = self.expired.saturating_add(1);
+            }
+            Some(Answer::Error(text)) => return Err(format!("{}: {text}", self.options.to)),
             _ => self.imported = self.imported.saturating_add(1),
         }
         Ok(())
     }
 
-    /// Commands whose order matters: a transaction is done as a whole or, if the node is too busy, not at all.
+    /// As `answers_to`; each must be done.
     fn together(&mut self, commands: &[&Argv]) -> Result<(), String> {
+        for answer in self.answers_to(commands)? {
+            if let Answer::Error(text) = answer {
+                return Err(format!("{}: {text}", self.options.to));
+            }
+        }
+        Ok(())
+    }
+
+    /// Commands whose order matters: a transaction is done as a whole or, if the node is too busy, not at all.
+    fn answers_to(&mut self, commands: &[&Argv]) -> Result<Vec<Answer>, String> {
         let mut request = Vec::new();
         let is_one = commands.len() == 1;
         if !is_one {
@@ -290,14 +308,10 @@ impl<'a> Node<'a> {
                 thread::sleep(BUSY_PAUSE);
                 continue;
             }
-            let answers =
-                if let (false, Answer::List(answers)) = (is_one, &answer) { answers } else { &vec![answer] };
-            for answer in answers {
-                if let Answer::Error(text) = answer {
-                    return Err(format!("{}: {text}", self.options.to));
-                }
-            }
-            return Ok(());
+            return Ok(match answer {
+                Answer::List(answers) if !is_one => answers,
+                answer => vec![answer],
+            });
         }
         Err("the node stays too busy".to_owned())
     }

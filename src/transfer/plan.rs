@@ -1,7 +1,8 @@
 //! What is sent to a node to make a key: one RESTORE, or for a large value many commands.
 //!
 //! A large value must not be one command: the node applies a command at once, and everybody waits meanwhile. It is built
-//! piece by piece under a name of its own, and renamed when it is whole, which takes the same time however large it is.
+//! piece by piece under a name of its own, and renamed when it is whole, which takes the same time however large it is. Until
+//! then it expires by itself if nobody goes on.
 
 use crate::rdb::{Consumer, Entry, Field, Group, Object, Record, Stream, StreamId, dump};
 use std::collections::BTreeMap;
@@ -13,6 +14,9 @@ const RESTORE_ELEMENTS_MAX: usize = 10_000;
 /// Elements and bytes of one piece.
 const PIECE_ELEMENTS_MAX: usize = 1000;
 const PIECE_BYTES_MAX: usize = 1024 * 1024;
+
+/// For how long a value may stand unfinished: an import that was killed leaves nothing for ever.
+const UNFINISHED_SECONDS: &[u8] = b"3600";
 
 pub type Argv = Vec<Vec<u8>>;
 
@@ -29,11 +33,7 @@ pub fn plan(record: &Record, under: &[u8], replace: bool) -> Plan {
     if let Object::String(value) = &record.object
         && value.len() > RESTORE_BYTES_MAX
     {
-        let mut set = argv(&[b"SET", under, value]);
-        if record.expires_at_ms.is_some() {
-            set.extend(argv(&[b"PXAT", at.as_bytes()]));
-        }
-        return Plan::Pieces(vec![set]);
+        return Plan::Pieces(vec![argv(&[b"SET", under, value])]);
     }
     if record.object.elements() <= RESTORE_ELEMENTS_MAX {
         let payload = dump(&record.object);
@@ -45,11 +45,23 @@ pub fn plan(record: &Record, under: &[u8], replace: bool) -> Plan {
             return Plan::Restore(restore);
         }
     }
-    let mut pieces = pieces(&record.object, under);
-    if record.expires_at_ms.is_some() {
-        pieces.push(argv(&[b"PEXPIREAT", under, at.as_bytes()]));
-    }
-    Plan::Pieces(pieces)
+    Plan::Pieces(pieces(&record.object, under))
+}
+
+/// What gives a large value that is whole its key, and when that expires: both at once, so that it never has the key and an
+/// end that is only that of one who was not finished.
+pub fn finish(record: &Record, under: &[u8], replace: bool) -> [Argv; 2] {
+    let expire = match record.expires_at_ms {
+        Some(at) => argv(&[b"PEXPIREAT", under, at.to_string().as_bytes()]),
+        None => argv(&[b"PERSIST", under]),
+    };
+    let rename: &[u8] = if replace { b"RENAME" } else { b"RENAMENX" };
+    [expire, argv(&[rename, under, &record.key])]
+}
+
+/// What lets go of a value that nobody goes on building.
+pub fn vanish(under: &[u8]) -> Argv {
+    argv(&[b"EXPIRE", under, UNFINISHED_SECONDS])
 }
 
 fn argv(words: &[&[u8]]) -> Argv {

@@ -2,7 +2,7 @@
 
 use super::{
     cli::programs,
-    plan::{Plan, plan},
+    plan::{Plan, finish, plan, vanish},
 };
 use crate::rdb::{Consumer, Entry, Field, Group, Object, Pending, Record, Stream, StreamId, dump};
 
@@ -60,17 +60,13 @@ fn a_small_value_is_one_restore() {
 #[test]
 fn a_large_value_is_built_in_pieces() {
     let many = |count: usize| (0..count).map(|i| i.to_string().into_bytes());
-    assert_eq!(
-        pieces(Object::String(vec![b'x'; 3_000_000]), Some(5)),
-        ["SET own xxxxxxxxxxxxxxxxxxxx PXAT 5"]
-    );
+    assert_eq!(pieces(Object::String(vec![b'x'; 3_000_000]), Some(5)), ["SET own xxxxxxxxxxxxxxxxxxxx"]);
     let list = pieces(Object::List(many(10_500).collect()), Some(5));
-    assert_eq!(list.len(), 12);
+    assert_eq!(list.len(), 11);
     assert_eq!(
         list[10],
         "RPUSH own 10000 10001 10002 10003 10004 10005 10006 10007 10008 10009 10010 10011 10012 10013 and 486"
     );
-    assert_eq!(list[11], "PEXPIREAT own 5");
     assert_eq!(pieces(Object::Set(many(10_001).collect()), None).len(), 11);
     let scored = many(10_001).map(|member| (member, 0.1)).chain([(b"top".to_vec(), f64::INFINITY)]);
     let scored = pieces(Object::SortedSet(scored.collect()), None);
@@ -119,4 +115,16 @@ fn a_large_stream_keeps_its_groups() {
             "XCLAIM own g c 0 1-1 TIME 55 RETRYCOUNT 3 FORCE JUSTID",
         ]
     );
+}
+
+#[test]
+fn an_unfinished_value_goes_by_itself_and_a_finished_one_stays() {
+    assert_eq!(vanish(b"own"), [b"EXPIRE".as_slice(), b"own", b"3600"]);
+    let object = Object::String(b"v".to_vec());
+    let [expire, rename] = finish(&record(object.clone(), None), b"own", false);
+    assert_eq!(expire, [b"PERSIST".as_slice(), b"own"]);
+    assert_eq!(rename, [b"RENAMENX".as_slice(), b"own", b"key"]);
+    let [expire, rename] = finish(&record(object, Some(77)), b"own", true);
+    assert_eq!(expire, [b"PEXPIREAT".as_slice(), b"own", b"77"]);
+    assert_eq!(rename, [b"RENAME".as_slice(), b"own", b"key"]);
 }
