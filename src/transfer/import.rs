@@ -242,22 +242,19 @@ impl<'a> Node<'a> {
             self.kept = self.kept.saturating_add(1);
             return Ok(());
         }
-        let vanish = vanish(own);
-        let (mut group, mut bytes) = (Vec::new(), 0_usize);
+        let (mut group, mut bytes, mut is_first) = (Vec::new(), 0_usize, true);
         for piece in pieces {
             let size = piece.iter().map(Vec::len).fold(0, usize::saturating_add);
             if !group.is_empty()
                 && (group.len() >= GROUP_COMMANDS || bytes.saturating_add(size) > GROUP_BYTES)
             {
-                group.push(&vanish);
-                self.together(&std::mem::take(&mut group))?;
-                bytes = 0;
+                self.together(&std::mem::take(&mut group), own, is_first)?;
+                (bytes, is_first) = (0, false);
             }
             bytes = bytes.saturating_add(size);
             group.push(piece);
         }
-        group.push(&vanish);
-        self.together(&group)?;
+        self.together(&group, own, is_first)?;
         let [expire, rename] = finish(record, own, self.options.replace);
         match self.answers_to(&[&expire, &rename])?.pop() {
             Some(Answer::Integer(0)) => {
@@ -265,7 +262,7 @@ impl<'a> Node<'a> {
                 self.kept = self.kept.saturating_add(1);
             }
             // Its time came while it was built.
-            Some(Answer::Error(text)) if text.contains("no such key") => {
+            Some(Answer::Error(text)) if record.expires_at_ms.is_some() && text.contains("no such key") => {
                 self.expired = self.expired.saturating_add(1);
             }
             Some(Answer::Error(text)) => return Err(format!("{}: {text}", self.options.to)),
@@ -274,14 +271,18 @@ impl<'a> Node<'a> {
         Ok(())
     }
 
-    /// As `answers_to`; each must be done.
-    fn together(&mut self, commands: &[&Argv]) -> Result<(), String> {
+    /// Commands that build on; each must be done, and what was there before must be there still.
+    fn together(&mut self, commands: &[&Argv], own: &[u8], is_first: bool) -> Result<(), String> {
         for answer in self.answers_to(commands)? {
             if let Answer::Error(text) = answer {
                 return Err(format!("{}: {text}", self.options.to));
             }
         }
-        Ok(())
+        // Not in one transaction with a command that may be as large as a transaction may.
+        match &self.answers_to(&[&vanish(own, is_first)])?[..] {
+            [Answer::Integer(1)] => Ok(()),
+            other => Err(format!("{}: what was built of a large value is gone: {other:?}", self.options.to)),
+        }
     }
 
     /// Commands whose order matters: a transaction is done as a whole or, if the node is too busy, not at all.

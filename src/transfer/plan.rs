@@ -59,9 +59,14 @@ pub fn finish(record: &Record, under: &[u8], replace: bool) -> [Argv; 2] {
     [expire, argv(&[rename, under, &record.key])]
 }
 
-/// What lets go of a value that nobody goes on building.
-pub fn vanish(under: &[u8]) -> Argv {
-    argv(&[b"EXPIRE", under, UNFINISHED_SECONDS])
+/// What lets go of a value that nobody goes on building. To be said after each piece; the answer to a later one is 0 if what
+/// was built before had gone meanwhile.
+pub fn vanish(under: &[u8], is_first: bool) -> Argv {
+    let mut expire = argv(&[b"EXPIRE", under, UNFINISHED_SECONDS]);
+    if !is_first {
+        expire.push(b"XX".to_vec());
+    }
+    expire
 }
 
 fn argv(words: &[&[u8]]) -> Argv {

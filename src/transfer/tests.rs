@@ -119,7 +119,8 @@ fn a_large_stream_keeps_its_groups() {
 
 #[test]
 fn an_unfinished_value_goes_by_itself_and_a_finished_one_stays() {
-    assert_eq!(vanish(b"own"), [b"EXPIRE".as_slice(), b"own", b"3600"]);
+    assert_eq!(vanish(b"own", true), [b"EXPIRE".as_slice(), b"own", b"3600"]);
+    assert_eq!(vanish(b"own", false), [b"EXPIRE".as_slice(), b"own", b"3600", b"XX"]);
     let object = Object::String(b"v".to_vec());
     let [expire, rename] = finish(&record(object.clone(), None), b"own", false);
     assert_eq!(expire, [b"PERSIST".as_slice(), b"own"]);
