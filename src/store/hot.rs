@@ -3,8 +3,9 @@
 //!
 //! **Invariant** (with `store.rs`): what it holds for a key is that key's latest record, or one that a batch in
 //! progress is about to make the latest. Apply replaces or removes every key it wrote after the batch is in RocksDB and
-//! before the new state is published; the same goes for sub-keys. A reader fills a miss through a guard taken *before* it checked that no batch was
-//! in progress and nothing newer than its view was published; an apply that comes later finds the guard and voids it.
+//! before the new state is published; the same goes for sub-keys. A reader fills a miss through a guard taken *before* it
+//! checked that no batch was in progress and nothing newer than its view was published; an apply that comes later finds the
+//! guard and voids it. Pages (`pages.rs`) name a content that never changes.
 
 use super::{keys::StorageKey, row::Header};
 use crate::limits::HOT_RECORD_BYTES_MAX;
@@ -37,7 +38,7 @@ type Guard<'a> = quick_cache::sync::PlaceholderGuard<
 #[derive(Clone)]
 struct Cached {
     /// When it expires; the highest bit: it is a collection, no expiry reaches it. Of a sub-key: the log index of the state
-    /// that it was read from.
+    /// that it was read from. Of a page: how far it goes.
     note: u64,
     record: SharedRecord,
 }
@@ -82,7 +83,8 @@ pub struct Hot {
 
 /// What a lookup found.
 pub(super) enum Lookedup<'a> {
-    Hit(Value),
+    /// With what stands beside it.
+    Hit(u64, Value),
     /// Not there; the guard may install what the caller reads.
     Miss(Option<Fill<'a>>),
 }
@@ -134,29 +136,24 @@ impl Hot {
 
     /// Looks a record up; a miss gives the right to fill it.
     pub(super) fn get_or_fill(&self, key: &StorageKey) -> Lookedup<'_> {
+        let found = self.sub_or_fill(key);
+        match &found {
+            Lookedup::Hit(..) => drop(self.hits.fetch_add(1, Ordering::Relaxed)),
+            Lookedup::Miss(Some(_)) => drop(self.misses.fetch_add(1, Ordering::Relaxed)),
+            Lookedup::Miss(None) => {}
+        }
+        found
+    }
+
+    /// As `get_or_fill`, of what a sub-key holds (`keys::hot_sub`) or of a page: they do not count as records looked for.
+    pub(super) fn sub_or_fill(&self, key: &StorageKey) -> Lookedup<'_> {
         let Some(cache) = &self.cache else {
             return Lookedup::Miss(None);
         };
         match cache.get_value_or_guard(key, Some(Duration::ZERO)) {
-            GuardResult::Value(cached) => {
-                self.hits.fetch_add(1, Ordering::Relaxed);
-                Lookedup::Hit(cached.record.into())
-            }
-            GuardResult::Guard(guard) => {
-                self.misses.fetch_add(1, Ordering::Relaxed);
-                Lookedup::Miss(Some(Fill(guard)))
-            }
+            GuardResult::Value(cached) => Lookedup::Hit(cached.note, cached.record.into()),
+            GuardResult::Guard(guard) => Lookedup::Miss(Some(Fill(guard))),
             GuardResult::Timeout => Lookedup::Miss(None),
-        }
-    }
-
-    /// Looks up what a sub-key holds, under `Life::hot_key`: with the log index of the state it was read from.
-    pub(super) fn sub_or_fill(&self, key: &StorageKey) -> (Option<(u64, Value)>, Option<Fill<'_>>) {
-        let found = self.cache.as_ref().map(|cache| cache.get_value_or_guard(key, Some(Duration::ZERO)));
-        match found {
-            Some(GuardResult::Value(cached)) => (Some((cached.note, cached.record.into())), None),
-            Some(GuardResult::Guard(guard)) => (None, Some(Fill(guard))),
-            Some(GuardResult::Timeout) | None => (None, None),
         }
     }
 

@@ -62,12 +62,28 @@ pub fn parse_expiry(storage_key: &[u8]) -> Result<(u64, Namespace, &[u8]), Store
     Ok((u64::from_be_bytes(*expires_at), Namespace::from_be_bytes(*namespace), key))
 }
 
+/// What the hot cache's keys of sub-keys begin with, and those of metadata do not: no database has this namespace.
+const HOT_SUB: [u8; 4] = [0; 4];
+
+/// Where the hot cache has what a sub-key holds.
+pub fn hot_sub(storage_key: &[u8]) -> StorageKey {
+    let mut out = StorageKey::with_capacity(storage_key.len().saturating_add(HOT_SUB.len()));
+    out.extend_from_slice(&HOT_SUB);
+    out.extend_from_slice(storage_key);
+    out
+}
+
+/// The first key behind another one: that key and a zero byte.
+pub fn behind(key: &[u8]) -> StorageKey {
+    let mut out = StorageKey::with_capacity(key.len().saturating_add(1));
+    out.extend_from_slice(key);
+    out.push(0);
+    out
+}
+
 /// One life of a collection: what all its sub-keys begin with, and no others. Two lives of one key share none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life([u8; Life::LEN]);
-
-/// What the hot cache's keys of sub-keys begin with, and those of metadata do not: no database has this namespace.
-const HOT_SUB: [u8; 4] = [0; 4];
 
 /// Sub-keys from one to another, in byte order.
 pub type SubRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
@@ -106,22 +122,9 @@ impl Life {
         out
     }
 
-    /// Where the hot cache has what a sub-key holds.
-    pub(super) fn hot_key(storage_key: &[u8]) -> StorageKey {
-        let mut out = StorageKey::with_capacity(storage_key.len().saturating_add(HOT_SUB.len()));
-        out.extend_from_slice(&HOT_SUB);
-        out.extend_from_slice(storage_key);
-        out
-    }
-
     /// The storage keys of a range of sub-keys.
     pub(super) fn span(&self, range: SubRange<'_>) -> Span {
-        // The first key after another one is that key and a zero byte.
-        let after = |sub: &[u8]| {
-            let mut key = self.key(sub);
-            key.push(0);
-            key
-        };
+        let after = |sub: &[u8]| behind(&self.key(sub));
         let from = match range.0 {
             Bound::Included(sub) => self.key(sub),
             Bound::Excluded(sub) => after(sub),
@@ -180,7 +183,7 @@ mod tests {
         assert_eq!(&expiry(5, 6, b"k")[..], b"\0\0\0\0\0\0\0\x05\0\0\0\x06k");
         let life = Life::new(1, Place { index: 2, ordinal: 3 });
         assert_eq!(&life.key(b"f")[..], b"\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\x03f");
-        assert_eq!(&Life::hot_key(b"key")[..], b"\0\0\0\0key");
+        assert_eq!(&hot_sub(b"key")[..], b"\0\0\0\0key");
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! with where the walk began and might have gone: nothing ever has to void it, a newer content has another name.
 
 use super::{
-    Life, Place, SubKeys, SubRange, View, keys::Span, keys::StorageKey, scan::Direction, view::Source,
+    Life, Place, SubKeys, SubRange, View,
+    hot::Lookedup,
+    keys::{Span, StorageKey},
+    scan::Direction,
+    view::Source,
 };
 use crate::error::{Result, StoreError};
 use std::ops::{Bound, ControlFlow};
@@ -74,28 +78,30 @@ impl View<'_> {
             return self.scan_sub(of, life, range, direction, visit);
         };
         let key = key_of(of, life, revision, &life.span(range), direction);
-        let (found, fill) = store.hot.sub_or_fill(&key);
-        if let Some((extent, page)) = found {
-            let (mut rest, mut last) = (&page[..], None);
-            while !rest.is_empty() {
-                let (sub, value) = (take(&mut rest)?, take(&mut rest)?);
-                if visit(sub, value)?.is_break() {
+        let fill = match store.hot.sub_or_fill(&key) {
+            Lookedup::Miss(fill) => fill,
+            Lookedup::Hit(extent, page) => {
+                let (mut rest, mut last) = (&page[..], None);
+                while !rest.is_empty() {
+                    let (sub, value) = (take(&mut rest)?, take(&mut rest)?);
+                    if visit(sub, value)?.is_break() {
+                        return Ok(());
+                    }
+                    last = Some(sub);
+                }
+                if extent == WHOLE {
                     return Ok(());
                 }
-                last = Some(sub);
+                // The next walk like this one makes a longer page.
+                store.hot.remove(&key);
+                let range = match (last, direction) {
+                    (None, _) => range,
+                    (Some(last), Direction::Forward) => (Bound::Excluded(last), range.1),
+                    (Some(last), Direction::Backward) => (range.0, Bound::Excluded(last)),
+                };
+                return self.scan_sub(of, life, range, direction, visit);
             }
-            if extent == WHOLE {
-                return Ok(());
-            }
-            // The next walk like this one makes a longer page.
-            store.hot.remove(&key);
-            let range = match (last, direction) {
-                (None, _) => range,
-                (Some(last), Direction::Forward) => (Bound::Excluded(last), range.1),
-                (Some(last), Direction::Backward) => (range.0, Bound::Excluded(last)),
-            };
-            return self.scan_sub(of, life, range, direction, visit);
-        }
+        };
         let (mut page, mut extent) = (fill.is_some().then(Page::default), WHOLE);
         self.scan_sub(of, life, range, direction, |sub, value| {
             if page.as_mut().is_some_and(|page| !page.push(sub, value)) {

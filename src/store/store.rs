@@ -37,8 +37,8 @@ pub struct Store {
     lookups: Lookups,
     pub(super) watched: Arc<Watched>,
     observer: OnceLock<Arc<dyn Observer>>,
-    /// What the last batch held in memory, for the next one.
-    held: Mutex<Held>,
+    /// What the last batch held in memory, for the next one, and the epoch of the state that it is of.
+    held: Mutex<(u64, Held)>,
 }
 
 /// Keys that readers looked for.
@@ -250,14 +250,13 @@ impl Store {
 
     /// What a batch held that ended with the publication of this epoch.
     pub(super) fn take_held(&self, epoch: u64) -> Held {
-        let held = std::mem::take(&mut *self.held.lock());
-        if held.is_of(epoch) { held } else { Held::of_epoch(epoch) }
+        let (of, held) = std::mem::take(&mut *self.held.lock());
+        if of == epoch { held } else { Held::default() }
     }
 
     /// For the batch that begins with what is published now.
-    pub(super) fn keep_held(&self, mut held: Held) {
-        held.now_of(self.published.load().epoch);
-        *self.held.lock() = held;
+    pub(super) fn keep_held(&self, held: Held) {
+        *self.held.lock() = (self.published.load().epoch, held);
     }
 
     /// Marks the start of a commit: readers stop filling the hot cache.

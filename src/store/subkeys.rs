@@ -3,7 +3,8 @@
 use super::{
     Life, Place, SubRange, View,
     engine::{Family, read_error},
-    keys::StorageKey,
+    hot::Lookedup,
+    keys::{self, StorageKey},
     scan::{self, Direction},
     view::{SCAN_INLINE_ROWS_MAX, Source},
 };
@@ -49,9 +50,10 @@ impl View<'_> {
                 let fill = match of {
                     // Nobody asks for one of those but to see whether it is there.
                     SubKeys::Score => None,
-                    SubKeys::Data => match store.hot.sub_or_fill(&Life::hot_key(&key)) {
-                        (Some((index, value)), _) if index <= applied => return Ok(Some(value)),
-                        (_, fill) => fill,
+                    SubKeys::Data => match store.hot.sub_or_fill(&keys::hot_sub(&key)) {
+                        Lookedup::Hit(index, value) if index <= applied => return Ok(Some(value)),
+                        Lookedup::Hit(..) => None,
+                        Lookedup::Miss(fill) => fill,
                     },
                 };
                 let family = published.engine().family(of.family())?;

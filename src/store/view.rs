@@ -257,7 +257,7 @@ fn read_published(
 ) -> Result<Option<Value>> {
     let storage_key = keys::meta(namespace, key);
     let fill = match store.hot.get_or_fill(&storage_key) {
-        Lookedup::Hit(record) => {
+        Lookedup::Hit(_, record) => {
             let applied = published.state.applied.map_or(0, |position| position.index);
             if Header::decode(&record)?.revision.index <= applied {
                 return Ok(Some(record));

@@ -55,7 +55,7 @@ impl Txn<'_> {
         }
         let index = self.state.applied.map_or(0, |applied| applied.index);
         for (key, value) in &self.data {
-            self.store.hot.wrote_sub(Life::hot_key(key), index, value.as_deref());
+            self.store.hot.wrote_sub(keys::hot_sub(key), index, value.as_deref());
         }
         self.store.leave_commit(engine, self.state, self.site);
         self.store.keep_held(self.held);

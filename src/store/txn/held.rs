@@ -9,7 +9,7 @@
 
 use crate::store::{
     engine::Family,
-    keys::{Life, Span, StorageKey},
+    keys::{ALL, Life, Span, StorageKey, behind},
     scan::Direction,
 };
 use bytes::Bytes;
@@ -61,14 +61,6 @@ fn cost(key: &[u8], value: &[u8]) -> usize {
 /// Whether a row is too long to be held.
 pub(super) fn is_long(key: &[u8], value: &[u8]) -> bool {
     cost(key, value) > LONG_ROW_BYTES
-}
-
-/// The first key behind this one.
-fn behind(key: &[u8]) -> StorageKey {
-    let mut out = StorageKey::with_capacity(key.len().saturating_add(1));
-    out.extend_from_slice(key);
-    out.push(0);
-    out
 }
 
 impl Interval {
@@ -139,8 +131,6 @@ type Intervals = BTreeMap<StorageKey, Interval>;
 /// See the module.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Held {
-    /// The publication that it belongs to.
-    epoch: u64,
     data: Intervals,
     score: Intervals,
     bytes: usize,
@@ -150,18 +140,6 @@ pub(in crate::store) struct Held {
 }
 
 impl Held {
-    pub(in crate::store) fn of_epoch(epoch: u64) -> Self {
-        Held { epoch, ..Held::default() }
-    }
-
-    pub(in crate::store) fn is_of(&self, epoch: u64) -> bool {
-        self.epoch == epoch
-    }
-
-    pub(in crate::store) fn now_of(&mut self, epoch: u64) {
-        self.epoch = epoch;
-    }
-
     fn of(&self, family: Family) -> &Intervals {
         if family == Family::Score { &self.score } else { &self.data }
     }
@@ -343,7 +321,7 @@ impl Held {
 
     /// Forgets all of a life.
     pub(super) fn forget_life(&mut self, life: &Life) {
-        let whole = life.span(crate::store::keys::ALL);
+        let whole = life.span(ALL);
         if let Some(to) = &whole.to {
             for family in [Family::Data, Family::Score] {
                 self.forget(family, &whole.from, to);

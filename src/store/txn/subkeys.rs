@@ -9,7 +9,7 @@ use crate::{
     store::{
         Life, SubKeys, SubRange,
         engine::{Family, Tier},
-        keys::{ALL, Span, StorageKey},
+        keys::{self, ALL, Span, StorageKey},
         scan::{self, Direction},
     },
     value::Value,
@@ -39,7 +39,7 @@ impl Txn<'_> {
         if of == SubKeys::Score {
             return Ok(self.base.engine().get(Family::Score, &key, Tier::Disk)?.map(Value::from));
         }
-        let hot_key = Life::hot_key(&key);
+        let hot_key = keys::hot_sub(&key);
         if let Some(value) = self.store.hot.get(&hot_key) {
             return Ok(Some(value));
         }
