@@ -84,6 +84,8 @@ pub struct Settings {
     pub tcp_backlog: i32,
     /// Resolved: at least 1.
     pub network_threads: usize,
+    /// No transparent huge pages for this process.
+    pub disable_thp: bool,
     pub block_cache_bytes: usize,
     pub hot_cache_bytes: usize,
     pub memtable_bytes: usize,
@@ -141,6 +143,7 @@ impl Settings {
             tcp_keepalive_seconds: values.number("tcp-keepalive")?,
             tcp_backlog: values.number("tcp-backlog")?,
             network_threads: if threads == 0 { cores.saturating_sub(1).max(1) } else { threads },
+            disable_thp: values.get("disable-thp") == "yes",
             block_cache_bytes: values.number("block-cache-bytes")?,
             hot_cache_bytes: values.number("hot-cache-bytes")?,
             memtable_bytes: values.number("memtable-bytes")?,

@@ -102,6 +102,14 @@ static PLAIN: &[Parameter] = &[
         Change::Start,
         "Threads that own client connections; 0 = one less than the cores, at least one.",
     ),
+    row(
+        "disable-thp",
+        Kind::Bool,
+        "yes",
+        Change::Start,
+        "Keep the kernel from backing this process's memory with transparent huge pages: clearing one stalls whoever \
+         touches it first for milliseconds.",
+    ),
     row("block-cache-bytes", SIZE, "256mb", Change::Start, "RocksDB's block cache."),
     row(
         "hot-cache-bytes",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use resp_tests::connection::Received;
 use resp_tests::value::{Value, encode};
 
-use crate::support::{Context, Test, alive, refused_by, resident_mib};
+use crate::support::{Context, Test, alive, process_status, refused_by, resident_mib};
 
 pub const TESTS: &[Test] = &[
     Test::everywhere("row_08_a_header_line_has_an_end", header_lines),
@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = &[
     Test::everywhere("row_28_large_values_are_exact", large_values),
     Test::everywhere("row_28_a_declared_size_is_not_allocated", declared_size),
     Test::everywhere("maxclients_is_kept_and_said", maxclients),
+    Test::product("transparent_huge_pages_are_off_unless_wanted", huge_pages),
 ];
 
 fn header_lines(on: &Context) {
@@ -176,4 +177,10 @@ fn maxclients(on: &Context) {
     while !matches!(server.connect().unwrap().call(&["PING"]), Ok(Received::Reply(Value::Simple(_)))) {
         assert!(Instant::now() < deadline, "no place becomes free");
     }
+}
+
+fn huge_pages(on: &Context) {
+    let enabled = |args: &[&str]| process_status(&on.start(args), "THP_enabled:");
+    assert_eq!(enabled(&[]), 0);
+    assert_eq!(enabled(&["--disable-thp", "no"]), 1);
 }

@@ -90,9 +90,14 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 pub fn resident_mib(server: &Server) -> u64 {
+    process_status(server, "VmRSS:") / 1024
+}
+
+/// A number of `/proc/PID/status`, see proc(5).
+pub fn process_status(server: &Server, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// Writes `chunk` again and again without ever reading, until the server closes. Panics when it took `bytes_max`.
