@@ -65,7 +65,7 @@ pub(super) fn offset(word: &[u8], unit: Option<u32>) -> Result<u64> {
         (Some(rest), Some(unit)) => (rest, i64::from(unit)),
         _ => (word, 1),
     };
-    let offset = parse_i64(word).and_then(|number| u64::try_from(number.wrapping_mul(unit)).ok());
+    let offset = parse_i64(word).and_then(|number| u64::try_from(number.checked_mul(unit)?).ok());
     let offset = offset.filter(|offset| *offset < OFFSET_END);
     Ok(offset.ok_or_else(|| ErrorReply::err("bit offset is not an integer or out of range"))?)
 }

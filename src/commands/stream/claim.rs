@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, Txn},
-    types::stream::{Group, Pending, Stream, StreamId, scan_pending},
+    types::stream::{Group, Pending, Stream, StreamId, estimated_entries_read, scan_pending},
     value::Value,
 };
 use std::ops::ControlFlow;
@@ -68,7 +68,11 @@ fn xclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (stream, mut group) = open(txn, key, name)?;
     let now = txn.now();
     let options = claim_options(args, now)?;
-    group.record.last_id = group.record.last_id.max(options.last_id);
+    if options.last_id > group.record.last_id {
+        // What was read up to the id before says nothing of this one.
+        group.record.entries_read = estimated_entries_read(&stream, options.last_id.min(stream.meta.last_id));
+        group.record.last_id = options.last_id;
+    }
     see_consumer(txn, key, &mut group, consumer)?;
     let mut replies = Vec::new();
     for id in &options.ids {

@@ -43,7 +43,7 @@ pub(super) fn claim_options(args: &mut Args<'_>, now: u64) -> Result<ClaimOption
         } else if args.take("JUSTID") {
             just_id = true;
         } else if has_more && args.take("IDLE") {
-            delivered_at = signed_now.wrapping_sub(number(args.next_word()?, "IDLE option", "XCLAIM")?);
+            delivered_at = signed_now.saturating_sub(number(args.next_word()?, "IDLE option", "XCLAIM")?);
         } else if has_more && args.take("TIME") {
             delivered_at = number(args.next_word()?, "TIME option", "XCLAIM")?;
         } else if has_more && args.take("RETRYCOUNT") {

@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
-    types::stream::{Stream, StreamId},
+    types::stream::{GroupRecord, Stream, StreamId, put_group, scan_groups},
 };
 
 pub(super) const XDEL: Command = Command {
@@ -80,9 +80,26 @@ fn xsetid(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     meta.last_id = last_id;
     meta.entries_added = entries_added.unwrap_or(meta.entries_added);
     meta.max_deleted_id = max_deleted_id.filter(|id| *id != StreamId::MIN).unwrap_or(meta.max_deleted_id);
+    forget_impossible_counts(txn, &stream)?;
     stream.save(txn, key)?;
     txn.event(EventClass::Stream, "xsetid", key);
     Ok(Reply::Ok)
+}
+
+/// A group that has read more entries than were added, as ENTRIESADDED has it now, has read nobody knows how many.
+fn forget_impossible_counts(txn: &mut Txn<'_>, stream: &Stream) -> Result<()> {
+    let mut impossible = Vec::new();
+    scan_groups(&txn.view(), stream, |name, record| {
+        let read = record.entries_read.and_then(|read| u64::try_from(read).ok());
+        if read.is_some_and(|read| read > stream.meta.entries_added) {
+            impossible.push((name.to_vec(), GroupRecord { entries_read: None, ..record }));
+        }
+        Ok(())
+    })?;
+    for (name, record) in impossible {
+        put_group(txn, stream.life(), &name, &record);
+    }
+    Ok(())
 }
 
 fn refused(why: &str) -> ErrorReply {

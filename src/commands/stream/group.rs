@@ -109,6 +109,12 @@ impl Options {
         let word = args.argv().get(1).copied().unwrap_or_default();
         if self.is_too_much { Err(subcommand_syntax("XGROUP", word).into()) } else { Ok(()) }
     }
+
+    /// As Redis 8: not more than were ever added.
+    fn entries_read_of(&self, stream: &Stream) -> Option<i64> {
+        let added = i64::try_from(stream.meta.entries_added).unwrap_or(i64::MAX);
+        self.entries_read.map(|read| read.min(added))
+    }
 }
 
 fn options(args: &mut Args<'_>, is_create: bool) -> Result<Options> {
@@ -154,10 +160,11 @@ fn create(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         (id, _) => StreamId::parse(id, 0)?,
     };
     let mut stream = stream.unwrap_or_else(|| Stream::create(txn));
+    let entries_read = options.entries_read_of(&stream);
     if Group::open(&txn.view(), &stream, name)?.is_some() {
         return Err(ErrorReply::new("BUSYGROUP", "Consumer Group name already exists").into());
     }
-    let record = GroupRecord { last_id, entries_read: options.entries_read, ..GroupRecord::default() };
+    let record = GroupRecord { last_id, entries_read, ..GroupRecord::default() };
     put_group(txn, stream.life(), name, &record);
     stream.meta.groups = stream.meta.groups.saturating_add(1);
     stream.save(txn, key)?;
@@ -181,7 +188,7 @@ fn set_id(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         b"$" => stream.meta.last_id,
         id => StreamId::parse_bound(id, 0)?,
     };
-    group.record.entries_read = options.entries_read;
+    group.record.entries_read = options.entries_read_of(&stream);
     group.save(txn);
     txn.event(EventClass::Stream, "xgroup-setid", key);
     Ok(Reply::Ok)

@@ -10,7 +10,7 @@ use crate::{
     resp::{ErrorReply, Reply},
     store::{Direction, EventClass, Txn, View},
     types::stream::{
-        ConsumerRecord, Group, Pending, Stream, StreamId, estimated_entries_read, has_tombstones,
+        ConsumerRecord, Group, Pending, Stream, StreamId, entries_read_with,
         scan_pending,
     },
 };
@@ -169,13 +169,8 @@ fn read_new(
         return Ok(None);
     }
     for id in &ids {
-        let record = &mut group.record;
-        record.entries_read = match record.entries_read {
-            Some(read) if !has_tombstones(stream, *id) => Some(read.saturating_add(1)),
-            read if stream.meta.entries_added == 0 => read,
-            _ => estimated_entries_read(stream, *id),
-        };
-        record.last_id = *id;
+        group.record.entries_read = entries_read_with(stream, &group.record, *id);
+        group.record.last_id = *id;
         if !asking.noack {
             let before = group.pending(&txn.view(), *id)?;
             let (delivered_at, consumer) = (txn.now(), asking.consumer.to_vec());

@@ -92,9 +92,10 @@ pub(super) fn write(txn: &mut Txn<'_>, key: &[u8], from: &rdb::Stream) -> Result
 }
 
 fn write_group(txn: &mut Txn<'_>, stream: &Stream, from: &rdb::Group) -> Result<()> {
+    let read = from.entries_read.filter(|read| *read <= stream.meta.entries_added);
     let record = GroupRecord {
         last_id: inner(from.last_id),
-        entries_read: from.entries_read.and_then(|read| i64::try_from(read).ok()),
+        entries_read: read.and_then(|read| i64::try_from(read).ok()),
         pending: PendingBounds::default(),
         consumers: 0,
     };

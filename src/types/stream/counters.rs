@@ -1,13 +1,22 @@
-//! How many entries a group has read and how many it lags behind: known exactly, worked out, or unknown, as Redis has it.
+//! How many entries a group has read and how many it lags behind: known exactly, worked out, or unknown, as in Redis 8.
 //!
 //! A place in the stream is known to be the n-th entry ever added only if no XDEL has made a gap behind it.
+//!
+//! **Invariants.** A lag is the number of entries that the group has still to be given, or unknown, as long as nobody
+//! said ENTRIESREAD or ENTRIESADDED with a number that is not so. It is never negative, whatever they said.
 
 use super::{GroupRecord, Stream, StreamId};
 
-/// Whether an entry at this id or behind it was deleted, and not all that was before it trimmed since.
-pub fn has_tombstones(stream: &Stream, from: StreamId) -> bool {
+/// Whether an entry at this id or behind it was deleted.
+fn has_tombstones(stream: &Stream, from: StreamId) -> bool {
     let deleted = stream.meta.max_deleted_id;
-    !stream.is_empty() && deleted != StreamId::MIN && deleted >= stream.meta.first_id && from <= deleted
+    !stream.is_empty() && deleted != StreamId::MIN && from <= deleted
+}
+
+/// Whether nothing was deleted from among the entries that are left.
+fn is_whole(stream: &Stream) -> bool {
+    let deleted = stream.meta.max_deleted_id;
+    deleted == StreamId::MIN || deleted < stream.meta.first_id
 }
 
 /// How many entries were ever added up to this id; `None` = that cannot be told.
@@ -20,31 +29,53 @@ pub fn estimated_entries_read(stream: &Stream, id: StreamId) -> Option<i64> {
     if stream.is_empty() && id <= meta.last_id {
         return Some(added);
     }
+    if id != StreamId::MIN && id < meta.max_deleted_id {
+        return None;
+    }
     if id == meta.last_id {
         return Some(added);
     }
-    if id > meta.last_id {
+    if id > meta.last_id || !is_whole(stream) {
         return None;
     }
-    let is_whole = meta.max_deleted_id == StreamId::MIN || meta.max_deleted_id < meta.first_id;
-    let before_first = added.saturating_sub(to_i64(stream.len()));
+    let before_first = to_i64(meta.entries_added.saturating_sub(stream.len()));
     match id.cmp(&meta.first_id) {
-        std::cmp::Ordering::Less if is_whole => Some(before_first),
-        std::cmp::Ordering::Equal if is_whole => Some(before_first.saturating_add(1)),
-        _ => None,
+        std::cmp::Ordering::Less => Some(before_first),
+        std::cmp::Ordering::Equal => Some(before_first.saturating_add(1)),
+        std::cmp::Ordering::Greater => None,
+    }
+}
+
+/// How many entries were ever added up to this one, which the group is given next.
+pub fn entries_read_with(stream: &Stream, group: &GroupRecord, id: StreamId) -> Option<i64> {
+    let added = to_i64(stream.meta.entries_added);
+    match group.entries_read {
+        Some(read)
+            if read < added
+                && group.last_id >= stream.meta.first_id
+                && !has_tombstones(stream, group.last_id) =>
+        {
+            Some(read.saturating_add(1))
+        }
+        read if added == 0 => read,
+        _ => estimated_entries_read(stream, id),
     }
 }
 
 /// How many entries a group has still to read; `None` = that cannot be told.
 pub fn lag(stream: &Stream, group: &GroupRecord) -> Option<i64> {
-    if stream.meta.entries_added == 0 {
+    if stream.meta.entries_added == 0 || stream.is_empty() {
         return Some(0);
     }
+    if group.last_id < stream.meta.first_id && is_whole(stream) {
+        return Some(to_i64(stream.len()));
+    }
+    let added = to_i64(stream.meta.entries_added);
     let read = match group.entries_read {
-        Some(read) if !has_tombstones(stream, group.last_id) => read,
+        Some(read) if read <= added && !has_tombstones(stream, group.last_id) => read,
         _ => estimated_entries_read(stream, group.last_id)?,
     };
-    Some(to_i64(stream.meta.entries_added).saturating_sub(read))
+    Some(added.saturating_sub(read))
 }
 
 fn to_i64(number: u64) -> i64 {

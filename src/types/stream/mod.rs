@@ -31,7 +31,7 @@ mod stream;
 mod tests;
 mod trim;
 
-pub use counters::{estimated_entries_read, has_tombstones, lag};
+pub use counters::{entries_read_with, estimated_entries_read, lag};
 pub use entry::{encode_fields, fields};
 pub use group::{Group, delete_group, put_group, scan_consumers, scan_groups};
 pub use id::{StreamId, invalid_id};

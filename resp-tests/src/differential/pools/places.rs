@@ -75,6 +75,7 @@ pub static BIT_OFFSETS: Pool = fixed(&[
     b"4294967296",
     b"9223372036854775807",
     b"#9223372036854775807",
+    b"#4611686018427387904",
 ]);
 
 pub static BITS: Pool = free(&[b"0", b"1", b"0", b"1", b"2", b"-1", b"abc", b""]);

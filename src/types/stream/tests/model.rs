@@ -3,11 +3,11 @@
 use crate::{
     resp::Reply,
     store::{ALL, Direction, SubKeys, View},
-    types::stream::{Group, Stream, StreamId, scan_consumers, scan_groups, scan_pending},
+    types::stream::{Group, Stream, StreamId, lag, scan_consumers, scan_groups, scan_pending},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::ControlFlow,
+    ops::{Bound, ControlFlow},
 };
 
 /// Pending entries: with whom, and how often delivered.
@@ -66,7 +66,8 @@ pub fn compare(view: &View<'_>, key: &[u8], model: Option<&ModelStream>) {
     assert_eq!(stream.meta.groups, names.len() as u64);
     let mut rows = ids.len() + names.len();
     for (name, group) in &model.groups {
-        compare_group(view, stream, name, group);
+        let ahead = model.entries.range((Bound::Excluded(group.last_id), Bound::Unbounded)).count();
+        compare_group(view, stream, name, group, ahead);
         rows += group.consumers.len() + 2 * group.pending.len();
     }
     let mut stored = 0;
@@ -89,10 +90,14 @@ fn visited(view: &View<'_>, stream: &Stream, direction: Direction) -> Vec<Stream
     found
 }
 
-fn compare_group(view: &View<'_>, stream: &Stream, name: &str, model: &ModelGroup) {
+/// `ahead`: entries that the group has not had.
+fn compare_group(view: &View<'_>, stream: &Stream, name: &str, model: &ModelGroup, ahead: usize) {
     let group = Group::open(view, stream, name.as_bytes()).unwrap().unwrap();
     let record = group.record;
     assert_eq!(record.last_id, model.last_id);
+    if let Some(lag) = lag(stream, &record) {
+        assert_eq!(lag, ahead as i64, "{record:?} {:?}", stream.meta);
+    }
     assert_eq!(
         (record.pending.count, record.consumers),
         (model.pending.len() as u64, model.consumers.len() as u64)
