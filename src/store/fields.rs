@@ -8,6 +8,8 @@
 //! | 16 | what the first of those sub-keys begins with: the earliest expiry, and the place of its field |
 //! | 8 | how many there are |
 //!
+//! Behind them, and alone if no field expires, is what the type keeps beside (`types::hash`): nothing, or 8 bytes.
+//!
 //! **Invariants.** The row in the `expiry` family is due when the key expires or the first of its fields does, whichever is
 //! sooner. A hash of which every field has expired is gone, for reads as for writes, before any sweep has deleted it.
 
@@ -32,15 +34,27 @@ impl FieldExpiries {
     /// Bytes of it.
     pub const LEN: usize = FieldExpiries::FIRST_LEN + 8;
 
+    /// Bytes of what the type keeps beside, if it does.
+    const BESIDE_LEN: usize = 8;
+
     /// Reads what a hash's row says beside its head; `None` = no field expires.
     pub fn decode(rest: &[u8]) -> Result<Option<Self>, StoreError> {
-        if rest.is_empty() {
-            return Ok(None);
+        Ok(Self::split(rest)?.0)
+    }
+
+    /// As `decode`, and what the type keeps beside.
+    pub fn split(rest: &[u8]) -> Result<(Option<Self>, &[u8]), StoreError> {
+        let is_known = |beside: &[u8]| matches!(beside.len(), 0 | Self::BESIDE_LEN);
+        if is_known(rest) {
+            return Ok((None, rest));
         }
-        let short = || StoreError::corrupt("metadata record", "a hash with half a list of expiries");
-        let (first, rest) = rest.split_first_chunk().ok_or_else(short)?;
-        let count = rest.first_chunk().ok_or_else(short)?;
-        Ok(Some(FieldExpiries { first: *first, count: u64::from_be_bytes(*count) }))
+        let damaged = || StoreError::corrupt("metadata record", "a hash with half a list of expiries");
+        let (first, behind) = rest.split_first_chunk().ok_or_else(damaged)?;
+        let (count, beside) = behind.split_first_chunk().ok_or_else(damaged)?;
+        if !is_known(beside) {
+            return Err(damaged());
+        }
+        Ok((Some(FieldExpiries { first: *first, count: u64::from_be_bytes(*count) }), beside))
     }
 
     /// That of a row.
@@ -155,6 +169,10 @@ mod tests {
         assert_eq!(FieldExpiries::decode(bytes).unwrap(), Some(fields));
         assert_eq!(FieldExpiries::decode(b"").unwrap(), None);
         assert!(FieldExpiries::decode(&bytes[..23]).is_err());
+        assert!(FieldExpiries::decode(&[&bytes[..], b"half"].concat()).is_err());
+        let both = [&bytes[..], b"8 beside"].concat();
+        assert_eq!(FieldExpiries::split(&both).unwrap(), (Some(fields), &b"8 beside"[..]));
+        assert_eq!(FieldExpiries::split(b"8 beside").unwrap(), (None, &b"8 beside"[..]));
     }
 
     #[test]

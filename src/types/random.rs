@@ -29,6 +29,8 @@ pub trait Drawn {
     fn stored_len(&self) -> u64;
     /// Elements that there are.
     fn live_len(&self, view: &View<'_>) -> Result<u64>;
+    /// Visits all elements and their values in the order in which they are shown.
+    fn visit(&self, view: &View<'_>, visit: Visitor<'_>) -> Result<()>;
     /// Visits elements and their values in the order of hashes, from a hash on.
     fn visit_from(&self, view: &View<'_>, from: u64, visit: Visitor<'_>) -> Result<()>;
 }
@@ -64,7 +66,7 @@ pub fn seeded(seed: u64) -> impl FnMut() -> u64 {
 /// All elements.
 pub fn all(of: &impl Drawn, view: &View<'_>) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
-    of.visit_from(view, 0, &mut |element, value| {
+    of.visit(view, &mut |element, value| {
         entries.push((element.to_vec(), value.to_vec()));
         ControlFlow::Continue(())
     })?;
@@ -121,7 +123,7 @@ pub fn some(of: &impl Drawn, view: &View<'_>, count: u64, dice: Dice<'_>) -> Res
 /// Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S): each element is taken with the chance that is left for it.
 fn walk(of: &impl Drawn, view: &View<'_>, count: u64, len: u64, dice: Dice<'_>) -> Result<Vec<Entry>> {
     let (mut wanted, mut left, mut taken) = (count, len, Vec::new());
-    of.visit_from(view, 0, &mut |element, value| {
+    of.visit(view, &mut |element, value| {
         if dice().checked_rem(left).unwrap_or(0) < wanted {
             taken.push((element.to_vec(), value.to_vec()));
             wanted = wanted.saturating_sub(1);

@@ -7,8 +7,13 @@ use crate::value::Value;
 
 /// Brings a reply into the one form that all replies have which say the same.
 pub fn normalise(argv: &[Vec<u8>], value: &mut Value) {
+    let name = name_of(argv);
+    // What is gathered of integers alone is an intset.
+    if name == b"SUNION" && are_integers(value) {
+        return;
+    }
     sort_sets(value);
-    match name_of(argv).as_slice() {
+    match name.as_slice() {
         b"SMEMBERS" | b"SINTER" | b"SUNION" | b"SDIFF" | b"HKEYS" | b"HVALS" | b"KEYS" => sort_items(value),
         b"HGETALL" => sort_pairs(value),
         b"SCAN" | b"SSCAN" => page(value).map_or((), sort_items),
@@ -30,6 +35,22 @@ pub fn normalise(argv: &[Vec<u8>], value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// Whether it is members that an intset has.
+fn are_integers(value: &Value) -> bool {
+    const INTSET_MAX: usize = 512;
+    let is_integer = |item: &Value| match item {
+        Value::Bulk(text) => std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse::<i64>().ok())
+            .is_some_and(|number| number.to_string().as_bytes() == text.as_slice()),
+        _ => false,
+    };
+    match value {
+        Value::Array(items) | Value::Set(items) => items.len() <= INTSET_MAX && items.iter().all(is_integer),
+        _ => false,
     }
 }
 
@@ -115,6 +136,12 @@ mod tests {
         assert_eq!(normal(&["HGETALL", "k"], bulks(&["b", "1", "a", "2"])), bulks(&["a", "2", "b", "1"]));
         let page = |items| Value::Array(vec![Value::Bulk(b"0".to_vec()), bulks(items)]);
         assert_eq!(normal(&["HSCAN", "k", "0"], page(&["b", "1", "a", "2"])), page(&["a", "2", "b", "1"]));
+    }
+
+    #[test]
+    fn integers_together_are_in_order() {
+        assert_eq!(normal(&["SUNION", "k"], bulks(&["2", "1"])), bulks(&["2", "1"]));
+        assert_eq!(normal(&["SUNION", "k"], bulks(&["2", "1", "01"])), bulks(&["01", "1", "2"]));
     }
 
     #[test]

@@ -41,9 +41,9 @@ fn readers(key: &[u8], kind: &Value) -> Vec<Argv> {
     let Value::Simple(kind) = kind else { return Vec::new() };
     let content = match kind.as_slice() {
         b"string" => vec![call("GET", key, &[])],
-        b"hash" => vec![call("HGETALL", key, &[]), call("HLEN", key, &[])],
+        b"hash" => vec![call("HLEN", key, &[]), call("HGETALL", key, &[])],
         b"list" => vec![call("LRANGE", key, &["0", "-1"]), call("LLEN", key, &[])],
-        b"set" => vec![call("SMEMBERS", key, &[]), call("SCARD", key, &[])],
+        b"set" => vec![call("SCARD", key, &[]), call("SMEMBERS", key, &[])],
         b"zset" => vec![call("ZRANGE", key, &["0", "-1", "WITHSCORES"]), call("ZCARD", key, &[])],
         b"stream" => vec![
             call("XRANGE", key, &["-", "+"]),
@@ -58,6 +58,7 @@ fn readers(key: &[u8], kind: &Value) -> Vec<Argv> {
         ],
         _ => Vec::new(),
     };
+    // The encoding comes last: it says whether what was shown before it has an order.
     content.into_iter().chain([vec![b"OBJECT".to_vec(), b"ENCODING".to_vec(), key.to_vec()]]).collect()
 }
 

@@ -142,7 +142,7 @@ fn hvals(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn walk<T>(view: &View<'_>, args: &mut Args<'_>, make: impl Fn(&[u8], &[u8]) -> T) -> Result<Vec<T>> {
     let mut made = Vec::new();
     if let Some(hash) = Hash::open(view, args.next_word()?)? {
-        hash.visit(view, 0, |seen| {
+        hash.visit(view, |seen| {
             made.push(make(seen.field, seen.value));
             Ok(ControlFlow::Continue(()))
         })?;

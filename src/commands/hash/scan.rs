@@ -1,7 +1,8 @@
 //! HSCAN.
 //!
-//! A cursor is the hash of the first field not returned yet, so any node can go on with it at any time. A field that is
-//! there from the first call to the last is returned, and not twice.
+//! A small hash is returned at once, in its order. Of others, a cursor is the hash of the first field not returned yet, so
+//! any node can go on with it at any time. A field that is there from the first call to the last is returned, and not twice
+//! (unless the hash was replaced by a small one meanwhile).
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
@@ -9,7 +10,7 @@ use crate::{
     error::Result,
     resp::Reply,
     store::View,
-    types::hash::Hash,
+    types::hash::{Hash, Seen},
 };
 use std::ops::ControlFlow;
 
@@ -38,9 +39,25 @@ fn hscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
         values &= !taken;
         Ok(taken)
     })?;
-    let mut left = if hash.is_small() { u64::MAX } else { walk.count };
-    let (mut found, mut last, mut next) = (Vec::new(), None, 0);
-    hash.visit(view, cursor, |seen| {
+    let mut found = Vec::new();
+    let mut show = |seen: Seen<'_>| {
+        if walk.wants(seen.field) {
+            found.push(Reply::bulk(seen.field));
+            if values {
+                found.push(Reply::bulk(seen.value));
+            }
+        }
+    };
+    if hash.is_small() {
+        // As Redis, whatever the cursor.
+        hash.visit(view, |seen| {
+            show(seen);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        return Ok(page(0, found));
+    }
+    let (mut left, mut last, mut next) = (walk.count, None, 0);
+    hash.visit_from(view, cursor, |seen| {
         // Fields of one hash are never parted: a cursor could not say which of them it means.
         if left == 0 && last != Some(seen.hash) {
             next = seen.hash;
@@ -48,12 +65,7 @@ fn hscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
         }
         left = left.saturating_sub(1);
         last = Some(seen.hash);
-        if walk.wants(seen.field) {
-            found.push(Reply::bulk(seen.field));
-            if values {
-                found.push(Reply::bulk(seen.value));
-            }
-        }
+        show(seen);
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(page(next, found))

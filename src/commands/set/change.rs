@@ -74,7 +74,7 @@ fn srem(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     let removed = before.saturating_sub(set.len());
     if removed > 0 {
-        save_less(txn, key, &set, "srem")?;
+        save_less(txn, key, set, "srem")?;
     }
     Ok(Reply::count(removed))
 }
@@ -89,7 +89,7 @@ fn smove(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if !from.remove(txn, member)? {
         return Ok(Reply::Int(0));
     }
-    save_less(txn, source, &from, "srem")?;
+    save_less(txn, source, from, "srem")?;
     let mut to = to.unwrap_or_else(|| Set::create(txn, member, 1));
     if to.add(txn, member)? {
         to.save(txn, destination)?;

@@ -36,7 +36,7 @@ pub static COMMANDS: &[Command] = &[
 ];
 
 /// Saves a set from which something was taken, and tells of it.
-fn save_less(txn: &mut Txn<'_>, key: &[u8], set: &Set, event: &'static str) -> Result<()> {
+fn save_less(txn: &mut Txn<'_>, key: &[u8], set: Set, event: &'static str) -> Result<()> {
     let is_gone = set.save(txn, key)?;
     txn.event(EventClass::Set, event, key);
     if is_gone {

@@ -60,7 +60,7 @@ fn spop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let drawn = random::some(&set, &txn.view(), wanted, &mut dice)?;
     let members: Vec<Vec<u8>> = drawn.into_iter().map(|(member, _)| member).collect();
     set.remove_all(txn, &members)?;
-    save_less(txn, key, &set, "spop")?;
+    save_less(txn, key, set, "spop")?;
     let mut replies = members.into_iter().map(|member| Reply::Bulk(member.into()));
     Ok(match count {
         Some(_) => Reply::Set(replies.collect()),

@@ -9,10 +9,7 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, EventClass, Txn, View},
-    types::stream::{
-        ConsumerRecord, Group, Pending, Stream, StreamId, entries_read_with,
-        scan_pending,
-    },
+    types::stream::{ConsumerRecord, Group, Pending, Stream, StreamId, entries_read_with, scan_pending},
 };
 use std::ops::ControlFlow;
 

@@ -16,7 +16,33 @@ const KEYS: [&[u8]; 3] = [b"a", b"b", b"c"];
 const MANY: u32 = 300;
 
 /// Value, expiry.
-type Fields = BTreeMap<Vec<u8>, (Vec<u8>, u64)>;
+type Held = (Vec<u8>, u64);
+/// What is held under each field, in the order in which they were added: all of these hashes stay small.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Fields(Vec<(Vec<u8>, Held)>);
+
+impl Fields {
+    fn get(&self, field: &[u8]) -> Option<&Held> {
+        self.0.iter().find(|(name, _)| name == field).map(|(_, held)| held)
+    }
+
+    /// One that was there keeps its place.
+    fn insert(&mut self, field: Vec<u8>, held: Held) -> Option<Held> {
+        match self.0.iter_mut().find(|(name, _)| *name == field) {
+            Some((_, before)) => Some(std::mem::replace(before, held)),
+            None => {
+                self.0.push((field, held));
+                None
+            }
+        }
+    }
+
+    fn remove(&mut self, field: &[u8]) -> Option<Held> {
+        let at = self.0.iter().position(|(name, _)| name == field)?;
+        Some(self.0.remove(at).1)
+    }
+}
+
 /// Fields, and the key's expiry.
 type Model = BTreeMap<(u32, Vec<u8>), (Fields, u64)>;
 
@@ -24,8 +50,8 @@ type Model = BTreeMap<(u32, Vec<u8>), (Fields, u64)>;
 fn at(model: &Model, now: u64) -> Model {
     let lives = |expires_at: u64| expires_at == 0 || expires_at > now;
     let mut left = model.clone();
-    left.values_mut().for_each(|(fields, _)| fields.retain(|_, (_, expires_at)| lives(*expires_at)));
-    left.retain(|_, (fields, expires_at)| lives(*expires_at) && !fields.is_empty());
+    left.values_mut().for_each(|(fields, _)| fields.0.retain(|(_, (_, expires_at))| lives(*expires_at)));
+    left.retain(|_, (fields, expires_at)| lives(*expires_at) && !fields.0.is_empty());
     left
 }
 
@@ -47,16 +73,21 @@ fn compare(view: &View<'_>, model: &Model, dice: &mut Dice) {
                 continue;
             };
             let hash = hash.unwrap_or_else(|| panic!("{db} {key:?} has {fields:?}"));
-            assert_eq!(hash.len(view).unwrap(), fields.len() as u64);
-            let (mut found, mut last) = (Fields::new(), None);
-            hash.visit(view, 0, |seen| {
-                assert!(last <= Some(seen.hash));
-                last = Some(seen.hash);
-                found.insert(seen.field.to_vec(), (seen.value.to_vec(), seen.expires_at));
+            assert_eq!(hash.len(view).unwrap(), fields.0.len() as u64);
+            let (mut found, mut filed, mut last) = (Fields::default(), 0, None);
+            hash.visit(view, |seen| {
+                found.0.push((seen.field.to_vec(), (seen.value.to_vec(), seen.expires_at)));
                 Ok(ControlFlow::Continue(()))
             })
             .unwrap();
             assert_eq!(&found, fields);
+            hash.visit_from(view, 0, |seen| {
+                assert!(last <= Some(seen.hash));
+                (last, filed) = (Some(seen.hash), filed + 1);
+                Ok(ControlFlow::Continue(()))
+            })
+            .unwrap();
+            assert_eq!(filed, fields.0.len());
             let name = field(dice);
             let got = hash.get(view, &name).unwrap().map(|field| (field.value.to_vec(), field.expires_at));
             assert_eq!(got.as_ref(), fields.get(&name), "{name:?}");
@@ -100,8 +131,8 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
             let mut hash = Hash::create(txn);
             let expires_at = expiry(dice);
             let many = (0..MANY).map(|n| (n.to_string().into_bytes(), (b"v".to_vec(), expires_at)));
-            let many: Fields = many.collect();
-            for (field, (value, expires_at)) in &many {
+            let many = Fields(many.collect());
+            for (field, (value, expires_at)) in &many.0 {
                 assert!(hash.set(txn, field, value, *expires_at).unwrap());
             }
             assert!(!hash.save(txn, key).unwrap());
@@ -125,7 +156,7 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
                 }
             }
             hash.save(txn, key).unwrap();
-            if fields.is_empty() {
+            if fields.0.is_empty() {
                 model.remove(&id);
             }
         }
@@ -173,7 +204,7 @@ fn hashes_are_those_of_the_maps() {
                 1 => {
                     while sweep(&home, now) != Swept::default() {}
                     let due = model.values().flat_map(|(fields, expires_at)| {
-                        fields.values().map(|(_, expires_at)| *expires_at).chain([*expires_at])
+                        fields.0.iter().map(|(_, (_, expires_at))| *expires_at).chain([*expires_at])
                     });
                     let first = due.filter(|expires_at| *expires_at != 0).min();
                     assert_eq!(home.store.next_expiry().unwrap(), first, "the index has it exactly");
@@ -185,7 +216,7 @@ fn hashes_are_those_of_the_maps() {
         now += 1000;
         while sweep(&home, now) != Swept::default() {}
         let model = at(&model, now);
-        let fields: usize = model.values().map(|(fields, _)| fields.len()).sum();
+        let fields: usize = model.values().map(|(fields, _)| fields.0.len()).sum();
         assert_eq!((home.rows(), home.subkeys()), ((model.len(), 0), fields), "seed {seed}");
     }
 }
@@ -240,7 +271,7 @@ fn fields_that_expired_since_the_last_entry_need_the_log_to_say_so() {
     let look = |time| {
         let view = home.store.blocking_view(&published, 0, time);
         let hash = Hash::open(&view, b"k").unwrap().unwrap();
-        let all = hash.visit(&view, 0, |_| Ok(ControlFlow::Continue(()))).is_ok();
+        let all = hash.visit(&view, |_| Ok(ControlFlow::Continue(()))).is_ok();
         (
             hash.get(&view, b"short").map(|field| field.is_some()),
             hash.get(&view, b"long").map(|field| field.is_some()),

@@ -4,7 +4,7 @@ use super::{NewRow, Txn};
 use crate::{
     error::Result,
     store::{
-        CollectionHead, Direction, EventClass, FieldExpiries, Life, Row, SubKeys,
+        CollectionHead, Direction, EventClass, FieldExpiries, Life, Row, SubKeys, Type,
         engine::{Family, Tier},
         keys::{self, Span, StorageKey},
         parse_expiry_sub, scan,
@@ -96,7 +96,11 @@ impl Txn<'_> {
 
     /// Deletes up to `fields_max` fields that are due of a hash that has others; returns how many.
     fn sweep_fields(&mut self, db: u32, key: &[u8], row: &Row, fields_max: usize) -> Result<usize> {
-        let Some(mut fields) = FieldExpiries::of_body(row.kind, &row.body)? else { return Ok(0) };
+        if row.kind != Type::Hash {
+            return Ok(0);
+        }
+        let (fields, beside) = FieldExpiries::split(row.body.get(CollectionHead::LEN..).unwrap_or_default())?;
+        let Some(mut fields) = fields else { return Ok(0) };
         let mut head = CollectionHead::decode(&row.body)?;
         let life = self.view().life_in(db, head.generation);
         let due = self.due_fields(&life, &fields, fields_max)?;
@@ -106,10 +110,11 @@ impl Txn<'_> {
         }
         head.len = head.len.saturating_sub(due.len() as u64);
         fields.count = fields.count.saturating_sub(due.len() as u64);
-        let rest = match self.view().first_expiry(&life, &fields.first)? {
+        let mut rest = match self.view().first_expiry(&life, &fields.first)? {
             Some(first) if fields.count > 0 => FieldExpiries { first, ..fields }.encode(),
             _ => Vec::new(),
         };
+        rest.extend_from_slice(beside);
         let body = head.body(&rest);
         let (kind, encoding, expires_at) = (row.kind, row.encoding, row.expires_at);
         self.put_in(db, key, NewRow { kind, encoding, expires_at, body: &body })?;

@@ -28,8 +28,19 @@ impl Hash {
         if is_long || self.collection.len > LISTPACK_FIELDS_MAX {
             self.collection.encoding = Encoding::Large;
         }
-        txn.put_sub(SubKeys::Data, &self.collection.life, &sub, &field::encode(value, expires_at));
+        let number = match &before {
+            _ if !self.is_small() => 0,
+            Some(before) if !is_new => before.number,
+            Some(_) | None => self.next_number(),
+        };
+        let stored = field::encode(value, expires_at, number);
+        txn.put_sub(SubKeys::Data, &self.collection.life, &sub, &stored);
         Ok(is_new)
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number = self.last_number.saturating_add(1);
+        self.last_number
     }
 
     /// Removes a field; returns it if it was there.
@@ -52,6 +63,9 @@ impl Hash {
             expiries.first = first;
         }
         self.collection.rest = self.expiries.map(FieldExpiries::encode).unwrap_or_default();
+        if self.is_small() && self.last_number != 0 {
+            self.collection.rest.extend_from_slice(&self.last_number.to_be_bytes());
+        }
         self.collection.save(txn, key)
     }
 

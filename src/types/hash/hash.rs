@@ -1,11 +1,11 @@
 //! A hash as it is read.
 
-use super::field::{self, Field};
+use super::field::{self, Field, Parsed};
 use crate::{
     error::Result,
     store::{Direction, Encoding, FieldExpiries, SubKeys, Txn, Type, View},
     types::{
-        collection::{Collection, element_of, hash_in, hashed},
+        collection::{Collection, Ordered, element_of, hash_in, hashed},
         random::{Drawn, Visitor},
     },
 };
@@ -18,6 +18,8 @@ pub struct Hash {
     pub(super) expiries: Option<FieldExpiries>,
     /// Whether the first expiry has been taken away, so that the next one must be looked for.
     pub(super) lost_first: bool,
+    /// The last number that a field was given, of a small hash.
+    pub(super) last_number: u64,
 }
 
 /// A field in passing.
@@ -27,8 +29,14 @@ pub struct Seen<'a> {
     pub value: &'a [u8],
     /// Milliseconds since the epoch; 0 = never.
     pub expires_at: u64,
-    /// Its place in the order in which fields are visited.
+    /// Where it is filed.
     pub hash: u64,
+}
+
+impl<'a> Seen<'a> {
+    fn of(sub: &'a [u8], Parsed { expires_at, value, .. }: Parsed<'a>) -> Self {
+        Seen { field: element_of(sub), value, expires_at, hash: hash_in(sub) }
+    }
 }
 
 impl Hash {
@@ -44,15 +52,17 @@ impl Hash {
 
     /// An empty one that replaces what its key holds once it is saved.
     pub fn create(txn: &Txn<'_>) -> Self {
-        Hash { collection: Collection::create(txn, Type::Hash), expiries: None, lost_first: false }
+        let collection = Collection::create(txn, Type::Hash);
+        Hash { collection, expiries: None, lost_first: false, last_number: 0 }
     }
 
     fn of(collection: Collection) -> Result<Self> {
-        let expiries = FieldExpiries::decode(&collection.rest)?;
-        Ok(Hash { collection, expiries, lost_first: false })
+        let (expiries, beside) = FieldExpiries::split(&collection.rest)?;
+        let last_number = beside.first_chunk().map_or(0, |number| u64::from_be_bytes(*number));
+        Ok(Hash { collection, expiries, lost_first: false, last_number })
     }
 
-    /// Whether Redis would keep it in one piece, so that a scan returns it at once.
+    /// Whether Redis would keep it in one piece, so that it has an order, and a scan returns it at once.
     pub fn is_small(&self) -> bool {
         self.collection.encoding == Encoding::Natural
     }
@@ -80,13 +90,40 @@ impl Hash {
         Ok(stored.map(Field::decode).transpose()?)
     }
 
-    /// Visits the fields, from a place in their order on, until the visitor breaks. The order is fixed, and says nothing
-    /// else about them.
+    /// Visits all fields until the visitor breaks: those of a small hash in the order in which they were added, others as
+    /// they are filed.
     pub fn visit(
+        &self,
+        view: &View<'_>,
+        mut visit: impl FnMut(Seen<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        if !self.is_small() {
+            return self.visit_from(view, 0, visit);
+        }
+        let mut ordered = Ordered::default();
+        self.scan(view, 0, |sub, stored, parsed| {
+            ordered.push(parsed.number, None, sub, stored);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        ordered.visit(|sub, stored| visit(Seen::of(sub, field::parse(stored)?)))
+    }
+
+    /// Visits fields as they are filed, from a hash on, until the visitor breaks. That order is fixed, and says nothing else
+    /// about them.
+    pub fn visit_from(
         &self,
         view: &View<'_>,
         from: u64,
         mut visit: impl FnMut(Seen<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.scan(view, from, |sub, _, parsed| visit(Seen::of(sub, parsed)))
+    }
+
+    fn scan(
+        &self,
+        view: &View<'_>,
+        from: u64,
+        mut visit: impl FnMut(&[u8], &[u8], Parsed<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let (is_from_the_first, from) = (from == 0, from.to_be_bytes());
         let range = (Bound::Included(&from[..]), Bound::Unbounded);
@@ -96,11 +133,11 @@ impl Hash {
             range,
             Direction::Forward,
             |sub, stored| {
-                let (expires_at, value) = field::parse(stored)?;
-                if view.has_passed(expires_at)? {
+                let parsed = field::parse(stored)?;
+                if view.has_passed(parsed.expires_at)? {
                     return Ok(ControlFlow::Continue(()));
                 }
-                visit(Seen { field: element_of(sub), value, expires_at, hash: hash_in(sub) })
+                visit(sub, stored, parsed)
             },
         )
     }
@@ -115,7 +152,11 @@ impl Drawn for Hash {
         self.len(view)
     }
 
+    fn visit(&self, view: &View<'_>, visit: Visitor<'_>) -> Result<()> {
+        Hash::visit(self, view, |seen| Ok(visit(seen.field, seen.value)))
+    }
+
     fn visit_from(&self, view: &View<'_>, from: u64, visit: Visitor<'_>) -> Result<()> {
-        self.visit(view, from, |seen| Ok(visit(seen.field, seen.value)))
+        Hash::visit_from(self, view, from, |seen| Ok(visit(seen.field, seen.value)))
     }
 }

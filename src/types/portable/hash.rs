@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 pub(super) fn read(view: &View<'_>, key: &[u8]) -> Result<Object> {
     let mut fields = Vec::new();
     if let Some(hash) = Hash::open(view, key)? {
-        hash.visit(view, 0, |seen| {
+        hash.visit(view, |seen| {
             fields.push(Field {
                 name: seen.field.to_vec(),
                 value: seen.value.to_vec(),

@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 pub(super) fn read(view: &View<'_>, key: &[u8]) -> Result<Object> {
     let mut members = Vec::new();
     if let Some(set) = Set::open(view, key)? {
-        set.visit(view, 0, |sub| {
+        set.visit(view, |sub| {
             members.push(element_of(sub).to_vec());
             Ok(ControlFlow::Continue(()))
         })?;

@@ -1,7 +1,12 @@
-//! Intersection, union, difference. Members go by their sub-keys, and come in the order of these.
+//! Intersection, union, difference. Members go by their sub-keys. What is made of small sets comes in the order in which Redis
+//! would find it, else as it is filed.
 
 use super::Set;
-use crate::{error::Result, store::View};
+use crate::{
+    error::Result,
+    store::View,
+    types::{collection::element_of, integer::parse_i64},
+};
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 /// Looks that a thread which serves connections may take.
@@ -20,11 +25,25 @@ pub fn intersect(view: &View<'_>, sets: &[Set], wanted: u64) -> Result<Vec<Vec<u
 
 /// What is in any of the sets.
 pub fn unite(view: &View<'_>, sets: &[Set]) -> Result<Vec<Vec<u8>>> {
-    let mut found = BTreeSet::new();
+    let (mut found, mut in_order) = (BTreeSet::new(), Vec::new());
+    let is_small = sets.iter().all(Set::is_small);
     for set in sets {
-        found.extend(set.subs(view)?);
+        let subs = set.subs(view)?;
+        if is_small {
+            in_order.extend(subs.iter().filter(|sub| !found.contains(*sub)).cloned());
+        }
+        found.extend(subs);
     }
-    Ok(found.into_iter().collect())
+    Ok(if is_small { gathered(in_order) } else { found.into_iter().collect() })
+}
+
+/// Members as a set has them that they are added to one by one: it is an intset up to the first that is no integer.
+fn gathered(mut subs: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let integers = subs.iter().take_while(|sub| parse_i64(element_of(sub)).is_some()).count();
+    if let Some(integers) = subs.get_mut(..integers) {
+        integers.sort_by_cached_key(|sub| parse_i64(element_of(sub)));
+    }
+    subs
 }
 
 /// What is in the first set and in none of the others. These are looked into, or walked if that is less work.
@@ -33,12 +52,12 @@ pub fn subtract(view: &View<'_>, first: &Set, others: &[Set]) -> Result<Vec<Vec<
     // Where most is, most is found at the first look.
     others.sort_by_key(|set| std::cmp::Reverse(set.len()));
     let steps = others.iter().fold(0_u64, |sum, set| sum.saturating_add(set.len()));
-    if looks(first, &others).saturating_mul(STEPS_PER_LOOK) <= steps {
-        return filter(view, first, &others, false, usize::MAX);
+    if first.is_small() || looks(first, &others).saturating_mul(STEPS_PER_LOOK) <= steps {
+        return Ok(gathered(filter(view, first, &others, false, usize::MAX)?));
     }
     let mut left: BTreeSet<Vec<u8>> = first.subs(view)?.into_iter().collect();
     for set in others {
-        set.visit(view, 0, |sub| {
+        set.visit(view, |sub| {
             left.remove(sub);
             Ok(if left.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
@@ -58,7 +77,7 @@ fn filter(
         view.may_take_long()?;
     }
     let mut found = Vec::new();
-    walked.visit(view, 0, |sub| {
+    walked.visit(view, |sub| {
         for other in others {
             if other.has_sub(view, sub)? != must_have {
                 return Ok(ControlFlow::Continue(()));

@@ -1,6 +1,14 @@
-//! Sets: members filed by their hash (`collection::hashed`), with nothing under them and nothing in the row besides.
+//! Sets: members filed by their hash (`collection::hashed`).
 //!
-//! Whether there is a member costs one look, however many there are. The order of hashes is that of SMEMBERS and SSCAN.
+//! | where | key | value |
+//! |---|---|---|
+//! | row | key of the set | head, then the last number (8) of a listpack |
+//! | `SubKeys::Data` | hash of the member (8) ‖ member | the member's number (`collection::put_number`) if it was added to a listpack |
+//!
+//! Whether there is a member costs one look, however many there are. A small set, one that Redis would keep in an intset or in
+//! a listpack, is shown as it would be there: integers alone ascending, others in the order in which they were added, behind
+//! the integers that were there before the first other one. A set that has outgrown both is shown as it is filed
+//! (`docs/adr/0021-order-in-small-collections.md`).
 
 mod combine;
 mod set;

@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     store::{Direction, Encoding, SubKeys, Txn, Type, View},
     types::{
-        collection::{Collection, element_of, hash_in, hashed},
+        collection::{Collection, Ordered, element_of, hash_in, hashed, put_number, take_number},
         encoding::{INTSET_ELEMENTS_MAX, LISTPACK_ELEMENT_BYTES_MAX, LISTPACK_ELEMENTS_MAX},
         integer::parse_i64,
         random::{Drawn, Visitor},
@@ -23,35 +23,47 @@ pub struct Set {
     collection: Collection,
     /// Sub-keys that are still stored go with the row.
     is_cleared: bool,
+    /// The last number that a member was given, of a listpack.
+    last_number: u64,
 }
 
 impl Set {
     /// The set under a key; another type is WRONGTYPE.
     pub fn open(view: &View<'_>, key: &[u8]) -> Result<Option<Self>> {
         let collection = Collection::open(view, key, Type::Set)?;
-        Ok(collection.map(|collection| Set { collection, is_cleared: false }))
+        Ok(collection.map(|collection| {
+            let last_number = collection.rest.first_chunk().map_or(0, |number| u64::from_be_bytes(*number));
+            Set { collection, is_cleared: false, last_number }
+        }))
     }
 
     /// An empty one for so many members, of which the first is known. It replaces what its key holds once it is saved.
     pub fn create(txn: &Txn<'_>, first: &[u8], members: usize) -> Self {
-        let mut collection = Collection::create(txn, Type::Set);
         let members = u64::try_from(members).unwrap_or(u64::MAX);
-        collection.encoding = if parse_i64(first).is_some() && members <= INTSET_ELEMENTS_MAX {
+        let encoding = if parse_i64(first).is_some() && members <= INTSET_ELEMENTS_MAX {
             Encoding::Natural
         } else if members <= LISTPACK_ELEMENTS_MAX {
             Encoding::Listpack
         } else {
             Encoding::Large
         };
-        Set { collection, is_cleared: false }
+        Self::encoded(txn, encoding)
+    }
+
+    fn encoded(txn: &Txn<'_>, encoding: Encoding) -> Self {
+        let mut collection = Collection::create(txn, Type::Set);
+        collection.encoding = encoding;
+        Set { collection, is_cleared: false, last_number: 0 }
     }
 
     /// Writes the row, or deletes the key if there is nothing left. `true` = the key is gone.
-    pub fn save(&self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
+    pub fn save(mut self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
         if self.is_cleared {
             txn.delete(key)?;
             return Ok(true);
         }
+        let has_numbers = self.collection.encoding == Encoding::Listpack && self.last_number != 0;
+        self.collection.rest = if has_numbers { self.last_number.to_be_bytes().to_vec() } else { Vec::new() };
         self.collection.save(txn, key)
     }
 
@@ -65,7 +77,7 @@ impl Set {
         self.collection.len == 0
     }
 
-    /// Whether Redis would keep it in one piece, so that a scan returns it at once.
+    /// Whether Redis would keep it in one piece, so that it has an order, and a scan returns it at once.
     pub fn is_small(&self) -> bool {
         self.collection.encoding != Encoding::Large
     }
@@ -100,7 +112,12 @@ impl Set {
             Encoding::Listpack if fits_listpack => Encoding::Listpack,
             Encoding::Natural | Encoding::Listpack | Encoding::Raw | Encoding::Large => Encoding::Large,
         };
-        txn.put_sub(SubKeys::Data, &self.collection.life, sub, b"");
+        let mut number = Vec::new();
+        if self.collection.encoding == Encoding::Listpack {
+            self.last_number = self.last_number.saturating_add(1);
+            put_number(&mut number, self.last_number);
+        }
+        txn.put_sub(SubKeys::Data, &self.collection.life, sub, &number);
         self.collection.len = self.len().saturating_add(1);
     }
 
@@ -141,7 +158,7 @@ impl Set {
         let mut gone: Vec<Vec<u8>> = without.iter().map(|member| hashed(member)).collect();
         gone.sort_unstable();
         let mut kept = Vec::new();
-        self.visit(&txn.view(), 0, |sub| {
+        self.visit(&txn.view(), |sub| {
             if gone.binary_search_by(|other| other[..].cmp(sub)).is_err() {
                 kept.push(sub.to_vec());
             }
@@ -151,7 +168,7 @@ impl Set {
         let is_large = self.collection.encoding == Encoding::Large;
         let anew = Set::create(txn, first, 1);
         self.collection.life = anew.collection.life;
-        self.collection.len = 0;
+        (self.collection.len, self.last_number) = (0, 0);
         if is_large {
             self.collection.encoding = anew.collection.encoding;
         }
@@ -159,25 +176,54 @@ impl Set {
         Ok(())
     }
 
-    /// Stores these different members, given by sub-key, under a key, instead of what it holds; none: the key goes.
-    /// `true` = there are some.
+    /// Stores these different members, given by sub-key, under a key, instead of what it holds; none: the key goes. They
+    /// keep their order if they are few, and not all are integers. `true` = there are some.
     pub fn store(txn: &mut Txn<'_>, key: &[u8], subs: &[Vec<u8>]) -> Result<bool> {
-        let Some(first) = subs.first() else {
+        if subs.is_empty() {
             txn.delete(key)?;
             return Ok(false);
-        };
-        let mut set = Set::create(txn, element_of(first), 1);
+        }
+        let are_integers = subs.iter().all(|sub| parse_i64(element_of(sub)).is_some());
+        let mut set = Set::encoded(txn, if are_integers { Encoding::Natural } else { Encoding::Listpack });
         subs.iter().for_each(|sub| set.add_new(txn, element_of(sub), sub));
         set.save(txn, key)?;
         Ok(true)
     }
 
-    /// Visits sub-keys in their order, from a hash on, until the visitor breaks.
+    /// Visits all sub-keys until the visitor breaks: those of an intset ascending, those of a listpack in the order in which
+    /// they were added, others as they are filed.
     pub fn visit(
+        &self,
+        view: &View<'_>,
+        mut visit: impl FnMut(&[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        if !self.is_small() {
+            return self.visit_from(view, 0, visit);
+        }
+        let mut ordered = Ordered::default();
+        self.scan(view, 0, |sub, stored| {
+            let number = if stored.is_empty() { 0 } else { take_number(stored)?.0 };
+            ordered.push(number, parse_i64(element_of(sub)), sub, b"");
+            Ok(ControlFlow::Continue(()))
+        })?;
+        ordered.visit(|sub, _| visit(sub))
+    }
+
+    /// Visits sub-keys as they are filed, from a hash on, until the visitor breaks.
+    fn visit_from(
         &self,
         view: &View<'_>,
         from: u64,
         mut visit: impl FnMut(&[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.scan(view, from, |sub, _| visit(sub))
+    }
+
+    fn scan(
+        &self,
+        view: &View<'_>,
+        from: u64,
+        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let (is_from_the_first, from) = (from == 0, from.to_be_bytes());
         let range = (Bound::Included(&from[..]), Bound::Unbounded);
@@ -186,14 +232,14 @@ impl Set {
             self.collection.content(is_from_the_first),
             range,
             Direction::Forward,
-            |sub, _| visit(sub),
+            visit,
         )
     }
 
     /// All sub-keys, in their order.
     pub fn subs(&self, view: &View<'_>) -> Result<Vec<Vec<u8>>> {
         let mut found = Vec::new();
-        self.visit(view, 0, |sub| {
+        self.visit(view, |sub| {
             found.push(sub.to_vec());
             Ok(ControlFlow::Continue(()))
         })?;
@@ -209,8 +255,16 @@ impl Set {
         count: u64,
         mut visit: impl FnMut(&[u8]),
     ) -> Result<u64> {
-        let (mut left, mut last, mut next) = (if self.is_small() { u64::MAX } else { count }, None, 0);
-        self.visit(view, cursor, |sub| {
+        if self.is_small() {
+            // As Redis, whatever the cursor.
+            self.visit(view, |sub| {
+                visit(element_of(sub));
+                Ok(ControlFlow::Continue(()))
+            })?;
+            return Ok(0);
+        }
+        let (mut left, mut last, mut next) = (count, None, 0);
+        self.visit_from(view, cursor, |sub| {
             let hash = hash_in(sub);
             // Members of one hash are never parted: a cursor could not say which of them it means.
             if left == 0 && last != Some(hash) {
@@ -235,7 +289,11 @@ impl Drawn for Set {
         Ok(self.len())
     }
 
+    fn visit(&self, view: &View<'_>, visit: Visitor<'_>) -> Result<()> {
+        Set::visit(self, view, |sub| Ok(visit(element_of(sub), b"")))
+    }
+
     fn visit_from(&self, view: &View<'_>, from: u64, visit: Visitor<'_>) -> Result<()> {
-        self.visit(view, from, |sub| Ok(visit(element_of(sub), b"")))
+        Set::visit_from(self, view, from, |sub| Ok(visit(element_of(sub), b"")))
     }
 }

@@ -8,6 +8,9 @@ use super::super::pools::{DRAWS, FLOATS, MEMBERS, NUMBERS, PATTERNS};
 const H: Part = Key(Hash);
 const F: Part = Of(&MEMBERS);
 
+/// What says whether the elements just shown have an order.
+const ENCODING: &[&[&str]] = &[&["OBJECT", "ENCODING", "$1"]];
+
 pub static TEMPLATES: &[Template] = &[
     Template::new("HSET", &[H, Repeat(&[F, Value])]).weight(20),
     Template::new("HMSET", &[H, Repeat(&[F, Value])]).weight(6),
@@ -20,9 +23,9 @@ pub static TEMPLATES: &[Template] = &[
     Template::new("HEXISTS", &[H, F]),
     Template::new("HLEN", &[H]),
     Template::new("HSTRLEN", &[H, F]),
-    Template::new("HGETALL", &[H]),
-    Template::new("HKEYS", &[H]),
-    Template::new("HVALS", &[H]),
+    Template::new("HGETALL", &[H]).after(ENCODING),
+    Template::new("HKEYS", &[H]).after(ENCODING),
+    Template::new("HVALS", &[H]).after(ENCODING),
     Template::new("HINCRBY", &[H, F, Of(&NUMBERS)]),
     Template::new("HSET", &[H, F, Of(&NUMBERS)]),
     Template::new("HINCRBYFLOAT", &[H, F, Of(&FLOATS)]).before(&[&["HGET", "$1", "$2"]]).weight(5),
@@ -34,6 +37,7 @@ pub static TEMPLATES: &[Template] = &[
         "HSCAN",
         &[H, Word("0"), Options(&[&[Word("MATCH"), Of(&PATTERNS)]]), Word("COUNT"), Word("1000000")],
     )
+    .after(ENCODING)
     .weight(4),
     Template::new(
         "HSCAN",

@@ -10,6 +10,9 @@ const M: Part = OneOf(&[&[Of(&MEMBERS)], &[Of(&MEMBERS)], &[Of(&WHOLE_MEMBERS)]]
 const TAKEN: &[&[&str]] = &[&["SMEMBERS", "$1"], &["DEL", "$1"]];
 const WHOLE: &[&[&str]] = &[&["SMEMBERS", "$1"]];
 
+/// What says whether the elements just shown have an order.
+const ENCODING: &[&[&str]] = &[&["OBJECT", "ENCODING", "$1"]];
+
 pub static TEMPLATES: &[Template] = &[
     Template::new("SADD", &[Key(Set), Repeat(&[M])]).weight(20),
     Template::new("SADD", &[Key(Integers), Repeat(&[Of(&WHOLE_MEMBERS)])]).weight(8),
@@ -20,7 +23,7 @@ pub static TEMPLATES: &[Template] = &[
     Template::new("SCARD", &[S]),
     Template::new("SISMEMBER", &[S, M]),
     Template::new("SMISMEMBER", &[S, Repeat(&[M])]),
-    Template::new("SMEMBERS", &[S]),
+    Template::new("SMEMBERS", &[S]).after(ENCODING),
     Template::new("SMOVE", &[S, S, M]),
     Template::new("SPOP", &[S]).before(WHOLE).after(TAKEN).weight(2),
     Template::new("SPOP", &[S, Of(&DRAWS)]).before(WHOLE).after(TAKEN).weight(3),
@@ -36,5 +39,6 @@ pub static TEMPLATES: &[Template] = &[
         "SSCAN",
         &[S, Word("0"), Options(&[&[Word("MATCH"), Of(&PATTERNS)]]), Word("COUNT"), Word("1000000")],
     )
+    .after(ENCODING)
     .weight(4),
 ];

@@ -64,7 +64,7 @@ pub(super) fn elements(
         Source::Set(set) => {
             let mut members = Vec::new();
             let mut skip = wanted.start;
-            set.visit(view, 0, |sub| {
+            set.visit(view, |sub| {
                 if skip > 0 {
                     skip = skip.saturating_sub(1);
                 } else if members.len() as u64 >= count {
