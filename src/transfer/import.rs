@@ -2,11 +2,11 @@
 
 use super::{
     client::Client,
-    plan::{Argv, Plan, finish, plan, vanish},
+    plan::{Argv, Plan, finish, is_there, may_expire, plan, vanish, without_expired},
     report::Report,
 };
 use crate::{
-    limits::DATABASES,
+    limits::{DATABASES, MULTI_BYTES_MAX},
     ops::bytes_bar,
     rdb::{Reader, Record},
     resp::{Answer, put_request},
@@ -18,8 +18,10 @@ use std::{
 /// Bytes and commands that may wait for their replies.
 const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 const WINDOW_COMMANDS: usize = 1000;
-/// Of one transaction.
+/// Of one transaction, unless one command alone is larger.
 const GROUP_BYTES: usize = 1024 * 1024;
+/// A larger command is in no transaction, which could not take it and its neighbours.
+const TRANSACTION_BYTES_MAX: usize = MULTI_BYTES_MAX - GROUP_BYTES;
 const GROUP_COMMANDS: usize = 200;
 const FILE_BUFFER_BYTES: usize = 1024 * 1024;
 /// A node that is too busy says TRYAGAIN, definitely without having done anything.
@@ -50,7 +52,7 @@ pub fn import(path: &Path, options: &Options<'_>) -> Result<Report, String> {
         Report { title: format!("{}: imported into {}", path.display(), options.to), ..Report::default() };
     let started = Instant::now();
     let mut node = Node::connect(options)?;
-    let done = each(path, &mut report, |record, _| node.take(&record)).and_then(|()| node.settle());
+    let done = each(path, &mut report, |record, _| node.take(record)).and_then(|()| node.settle());
     let Node { imported, expired, kept, .. } = node;
     if let Err(text) = done {
         let again = "run it again with --replace when the cause is gone";
@@ -145,20 +147,21 @@ impl<'a> Node<'a> {
         })
     }
 
-    fn take(&mut self, record: &Record) -> Result<(), String> {
+    fn take(&mut self, mut record: Record) -> Result<(), String> {
         if record.db >= DATABASES {
             return Err(format!("the file has a database {}, the node has {DATABASES}", record.db));
         }
-        if record.expires_at_ms.is_some_and(|at| at <= self.now_ms) {
+        let has_elements = without_expired(&mut record.object, self.now_ms);
+        if !has_elements || record.expires_at_ms.is_some_and(|at| at <= self.now_ms) {
             self.expired = self.expired.saturating_add(1);
             return Ok(());
         }
         let own = format!("{}:{}", self.own_name, self.own_names);
-        match plan(record, own.as_bytes(), self.options.replace) {
+        match plan(&record, own.as_bytes(), self.options.replace) {
             Plan::Restore(argv) => self.restore(record.db, &argv),
             Plan::Pieces(pieces) => {
                 self.own_names = self.own_names.saturating_add(1);
-                self.build(record, own.as_bytes(), &pieces)
+                self.build(&record, own.as_bytes(), &pieces)
             }
         }
     }
@@ -248,41 +251,64 @@ impl<'a> Node<'a> {
             if !group.is_empty()
                 && (group.len() >= GROUP_COMMANDS || bytes.saturating_add(size) > GROUP_BYTES)
             {
-                self.together(&std::mem::take(&mut group), own, is_first)?;
+                let is_there = self.together(&std::mem::take(&mut group), own, is_first)?;
+                if !is_there {
+                    return self.has_gone(record, own);
+                }
                 (bytes, is_first) = (0, false);
             }
             bytes = bytes.saturating_add(size);
             group.push(piece);
         }
-        self.together(&group, own, is_first)?;
-        let [expire, rename] = finish(record, own, self.options.replace);
-        match self.answers_to(&[&expire, &rename])?.pop() {
-            Some(Answer::Integer(0)) => {
-                self.client.done(&[b"DEL", own])?;
-                self.kept = self.kept.saturating_add(1);
-            }
-            // Its time came while it was built.
-            Some(Answer::Error(text)) if record.expires_at_ms.is_some() && text.contains("no such key") => {
-                self.expired = self.expired.saturating_add(1);
+        if !self.together(&group, own, is_first)? {
+            return self.has_gone(record, own);
+        }
+        let finish = finish(record, own, self.options.replace);
+        match self.answers_to(&finish.each_ref())?.into_iter().nth(1) {
+            Some(Answer::Integer(0)) => self.kept = self.kept.saturating_add(1),
+            Some(Answer::Error(text)) if text.contains("no such key") => {
+                return self.has_gone(record, own);
             }
             Some(Answer::Error(text)) => return Err(format!("{}: {text}", self.options.to)),
-            _ => self.imported = self.imported.saturating_add(1),
+            Some(Answer::Integer(_) | Answer::Text(_)) => self.imported = self.imported.saturating_add(1),
+            other => return Err(format!("{}: an answer to no RENAME: {other:?}", self.options.to)),
         }
         Ok(())
     }
 
-    /// Commands that build on; each must be done, and what was there before must be there still.
-    fn together(&mut self, commands: &[&Argv], own: &[u8], is_first: bool) -> Result<(), String> {
-        for answer in self.answers_to(commands)? {
-            if let Answer::Error(text) = answer {
-                return Err(format!("{}: {text}", self.options.to));
-            }
+    /// What was built of a large value is not there any more.
+    fn has_gone(&mut self, record: &Record, own: &[u8]) -> Result<(), String> {
+        // A later piece may have begun it anew.
+        self.client.done(&[b"DEL", own])?;
+        if !may_expire(record) {
+            return Err(format!("{}: what was built of a large value is gone", self.options.to));
         }
-        // Not in one transaction with a command that may be as large as a transaction may.
-        match &self.answers_to(&[&vanish(own, is_first)])?[..] {
-            [Answer::Integer(1)] => Ok(()),
-            other => Err(format!("{}: what was built of a large value is gone: {other:?}", self.options.to)),
+        self.expired = self.expired.saturating_add(1);
+        Ok(())
+    }
+
+    /// Commands that build on; each must be done. `false`: what was there before was not there any more, or is not now.
+    fn together(&mut self, commands: &[&Argv], own: &[u8], is_first: bool) -> Result<bool, String> {
+        let (before, after) = (is_there(own), vanish(own));
+        let all: Vec<&Argv> =
+            std::iter::once(&before).chain(commands.iter().copied()).chain([&after]).collect();
+        let bytes = commands.iter().flat_map(|argv| argv.iter()).map(Vec::len).fold(0, usize::saturating_add);
+        let answers =
+            if bytes <= TRANSACTION_BYTES_MAX { self.answers_to(&all)? } else { self.in_turn(&all)? };
+        if let Some(Answer::Error(text)) = answers.iter().find(|answer| matches!(answer, Answer::Error(_))) {
+            return Err(format!("{}: {text}", self.options.to));
         }
+        let was_there = is_first || matches!(answers.first(), Some(Answer::Integer(1)));
+        Ok(was_there && matches!(answers.last(), Some(Answer::Integer(1))))
+    }
+
+    /// As `answers_to`, one after the other.
+    fn in_turn(&mut self, commands: &[&Argv]) -> Result<Vec<Answer>, String> {
+        let mut answers = Vec::with_capacity(commands.len());
+        for argv in commands {
+            answers.extend(self.answers_to(&[argv])?);
+        }
+        Ok(answers)
     }
 
     /// Commands whose order matters: a transaction is done as a whole or, if the node is too busy, not at all.

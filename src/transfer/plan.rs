@@ -1,8 +1,12 @@
 //! What is sent to a node to make a key: one RESTORE, or for a large value many commands.
 //!
 //! A large value must not be one command: the node applies a command at once, and everybody waits meanwhile. It is built
-//! piece by piece under a name of its own, and renamed when it is whole, which takes the same time however large it is. Until
-//! then it expires by itself if nobody goes on.
+//! piece by piece under a name of its own, and renamed when it is whole, which takes the same time however large it is.
+//!
+//! **Invariant.** What stands under such a name expires by itself if nobody goes on: whenever an import is killed, nothing of
+//! it stays for ever. So what makes a piece says in the same transaction when it expires, and what makes it last gives it away
+//! or deletes it. (Of a collection whose first element is larger than a transaction the first may be left, if the import is
+//! killed between two commands that are sent together.)
 
 use crate::rdb::{Consumer, Entry, Field, Group, Object, Record, Stream, StreamId, dump};
 use std::collections::BTreeMap;
@@ -33,7 +37,7 @@ pub fn plan(record: &Record, under: &[u8], replace: bool) -> Plan {
     if let Object::String(value) = &record.object
         && value.len() > RESTORE_BYTES_MAX
     {
-        return Plan::Pieces(vec![argv(&[b"SET", under, value])]);
+        return Plan::Pieces(vec![argv(&[b"SET", under, value, b"EX", UNFINISHED_SECONDS])]);
     }
     if record.object.elements() <= RESTORE_ELEMENTS_MAX {
         let payload = dump(&record.object);
@@ -48,25 +52,45 @@ pub fn plan(record: &Record, under: &[u8], replace: bool) -> Plan {
     Plan::Pieces(pieces(&record.object, under))
 }
 
-/// What gives a large value that is whole its key, and when that expires: both at once, so that it never has the key and an
-/// end that is only that of one who was not finished.
-pub fn finish(record: &Record, under: &[u8], replace: bool) -> [Argv; 2] {
+/// What gives a large value that is whole its key, and when that expires, and deletes it if the key is taken: all at once, so
+/// that it never has the key and an end that is only that of one who was not finished, nor no end and not the key.
+pub fn finish(record: &Record, under: &[u8], replace: bool) -> [Argv; 3] {
     let expire = match record.expires_at_ms {
         Some(at) => argv(&[b"PEXPIREAT", under, at.to_string().as_bytes()]),
         None => argv(&[b"PERSIST", under]),
     };
     let rename: &[u8] = if replace { b"RENAME" } else { b"RENAMENX" };
-    [expire, argv(&[rename, under, &record.key])]
+    [expire, argv(&[rename, under, &record.key]), argv(&[b"DEL", under])]
 }
 
-/// What lets go of a value that nobody goes on building. To be said after each piece; the answer to a later one is 0 if what
-/// was built before had gone meanwhile.
-pub fn vanish(under: &[u8], is_first: bool) -> Argv {
-    let mut expire = argv(&[b"EXPIRE", under, UNFINISHED_SECONDS]);
-    if !is_first {
-        expire.push(b"XX".to_vec());
+/// What asks whether what was built before is there still. To be said before each piece.
+pub fn is_there(under: &[u8]) -> Argv {
+    argv(&[b"EXISTS", under])
+}
+
+/// What lets go of a value that nobody goes on building. To be said after each piece.
+pub fn vanish(under: &[u8]) -> Argv {
+    argv(&[b"EXPIRE", under, UNFINISHED_SECONDS])
+}
+
+/// Takes away the fields that had expired at this time. `false` = the value has no element left.
+pub fn without_expired(object: &mut Object, now_ms: u64) -> bool {
+    if let Object::Hash(fields) = object {
+        fields.retain(|field| field.expires_at_ms.is_none_or(|at| at > now_ms));
+        return !fields.is_empty();
     }
-    expire
+    true
+}
+
+/// Whether a value may go by itself while it is built: its time may come, or that of all its fields.
+pub fn may_expire(record: &Record) -> bool {
+    let all_fields_may = match &record.object {
+        Object::Hash(fields) => fields.iter().all(|field| field.expires_at_ms.is_some()),
+        Object::String(_) | Object::List(_) | Object::Set(_) | Object::SortedSet(_) | Object::Stream(_) => {
+            false
+        }
+    };
+    all_fields_may || record.expires_at_ms.is_some()
 }
 
 fn argv(words: &[&[u8]]) -> Argv {

@@ -2,7 +2,7 @@
 
 use super::{
     cli::programs,
-    plan::{Plan, finish, plan, vanish},
+    plan::{Plan, finish, is_there, may_expire, plan, vanish, without_expired},
 };
 use crate::rdb::{Consumer, Entry, Field, Group, Object, Pending, Record, Stream, StreamId, dump};
 
@@ -60,7 +60,10 @@ fn a_small_value_is_one_restore() {
 #[test]
 fn a_large_value_is_built_in_pieces() {
     let many = |count: usize| (0..count).map(|i| i.to_string().into_bytes());
-    assert_eq!(pieces(Object::String(vec![b'x'; 3_000_000]), Some(5)), ["SET own xxxxxxxxxxxxxxxxxxxx"]);
+    assert_eq!(
+        pieces(Object::String(vec![b'x'; 3_000_000]), Some(5)),
+        ["SET own xxxxxxxxxxxxxxxxxxxx EX 3600"]
+    );
     let list = pieces(Object::List(many(10_500).collect()), Some(5));
     assert_eq!(list.len(), 11);
     assert_eq!(
@@ -119,13 +122,28 @@ fn a_large_stream_keeps_its_groups() {
 
 #[test]
 fn an_unfinished_value_goes_by_itself_and_a_finished_one_stays() {
-    assert_eq!(vanish(b"own", true), [b"EXPIRE".as_slice(), b"own", b"3600"]);
-    assert_eq!(vanish(b"own", false), [b"EXPIRE".as_slice(), b"own", b"3600", b"XX"]);
+    assert_eq!(is_there(b"own"), [b"EXISTS".as_slice(), b"own"]);
+    assert_eq!(vanish(b"own"), [b"EXPIRE".as_slice(), b"own", b"3600"]);
     let object = Object::String(b"v".to_vec());
-    let [expire, rename] = finish(&record(object.clone(), None), b"own", false);
+    let [expire, rename, delete] = finish(&record(object.clone(), None), b"own", false);
     assert_eq!(expire, [b"PERSIST".as_slice(), b"own"]);
     assert_eq!(rename, [b"RENAMENX".as_slice(), b"own", b"key"]);
-    let [expire, rename] = finish(&record(object, Some(77)), b"own", true);
+    assert_eq!(delete, [b"DEL".as_slice(), b"own"]);
+    let [expire, rename, _] = finish(&record(object, Some(77)), b"own", true);
     assert_eq!(expire, [b"PEXPIREAT".as_slice(), b"own", b"77"]);
     assert_eq!(rename, [b"RENAME".as_slice(), b"own", b"key"]);
+}
+
+#[test]
+fn a_value_may_expire_while_it_is_built() {
+    let field = |at| Field { name: b"f".to_vec(), value: b"v".to_vec(), expires_at_ms: at };
+    let mut hash = Object::Hash(vec![field(Some(5)), field(Some(7)), field(None)]);
+    assert!(without_expired(&mut hash, 5));
+    assert_eq!(hash, Object::Hash(vec![field(Some(7)), field(None)]));
+    assert!(!may_expire(&record(hash.clone(), None)) && may_expire(&record(hash, Some(77))));
+    let mut hash = Object::Hash(vec![field(Some(5)), field(Some(7))]);
+    assert!(may_expire(&record(hash.clone(), None)));
+    assert!(!without_expired(&mut hash, 7));
+    let mut list = Object::List(vec![b"a".to_vec()]);
+    assert!(without_expired(&mut list, 7) && !may_expire(&record(list, None)));
 }
