@@ -10,6 +10,8 @@ pub const ARGC_MAX: usize = 1024 * 1024;
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// Unread request bytes of one connection before it is closed (Redis: 1 GiB).
 pub const QUERY_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Request bytes read ahead of a call that waits, to see whether its client is still there.
+pub const READ_AHEAD_BYTES_MAX: usize = 1024 * 1024;
 /// Arguments allowed before AUTH.
 pub const PREAUTH_ARGC_MAX: usize = 10;
 /// Bytes of one argument before AUTH.

@@ -233,3 +233,125 @@ fn three_nodes_hand_out_one_order_also_while_the_leader_dies() {
     }
     assert!(field(&cluster.nodes[leader], "pubsub_channels").as_deref() == Some("1"));
 }
+
+/// Replies to calls on a connection that does not say how many there will be, until PING's.
+fn raw(server: &Server, protocol: &str, calls: &[&str]) -> String {
+    let mut connection = server.connect().unwrap();
+    call(&mut connection, &["HELLO", protocol]);
+    for line in calls {
+        let words: Vec<&str> = line.split(' ').collect();
+        connection.send(&words).unwrap();
+    }
+    connection.send(&["QUIT"]).unwrap();
+    String::from_utf8(connection.read_to_close().unwrap()).unwrap()
+}
+
+/// CLIENT REPLY silences replies. Confirmations and messages are none: bytes as redis-server has them, also of a transaction.
+#[test]
+fn confirmations_come_whatever_client_reply_says_and_in_a_transaction_too() {
+    let ours = Server::start(&Program::product(), &[]).unwrap();
+    let theirs = Server::start(&Program::reference().unwrap(), &[]).unwrap();
+    let conversations: [&[&str]; 11] = [
+        &["CLIENT REPLY OFF", "SUBSCRIBE a b", "PSUBSCRIBE a*", "SSUBSCRIBE s", "PING", "SUBSCRIBE"],
+        &["CLIENT REPLY OFF", "SUBSCRIBE a", "UNSUBSCRIBE", "PUNSUBSCRIBE q", "SUNSUBSCRIBE", "GET x"],
+        &["CLIENT REPLY SKIP", "SUBSCRIBE a", "PING"],
+        &["CLIENT REPLY SKIP", "SUBSCRIBE", "PING"],
+        &["CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "PING", "PING"],
+        &[
+            "CLIENT REPLY OFF",
+            "MULTI",
+            "SUBSCRIBE a",
+            "PING",
+            "EXEC",
+            "UNSUBSCRIBE",
+            "CLIENT REPLY ON",
+            "PING",
+        ],
+        &["CLIENT REPLY OFF", "SUBSCRIBE a", "RESET", "PING"],
+        &["MULTI", "SUBSCRIBE a", "PING", "EXEC", "PING"],
+        &["MULTI", "SET k v", "SUBSCRIBE a b", "GET k", "PSUBSCRIBE p*", "EXEC"],
+        &["MULTI", "SUBSCRIBE a", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "EXEC", "GET k"],
+        &["MULTI", "SSUBSCRIBE a", "SUBSCRIBE", "EXEC", "PING"],
+    ];
+    for protocol in ["2", "3"] {
+        for conversation in conversations {
+            let what = format!("RESP{protocol} {conversation:?}");
+            assert_eq!(raw(&ours, protocol, conversation), raw(&theirs, protocol, conversation), "{what}");
+        }
+        // Messages, too, and with the state that the transaction left.
+        for server in [&ours, &theirs] {
+            let (mut listener, mut speaker) = (server.connect().unwrap(), server.connect().unwrap());
+            call(&mut listener, &["HELLO", protocol]);
+            call(&mut listener, &["MULTI"]);
+            call(&mut listener, &["SUBSCRIBE", "news"]);
+            call(&mut listener, &["CLIENT", "REPLY", "OFF"]);
+            listener.send(&["EXEC"]).unwrap();
+            while call(&mut speaker, &["PUBLISH", "news", "x"]) != Value::Integer(1) {}
+            let told = |value: &Value| {
+                let text = format!("{value:?}");
+                text.contains("Bulk") && format!("{value:?}").contains(&format!("{:?}", b"message"))
+            };
+            while !told(&next(&mut listener)) {}
+        }
+    }
+}
+
+/// Under load: whatever was published before, nothing comes between a confirmation and the reply of the next call.
+#[test]
+fn nothing_comes_after_the_confirmation_that_a_client_listens_no_more() {
+    const ROUNDS: usize = 200;
+    let server = Server::start(&Program::product(), &[]).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for sharded in [false, false, true] {
+            let (server, done) = (&server, &done);
+            scope.spawn(move || {
+                let mut speaker = server.connect().unwrap();
+                while !done.load(Ordering::SeqCst) {
+                    call(&mut speaker, &[if sharded { "SPUBLISH" } else { "PUBLISH" }, "loud", "x"]);
+                }
+            });
+        }
+        let listening = scope.spawn(|| {
+            let mut heard = 0;
+            for (kind, name) in [("", "loud"), ("P", "l?ud"), ("S", "loud")] {
+                for round in 0..ROUNDS {
+                    let mut listener = server.connect().unwrap();
+                    let (on, off) = (format!("{kind}SUBSCRIBE"), format!("{kind}UNSUBSCRIBE"));
+                    call(&mut listener, &[&on, name]);
+                    heard += usize::from(matches!(next(&mut listener), Value::Array(_)));
+                    // In the same packet, in the next one, or the connection anew.
+                    let (last, word) = match round % 3 {
+                        0 => (&["PING"][..], off.to_lowercase()),
+                        1 => (&["GET", "absent"][..], off.to_lowercase()),
+                        _ => (&["PING"][..], "RESET".into()),
+                    };
+                    let end: &[&str] = if word == "RESET" { &["RESET"] } else { &[&off] };
+                    listener.send(end).unwrap();
+                    if round % 3 == 0 {
+                        listener.send(last).unwrap();
+                    }
+                    loop {
+                        match next(&mut listener) {
+                            Value::Array(words) if words[0] == Value::Bulk(word.clone().into_bytes()) => {
+                                break;
+                            }
+                            Value::Array(_) => heard += 1,
+                            Value::Simple(text) if text == word.as_bytes() => break,
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                    if round % 3 != 0 {
+                        listener.send(last).unwrap();
+                    }
+                    let reply = next(&mut listener);
+                    assert!(!matches!(reply, Value::Array(_)), "{reply:?} after {word}");
+                }
+            }
+            heard
+        });
+        let heard = listening.join();
+        done.store(true, Ordering::SeqCst);
+        assert!(heard.unwrap() > 3 * ROUNDS, "no load");
+    });
+}

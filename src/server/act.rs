@@ -1,6 +1,7 @@
 //! What Admin commands ask the server to do.
 
 use super::{
+    ahead::gone,
     connection::{Close, Connection},
     exec::hold,
     read::BlockingCall,
@@ -76,11 +77,16 @@ impl Connection {
         aof: bool,
     ) -> Result<Reply, Close> {
         let client = Arc::clone(&self.session.client);
+        let _blocked = client.block();
         let nodes = tokio::select! {
             nodes = self.local.log.replicated(wanted, within) => nodes,
             () = client.wait_killed() => return Err(Close::Now),
             _ = self.local.stop.wait() => return Err(Close::Now),
+            () = gone(&mut self.stream, &mut self.input, &client, &self.local.node.stats) => {
+                return Err(Close::Now);
+            }
         };
+        self.clock.lap();
         let nodes = Reply::count(nodes);
         Ok(if aof { Reply::Array(vec![Reply::Int(1), nodes]) } else { nodes })
     }
@@ -91,6 +97,7 @@ impl Connection {
             () = tokio::time::sleep(delay) => Ok(()),
             () = client.wait_killed() => Err(Close::Now),
             _ = self.local.stop.wait() => Err(Close::Now),
+            () = gone(&mut self.stream, &mut self.input, &client, &self.local.node.stats) => Err(Close::Now),
         }
     }
 

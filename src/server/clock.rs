@@ -15,13 +15,14 @@ pub(super) struct Clock {
     began_log_ms: u64,
     began: Instant,
     at: Instant,
+    lap_began: Instant,
 }
 
 impl Clock {
     /// Reads all clocks.
     pub(super) fn start(log: &LogClock) -> Self {
         let now = Instant::now();
-        Clock { began_ms: now_ms(), began_log_ms: log.now_ms(), began: now, at: now }
+        Clock { began_ms: now_ms(), began_log_ms: log.now_ms(), began: now, at: now, lap_began: now }
     }
 
     /// Goes on to the present; says how long that was.
@@ -29,6 +30,15 @@ impl Clock {
         let now = Instant::now();
         let passed = now.duration_since(self.at);
         self.at = now;
+        passed
+    }
+
+    /// As `tick`; says how long it is since the last lap, whatever ticks were in between: what a call took, also one that
+    /// waited or was made of others.
+    pub(super) fn lap(&mut self) -> Duration {
+        self.tick();
+        let passed = self.at.duration_since(self.lap_began);
+        self.lap_began = self.at;
         passed
     }
 
@@ -61,6 +71,8 @@ mod tests {
         thread::sleep(Duration::from_millis(20));
         assert_eq!(clock.now_ms(), first);
         assert!(clock.tick() >= Duration::from_millis(20));
+        clock.tick();
+        assert!(clock.lap() >= Duration::from_millis(20) && clock.lap() < Duration::from_secs(10));
         assert!(first >= before_ms && clock.now_ms() >= first + 20 && clock.now_ms() <= now_ms() + 1);
     }
 }

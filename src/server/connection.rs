@@ -1,30 +1,22 @@
 //! One connection: bytes in, calls, replies, bytes out.
 
-use super::{clock::Clock, pending::Pending, thread::Local};
+use super::{clock::Clock, output::message, pending::Pending, thread::Local};
 use crate::{
     command::Argv,
-    limits,
-    resp::{Decoded, Decoder, ErrorReply, Limits, Reply, encode},
-    session::{ReplyMode, Session, Stats, Subscriber},
+    resp::{Decoded, Decoder, Limits, Reply},
+    session::{Session, Stats},
 };
 use bytes::{Buf, BytesMut};
-use std::{ops::Range, rc::Rc, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{ops::Range, rc::Rc, sync::Arc, sync::atomic::Ordering};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-/// Replies are written out when they exceed this, so that a long pipeline does not pile them up.
-const OUTPUT_BYTES_FLUSH: usize = 64 * 1024;
 /// Room made for one read.
-const READ_BYTES: usize = 16 * 1024;
+pub(super) const READ_BYTES: usize = 16 * 1024;
 /// A buffer that grew beyond this for one large request is given back.
-const KEEP_BYTES_MAX: usize = 256 * 1024;
-/// A client that takes no reply bytes for this long is closed.
-const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
-/// The same for a client that has not authenticated.
-const PREAUTH_WRITE_STALL_MAX: Duration = Duration::from_secs(5);
-
+pub(super) const KEEP_BYTES_MAX: usize = 256 * 1024;
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Close {
@@ -41,13 +33,14 @@ pub(super) struct Connection {
     pub(super) pending: Pending,
     pub(super) output: BytesMut,
     pub(super) clock: Clock,
-    stream: TcpStream,
-    input: BytesMut,
+    pub(super) stream: TcpStream,
+    /// Not yet served. While a request is, what was read ahead behind it.
+    pub(super) input: BytesMut,
     decoder: Decoder,
     /// The words found so far of a request that is not complete; belongs to the decoder.
     words: Vec<Range<usize>>,
     /// Counted per chunk, added to the shared counters once.
-    commands: u64,
+    pub(super) commands: u64,
 }
 
 impl Connection {
@@ -93,7 +86,7 @@ impl Connection {
                 read = self.stream.read_buf(&mut self.input) => break read,
                 () = client.wait_killed() => return Err(Close::Now),
                 _ = self.local.stop.wait() => return Err(Close::Now),
-                () = message(subscriber.as_deref()) => self.pass_on(subscriber.as_deref()).await?,
+                () = message(subscriber.as_deref()) => self.pass_on_and_send().await?,
             }
         };
         match read {
@@ -107,37 +100,26 @@ impl Connection {
         }
     }
 
-    /// Resolves when the client has closed its side. One that has sent more words already is not looked at again.
-    pub(super) async fn gone(&self) {
-        let mut byte = [0];
-        if matches!(self.stream.peek(&mut byte).await, Ok(1..)) {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Sends the messages that wait for this connection.
-    pub(super) async fn pass_on(&mut self, subscriber: Option<&Subscriber>) -> Result<(), Close> {
-        let mut more = subscriber.is_some();
-        while let Some(subscriber) = subscriber.filter(|_| more) {
-            more = subscriber.take(self.session.protocol, OUTPUT_BYTES_FLUSH, &mut self.output);
-            self.send().await?;
-        }
-        Ok(())
-    }
-
     /// Runs every complete request in the input.
     async fn chunk(&mut self) -> Result<(), Close> {
-        let mut input = std::mem::take(&mut self.input);
-        let mut at = 0;
-        let outcome = self.requests(&input, &mut at).await;
-        input.advance(at.min(input.len()));
-        if input.is_empty() && input.capacity() > KEEP_BYTES_MAX {
-            input = BytesMut::with_capacity(READ_BYTES);
+        loop {
+            let mut input = std::mem::take(&mut self.input);
+            let mut at = 0;
+            let outcome = self.requests(&input, &mut at).await;
+            input.advance(at.min(input.len()));
+            if input.is_empty() && input.capacity() > KEEP_BYTES_MAX {
+                input = BytesMut::with_capacity(READ_BYTES);
+            }
+            let ahead = std::mem::take(&mut self.input);
+            let has_more = !ahead.is_empty();
+            input.unsplit(ahead);
+            self.session.client.query_bytes.store(input.len() as u64, Ordering::Relaxed);
+            self.input = input;
+            self.settle().await;
+            if outcome.is_err() || !has_more {
+                return outcome;
+            }
         }
-        self.session.client.query_bytes.store(input.len() as u64, Ordering::Relaxed);
-        self.input = input;
-        self.settle().await;
-        outcome
     }
 
     async fn requests(&mut self, input: &[u8], at: &mut usize) -> Result<(), Close> {
@@ -191,71 +173,9 @@ impl Connection {
     }
 
     async fn request(&mut self, argv: &[&[u8]]) -> Result<(), Close> {
-        self.commands = self.commands.saturating_add(1);
+        // As by redis-server, what was published before the call comes before its reply.
+        self.pass_on().await?;
         self.dispatch(argv).await
-    }
-
-    /// Appends a reply, as CLIENT REPLY has it.
-    pub(super) fn reply(&mut self, reply: &Reply) {
-        match self.session.reply_mode {
-            ReplyMode::On => self.reply_always(reply),
-            ReplyMode::Off | ReplyMode::SkipNext => {}
-            ReplyMode::Skip => self.session.reply_mode = ReplyMode::On,
-        }
-        if self.session.reply_mode == ReplyMode::SkipNext {
-            self.session.reply_mode = ReplyMode::Skip;
-        }
-    }
-
-    pub(super) fn reply_always(&mut self, reply: &Reply) {
-        if let Reply::Error(error) = reply {
-            self.local.node.stats.count_error(error.code());
-        }
-        encode(reply, self.session.protocol, &mut self.output);
-    }
-
-    pub(super) fn reply_error(&mut self, error: ErrorReply) {
-        self.reply(&Reply::Error(error));
-    }
-
-    /// Writes out what is there. A client that takes nothing for too long is closed.
-    pub(super) async fn send(&mut self) -> Result<(), Close> {
-        Stats::add(&self.local.node.stats.net_output_bytes, self.output.len() as u64);
-        let stall_max = if self.session.authenticated { WRITE_STALL_MAX } else { PREAUTH_WRITE_STALL_MAX };
-        let client = Arc::clone(&self.session.client);
-        while !self.output.is_empty() {
-            // The socket's buffer takes most replies at once; only then is a timer worth its cost.
-            match self.stream.try_write(&self.output) {
-                Ok(0) => return Err(Close::Now),
-                Ok(written) => {
-                    self.output.advance(written);
-                    continue;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Close::Now),
-            }
-            client.output_bytes.store(self.output.len() as u64, Ordering::Relaxed);
-            let writable = tokio::select! {
-                writable = self.stream.writable() => writable.is_ok(),
-                () = client.wait_killed() => false,
-                () = tokio::time::sleep(stall_max) => {
-                    Stats::add(&self.local.node.stats.output_limit_disconnections, 1);
-                    tracing::warn!(client = client.id, unsent_bytes = self.output.len(), "client takes no replies, closing");
-                    false
-                }
-            };
-            if !writable {
-                return Err(Close::Now);
-            }
-            self.clock.tick();
-        }
-        client.output_bytes.store(0, Ordering::Relaxed);
-        if self.output.capacity() > KEEP_BYTES_MAX {
-            self.output = BytesMut::with_capacity(READ_BYTES);
-        } else {
-            self.output.clear();
-        }
-        Ok(())
     }
 
     fn limits(&self) -> Limits {
@@ -270,19 +190,7 @@ impl Connection {
         }
     }
 
-    fn output_bytes_flush(&self) -> usize {
-        if self.session.authenticated { OUTPUT_BYTES_FLUSH } else { limits::PREAUTH_OUTPUT_BYTES_MAX }
-    }
-
     fn account(&mut self) {
         Stats::add(&self.local.node.stats.commands_processed, std::mem::take(&mut self.commands));
-    }
-}
-
-/// Resolves when a message may wait for the connection; never if it listens to nothing.
-pub(super) async fn message(subscriber: Option<&Subscriber>) {
-    match subscriber {
-        Some(subscriber) => subscriber.wait().await,
-        None => std::future::pending().await,
     }
 }

@@ -1,13 +1,19 @@
 //! The gates that every call passes, in Redis's order: known, arity, authenticated, queued by MULTI, paused, run.
 
-use super::connection::{Close, Connection};
+use super::{
+    ahead::gone,
+    connection::{Close, Connection},
+};
 use crate::{
     command::{Args, Flags, Resolved, Run},
     error::Error,
     resp::{ErrorReply, Protocol, Reply},
     session::{Context, PauseMode, Stats},
 };
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 /// How long a paused client sleeps before it looks at the pause again.
 const PAUSE_POLL: Duration = Duration::from_millis(50);
@@ -103,6 +109,9 @@ impl Connection {
         } else {
             Reply::Error(ErrorReply::err("transaction is larger than the limit; EXEC will be refused"))
         };
+        if matches!(reply, Reply::Error(_)) {
+            self.count_rejected(Some(resolved.index));
+        }
         self.settle().await;
         self.reply(&reply);
         true
@@ -131,26 +140,37 @@ impl Connection {
     }
 
     pub(super) async fn wait_out_pause(&mut self, resolved: Resolved) -> Result<(), Close> {
+        if !self.is_held_back(resolved) {
+            return Ok(());
+        }
         self.send().await?;
+        let client = Arc::clone(&self.session.client);
+        let _blocked = client.block();
         while self.is_held_back(resolved) {
-            if self.session.client.is_killed() || self.local.stop.is_asked() {
+            if client.is_killed() || self.local.stop.is_asked() {
                 return Err(Close::Now);
             }
-            let unpaused = self.local.node.clients.unpaused.notified();
-            let _ = tokio::time::timeout(PAUSE_POLL, unpaused).await;
-            self.clock.tick();
+            let node = &self.local.node;
+            tokio::select! {
+                () = node.clients.unpaused.notified() => {}
+                () = tokio::time::sleep(PAUSE_POLL) => {}
+                // Whoever has gone wants nothing done any more.
+                () = gone(&mut self.stream, &mut self.input, &client, &node.stats) => return Err(Close::Now),
+            }
+            self.clock.lap();
         }
         Ok(())
     }
 
-    fn count_rejected(&self, index: Option<usize>) {
+    pub(super) fn count_rejected(&self, index: Option<usize>) {
         if let Some(stats) = index.and_then(|index| self.local.node.stats.command(index)) {
             Stats::add(&stats.rejected, 1);
         }
     }
 
     /// Counts a call that ran.
-    pub(super) fn count_call(&self, index: usize, took: Duration, failed: bool) {
+    pub(super) fn count_call(&mut self, index: usize, took: Duration, failed: bool) {
+        self.commands = self.commands.saturating_add(1);
         if let Some(stats) = self.local.node.stats.command(index) {
             Stats::add(&stats.calls, 1);
             Stats::add(&stats.micros, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
@@ -181,6 +201,10 @@ impl Connection {
                 self.settle().await;
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
+                if resolved.command.name.ends_with("UNSUBSCRIBE") {
+                    // Nothing comes after the confirmation: a RESP2 client would take it for a reply.
+                    self.pass_on().await?;
+                }
                 let reply = self.reply_of(outcome)?;
                 self.finish(resolved.index, &reply);
             }
@@ -201,6 +225,7 @@ impl Connection {
             }
             Run::Container => {
                 self.settle().await;
+                self.count_rejected(Some(resolved.index));
                 let name = resolved.command.name.to_ascii_lowercase();
                 self.reply_error(ErrorReply::wrong_arity(&name));
             }
@@ -210,7 +235,7 @@ impl Connection {
 
     /// Counts a call and appends its reply.
     fn finish(&mut self, index: usize, reply: &Reply) {
-        let took = self.clock.tick();
+        let took = self.clock.lap();
         self.count_call(index, took, matches!(reply, Reply::Error(_)));
         self.reply(reply);
     }

@@ -3,7 +3,10 @@
 //! Reads answer from what the site has. A connection that wrote waits until its own writes have come back from the core,
 //! for a bounded time; then it is told that they are committed and not yet visible here, which is no failure of the write.
 
-use super::connection::{Close, Connection};
+use super::{
+    ahead::gone,
+    connection::{Close, Connection},
+};
 use crate::{
     resp::{ErrorReply, Reply},
     session::Consistency,
@@ -94,11 +97,16 @@ impl Connection {
     /// WAITREV.
     pub(super) async fn wait_revision(&mut self, revision: u64, within: Duration) -> Result<Reply, Close> {
         let client = Arc::clone(&self.session.client);
+        let _blocked = client.block();
         let come = tokio::select! {
             come = self.local.log.wait_core(revision, within) => come,
             () = client.wait_killed() => return Err(Close::Now),
             _ = self.local.stop.wait() => return Err(Close::Now),
+            () = gone(&mut self.stream, &mut self.input, &client, &self.local.node.stats) => {
+                return Err(Close::Now);
+            }
         };
+        self.clock.lap();
         let has = self.local.node.log.edge.core_index.load(Ordering::SeqCst);
         Ok(match come {
             true => Reply::count(has),

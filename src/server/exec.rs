@@ -19,7 +19,10 @@ use crate::{
     session::{QueuedCall, Transaction},
     store::{Condition, ReadTime, View},
 };
-use std::sync::atomic::Ordering;
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 /// A queued call and where it runs.
 struct Step {
@@ -66,13 +69,17 @@ impl Connection {
             Ok(steps) => steps,
             Err(error) => return Ok(Reply::Error(error)),
         };
+        let began = Instant::now();
         let data = if steps.iter().any(|step| step.resolved.command.is_write()) {
             self.exec_in_log(&steps, &watches).await?
         } else {
             self.exec_as_reads(&steps, &watches).await?
         };
         match data {
-            Reply::Array(replies) => self.assemble(steps, replies).await,
+            Reply::Array(replies) => {
+                let share = began.elapsed() / u32::try_from(replies.len()).unwrap_or(u32::MAX).max(1);
+                self.assemble(steps, replies, share).await
+            }
             other => Ok(other),
         }
     }
@@ -186,8 +193,15 @@ impl Connection {
         outcomes.map(|outcomes| outcomes.into_iter().map(told).collect()).transpose()
     }
 
-    /// Puts the data replies and those of the session's own commands in the order of the queue.
-    async fn assemble(&mut self, steps: Vec<Step>, data: Vec<Reply>) -> Result<Reply, Close> {
+    /// Puts the data replies and those of the session's own commands in the order of the queue. `share`: what each of the
+    /// former took.
+    async fn assemble(
+        &mut self,
+        steps: Vec<Step>,
+        data: Vec<Reply>,
+        share: Duration,
+    ) -> Result<Reply, Close> {
+        self.clock.tick();
         let mut data = data.into_iter();
         let mut replies = Vec::with_capacity(steps.len());
         for step in &steps {
@@ -195,6 +209,10 @@ impl Connection {
             let mut args = Args::new(&words, step.resolved.names);
             let reply = match step.resolved.command.run {
                 Run::Read(_) | Run::Write(_) => data.next().unwrap_or(Reply::Nil),
+                // As redis-server, which lets the two older kinds pass.
+                Run::Local(_) if step.resolved.command.name == "SSUBSCRIBE" => {
+                    Reply::Error(ErrorReply::err("SSUBSCRIBE isn't allowed for a DENY BLOCKING client"))
+                }
                 Run::Local(handler) => {
                     let mut context = self.context();
                     let outcome = handler(&mut context, &mut args);
@@ -206,13 +224,11 @@ impl Connection {
                         // Inside a transaction nothing waits.
                         Ok(Action::Reply(reply) | Action::ReplyAfter(_, reply)) => reply,
                         Ok(Action::Publish(message)) => self.publish(message).await,
-                        Ok(Action::Replicated { aof, .. }) => {
-                            self.replicated(0, std::time::Duration::ZERO, aof).await?
-                        }
+                        Ok(Action::Replicated { aof, .. }) => self.replicated(0, Duration::ZERO, aof).await?,
                         Ok(Action::Checkpoint { .. }) => self.checkpoint(true).await,
                         Ok(Action::LastRevision) => self.last_revision(),
                         Ok(Action::WaitRevision { revision, .. }) => {
-                            self.wait_revision(revision, std::time::Duration::ZERO).await?
+                            self.wait_revision(revision, Duration::ZERO).await?
                         }
                         Ok(Action::Checksum) => self.checksum().await?,
                         Ok(Action::Core(_) | Action::Exec | Action::Watch(_) | Action::Shutdown(_)) => {
@@ -223,8 +239,13 @@ impl Connection {
                 }
                 Run::Container => Reply::Error(ErrorReply::syntax()),
             };
+            let took = if step.is_data() { share } else { self.clock.tick() };
+            self.count_call(step.resolved.index, took, matches!(reply, Reply::Error(_)));
+            self.count_error(&reply);
             replies.push(reply);
         }
+        // What came under a name between this EXEC's SUBSCRIBE and its UNSUBSCRIBE is for nobody.
+        self.session.subscriptions.drop_unwanted();
         Ok(Reply::Array(replies))
     }
 }

@@ -1,6 +1,6 @@
 //! Sockets: who is let in (`listener.rs`), the network threads that own connections (`thread.rs`), and one connection's
-//! life: bytes in and out (`connection.rs`), the gates every call passes (`dispatch.rs`), writes waiting for the log
-//! (`pending.rs`), reads (`read.rs`), MULTI/EXEC (`exec.rs`), what Admin commands ask for (`act.rs`), calls that wait for keys (`park.rs`), and what is
+//! life: bytes in (`connection.rs`) and out (`output.rs`), the gates every call passes (`dispatch.rs`), writes waiting for the log
+//! (`pending.rs`), reads (`read.rs`), MULTI/EXEC (`exec.rs`), what Admin commands ask for (`act.rs`), calls that wait for keys (`park.rs`) and their clients (`ahead.rs`), and what is
 //! different on an edge (`edge.rs`).
 //!
 //! ```text
@@ -11,15 +11,17 @@
 //!
 //! **Invariants.** Replies of a connection leave in the order of its requests. A connection's task never waits for the
 //! disk. Nothing that a client sends allocates by its own word. A connection holds at most one chunk of input, one
-//! proposal and the replies not yet written; while they wait it reads nothing, so TCP pushes back.
+//! proposal and the replies not yet written; while they wait it reads no more than `READ_AHEAD_BYTES_MAX`, so TCP pushes back.
 
 mod act;
+mod ahead;
 mod clock;
 mod connection;
 mod dispatch;
 mod edge;
 mod exec;
 mod listener;
+mod output;
 mod park;
 mod pending;
 mod read;

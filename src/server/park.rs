@@ -6,7 +6,9 @@
 //! unknown ends the wait with that error, since the element may be gone.
 
 use super::{
-    connection::{Close, Connection, message},
+    ahead::gone,
+    connection::{Close, Connection},
+    output::message,
     pending::{is_too_large, too_large},
 };
 use crate::{
@@ -19,10 +21,7 @@ use crate::{
     session::Unblocked,
     store::{ReadTime, View},
 };
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// After an attempt that could not be made.
@@ -127,13 +126,19 @@ impl Connection {
         let client = Arc::clone(&self.session.client);
         let deadline = wait.within.map(|within| Instant::now() + within);
         let parked = self.local.node.parking.park(client.id, call.takes, self.session.db, &wait.keys);
-        client.parked.store(true, Ordering::Relaxed);
+        let _blocked = client.block();
         let outcome = loop {
             // The look comes after the registration: what is written from here on rings.
             let mut again = FOR_EVER;
             match self.look(call, wait_for, ReadTime::At(self.clock.log_ms())).await {
                 Ok(Some(Wait { finds: Finds::Something, others, .. })) if parked.is_next() => {
-                    self.wait_out_pause(call.resolved).await?;
+                    if let Err(close) = self.wait_out_pause(call.resolved).await {
+                        break Err(close);
+                    }
+                    // What it would take could not be delivered.
+                    if self.is_gone() {
+                        break Err(Close::Now);
+                    }
                     let words = call.without(&others);
                     match self.attempt(&call.with(&words), Some(&wait.nothing)).await {
                         Ok(Attempt::Got(reply)) => break Ok(reply),
@@ -171,8 +176,8 @@ impl Connection {
                         break Ok(Reply::Error(ErrorReply::new("UNBLOCKED", text)));
                     }
                 },
-                () = self.gone() => break Err(Close::Now),
-                () = message(subscriber.as_deref()) => self.pass_on(subscriber.as_deref()).await?,
+                () = gone(&mut self.stream, &mut self.input, &client, &self.local.node.stats) => break Err(Close::Now),
+                () = message(subscriber.as_deref()) => self.pass_on_and_send().await?,
                 () = tokio::time::sleep_until(due) => {
                     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                         break Ok(Reply::NilArray);
@@ -181,8 +186,7 @@ impl Connection {
             }
             self.clock.tick();
         };
-        client.parked.store(false, Ordering::Relaxed);
-        self.clock.tick();
+        self.clock.lap();
         outcome
     }
 

@@ -57,6 +57,7 @@ impl Connection {
     pub(super) async fn write(&mut self, index: usize, argv: &[&[u8]]) {
         if is_too_large(argv) {
             self.settle().await;
+            self.count_rejected(Some(index));
             self.reply_error(too_large());
             return;
         }
@@ -70,10 +71,10 @@ impl Connection {
     pub(super) async fn settle(&mut self) {
         let Some(builder) = self.pending.builder.take() else { return };
         let mut indexes = std::mem::take(&mut self.pending.indexes);
-        self.clock.tick();
+        self.clock.lap();
         let outcome = self.local.propose(builder.finish()).await;
         // Each call's share of the way through the log.
-        let share = self.clock.tick() / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
+        let share = self.clock.lap() / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
         match outcome {
             Outcome::Applied(replies) => {
                 debug_assert_eq!(replies.len(), indexes.len());

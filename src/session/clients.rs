@@ -36,8 +36,8 @@ pub struct Client {
     pub resp: AtomicU32,
     pub query_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
-    /// It waits for keys (BLPOP …).
-    pub parked: AtomicBool,
+    /// How many things it waits for: keys (BLPOP …), other nodes (WAIT), the end of a pause.
+    waits: AtomicU32,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
     /// A password is required and was not given yet.
@@ -75,13 +75,24 @@ impl Client {
             resp: AtomicU32::new(2),
             query_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
-            parked: AtomicBool::new(false),
+            waits: AtomicU32::new(0),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             unauthenticated: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             wake: Notify::new(),
         }
+    }
+
+    /// It is blocked until what is returned is dropped.
+    pub fn block(self: &Arc<Self>) -> Blocked {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        Blocked(Arc::clone(self))
+    }
+
+    /// Whether it waits for something.
+    pub fn is_blocked(&self) -> bool {
+        self.waits.load(Ordering::Relaxed) > 0
     }
 
     /// Asks the connection's task to close.
@@ -129,6 +140,16 @@ impl Client {
         self.resp.store(2, Ordering::Relaxed);
         self.no_evict.store(false, Ordering::Relaxed);
         self.no_touch.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A client that waits for something.
+#[derive(Debug)]
+pub struct Blocked(Arc<Client>);
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        self.0.waits.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -212,6 +233,11 @@ impl Clients {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many wait for something.
+    pub fn blocked(&self) -> usize {
+        self.by_id.lock().values().filter(|client| client.is_blocked()).count()
     }
 
     /// Matching clients by ascending id.

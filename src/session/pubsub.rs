@@ -44,14 +44,31 @@ pub enum Subscribed {
 /// A message as it is sent, encoded once per protocol however many get it.
 #[derive(Debug)]
 struct Frame {
+    kind: Subscribed,
+    /// What its listeners subscribed to: the channel or the pattern.
+    name: Bytes,
     reply: Reply,
     encoded: [OnceLock<Bytes>; 2],
 }
 
 impl Frame {
-    fn new(words: Vec<Bytes>) -> Arc<Frame> {
-        let words = words.into_iter().map(Reply::bulk).collect();
-        Arc::new(Frame { reply: Reply::Push(words), encoded: Default::default() })
+    fn new(kind: Subscribed, name: &Bytes, message: &Publication) -> Arc<Frame> {
+        let (word, pattern) = match kind {
+            Subscribed::Channel => ("message", None),
+            Subscribed::Pattern => ("pmessage", Some(name)),
+            Subscribed::Shard => ("smessage", None),
+        };
+        let words = [
+            Some(&Bytes::from_static(word.as_bytes())),
+            pattern,
+            Some(&message.channel),
+            Some(&message.payload),
+        ]
+        .into_iter()
+        .flatten()
+        .map(Reply::bulk)
+        .collect();
+        Arc::new(Frame { kind, name: name.clone(), reply: Reply::Push(words), encoded: Default::default() })
     }
 
     fn bytes(&self, protocol: Protocol) -> &Bytes {
@@ -119,21 +136,36 @@ impl Subscriber {
         self.bell.notified().await;
     }
 
-    /// Appends waiting messages to `out` until it has so many bytes; false when there are none left.
-    pub fn take(&self, protocol: Protocol, bytes_max: usize, out: &mut BytesMut) -> bool {
-        let mut queue = self.queue.lock();
-        while out.len() < bytes_max {
-            let Some(frame) = queue.frames.pop_front() else {
-                *queue = Queue::default();
-                return false;
-            };
+    /// How many messages wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.lock().frames.len()
+    }
+
+    /// Appends waiting messages to `out`, at most so many, until it has so many bytes; says how many.
+    pub fn take(&self, protocol: Protocol, count_max: usize, bytes_max: usize, out: &mut BytesMut) -> usize {
+        let (mut queue, mut taken) = (self.queue.lock(), 0_usize);
+        while taken < count_max && out.len() < bytes_max {
+            let Some(frame) = queue.frames.pop_front() else { break };
             queue.bytes = queue.bytes.saturating_sub(frame.bytes(Protocol::Resp2).len());
             out.extend_from_slice(frame.bytes(protocol));
+            taken = taken.saturating_add(1);
         }
         if queue.bytes <= PUBSUB_QUEUE_SOFT_BYTES {
             queue.long_since = None;
         }
-        true
+        match queue.frames.is_empty() {
+            true => *queue = Queue::default(),
+            // Whoever puts rings for the first frame only.
+            false => self.bell.notify_one(),
+        }
+        taken
+    }
+
+    /// Drops the waiting messages that `is_wanted` denies.
+    fn retain(&self, is_wanted: impl Fn(&Frame) -> bool) {
+        let mut queue = self.queue.lock();
+        queue.frames.retain(|frame| is_wanted(frame));
+        queue.bytes = queue.frames.iter().map(|frame| frame.bytes(Protocol::Resp2).len()).sum();
     }
 }
 
@@ -204,6 +236,16 @@ impl Subscriptions {
         self.names(kind).insert(name);
         self.tell(client);
         true
+    }
+
+    /// Drops messages that wait for this session under names that it no longer listens to.
+    pub fn drop_unwanted(&self) {
+        let Some(subscriber) = &self.subscriber else { return };
+        subscriber.retain(|frame| match frame.kind {
+            Subscribed::Channel => self.channels.contains(&frame.name),
+            Subscribed::Pattern => self.patterns.contains(&frame.name),
+            Subscribed::Shard => self.shards.contains(&frame.name),
+        });
     }
 
     /// Listens no more.
@@ -300,25 +342,18 @@ impl PubSub {
 
     /// Hands a message to everybody here who listens, and to nobody else; says to how many.
     pub fn deliver(&self, message: &Publication) -> u64 {
-        let words = |kind: &'static str, pattern: Option<&Bytes>| {
-            let head = [Bytes::from_static(kind.as_bytes())].into_iter().chain(pattern.cloned());
-            head.chain([message.channel.clone(), message.payload.clone()]).collect::<Vec<_>>()
-        };
         let hand_out = |listeners: &[Arc<Subscriber>], frame: &Arc<Frame>| {
             listeners.iter().filter(|listener| listener.put(frame)).count() as u64
         };
-        let (table, kind) = match message.is_sharded {
-            true => (&self.shards, "smessage"),
-            false => (&self.channels, "message"),
-        };
+        let kind = if message.is_sharded { Subscribed::Shard } else { Subscribed::Channel };
         let mut count = 0;
-        if let Some(listeners) = table.read().get(&message.channel) {
-            count += hand_out(listeners, &Frame::new(words(kind, None)));
+        if let Some(listeners) = self.table(kind).read().get(&message.channel) {
+            count += hand_out(listeners, &Frame::new(kind, &message.channel, message));
         }
         if !message.is_sharded {
             for (pattern, listeners) in self.patterns.read().iter() {
                 if glob::matches(pattern, &message.channel, false) {
-                    count += hand_out(listeners, &Frame::new(words("pmessage", Some(pattern))));
+                    count += hand_out(listeners, &Frame::new(Subscribed::Pattern, pattern, message));
                 }
             }
         }

@@ -23,7 +23,7 @@ pub enum EventClass {
 pub enum Happening {
     /// A keyspace event.
     Event { db: u32, key: Vec<u8>, class: EventClass, name: &'static str },
-    /// The key holds something that a parked session may wait for, or is gone.
+    /// The key holds something that a parked session may wait for, or what it held is gone.
     Ready { db: u32, key: Vec<u8> },
     /// So may any key: databases were emptied or exchanged.
     AllReady,

@@ -186,7 +186,7 @@ fn reply(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if args.take("OFF") {
         context.session.reply_mode = ReplyMode::Off;
     } else if args.take("SKIP") {
-        if context.session.reply_mode == ReplyMode::On {
+        if context.session.reply_mode != ReplyMode::Off {
             context.session.reply_mode = ReplyMode::SkipNext;
         }
     } else {

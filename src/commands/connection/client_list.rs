@@ -68,7 +68,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let flags = [
         flag(client.is_subscribed(), "P"),
         flag(queued >= 0, "x"),
-        flag(client.parked.load(Ordering::Relaxed), "b"),
+        flag(client.is_blocked(), "b"),
         flag(client.no_evict.load(Ordering::Relaxed), "e"),
         flag(client.no_touch.load(Ordering::Relaxed), "T"),
     ]

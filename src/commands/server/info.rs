@@ -121,7 +121,7 @@ fn clients(node: &Node, out: &mut String) {
         "client_recent_max_output_buffer",
         largest(|client| client.output_bytes.load(Ordering::Relaxed)),
     );
-    line(out, "blocked_clients", node.parking.len());
+    line(out, "blocked_clients", node.clients.blocked());
     line(out, "tracking_clients", 0);
     line(out, "clients_in_timeout_table", 0);
 }

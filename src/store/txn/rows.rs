@@ -80,7 +80,9 @@ impl<'s> Txn<'s> {
             }
             self.event_in(db, EventClass::New, "new", key);
         }
-        if row.kind.is_collection() {
+        // What is there now may be waited for; who waits for what was there, a stream's group, must hear that it is not.
+        let was_replaced = !is_kept && before.is_some_and(|before| before.head.is_some());
+        if row.kind.is_collection() || was_replaced {
             self.ready_in(db, key);
         }
         self.write(Family::Meta, storage_key, Some(Bytes::from(record)));
