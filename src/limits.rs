@@ -77,3 +77,6 @@ pub const PUBSUB_QUEUE_SOFT_MS: u128 = 60_000;
 pub const PUBSUB_TAP_MESSAGES_MAX: usize = 256;
 /// A larger message does not go to edges.
 pub const PUBSUB_TAP_BYTES_MAX: usize = 1024 * 1024;
+/// Messages that a core node keeps for edges that come from another one, and their bytes.
+pub const PUBSUB_RECENT_MESSAGES_MAX: usize = 1024;
+pub const PUBSUB_RECENT_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -210,7 +210,7 @@ fn unsubscribe(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed)
 fn publish(args: &mut Args<'_>, is_sharded: bool) -> Result<Action> {
     let (channel, payload) = (args.next_word()?, args.next_word()?);
     let (channel, payload) = (Bytes::copy_from_slice(channel), Bytes::copy_from_slice(payload));
-    Ok(Action::Publish(Publication { channel, payload, is_sharded }))
+    Ok(Action::Publish(Publication { channel, payload, is_sharded, at: None }))
 }
 
 fn channels(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed) -> Result<Reply> {

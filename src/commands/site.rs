@@ -117,6 +117,7 @@ fn status(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         "lag_bytes": edge.lag_bytes(),
         "lag_ms": u64::try_from(edge.lag().as_millis()).unwrap_or(u64::MAX),
         "seeds": load(&edge.seeds),
+        "contradictions": load(&edge.contradictions),
     });
     Ok(Reply::bulk(told.to_string()))
 }

@@ -6,6 +6,9 @@
 //! Only a leader under its lease gives an order, and a node delivers nothing of a term after it has delivered something of a
 //! later one: so no two nodes show two messages in different orders, whatever happens to leaders. A call that broke is
 //! not made again, so a message comes at most once. Nothing is written to the log.
+//!
+//! Each message has its place in that order, and keeps it on the way through edge sites: a node hands out none that is not
+//! behind all that it has handed out (`session/message_order.rs`).
 
 use super::{
     progress::Progress,
@@ -14,7 +17,7 @@ use super::{
 use crate::{
     peer::{Answer, CallError, LocalIdentity},
     resp::ErrorReply,
-    session::{PubSub, Publication},
+    session::{MessagePosition, PubSub, Publication},
 };
 use parking_lot::Mutex;
 use std::{
@@ -61,6 +64,8 @@ pub(super) struct Broadcast {
     pub(super) pubsub: Arc<PubSub>,
     /// The way to each other node, while it is a member.
     ways: Mutex<BTreeMap<(u64, String), mpsc::Sender<Batch>>>,
+    /// The last place that this node gave a message. Locked after `ways`.
+    given: Mutex<MessagePosition>,
 }
 
 impl Broadcast {
@@ -71,7 +76,7 @@ impl Broadcast {
         identity: Arc<LocalIdentity>,
         pubsub: Arc<PubSub>,
     ) -> Self {
-        Broadcast { raft, peers, progress, identity, pubsub, ways: Mutex::default() }
+        Broadcast { raft, peers, progress, identity, pubsub, ways: Mutex::default(), given: Mutex::default() }
     }
 
     /// Sees to what clients of this node publish, until there can be no more. One batch at a time keeps their order.
@@ -109,7 +114,7 @@ impl Broadcast {
         let deadline = Instant::now() + LEADER_WAIT_MAX;
         let call = wire::Publish { messages: messages.iter().map(to_wire).collect() };
         loop {
-            if let Some(pending) = self.order(&messages) {
+            if let Some(pending) = self.order(&messages, None) {
                 return Ok(Ordered::Here(pending));
             }
             if let Some((id, address)) = self.progress.leader().filter(|(id, _)| *id != self.identity.node_id)
@@ -139,7 +144,8 @@ impl Broadcast {
     }
 
     /// As leader: gives messages their order, here and on the way to every node. `None`: this node does not lead for sure.
-    fn order(&self, messages: &[Publication]) -> Option<Pending> {
+    /// `of`: the history of the core that has given these their places.
+    fn order(&self, messages: &[Publication], of: Option<&str>) -> Option<Pending> {
         if !self.progress.can_read() {
             return None;
         }
@@ -153,7 +159,12 @@ impl Broadcast {
         ways.retain(|(id, address), _| {
             members.find(*id).is_some_and(|member| member.peer.address == *address)
         });
-        let deliver = wire::Deliver { term, messages: messages.iter().map(to_wire).collect() };
+        let messages = match of {
+            Some(_) => messages.to_vec(),
+            None => self.placed(term, messages),
+        };
+        let history = of.unwrap_or_default().to_owned();
+        let deliver = wire::Deliver { term, messages: messages.iter().map(to_wire).collect(), history };
         let mut elsewhere = Vec::new();
         for member in others {
             let at = (member.id, member.peer.address.clone());
@@ -166,6 +177,19 @@ impl Broadcast {
         }
         let here = messages.iter().map(|message| self.pubsub.publish(message)).collect();
         Some(Pending { here, elsewhere })
+    }
+
+    /// These messages with the next places.
+    fn placed(&self, term: u64, messages: &[Publication]) -> Vec<Publication> {
+        let mut given = self.given.lock();
+        if given.term != term {
+            *given = MessagePosition { term, number: 0 };
+        }
+        let place = |message: &Publication| {
+            given.number = given.number.saturating_add(1);
+            Publication { at: Some(*given), ..message.clone() }
+        };
+        messages.iter().map(place).collect()
     }
 
     fn drop_messages(&self, count: usize) {
@@ -192,14 +216,15 @@ impl Broadcast {
     /// The leader's side of what clients of another node publish.
     pub(super) async fn receive(&self, call: wire::Publish) -> Answer {
         let messages: Vec<Publication> = call.messages.into_iter().map(from_wire).collect();
-        let pending =
-            self.order(&messages).ok_or_else(|| CallError::Refused("this node does not lead".into()))?;
+        let pending = self
+            .order(&messages, None)
+            .ok_or_else(|| CallError::Refused("this node does not lead".into()))?;
         Ok(wire::write(&wire::PublishAnswer { counts: pending.total().await }))
     }
 
-    /// On an edge, as leader of the site: hands messages of the core to all nodes of the site.
-    pub(super) fn relay(&self, messages: &[Publication]) {
-        if self.order(messages).is_none() {
+    /// On an edge, as leader of the site: hands messages of this history of the core to all nodes of the site.
+    pub(super) fn relay(&self, messages: &[Publication], history: &str) {
+        if self.order(messages, Some(history)).is_none() {
             self.drop_messages(messages.len());
         }
     }
@@ -220,6 +245,9 @@ impl Broadcast {
     pub(super) fn deliver(&self, deliver: wire::Deliver) -> Answer {
         if !self.pubsub.admit(deliver.term) {
             return Err(CallError::Refused("messages of a later term were delivered".into()));
+        }
+        if !deliver.history.is_empty() {
+            self.pubsub.follow(&deliver.history);
         }
         let publish = |message| self.pubsub.publish(&from_wire(message));
         let counts = deliver.messages.into_iter().map(publish).collect();
@@ -250,11 +278,13 @@ impl Pending {
 }
 
 pub(super) fn to_wire(message: &Publication) -> wire::Publication {
-    let Publication { channel, payload, is_sharded } = message.clone();
-    wire::Publication { channel, payload, is_sharded }
+    let Publication { channel, payload, is_sharded, at } = message.clone();
+    let MessagePosition { term, number } = at.unwrap_or_default();
+    wire::Publication { channel, payload, is_sharded, term, number }
 }
 
 pub(super) fn from_wire(message: wire::Publication) -> Publication {
-    let wire::Publication { channel, payload, is_sharded } = message;
-    Publication { channel, payload, is_sharded }
+    let wire::Publication { channel, payload, is_sharded, term, number } = message;
+    let at = (number != 0).then_some(MessagePosition { term, number });
+    Publication { channel, payload, is_sharded, at }
 }

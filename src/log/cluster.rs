@@ -380,7 +380,7 @@ async fn tell_switches(progress: Arc<Progress>, pubsub: Arc<PubSub>, own_id: u64
         if let Some(before) = known.as_ref().filter(|before| before.node_id != leader.node_id) {
             let text = format!("{name} {} {} {} {}", before.host, before.port, leader.host, leader.port);
             let channel = bytes::Bytes::from_static(b"+switch-master");
-            pubsub.publish(&Publication { channel, payload: text.into(), is_sharded: false });
+            pubsub.publish(&Publication { channel, payload: text.into(), is_sharded: false, at: None });
         }
         known = Some(leader);
     }

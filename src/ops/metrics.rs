@@ -128,6 +128,11 @@ static ROWS: &[Row] = &[
         load(&s.node.log.edge.received_bytes)
     }),
     counter("flotilla_edge_seeds", "On an edge: whole copies taken", |s| load(&s.node.log.edge.seeds)),
+    counter(
+        "flotilla_edge_contradictions",
+        "On an edge: times that its data contradicted the core's log",
+        |s| load(&s.node.log.edge.contradictions),
+    ),
     gauge("flotilla_edge_seed_bytes", "On an edge: bytes of a whole copy that are here", |s| {
         match *s.node.log.edge.following.read() {
             Following::Seed { bytes, .. } => bytes as f64,

@@ -53,6 +53,11 @@ impl Replica {
             let Position { term, index } = record.position;
             let applied = txn.state().applied;
             let next = applied.map_or(0, |applied| applied.index.saturating_add(1));
+            if applied.is_some_and(|applied| applied.index == index && applied.term != term) {
+                return Ok(refused(format!(
+                    "entry {index} is of term {term}, that of the data here is another one"
+                )));
+            }
             if index < next {
                 continue;
             }
@@ -72,16 +77,17 @@ impl Replica {
     pub fn wants(&self, seed: &Seed) -> bool {
         let published = self.store().published();
         let history = published.site().map_or("", |site| &site.history);
-        history != seed.history
-            || published.state().applied.is_none_or(|applied| applied.index <= seed.position.index)
+        history != seed.history || published.state().applied.is_none_or(|applied| seed.is_forward_of(applied))
     }
 
-    /// Whether the data here are of another history than a seed; no data are of none.
+    /// Whether what was said of the data here says nothing of those of a seed: they are of another history, or of none that
+    /// the core has committed; no data are of none.
     pub fn is_of_other_history(&self, seed: &Seed) -> bool {
-        self.store()
-            .published()
-            .site()
-            .is_some_and(|site| !site.history.is_empty() && site.history != seed.history)
+        let published = self.store().published();
+        let history = published.site().map_or("", |site| &site.history);
+        !history.is_empty()
+            && (history != seed.history
+                || published.state().applied.is_some_and(|applied| applied.index > seed.position.index))
     }
 
     /// Replaces the data by those of a seed, whose files are in `directory`.

@@ -113,6 +113,12 @@ impl<'a> SiteEntry<'a> {
 }
 
 impl Seed {
+    /// Whether data of the same history that stand at `position` do not go back by it. They may, if what is there was never
+    /// committed: then the seed is of a later term.
+    pub fn is_forward_of(&self, position: Position) -> bool {
+        position.index <= self.position.index || position < self.position
+    }
+
     /// The payload of an entry that says so.
     pub fn encode(&self) -> Bytes {
         let mut out = vec![SEED_VERSION];

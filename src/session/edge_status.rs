@@ -104,6 +104,8 @@ pub struct EdgeStatus {
     entry_bytes: AtomicU64,
     /// Whole copies taken since the start.
     pub seeds: AtomicU64,
+    /// How often the core said something that contradicts the data here, since the start.
+    pub contradictions: AtomicU64,
     /// An administrator wants a whole copy to be taken.
     reseed: AtomicBool,
     clock_ms: AtomicU64,
@@ -139,6 +141,7 @@ impl Default for EdgeStatus {
             received_entries: AtomicU64::new(0),
             entry_bytes: AtomicU64::new(0),
             seeds: AtomicU64::new(0),
+            contradictions: AtomicU64::new(0),
             reseed: AtomicBool::new(false),
             clock_ms: AtomicU64::new(0),
             words: Mutex::new(Words { waiting: VecDeque::new(), whole_at: None, began: Instant::now() }),

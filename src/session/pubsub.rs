@@ -3,7 +3,7 @@
 //! Messages are handed to subscribers in the order of `publish` calls; each waits in its subscriber's queue until the
 //! connection's task takes it. A subscriber whose queue grows beyond its limit is cut off: it costs others nothing.
 
-use super::Client;
+use super::{Client, MessagePosition, message_order::MessageOrder};
 use crate::{
     limits::{
         PUBSUB_QUEUE_BYTES_MAX, PUBSUB_QUEUE_SOFT_BYTES, PUBSUB_QUEUE_SOFT_MS, PUBSUB_TAP_BYTES_MAX,
@@ -31,6 +31,8 @@ pub struct Publication {
     pub payload: Bytes,
     /// SPUBLISH: to subscribers of shard channels only.
     pub is_sharded: bool,
+    /// Its place in the order of the core; `None`: it has none, or not yet.
+    pub at: Option<MessagePosition>,
 }
 
 /// What is subscribed to; they are told apart in everything.
@@ -302,6 +304,10 @@ pub struct PubSub {
     pub dropped: AtomicU64,
     /// The latest term whose messages were delivered here.
     term: AtomicU64,
+    /// Held while a message with a place is handed out.
+    order: Mutex<MessageOrder>,
+    /// Messages that were not handed out because they had been before, or a later one.
+    pub repeated: AtomicU64,
     taps: Taps,
 }
 
@@ -324,10 +330,22 @@ impl PubSub {
         }
     }
 
-    /// Hands a message to everybody here who listens, and to edges that this node feeds; says to how many here.
+    /// Hands a message to everybody here who listens, and to edges that this node feeds; says to how many here. To nobody,
+    /// if it was handed out before, or one behind it was.
     pub fn publish(&self, message: &Publication) -> u64 {
+        let mut order = message.at.map(|at| (at, self.order.lock()));
+        let is_for_edges = message.payload.len() <= PUBSUB_TAP_BYTES_MAX;
+        if let Some((at, order)) = &mut order {
+            if !order.admit(*at) {
+                self.repeated.fetch_add(1, Ordering::Relaxed);
+                return 0;
+            }
+            if is_for_edges {
+                order.keep(message, Instant::now());
+            }
+        }
         if self.taps.0.receiver_count() > 0 {
-            match message.payload.len() <= PUBSUB_TAP_BYTES_MAX {
+            match is_for_edges {
                 true => drop(self.taps.0.send(message.clone())),
                 false => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
             }
@@ -360,9 +378,22 @@ impl PubSub {
         count
     }
 
-    /// From here on all messages that are delivered on this node, in their order; who does not keep up misses some.
-    pub fn tap(&self) -> broadcast::Receiver<Publication> {
-        self.taps.0.subscribe()
+    /// From here on all messages that are delivered on this node, in their order; who does not keep up misses some. Before
+    /// them, for one who has heard a message of this order: what was delivered here lately behind it.
+    pub fn tap(
+        &self,
+        heard: Option<MessagePosition>,
+    ) -> (Vec<Publication>, broadcast::Receiver<Publication>) {
+        let order = self.order.lock();
+        let missed = heard.map_or_else(Vec::new, |heard| order.since(heard, Instant::now()));
+        (missed, self.taps.0.subscribe())
+    }
+
+    /// On an edge: messages come of this history of the core from here on; the last of it that was handed out here.
+    pub fn follow(&self, history: &str) -> Option<MessagePosition> {
+        let mut order = self.order.lock();
+        order.begin(history);
+        order.last()
     }
 
     /// Whether messages that a leader of this term ordered may still be delivered: never after those of a later one.

@@ -31,7 +31,7 @@ impl Witness {
     fn publish(&self, wanted: &Wanted<'_>, db: u32, key: &[u8], name: &str) {
         let deliver = |channel: Vec<u8>, payload: &[u8]| {
             let (channel, payload) = (Bytes::from(channel), Bytes::copy_from_slice(payload));
-            self.pubsub.deliver(&Publication { channel, payload, is_sharded: false });
+            self.pubsub.deliver(&Publication { channel, payload, is_sharded: false, at: None });
         };
         if wanted.0.contains('K') {
             deliver([format!("__keyspace@{db}__:").as_bytes(), key].concat(), name.as_bytes());

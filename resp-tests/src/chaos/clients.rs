@@ -21,7 +21,9 @@ const EXPIRING_EVERY: u64 = 20;
 /// Operations after which a client goes to another node, on average.
 const WANDER_EVERY: u64 = 300;
 /// Appends to a list before clients go on to the next one, so that reads stay short.
-const LIST_TOKENS: u64 = 60;
+pub(super) const LIST_TOKENS: u64 = 60;
+/// Lists that are appended to at a time.
+pub(super) const LISTS: u64 = 3;
 
 /// What all clients of a round share.
 pub struct Round<'a> {
@@ -214,7 +216,7 @@ fn number_in(text: &[u8]) -> Result<u64, Failure> {
     text.parse().map_err(|_| Failure::server(format!("a register holds {text}")))
 }
 
-fn tokens(reply: &Value) -> Result<Vec<u64>, Failure> {
+pub(super) fn tokens(reply: &Value) -> Result<Vec<u64>, Failure> {
     match reply {
         Value::NilBulk => Ok(vec![]),
         Value::Bulk(text) => {
@@ -224,6 +226,10 @@ fn tokens(reply: &Value) -> Result<Vec<u64>, Failure> {
         }
         other => Err(Failure::server(format!("a list is {other:?}"))),
     }
+}
+
+pub(super) fn list_key(round: &Round<'_>, set: u64, list: u64) -> String {
+    format!("l{}:{set}:{list}", round.number)
 }
 
 /// Runs transactions over lists until told to stop.
@@ -237,7 +243,7 @@ pub fn append(round: &Round<'_>, client: u32, mut dice: Dice) -> Result<Vec<Txn>
         let set = round.appends.load(Ordering::Relaxed) / LIST_TOKENS;
         let mut steps = Vec::new();
         for _ in 0..dice.between(1, 5) {
-            let key = format!("l{}:{set}:{}", round.number, dice.below(3));
+            let key = list_key(round, set, dice.below(LISTS));
             steps.push(match dice.below(2) {
                 0 => {
                     round.appends.fetch_add(1, Ordering::Relaxed);

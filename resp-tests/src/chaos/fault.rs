@@ -46,11 +46,15 @@ pub enum Fault {
     SnapshotsIsolate,
     SnapshotsKill,
     SnapshotsWipe,
+    /// The node that an edge follows leads, is cut off with writes that nobody else has, and comes back by a snapshot.
+    TailAtEdge,
+    /// The node that leads a site is cut off from the others with entries that they have not, and comes back by a snapshot.
+    TailInSite,
     /// Two or three of the others at once.
     Several,
 }
 
-pub const KINDS: [Fault; 27] = [
+pub const KINDS: [Fault; 29] = [
     Fault::None,
     Fault::KillLeader,
     Fault::KillFollower,
@@ -77,6 +81,8 @@ pub const KINDS: [Fault; 27] = [
     Fault::SnapshotsIsolate,
     Fault::SnapshotsKill,
     Fault::SnapshotsWipe,
+    Fault::TailAtEdge,
+    Fault::TailInSite,
     Fault::Several,
 ];
 
@@ -101,6 +107,11 @@ pub struct Promise {
 }
 
 impl Fault {
+    /// Whether it is one of edges.
+    pub fn needs_edges(self) -> bool {
+        matches!(self, Fault::TailAtEdge | Fault::TailInSite)
+    }
+
     /// The fewest nodes with which it is what it says.
     pub fn nodes_min(self) -> usize {
         match self {
@@ -136,6 +147,8 @@ impl Fault {
             | Fault::SnapshotsIsolate
             | Fault::SnapshotsKill
             | Fault::SnapshotsWipe
+            | Fault::TailAtEdge
+            | Fault::TailInSite
             | Fault::Several => Class::Alone,
         }
     }
@@ -155,7 +168,8 @@ impl Fault {
             | Fault::Wipe
             | Fault::Rolling
             | Fault::FullDiskFollower
-            | Fault::JoinAndLeave => (Some(GAP_MAX), 0.05),
+            | Fault::JoinAndLeave
+            | Fault::TailInSite => (Some(GAP_MAX), 0.05),
             Fault::KillLeader
             | Fault::PauseLeader
             | Fault::IsolateLeader
@@ -167,7 +181,8 @@ impl Fault {
             | Fault::ReplaceLeader
             | Fault::SnapshotsIsolate
             | Fault::SnapshotsKill
-            | Fault::SnapshotsWipe => (Some(GAP_MAX), 0.02),
+            | Fault::SnapshotsWipe
+            | Fault::TailAtEdge => (Some(GAP_MAX), 0.02),
             // No majority now and then, or for as long as it lasts.
             Fault::KillAll | Fault::Resets | Fault::Lossy | Fault::Several => (None, 0.0),
         };

@@ -8,6 +8,7 @@
 //! * `fault`, `schedule`, `inject/`: which faults there are, which comes next, how each is done.
 //! * `net`, `node`, `disk`: each node has a network namespace, so that any can be cut off from any other while clients
 //!   still reach all of them; a disk of its own, which can be full; a clock of its own, which can be wrong.
+//! * `edges`: readers at edges, which must see what the core has committed and nothing else, and never go back.
 //! * `watch`: what the nodes say about themselves. `bulk`: heavy load that is not checked value by value.
 //! * `failure`: whether the server failed or the test itself. `standstill`: whether the whole machine stood still.
 
@@ -17,6 +18,7 @@ pub mod append;
 mod bulk;
 mod clients;
 mod disk;
+mod edges;
 mod failure;
 mod fault;
 mod inject;

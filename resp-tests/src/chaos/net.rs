@@ -1,6 +1,9 @@
 //! Nodes in network namespaces: each has an address of its own on a bridge, and can be cut off from the others.
 //!
 //! Clients live at the bridge itself, so they reach every node whatever is cut.
+//!
+//! Beside the core there may be edges: one that follows a single core node whatever becomes of it, and a site of several that
+//! follows whichever it can.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +21,9 @@ use crate::namespace::enter;
 const PORT: u16 = 6379;
 const PEER_PORT: u16 = 7379;
 
+/// Nodes of the site.
+const SITE_NODES: usize = 3;
+
 /// One process may make several, one after the other.
 static MADE: AtomicU32 = AtomicU32::new(0);
 
@@ -26,32 +32,36 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 pub struct Network {
     name: String,
     subnet: u8,
-    /// Those of the core, then one to spare.
+    /// Those of the core, one to spare, then those of edges, if there are any.
     pub nodes: Vec<Node>,
     core: usize,
+    edges: usize,
     // Removed after the nodes' disks are unmounted: fields drop in this order.
     pub home: TempDir,
 }
 
 impl Network {
-    /// Makes namespaces and disks for `core` nodes, which are to found a core, and one more, which may join it. Starts none.
-    pub fn new(core: usize, program: &Path, args: &[String]) -> io::Result<Network> {
+    /// Makes namespaces and disks for `core` nodes, which are to found a core, one more, which may join it, and for edges.
+    /// Starts none.
+    pub fn new(core: usize, has_edges: bool, program: &Path, args: &[String]) -> io::Result<Network> {
         let id = std::process::id();
         let name = format!("flo{id}x{}", MADE.fetch_add(1, Ordering::Relaxed));
         let subnet = u8::try_from(id % 200 + 20).unwrap_or(20);
         let home = tempfile::Builder::new().prefix("flotilla-chaos-").tempdir()?;
-        let mut network = Network { name, subnet, nodes: Vec::new(), core, home };
+        let edges = if has_edges { 1 + SITE_NODES } else { 0 };
+        let mut network = Network { name, subnet, nodes: Vec::new(), core, edges, home };
         let hub = network.hub();
         must(&["ip", "netns", "add", &hub])?;
         must(&["ip", "-n", &hub, "link", "add", "br0", "type", "bridge"])?;
         must(&["ip", "-n", &hub, "link", "set", "br0", "up"])?;
         must(&["ip", "-n", &hub, "link", "set", "lo", "up"])?;
         must(&["ip", "-n", &hub, "addr", "add", &format!("10.99.{subnet}.254/24"), "dev", "br0"])?;
-        for index in 0..=core {
+        for index in 0..=core + edges {
             let namespace = format!("{}n{index}", network.name);
             must(&["ip", "netns", "add", &namespace])?;
             // Registered first, so that it is removed whatever follows.
-            let node = Node::new(index, namespace.clone(), network.home.path(), program.to_owned());
+            let node =
+                Node::new(network.name_of(index), namespace.clone(), network.home.path(), program.to_owned());
             match node {
                 Ok(node) => network.nodes.push(node),
                 Err(error) => {
@@ -88,10 +98,27 @@ impl Network {
         &self.nodes[self.core]
     }
 
+    /// The edge that follows the first node of the core and no other; `None`: there are no edges.
+    pub fn edge(&self) -> Option<usize> {
+        self.edges().next()
+    }
+
+    /// The nodes of the site.
+    pub fn site(&self) -> Range<usize> {
+        let Range { start, end } = self.edges();
+        (start + 1).min(end)..end
+    }
+
+    /// The edge and the nodes of the site.
+    pub fn edges(&self) -> Range<usize> {
+        self.core + 1..self.core + 1 + self.edges
+    }
+
     /// The same network for clients: they need addresses, not processes. Dropping it leaves the network as it is.
     pub fn view(&self) -> View {
-        let addresses = (0..self.nodes.len()).map(|index| self.address(index)).collect();
-        View { hub: self.hub(), core: self.core, addresses }
+        let addresses = (0..=self.core).map(|index| self.address(index)).collect();
+        let edges = self.edges().map(|index| (self.name_of(index), self.address(index))).collect();
+        View { hub: self.hub(), core: self.core, addresses, edges }
     }
 
     fn hub(&self) -> String {
@@ -119,17 +146,34 @@ impl Network {
         Connection::open_at(self.address(index))
     }
 
+    fn name_of(&self, index: usize) -> String {
+        match index.checked_sub(self.core + 1) {
+            None => format!("core-{index}"),
+            Some(0) => "edge-paris".into(),
+            Some(number) => format!("edge-oslo.{}", number - 1),
+        }
+    }
+
+    /// How a node is told of the others.
+    fn place(&self, index: usize) -> Vec<String> {
+        let named = |other: usize| format!("{}={}", self.name_of(other), self.peer_address(other));
+        let list = |others: Range<usize>| others.map(named).collect::<Vec<_>>().join(",");
+        let core = self.core().map(|other| self.peer_address(other)).collect::<Vec<_>>().join(",");
+        let first = self.peer_address(0);
+        let site = list(self.site());
+        let words = match index {
+            _ if index < self.core => format!("--cluster {}", list(self.core())),
+            _ if index == self.core => format!("--join {core}"),
+            _ if Some(index) == self.edge() => format!("--role edge --site paris --upstream {first}"),
+            _ => format!("--role edge --site oslo --upstream {core} --cluster {site}"),
+        };
+        words.split(' ').map(str::to_owned).collect()
+    }
+
     fn args(&self, index: usize, more: &[String]) -> Vec<String> {
         let node = &self.nodes[index];
         let (directory, host) = (node.directory().display().to_string(), self.host(index));
         let (port, peer_port) = (PORT.to_string(), PEER_PORT.to_string());
-        let others: Vec<String> = self
-            .core()
-            .map(|other| match index < self.core {
-                true => format!("core-{other}={}", self.peer_address(other)),
-                false => self.peer_address(other),
-            })
-            .collect();
         let words = [
             ["--data-dir", &directory],
             ["--bind", &host],
@@ -138,9 +182,9 @@ impl Network {
             ["--peer-insecure", "yes"],
             ["--protected-mode", "no"],
             ["--node-name", &node.name],
-            [if index < self.core { "--cluster" } else { "--join" }, &others.join(",")],
         ];
-        words.as_flattened().iter().map(|word| (*word).to_owned()).chain(more.iter().cloned()).collect()
+        let own = words.as_flattened().iter().map(|word| (*word).to_owned());
+        own.chain(self.place(index)).chain(more.iter().cloned()).collect()
     }
 
     /// Cuts what comes from `from` on its way into `to`.
@@ -184,6 +228,8 @@ pub struct View {
     /// The first so many are members at rest.
     pub core: usize,
     pub addresses: Vec<SocketAddr>,
+    /// Names and addresses of edges.
+    pub edges: Vec<(String, SocketAddr)>,
 }
 
 impl View {

@@ -30,9 +30,8 @@ pub struct Node {
 
 impl Node {
     /// Makes its disk and its clock below `home`; starts nothing.
-    pub fn new(index: usize, namespace: String, home: &Path, program: PathBuf) -> io::Result<Node> {
-        let name = format!("core-{index}");
-        let clock = home.join(format!("clock-{index}"));
+    pub fn new(name: String, namespace: String, home: &Path, program: PathBuf) -> io::Result<Node> {
+        let clock = home.join(format!("{name}.clock"));
         fs::write(&clock, "+0\n")?;
         let node = Node {
             namespace,

@@ -10,6 +10,7 @@ use crate::recorder::Dice;
 
 use super::append::{self, Fate, Step, Txn};
 use super::clients::{self, Round};
+use super::edges::{self, Seen};
 use super::failure::Failure;
 use super::fault::{Fault, KINDS};
 use super::inject::{Pace, Stage};
@@ -41,6 +42,8 @@ const FLUSH_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Options {
     pub nodes: usize,
+    /// Whether there are edges, which are read.
+    pub has_edges: bool,
     pub duration: Duration,
     pub seed: u64,
     pub program: PathBuf,
@@ -67,7 +70,7 @@ impl Options {
         ];
         let args = args.iter().map(|word| (*word).to_owned()).collect();
         let (faults, order, pace) = (KINDS.to_vec(), Order::Drawn, Pace::Drawn);
-        Options { nodes: 3, duration, seed, program, faults, order, pace, args }
+        Options { nodes: 3, has_edges: true, duration, seed, program, faults, order, pace, args }
     }
 }
 
@@ -90,6 +93,8 @@ pub struct Outcome {
     pub operations: usize,
     pub transactions: usize,
     pub unknown: usize,
+    /// At edges.
+    pub reads: u64,
     pub undecided: usize,
     /// Rounds in which the machine stood still: nothing is said of their speed.
     pub unjudged: u64,
@@ -99,10 +104,11 @@ pub struct Outcome {
 
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Outcome { rounds, operations, transactions, unknown, .. } = self;
+        let Outcome { rounds, operations, transactions, unknown, reads, .. } = self;
         writeln!(
             f,
-            "{rounds} rounds, {operations} operations, {transactions} transactions, {unknown} of unknown outcome"
+            "{rounds} rounds, {operations} operations, {transactions} transactions, {unknown} of unknown outcome, \
+             {reads} reads at edges"
         )?;
         writeln!(
             f,
@@ -128,14 +134,19 @@ pub fn run(options: &Options) -> Result<Outcome, Failure> {
 }
 
 fn rounds(options: &Options) -> Result<Outcome, Failure> {
-    let network = Network::new(options.nodes, &options.program, &options.args)?;
+    let network = Network::new(options.nodes, options.has_edges, &options.program, &options.args)?;
     network.enter()?;
     for node in network.core() {
         network.nodes[node].start()?;
     }
+    for edge in network.edges() {
+        network.nodes[edge].start()?;
+    }
+    let faults: Vec<Fault> =
+        options.faults.iter().copied().filter(|fault| options.has_edges || !fault.needs_edges()).collect();
     let mut run = Run {
         dice: Dice::new(options.seed),
-        schedule: Schedule::new(&options.faults, options.nodes, options.order),
+        schedule: Schedule::new(&faults, options.nodes, options.order),
         serial: AtomicU64::new(1),
         outcome: Outcome::default(),
         standstill: Standstill::watch(),
@@ -232,7 +243,8 @@ impl Run<'_> {
         };
         let dice: Vec<Dice> =
             (0..=REGISTER_CLIENTS + APPEND_CLIENTS).map(|_| Dice::new(self.dice.roll())).collect();
-        let (phases, events, mut txns) = play(self.network, &round, fault, self.options.pace, &dice)?;
+        let Played { phases, events, mut txns, seen } =
+            play(self.network, &round, fault, self.options.pace, &dice)?;
         let agreed = agree(self.network)?;
         let keys: BTreeSet<String> = txns.iter().flat_map(|txn| &txn.steps).map(Step::key).collect();
         let keys: Vec<String> = keys.into_iter().collect();
@@ -240,6 +252,16 @@ impl Run<'_> {
             txns.push(clients::read_all(&round, node, &keys, SERVE_MAX)?);
         }
         compare(self.network)?;
+        let lists = txns.last().map(edges::lists).unwrap_or_default();
+        let wrong: Vec<String> = seen.iter().flat_map(|seen| seen.check(&lists)).collect();
+        self.outcome.reads += seen.iter().map(|seen| seen.reads).sum::<u64>();
+        let number = self.outcome.rounds;
+        self.outcome
+            .violations
+            .extend(wrong.into_iter().map(|text| format!("round {number} ({fault:?}): {text}")));
+        if self.outcome.violations.is_empty() {
+            (0..view.edges.len()).try_for_each(|edge| edges::catch_up(&round, edge, &lists))?;
+        }
         let lost = self.standstill.lost().saturating_sub(lost_before);
         self.judge(fault, phases, &events, &txns, agreed, lost);
         Ok(())
@@ -297,6 +319,14 @@ impl Run<'_> {
     }
 }
 
+/// What a round was, and what its clients saw.
+struct Played {
+    phases: Phases,
+    events: Vec<Event>,
+    txns: Vec<Txn>,
+    seen: Vec<Seen>,
+}
+
 /// Clients at work, calm, the fault, calm.
 fn play(
     network: &Network,
@@ -304,7 +334,7 @@ fn play(
     fault: Fault,
     pace: Pace,
     dice: &[Dice],
-) -> Result<(Phases, Vec<Event>, Vec<Txn>), Failure> {
+) -> Result<Played, Failure> {
     thread::scope(|scope| {
         let mut dice = dice.iter().cloned();
         let mut next = || dice.next().unwrap_or_else(|| Dice::new(0));
@@ -315,6 +345,10 @@ fn play(
         let appends: Vec<_> = (0..APPEND_CLIENTS)
             .map(|client| (client, next()))
             .map(|(client, dice)| scope.spawn(move || clients::append(round, client, dice)))
+            .collect();
+        let readers: Vec<_> = (0..round.view.edges.len())
+            .map(|edge| (edge, next()))
+            .map(|(edge, dice)| scope.spawn(move || edges::read(round, edge, dice)))
             .collect();
         let working = round.wait_for_answers(ANSWERS_FIRST, ANSWERS_MAX);
         let calm_at = round.now();
@@ -328,11 +362,13 @@ fn play(
         round.stop.store(true, Ordering::SeqCst);
         let events: Vec<_> = registers.into_iter().map(join).collect();
         let txns: Vec<_> = appends.into_iter().map(join).collect();
+        let seen: Vec<_> = readers.into_iter().map(join).collect();
         injected?;
         healed?;
         let events: Vec<Vec<Event>> = events.into_iter().collect::<Result<_, _>>()?;
         let txns: Vec<Vec<Txn>> = txns.into_iter().collect::<Result<_, _>>()?;
-        Ok((phases, events.concat(), txns.concat()))
+        let seen = seen.into_iter().collect::<Result<_, _>>()?;
+        Ok(Played { phases, events: events.concat(), txns: txns.concat(), seen })
     })
 }
 

@@ -5,6 +5,7 @@
 //! | `CHAOS_SECONDS` | one run for so long, and at least one pass | all faults once, on three nodes, then a ring of five |
 //! | `CHAOS_SEED` | what is drawn | by the clock; printed |
 //! | `CHAOS_NODES` | nodes of the core | 3 |
+//! | `CHAOS_EDGES` | `no`: no edges beside the core | one that follows the first node, and a site of three |
 //! | `CHAOS_FAULTS` | names of faults, with commas | all |
 //! | `CHAOS_DRAWN` | `yes`: faults are drawn one by one, and last longer | passes through all of them, each as short as it can be |
 //!
@@ -43,11 +44,12 @@ fn runs(seed: u64) -> Vec<Options> {
     let faults = named();
     if number("CHAOS_SECONDS").is_none() && number("CHAOS_NODES").is_none() && faults.is_none() {
         // Each ends with its pass. A ring of three would be none.
-        return vec![brisk(0), Options { nodes: 5, faults: vec![Fault::Ring], ..brisk(0) }];
+        return vec![brisk(0), Options { nodes: 5, has_edges: false, faults: vec![Fault::Ring], ..brisk(0) }];
     }
     let mut options = brisk(number("CHAOS_SECONDS").unwrap_or(0));
     options.faults = faults.unwrap_or(options.faults);
     options.nodes = number("CHAOS_NODES").map_or(options.nodes, |nodes| usize::try_from(nodes).unwrap());
+    options.has_edges = env::var("CHAOS_EDGES").as_deref() != Ok("no");
     if env::var("CHAOS_DRAWN").is_ok_and(|drawn| drawn == "yes") {
         (options.order, options.pace) = (Order::Drawn, Pace::Drawn);
     }

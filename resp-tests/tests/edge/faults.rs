@@ -4,7 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use resp_tests::cluster::field;
+use resp_tests::connection::Received;
 use resp_tests::server::{Server, Stop};
+use resp_tests::value::Value;
 
 use super::oracle::{Reader, Writer, let_write};
 use super::support::*;
@@ -32,6 +34,46 @@ fn following_goes_on_when_the_cores_leader_is_killed() {
     let reads = reader.stop();
     println!("{last} writes, {reads} reads at the edge");
     assert_same_state(&core.nodes[0], &[&edge]);
+}
+
+/// Each core node that it follows dies; what was published meanwhile comes from the next one, in its order, and once.
+#[test]
+fn messages_come_once_and_none_is_missed_when_the_edge_goes_to_another_core_node() {
+    const MESSAGES: u64 = 600;
+    let mut core = core(3, &[]);
+    core.wait_until_agreed().unwrap();
+    let leader = core.leader().unwrap();
+    let others = [(leader + 1) % 3, (leader + 2) % 3];
+    let addresses = [others[0], others[1], leader].map(|node| core.nodes[node].peer_address()).join(",");
+    let edge = edge("fra", &addresses, &[]);
+    let mut listener = edge.connect().unwrap();
+    call(&mut listener, &["SUBSCRIBE", "news"]);
+    let mut publisher = core.nodes[leader].connect().unwrap();
+    let publishing = thread::spawn(move || {
+        for message in 0..MESSAGES {
+            let told = call(&mut publisher, &["PUBLISH", "news", &message.to_string()]);
+            assert!(matches!(told, Value::Integer(_)), "{told:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let mut next = 0;
+    let mut hear = |count: u64| {
+        for _ in 0..count {
+            let Received::Reply(got) = listener.receive().unwrap() else { panic!("the edge has closed") };
+            let wanted = Value::Array(vec![bulk("message"), bulk("news"), bulk(&next.to_string())]);
+            assert_eq!(got, wanted, "{}", edge.log_tail());
+            next += 1;
+        }
+    };
+    hear(100);
+    core.nodes[others[0]].stop(Stop::Kill).unwrap();
+    hear(100);
+    core.nodes[others[0]].start_again().unwrap();
+    hear(100);
+    core.nodes[others[1]].stop(Stop::Kill).unwrap();
+    hear(MESSAGES - 300);
+    publishing.join().unwrap();
+    assert_eq!(info(&edge, "flotilla_contradictions"), 0);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use resp_tests::cluster::{Cluster, field};
 use resp_tests::server::{Program, Stop};
 use resp_tests::value::Value;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::oracle::{Reader, Writer};
@@ -10,6 +12,17 @@ use super::support::*;
 
 pub const SMALL: [&str; 6] =
     ["--log-retain-bytes", "1mb", "--log-retain-seconds", "0", "--memtable-bytes", "1mb"];
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => drop(fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
+}
 
 /// More than the core's log keeps.
 pub fn outgrow_the_log(core: &Cluster, name: &str) {
@@ -90,6 +103,52 @@ fn an_edge_notices_another_history_and_starts_again() {
     assert_ne!(field(&edge, "flotilla_history_id").unwrap(), before);
     assert_eq!(info(&edge, "flotilla_seeds"), 1);
     assert_same_state(&core.nodes[0], &[&edge]);
+}
+
+/// A core that lost what it had acknowledged, and does not know it: the edge has entries of it that are not in its log.
+#[test]
+fn an_edge_whose_data_contradict_the_core_raises_an_alarm_and_starts_again() {
+    let mut core = core(1, &[]);
+    let write = |core: &Cluster, name: &str, keys: u32| {
+        let mut client = core.nodes[0].connect().unwrap();
+        client.set_deadline(SOON);
+        eventually("the core serves", || call(&mut client, &["SET", name, "1"]) == ok());
+        for key in 0..keys {
+            assert_eq!(call(&mut client, &["SET", &format!("{name}:{key}"), "1"]), ok());
+        }
+    };
+    write(&core, "kept", 50);
+    core.nodes[0].stop(Stop::Terminate).unwrap();
+    let backup = tempfile::tempdir().unwrap();
+    let copied = backup.path().join("data");
+    copy(&core.nodes[0].data(), &copied);
+    core.nodes[0].start_again().unwrap();
+    let edge = edge("fra", &upstream(&core), &[]);
+    write(&core, "lost", 500);
+    assert_same_state(&core.nodes[0], &[&edge]);
+    core.nodes[0].stop(Stop::Kill).unwrap();
+    core.nodes[0].wipe().unwrap();
+    copy(&copied, &core.nodes[0].data());
+    // The first start leads in the term that is lost, in which there was nothing yet; the next one in a later term.
+    core.nodes[0].spawn_again().unwrap();
+    eventually("it starts", || core.nodes[0].connect().is_ok());
+    core.nodes[0].stop(Stop::Terminate).unwrap();
+    core.nodes[0].start_again().unwrap();
+    write(&core, "new", 10);
+    eventually("the edge has the core's data", || {
+        call(&mut edge.connect().unwrap(), &["GET", "new:9"]) == bulk("1")
+    });
+    assert_eq!(
+        call(&mut edge.connect().unwrap(), &["GET", "lost:499"]),
+        Value::NilBulk,
+        "{}",
+        edge.log_tail()
+    );
+    assert_eq!((info(&edge, "flotilla_seeds"), info(&edge, "flotilla_contradictions")), (1, 1));
+    assert!(edge.log_tail().contains("contradict the core's log"), "{}", edge.log_tail());
+    assert_same_state(&core.nodes[0], &[&edge]);
+    write(&core, "later", 1);
+    eventually("it follows on", || call(&mut edge.connect().unwrap(), &["GET", "later:0"]) == bulk("1"));
 }
 
 #[test]

@@ -211,6 +211,7 @@ fn stats(node: &Node, out: &mut String) {
     line(out, "pubsub_patterns", node.pubsub.len(Subscribed::Pattern));
     line(out, "pubsubshard_channels", node.pubsub.len(Subscribed::Shard));
     line(out, "flotilla_pubsub_dropped", node.pubsub.dropped.load(Ordering::Relaxed));
+    line(out, "flotilla_pubsub_repeated", node.pubsub.repeated.load(Ordering::Relaxed));
     line(out, "latest_fork_usec", 0);
     line(out, "total_error_replies", get(&stats.error_replies));
     line(out, "total_reads_processed", get(&stats.commands_processed));

@@ -39,6 +39,7 @@ pub(super) fn edge(node: &Node, out: &mut String) {
         line(out, "flotilla_seed_of_bytes", of_bytes);
     }
     line(out, "flotilla_seeds", edge.seeds.load(Ordering::Relaxed));
+    line(out, "flotilla_contradictions", edge.contradictions.load(Ordering::Relaxed));
     line(out, "flotilla_lag_entries", edge.lag_entries());
     line(out, "flotilla_lag_bytes", edge.lag_bytes());
     line(out, "flotilla_lag_ms", edge.lag().as_millis());

@@ -2,19 +2,24 @@
 //!
 //! A feed is a stream that makes its next item when the connection has room for it. It waits for the applied index to move,
 //! so an idle edge costs a word now and then and a busy one gets what has gathered since its last item.
+//!
+//! **Invariant.** Each item's entries continue the last one's, index and term, and are committed: `frames.rs` says how that
+//! is known. An edge whose own last entry is not in this log is told so as soon as this node can tell.
 
-use super::{frames::Frames, wire};
+use super::{
+    frames::{Frames, Next},
+    wire,
+};
 use crate::{
-    log::blocking::blocking,
     log::{progress::Progress, raft::wire::write},
     peer::{Answers, CallError, Caller},
-    session::{ClusterIdentity, PubSub, Publication, Seat},
+    session::{ClusterIdentity, MessagePosition, PubSub, Publication, Seat},
     store::{Position, Store},
 };
 use bytes::Bytes;
 use futures::StreamExt;
 use parking_lot::RwLock;
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Ordering, collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     sync::broadcast,
     time::{Instant, Interval, MissedTickBehavior},
@@ -83,6 +88,9 @@ impl Feed {
         let Some(seat) = fed.take(caller.id, &caller.name, &wanted.site, self.edges_max) else {
             return refused("this node feeds as many edges as it may");
         };
+        let heard = MessagePosition { term: wanted.heard_term, number: wanted.heard_number };
+        let is_heard = wanted.history == history && heard.number != 0;
+        let (missed, messages) = self.pubsub.tap(is_heard.then_some(heard));
         let position = Position { term: wanted.term, index: wanted.index };
         let mut words = tokio::time::interval(WORD_INTERVAL);
         words.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -99,7 +107,8 @@ impl Feed {
             is_checked: false,
             hello: Some(hello),
             words,
-            messages: self.pubsub.tap(),
+            missed: missed.into(),
+            messages,
             paced_until: Instant::now(),
             is_over: false,
         };
@@ -125,10 +134,12 @@ struct Feeding {
     is_other_history: bool,
     /// The last entry that the edge has, or was sent.
     behind: Option<Position>,
-    /// Whether that entry is the one that this log has there.
+    /// Whether that entry is known to be the one that the core has there.
     is_checked: bool,
     hello: Option<wire::Hello>,
     words: Interval,
+    /// Messages that the edge missed on its way here; before those of `messages`.
+    missed: VecDeque<Publication>,
     messages: broadcast::Receiver<Publication>,
     paced_until: Instant,
     is_over: bool,
@@ -161,15 +172,26 @@ impl Feeding {
         if self.is_other_history {
             return Ok(lost(wire::lost::HISTORY));
         }
+        if let Some(first) = self.missed.pop_front() {
+            let messages = self.gather(Ok(first));
+            return Ok(wire::Item { messages, ..Default::default() });
+        }
         loop {
             if !self.seat.is_taken() {
                 return Ok(lost(wire::lost::REPLACED));
             }
             let applied = self.feed.store.applied();
             let next = self.behind.map_or(0, |behind| behind.index.saturating_add(1));
+            if let (Some(behind), Some(applied), false) = (self.behind, applied, self.is_checked) {
+                match stands_with(behind, applied, self.feed.frames.term(behind.index, applied)) {
+                    Some(true) => self.is_checked = true,
+                    Some(false) => return Ok(self.conflict(behind)),
+                    None => {}
+                }
+            }
             if let Some(applied) = applied.filter(|applied| applied.index >= next) {
                 tokio::time::sleep_until(self.paced_until).await;
-                return self.entries(next, applied.index).await;
+                return self.entries(applied).await;
             }
             // Before the very first entry there is nothing to wait for but time.
             let moved = async {
@@ -194,24 +216,16 @@ impl Feeding {
     }
 
     /// What follows the edge's last entry, or why nothing can.
-    async fn entries(&mut self, next: u64, applied: u64) -> Result<wire::Item, String> {
-        if !self.feed.frames.has(next) {
-            return Ok(lost(wire::lost::PURGED));
-        }
-        if !std::mem::replace(&mut self.is_checked, true)
-            && let Some(behind) = self.behind
-        {
-            let frames = Arc::clone(&self.feed.frames);
-            let term = blocking(move || frames.term(behind.index)).await;
-            let term = term.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-            if term.is_some_and(|term| term != behind.term) {
-                return Ok(lost(wire::lost::HISTORY));
-            }
-        }
-        let frame = self.feed.frames.frame(next, applied).await.map_err(|error| error.to_string())?;
-        let Some(entries) = frame else { return Ok(lost(wire::lost::PURGED)) };
-        self.behind = Some(Position { term: 0, index: entries.last });
-        if entries.records.len() < PACED_BYTES {
+    async fn entries(&mut self, applied: Position) -> Result<wire::Item, String> {
+        let next = self.feed.frames.next(self.behind, applied).await.map_err(|error| error.to_string())?;
+        let frame = match next {
+            Next::Entries(frame) => frame,
+            Next::Gone => return Ok(lost(wire::lost::PURGED)),
+            Next::Conflict => return Ok(self.conflict(self.behind.unwrap_or_default())),
+        };
+        self.behind = Some(frame.last);
+        self.is_checked = true;
+        if frame.entries.records.len() < PACED_BYTES {
             self.paced_until = Instant::now() + pace(self.feed.progress.status.fed.len());
         }
         let messages = match self.messages.try_recv() {
@@ -219,7 +233,13 @@ impl Feeding {
             Err(_) => Vec::new(),
         };
         let word = Some(self.feed.word());
-        Ok(wire::Item { entries: Some(entries), word, messages, ..Default::default() })
+        Ok(wire::Item { entries: Some(frame.entries), word, messages, ..Default::default() })
+    }
+
+    fn conflict(&self, behind: Position) -> wire::Item {
+        let Position { term, index } = behind;
+        tracing::warn!(index, term, "an edge has an entry that this core has not; it will take a whole copy");
+        lost(wire::lost::HISTORY)
     }
 
     /// Messages that wait, up to what one item carries.
@@ -246,6 +266,10 @@ impl Feeding {
             Err(broadcast::error::RecvError::Closed) => false,
         };
         while more {
+            if let Some(missed) = self.missed.pop_front() {
+                more = push(missed);
+                continue;
+            }
             more = match self.messages.try_recv() {
                 Ok(message) => push(message),
                 Err(broadcast::error::TryRecvError::Lagged(count)) => {
@@ -264,6 +288,17 @@ fn pace(edges: usize) -> Duration {
     PACE * u32::try_from(edges.div_ceil(EDGES_AT_PACE)).unwrap_or(u32::MAX).clamp(1, PACES_MAX)
 }
 
+/// Whether an edge's last entry is one that the core has committed, as far as can be told of where this node's store stands
+/// and of the term that its log has there.
+fn stands_with(edge: Position, applied: Position, term: Option<u64>) -> Option<bool> {
+    match edge.index.cmp(&applied.index) {
+        Ordering::Less => term.map(|term| term == edge.term),
+        Ordering::Equal => Some(edge.term == applied.term),
+        // Terms never go down along a log: what is behind an entry of a later term is not of an earlier one.
+        Ordering::Greater => (edge.term < applied.term).then_some(false),
+    }
+}
+
 fn lost(why: u32) -> wire::Item {
     wire::Item { lost: why, ..Default::default() }
 }
@@ -271,6 +306,22 @@ fn lost(why: u32) -> wire::Item {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_edge_stands_with_the_core_or_against_it_or_nobody_can_tell_yet() {
+        let at = |term, index| Position { term, index };
+        assert_eq!(stands_with(at(1, 5), at(2, 9), Some(1)), Some(true));
+        assert_eq!(stands_with(at(1, 5), at(2, 9), Some(2)), Some(false));
+        assert_eq!(stands_with(at(1, 5), at(2, 9), None), None, "purged");
+        assert_eq!(stands_with(at(2, 9), at(2, 9), None), Some(true));
+        assert_eq!(stands_with(at(1, 9), at(2, 9), Some(1)), Some(false), "the store is right, not the log");
+        assert_eq!(stands_with(at(2, 10), at(2, 9), None), None, "this node is behind");
+        assert_eq!(
+            stands_with(at(1, 10), at(2, 9), Some(1)),
+            Some(false),
+            "nothing of term 1 is behind term 2"
+        );
+    }
 
     #[test]
     fn many_edges_together_cost_no_more_wake_ups_than_a_few() {

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! **Invariants.**
-//! * Only what is committed and applied on a core node is fed, in order, without gaps; an EXEC is never split.
+//! * Only what is committed and applied on a core node is fed, in order, without gaps; an EXEC is never split. What is fed
+//!   says which entry it continues, and the edge takes it only if that is its own last one.
 //! * The core keeps nothing of an edge that is not connected, and what it makes for a connected one that does not read is
 //!   bounded by HTTP/2's windows and one item.
 //! * The only proposer in a site's group is the follow task of its leader; sessions' writes go to the core.
@@ -18,6 +19,7 @@
 mod feed;
 mod flights;
 mod follow;
+mod following;
 mod forward;
 mod frames;
 mod goal;
@@ -32,7 +34,7 @@ mod upstream;
 mod upstreams;
 pub(super) mod wire;
 
-use feed::Feed;
+pub(super) use feed::Feed;
 use follow::Follower;
 use forward::Writes;
 pub use options::EdgeOptions;

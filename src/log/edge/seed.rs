@@ -57,16 +57,17 @@ impl Follower {
         let text = |error: &dyn std::fmt::Display| format!("{}: {error}", client.address());
         let (history, position) = self.cursor();
         let is_same_history = *self.progress.status.edge.core_history.read() == history;
-        let index_min = position.filter(|_| is_same_history).map_or(0, |position| position.index);
-        let body = write(&wire::SeedWanted { index_min });
+        let Position { term: term_min, index: index_min } =
+            position.filter(|_| is_same_history).unwrap_or_default();
+        let body = write(&wire::SeedWanted { index_min, term_min });
         let offer = client.call(kind::SEED, body, OFFER_MAX).await.map_err(|error| text(&error))?;
         let offer: wire::SeedOffer = read(offer).map_err(|error| text(&error))?;
         let offered = Position { term: offer.term, index: offer.index };
-        if history == offer.history && position.is_some_and(|position| position.index > offered.index) {
+        let seed = Seed { history: offer.history.clone(), position: offered, name: offer.name.clone() };
+        if position.is_some_and(|position| history == seed.history && !seed.is_forward_of(position)) {
             return Err(text(&"its copy is older than the data here"));
         }
         self.fetch(client, &offer).await.map_err(|error| text(&error))?;
-        let seed = Seed { history: offer.history.clone(), position: offered, name: offer.name.clone() };
         self.spread(&seed).await;
         let mut flights = Flights::new();
         flights.propose(&self.raft, seed.encode()).await;

@@ -15,7 +15,7 @@ use crate::{
     },
     peer::{Answer, CallError},
     session::ClusterIdentity,
-    store::Checkpoint,
+    store::{Checkpoint, Position, Store},
 };
 use parking_lot::{Mutex, RwLock};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -27,6 +27,7 @@ const ENTRIES_BEHIND_MAX: u64 = 10_000;
 /// See the module.
 pub(in crate::log) struct Seeds {
     raft: RaftNode,
+    store: Arc<Store>,
     snapshots: Arc<Snapshots>,
     directory: PathBuf,
     cluster: Arc<RwLock<ClusterIdentity>>,
@@ -44,6 +45,7 @@ fn refused(error: impl std::fmt::Display) -> CallError {
 impl Seeds {
     pub(in crate::log) fn new(
         raft: RaftNode,
+        store: Arc<Store>,
         snapshots: Arc<Snapshots>,
         directory: PathBuf,
         cluster: Arc<RwLock<ClusterIdentity>>,
@@ -52,6 +54,7 @@ impl Seeds {
     ) -> Self {
         Seeds {
             raft,
+            store,
             snapshots,
             directory,
             cluster,
@@ -77,7 +80,7 @@ impl Seeds {
             return Err(refused("as many edges as may fetch whole copies from this node at the moment"));
         }
         let _one = self.one_at_a_time.lock().await;
-        let snapshot = self.recent(wanted.index_min).await.map_err(refused)?;
+        let snapshot = self.recent(wanted).await.map_err(refused)?;
         let position = snapshot.position.ok_or_else(|| refused("this node has no data yet"))?;
         let name = snapshot.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.snapshots.hold(&name);
@@ -90,14 +93,14 @@ impl Seeds {
     }
 
     /// The newest snapshot, or a new one if that is too far behind.
-    async fn recent(&self, index_min: u64) -> Result<Checkpoint, LogError> {
-        let applied = self.raft.applied_index();
-        if applied < index_min {
+    async fn recent(&self, wanted: wire::SeedWanted) -> Result<Checkpoint, LogError> {
+        let applied = self.store.applied().unwrap_or_default();
+        if !is_enough(applied, wanted) {
             return Err(LogError::Raft("this node is behind the edge".into()));
         }
         let is_recent = |at: &Checkpoint| {
             at.position.is_some_and(|at| {
-                at.index >= index_min && applied.saturating_sub(at.index) <= ENTRIES_BEHIND_MAX
+                is_enough(at, wanted) && applied.index.saturating_sub(at.index) <= ENTRIES_BEHIND_MAX
             })
         };
         if let Some(newest) = self.snapshots.newest().filter(is_recent) {
@@ -127,5 +130,26 @@ impl Seeds {
             tokio::time::sleep_until(goes_at + takes).await;
         }
         Ok(part)
+    }
+}
+
+/// Whether a copy that stands at `at` brings the edge forward.
+fn is_enough(at: Position, wanted: wire::SeedWanted) -> bool {
+    let wire::SeedWanted { index_min: index, term_min: term } = wanted;
+    at.index >= index || term != 0 && at >= Position { term, index }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_a_later_term_is_enough_although_its_index_is_lower() {
+        let at = |term, index| Position { term, index };
+        let wanted = |term_min, index_min| wire::SeedWanted { term_min, index_min };
+        assert!(is_enough(at(2, 9), wanted(2, 9)) && is_enough(at(2, 9), wanted(0, 9)));
+        assert!(!is_enough(at(2, 8), wanted(2, 9)) && !is_enough(at(2, 8), wanted(0, 9)));
+        assert!(is_enough(at(3, 8), wanted(2, 9)), "the edge's entry was never committed");
+        assert!(!is_enough(at(1, 8), wanted(2, 9)));
     }
 }

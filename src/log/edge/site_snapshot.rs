@@ -61,7 +61,7 @@ impl SiteSeeds {
     /// Fetches a snapshot that stands at this entry of the site's log, or behind it; returns where its files are.
     pub(super) async fn fetch_snapshot(&self, from: &PeerClient, index: u64) -> io::Result<PathBuf> {
         let _one = self.fetching.lock().await;
-        let wanted = write(&wire::SeedWanted { index_min: index });
+        let wanted = write(&wire::SeedWanted { index_min: index, ..Default::default() });
         let offer = from.call(kind::SITE_SNAPSHOT, wanted, OFFER_MAX).await.map_err(io::Error::other)?;
         let offer: wire::SeedOffer = read(offer).map_err(io::Error::other)?;
         tracing::info!(

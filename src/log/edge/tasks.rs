@@ -80,6 +80,7 @@ impl EdgeTasks {
             site_seeds: self.site_seeds,
             broadcast: self.broadcast,
             asked: Mutex::default(),
+            alarmed: Mutex::default(),
         };
         let mut others = vec![
             tokio::spawn(follower.run()),

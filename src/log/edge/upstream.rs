@@ -65,6 +65,7 @@ impl Feeding {
         let progress = Arc::clone(&barrier.progress);
         let seeds = Seeds::new(
             barrier.raft.clone(),
+            Arc::clone(&self.store),
             self.snapshots,
             self.snapshots_directory,
             Arc::clone(&cluster),

@@ -9,8 +9,11 @@ use bytes::Bytes;
 use prost::Message;
 use std::time::Duration;
 
-/// What this program can read and do as an edge. A core feeds edges of its own level and below.
-pub(in crate::log) const EDGE_LEVEL: u32 = 1;
+/// What this program can read and do as an edge. A core feeds edges of its own level and below, so an edge is never fed by
+/// a core node that does not know what it relies on.
+///
+/// From 2 on entries say the term of the one before them, and messages have positions.
+pub(in crate::log) const EDGE_LEVEL: u32 = 2;
 
 /// From `peer::FIRST_EDGE_KIND` on.
 pub(in crate::log) mod kind {
@@ -47,6 +50,11 @@ pub(in crate::log) struct Follow {
     pub(in crate::log) index: u64,
     #[prost(uint32, tag = "6")]
     pub(in crate::log) level: u32,
+    /// The last message of this history that was handed out here; both 0: none was.
+    #[prost(uint64, tag = "7")]
+    pub(in crate::log) heard_term: u64,
+    #[prost(uint64, tag = "8")]
+    pub(in crate::log) heard_number: u64,
 }
 
 /// The first item of a feed.
@@ -140,6 +148,9 @@ pub(in crate::log) struct Entries {
     pub(in crate::log) records: Bytes,
     #[prost(uint64, tag = "4")]
     pub(in crate::log) raw_bytes: u64,
+    /// Of the entry before the first; 0 if there is none.
+    #[prost(uint64, tag = "5")]
+    pub(in crate::log) previous_term: u64,
 }
 
 /// An item of a feed.
@@ -191,11 +202,15 @@ pub(in crate::log) struct Report {
 }
 
 /// What an edge that wants a whole copy has.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, Copy, PartialEq, Message)]
 pub(in crate::log) struct SeedWanted {
     /// A copy that stands before this entry is of no use.
     #[prost(uint64, tag = "1")]
     pub(in crate::log) index_min: u64,
+    /// The term of that entry, as the edge has it. A copy of a later term is of use even if its index is lower: then the
+    /// edge's entry was never committed. 0: it does not say.
+    #[prost(uint64, tag = "2")]
+    pub(in crate::log) term_min: u64,
 }
 
 /// An edge as the node that feeds it tells of it.

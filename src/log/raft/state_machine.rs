@@ -5,7 +5,9 @@ use super::{
     apply::{Applier, JOBS_MAX, Job, Work, is_seed},
     membership,
     snapshots::Snapshots,
-    types::{RaftLogId, RaftSnapshot, RaftSnapshotMeta, RaftStoredMembership, SnapshotFiles, log_id},
+    types::{
+        RaftLogId, RaftSnapshot, RaftSnapshotMeta, RaftStoredMembership, SnapshotFiles, log_id, position,
+    },
 };
 use crate::{
     log::{blocking::blocking, edge::SiteSeeds},
@@ -182,6 +184,11 @@ impl RaftStateMachine<Types> for StateMachine {
         let directory: PathBuf = snapshot.directory;
         self.settle(0).await?;
         self.come_to(meta.last_log_id.as_ref().map(|id| id.index));
+        // Before anybody can see that the store stands there: openraft takes back a tail of the log only where it knows it
+        // to differ, and purges the rest when this has returned.
+        if let Some(last) = &meta.last_log_id {
+            self.site_seeds.log.cover(position(last));
+        }
         // A store that is still ahead stays there.
         if self.ahead.is_none() {
             self.hand_over(|done| Job::Install { directory, done })?;

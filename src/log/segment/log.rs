@@ -120,6 +120,12 @@ impl SegmentLog {
         self.send(Task::Purge { upto, done })
     }
 
+    /// The store is about to stand at `upto` by a snapshot, not by this log, which may have other entries up to there: from
+    /// here on `has` and `term` know none of them. A purge is to follow.
+    pub fn cover(&self, upto: Position) {
+        self.shared.lock().cover(upto);
+    }
+
     /// Replaces the vote.
     pub fn save_vote(&self, vote: VoteRecord, done: Done) -> Result<(), LogError> {
         self.send(Task::Vote { vote, done })
@@ -134,6 +140,21 @@ impl SegmentLog {
     pub fn state(&self) -> (Option<Position>, Option<Position>) {
         let shared = self.shared.lock();
         (shared.purged, shared.last)
+    }
+
+    /// Whether what is at this index, or will be, is neither purged nor covered.
+    pub fn has(&self, index: u64) -> bool {
+        self.shared.lock().gone().is_none_or(|gone| gone.index < index)
+    }
+
+    /// The term of an entry, or of the last one that is purged or covered; `None`: there is no such entry.
+    pub fn term(&self, index: u64) -> Option<u64> {
+        self.shared.lock().term(index)
+    }
+
+    /// How often entries were taken back or covered: what was read before the last time may not be there any more.
+    pub fn cuts(&self) -> u64 {
+        self.shared.lock().cuts
     }
 
     /// Entries from `start` to before `end`, as far as there are any; stops after `bytes_max` bytes, but not before

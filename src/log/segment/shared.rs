@@ -23,6 +23,10 @@ pub(super) struct Shared {
     pub(super) purged: Option<Position>,
     pub(super) vote: Option<VoteRecord>,
     pub(super) index: Index,
+    /// The store went past entries up to this one by a snapshot.
+    covered: Option<Position>,
+    /// How often entries were taken back or covered.
+    pub(super) cuts: u64,
 }
 
 #[derive(Debug)]
@@ -55,6 +59,8 @@ impl Shared {
             purged,
             vote,
             index,
+            covered: None,
+            cuts: 0,
         }
     }
 
@@ -80,6 +86,7 @@ impl Shared {
 
     /// Forgets what follows `last`.
     pub(super) fn truncate_after(&mut self, last: Option<Position>) {
+        self.cuts = self.cuts.saturating_add(1);
         let first = last.map_or(0, |last| last.index.saturating_add(1));
         while self.cache.back().is_some_and(|cached| cached.entry.index >= first) {
             let gone = self.cache.pop_back();
@@ -122,6 +129,29 @@ impl Shared {
         let on_disk = self.index.range().map_or(u64::MAX, |(first, _)| first);
         let in_memory = self.cache.front().map_or(u64::MAX, |cached| cached.entry.index);
         (on_disk.min(in_memory).max(after_purged).min(end), end)
+    }
+
+    /// From here on entries up to `upto` are not what the store came by.
+    pub(super) fn cover(&mut self, upto: Position) {
+        self.cuts = self.cuts.saturating_add(1);
+        self.covered = self.covered.max(Some(upto));
+    }
+
+    /// The last entry that is purged or covered.
+    pub(super) fn gone(&self) -> Option<Position> {
+        self.purged.max(self.covered)
+    }
+
+    /// The term of an entry, or of the last one that is gone.
+    pub(super) fn term(&self, index: u64) -> Option<u64> {
+        match self.gone().filter(|gone| gone.index >= index) {
+            Some(gone) => (gone.index == index).then_some(gone.term),
+            // Behind the last entry the index may still know some that were taken back.
+            None => match self.source(index).filter(|_| self.last.is_some_and(|last| index <= last.index))? {
+                Source::Memory(entry) => Some(entry.term),
+                Source::Disk(_, location) => Some(location.term),
+            },
+        }
     }
 
     /// Where the entry is; the caller stays within `range`.

@@ -94,7 +94,7 @@ fn until(
 }
 
 /// What came of a request, for messages.
-fn request(network: &Network, node: usize, words: &[&str]) -> String {
+pub(super) fn request(network: &Network, node: usize, words: &[&str]) -> String {
     let answer = network.connect(node).and_then(|mut connection| {
         connection.set_deadline(ANSWER_MAX);
         connection.call(words)

@@ -7,6 +7,7 @@ mod members;
 mod processes;
 mod several;
 mod snapshots;
+mod tails;
 
 use std::thread;
 use std::time::Duration;
@@ -92,6 +93,8 @@ impl<'a> Stage<'a> {
             Fault::SnapshotsIsolate => snapshots::isolate(self),
             Fault::SnapshotsKill => snapshots::kill(self),
             Fault::SnapshotsWipe => snapshots::wipe(self),
+            Fault::TailAtEdge => tails::at_edge(self),
+            Fault::TailInSite => tails::in_site(self),
             Fault::Several => several::play(self),
         }
     }

@@ -15,7 +15,7 @@ const PURGE_MAX: Duration = Duration::from_secs(30);
 const FETCH_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 /// What a node prints when it has received one.
-const FETCHED: &str = "fetched the snapshot";
+pub(super) const FETCHED: &str = "fetched the snapshot";
 
 pub(super) fn isolate(stage: &mut Stage<'_>) -> Result<(), Failure> {
     let follower = stage.follower;

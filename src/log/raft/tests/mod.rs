@@ -6,3 +6,4 @@ pub(in crate::log) mod said;
 mod storage;
 mod transfer;
 mod watch;
+mod window;

@@ -266,6 +266,11 @@ pub(in crate::log) struct Publication {
     pub(in crate::log) payload: Bytes,
     #[prost(bool, tag = "3")]
     pub(in crate::log) is_sharded: bool,
+    /// Its place in the order of the core; both 0: it has none, or not yet.
+    #[prost(uint64, tag = "4")]
+    pub(in crate::log) term: u64,
+    #[prost(uint64, tag = "5")]
+    pub(in crate::log) number: u64,
 }
 
 /// To the leader: messages that want an order.
@@ -282,6 +287,9 @@ pub(in crate::log) struct Deliver {
     pub(in crate::log) term: u64,
     #[prost(message, repeated, tag = "2")]
     pub(in crate::log) messages: Vec<Publication>,
+    /// Inside a site: of which history of the core they are.
+    #[prost(string, tag = "3")]
+    pub(in crate::log) history: String,
 }
 
 /// How many connections each message was handed to.

@@ -1,0 +1,161 @@
+//! Readers at edges. They read the lists that transactions append to (`append.rs`): nothing is ever taken out of one, so
+//! what an edge shows must be the beginning of what the core has in the end, and go on from what it showed before. A token
+//! that was never committed is in no core's list, and a read that goes back is shorter than the one before.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::append::{Step, Txn};
+use super::clients::{LIST_TOKENS, LISTS, Round, list_key, tokens};
+use super::failure::Failure;
+use crate::connection::{Connection, Received};
+use crate::recorder::Dice;
+use crate::value::Value;
+use std::sync::atomic::Ordering;
+
+const PAUSE: Duration = Duration::from_millis(2);
+const ANSWER_MAX: Duration = Duration::from_secs(8);
+const CONNECT_AGAIN: Duration = Duration::from_millis(50);
+/// When all is healed an edge has all that the core has.
+const CATCH_UP_MAX: Duration = Duration::from_secs(120);
+/// What an edge may answer instead.
+const REFUSALS: [&str; 4] = ["LOADING", "STALE", "CLUSTERDOWN", "TRYAGAIN"];
+
+/// What one reader saw at one edge.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub name: String,
+    pub reads: u64,
+    /// The last that it saw of each list.
+    lists: BTreeMap<String, Vec<u64>>,
+    violations: Vec<String>,
+}
+
+impl Seen {
+    fn take(&mut self, key: String, list: Vec<u64>) {
+        self.reads += 1;
+        let before = self.lists.entry(key).or_default();
+        if !list.starts_with(before) {
+            // What follows is measured by what was seen first: that is what somebody may have built upon.
+            self.violations.push(format!("{}: a list went from {before:?} to {list:?}", self.name));
+            return;
+        }
+        *before = list;
+    }
+
+    /// What is wrong with it, given the core's lists in the end.
+    pub fn check(&self, core: &BTreeMap<String, Vec<u64>>) -> Vec<String> {
+        let none = Vec::new();
+        let uncommitted = self.lists.iter().filter_map(|(key, seen)| {
+            let list = core.get(key).unwrap_or(&none);
+            let never: Vec<&u64> = seen.iter().filter(|token| !list.contains(token)).collect();
+            (!list.starts_with(seen)).then(|| {
+                format!(
+                    "{} showed {key} as {seen:?}, in the core it is {list:?}; never committed: {never:?}",
+                    self.name
+                )
+            })
+        });
+        self.violations.iter().cloned().chain(uncommitted).collect()
+    }
+}
+
+/// The lists as a transaction that read them all found them.
+pub fn lists(read: &Txn) -> BTreeMap<String, Vec<u64>> {
+    let list = |step: &Step| match step {
+        Step::Read { key, seen: Some(seen) } => Some((key.clone(), seen.clone())),
+        Step::Read { seen: None, .. } | Step::Append { .. } => None,
+    };
+    read.steps.iter().filter_map(list).collect()
+}
+
+/// Reads at one edge until told to stop.
+pub fn read(round: &Round<'_>, edge: usize, mut dice: Dice) -> Result<Seen, Failure> {
+    round.view.enter()?;
+    let (name, address) = round.view.edges[edge].clone();
+    let mut seen = Seen { name, ..Seen::default() };
+    let mut connection = None;
+    while !round.stop.load(Ordering::Relaxed) {
+        thread::sleep(PAUSE);
+        let set = round.appends.load(Ordering::Relaxed) / LIST_TOKENS;
+        let key = list_key(round, set.saturating_sub(dice.below(2)), dice.below(LISTS));
+        match get(&mut connection, address, &key)? {
+            Some(list) => seen.take(key, list),
+            None => thread::sleep(CONNECT_AGAIN),
+        }
+    }
+    Ok(seen)
+}
+
+/// A list as an edge has it; `None`: it does not say.
+fn get(
+    connection: &mut Option<Connection>,
+    address: SocketAddr,
+    key: &str,
+) -> Result<Option<Vec<u64>>, Failure> {
+    if connection.is_none() {
+        *connection = Connection::open_at(address).ok();
+    }
+    let Some(open) = connection else { return Ok(None) };
+    open.set_deadline(ANSWER_MAX);
+    match open.call(&["GET", key]) {
+        Ok(Received::Reply(Value::Error(text))) => {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            match REFUSALS.iter().any(|code| text.starts_with(code)) {
+                true => Ok(None),
+                false => Err(Failure::server(format!("an edge answered a read with {text}"))),
+            }
+        }
+        Ok(Received::Reply(reply)) => tokens(&reply).map(Some),
+        Ok(Received::Closed) | Err(_) => {
+            *connection = None;
+            Ok(None)
+        }
+    }
+}
+
+/// When all is quiet: waits until an edge shows the core's lists.
+pub fn catch_up(round: &Round<'_>, edge: usize, core: &BTreeMap<String, Vec<u64>>) -> Result<(), Failure> {
+    let (name, address) = &round.view.edges[edge];
+    let deadline = Instant::now() + CATCH_UP_MAX;
+    let mut connection = None;
+    for (key, list) in core {
+        loop {
+            let got = get(&mut connection, *address, key)?;
+            if got.as_ref() == Some(list) {
+                break;
+            }
+            if Instant::now() > deadline {
+                let text = format!(
+                    "{name} shows {key} as {got:?} {CATCH_UP_MAX:?} after all is healed, the core has {list:?}"
+                );
+                return Err(Failure::server(text));
+            }
+            thread::sleep(CONNECT_AGAIN);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(reads: &[&[u64]]) -> Seen {
+        let mut seen = Seen::default();
+        reads.iter().for_each(|list| seen.take("l".into(), list.to_vec()));
+        seen
+    }
+
+    #[test]
+    fn what_was_never_committed_and_what_goes_back_is_noticed() {
+        let core = BTreeMap::from([("l".to_owned(), vec![1, 2, 3])]);
+        assert!(seen(&[&[], &[1], &[1, 2], &[1, 2]]).check(&core).is_empty());
+        assert_eq!(seen(&[&[1], &[1, 9]]).check(&core).len(), 1, "9 was never committed");
+        assert_eq!(seen(&[&[1, 2], &[1]]).check(&core).len(), 1, "it went back");
+        assert_eq!(seen(&[&[1, 9], &[1, 2]]).check(&core).len(), 2, "both");
+        assert_eq!(seen(&[&[1]]).check(&BTreeMap::new()).len(), 1);
+    }
+}
