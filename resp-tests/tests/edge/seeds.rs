@@ -67,7 +67,7 @@ fn an_edge_that_was_away_too_long_takes_a_whole_copy() {
     edge.stop(Stop::Kill).unwrap();
     outgrow_the_log(&core, "third");
     edge.start_again().unwrap();
-    eventually("it takes a third copy", || info(&edge, "flotilla_seeds") == 1);
+    eventually(&format!("it takes a third copy\n{}", edge.log_tail()), || info(&edge, "flotilla_seeds") == 1);
     assert_same_state(&core.nodes[0], &[&edge]);
     edge.stop(Stop::Kill).unwrap();
     edge.start_again().unwrap();
@@ -129,9 +129,9 @@ fn an_edge_whose_data_contradict_the_core_raises_an_alarm_and_starts_again() {
     core.nodes[0].stop(Stop::Kill).unwrap();
     core.nodes[0].wipe().unwrap();
     copy(&copied, &core.nodes[0].data());
-    // The first start leads in the term that is lost, in which there was nothing yet; the next one in a later term.
-    core.nodes[0].spawn_again().unwrap();
-    eventually("it starts", || core.nodes[0].connect().is_ok());
+    // The first start leads in the term that is lost, in which there is next to nothing; the second in a later one.
+    core.nodes[0].start_again().unwrap();
+    write(&core, "between", 0);
     core.nodes[0].stop(Stop::Terminate).unwrap();
     core.nodes[0].start_again().unwrap();
     write(&core, "new", 10);
