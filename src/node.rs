@@ -15,7 +15,7 @@ use crate::{
     ops,
     peer::{LocalIdentity, Tls},
     server::{Server, Stop, bind_all},
-    session::{Clients, ClusterIdentity, LogStatus, Node, NodeIdentity, Stats, Witness},
+    session::{Clients, ClusterIdentity, LogStatus, MemoryMarks, Node, NodeIdentity, Stats, Witness},
     store::{Store, StoreOptions},
     time::now_ms,
 };
@@ -270,11 +270,13 @@ fn node(
     let identity = &directory.identity;
     let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(0, |at| at.port());
     let now = now_ms();
+    let stats = Stats::new(commands::table().names().len());
+    stats.threads.switch(config.settings().latency_tracking);
     Node {
         config,
         store,
         clients: Clients::default(),
-        stats: Arc::new(Stats::new(commands::table().names().len())),
+        stats: Arc::new(stats),
         log: Arc::new(LogStatus::default()),
         pubsub: Arc::default(),
         parking: Arc::default(),
@@ -293,6 +295,10 @@ fn node(
         last_save: AtomicI64::new(i64::try_from(now / 1000).unwrap_or(i64::MAX)),
         checkpoint_running: AtomicBool::new(false),
         last_checkpoint_ok: AtomicBool::new(true),
+        checkpoint_began_ms: AtomicU64::new(0),
+        checkpoint_seconds: AtomicI64::new(-1),
+        checkpoints: AtomicU64::new(0),
+        memory_marks: MemoryMarks::default(),
         stopping: AtomicBool::new(false),
         ready: AtomicBool::new(false),
     }
@@ -331,7 +337,6 @@ async fn wait_ready(log: &LogHandle, stop: &Stop) -> Result<(), NodeError> {
 async fn wait_for_stop(node: &Node, stop: &Stop) -> Result<ShutdownMode, NodeError> {
     let mut signals = Signals::new()?;
     let mut second = tokio::time::interval(Duration::from_secs(1));
-    let mut before = Stats::get(&node.stats.commands_processed);
     loop {
         tokio::select! {
             mode = stop.wait() => return Ok(mode),
@@ -339,11 +344,7 @@ async fn wait_for_stop(node: &Node, stop: &Stop) -> Result<ShutdownMode, NodeErr
                 tracing::info!(signal = name, "asked to stop");
                 stop.ask(ShutdownMode { nosave: false, now: false, force: false });
             }
-            _ = second.tick() => {
-                let now = Stats::get(&node.stats.commands_processed);
-                node.stats.ops_per_second.store(now.saturating_sub(before), Ordering::Relaxed);
-                before = now;
-            }
+            _ = second.tick() => node.sample(),
         }
     }
 }

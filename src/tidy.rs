@@ -29,7 +29,7 @@ const LAYERS: [&[&str]; 14] = [
 ];
 
 /// Crates that only one place may name, so that they can be replaced there.
-const OWNERS: [(&str, &[&str]); 15] = [
+const OWNERS: [(&str, &[&str]); 16] = [
     ("redis_protocol", &["resp"]),
     ("rocksdb", &["store"]),
     ("quick_cache", &["store"]),
@@ -43,6 +43,7 @@ const OWNERS: [(&str, &[&str]); 15] = [
     ("fs4", &["log"]),
     ("axum", &["ops"]),
     ("prometheus_client", &["ops"]),
+    ("histogram", &["session"]),
     ("clap", &["admin", "config", "main", "transfer"]),
     ("mimalloc", &["main"]),
 ];

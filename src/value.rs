@@ -6,11 +6,35 @@ use bytes::Bytes;
 use std::{
     fmt,
     ops::{Deref, Range},
+    sync::atomic::{AtomicU32, Ordering},
 };
 use triomphe::ThinArc;
 
-/// A record as the hot cache keeps it.
-pub type SharedRecord = ThinArc<(), u8>;
+/// A record as the hot cache keeps it, with the second of its last access.
+pub type SharedRecord = ThinArc<Stamp, u8>;
+
+/// A second that only rises.
+#[derive(Debug, Default)]
+pub struct Stamp(AtomicU32);
+
+impl Stamp {
+    pub fn new(second: u32) -> Self {
+        Stamp(AtomicU32::new(second))
+    }
+
+    pub fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// It is a store, not an exchange, where nobody else can have put a later second: the clock is the same for all.
+    pub fn set(&self, second: u32) {
+        self.0.store(second, Ordering::Relaxed);
+    }
+
+    pub fn raise(&self, second: u32) {
+        self.0.fetch_max(second, Ordering::Relaxed);
+    }
+}
 
 /// See the module.
 #[derive(Clone)]
@@ -104,7 +128,7 @@ mod tests {
 
     #[test]
     fn both_kinds_show_the_same_bytes() {
-        let record = SharedRecord::from_header_and_slice((), b"header and body");
+        let record = SharedRecord::from_header_and_slice(Stamp::default(), b"header and body");
         let (cached, read) = (Value::from(record), Value::from(b"header and body".to_vec()));
         assert_eq!(cached, read);
         assert_eq!(cached.clone().without_first(11), read.clone().without_first(11));

@@ -36,6 +36,11 @@ impl Connection {
         Ok(Connection { stream, buffer: Vec::new(), deadline: Duration::from_secs(10) })
     }
 
+    /// This side's port.
+    pub fn local_port(&self) -> io::Result<u16> {
+        Ok(self.stream.local_addr()?.port())
+    }
+
     /// How long [`Connection::receive`] waits before it is an error.
     pub fn set_deadline(&mut self, deadline: Duration) {
         self.deadline = deadline;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use resp_tests::cluster::{Cluster, field};
 use resp_tests::connection::{Connection, Received};
 use resp_tests::server::{Program, Server, Stop};
-use resp_tests::value::Value;
+use resp_tests::value::{Value, encode};
 
 fn next(connection: &mut Connection) -> Value {
     match connection.receive().unwrap() {
@@ -238,11 +238,9 @@ fn three_nodes_hand_out_one_order_also_while_the_leader_dies() {
 fn raw(server: &Server, protocol: &str, calls: &[&str]) -> String {
     let mut connection = server.connect().unwrap();
     call(&mut connection, &["HELLO", protocol]);
-    for line in calls {
-        let words: Vec<&str> = line.split(' ').collect();
-        connection.send(&words).unwrap();
-    }
-    connection.send(&["QUIT"]).unwrap();
+    // At once: redis-server closes for a QUIT that it does not answer only if something is left to write.
+    let calls = calls.iter().chain(&["QUIT"]).map(|line| encode(&line.split(' ').collect::<Vec<_>>()));
+    connection.send_raw(&calls.collect::<Vec<_>>().concat()).unwrap();
     String::from_utf8(connection.read_to_close().unwrap()).unwrap()
 }
 

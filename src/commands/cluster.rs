@@ -8,7 +8,7 @@ use crate::{
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, Face},
+    session::{Context, Face, public_id},
     store::View,
 };
 use crc::{CRC_16_XMODEM, Crc};
@@ -207,7 +207,7 @@ fn keyslot(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn myid(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     enabled(context)?;
-    Ok(Reply::bulk(format!("{:040x}", context.node.identity.node_id)))
+    Ok(Reply::bulk(public_id(context.node.identity.node_id)))
 }
 
 fn myshardid(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
@@ -235,7 +235,7 @@ fn slots(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         return Ok(Reply::Array(vec![]));
     }
     let node = |face: &Face| {
-        let rest = [Reply::count(face.port), Reply::bulk(face.id()), Reply::Array(vec![])];
+        let rest = [Reply::count(face.port), Reply::bulk(face.id()), Reply::Map(vec![])];
         Reply::Array([Reply::bulk(&face.host)].into_iter().chain(rest).collect())
     };
     let range = [Reply::Int(0), Reply::count(SLOTS - 1)];
@@ -272,7 +272,8 @@ fn line(context: &Context<'_>, face: &Face, leader: Option<&Face>) -> String {
     let link = if face.answers { "connected" } else { "disconnected" };
     let slots = if face.leads { format!(" 0-{}", SLOTS - 1) } else { String::new() };
     let (id, host, port, epoch) = (face.id(), &face.host, face.port, term(context));
-    format!("{id} {host}:{port}@{port} {myself}{role}{failed} {master} 0 0 {epoch} {link}{slots}")
+    let (bus, ping, pong) = (face.peer_port, face.asked_ms, face.answered_ms);
+    format!("{id} {host}:{port}@{bus} {myself}{role}{failed} {master} {ping} {pong} {epoch} {link}{slots}")
 }
 
 fn nodes(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
@@ -283,7 +284,7 @@ fn nodes(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{}", line(context, face, leader));
     }
-    Ok(Reply::bulk(out))
+    Ok(Reply::Verbatim("txt", out.into()))
 }
 
 fn replicas(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -307,7 +308,7 @@ fn info(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
          cluster_my_epoch:{term}\r\ncluster_stats_messages_sent:0\r\ncluster_stats_messages_received:0\r\n\
          total_cluster_links_buffer_limit_exceeded:0\r\n"
     );
-    Ok(Reply::bulk(text))
+    Ok(Reply::Verbatim("txt", text.into()))
 }
 
 fn slot(args: &mut Args<'_>) -> Result<u16> {

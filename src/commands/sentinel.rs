@@ -6,7 +6,7 @@ use crate::{
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, Face},
+    session::{Context, Face, public_id},
 };
 use std::sync::atomic::Ordering;
 
@@ -95,7 +95,7 @@ fn reset(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn myid(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    Ok(Reply::bulk(format!("{:040x}", context.node.identity.node_id)))
+    Ok(Reply::bulk(public_id(context.node.identity.node_id)))
 }
 
 fn address(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {

@@ -58,7 +58,7 @@ fn is_role(subcommand: &str) -> bool {
 fn settable(change: Change) -> bool {
     match change {
         Change::Start | Change::Live => true,
-        Change::Never | Change::NoEffect => false,
+        Change::Never | Change::NoEffect | Change::Protected => false,
     }
 }
 
@@ -91,11 +91,16 @@ fn with_parameters(command: Command) -> Command {
         let default = if parameter.default.is_empty() { "none" } else { parameter.default };
         let value_name = match parameter.kind {
             Kind::Bytes { .. } => "BYTES",
-            Kind::Number { .. } => "N",
+            Kind::Number { .. } | Kind::Clamped { .. } => "N",
             Kind::Bool => "yes|no",
             Kind::Addresses => "IP",
             Kind::Choice(_) => "WORD",
-            Kind::Text | Kind::Secret | Kind::OutputLimit | Kind::EventClasses | Kind::Fixed => "TEXT",
+            Kind::Text
+            | Kind::Secret
+            | Kind::OutputLimit
+            | Kind::EventClasses
+            | Kind::Percentiles
+            | Kind::Only(_) => "TEXT",
         };
         Arg::new(parameter.name)
             .long(parameter.name)

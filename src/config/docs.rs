@@ -17,9 +17,13 @@ pub fn markdown() -> String {
         let Parameter { name, default, help, .. } = parameter;
         let default = if default.is_empty() { "(empty)" } else { default };
         let (value, change, environment) =
-            (value(parameter.kind), change(parameter.change), environment_name(name));
+            (value(parameter.kind), change(parameter.change), environment(parameter));
+        let older = match parameter.alias {
+            "" => String::new(),
+            alias => format!(" Older name: `{alias}`."),
+        };
         out.push_str(&format!(
-            "| `{name}` | `{environment}` | {value} | `{default}` | {change} | {help} |\n"
+            "| `{name}` | {environment} | {value} | `{default}` | {change} | {help}{older} |\n"
         ));
     }
     out
@@ -37,7 +41,17 @@ pub(super) fn value(kind: Kind) -> String {
         Kind::Addresses => "IP addresses".to_owned(),
         Kind::OutputLimit => "class hard soft seconds …".to_owned(),
         Kind::EventClasses => "letters of Ag$lshzxeKEtmdn".to_owned(),
-        Kind::Fixed => "fixed".to_owned(),
+        Kind::Clamped { min, max } => format!("number, {min} to {max}; others are taken for the nearest"),
+        Kind::Percentiles => "numbers from 0 to 100".to_owned(),
+        Kind::Only(_) => "fixed".to_owned(),
+    }
+}
+
+/// Only what can be set at start has one.
+fn environment(parameter: &Parameter) -> String {
+    match parameter.change {
+        Change::Start | Change::Live => format!("`{}`", environment_name(parameter.name)),
+        Change::Never | Change::NoEffect | Change::Protected => String::new(),
     }
 }
 
@@ -47,6 +61,7 @@ fn change(change: Change) -> &'static str {
         Change::Live => "live",
         Change::Never => "never",
         Change::NoEffect => "no effect",
+        Change::Protected => "no effect, protected",
     }
 }
 

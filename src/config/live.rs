@@ -27,34 +27,41 @@ impl Config {
         self.settings.load()
     }
 
-    /// CONFIG GET: all parameters that the predicate likes, in the table's order. `dir` is the data directory.
-    pub fn get(&self, wanted: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+    /// The value of a parameter as text; empty for a name that is not in the table.
+    pub fn value(&self, name: &str) -> String {
+        self.values.lock().get(name).to_owned()
+    }
+
+    /// Names and values of all parameters that CONFIG GET tells of, older names among them. `dir` is the data directory.
+    pub fn all(&self) -> Vec<(&'static str, String)> {
         let values = self.values.lock();
-        let mut out: Vec<(&'static str, String)> = PARAMETERS
-            .iter()
-            .filter(|parameter| wanted(parameter.name))
-            .map(|parameter| (parameter.name, values.get(parameter.name).to_owned()))
-            .collect();
-        if wanted("dir") {
-            let dir = std::path::absolute(values.get("data-dir")).unwrap_or_default();
-            out.push(("dir", dir.to_string_lossy().into_owned()));
+        let mut out = Vec::with_capacity(PARAMETERS.len().saturating_mul(2));
+        for parameter in PARAMETERS.iter() {
+            let names = [parameter.name, parameter.alias].into_iter().filter(|name| !name.is_empty());
+            out.extend(names.map(|name| (name, values.get(parameter.name).to_owned())));
         }
+        let dir = std::path::absolute(values.get("data-dir")).unwrap_or_default();
+        out.push(("dir", dir.to_string_lossy().into_owned()));
         out
     }
 
     /// CONFIG SET: all pairs or none. The error is the text behind `ERR`.
-    pub fn set(&self, pairs: &[(String, String)]) -> Result<(), String> {
+    pub fn set(&self, pairs: &[(String, String)], may_set_protected: bool) -> Result<(), String> {
         let mut held = self.values.lock();
         let mut values = held.clone();
         for (index, (name, _)) in pairs.iter().enumerate() {
+            if name.eq_ignore_ascii_case("dir") {
+                return Err(failed(name, "can't set protected config"));
+            }
             let Some(parameter) = find(name) else {
-                if name.eq_ignore_ascii_case("dir") {
-                    return Err(failed(name, "can't set protected config"));
-                }
                 return Err(format!("Unknown option or number of arguments for CONFIG SET - '{name}'"));
             };
-            if matches!(parameter.change, Change::Start | Change::Never) {
-                return Err(failed(name, "can't set immutable config"));
+            match parameter.change {
+                Change::Start | Change::Never => return Err(failed(name, "can't set immutable config")),
+                Change::Protected if !may_set_protected => {
+                    return Err(failed(name, "can't set protected config"));
+                }
+                Change::Live | Change::NoEffect | Change::Protected => {}
             }
             if pairs.iter().take(index).any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
                 return Err(failed(name, "duplicate parameter"));
@@ -95,7 +102,7 @@ mod tests {
 
     fn set(config: &Config, pairs: &[(&str, &str)]) -> Result<(), String> {
         let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        config.set(&pairs)
+        config.set(&pairs, false)
     }
 
     #[test]
@@ -105,6 +112,34 @@ mod tests {
         assert_eq!(config.settings().maxclients, 10_000);
         assert_eq!(set(&config, &[("maxclients", "20"), ("TIMEOUT", "5")]), Ok(()));
         assert_eq!((config.settings().maxclients, config.settings().timeout_seconds), (20, 5));
+    }
+
+    #[test]
+    fn an_older_name_is_the_same_parameter() {
+        let config = Config::new(Values::default()).unwrap();
+        let value = |name: &str| config.all().into_iter().find(|(known, _)| *known == name).unwrap().1;
+        assert_eq!(set(&config, &[("hash-max-ziplist-entries", "7")]), Ok(()));
+        assert_eq!(value("hash-max-listpack-entries"), "7");
+        assert_eq!(set(&config, &[("ZSET-max-listpack-value", "9")]), Ok(()));
+        assert_eq!(value("zset-max-ziplist-value"), "9");
+        // As redis-server: names of one parameter are no duplicates, the last one counts.
+        assert_eq!(set(&config, &[("replica-lazy-flush", "yes"), ("slave-lazy-flush", "no")]), Ok(()));
+        assert_eq!(value("replica-lazy-flush"), "no");
+        let mut names: Vec<_> = config.all().into_iter().map(|(name, _)| name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "a name means one parameter");
+    }
+
+    #[test]
+    fn protected_parameters_want_a_permission() {
+        let config = Config::new(Values::default()).unwrap();
+        let refused =
+            "CONFIG SET failed (possibly related to argument 'dbfilename') - can't set protected config";
+        assert_eq!(set(&config, &[("dbfilename", "x.rdb")]), Err(refused.to_owned()));
+        assert_eq!(config.set(&[("dbfilename".to_owned(), "x.rdb".to_owned())], true), Ok(()));
+        assert_eq!(config.value("dbfilename"), "x.rdb");
     }
 
     #[test]
@@ -122,7 +157,18 @@ mod tests {
         ] {
             assert_eq!(set(&config, &[(name, value)]), Err(text));
         }
-        for (name, value) in [("appendonly", "no"), ("maxmemory", "100mb"), ("save", "900 1")] {
+        for (name, value) in [
+            ("appendonly", "no"),
+            ("appendfsync", "everysec"),
+            ("maxmemory", "100mb"),
+            ("maxmemory-policy", "allkeys-lru"),
+            ("maxmemory-clients", "5%"),
+            ("save", "900 1"),
+            ("activedefrag", "yes"),
+            ("tls-port", "6380"),
+            ("min-replicas-to-write", "1"),
+            ("replica-read-only", "no"),
+        ] {
             assert!(set(&config, &[(name, value)]).is_err(), "{name} must not promise what is not so");
         }
         assert_eq!(set(&config, &[("save", ""), ("appendonly", "yes")]), Ok(()));

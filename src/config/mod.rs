@@ -14,6 +14,8 @@ mod settings;
 mod table;
 mod table_core;
 mod table_edge;
+mod table_kept;
+mod table_only;
 mod values;
 
 pub use command_line::{Parsed, parse};

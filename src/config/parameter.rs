@@ -21,8 +21,12 @@ pub enum Kind {
     OutputLimit,
     /// Letters of `notify-keyspace-events`.
     EventClasses,
-    /// Stands for itself and cannot be given another value, because that would promise what the server does not do.
-    Fixed,
+    /// A number; what lies outside is taken for the nearest that does not.
+    Clamped { min: i64, max: i64 },
+    /// Numbers from 0 to 100 separated by spaces.
+    Percentiles,
+    /// A value of this kind, but only the default: any other would promise what the server does not do.
+    Only(&'static Kind),
 }
 
 /// When a parameter may change.
@@ -36,6 +40,8 @@ pub enum Change {
     Never,
     /// Known to CONFIG GET and SET for the sake of clients; changing it has no effect.
     NoEffect,
+    /// As `NoEffect`, and only where `enable-protected-configs` allows it.
+    Protected,
 }
 
 /// One row.
@@ -43,11 +49,25 @@ pub enum Change {
 pub struct Parameter {
     /// As in CONFIG GET, the file and (with `--`) on the command line.
     pub name: &'static str,
+    /// The name that older Redis versions gave it, for CONFIG GET and SET; empty = none.
+    pub alias: &'static str,
     pub kind: Kind,
     pub default: &'static str,
     pub change: Change,
     /// One line; unit, range and the meaning of zero or empty.
     pub help: &'static str,
+}
+
+impl Parameter {
+    /// The same with an older name beside it.
+    pub(super) const fn also(self, alias: &'static str) -> Self {
+        Parameter { alias, ..self }
+    }
+
+    /// Whether a client means this one, whatever the case.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name) || (!name.is_empty() && self.alias.eq_ignore_ascii_case(name))
+    }
 }
 
 /// The environment variable of a parameter.

@@ -99,6 +99,11 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// `no`, `yes` or `local`.
     pub enable_debug_command: String,
+    /// `no`, `yes` or `local`.
+    pub enable_protected_configs: String,
+    pub latency_tracking: bool,
+    /// 0 to 100.
+    pub latency_percentiles: Vec<f64>,
 }
 
 impl Settings {
@@ -156,6 +161,13 @@ impl Settings {
             log_level: values.get("log-level").to_owned(),
             log_format: if values.get("log-format") == "json" { LogFormat::Json } else { LogFormat::Text },
             enable_debug_command: values.get("enable-debug-command").to_owned(),
+            enable_protected_configs: values.get("enable-protected-configs").to_owned(),
+            latency_tracking: values.get("latency-tracking") == "yes",
+            latency_percentiles: values
+                .get("latency-tracking-info-percentiles")
+                .split_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .collect(),
         })
     }
 
@@ -167,6 +179,11 @@ impl Settings {
     /// Whether other nodes are to reach this one.
     pub fn is_one_of_many(&self) -> bool {
         !self.cluster.is_empty() || !self.join.is_empty()
+    }
+
+    /// Whether a client from there is turned away: who has no password must not be reached from elsewhere.
+    pub fn refuses(&self, peer: IpAddr) -> bool {
+        self.protected_mode && self.requirepass.is_empty() && !peer.to_canonical().is_loopback()
     }
 
     /// What is unsafe about starting like this, if anything.
@@ -237,7 +254,29 @@ fn cluster(text: &str) -> Result<Vec<(String, String)>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::cluster;
+    use super::{Settings, Values, cluster};
+
+    #[test]
+    fn protected_mode_refuses_others_while_there_is_no_password() {
+        let settings = |mode, password: &str| {
+            let mut settings = Settings::new(&Values::default()).unwrap();
+            (settings.protected_mode, settings.requirepass) = (mode, password.to_owned());
+            settings
+        };
+        for (mode, password, peer, is_refused) in [
+            (true, "", "10.0.0.1", true),
+            (true, "", "2001:db8::1", true),
+            (true, "", "::ffff:10.0.0.1", true),
+            (true, "", "127.0.0.1", false),
+            (true, "", "::1", false),
+            (true, "", "::ffff:127.0.0.1", false),
+            (true, "secret", "10.0.0.1", false),
+            (false, "", "10.0.0.1", false),
+        ] {
+            let refuses = settings(mode, password).refuses(peer.parse().unwrap());
+            assert_eq!(refuses, is_refused, "{mode} {password} {peer}");
+        }
+    }
 
     #[test]
     fn a_list_of_nodes_is_read_or_refused() {

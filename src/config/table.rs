@@ -10,16 +10,24 @@ pub(super) const fn row(
     change: Change,
     help: &'static str,
 ) -> Parameter {
-    Parameter { name, kind, default, change, help }
+    Parameter { name, alias: "", kind, default, change, help }
 }
 
 pub(super) const PORT: Kind = Kind::Number { min: 0, max: 65535 };
 pub(super) const SIZE: Kind = Kind::Bytes { min: 0, max: 1 << 50 };
-const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
+pub(super) const INT: Kind = Kind::Number { min: 0, max: i32::MAX as i64 };
 
 /// All parameters, those of Flotilla first, then those that only exist because clients and tools ask for them.
-pub static PARAMETERS: LazyLock<Vec<Parameter>> =
-    LazyLock::new(|| [PLAIN, super::table_core::PARAMETERS, super::table_edge::PARAMETERS].concat());
+pub static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
+    [
+        PLAIN,
+        super::table_core::PARAMETERS,
+        super::table_edge::PARAMETERS,
+        super::table_only::PARAMETERS,
+        super::table_kept::PARAMETERS,
+    ]
+    .concat()
+});
 
 static PLAIN: &[Parameter] = &[
     row("bind", Kind::Addresses, "127.0.0.1", Change::Start, "Addresses to listen on, separated by spaces."),
@@ -57,8 +65,8 @@ static PLAIN: &[Parameter] = &[
         "protected-mode",
         Kind::Bool,
         "yes",
-        Change::Start,
-        "Refuse to listen beyond loopback without a password.",
+        Change::Live,
+        "Without a password: refuse to start where others could connect, and refuse clients from beyond loopback.",
     ),
     row(
         "maxclients",
@@ -85,8 +93,8 @@ static PLAIN: &[Parameter] = &[
         "tcp-keepalive",
         Kind::Number { min: 0, max: 86_400 },
         "300",
-        Change::Start,
-        "Seconds between TCP keepalive probes; 0 = off.",
+        Change::Live,
+        "Seconds between TCP keepalive probes of new connections; 0 = off.",
     ),
     row(
         "tcp-backlog",
@@ -189,38 +197,6 @@ static PLAIN: &[Parameter] = &[
         Change::Start,
         "Who may use DEBUG: nobody, everybody, or clients on loopback.",
     ),
-    row("databases", Kind::Fixed, "16", Change::Never, "Logical databases."),
-    row(
-        "appendonly",
-        Kind::Fixed,
-        "yes",
-        Change::NoEffect,
-        "Always: every write is in the Raft log before it is acknowledged.",
-    ),
-    row(
-        "appendfsync",
-        Kind::Fixed,
-        "always",
-        Change::NoEffect,
-        "Always: every write is fsynced before it is acknowledged.",
-    ),
-    row(
-        "save",
-        Kind::Fixed,
-        "",
-        Change::NoEffect,
-        "No timed snapshots; the log needs none. BGSAVE writes a checkpoint.",
-    ),
-    row(
-        "maxmemory",
-        Kind::Fixed,
-        "0",
-        Change::NoEffect,
-        "No limit on data: it lives on disk, the caches have limits of their own.",
-    ),
-    row("maxmemory-policy", Kind::Fixed, "noeviction", Change::NoEffect, "Keys are never evicted."),
-    row("maxmemory-samples", COUNT, "5", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("maxmemory-clients", SIZE, "0", Change::NoEffect, "Accepted for compatibility, no effect."),
     row(
         "notify-keyspace-events",
         Kind::EventClasses,
@@ -229,136 +205,29 @@ static PLAIN: &[Parameter] = &[
         "Which keyspace events this node publishes to its own subscribers, in Redis's letters; empty = none.",
     ),
     row(
-        "client-output-buffer-limit",
-        Kind::OutputLimit,
-        "normal 0 0 0 slave 0 0 0 pubsub 33554432 8388608 60",
-        Change::NoEffect,
-        "Accepted for compatibility: a client that takes no replies is pushed back, then closed after 60 s.",
-    ),
-    row("hz", COUNT, "10", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("dynamic-hz", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("activerehashing", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("lua-time-limit", COUNT, "5000", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("busy-reply-threshold", COUNT, "5000", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row(
-        "slowlog-log-slower-than",
-        Kind::Number { min: -1, max: i64::MAX },
-        "10000",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row("slowlog-max-len", COUNT, "128", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("latency-monitor-threshold", COUNT, "0", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("latency-tracking", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row(
-        "hash-max-listpack-entries",
-        COUNT,
-        "512",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row("hash-max-listpack-value", COUNT, "64", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("hash-max-ziplist-entries", COUNT, "512", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("hash-max-ziplist-value", COUNT, "64", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row(
-        "list-max-listpack-size",
-        Kind::Number { min: -5, max: i64::MAX },
-        "-2",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row("set-max-intset-entries", COUNT, "512", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("set-max-listpack-entries", COUNT, "128", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row(
-        "zset-max-listpack-entries",
-        COUNT,
-        "128",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row("zset-max-listpack-value", COUNT, "64", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("zset-max-ziplist-entries", COUNT, "128", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row(
-        "lazyfree-lazy-expire",
+        "latency-tracking",
         Kind::Bool,
         "yes",
-        Change::NoEffect,
-        "Accepted for compatibility: deletes never wait for memory to be freed.",
+        Change::Live,
+        "Keep a histogram of each command's latency for INFO latencystats.",
     ),
     row(
-        "lazyfree-lazy-server-del",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility: deletes never wait for memory to be freed.",
+        "latency-tracking-info-percentiles",
+        Kind::Percentiles,
+        "50 99 99.9",
+        Change::Live,
+        "The percentiles that INFO latencystats shows; empty = none.",
     ),
     row(
-        "lazyfree-lazy-user-del",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility: deletes never wait for memory to be freed.",
-    ),
-    row(
-        "lazyfree-lazy-user-flush",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility: FLUSHDB and FLUSHALL take constant time.",
-    ),
-    row("rdbcompression", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row(
-        "stop-writes-on-bgsave-error",
-        Kind::Bool,
-        "yes",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "no-appendfsync-on-rewrite",
-        Kind::Bool,
+        "enable-protected-configs",
+        Kind::Choice(&["no", "yes", "local"]),
         "no",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "auto-aof-rewrite-percentage",
-        COUNT,
-        "100",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row(
-        "auto-aof-rewrite-min-size",
-        SIZE,
-        "67108864",
-        Change::NoEffect,
-        "Accepted for compatibility, no effect.",
-    ),
-    row("replica-read-only", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("slave-read-only", Kind::Bool, "yes", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("repl-backlog-size", SIZE, "1048576", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("min-replicas-to-write", COUNT, "0", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("min-replicas-max-lag", COUNT, "10", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row("io-threads", COUNT, "1", Change::NoEffect, "Accepted for compatibility; see network-threads."),
-    row("dbfilename", Kind::Text, "dump.rdb", Change::NoEffect, "Accepted for compatibility, no effect."),
-    row(
-        "loglevel",
-        Kind::Choice(&["debug", "verbose", "notice", "warning"]),
-        "notice",
-        Change::NoEffect,
-        "Accepted for compatibility; see log-level.",
-    ),
-    row(
-        "daemonize",
-        Kind::Fixed,
-        "no",
-        Change::Never,
-        "The process stays in the foreground; let a supervisor run it.",
+        Change::Start,
+        "Who may set protected parameters: nobody, everybody, or clients on loopback.",
     ),
 ];
 
 /// The row of a name, whatever its case.
 pub(super) fn find(name: &str) -> Option<&'static Parameter> {
-    PARAMETERS.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name))
+    PARAMETERS.iter().find(|parameter| parameter.is_called(name))
 }

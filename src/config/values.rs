@@ -70,8 +70,18 @@ pub(super) fn normalise(parameter: &Parameter, value: &str) -> Result<String, St
         Kind::Text | Kind::Secret => Ok(value.to_owned()),
         Kind::OutputLimit => output_limit(value),
         Kind::EventClasses => event_classes(value),
-        Kind::Fixed if value.eq_ignore_ascii_case(parameter.default) => Ok(parameter.default.to_owned()),
-        Kind::Fixed => Err(format!("only '{}' is possible here: {}", parameter.default, parameter.help)),
+        Kind::Clamped { min, max } => {
+            let number: i64 = value.parse().map_err(|_| "argument couldn't be parsed into an integer")?;
+            Ok(number.clamp(min, max).to_string())
+        }
+        Kind::Percentiles => percentiles(value),
+        Kind::Only(kind) => {
+            let of = |text: &str| normalise(&Parameter { kind: *kind, ..*parameter }, text);
+            match of(value)? == of(parameter.default)? {
+                true => of(value),
+                false => Err(format!("only '{}' is possible here: {}", parameter.default, parameter.help)),
+            }
+        }
     }
 }
 
@@ -106,6 +116,14 @@ fn event_classes(value: &str) -> Result<String, String> {
     };
     out.extend(['K', 'E', 'm'].into_iter().filter(|letter| has(*letter)));
     Ok(out)
+}
+
+fn percentiles(value: &str) -> Result<String, String> {
+    let read = |word: &str| word.parse::<f64>().ok().filter(|number| (0.0..=100.0).contains(number));
+    let numbers: Option<Vec<String>> =
+        value.split_whitespace().map(|word| read(word).map(|number| number.to_string())).collect();
+    let text = "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
+    Ok(numbers.ok_or(text)?.join(" "))
 }
 
 fn output_limit(value: &str) -> Result<String, String> {
@@ -151,6 +169,30 @@ mod tests {
             assert_eq!(event_classes(given).as_deref(), Ok(shown));
         }
         assert!(event_classes("Kq").is_err());
+    }
+
+    #[test]
+    fn kinds_refuse_in_the_words_of_redis() {
+        let row = |kind| Parameter {
+            name: "x",
+            alias: "",
+            kind,
+            default: "0",
+            change: super::super::parameter::Change::Live,
+            help: "there is none",
+        };
+        let only = row(Kind::Only(&Kind::Bytes { min: 0, max: 1 << 40 }));
+        assert_eq!(normalise(&only, "0kb").as_deref(), Ok("0"));
+        assert_eq!(normalise(&only, "1kb"), Err("only '0' is possible here: there is none".to_owned()));
+        assert_eq!(normalise(&only, "x"), Err("argument must be a memory value".to_owned()));
+        let clamped = row(Kind::Clamped { min: 1, max: 500 });
+        assert_eq!(normalise(&clamped, "1000").as_deref(), Ok("500"));
+        let percentiles = row(Kind::Percentiles);
+        assert_eq!(normalise(&percentiles, " 50  99.90 100").as_deref(), Ok("50 99.9 100"));
+        assert_eq!(normalise(&percentiles, "").as_deref(), Ok(""));
+        for bad in ["101", "-1", "x", "nan", "50,99"] {
+            assert!(normalise(&percentiles, bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

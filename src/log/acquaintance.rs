@@ -6,7 +6,7 @@ use super::{
     progress::Progress,
     raft::{Members, Peers, RaftNode, wire},
 };
-use crate::{peer::LocalIdentity, session::Other};
+use crate::{peer::LocalIdentity, session::Other, time::now_ms};
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
@@ -108,7 +108,9 @@ impl Acquaintance {
 
     /// What is known of a node after it was asked once more.
     async fn look(&self, id: u64, address: String, before: Option<Other>) -> (Other, Option<wire::Status>) {
-        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned();
+        let (host, port) = address.rsplit_once(':').unwrap_or((&address, ""));
+        let (host, peer_port) = (host.to_owned(), port.parse().unwrap_or(0));
+        let asked_ms = now_ms();
         let client = self.peers.client(&address, id);
         let answer = client.call(wire::kind::STATUS, bytes::Bytes::new(), LOOK_INTERVAL).await;
         let status = answer.ok().and_then(|answer| wire::read::<wire::Status>(answer).ok());
@@ -119,9 +121,16 @@ impl Acquaintance {
                 client_port: u16::try_from(status.client_port).unwrap_or(0),
                 applied_index: status.applied,
                 answers: true,
+                peer_port,
+                asked_ms: 0,
+                answered_ms: now_ms(),
                 fed: status.fed.iter().cloned().map(edge::fed_from_wire).collect(),
             },
-            None => Other { node_id: id, host, answers: false, ..before.unwrap_or_default() },
+            None => {
+                let before = before.unwrap_or_default();
+                let asked_ms = if before.asked_ms == 0 { asked_ms } else { before.asked_ms };
+                Other { node_id: id, host, answers: false, peer_port, asked_ms, ..before }
+            }
         };
         (other, status)
     }

@@ -234,7 +234,8 @@ impl Membership {
             master_name,
             feed,
         } = options;
-        let host = identity.address.rsplit_once(':').map_or("", |(host, _)| host);
+        let (host, peer_port) = identity.address.rsplit_once(':').unwrap_or_default();
+        progress.status.own_peer_port.store(peer_port.parse().unwrap_or(0), Ordering::Relaxed);
         let host = if client_host.is_empty() { host.to_owned() } else { client_host.clone() };
         *progress.status.own_clients.write() = (host, client_port);
         tokio::spawn(tell_switches(

@@ -102,7 +102,7 @@ impl LogHandle {
         check_fit(&data_directory, &log, &store)?;
         let snapshots = Arc::new(Snapshots::open(&data_directory.join("snapshot"), Arc::clone(&store))?);
         let progress = Arc::new(Progress::new(Arc::clone(&status)));
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::new(Arc::clone(&status)));
         let (requests, received) = mpsc::channel(16);
         let (ending, ended) = watch::channel(false);
         let (publishing, published) = mpsc::channel(broadcast::PUBLISHING_MAX);

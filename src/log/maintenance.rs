@@ -26,6 +26,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 const SLEW_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two looks at the size of the log.
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks at when keys expire.
+const LIFETIMES_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks for the rows of flushed databases.
 const COLLECT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -89,6 +91,13 @@ impl Maintenance {
                 }
             },
             async {
+                let mut interval = every(LIFETIMES_INTERVAL);
+                loop {
+                    interval.tick().await;
+                    self.look_at_lifetimes().await;
+                }
+            },
+            async {
                 let mut interval = every(COLLECT_INTERVAL);
                 let mut collected = 0;
                 loop {
@@ -127,6 +136,14 @@ impl Maintenance {
         }
         let next = self.off_thread(|store| store.next_expiry()).await;
         next.flatten().is_some_and(|expires_at| expires_at <= self.progress.status.clock.now_ms())
+    }
+
+    /// For INFO: how long keys that expire have left.
+    async fn look_at_lifetimes(&self) {
+        if self.store.published().state().databases().iter().any(|database| database.expires > 0) {
+            let now = self.progress.status.clock.now_ms();
+            self.off_thread(move |store| store.look_at_lifetimes(now)).await;
+        }
     }
 
     /// Lets compaction drop the rows of flushed databases, if there are more since `collected` namespaces were handed out;

@@ -6,10 +6,14 @@ use super::mailbox::{Outbox, Outcome, Ticket};
 use crate::{
     limits::{ENTRY_BYTES_MAX, PROPOSAL_QUEUE_BYTES_MAX, PROPOSAL_QUEUE_MAX},
     resp::ErrorReply,
+    session::LogStatus,
 };
 use bytes::Bytes;
 use crossbeam::queue::ArrayQueue;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering, fence},
+};
 use tokio::sync::Notify;
 
 /// Bytes of an entry beside its proposals, and some room.
@@ -46,17 +50,18 @@ impl From<Refused> for ErrorReply {
 /// See the module.
 pub(super) struct Queue {
     proposals: ArrayQueue<(Bytes, Ticket)>,
-    bytes: AtomicUsize,
+    /// Its `queued_bytes` are this queue's.
+    status: Arc<LogStatus>,
     batcher_awake: AtomicBool,
     bell: Notify,
     closed: AtomicBool,
 }
 
 impl Queue {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(status: Arc<LogStatus>) -> Self {
         Queue {
             proposals: ArrayQueue::new(PROPOSAL_QUEUE_MAX),
-            bytes: AtomicUsize::new(0),
+            status,
             batcher_awake: AtomicBool::new(true),
             bell: Notify::new(),
             closed: AtomicBool::new(false),
@@ -72,10 +77,12 @@ impl Queue {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Refused::Stopping);
         }
-        if self.bytes.fetch_add(len, Ordering::AcqRel).saturating_add(len) > PROPOSAL_QUEUE_BYTES_MAX
+        let bytes = len as u64;
+        let queued = &self.status.queued_bytes;
+        if queued.fetch_add(bytes, Ordering::AcqRel).saturating_add(bytes) > PROPOSAL_QUEUE_BYTES_MAX as u64
             || self.proposals.push((proposal, ticket)).is_err()
         {
-            self.bytes.fetch_sub(len, Ordering::AcqRel);
+            queued.fetch_sub(bytes, Ordering::AcqRel);
             return Err(Refused::Full);
         }
         fence(Ordering::SeqCst);
@@ -91,7 +98,7 @@ impl Queue {
     /// Takes the oldest proposal.
     pub(super) fn pop(&self) -> Option<(Bytes, Ticket)> {
         let taken = self.proposals.pop()?;
-        self.bytes.fetch_sub(taken.0.len(), Ordering::AcqRel);
+        self.status.queued_bytes.fetch_sub(taken.0.len() as u64, Ordering::AcqRel);
         Some(taken)
     }
 

@@ -63,8 +63,11 @@ impl Connection {
         if !node.log.is_one_of_many.load(Ordering::Relaxed) && !node.log.edge.is_edge() {
             return Reply::count(node.pubsub.publish(&message));
         }
+        // The core counts its own listeners; those of this edge get the message from the feed.
+        let reaches_here = node.log.edge.is_edge() && message.payload.len() <= limits::PUBSUB_TAP_BYTES_MAX;
+        let here = if reaches_here { node.pubsub.audience(&message) } else { 0 };
         match self.local.log.publish(message).await {
-            Ok(count) => Reply::count(count),
+            Ok(count) => Reply::count(count.saturating_add(here)),
             Err(error) => Reply::Error(error),
         }
     }
@@ -146,6 +149,8 @@ impl Connection {
         if node.checkpoint_running.swap(true, Ordering::AcqRel) {
             return Reply::Error(ErrorReply::err("Background save already in progress"));
         }
+        let began_ms = now_ms();
+        node.checkpoint_began_ms.store(began_ms, Ordering::Relaxed);
         let log = self.local.log.clone();
         let work = async move {
             let outcome = log.snapshot().await;
@@ -154,9 +159,13 @@ impl Connection {
                 Ok(()) => {
                     let seconds = i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX);
                     node.last_save.store(seconds, Ordering::Relaxed);
+                    Stats::add(&node.checkpoints, 1);
                 }
                 Err(error) => tracing::error!(%error, "checkpoint failed"),
             }
+            let took = now_ms().saturating_sub(began_ms) / 1000;
+            node.checkpoint_seconds.store(i64::try_from(took).unwrap_or(i64::MAX), Ordering::Relaxed);
+            node.checkpoint_began_ms.store(0, Ordering::Relaxed);
             node.checkpoint_running.store(false, Ordering::Release);
             outcome.is_ok()
         };
@@ -186,6 +195,7 @@ impl Connection {
             let replies = calls.iter().map(|call| {
                 let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
                 let view = store.blocking_view(&published, call.db, time);
+                let view = if call.untouched { view.untouched() } else { view };
                 (call.handler)(&view, &mut Args::new(&argv, call.names))
             });
             Some(replies.collect())

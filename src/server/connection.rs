@@ -39,6 +39,7 @@ pub(super) struct Connection {
     decoder: Decoder,
     /// The words found so far of a request that is not complete; belongs to the decoder.
     words: Vec<Range<usize>>,
+    pub(super) reply_peak_since_ms: u64,
     /// Counted per chunk, added to the shared counters once.
     pub(super) commands: u64,
 }
@@ -56,6 +57,7 @@ impl Connection {
             input: BytesMut::with_capacity(READ_BYTES),
             decoder: Decoder::new(),
             words: Vec::new(),
+            reply_peak_since_ms: 0,
             commands: 0,
         }
     }
@@ -92,6 +94,8 @@ impl Connection {
         match read {
             Ok(bytes) if bytes > 0 => {
                 Stats::add(&self.local.node.stats.net_input_bytes, bytes as u64);
+                Stats::add(&self.local.stats.socket_reads, 1);
+                self.tell_input();
                 self.clock = Clock::start(&self.local.node.log.clock);
                 client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
                 Ok(())
@@ -113,13 +117,20 @@ impl Connection {
             let ahead = std::mem::take(&mut self.input);
             let has_more = !ahead.is_empty();
             input.unsplit(ahead);
-            self.session.client.query_bytes.store(input.len() as u64, Ordering::Relaxed);
             self.input = input;
+            self.tell_input();
             self.settle().await;
             if outcome.is_err() || !has_more {
                 return outcome;
             }
         }
+    }
+
+    /// For CLIENT LIST: what is in the request buffer.
+    fn tell_input(&self) {
+        let (len, capacity) = (self.input.len(), self.input.capacity());
+        self.session.client.query_bytes.store(len as u64, Ordering::Relaxed);
+        self.session.client.query_free_bytes.store(capacity.saturating_sub(len) as u64, Ordering::Relaxed);
     }
 
     async fn requests(&mut self, input: &[u8], at: &mut usize) -> Result<(), Close> {
@@ -147,6 +158,7 @@ impl Connection {
                 Ok(Decoded::Skip { used }) => *at = at.saturating_add(used),
                 Ok(Decoded::Incomplete { .. }) => {
                     if rest.len() > limits.query_bytes_max {
+                        Stats::add(&self.local.node.stats.query_limit_disconnections, 1);
                         tracing::warn!(
                             client = self.session.client.id,
                             "query buffer limit reached, closing"

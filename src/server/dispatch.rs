@@ -105,6 +105,7 @@ impl Connection {
         } else if transaction.push(argv) {
             let queued = u32::try_from(transaction.calls.len()).unwrap_or(u32::MAX);
             self.session.client.queued.store(queued, Ordering::Relaxed);
+            self.session.client.multi_bytes.store(transaction.bytes() as u64, Ordering::Relaxed);
             Reply::Simple("QUEUED".into())
         } else {
             Reply::Error(ErrorReply::err("transaction is larger than the limit; EXEC will be refused"))
@@ -171,6 +172,7 @@ impl Connection {
     /// Counts a call that ran.
     pub(super) fn count_call(&mut self, index: usize, took: Duration, failed: bool) {
         self.commands = self.commands.saturating_add(1);
+        self.local.stats.record(index, took);
         if let Some(stats) = self.local.node.stats.command(index) {
             Stats::add(&stats.calls, 1);
             Stats::add(&stats.micros, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));

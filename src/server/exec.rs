@@ -165,6 +165,7 @@ impl Connection {
             if let Run::Read(handler) = step.resolved.command.run {
                 let words = step.words();
                 let view = store.view(&published, step.db, time);
+                let view = if self.leaves_untouched() { view.untouched() } else { view };
                 replies.push(told(handler(&view, &mut Args::new(&words, step.resolved.names)))?);
             }
         }
@@ -183,6 +184,7 @@ impl Connection {
                 Run::Read(handler) => Some(BlockingCall {
                     handler,
                     names: step.resolved.names,
+                    untouched: self.leaves_untouched(),
                     db: step.db,
                     argv: step.argv.clone(),
                 }),

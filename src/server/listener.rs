@@ -147,6 +147,10 @@ async fn accept(
 fn admit(stream: TcpStream, peer: SocketAddr, node: &Node) -> io::Result<Option<thread::Accepted>> {
     stream.set_nodelay(true)?;
     let settings = node.config.settings();
+    if settings.refuses(peer.ip()) {
+        turn_away(stream, PROTECTED);
+        return Ok(None);
+    }
     if settings.tcp_keepalive_seconds > 0 {
         let every = Duration::from_secs(settings.tcp_keepalive_seconds);
         let keepalive = TcpKeepalive::new().with_time(every).with_interval(every / 3).with_retries(3);
@@ -156,13 +160,20 @@ fn admit(stream: TcpStream, peer: SocketAddr, node: &Node) -> io::Result<Option<
     let id = node.clients.next_id();
     let client = Arc::new(Client::new(id, peer, stream.local_addr()?, stream.as_raw_fd(), now_ms()));
     if !node.clients.insert(Arc::clone(&client), settings.maxclients) {
-        use std::io::Write;
-        let mut stream = stream;
-        // Best effort: the socket's buffer is empty, so this does not wait.
-        let _ = stream.write(b"-ERR max number of clients reached\r\n");
+        turn_away(stream, b"-ERR max number of clients reached\r\n");
         return Ok(None);
     }
     Ok(Some((stream, client)))
+}
+
+const PROTECTED: &[u8] = b"-DENIED Flotilla runs in protected mode: it has no password, so it takes clients from loopback only. \
+    Set a password (CONFIG SET requirepass), or turn protected mode off if only trusted hosts can reach the port \
+    (CONFIG SET protected-mode no).\r\n";
+
+fn turn_away(mut stream: TcpStream, why: &[u8]) {
+    use std::io::Write;
+    // Best effort: the socket's buffer is empty, so this does not wait.
+    let _ = stream.write(why);
 }
 
 /// Closes clients that have been silent for longer than `timeout`, and those that never authenticated in time.

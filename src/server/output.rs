@@ -18,6 +18,8 @@ const OUTPUT_BYTES_FLUSH: usize = 64 * 1024;
 const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 /// The same for a client that has not authenticated.
 const PREAUTH_WRITE_STALL_MAX: Duration = Duration::from_secs(5);
+/// How long CLIENT LIST tells of a peak of the reply buffer, as Redis.
+const REPLY_PEAK_PERIOD_MS: u64 = 5000;
 
 impl Connection {
     /// Appends a reply, as CLIENT REPLY has it. Pushes are no replies: confirmations of SUBSCRIBE and its kin are always
@@ -66,7 +68,12 @@ impl Connection {
 
     /// Writes out what is there. A client that takes nothing for too long is closed.
     pub(super) async fn send(&mut self) -> Result<(), Close> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
         Stats::add(&self.local.node.stats.net_output_bytes, self.output.len() as u64);
+        Stats::add(&self.local.stats.socket_writes, 1);
+        self.tell_output();
         let stall_max = if self.session.authenticated { WRITE_STALL_MAX } else { PREAUTH_WRITE_STALL_MAX };
         let client = Arc::clone(&self.session.client);
         while !self.output.is_empty() {
@@ -81,6 +88,7 @@ impl Connection {
                 Err(_) => return Err(Close::Now),
             }
             client.output_bytes.store(self.output.len() as u64, Ordering::Relaxed);
+            client.waits_to_write.store(true, Ordering::Relaxed);
             let writable = tokio::select! {
                 writable = self.stream.writable() => writable.is_ok(),
                 () = client.wait_killed() => false,
@@ -96,13 +104,30 @@ impl Connection {
             // The client's time, not the call's.
             self.clock.lap();
         }
-        client.output_bytes.store(0, Ordering::Relaxed);
+        if client.waits_to_write.load(Ordering::Relaxed) {
+            client.waits_to_write.store(false, Ordering::Relaxed);
+            client.output_bytes.store(0, Ordering::Relaxed);
+        }
         if self.output.capacity() > KEEP_BYTES_MAX {
             self.output = BytesMut::with_capacity(READ_BYTES);
         } else {
             self.output.clear();
         }
         Ok(())
+    }
+
+    /// For CLIENT LIST: what is in the reply buffer, and was at most in this period.
+    fn tell_output(&mut self) {
+        let client = &self.session.client;
+        let (len, now) = (self.output.len() as u64, self.clock.now_ms());
+        let is_over = now.saturating_sub(self.reply_peak_since_ms) > REPLY_PEAK_PERIOD_MS;
+        if is_over || len > client.reply_peak_bytes.load(Ordering::Relaxed) {
+            client.reply_peak_bytes.store(len, Ordering::Relaxed);
+        }
+        if is_over {
+            self.reply_peak_since_ms = now;
+        }
+        client.reply_buffer_bytes.store(self.output.capacity() as u64, Ordering::Relaxed);
     }
 
     pub(super) fn output_bytes_flush(&self) -> usize {

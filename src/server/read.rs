@@ -28,17 +28,22 @@ impl Connection {
             return Ok(Reply::Error(refusal));
         }
         let mut time = self.read_time();
+        // TOUCH is what such a client says where it does mean to touch.
+        let untouched =
+            self.leaves_untouched() && !argv.first().is_some_and(|word| word.eq_ignore_ascii_case(b"TOUCH"));
         loop {
             let mut outcome = {
                 let store = &self.local.node.store;
                 let published = store.latest();
                 let view = store.view(&published, self.session.db, time);
+                let view = if untouched { view.untouched() } else { view };
                 handler(&view, &mut Args::new(argv, names))
             };
             if let Err(Error::WouldBlock) = outcome {
                 let calls = vec![BlockingCall {
                     handler,
                     names,
+                    untouched,
                     db: self.session.db,
                     argv: argv.iter().map(|word| word.to_vec()).collect(),
                 }];
@@ -55,6 +60,11 @@ impl Connection {
                 outcome => return self.reply_of(outcome),
             }
         }
+    }
+
+    /// Whether the client asked that what it reads counts as idle (CLIENT NO-TOUCH).
+    pub(super) fn leaves_untouched(&self) -> bool {
+        self.session.client.no_touch.load(Ordering::Relaxed)
     }
 
     /// As of when this connection reads. Where several nodes must agree, what has expired is for the log to say.
@@ -104,6 +114,8 @@ impl Connection {
 pub(super) struct BlockingCall {
     pub(super) handler: ReadHandler,
     pub(super) names: usize,
+    /// What it reads counts as idle.
+    pub(super) untouched: bool,
     pub(super) db: u32,
     pub(super) argv: Vec<Vec<u8>>,
 }

@@ -8,7 +8,7 @@ use crate::{
     command::Table,
     log::{LogHandle, Mailbox, Outcome, Ticket},
     resp::ErrorReply,
-    session::{Client, Node, Session},
+    session::{Client, NETWORK_THREAD, Node, Session, ThreadStats},
     time::now_ms,
 };
 use bytes::Bytes;
@@ -34,6 +34,7 @@ pub(super) struct Local {
     pub(super) log: LogHandle,
     pub(super) stop: Arc<Stop>,
     pub(super) table: &'static Table,
+    pub(super) stats: Arc<ThreadStats>,
     mailbox: Arc<Mailbox>,
     waiters: RefCell<Slab<Waiter>>,
 }
@@ -102,14 +103,16 @@ pub(super) fn start(
     table: &'static Table,
 ) -> io::Result<NetworkThread> {
     let (sender, receiver) = mpsc::channel(1024);
-    let thread = std::thread::Builder::new().name(format!("net-{index}")).spawn(move || {
+    let thread = std::thread::Builder::new().name(format!("{NETWORK_THREAD}{index}")).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .build();
         match runtime {
             Ok(runtime) => {
+                let stats = node.stats.threads.thread(table.names().len());
                 let local = Local {
+                    stats,
                     node,
                     log,
                     stop,

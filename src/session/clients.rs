@@ -34,10 +34,23 @@ pub struct Client {
     pub psubscribed: AtomicU32,
     pub ssubscribed: AtomicU32,
     pub resp: AtomicU32,
+    /// Unread request bytes, and the room behind them in the same buffer.
     pub query_bytes: AtomicU64,
+    pub query_free_bytes: AtomicU64,
+    /// Reply bytes that the socket has not taken.
     pub output_bytes: AtomicU64,
     /// How many things it waits for: keys (BLPOP …), other nodes (WAIT), the end of a pause.
     waits: AtomicU32,
+    /// The room of the reply buffer, and the most that was in it of late.
+    pub reply_buffer_bytes: AtomicU64,
+    pub reply_peak_bytes: AtomicU64,
+    /// Messages (pub/sub) that wait for the client.
+    pub messages: AtomicU64,
+    pub message_bytes: AtomicU64,
+    /// Of commands queued in MULTI; to be looked at only while there are any (`queued`).
+    pub multi_bytes: AtomicU64,
+    /// Its socket takes no more bytes for now.
+    pub waits_to_write: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
     /// A password is required and was not given yet.
@@ -74,8 +87,15 @@ impl Client {
             ssubscribed: AtomicU32::new(0),
             resp: AtomicU32::new(2),
             query_bytes: AtomicU64::new(0),
+            query_free_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             waits: AtomicU32::new(0),
+            reply_buffer_bytes: AtomicU64::new(0),
+            reply_peak_bytes: AtomicU64::new(0),
+            messages: AtomicU64::new(0),
+            message_bytes: AtomicU64::new(0),
+            multi_bytes: AtomicU64::new(0),
+            waits_to_write: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             unauthenticated: AtomicBool::new(false),
@@ -127,6 +147,23 @@ impl Client {
         [&self.subscribed, &self.psubscribed, &self.ssubscribed]
             .iter()
             .any(|count| count.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Bytes of commands queued in MULTI.
+    pub fn queued_bytes(&self) -> u64 {
+        match self.queued.load(Ordering::Relaxed) {
+            0 | u32::MAX => 0,
+            _ => self.multi_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What the connection takes: its buffers, what waits for it, and its own state.
+    pub fn memory_bytes(&self) -> u64 {
+        let own = size_of::<Client>().saturating_add(size_of::<super::Session>()) as u64;
+        let counts =
+            [&self.query_bytes, &self.query_free_bytes, &self.reply_buffer_bytes, &self.message_bytes];
+        let buffers = counts.into_iter().map(|count| count.load(Ordering::Relaxed));
+        buffers.fold(own, u64::saturating_add).saturating_add(self.queued_bytes())
     }
 
     /// RESET: name and flags go, identity and library stay.
@@ -238,6 +275,11 @@ impl Clients {
     /// How many wait for something.
     pub fn blocked(&self) -> usize {
         self.by_id.lock().values().filter(|client| client.is_blocked()).count()
+    }
+
+    /// What all of them take.
+    pub fn memory_bytes(&self) -> u64 {
+        self.by_id.lock().values().map(|client| client.memory_bytes()).sum()
     }
 
     /// Matching clients by ascending id.

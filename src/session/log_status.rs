@@ -2,7 +2,8 @@
 
 use super::{EdgeStatus, FedEdges, FedSeen, LogClock};
 use parking_lot::RwLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use xxhash_rust::xxh3;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub struct LogStatus {
     pub announced_index: AtomicU64,
     pub purged_index: AtomicU64,
     pub log_bytes: AtomicU64,
+    /// Of proposals that wait for the batcher.
+    pub queued_bytes: AtomicU64,
     pub is_leader: AtomicBool,
     /// 0 = none known.
     pub leader_id: AtomicU64,
@@ -33,6 +36,8 @@ pub struct LogStatus {
     pub was_member: AtomicBool,
     /// Where this node's clients connect.
     pub own_clients: RwLock<(String, u16)>,
+    /// Where other nodes reach this one; 0 = nowhere.
+    pub own_peer_port: AtomicU16,
     /// What is known of them, kept current while they answer.
     pub others: RwLock<Vec<Other>>,
     /// Of an edge: what it knows of the core. Of any node: where its data stand.
@@ -53,6 +58,12 @@ pub struct Other {
     pub applied_index: u64,
     /// Whether it answered when it was last asked.
     pub answers: bool,
+    /// Of its peer address.
+    pub peer_port: u16,
+    /// Since when it owes an answer, ms since the epoch; 0 = it owes none.
+    pub asked_ms: u64,
+    /// When it last answered, ms since the epoch; 0 = never.
+    pub answered_ms: u64,
     /// The edges that it feeds.
     pub fed: Vec<FedSeen>,
 }
@@ -66,13 +77,26 @@ pub struct Face {
     pub leads: bool,
     pub answers: bool,
     pub offset: u64,
+    /// Where other nodes reach it; of one that is alone, where they would in Redis: 10,000 above the client port.
+    pub peer_port: u16,
+    /// Since when it owes an answer, ms since the epoch; 0 = it owes none.
+    pub asked_ms: u64,
+    /// When it last answered this node, ms since the epoch; 0 = never, or it is this node.
+    pub answered_ms: u64,
 }
 
 impl Face {
-    /// 40 hexadecimal digits, always the same for a node.
+    /// See `public_id`.
     pub fn id(&self) -> String {
-        format!("{:040x}", self.node_id)
+        public_id(self.node_id)
     }
+}
+
+/// A node's id as clients are told it: 40 hexadecimal digits, always the same for a node. They are a hash, since people and
+/// tools tell nodes apart by the first eight.
+pub fn public_id(node_id: u64) -> String {
+    let bytes = node_id.to_be_bytes();
+    format!("{:032x}{:08x}", xxh3::xxh3_128(&bytes), xxh3::xxh3_64(&bytes) >> 32)
 }
 
 /// A follower as INFO and ROLE tell of one.
@@ -109,7 +133,14 @@ impl LogStatus {
     pub fn faces(&self, own_id: u64) -> Vec<Face> {
         let leader = self.last_leader_id.load(Ordering::Relaxed);
         let (host, port) = self.own_clients.read().clone();
+        let peer_port = match self.own_peer_port.load(Ordering::Relaxed) {
+            0 => port.checked_add(10_000).unwrap_or(0),
+            port => port,
+        };
         let own = Face {
+            peer_port,
+            asked_ms: 0,
+            answered_ms: 0,
             node_id: own_id,
             host,
             port,
@@ -118,6 +149,9 @@ impl LogStatus {
             offset: self.applied_index.load(Ordering::Relaxed),
         };
         let face = |other: &Other| Face {
+            peer_port: other.peer_port,
+            asked_ms: other.asked_ms,
+            answered_ms: other.answered_ms,
             node_id: other.node_id,
             host: other.host.clone(),
             port: other.client_port,
@@ -155,5 +189,20 @@ impl LogStatus {
             is_online: other.answers,
         };
         self.others.read().iter().map(follower).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::public_id;
+
+    /// Clients keep them; a node that changed its own would be a new one to them.
+    #[test]
+    fn public_ids_are_forty_digits_that_begin_differently_and_stay() {
+        assert_eq!(public_id(1), "5e79ae406e85355c521c17117323b0aef36b4a1a");
+        let heads: std::collections::BTreeSet<String> =
+            (1..1000).map(|id| public_id(id)[..8].to_owned()).collect();
+        assert_eq!(heads.len(), 999);
+        assert!((1..1000).all(|id| public_id(id).len() == 40));
     }
 }

@@ -1,6 +1,6 @@
 //! The node as its sessions see it: what Local and Admin handlers may read and change.
 
-use super::{Clients, LogStatus, Parking, PubSub, Session, Stats};
+use super::{Clients, LogStatus, MemoryMarks, Parking, PubSub, Session, Stats};
 use crate::{config::Config, store::Store};
 use parking_lot::RwLock;
 use std::{
@@ -48,6 +48,13 @@ pub struct Node {
     pub last_save: AtomicI64,
     pub checkpoint_running: AtomicBool,
     pub last_checkpoint_ok: AtomicBool,
+    /// When the checkpoint that is running began, ms since the epoch; 0 = none is.
+    pub checkpoint_began_ms: AtomicU64,
+    /// Whole seconds that the last checkpoint took; -1 before the first.
+    pub checkpoint_seconds: AtomicI64,
+    /// Successful checkpoints since start.
+    pub checkpoints: AtomicU64,
+    pub memory_marks: MemoryMarks,
     /// True from the moment SHUTDOWN or a signal arrives.
     pub stopping: AtomicBool,
     /// True once commands can be served.
@@ -58,6 +65,14 @@ impl Node {
     /// Whole seconds since start.
     pub fn uptime_seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
+    }
+
+    /// To be called once a second: rates, and the peak of memory in use.
+    pub fn sample(&self) {
+        self.stats.sample_rates();
+        self.memory_marks.note(self.memory().total());
+        // The first second is 1: 0 is what was not accessed since the start.
+        self.store.tick(u32::try_from(self.uptime_seconds()).unwrap_or(u32::MAX).saturating_add(1));
     }
 
     /// The history that the data are of.

@@ -67,6 +67,11 @@ impl Parking {
         self.sessions.load(Ordering::SeqCst)
     }
 
+    /// How many keys somebody waits for.
+    pub fn keys(&self) -> usize {
+        self.queues.lock().len()
+    }
+
     /// Takes the last place in the queues of these keys. `takes`: the session takes what it waits for.
     pub fn park(self: &Arc<Self>, client: u64, takes: bool, db: u32, keys: &[Vec<u8>]) -> Parked {
         self.sessions.fetch_add(1, Ordering::SeqCst);

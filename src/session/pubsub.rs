@@ -1,28 +1,23 @@
-//! Who listens to which channel on this node, and messages on their way to connections.
+//! Who listens to which channel on this node.
 //!
-//! Messages are handed to subscribers in the order of `publish` calls; each waits in its subscriber's queue until the
-//! connection's task takes it. A subscriber whose queue grows beyond its limit is cut off: it costs others nothing.
+//! Messages are handed to subscribers (`subscriber.rs`) in the order of `publish` calls.
 
-use super::{Client, MessagePosition, message_order::MessageOrder};
+use super::{Client, MessagePosition, Subscriber, message_order::MessageOrder, subscriber::Frame};
 use crate::{
-    limits::{
-        PUBSUB_QUEUE_BYTES_MAX, PUBSUB_QUEUE_SOFT_BYTES, PUBSUB_QUEUE_SOFT_MS, PUBSUB_TAP_BYTES_MAX,
-        PUBSUB_TAP_MESSAGES_MAX, SUBSCRIPTIONS_MAX,
-    },
-    resp::{Protocol, Reply, encode},
+    limits::{PUBSUB_TAP_BYTES_MAX, PUBSUB_TAP_MESSAGES_MAX, SUBSCRIPTIONS_MAX},
     types::glob,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::broadcast;
 
 /// A message that somebody publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,134 +36,6 @@ pub enum Subscribed {
     Channel,
     Pattern,
     Shard,
-}
-
-/// A message as it is sent, encoded once per protocol however many get it.
-#[derive(Debug)]
-struct Frame {
-    kind: Subscribed,
-    /// What its listeners subscribed to: the channel or the pattern.
-    name: Bytes,
-    reply: Reply,
-    encoded: [OnceLock<Bytes>; 2],
-}
-
-impl Frame {
-    fn new(kind: Subscribed, name: &Bytes, message: &Publication) -> Arc<Frame> {
-        let (word, pattern) = match kind {
-            Subscribed::Channel => ("message", None),
-            Subscribed::Pattern => ("pmessage", Some(name)),
-            Subscribed::Shard => ("smessage", None),
-        };
-        let words = [
-            Some(&Bytes::from_static(word.as_bytes())),
-            pattern,
-            Some(&message.channel),
-            Some(&message.payload),
-        ]
-        .into_iter()
-        .flatten()
-        .map(Reply::bulk)
-        .collect();
-        Arc::new(Frame { kind, name: name.clone(), reply: Reply::Push(words), encoded: Default::default() })
-    }
-
-    fn bytes(&self, protocol: Protocol) -> &Bytes {
-        let [resp2, resp3] = &self.encoded;
-        let slot = match protocol {
-            Protocol::Resp2 => resp2,
-            Protocol::Resp3 => resp3,
-        };
-        slot.get_or_init(|| {
-            let mut bytes = BytesMut::new();
-            encode(&self.reply, protocol, &mut bytes);
-            bytes.freeze()
-        })
-    }
-}
-
-/// A connection that listens.
-#[derive(Debug)]
-pub struct Subscriber {
-    client: Arc<Client>,
-    queue: Mutex<Queue>,
-    bell: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    frames: VecDeque<Arc<Frame>>,
-    bytes: usize,
-    /// Since when it is longer than it should be.
-    long_since: Option<Instant>,
-}
-
-impl Subscriber {
-    /// Hands a frame over, or cuts the subscriber off; says whether it was handed over.
-    fn put(&self, frame: &Arc<Frame>) -> bool {
-        let mut queue = self.queue.lock();
-        queue.bytes = queue.bytes.saturating_add(frame.bytes(Protocol::Resp2).len());
-        let too_long_for = match queue.bytes > PUBSUB_QUEUE_SOFT_BYTES {
-            true => queue.long_since.get_or_insert_with(Instant::now).elapsed().as_millis(),
-            false => 0,
-        };
-        if queue.bytes > PUBSUB_QUEUE_BYTES_MAX || too_long_for > PUBSUB_QUEUE_SOFT_MS {
-            tracing::warn!(
-                client = self.client.id,
-                queued_bytes = queue.bytes,
-                "a subscriber is too slow, closing"
-            );
-            *queue = Queue::default();
-            drop(queue);
-            self.client.kill();
-            return false;
-        }
-        queue.frames.push_back(Arc::clone(frame));
-        let was_empty = queue.frames.len() == 1;
-        drop(queue);
-        // One wake for all that come before the connection looks.
-        if was_empty {
-            self.bell.notify_one();
-        }
-        true
-    }
-
-    /// Waits until there may be something to take.
-    pub async fn wait(&self) {
-        self.bell.notified().await;
-    }
-
-    /// How many messages wait.
-    pub fn waiting(&self) -> usize {
-        self.queue.lock().frames.len()
-    }
-
-    /// Appends waiting messages to `out`, at most so many, until it has so many bytes; says how many.
-    pub fn take(&self, protocol: Protocol, count_max: usize, bytes_max: usize, out: &mut BytesMut) -> usize {
-        let (mut queue, mut taken) = (self.queue.lock(), 0_usize);
-        while taken < count_max && out.len() < bytes_max {
-            let Some(frame) = queue.frames.pop_front() else { break };
-            queue.bytes = queue.bytes.saturating_sub(frame.bytes(Protocol::Resp2).len());
-            out.extend_from_slice(frame.bytes(protocol));
-            taken = taken.saturating_add(1);
-        }
-        if queue.bytes <= PUBSUB_QUEUE_SOFT_BYTES {
-            queue.long_since = None;
-        }
-        match queue.frames.is_empty() {
-            true => *queue = Queue::default(),
-            // Whoever puts rings for the first frame only.
-            false => self.bell.notify_one(),
-        }
-        taken
-    }
-
-    /// Drops the waiting messages that `is_wanted` denies.
-    fn retain(&self, is_wanted: impl Fn(&Frame) -> bool) {
-        let mut queue = self.queue.lock();
-        queue.frames.retain(|frame| is_wanted(frame));
-        queue.bytes = queue.frames.iter().map(|frame| frame.bytes(Protocol::Resp2).len()).sum();
-    }
 }
 
 /// What one session listens to.
@@ -231,9 +98,7 @@ impl Subscriptions {
             return false;
         }
         self.registry = Some(Arc::clone(registry));
-        let subscriber = self.subscriber.get_or_insert_with(|| {
-            Arc::new(Subscriber { client: Arc::clone(client), queue: Mutex::default(), bell: Notify::new() })
-        });
+        let subscriber = self.subscriber.get_or_insert_with(|| Arc::new(Subscriber::new(Arc::clone(client))));
         registry.table(kind).write().entry(name.clone()).or_default().push(Arc::clone(subscriber));
         self.names(kind).insert(name);
         self.tell(client);
@@ -291,7 +156,7 @@ impl Drop for Subscriptions {
     }
 }
 
-type Table = RwLock<BTreeMap<Bytes, Vec<Arc<Subscriber>>>>;
+pub(super) type Table = RwLock<BTreeMap<Bytes, Vec<Arc<Subscriber>>>>;
 
 /// All subscriptions on this node.
 #[derive(Debug, Default)]
@@ -322,7 +187,7 @@ impl Default for Taps {
 }
 
 impl PubSub {
-    fn table(&self, kind: Subscribed) -> &Table {
+    pub(super) fn table(&self, kind: Subscribed) -> &Table {
         match kind {
             Subscribed::Channel => &self.channels,
             Subscribed::Pattern => &self.patterns,
@@ -399,20 +264,5 @@ impl PubSub {
     /// Whether messages that a leader of this term ordered may still be delivered: never after those of a later one.
     pub fn admit(&self, term: u64) -> bool {
         self.term.fetch_max(term, Ordering::AcqRel) <= term
-    }
-
-    /// Names of a kind that somebody here listens to.
-    pub fn names(&self, kind: Subscribed) -> Vec<Bytes> {
-        self.table(kind).read().keys().cloned().collect()
-    }
-
-    /// How many there are of a kind.
-    pub fn len(&self, kind: Subscribed) -> usize {
-        self.table(kind).read().len()
-    }
-
-    /// How many connections here listen to a name.
-    pub fn listeners(&self, kind: Subscribed, name: &[u8]) -> usize {
-        self.table(kind).read().get(name).map_or(0, Vec::len)
     }
 }

@@ -1,5 +1,6 @@
 //! Counters for INFO and metrics. All are since start or the last CONFIG RESETSTAT.
 
+use super::Threads;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -22,15 +23,28 @@ pub struct Stats {
     pub error_replies: AtomicU64,
     pub protocol_errors: AtomicU64,
     pub output_limit_disconnections: AtomicU64,
+    /// Clients closed because they sent too much without ending a request.
+    pub query_limit_disconnections: AtomicU64,
     pub blocking_reads: AtomicU64,
-    /// Commands of the last full second.
-    pub ops_per_second: AtomicU64,
+    /// Of the last full second.
+    pub rates: Rates,
     pub proposals_refused: AtomicU64,
     pub auth_failures: AtomicU64,
     /// By `Resolved::index`.
     pub commands: Vec<CommandStats>,
+    pub threads: Threads,
     /// Error replies by their code.
     pub errors: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// What happened in the last full second.
+#[derive(Debug, Default)]
+pub struct Rates {
+    pub commands: AtomicU64,
+    pub input_bytes: AtomicU64,
+    pub output_bytes: AtomicU64,
+    /// The counters when that second ended.
+    before: Mutex<[u64; 3]>,
 }
 
 /// Counters of one command.
@@ -64,6 +78,18 @@ impl Stats {
         *count = count.saturating_add(1);
     }
 
+    /// To be called once a second.
+    pub fn sample_rates(&self) {
+        let counters = [&self.commands_processed, &self.net_input_bytes, &self.net_output_bytes];
+        let rates = [&self.rates.commands, &self.rates.input_bytes, &self.rates.output_bytes];
+        let mut before = self.rates.before.lock();
+        for ((counter, rate), before) in counters.into_iter().zip(rates).zip(before.iter_mut()) {
+            let now = Self::get(counter);
+            rate.store(now.saturating_sub(*before), Ordering::Relaxed);
+            *before = now;
+        }
+    }
+
     /// Adds to a counter.
     pub fn add(counter: &AtomicU64, amount: u64) {
         counter.fetch_add(amount, Ordering::Relaxed);
@@ -89,6 +115,7 @@ impl Stats {
             &self.error_replies,
             &self.protocol_errors,
             &self.output_limit_disconnections,
+            &self.query_limit_disconnections,
             &self.blocking_reads,
             &self.proposals_refused,
             &self.auth_failures,
@@ -100,6 +127,8 @@ impl Stats {
                 counter.store(0, Ordering::Relaxed);
             }
         }
+        *self.rates.before.lock() = [0; 3];
+        self.threads.reset();
         self.errors.lock().clear();
     }
 }

@@ -7,28 +7,31 @@
 //! checked that no batch was in progress and nothing newer than its view was published; an apply that comes later finds the
 //! guard and voids it. Pages (`pages.rs`) name a content that never changes.
 
-use super::{keys::StorageKey, row::Header};
+use super::{access::Accesses, keys::StorageKey, row::Header};
 use crate::limits::HOT_RECORD_BYTES_MAX;
-use crate::value::{SharedRecord, Value};
-use quick_cache::{Weighter, sync::Cache, sync::DefaultLifecycle, sync::GuardResult};
+use crate::value::{SharedRecord, Stamp, Value};
+use quick_cache::{Lifecycle, Weighter, sync::Cache, sync::DefaultLifecycle, sync::GuardResult};
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 /// Bytes that a cached record costs beyond its value: map slot, list links, key and record handle in place, allocation
 /// header.
-const RECORD_OVERHEAD_BYTES: u64 = 144;
+const RECORD_OVERHEAD_BYTES: u64 = 152;
 
 /// The only table of the server with keys that clients choose and that is not ordered: its hash is seeded at random.
-type Shards = Cache<StorageKey, Cached, ByBytes, foldhash::fast::RandomState>;
+type Shards = Cache<StorageKey, Cached, ByBytes, foldhash::fast::RandomState, Evictions>;
 type Guard<'a> = quick_cache::sync::PlaceholderGuard<
     'a,
     StorageKey,
     Cached,
     ByBytes,
     foldhash::fast::RandomState,
-    DefaultLifecycle<StorageKey, Cached>,
+    Evictions,
 >;
 
 /// A record, and beside it what apply asks of every key it overwrites, so that it need not touch the record.
@@ -46,14 +49,27 @@ struct Cached {
 const IS_COLLECTION: u64 = 1 << 63;
 
 impl Cached {
-    fn new(header: Header, record: &[u8]) -> Self {
+    fn new(header: Header, record: &[u8], accessed: u32) -> Self {
         let is_collection = if header.kind.is_collection() { IS_COLLECTION } else { 0 };
         let note = header.expires_at | is_collection;
-        Cached { note, record: SharedRecord::from_header_and_slice((), record) }
+        Cached { note, record: SharedRecord::from_header_and_slice(Stamp::new(accessed), record) }
     }
 
     fn of_sub(index: u64, value: &[u8]) -> Self {
-        Cached { note: index, record: SharedRecord::from_header_and_slice((), value) }
+        Cached { note: index, record: SharedRecord::from_header_and_slice(Stamp::default(), value) }
+    }
+}
+
+/// Tells of records that leave. What is no record has no stamp.
+#[derive(Clone)]
+struct Evictions(Arc<Accesses>);
+
+impl Lifecycle<StorageKey, Cached> for Evictions {
+    type RequestState = <DefaultLifecycle<StorageKey, Cached> as Lifecycle<StorageKey, Cached>>::RequestState;
+
+    fn on_evict(&self, state: &mut Self::RequestState, key: StorageKey, cached: Cached) {
+        self.0.leave(&key, cached.record.header.header.get());
+        DefaultLifecycle::default().on_evict(state, key, cached);
     }
 }
 
@@ -77,6 +93,7 @@ impl Weighter<StorageKey, Cached> for ByBytes {
 /// See the module.
 pub struct Hot {
     cache: Option<Shards>,
+    accesses: Arc<Accesses>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -90,32 +107,71 @@ pub(super) enum Lookedup<'a> {
 }
 
 /// The right to install a record that was not cached.
-pub(super) struct Fill<'a>(Guard<'a>);
+pub(super) struct Fill<'a> {
+    guard: Guard<'a>,
+    /// The second of the record's last access.
+    accessed: u32,
+}
 
 impl Fill<'_> {
     /// Installs the record unless a batch has touched the key since the guard was taken.
     pub(super) fn install(self, record: &[u8]) {
         if let Ok(header) = Header::decode(record) {
-            let _ = self.0.insert(Cached::new(header, record));
+            let _ = self.guard.insert(Cached::new(header, record, self.accessed));
         }
     }
 
     /// As `install`, for what a sub-key holds in the state of this log index.
     pub(super) fn install_sub(self, index: u64, value: &[u8]) {
-        let _ = self.0.insert(Cached::of_sub(index, value));
+        let _ = self.guard.insert(Cached::of_sub(index, value));
     }
 }
 
 impl Hot {
     /// A cache of at most `bytes`; 0 = none.
     pub fn new(bytes: usize) -> Self {
-        let cache = (bytes > 0).then(|| {
-            Shards::with(bytes / 256, bytes as u64, ByBytes, Default::default(), Default::default())
-        });
-        Hot { cache, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        let accesses = Arc::new(Accesses::new(bytes));
+        let evictions = Evictions(Arc::clone(&accesses));
+        let cache = (bytes > 0)
+            .then(|| Shards::with(bytes / 256, bytes as u64, ByBytes, Default::default(), evictions));
+        Hot { cache, accesses, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
-    /// Looks a record up without preparing to fill.
+    /// For `idle_seconds`: it is now this second.
+    pub(super) fn tick(&self, second: u32) {
+        self.accesses.tick(second);
+    }
+
+    /// For how many seconds nobody has accessed a record, at least.
+    pub(super) fn idle_seconds(&self, key: &StorageKey) -> u32 {
+        self.accesses.now().saturating_sub(self.last_access(key))
+    }
+
+    fn last_access(&self, key: &StorageKey) -> u32 {
+        let mut found = None;
+        if let Some(cache) = &self.cache {
+            // The one call that shows a value in place; it removes nothing.
+            let _ = cache.remove_if(key, |cached| {
+                found = Some(cached.record.header.header.get());
+                false
+            });
+        }
+        found.unwrap_or_else(|| self.accesses.last(key))
+    }
+
+    /// A record that the cache does not take was read or written.
+    pub(super) fn passed_by(&self, key: &[u8]) {
+        self.accesses.leave(key, self.accesses.now());
+    }
+
+    /// Looks a record up for a command in a batch.
+    pub(super) fn get_record(&self, key: &[u8]) -> Option<Value> {
+        let cached = self.cache.as_ref()?.get(key)?;
+        cached.record.header.header.set(self.accesses.now());
+        Some(cached.record.into())
+    }
+
+    /// Looks a sub-key up without preparing to fill.
     pub(super) fn get(&self, key: &[u8]) -> Option<Value> {
         Some(self.cache.as_ref()?.get(key)?.record.into())
     }
@@ -134,9 +190,17 @@ impl Hot {
         found
     }
 
-    /// Looks a record up; a miss gives the right to fill it.
-    pub(super) fn get_or_fill(&self, key: &StorageKey) -> Lookedup<'_> {
-        let found = self.sub_or_fill(key);
+    /// Looks a record up; a miss gives the right to fill it. `touches`: that is an access.
+    pub(super) fn get_or_fill(&self, key: &StorageKey, touches: bool) -> Lookedup<'_> {
+        let found = self.look(key, |cached| match cached {
+            Some(cached) if touches => {
+                cached.record.header.header.set(self.accesses.now());
+                0
+            }
+            Some(_) => 0,
+            None if touches => self.accesses.now(),
+            None => self.accesses.last(key),
+        });
         match &found {
             Lookedup::Hit(..) => drop(self.hits.fetch_add(1, Ordering::Relaxed)),
             Lookedup::Miss(Some(_)) => drop(self.misses.fetch_add(1, Ordering::Relaxed)),
@@ -147,12 +211,20 @@ impl Hot {
 
     /// As `get_or_fill`, of what a sub-key holds (`keys::hot_sub`) or of a page: they do not count as records looked for.
     pub(super) fn sub_or_fill(&self, key: &StorageKey) -> Lookedup<'_> {
+        self.look(key, |_| 0)
+    }
+
+    /// `access` is told what was found, and says which stamp a record gets that will be filled in.
+    fn look(&self, key: &StorageKey, access: impl Fn(Option<&Cached>) -> u32) -> Lookedup<'_> {
         let Some(cache) = &self.cache else {
             return Lookedup::Miss(None);
         };
         match cache.get_value_or_guard(key, Some(Duration::ZERO)) {
-            GuardResult::Value(cached) => Lookedup::Hit(cached.note, cached.record.into()),
-            GuardResult::Guard(guard) => Lookedup::Miss(Some(Fill(guard))),
+            GuardResult::Value(cached) => {
+                access(Some(&cached));
+                Lookedup::Hit(cached.note, cached.record.into())
+            }
+            GuardResult::Guard(guard) => Lookedup::Miss(Some(Fill { guard, accessed: access(None) })),
             GuardResult::Timeout => Lookedup::Miss(None),
         }
     }
@@ -181,12 +253,15 @@ impl Hot {
 
     /// Apply wrote this record.
     pub(super) fn put(&self, key: StorageKey, record: &[u8]) {
-        let Some(cache) = &self.cache else { return };
+        let Some(cache) = &self.cache else { return self.passed_by(&key) };
         match Header::decode(record) {
             Ok(header) if record.len() <= HOT_RECORD_BYTES_MAX => {
-                cache.insert(key, Cached::new(header, record));
+                cache.insert(key, Cached::new(header, record, self.accesses.now()));
             }
-            _ => drop(cache.remove(&key)),
+            _ => {
+                cache.remove(&key);
+                self.passed_by(&key);
+            }
         }
     }
 
@@ -202,6 +277,7 @@ impl Hot {
         if let Some(cache) = &self.cache {
             cache.clear();
         }
+        self.accesses.forget();
     }
 
     /// Bytes held, as accounted.

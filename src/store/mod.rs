@@ -14,11 +14,13 @@
 //!   a view uses a cached row only if its revision is not past the view's own applied index.
 //! * Nothing here reads a clock or a random number.
 
+mod access;
 mod checksum;
 mod engine;
 mod fields;
 mod hot;
 pub mod keys;
+mod lifetimes;
 mod observe;
 mod options;
 mod pages;

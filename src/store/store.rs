@@ -4,6 +4,7 @@ use super::{
     engine::{Engine, Family, Tier},
     hot::Hot,
     keys,
+    lifetimes::Lifetimes,
     observe::Observer,
     options::StoreOptions,
     published::Published,
@@ -35,6 +36,7 @@ pub struct Store {
     /// Odd while a batch is on its way into engine and cache; else twice the number of publications.
     pub(super) epoch: AtomicU64,
     lookups: Lookups,
+    pub(super) lifetimes: Lifetimes,
     pub(super) watched: Arc<Watched>,
     observer: OnceLock<Arc<dyn Observer>>,
     /// What the last batch held in memory, for the next one, and the epoch of the state that it is of.
@@ -76,6 +78,7 @@ impl Store {
             published: ArcSwap::from_pointee(Published::new(engine, state, site, 0)),
             epoch: AtomicU64::new(0),
             lookups: Lookups::default(),
+            lifetimes: Lifetimes::default(),
             watched: Arc::default(),
             observer: OnceLock::new(),
             held: Mutex::default(),
@@ -215,6 +218,11 @@ impl Store {
             hot_hits,
             hot_misses,
         }
+    }
+
+    /// For `View::idle_seconds`: it is now this second since the node started.
+    pub fn tick(&self, second: u32) {
+        self.hot.tick(second);
     }
 
     /// The watches of a session that watches nothing yet.

@@ -48,6 +48,8 @@ pub struct View<'a> {
     logged: u64,
     /// Nobody is told of keys that are not there.
     is_quiet: bool,
+    /// A key that is looked at is no less idle than before.
+    leaves_untouched: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -78,6 +80,7 @@ impl<'a> View<'a> {
             decided,
             logged,
             is_quiet: false,
+            leaves_untouched: false,
         }
     }
 
@@ -89,12 +92,29 @@ impl<'a> View<'a> {
             decided: txn.now(),
             logged: u64::MAX,
             is_quiet: true,
+            leaves_untouched: true,
         }
     }
 
     /// As this, but no keyspace event tells of keys that are not there: it looks for itself, not for a client's read.
     pub fn quiet(self) -> Self {
-        View { is_quiet: true, ..self }
+        View { is_quiet: true, leaves_untouched: true, ..self }
+    }
+
+    /// As this, but looking at a key does not count as an access to it.
+    pub fn untouched(self) -> Self {
+        View { leaves_untouched: true, ..self }
+    }
+
+    /// For how many seconds nobody has read or written a key on this node, at least. A batch, which is to be the same on all
+    /// nodes, knows nothing of that: 0.
+    pub fn idle_seconds(&self, key: &[u8]) -> u32 {
+        match self.source {
+            Source::Published { store, .. } => {
+                store.hot.idle_seconds(&keys::meta(self.namespace(self.db), key))
+            }
+            Source::Txn(_) => 0,
+        }
     }
 
     /// The logical database that unqualified keys mean.
@@ -125,7 +145,7 @@ impl<'a> View<'a> {
         let namespace = self.namespace(db);
         let record = match self.source {
             Source::Published { store, published, tier } => {
-                read_published(store, published, tier, namespace, key)?
+                read_published(store, published, (tier, !self.leaves_untouched), namespace, key)?
             }
             Source::Txn(txn) => txn.record(namespace, key)?,
         };
@@ -251,12 +271,12 @@ impl<'a> View<'a> {
 fn read_published(
     store: &Store,
     published: &Published,
-    tier: Tier,
+    (tier, touches): (Tier, bool),
     namespace: Namespace,
     key: &[u8],
 ) -> Result<Option<Value>> {
     let storage_key = keys::meta(namespace, key);
-    let fill = match store.hot.get_or_fill(&storage_key) {
+    let fill = match store.hot.get_or_fill(&storage_key, touches) {
         Lookedup::Hit(_, record) => {
             let applied = published.state.applied.map_or(0, |position| position.index);
             if Header::decode(&record)?.revision.index <= applied {
@@ -272,9 +292,13 @@ fn read_published(
         .get_cf_opt(family, &storage_key, tier.options())
         .map_err(read_error)?
         .map(Value::from);
+    let is_large = |record: &Value| record.len() > crate::limits::HOT_RECORD_BYTES_MAX;
+    if touches && (fill.is_none() || record.as_ref().is_some_and(is_large)) {
+        store.hot.passed_by(&storage_key);
+    }
     if let (Some(fill), Some(record)) = (fill, &record) {
         // The guard is older than this check: a batch that begins later will find and void it.
-        if record.len() <= crate::limits::HOT_RECORD_BYTES_MAX && store.is_current(published) {
+        if !is_large(record) && store.is_current(published) {
             fill.install(record);
         }
     }

@@ -1,7 +1,7 @@
 //! What followers answer instead of sending calls on, and that all nodes tell the same story.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use resp_tests::cluster::Cluster;
 use resp_tests::connection::Connection;
@@ -155,4 +155,69 @@ fn sentinels_name_the_leader_and_tell_of_another_one() {
     let words: Vec<&str> = text.split(' ').collect();
     assert_eq!(words[..3], ["flotilla", "127.0.0.1", &old.to_string()]);
     assert_eq!(call(&mut connection, &ask), address(words[4].parse().unwrap()));
+}
+
+/// `CLUSTER NODES` of a node: id, address, flags, ping, pong by the words of the line.
+fn lines_of_nodes(server: &resp_tests::server::Server) -> Vec<Vec<String>> {
+    let Value::Bulk(text) = call(&mut server.connect().unwrap(), &["CLUSTER", "NODES"]) else { panic!() };
+    let text = String::from_utf8(text).unwrap();
+    text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn the_nodes_of_a_cluster_have_ids_that_differ_at_a_glance_and_ports_and_times_that_are_so() {
+    let cluster = Cluster::start(&Program::product(), NODES, &["--cluster-enabled", "yes"]).unwrap();
+    let leader = cluster.wait_until_agreed().unwrap();
+    let ids: Vec<String> = cluster
+        .nodes
+        .iter()
+        .map(|node| match call(&mut node.connect().unwrap(), &["CLUSTER", "MYID"]) {
+            Value::Bulk(id) => String::from_utf8(id).unwrap(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let heads: std::collections::BTreeSet<&str> = ids.iter().map(|id| &id[..8]).collect();
+    assert_eq!(heads.len(), NODES, "{ids:?}");
+    assert!(ids.iter().all(|id| id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    for (asked, node) in cluster.nodes.iter().enumerate() {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while lines_of_nodes(node).len() < NODES {
+            assert!(Instant::now() < deadline);
+            thread::sleep(Duration::from_millis(20));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        for line in lines_of_nodes(node) {
+            let of = ids.iter().position(|id| *id == line[0]).expect("a node's own id");
+            let server = &cluster.nodes[of];
+            assert_eq!(line[1], format!("127.0.0.1:{}@{}", server.port, server.peer_port()));
+            let pong: u128 = line[5].parse().unwrap();
+            match of == asked {
+                true => assert_eq!((&line[2].contains("myself"), pong), (&true, 0)),
+                // Each is asked once a second.
+                false => assert!(pong <= now + 1000 && pong + 60_000 > now, "{line:?} at {now}"),
+            }
+        }
+        // SLOTS and SHARDS name the same ids; the metadata behind them are a map.
+        let mut connection = node.connect().unwrap();
+        call(&mut connection, &["HELLO", "3"]);
+        let slots = call(&mut connection, &["CLUSTER", "SLOTS"]);
+        let Value::Array(ranges) = &slots else { panic!("{slots:?}") };
+        let Value::Array(range) = &ranges[0] else { panic!("{slots:?}") };
+        assert_eq!(range.len(), 2 + NODES);
+        for told in &range[2..] {
+            let Value::Array(told) = told else { panic!("{told:?}") };
+            assert!(ids.iter().any(|id| told[2] == Value::Bulk(id.clone().into())), "{told:?}");
+            assert_eq!(told[3], Value::Map(vec![]));
+        }
+        let shards = format!("{:?}", call(&mut connection, &["CLUSTER", "SHARDS"]));
+        assert!(ids.iter().all(|id| shards.contains(&format!("{:?}", id.as_bytes()))), "{shards}");
+    }
+    // What people run.
+    let at = format!("127.0.0.1:{}", cluster.nodes[(leader + 1) % NODES].port);
+    for (what, says) in [("info", "0 keys in 1 masters."), ("check", "[OK] All 16384 slots covered.")] {
+        let output = std::process::Command::new("redis-cli").args(["--cluster", what, &at]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains(says), "{what}: {text}");
+        assert!(text.contains(&ids[leader][..8]), "{text}");
+    }
 }

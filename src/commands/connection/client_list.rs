@@ -56,7 +56,8 @@ fn text(protocol: Protocol, text: String) -> Reply {
     }
 }
 
-/// One line in Redis's format. Counts that have no meaning here are 0, or -1 where Redis means "not in MULTI".
+/// One line in Redis's format. Counts that have no meaning here are 0, or -1 where Redis means "not in MULTI": arguments are
+/// slices of the request buffer (`argv-mem`), and nobody is redirected.
 fn describe(client: &Client, now: u64, out: &mut String) {
     let words = client.text.lock().clone();
     let load = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
@@ -82,16 +83,21 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let (db, watch) = (client.db.load(Ordering::Relaxed), client.watched.load(Ordering::Relaxed));
     let subscriptions = [&client.subscribed, &client.psubscribed, &client.ssubscribed];
     let [sub, psub, ssub] = subscriptions.map(|count| count.load(Ordering::Relaxed));
-    let (query, output) = (load(&client.query_bytes), load(&client.output_bytes));
-    let total = query.saturating_add(output).saturating_add(32 * 1024);
+    let (query, query_free, multi) =
+        (load(&client.query_bytes), load(&client.query_free_bytes), client.queued_bytes());
+    let (buffer, peak, unsent) =
+        (load(&client.reply_buffer_bytes), load(&client.reply_peak_bytes), load(&client.output_bytes));
+    let (messages, message_bytes, total) =
+        (load(&client.messages), load(&client.message_bytes), client.memory_bytes());
+    let events = if client.waits_to_write.load(Ordering::Relaxed) { "rw" } else { "r" };
     let (user, resp, lib, ver) =
         (words.user, client.resp.load(Ordering::Relaxed), words.lib_name, words.lib_ver);
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "id={id} addr={peer} laddr={local} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={sub} psub={psub} \
-         ssub={ssub} multi={queued} watch={watch} qbuf={query} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=16384 obl=0 \
-         oll=0 omem={output} tot-mem={total} events=r cmd={command} user={user} redir=-1 resp={resp} lib-name={lib} \
+         ssub={ssub} multi={queued} watch={watch} qbuf={query} qbuf-free={query_free} argv-mem=0 multi-mem={multi} \
+         rbs={buffer} rbp={peak} obl={unsent} oll={messages} omem={message_bytes} tot-mem={total} events={events} cmd={command} user={user} redir=-1 resp={resp} lib-name={lib} \
          lib-ver={ver}"
     );
 }

@@ -44,8 +44,13 @@ pub(super) const EXISTS: Command = Command {
     ..Command::BASE
 };
 
-pub(super) const TOUCH: Command =
-    Command { name: "TOUCH", since: "3.2.1", summary: "Counts how many of the keys exist.", ..EXISTS };
+pub(super) const TOUCH: Command = Command {
+    name: "TOUCH",
+    run: Run::Read(touch),
+    since: "3.2.1",
+    summary: "Counts how many of the keys exist; they are no longer idle.",
+    ..EXISTS
+};
 
 pub(super) const TYPE: Command = Command {
     name: "TYPE",
@@ -72,6 +77,10 @@ fn del(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn exists(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    touch(&view.untouched(), args)
+}
+
+fn touch(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let mut found = 0_i64;
     for key in args.rest() {
         found = found.saturating_add(i64::from(view.exists(key)?));
@@ -80,6 +89,6 @@ fn exists(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn kind(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let row = view.get(args.next_word()?)?;
+    let row = view.untouched().get(args.next_word()?)?;
     Ok(Reply::simple(row.map_or("none", |row| row.kind.name())))
 }

@@ -64,7 +64,7 @@ pub(super) const OBJECT: Command = Command {
             run: Run::Read(idletime),
             flags: Flags::READONLY.with(Flags::KEYSPACE),
             since: "2.2.3",
-            summary: "Seconds since the last access as far as known: always 0, since accesses are not recorded.",
+            summary: "Seconds since the last read or write of the key on this node, at least.",
             syntax: "key",
             ..Command::BASE
         },
@@ -109,7 +109,9 @@ fn freq(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn idletime(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    with_row(view, args, |_| Ok(Reply::Int(0)))
+    let Some(key) = args.rest().first() else { return Err(ErrorReply::syntax().into()) };
+    let idle = view.idle_seconds(key);
+    with_row(view, args, |_| Ok(Reply::count(idle)))
 }
 
 /// Redis shares the integers below 10,000 among all keys and reports its largest count for them.

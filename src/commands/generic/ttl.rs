@@ -67,7 +67,7 @@ fn pexpiretime(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn expiry(view: &View<'_>, args: &mut Args<'_>, answer: fn(u64, u64) -> u64) -> Result<Reply> {
-    Ok(match view.get(args.next_word()?)? {
+    Ok(match view.untouched().get(args.next_word()?)? {
         None => Reply::Int(-2),
         Some(row) if row.expires_at == 0 => Reply::Int(-1),
         Some(row) => Reply::count(answer(row.expires_at, view.now())),

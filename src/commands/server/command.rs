@@ -127,16 +127,13 @@ fn list(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
         }
         _ => return Err(ErrorReply::syntax().into()),
     };
-    let filtered = !args.is_empty();
     let mut names = Vec::new();
     for row in table().rows() {
         if filter(None, row) {
             names.push(Reply::bulk(full_name(None, row)));
         }
-        if filtered {
-            let subs = row.subcommands.iter().filter(|sub| filter(Some(row), sub));
-            names.extend(subs.map(|sub| Reply::bulk(full_name(Some(row), sub))));
-        }
+        let subs = row.subcommands.iter().filter(|sub| filter(Some(row), sub));
+        names.extend(subs.map(|sub| Reply::bulk(full_name(Some(row), sub))));
     }
     Ok(Reply::Array(names))
 }

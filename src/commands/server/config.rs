@@ -8,6 +8,7 @@ use crate::{
     session::Context,
     types::glob,
 };
+use bytes::Bytes;
 
 const FLAGS: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
 
@@ -57,10 +58,35 @@ fn config_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply
 }
 
 fn get(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let patterns = args.rest();
-    let found =
-        context.node.config.get(|name| patterns.iter().any(|p| glob::matches(p, name.as_bytes(), true)));
+    let all = all(context);
+    let mut found: Vec<(Bytes, &str)> = Vec::new();
+    for pattern in args.rest() {
+        // As redis-server: who asks for a name is answered in its own spelling.
+        let is_name = !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
+        for (name, value) in &all {
+            let fits = match is_name {
+                true => pattern.eq_ignore_ascii_case(name.as_bytes()),
+                false => glob::matches(pattern, name.as_bytes(), true),
+            };
+            if fits && !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())) {
+                let said = if is_name { pattern } else { name.as_bytes() };
+                found.push((Bytes::copy_from_slice(said), value));
+            }
+        }
+    }
     Ok(Reply::Map(found.into_iter().map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect()))
+}
+
+/// Names and values. Whom a node follows is not configured but so.
+fn all(context: &Context<'_>) -> Vec<(&'static str, String)> {
+    let mut all = context.node.config.all();
+    if context.node.log.follows() && context.node.log.knows_leader() {
+        let (host, port) = context.node.log.leader_clients();
+        for (_, value) in all.iter_mut().filter(|(name, _)| matches!(*name, "replicaof" | "slaveof")) {
+            *value = format!("{host} {port}");
+        }
+    }
+    all
 }
 
 fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -74,7 +100,13 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     while let (Some(name), Some(value)) = (words.next(), words.next()) {
         pairs.push((text(name), text(value)));
     }
-    context.node.config.set(&pairs).map_err(ErrorReply::err)?;
+    let may_set_protected = match context.node.config.settings().enable_protected_configs.as_str() {
+        "yes" => true,
+        "local" => context.session.client.peer.ip().is_loopback(),
+        _ => false,
+    };
+    context.node.config.set(&pairs, may_set_protected).map_err(ErrorReply::err)?;
+    context.node.stats.threads.switch(context.node.config.settings().latency_tracking);
     Ok(Reply::Ok)
 }
 

@@ -1,16 +1,16 @@
 //! INFO: what exporters, clients and people read.
 //!
-//! Field names are Redis's where the meaning is the same; what only Flotilla has begins with `flotilla_`. Memory is the
-//! process's resident memory, since data does not live in it.
+//! All fields of Redis 7.2 are there, with the truth, or 0 where the thing does not exist; what only Flotilla has begins with
+//! `flotilla_`. `info_memory.rs` and `info_stats.rs` have the longer sections.
 
-use super::info_edge;
+use super::{info_edge, info_memory, info_stats};
 use crate::{
     command::{Args, Command, Flags, Group, Run},
-    commands::table,
+    config::OnFollower,
     error::Result,
     limits::REPORTED_REDIS_VERSION,
     resp::{Protocol, Reply},
-    session::{Context, Follower, Node, ProcessUsage, Stats, Subscribed},
+    session::{Context, Follower, Node, ProcessUsage},
     time::now_ms,
 };
 use bytes::Bytes;
@@ -31,17 +31,18 @@ pub(super) const INFO: Command = Command {
 type Write1 = fn(&Node, &mut String);
 
 /// Sections in order; false = only on request (`all`, `everything`, by name).
-const SECTIONS: [(&str, bool, Write1); 12] = [
+const SECTIONS: [(&str, bool, Write1); 13] = [
     ("Server", true, server),
     ("Clients", true, clients),
-    ("Memory", true, memory),
+    ("Memory", true, info_memory::memory),
     ("Persistence", true, persistence),
-    ("Stats", true, stats),
+    ("Stats", true, info_stats::stats),
     ("Replication", true, replication),
     ("CPU", true, cpu),
     ("Modules", true, |_, _| {}),
-    ("Commandstats", false, commandstats),
-    ("Errorstats", true, errorstats),
+    ("Commandstats", false, info_stats::commandstats),
+    ("Errorstats", true, info_stats::errorstats),
+    ("Latencystats", false, info_stats::latencystats),
     ("Cluster", true, cluster),
     ("Keyspace", true, keyspace),
 ];
@@ -79,6 +80,7 @@ fn server(node: &Node, out: &mut String) {
     line(out, "flotilla_version", env!("CARGO_PKG_VERSION"));
     line(out, "redis_git_sha1", "00000000");
     line(out, "redis_git_dirty", 0);
+    line(out, "redis_build_id", "0");
     let mode = if node.config.settings().cluster_enabled { "cluster" } else { "standalone" };
     line(out, "redis_mode", mode);
     let kernel = rustix::system::uname();
@@ -88,6 +90,9 @@ fn server(node: &Node, out: &mut String) {
     line(out, "arch_bits", usize::BITS);
     line(out, "monotonic_clock", "POSIX clock_gettime");
     line(out, "multiplexing_api", "epoll");
+    line(out, "atomicvar_api", "rust-builtin");
+    // There is no C compiler that people could look up.
+    line(out, "gcc_version", "0.0.0");
     line(out, "process_id", std::process::id());
     line(out, "process_supervised", "no");
     line(out, "run_id", &node.identity.run_id);
@@ -95,12 +100,16 @@ fn server(node: &Node, out: &mut String) {
     line(out, "server_time_usec", crate::time::now_micros());
     line(out, "uptime_in_seconds", uptime);
     line(out, "uptime_in_days", uptime / 86_400);
-    line(out, "hz", 10);
-    line(out, "configured_hz", 10);
+    line(out, "hz", node.config.value("hz"));
+    line(out, "configured_hz", node.config.value("hz"));
     line(out, "lru_clock", now_ms() / 1000 % (1 << 24));
     line(out, "executable", std::env::current_exe().unwrap_or_default().display());
     line(out, "config_file", "");
     line(out, "io_threads_active", u8::from(settings.network_threads > 1));
+    let port = node.port.load(Ordering::Relaxed);
+    for (number, ip) in settings.bind.iter().enumerate() {
+        line(out, &format!("listener{number}"), format!("name=tcp,bind={ip},port={port}"));
+    }
     line(out, "flotilla_node_name", &node.identity.node_name);
     line(out, "flotilla_node_id", node.identity.node_id);
     let cluster = node.identity.cluster.read().clone();
@@ -124,101 +133,61 @@ fn clients(node: &Node, out: &mut String) {
     line(out, "blocked_clients", node.clients.blocked());
     line(out, "tracking_clients", 0);
     line(out, "clients_in_timeout_table", 0);
-}
-
-fn memory(node: &Node, out: &mut String) {
-    let (usage, store) = (ProcessUsage::read(), node.store.stats());
-    let mut sized = |name: &str, bytes: u64| {
-        line(out, name, bytes);
-        line(out, &format!("{name}_human"), human(bytes));
-    };
-    sized("used_memory", usage.rss_bytes);
-    sized("used_memory_rss", usage.rss_bytes);
-    sized("used_memory_peak", usage.rss_peak_bytes);
-    sized("total_system_memory", usage.system_memory_bytes);
-    sized("used_memory_lua", 0);
-    sized("maxmemory", 0);
-    line(out, "used_memory_overhead", usage.rss_bytes.saturating_sub(store.hot_bytes));
-    line(out, "used_memory_startup", 0);
-    line(out, "used_memory_dataset", store.hot_bytes);
-    line(out, "maxmemory_policy", "noeviction");
-    line(out, "mem_fragmentation_ratio", "1.00");
-    line(out, "mem_allocator", "mimalloc");
-    line(out, "lazyfree_pending_objects", 0);
-    line(out, "flotilla_hot_cache_bytes", store.hot_bytes);
-    line(out, "flotilla_hot_cache_records", store.hot_records);
-    line(out, "flotilla_hot_cache_hits", store.hot_hits);
-    line(out, "flotilla_hot_cache_misses", store.hot_misses);
-    line(out, "flotilla_block_cache_bytes", store.block_cache_bytes);
-    line(out, "flotilla_memtable_bytes", store.memtable_bytes);
-    line(out, "flotilla_table_readers_bytes", store.table_reader_bytes);
-}
-
-fn human(bytes: u64) -> String {
-    let mut size = bytes as f64;
-    for unit in ["B", "K", "M", "G", "T"] {
-        if size < 1024.0 || unit == "T" {
-            return if unit == "B" { format!("{bytes}B") } else { format!("{size:.2}{unit}") };
-        }
-        size /= 1024.0;
-    }
-    format!("{bytes}B")
+    line(out, "total_blocking_keys", node.parking.keys());
+    line(out, "total_blocking_keys_on_nokey", 0);
 }
 
 fn persistence(node: &Node, out: &mut String) {
     let load = |flag: &std::sync::atomic::AtomicBool| flag.load(Ordering::Relaxed);
     let store = node.store.stats();
     let is_empty = node.log.edge.is_edge() && !node.log.edge.has_data();
+    let saving_since = node.checkpoint_began_ms.load(Ordering::Relaxed);
+    let saving_for = match saving_since {
+        0 => -1,
+        since => i64::try_from(now_ms().saturating_sub(since) / 1000).unwrap_or(i64::MAX),
+    };
     line(out, "loading", u8::from(!load(&node.ready) || is_empty));
     line(out, "async_loading", 0);
+    line(out, "current_cow_peak", 0);
+    line(out, "current_cow_size", 0);
+    line(out, "current_cow_size_age", 0);
+    line(out, "current_fork_perc", "0.00");
+    line(out, "current_save_keys_processed", 0);
+    line(out, "current_save_keys_total", 0);
     line(out, "rdb_changes_since_last_save", 0);
     line(out, "rdb_bgsave_in_progress", u8::from(load(&node.checkpoint_running)));
     line(out, "rdb_last_save_time", node.last_save.load(Ordering::Relaxed));
     line(out, "rdb_last_bgsave_status", if load(&node.last_checkpoint_ok) { "ok" } else { "err" });
-    line(out, "rdb_last_bgsave_time_sec", -1);
-    line(out, "rdb_current_bgsave_time_sec", -1);
+    line(out, "rdb_last_bgsave_time_sec", node.checkpoint_seconds.load(Ordering::Relaxed));
+    line(out, "rdb_current_bgsave_time_sec", saving_for);
+    line(out, "rdb_saves", node.checkpoints.load(Ordering::Relaxed));
+    line(out, "rdb_last_cow_size", 0);
+    line(out, "rdb_last_load_keys_expired", 0);
+    line(out, "rdb_last_load_keys_loaded", 0);
+    // The Raft log is what an append-only file is to Redis.
     line(out, "aof_enabled", 1);
     line(out, "aof_rewrite_in_progress", 0);
     line(out, "aof_rewrite_scheduled", 0);
+    line(out, "aof_last_rewrite_time_sec", -1);
+    line(out, "aof_current_rewrite_time_sec", -1);
     line(out, "aof_last_bgrewrite_status", "ok");
+    line(out, "aof_rewrites", 0);
+    line(out, "aof_rewrites_consecutive_failures", 0);
     line(out, "aof_last_write_status", "ok");
+    line(out, "aof_last_cow_size", 0);
+    line(out, "module_fork_in_progress", 0);
+    line(out, "module_fork_last_cow_size", 0);
+    line(out, "aof_current_size", node.log.log_bytes.load(Ordering::Relaxed));
+    line(out, "aof_base_size", 0);
+    line(out, "aof_pending_rewrite", 0);
+    line(out, "aof_buffer_length", node.log.queued_bytes.load(Ordering::Relaxed));
+    line(out, "aof_pending_bio_fsync", 0);
+    line(out, "aof_delayed_fsync", 0);
     line(out, "flotilla_log_bytes", node.log.log_bytes.load(Ordering::Relaxed));
     line(out, "flotilla_log_last_index", node.log.last_index.load(Ordering::Relaxed));
     line(out, "flotilla_log_applied_index", node.log.applied_index.load(Ordering::Relaxed));
     line(out, "flotilla_log_purged_index", node.log.purged_index.load(Ordering::Relaxed));
     line(out, "flotilla_store_bytes", store.live_sst_bytes);
-}
-
-fn stats(node: &Node, out: &mut String) {
-    let (stats, get) = (&node.stats, Stats::get);
-    let (hits, misses) = node.store.lookups();
-    line(out, "total_connections_received", get(&stats.connections_received));
-    line(out, "total_commands_processed", get(&stats.commands_processed));
-    line(out, "instantaneous_ops_per_sec", get(&stats.ops_per_second));
-    line(out, "total_net_input_bytes", get(&stats.net_input_bytes));
-    line(out, "total_net_output_bytes", get(&stats.net_output_bytes));
-    line(out, "rejected_connections", get(&stats.connections_rejected));
-    line(out, "sync_full", 0);
-    line(out, "sync_partial_ok", 0);
-    line(out, "sync_partial_err", 0);
-    line(out, "expired_keys", get(&stats.expired_keys));
-    line(out, "expired_subkeys", get(&stats.expired_subkeys));
-    line(out, "evicted_keys", 0);
-    line(out, "evicted_clients", 0);
-    line(out, "keyspace_hits", hits);
-    line(out, "keyspace_misses", misses);
-    line(out, "pubsub_channels", node.pubsub.len(Subscribed::Channel));
-    line(out, "pubsub_patterns", node.pubsub.len(Subscribed::Pattern));
-    line(out, "pubsubshard_channels", node.pubsub.len(Subscribed::Shard));
-    line(out, "flotilla_pubsub_dropped", node.pubsub.dropped.load(Ordering::Relaxed));
-    line(out, "flotilla_pubsub_repeated", node.pubsub.repeated.load(Ordering::Relaxed));
-    line(out, "latest_fork_usec", 0);
-    line(out, "total_error_replies", get(&stats.error_replies));
-    line(out, "total_reads_processed", get(&stats.commands_processed));
-    line(out, "acl_access_denied_auth", get(&stats.auth_failures));
-    line(out, "flotilla_protocol_errors", get(&stats.protocol_errors));
-    line(out, "flotilla_blocking_reads", get(&stats.blocking_reads));
-    line(out, "flotilla_output_limit_disconnections", get(&stats.output_limit_disconnections));
 }
 
 fn replication(node: &Node, out: &mut String) {
@@ -237,7 +206,9 @@ fn replication(node: &Node, out: &mut String) {
         line(out, "slave_read_repl_offset", node.log.applied_index.load(Ordering::Relaxed));
         line(out, "slave_repl_offset", node.log.applied_index.load(Ordering::Relaxed));
         line(out, "slave_priority", 100);
-        line(out, "slave_read_only", 0);
+        // Whether writes sent here are refused; else they are sent on to the leader.
+        let forwards = node.config.settings().on_follower == OnFollower::Forward;
+        line(out, "slave_read_only", u8::from(!forwards));
         line(out, "replica_announced", 1);
     }
     let followers = node.log.followers();
@@ -285,26 +256,9 @@ fn cpu(_node: &Node, out: &mut String) {
     line(out, "used_cpu_user", format!("{:.6}", usage.user_seconds));
     line(out, "used_cpu_sys_children", "0.000000");
     line(out, "used_cpu_user_children", "0.000000");
-}
-
-fn commandstats(node: &Node, out: &mut String) {
-    for (name, stats) in table().names().iter().zip(&node.stats.commands) {
-        let (calls, micros) = (Stats::get(&stats.calls), Stats::get(&stats.micros));
-        let (rejected, failed) = (Stats::get(&stats.rejected), Stats::get(&stats.failed));
-        if calls > 0 || rejected > 0 {
-            let each = if calls > 0 { micros as f64 / calls as f64 } else { 0.0 };
-            let text = format!(
-                "calls={calls},usec={micros},usec_per_call={each:.2},rejected_calls={rejected},failed_calls={failed}"
-            );
-            line(out, &format!("cmdstat_{name}"), text);
-        }
-    }
-}
-
-fn errorstats(node: &Node, out: &mut String) {
-    for (code, count) in node.stats.errors.lock().iter() {
-        line(out, &format!("errorstat_{code}"), format!("count={count}"));
-    }
+    // What Redis's main thread does, threads of their own do here.
+    line(out, "used_cpu_sys_main_thread", format!("{:.6}", usage.network_system_seconds));
+    line(out, "used_cpu_user_main_thread", format!("{:.6}", usage.network_user_seconds));
 }
 
 fn cluster(node: &Node, out: &mut String) {
@@ -314,7 +268,9 @@ fn cluster(node: &Node, out: &mut String) {
 fn keyspace(node: &Node, out: &mut String) {
     for (db, counts) in node.store.published().state().databases().iter().enumerate() {
         if counts.keys > 0 {
-            let text = format!("keys={},expires={},avg_ttl=0", counts.keys, counts.expires);
+            let db = u32::try_from(db).unwrap_or(u32::MAX);
+            let avg_ttl = if counts.expires > 0 { node.store.mean_lifetime_ms(db) } else { 0 };
+            let text = format!("keys={},expires={},avg_ttl={avg_ttl}", counts.keys, counts.expires);
             line(out, &format!("db{db}"), text);
         }
     }

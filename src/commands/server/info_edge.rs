@@ -1,6 +1,7 @@
 //! INFO's lines about edge sites: of an edge, what it follows; of a core node, whom it feeds.
 
 use super::info::line;
+use crate::config::EdgeWrites;
 use crate::session::{FedSeen, Following, Node};
 use std::sync::atomic::Ordering;
 
@@ -29,7 +30,9 @@ pub(super) fn edge(node: &Node, out: &mut String) {
     line(out, "slave_read_repl_offset", index);
     line(out, "slave_repl_offset", index);
     line(out, "slave_priority", 0);
-    line(out, "slave_read_only", 0);
+    // Whether writes sent here are refused; else they are sent on to the core.
+    let refuses = node.config.settings().edge.as_ref().is_some_and(|edge| edge.writes == EdgeWrites::Reject);
+    line(out, "slave_read_only", u8::from(refuses));
     line(out, "replica_announced", 0);
     line(out, "flotilla_site", edge.site.read());
     line(out, "flotilla_upstream", edge.upstream.read());

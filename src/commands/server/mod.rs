@@ -6,6 +6,8 @@ mod data;
 mod debug;
 mod info;
 mod info_edge;
+mod info_memory;
+mod info_stats;
 mod life;
 mod lolwut;
 mod memory;

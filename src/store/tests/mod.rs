@@ -3,6 +3,7 @@
 mod databases;
 mod expiry;
 mod hashes;
+mod idle;
 mod keys;
 mod model;
 mod readers;

@@ -168,9 +168,10 @@ impl<'s> Txn<'s> {
         if let Some(written) = self.meta.get(storage_key) {
             return Ok(written.clone().map(Value::from));
         }
-        if let Some(record) = self.store.hot.get(storage_key) {
+        if let Some(record) = self.store.hot.get_record(storage_key) {
             return Ok(Some(record));
         }
+        self.store.hot.passed_by(storage_key);
         Ok(self.base.engine().get(Family::Meta, storage_key, Tier::Disk)?.map(Value::from))
     }
 

@@ -1,0 +1,119 @@
+//! INFO stats, commandstats, errorstats and latencystats: what was counted since start or the last CONFIG RESETSTAT.
+
+use super::info::line;
+use crate::{
+    commands::table,
+    session::{Node, Stats, Subscribed},
+};
+use std::sync::atomic::Ordering;
+
+pub(super) fn stats(node: &Node, out: &mut String) {
+    let (stats, get) = (&node.stats, Stats::get);
+    let (hits, misses) = node.store.lookups();
+    let (reads, writes) = stats.threads.sockets();
+    let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    line(out, "total_connections_received", get(&stats.connections_received));
+    line(out, "total_commands_processed", get(&stats.commands_processed));
+    line(out, "instantaneous_ops_per_sec", get(&stats.rates.commands));
+    line(out, "total_net_input_bytes", get(&stats.net_input_bytes));
+    line(out, "total_net_output_bytes", get(&stats.net_output_bytes));
+    line(out, "total_net_repl_input_bytes", get(&node.log.edge.received_bytes));
+    line(out, "total_net_repl_output_bytes", 0);
+    line(out, "instantaneous_input_kbps", kib(get(&stats.rates.input_bytes)));
+    line(out, "instantaneous_output_kbps", kib(get(&stats.rates.output_bytes)));
+    line(out, "instantaneous_input_repl_kbps", "0.00");
+    line(out, "instantaneous_output_repl_kbps", "0.00");
+    line(out, "rejected_connections", get(&stats.connections_rejected));
+    line(out, "sync_full", 0);
+    line(out, "sync_partial_ok", 0);
+    line(out, "sync_partial_err", 0);
+    line(out, "expired_keys", get(&stats.expired_keys));
+    line(out, "expired_subkeys", get(&stats.expired_subkeys));
+    // Keys are deleted as they expire: none is left to be found by a cycle that samples them.
+    line(out, "expired_stale_perc", "0.00");
+    line(out, "expired_time_cap_reached_count", 0);
+    line(out, "expire_cycle_cpu_milliseconds", 0);
+    line(out, "evicted_keys", 0);
+    line(out, "evicted_clients", 0);
+    line(out, "total_eviction_exceeded_time", 0);
+    line(out, "current_eviction_exceeded_time", 0);
+    line(out, "keyspace_hits", hits);
+    line(out, "keyspace_misses", misses);
+    line(out, "pubsub_channels", node.pubsub.len(Subscribed::Channel));
+    line(out, "pubsub_patterns", node.pubsub.len(Subscribed::Pattern));
+    line(out, "pubsubshard_channels", node.pubsub.len(Subscribed::Shard));
+    line(out, "flotilla_pubsub_dropped", node.pubsub.dropped.load(Ordering::Relaxed));
+    line(out, "flotilla_pubsub_repeated", node.pubsub.repeated.load(Ordering::Relaxed));
+    line(out, "latest_fork_usec", 0);
+    line(out, "total_forks", 0);
+    line(out, "migrate_cached_sockets", 0);
+    line(out, "slave_expires_tracked_keys", 0);
+    for name in ["hits", "misses", "key_hits", "key_misses"] {
+        line(out, &format!("active_defrag_{name}"), 0);
+    }
+    line(out, "total_active_defrag_time", 0);
+    line(out, "current_active_defrag_time", 0);
+    line(out, "tracking_total_keys", 0);
+    line(out, "tracking_total_items", 0);
+    line(out, "tracking_total_prefixes", 0);
+    line(out, "unexpected_error_replies", 0);
+    line(out, "total_error_replies", get(&stats.error_replies));
+    line(out, "dump_payload_sanitizations", 0);
+    line(out, "total_reads_processed", reads);
+    line(out, "total_writes_processed", writes);
+    line(out, "io_threaded_reads_processed", 0);
+    line(out, "io_threaded_writes_processed", 0);
+    line(out, "client_query_buffer_limit_disconnections", get(&stats.query_limit_disconnections));
+    line(out, "client_output_buffer_limit_disconnections", get(&stats.output_limit_disconnections));
+    line(out, "reply_buffer_shrinks", 0);
+    line(out, "reply_buffer_expands", 0);
+    // There is no one loop for all clients.
+    line(out, "eventloop_cycles", 0);
+    line(out, "eventloop_duration_sum", 0);
+    line(out, "eventloop_duration_cmd_sum", 0);
+    line(out, "instantaneous_eventloop_cycles_per_sec", 0);
+    line(out, "instantaneous_eventloop_duration_usec", 0);
+    line(out, "acl_access_denied_auth", get(&stats.auth_failures));
+    line(out, "acl_access_denied_cmd", 0);
+    line(out, "acl_access_denied_key", 0);
+    line(out, "acl_access_denied_channel", 0);
+    line(out, "flotilla_protocol_errors", get(&stats.protocol_errors));
+    line(out, "flotilla_blocking_reads", get(&stats.blocking_reads));
+    line(out, "flotilla_output_limit_disconnections", get(&stats.output_limit_disconnections));
+}
+
+pub(super) fn commandstats(node: &Node, out: &mut String) {
+    for (name, stats) in table().names().iter().zip(&node.stats.commands) {
+        let (calls, micros) = (Stats::get(&stats.calls), Stats::get(&stats.micros));
+        let (rejected, failed) = (Stats::get(&stats.rejected), Stats::get(&stats.failed));
+        if calls > 0 || rejected > 0 {
+            let each = if calls > 0 { micros as f64 / calls as f64 } else { 0.0 };
+            let text = format!(
+                "calls={calls},usec={micros},usec_per_call={each:.2},rejected_calls={rejected},failed_calls={failed}"
+            );
+            line(out, &format!("cmdstat_{name}"), text);
+        }
+    }
+}
+
+pub(super) fn errorstats(node: &Node, out: &mut String) {
+    for (code, count) in node.stats.errors.lock().iter() {
+        line(out, &format!("errorstat_{code}"), format!("count={count}"));
+    }
+}
+
+pub(super) fn latencystats(node: &Node, out: &mut String) {
+    let settings = node.config.settings();
+    if !settings.latency_tracking {
+        return;
+    }
+    for (index, name) in table().names().iter().enumerate() {
+        let Some(nanos) = node.stats.threads.percentiles(index, &settings.latency_percentiles) else {
+            continue;
+        };
+        let pairs = settings.latency_percentiles.iter().zip(nanos);
+        let words: Vec<String> =
+            pairs.map(|(percentile, nanos)| format!("p{percentile}={:.3}", nanos as f64 / 1000.0)).collect();
+        line(out, &format!("latency_percentiles_usec_{name}"), words.join(","));
+    }
+}

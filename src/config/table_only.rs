@@ -1,0 +1,183 @@
+//! Parameters of Redis that have one value here, because another one would promise what the server does not do.
+//!
+//! CONFIG SET refuses other values and says why; `fixed` are those that Redis does not let change, either.
+
+use super::parameter::{Change, Kind, Parameter};
+use super::table::{INT, PORT, SIZE, row};
+
+/// CONFIG SET takes the default alone.
+const fn only(
+    name: &'static str,
+    kind: &'static Kind,
+    default: &'static str,
+    why: &'static str,
+) -> Parameter {
+    row(name, Kind::Only(kind), default, Change::NoEffect, why)
+}
+
+/// CONFIG SET takes nothing, as in Redis.
+const fn fixed(name: &'static str, default: &'static str, why: &'static str) -> Parameter {
+    row(name, Kind::Only(&Kind::Text), default, Change::Never, why)
+}
+
+const EVICTION: &[&str] = &[
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+];
+const TLS: &str = "Clients speak plain TCP; put TLS in front of the port.";
+const PEER_TLS: &str = "Nodes speak TLS to each other with peer-tls-cert, peer-tls-key and peer-tls-ca.";
+const ANNOUNCE: &str = "What clients are told is set at start: announce-host and announce-port.";
+const FILES: &str = "There is no such file: the log and the store are in data-dir.";
+const SUPERVISOR: &str = "Affair of the supervisor that starts the process.";
+const ONE_SHARD: &str = "The core is one shard whose leader is elected by Raft.";
+const STDERR: &str = "The log goes to standard error; see log-level and log-format.";
+
+pub(super) static PARAMETERS: &[Parameter] = &[
+    only(
+        "appendonly",
+        &Kind::Bool,
+        "yes",
+        "Always: every write is in the Raft log before it is acknowledged.",
+    ),
+    only(
+        "appendfsync",
+        &Kind::Choice(&["everysec", "always", "no"]),
+        "always",
+        "Always: every write is fsynced before it is acknowledged.",
+    ),
+    only("save", &Kind::Text, "", "No timed snapshots; the log needs none. BGSAVE writes a checkpoint."),
+    only(
+        "aof-timestamp-enabled",
+        &Kind::Bool,
+        "no",
+        "The log carries times, but not in an append-only file.",
+    ),
+    only("maxmemory", &SIZE, "0", "No limit on data: it lives on disk, the caches have limits of their own."),
+    only("maxmemory-policy", &Kind::Choice(EVICTION), "noeviction", "Keys are never evicted."),
+    only("maxmemory-clients", &Kind::Text, "0", "Clients are never evicted."),
+    only(
+        "activedefrag",
+        &Kind::Bool,
+        "no",
+        "The allocator (mimalloc) cannot be defragmented by moving keys.",
+    ),
+    only("replica-read-only", &Kind::Bool, "yes", "Followers and edges never hold writes of their own.")
+        .also("slave-read-only"),
+    only(
+        "replica-serve-stale-data",
+        &Kind::Bool,
+        "yes",
+        "Each client says what it accepts: CLIENT CONSISTENCY.",
+    )
+    .also("slave-serve-stale-data"),
+    only(
+        "replica-priority",
+        &INT,
+        "100",
+        "Raft elects the leader; a node that must not lead joins as standby.",
+    )
+    .also("slave-priority"),
+    only("replica-announced", &Kind::Bool, "yes", "All nodes of the core are told to clients."),
+    only("replica-announce-ip", &Kind::Text, "", ANNOUNCE).also("slave-announce-ip"),
+    only("replica-announce-port", &PORT, "0", ANNOUNCE).also("slave-announce-port"),
+    only("replica-ignore-disk-write-errors", &Kind::Bool, "no", "A failed write to disk stops the process."),
+    only(
+        "propagation-error-behavior",
+        &Kind::Choice(&["ignore", "panic", "panic-on-replicas"]),
+        "ignore",
+        "Replicas compare checksums of their data instead (verify-interval).",
+    ),
+    only(
+        "min-replicas-to-write",
+        &INT,
+        "0",
+        "A write is acknowledged when a majority of the core has it, always.",
+    )
+    .also("min-slaves-to-write"),
+    only("cluster-replica-no-failover", &Kind::Bool, "no", "A node that must not lead joins as standby.")
+        .also("cluster-slave-no-failover"),
+    only(
+        "cluster-allow-reads-when-down",
+        &Kind::Bool,
+        "no",
+        "Each client says what it accepts: CLIENT CONSISTENCY.",
+    ),
+    only("cluster-announce-ip", &Kind::Text, "", ANNOUNCE),
+    only("cluster-announce-hostname", &Kind::Text, "", ANNOUNCE),
+    only("cluster-announce-human-nodename", &Kind::Text, "", "A node's name is set at start: node-name."),
+    only("cluster-announce-port", &PORT, "0", ANNOUNCE),
+    only("cluster-announce-tls-port", &PORT, "0", TLS),
+    only("cluster-announce-bus-port", &PORT, "0", "There is no cluster bus; nodes talk on the peer port."),
+    only(
+        "cluster-preferred-endpoint-type",
+        &Kind::Choice(&["ip", "hostname", "unknown-endpoint"]),
+        "ip",
+        "Clients are told announce-host, be it an address or a name.",
+    ),
+    only("bind-source-addr", &Kind::Text, "", "Peers are reached from whatever address routing gives."),
+    only("oom-score-adj", &Kind::Choice(&["no", "yes", "relative", "absolute"]), "no", SUPERVISOR),
+    only(
+        "shutdown-on-sigint",
+        &Kind::Text,
+        "default",
+        "There is nothing to save or to lose when the process stops.",
+    ),
+    only(
+        "shutdown-on-sigterm",
+        &Kind::Text,
+        "default",
+        "There is nothing to save or to lose when the process stops.",
+    ),
+    only("locale-collate", &Kind::Text, "", "SORT ALPHA compares bytes, on every node alike."),
+    only("tls-port", &PORT, "0", TLS),
+    only("tls-cluster", &Kind::Bool, "no", PEER_TLS),
+    only("tls-replication", &Kind::Bool, "no", PEER_TLS),
+    only("tls-auth-clients", &Kind::Choice(&["no", "yes", "optional"]), "yes", TLS),
+    only("tls-cert-file", &Kind::Text, "", TLS),
+    only("tls-key-file", &Kind::Text, "", TLS),
+    only("tls-key-file-pass", &Kind::Secret, "", TLS),
+    only("tls-client-cert-file", &Kind::Text, "", TLS),
+    only("tls-client-key-file", &Kind::Text, "", TLS),
+    only("tls-client-key-file-pass", &Kind::Secret, "", TLS),
+    only("tls-dh-params-file", &Kind::Text, "", TLS),
+    only("tls-ca-cert-file", &Kind::Text, "", TLS),
+    only("tls-ca-cert-dir", &Kind::Text, "", TLS),
+    only("tls-protocols", &Kind::Text, "", TLS),
+    only("tls-ciphers", &Kind::Text, "", TLS),
+    only("tls-ciphersuites", &Kind::Text, "", TLS),
+    fixed("databases", "16", "Logical databases."),
+    fixed("daemonize", "no", "The process stays in the foreground; let a supervisor run it."),
+    fixed("supervised", "no", SUPERVISOR),
+    fixed("pidfile", "", SUPERVISOR),
+    fixed("set-proc-title", "no", SUPERVISOR),
+    fixed("always-show-logo", "no", "There is none."),
+    fixed("server_cpulist", "", SUPERVISOR),
+    fixed("bio_cpulist", "", SUPERVISOR),
+    fixed("aof_rewrite_cpulist", "", SUPERVISOR),
+    fixed("bgsave_cpulist", "", SUPERVISOR),
+    fixed("io-threads", "1", "See network-threads."),
+    fixed("io-threads-do-reads", "no", "See network-threads."),
+    fixed("unixsocket", "", "Clients come by TCP."),
+    fixed("unixsocketperm", "0", "Clients come by TCP."),
+    fixed("socket-mark-id", "0", SUPERVISOR),
+    fixed("logfile", "", STDERR),
+    fixed("syslog-enabled", "no", STDERR),
+    fixed("syslog-ident", "redis", STDERR),
+    fixed("syslog-facility", "local0", STDERR),
+    fixed("aclfile", "", "There is one user, default."),
+    fixed("appendfilename", "", FILES),
+    fixed("appenddirname", "", FILES),
+    fixed("rdbchecksum", "yes", "What is written has checksums, always."),
+    fixed("replicaof", "", "Followers follow the leader, edges their upstream.").also("slaveof"),
+    fixed("cluster-config-file", "", "The nodes of the core are in its log."),
+    fixed("cluster-port", "0", "There is no cluster bus; see peer-port."),
+    fixed("enable-module-command", "no", "There are no modules."),
+    only("cluster-allow-replica-migration", &Kind::Bool, "yes", ONE_SHARD),
+    only("cluster-migration-barrier", &INT, "1", ONE_SHARD),
+];

@@ -1,0 +1,71 @@
+//! What data in memory and buffers take, as far as it is counted: INFO's `used_memory`.
+//!
+//! Data at rest are on disk and not counted. The resident set of the process is more: code, stacks, what the allocator
+//! keeps, RocksDB's and Raft's own tables.
+
+use super::Node;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes, by what takes them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Records and pages in the hot cache.
+    pub hot_cache: u64,
+    /// RocksDB's block cache.
+    pub block_cache: u64,
+    /// What was written and is not yet in files.
+    pub memtables: u64,
+    /// Indexes and filters of files.
+    pub table_readers: u64,
+    /// Buffers of all clients, messages that wait for them among them.
+    pub clients: u64,
+    /// Writes that wait for the log.
+    pub proposals: u64,
+}
+
+impl MemoryUse {
+    /// Keys and values.
+    pub fn dataset(&self) -> u64 {
+        self.hot_cache.saturating_add(self.block_cache).saturating_add(self.memtables)
+    }
+
+    /// Everything else.
+    pub fn overhead(&self) -> u64 {
+        self.table_readers.saturating_add(self.clients).saturating_add(self.proposals)
+    }
+
+    pub fn total(&self) -> u64 {
+        self.dataset().saturating_add(self.overhead())
+    }
+}
+
+/// What was seen of it, once a second.
+#[derive(Debug, Default)]
+pub struct MemoryMarks {
+    /// At the first look; 0 = there was none yet.
+    pub startup: AtomicU64,
+    pub peak: AtomicU64,
+}
+
+impl MemoryMarks {
+    /// Notes what is used now.
+    pub fn note(&self, bytes: u64) {
+        let _ = self.startup.compare_exchange(0, bytes.max(1), Ordering::Relaxed, Ordering::Relaxed);
+        self.peak.fetch_max(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Node {
+    /// What is used now.
+    pub fn memory(&self) -> MemoryUse {
+        let store = self.store.stats();
+        MemoryUse {
+            hot_cache: store.hot_bytes,
+            block_cache: store.block_cache_bytes,
+            memtables: store.memtable_bytes,
+            table_readers: store.table_reader_bytes,
+            clients: self.clients.memory_bytes(),
+            proposals: self.log.queued_bytes.load(Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What each network thread counts by itself: how long commands take, in a histogram per command that is made when the
+//! command is first called there, and how often sockets are read and written.
+//!
+//! A thread counts without locks and without sharing cache lines with others; whoever wants to know adds up. Bounded: a histogram has 3,072 counters (24 KiB), and there are as many as commands are called × network threads.
+//! Values are within 1 % of what was measured, as Redis's are.
+
+use histogram::{AtomicHistogram, Histogram};
+use parking_lot::Mutex;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// 2^7 counters for each power of two.
+const GROUPING_POWER: u8 = 7;
+/// 2^30 ns; what takes longer is counted as this long (Redis: one second).
+const VALUE_POWER_MAX: u8 = 30;
+const NANOS_MAX: u64 = (1 << VALUE_POWER_MAX) - 1;
+
+/// Of one network thread.
+#[derive(Debug, Default)]
+pub struct ThreadStats {
+    /// Times that bytes were read from a client, and that bytes were written to one.
+    pub socket_reads: AtomicU64,
+    pub socket_writes: AtomicU64,
+    /// Whether latencies are counted.
+    is_on: AtomicBool,
+    /// By `Resolved::index`; `None` cannot be, since the parameters above are valid.
+    commands: Box<[OnceLock<Option<AtomicHistogram>>]>,
+}
+
+impl ThreadStats {
+    fn new(commands: usize, is_on: bool) -> Self {
+        let commands = (0..commands).map(|_| OnceLock::new()).collect();
+        ThreadStats { is_on: AtomicBool::new(is_on), commands, ..ThreadStats::default() }
+    }
+
+    /// Counts a call.
+    pub fn record(&self, index: usize, took: Duration) {
+        if !self.is_on.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(slot) = self.commands.get(index) else { return };
+        if let Some(histogram) =
+            slot.get_or_init(|| AtomicHistogram::new(GROUPING_POWER, VALUE_POWER_MAX).ok())
+        {
+            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).min(NANOS_MAX);
+            // No value that is not too large is out of range.
+            let _ = histogram.increment(nanos);
+        }
+    }
+}
+
+/// Of all network threads.
+#[derive(Debug, Default)]
+pub struct Threads {
+    threads: Mutex<Vec<Arc<ThreadStats>>>,
+    is_off: AtomicBool,
+}
+
+impl Threads {
+    /// For one more network thread.
+    pub fn thread(&self, commands: usize) -> Arc<ThreadStats> {
+        let mut threads = self.threads.lock();
+        let fresh = Arc::new(ThreadStats::new(commands, !self.is_off.load(Ordering::Relaxed)));
+        threads.push(Arc::clone(&fresh));
+        fresh
+    }
+
+    /// Whether calls are counted from now on (`latency-tracking`).
+    pub fn switch(&self, is_on: bool) {
+        let threads = self.threads.lock();
+        self.is_off.store(!is_on, Ordering::Relaxed);
+        threads.iter().for_each(|thread| thread.is_on.store(is_on, Ordering::Relaxed));
+    }
+
+    /// The nanoseconds that so many percent of a command's calls did not exceed; `None` = it was not called.
+    pub fn percentiles(&self, index: usize, percentiles: &[f64]) -> Option<Vec<u64>> {
+        let mut all: Option<Histogram> = None;
+        for thread in self.threads.lock().iter() {
+            let Some(Some(histogram)) = thread.commands.get(index).and_then(OnceLock::get) else { continue };
+            let one = histogram.load();
+            all = match all {
+                Some(all) => Some(all.wrapping_add(&one).unwrap_or(one)),
+                None => Some(one),
+            };
+        }
+        let all = all?;
+        // Nothing was called since the counters were last set to zero.
+        all.quantile_bucket(0.0).ok().flatten()?;
+        let at = |percentile: &f64| {
+            all.quantile_bucket(percentile / 100.0).ok().flatten().map(|bucket| bucket.end())
+        };
+        percentiles.iter().map(at).collect()
+    }
+
+    /// How often sockets were read and written.
+    pub fn sockets(&self) -> (u64, u64) {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        self.threads.lock().iter().fold((0, 0), |(reads, writes), thread| {
+            (
+                reads.saturating_add(load(&thread.socket_reads)),
+                writes.saturating_add(load(&thread.socket_writes)),
+            )
+        })
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        for thread in self.threads.lock().iter() {
+            thread.socket_reads.store(0, Ordering::Relaxed);
+            thread.socket_writes.store(0, Ordering::Relaxed);
+            for histogram in thread.commands.iter().filter_map(|slot| slot.get()?.as_ref()) {
+                histogram.drain();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_all_threads_and_within_one_percent() {
+        let threads = Threads::default();
+        let (one, other) = (threads.thread(3), threads.thread(3));
+        assert_eq!(threads.percentiles(1, &[50.0]), None);
+        for micros in 1..=1000 {
+            let thread = if micros % 2 == 0 { &one } else { &other };
+            thread.record(1, Duration::from_micros(micros));
+        }
+        let found = threads.percentiles(1, &[50.0, 99.0, 100.0]).unwrap();
+        for (found, wanted) in found.iter().zip([500_000.0, 990_000.0, 1_000_000.0]) {
+            let off = (*found as f64 - wanted).abs() / wanted;
+            assert!(off <= 0.01, "{found} for {wanted}");
+        }
+        assert_eq!(threads.percentiles(1, &[]), Some(vec![]));
+        assert_eq!(threads.percentiles(0, &[50.0]), None);
+        one.record(7, Duration::ZERO);
+        threads.reset();
+        assert_eq!(threads.percentiles(1, &[50.0]), None);
+    }
+
+    #[test]
+    fn what_takes_long_is_counted_and_nothing_is_while_switched_off() {
+        let threads = Threads::default();
+        let thread = threads.thread(1);
+        thread.record(0, Duration::from_secs(3600));
+        assert!(threads.percentiles(0, &[100.0]).unwrap()[0] >= 1_000_000_000);
+        threads.reset();
+        threads.switch(false);
+        thread.record(0, Duration::from_secs(1));
+        threads.thread(1).record(0, Duration::from_secs(1));
+        assert_eq!(threads.percentiles(0, &[100.0]), None);
+        threads.switch(true);
+        thread.record(0, Duration::from_secs(1));
+        assert!(threads.percentiles(0, &[100.0]).is_some());
+    }
+}
