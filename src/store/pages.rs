@@ -1,10 +1,11 @@
 //! Pages: what walks over a collection found, kept in the hot cache.
 //!
 //! Every change of a collection writes its row anew, so a life and a revision name one content. A page is filed under both,
-//! with where the walk began and might have gone: nothing ever has to void it, a newer content has another name.
+//! with where the walk began and might have gone: nothing ever has to void it, a newer content has another name. The page of a
+//! small collection that has an order of its own is in that order.
 
 use super::{
-    Life, Place, SubKeys, SubRange, View,
+    ALL, Life, Place, SubKeys, SubRange, View,
     hot::Lookedup,
     keys::{Span, StorageKey},
     scan::Direction,
@@ -29,12 +30,20 @@ fn len_of(bytes: &[u8]) -> [u8; 4] {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-fn key_of(of: SubKeys, life: &Life, revision: Place, span: &Span, direction: Direction) -> StorageKey {
-    let kind = (of == SubKeys::Score, direction == Direction::Backward, span.to.is_some());
+/// Which way a walk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Filed(Direction),
+    Ordered,
+}
+
+fn key_of(of: SubKeys, life: &Life, revision: Place, span: &Span, way: Way) -> StorageKey {
+    let is_backward = way == Way::Filed(Direction::Backward);
+    let kind = (of == SubKeys::Score, is_backward, span.to.is_some(), way == Way::Ordered);
     let mut out = StorageKey::from_slice(&PAGE);
     out.extend_from_slice(life.prefix());
     out.extend_from_slice(&revision.to_bytes());
-    out.push(u8::from(kind.0) | u8::from(kind.1) << 1 | u8::from(kind.2) << 2);
+    out.push(u8::from(kind.0) | u8::from(kind.1) << 1 | u8::from(kind.2) << 2 | u8::from(kind.3) << 3);
     out.extend_from_slice(&len_of(&span.from));
     out.extend_from_slice(&span.from);
     out.extend_from_slice(span.to.as_deref().unwrap_or_default());
@@ -77,7 +86,7 @@ impl View<'_> {
         let (Source::Published { store, published, .. }, Some(revision)) = (self.source, revision) else {
             return self.scan_sub(of, life, range, direction, visit);
         };
-        let key = key_of(of, life, revision, &life.span(range), direction);
+        let key = key_of(of, life, revision, &life.span(range), Way::Filed(direction));
         let fill = match store.hot.sub_or_fill(&key) {
             Lookedup::Miss(fill) => fill,
             Lookedup::Hit(extent, page) => {
@@ -117,6 +126,51 @@ impl View<'_> {
             && store.is_current(published)
         {
             fill.install_sub(extent, &page.0);
+        }
+        Ok(())
+    }
+
+    /// Visits all sub-keys of a small collection, whose row has this revision, in the order of what `place_of` says of them and
+    /// what they hold, until the visitor breaks. Where it says the same they stay as they are filed.
+    pub fn scan_ordered<K: Ord>(
+        &self,
+        of: SubKeys,
+        (life, revision): (&Life, Option<Place>),
+        place_of: impl Fn(&[u8], &[u8]) -> Result<K>,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut fill = None;
+        if let (Source::Published { store, .. }, Some(revision)) = (self.source, revision) {
+            match store.hot.sub_or_fill(&key_of(of, life, revision, &life.span(ALL), Way::Ordered)) {
+                Lookedup::Miss(guard) => fill = guard,
+                Lookedup::Hit(_, page) => {
+                    let mut rest = &page[..];
+                    while !rest.is_empty() {
+                        if visit(take(&mut rest)?, take(&mut rest)?)?.is_break() {
+                            break;
+                        }
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        let mut rows = Vec::new();
+        self.scan_sub(of, life, ALL, Direction::Forward, |sub, value| {
+            rows.push((place_of(sub, value)?, sub.to_vec(), value.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        rows.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+        let mut page = Page::default();
+        if let (Some(fill), Source::Published { store, published, .. }) = (fill, self.source)
+            && rows.iter().all(|(_, sub, value)| page.push(sub, value))
+            && store.is_current(published)
+        {
+            fill.install_sub(WHOLE, &page.0);
+        }
+        for (_, sub, value) in &rows {
+            if visit(sub, value)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }

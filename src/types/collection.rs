@@ -12,7 +12,6 @@ use crate::{
     resp::ErrorReply,
     store::{CollectionHead, Encoding, Life, NewRow, Place, Row, Txn, Type, View},
 };
-use std::ops::ControlFlow;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// See the module.
@@ -123,49 +122,6 @@ pub fn hash_in(sub: &[u8]) -> u64 {
     sub.first_chunk::<HASH_LEN>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Elements of a collection that are about to be shown, put in the order in which Redis would show them.
-///
-/// An element that was added to a listpack has a number, each a higher one than those before. Elements without one come
-/// first: the integers of an intset, ascending; then what was stored before there were numbers, as it is filed.
-#[derive(Debug, Default)]
-pub struct Ordered {
-    bytes: Vec<u8>,
-    rows: Vec<OrderedRow>,
-}
-
-#[derive(Debug)]
-struct OrderedRow {
-    number: u64,
-    integer: Option<i64>,
-    start: usize,
-    sub_end: usize,
-    end: usize,
-}
-
-impl Ordered {
-    /// Takes an element, by its sub-key and what is stored under it. They must come as they are filed.
-    pub fn push(&mut self, number: u64, integer: Option<i64>, sub: &[u8], stored: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(sub);
-        let sub_end = self.bytes.len();
-        self.bytes.extend_from_slice(stored);
-        self.rows.push(OrderedRow { number, integer, start, sub_end, end: self.bytes.len() });
-    }
-
-    /// Shows them in their order, until the visitor breaks.
-    pub fn visit(mut self, mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>) -> Result<()> {
-        // Stable: those that are equal stay as they are filed.
-        self.rows.sort_by_key(|row| (row.number, row.integer.is_none(), row.integer));
-        for row in &self.rows {
-            let part = |from: usize, to: usize| self.bytes.get(from..to).unwrap_or_default();
-            if visit(part(row.start, row.sub_end), part(row.sub_end, row.end))?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Puts a number of at most ten bytes: seven bits in each, the lowest first, and the highest bit if more follow.
 pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -212,24 +168,6 @@ mod tests {
             assert!(take_number(&golden[..golden.len() - 1]).is_err());
         }
         assert!(take_number(&[0x80; 10]).is_err());
-    }
-
-    #[test]
-    fn elements_without_a_number_come_first() {
-        let mut ordered = Ordered::default();
-        for (number, sub) in [(3, "c"), (0, "old"), (0, "17"), (1, "9"), (0, "-4"), (0, "older")] {
-            let integer = crate::types::integer::parse_i64(sub.as_bytes());
-            ordered.push(number, integer, sub.as_bytes(), b"stored");
-        }
-        let mut seen = Vec::new();
-        ordered
-            .visit(|sub, stored| {
-                assert_eq!(stored, b"stored");
-                seen.push(String::from_utf8(sub.to_vec()).unwrap());
-                Ok(if seen.len() == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })
-            .unwrap();
-        assert_eq!(seen, ["-4", "17", "old", "older", "9"]);
     }
 
     /// Golden: the hash is on disk.

@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     store::{Direction, Encoding, FieldExpiries, SubKeys, Txn, Type, View},
     types::{
-        collection::{Collection, Ordered, element_of, hash_in, hashed},
+        collection::{Collection, element_of, hash_in, hashed},
         random::{Drawn, Visitor},
     },
 };
@@ -31,12 +31,6 @@ pub struct Seen<'a> {
     pub expires_at: u64,
     /// Where it is filed.
     pub hash: u64,
-}
-
-impl<'a> Seen<'a> {
-    fn of(sub: &'a [u8], Parsed { expires_at, value, .. }: Parsed<'a>) -> Self {
-        Seen { field: element_of(sub), value, expires_at, hash: hash_in(sub) }
-    }
 }
 
 impl Hash {
@@ -100,12 +94,12 @@ impl Hash {
         if !self.is_small() {
             return self.visit_from(view, 0, visit);
         }
-        let mut ordered = Ordered::default();
-        self.scan(view, 0, |sub, stored, parsed| {
-            ordered.push(parsed.number, None, sub, stored);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        ordered.visit(|sub, stored| visit(Seen::of(sub, field::parse(stored)?)))
+        view.scan_ordered(
+            SubKeys::Data,
+            self.collection.content(true),
+            |_, stored| Ok(field::parse(stored)?.number),
+            |sub, stored| visit_live(view, sub, stored, &mut visit),
+        )
     }
 
     /// Visits fields as they are filed, from a hash on, until the visitor breaks. That order is fixed, and says nothing else
@@ -116,15 +110,6 @@ impl Hash {
         from: u64,
         mut visit: impl FnMut(Seen<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        self.scan(view, from, |sub, _, parsed| visit(Seen::of(sub, parsed)))
-    }
-
-    fn scan(
-        &self,
-        view: &View<'_>,
-        from: u64,
-        mut visit: impl FnMut(&[u8], &[u8], Parsed<'_>) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
         let (is_from_the_first, from) = (from == 0, from.to_be_bytes());
         let range = (Bound::Included(&from[..]), Bound::Unbounded);
         view.scan_page(
@@ -132,15 +117,23 @@ impl Hash {
             self.collection.content(is_from_the_first),
             range,
             Direction::Forward,
-            |sub, stored| {
-                let parsed = field::parse(stored)?;
-                if view.has_passed(parsed.expires_at)? {
-                    return Ok(ControlFlow::Continue(()));
-                }
-                visit(sub, stored, parsed)
-            },
+            |sub, stored| visit_live(view, sub, stored, &mut visit),
         )
     }
+}
+
+/// Visits a field unless it has expired.
+fn visit_live(
+    view: &View<'_>,
+    sub: &[u8],
+    stored: &[u8],
+    visit: &mut impl FnMut(Seen<'_>) -> Result<ControlFlow<()>>,
+) -> Result<ControlFlow<()>> {
+    let Parsed { expires_at, value, .. } = field::parse(stored)?;
+    if view.has_passed(expires_at)? {
+        return Ok(ControlFlow::Continue(()));
+    }
+    visit(Seen { field: element_of(sub), value, expires_at, hash: hash_in(sub) })
 }
 
 impl Drawn for Hash {

@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     store::{Direction, Encoding, SubKeys, Txn, Type, View},
     types::{
-        collection::{Collection, Ordered, element_of, hash_in, hashed, put_number, take_number},
+        collection::{Collection, element_of, hash_in, hashed, put_number, take_number},
         encoding::{INTSET_ELEMENTS_MAX, LISTPACK_ELEMENT_BYTES_MAX, LISTPACK_ELEMENTS_MAX},
         integer::parse_i64,
         random::{Drawn, Visitor},
@@ -200,13 +200,7 @@ impl Set {
         if !self.is_small() {
             return self.visit_from(view, 0, visit);
         }
-        let mut ordered = Ordered::default();
-        self.scan(view, 0, |sub, stored| {
-            let number = if stored.is_empty() { 0 } else { take_number(stored)?.0 };
-            ordered.push(number, parse_i64(element_of(sub)), sub, b"");
-            Ok(ControlFlow::Continue(()))
-        })?;
-        ordered.visit(|sub, _| visit(sub))
+        view.scan_ordered(SubKeys::Data, self.collection.content(true), place_of, |sub, _| visit(sub))
     }
 
     /// Visits sub-keys as they are filed, from a hash on, until the visitor breaks.
@@ -216,15 +210,6 @@ impl Set {
         from: u64,
         mut visit: impl FnMut(&[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        self.scan(view, from, |sub, _| visit(sub))
-    }
-
-    fn scan(
-        &self,
-        view: &View<'_>,
-        from: u64,
-        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
         let (is_from_the_first, from) = (from == 0, from.to_be_bytes());
         let range = (Bound::Included(&from[..]), Bound::Unbounded);
         view.scan_page(
@@ -232,7 +217,7 @@ impl Set {
             self.collection.content(is_from_the_first),
             range,
             Direction::Forward,
-            visit,
+            |sub, _| visit(sub),
         )
     }
 
@@ -278,6 +263,16 @@ impl Set {
         })?;
         Ok(next)
     }
+}
+
+/// Where a member of a small set stands: by its number. Members without one come first: the integers of an intset, ascending;
+/// then what was stored before there were numbers, as it is filed.
+fn place_of(sub: &[u8], stored: &[u8]) -> Result<(u64, bool, i64)> {
+    if !stored.is_empty() {
+        return Ok((take_number(stored)?.0, false, 0));
+    }
+    let integer = parse_i64(element_of(sub));
+    Ok((0, integer.is_none(), integer.unwrap_or_default()))
 }
 
 impl Drawn for Set {
