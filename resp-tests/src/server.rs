@@ -146,6 +146,11 @@ impl Server {
         ))
     }
 
+    /// SIGTERM, without waiting for what comes of it.
+    pub fn ask_to_stop(&self) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
+    }
+
     /// Starts a stopped server again: same arguments, same ports, same data.
     pub fn start_again(&mut self) -> io::Result<()> {
         self.spawn_again()?;

@@ -17,6 +17,7 @@ use tokio::{
 pub(super) const READ_BYTES: usize = 16 * 1024;
 /// A buffer that grew beyond this for one large request is given back.
 pub(super) const KEEP_BYTES_MAX: usize = 256 * 1024;
+
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Close {

@@ -200,6 +200,12 @@ pub(in crate::log) struct Status {
     /// The edges that it feeds.
     #[prost(message, repeated, tag = "20")]
     pub(in crate::log) fed: Vec<Fed>,
+    /// It was asked to stop, and will not lead.
+    #[prost(bool, tag = "30")]
+    pub(in crate::log) is_stopping: bool,
+    /// Entries that it has proposed and that are not applied yet, and writes that it has sent on.
+    #[prost(uint64, tag = "31")]
+    pub(in crate::log) in_flight: u64,
 }
 
 /// A node asks to become a member, or to be known by another address.
