@@ -95,7 +95,7 @@ impl Connection {
         Ok(if aof { Reply::Array(vec![Reply::Int(1), nodes]) } else { nodes })
     }
 
-    async fn pause_for(&mut self, delay: Duration) -> Result<(), Close> {
+    pub(super) async fn pause_for(&mut self, delay: Duration) -> Result<(), Close> {
         let client = Arc::clone(&self.session.client);
         tokio::select! {
             () = tokio::time::sleep(delay) => Ok(()),

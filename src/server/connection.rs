@@ -66,11 +66,13 @@ impl Connection {
     /// Serves until either side ends it.
     pub(super) async fn serve(mut self) {
         while self.receive().await.is_ok() {
+            self.session.client.busy.store(true, Ordering::Relaxed);
             let outcome = self.chunk().await;
             self.account();
             if outcome == Err(Close::Now) || self.send().await.is_err() || outcome.is_err() {
                 break;
             }
+            self.session.client.busy.store(false, Ordering::Relaxed);
             if self.session.closing || self.session.client.is_killed() || self.local.stop.is_asked() {
                 break;
             }

@@ -45,7 +45,7 @@ pub struct Server {
 }
 
 /// How long the threads may take to end when the time to stop is up. One that is amid a long command does not.
-const END_MAX: Duration = Duration::from_secs(1);
+const END_MAX: Duration = Duration::from_millis(1500);
 const END_POLL: Duration = Duration::from_millis(1);
 
 impl Server {
@@ -189,17 +189,14 @@ fn turn_away(mut stream: TcpStream, why: &[u8]) {
     let _ = stream.write(why);
 }
 
-/// Closes clients that have been silent for longer than `timeout`, and those that never authenticated in time.
+/// Closes clients that have been silent for longer than `timeout`, and those that did not authenticate in time.
 fn close_idle(node: &Node) {
     let settings = node.config.settings();
     let now = now_ms();
     let timeout_ms = settings.timeout_seconds.saturating_mul(1000);
     for client in node.clients.select(&ClientFilter::default(), now) {
-        let silent_ms = now.saturating_sub(client.active_ms.load(std::sync::atomic::Ordering::Relaxed));
-        // Who listens may have nothing to say for days.
-        let idle = timeout_ms > 0 && silent_ms > timeout_ms && !client.is_subscribed();
-        let unknown =
-            client.awaits_auth() && now.saturating_sub(client.created_ms) > settings.preauth_timeout_ms;
+        let idle = timeout_ms > 0 && client.is_idle(now, timeout_ms);
+        let unknown = client.unauthenticated_for_ms(now).is_some_and(|ms| ms > settings.preauth_timeout_ms);
         if idle || unknown {
             client.kill();
         }

@@ -84,6 +84,7 @@ impl Connection {
                 Ok(0) => return Err(Close::Now),
                 Ok(written) => {
                     self.output.advance(written);
+                    client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
                     continue;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -91,6 +92,8 @@ impl Connection {
             }
             client.output_bytes.store(self.output.len() as u64, Ordering::Relaxed);
             client.waits_to_write.store(true, Ordering::Relaxed);
+            // From here on it is the client that is waited for.
+            let was_busy = client.busy.swap(false, Ordering::Relaxed);
             let writable = tokio::select! {
                 writable = self.stream.writable() => writable.is_ok(),
                 () = client.wait_killed() => false,
@@ -101,6 +104,7 @@ impl Connection {
                     false
                 }
             };
+            client.busy.store(was_busy, Ordering::Relaxed);
             if !writable {
                 return Err(Close::Now);
             }

@@ -32,7 +32,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// Threads of one network thread's pool for reads that must wait for the disk.
 const BLOCKING_THREADS_MAX: usize = 16;
 /// How long connections may take to say that the time to stop is up.
-const LAST_WORDS_MAX: Duration = Duration::from_millis(250);
+const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 /// How long a thread that ends waits for reads on its pool.
 const POOL_END_MAX: Duration = Duration::from_millis(100);
 
