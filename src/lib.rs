@@ -34,6 +34,7 @@ pub mod log;
 pub mod admin;
 pub mod ops;
 pub mod server;
+pub mod signals;
 
 pub mod node;
 pub mod transfer;

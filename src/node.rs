@@ -2,7 +2,8 @@
 //!
 //! Start order: identity and lock (nobody else uses this directory) → store → log (replays what the store lacks) → HTTP
 //! (alive, not ready) → wait until the log is applied to its end → client port. Stop order: leadership goes to another
-//! node → client port (connections finish what they hold) → log (proposals get their outcomes) → flush → HTTP → lock.
+//! node → client port (connections finish what they hold) → log (proposals get their outcomes) → flush → HTTP → lock. All
+//! of it has until one deadline (`shutdown-timeout`); what is not done by then is told as unknown, and the process ends.
 
 use crate::{
     command::ShutdownMode,
@@ -15,7 +16,8 @@ use crate::{
     ops,
     peer::{LocalIdentity, Tls},
     server::{Server, Stop, bind_all},
-    session::{Clients, ClusterIdentity, LogStatus, MemoryMarks, Node, NodeIdentity, Stats, Witness},
+    session::{AuthFailures, Clients, ClusterIdentity, LogStatus, MemoryMarks, Node, NodeIdentity, Stats, Witness},
+    signals::{Signals, end_without},
     store::{Store, StoreOptions},
     time::now_ms,
 };
@@ -28,7 +30,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Why a node could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> NodeError {
     let what = what.into();
     move |source| NodeError::Io { what, source }
 }
+
+/// How long closing may take when the time to finish is up. The help of `shutdown-timeout` says so, too.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// Runs a node until SHUTDOWN, SIGTERM or SIGINT.
 pub fn run(config: Config) -> Result<(), NodeError> {
@@ -68,6 +72,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     store.observe(Arc::new(Witness::new(&node)));
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
     node.log.was_member.store(directory.identity.was_member, Ordering::Relaxed);
+    node.log.asks_to_read.store(!settings.lease_reads, Ordering::Relaxed);
     *node.log.own_clients.write() = (own_host(&settings), own_port);
     let tls = tls(&settings)?;
     let cluster = is_one_of_many.then(|| cluster(&settings, &directory, &node, tls.clone())).transpose()?;
@@ -96,7 +101,10 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         .build()
         .map_err(io("start the main runtime"))?;
     let stop = Arc::new(Stop::default());
-    runtime.block_on(wait_ready(&log, &stop))?;
+    // One listener for the whole life: a signal between two of them would be lost.
+    let mut signals = runtime.block_on(async { Signals::new() }).map_err(io("listen for signals"))?;
+    let timeout = || Duration::from_secs(node.config.settings().shutdown_timeout_seconds);
+    runtime.block_on(wait_ready(&log, &stop, &mut signals));
     let clients_at = addresses(&listeners);
     let server = Server::start(
         listeners.into_iter().chain(sentinel_listeners).collect(),
@@ -113,14 +121,26 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         clients = %clients_at, http = %http_at, data_dir = %settings.data_dir.display(), start_ms,
         "flotilla {} is ready", env!("CARGO_PKG_VERSION")
     );
-    let mode = runtime.block_on(wait_for_stop(&node, &stop))?;
+    let mode = runtime.block_on(wait_for_stop(&node, &stop, &mut signals, timeout));
     node.stopping.store(true, Ordering::Release);
-    tracing::info!("stopping: finishing what clients are owed");
+    let deadline = stop.deadline().unwrap_or_else(Instant::now);
+    let left = || deadline.saturating_duration_since(Instant::now());
+    tracing::info!(seconds = left().as_secs_f32(), "stopping: finishing what clients are owed");
+    signals.guard_the_end(runtime, deadline + CLOSE_MAX).map_err(io("start a thread"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(io("start a runtime to stop"))?;
     if is_one_of_many && !mode.now {
-        runtime.block_on(log.hand_over());
+        // The time may be up before anybody takes over.
+        let _ = runtime.block_on(async { tokio::time::timeout(left(), log.step_down()).await });
     }
-    server.join();
-    runtime.block_on(log.shutdown());
+    let server_has_ended = server.join(deadline);
+    let log_has_ended = runtime.block_on(log.shutdown(left()));
+    if !(server_has_ended && log_has_ended) {
+        // Closing the store under what still reads it, or writes to it, would be worse than leaving it open.
+        end_without("a read, a command or a snapshot that would not end");
+    }
     if !mode.nosave {
         // The log has everything; flushing only makes the next start quicker.
         if let Err(error) = node.store.flush() {
@@ -276,6 +296,7 @@ fn node(
         config,
         store,
         clients: Clients::default(),
+        auth_failures: AuthFailures::default(),
         stats: Arc::new(stats),
         log: Arc::new(LogStatus::default()),
         pubsub: Arc::default(),
@@ -315,16 +336,15 @@ fn addresses(listeners: &[TcpListener]) -> String {
     listeners.iter().filter_map(|listener| at(listener).ok()).collect::<Vec<_>>().join(" ")
 }
 
-async fn wait_ready(log: &LogHandle, stop: &Stop) -> Result<(), NodeError> {
-    let mut signals = Signals::new()?;
+async fn wait_ready(log: &LogHandle, stop: &Stop, signals: &mut Signals) {
     let mut progress = tokio::time::interval(Duration::from_secs(5));
     progress.tick().await;
     loop {
         tokio::select! {
-            () = log.wait_ready() => return Ok(()),
-            _ = signals.next() => {
-                stop.ask(ShutdownMode { nosave: true, now: true, force: false });
-                return Ok(());
+            () = log.wait_ready() => return,
+            name = signals.next() => {
+                tracing::info!(signal = name, "asked to stop");
+                return stop.ask(ShutdownMode { nosave: true, now: true, force: false }, Duration::ZERO);
             }
             _ = progress.tick() => {
                 let applied = log.status().applied_index.load(Ordering::Relaxed);
@@ -334,39 +354,21 @@ async fn wait_ready(log: &LogHandle, stop: &Stop) -> Result<(), NodeError> {
     }
 }
 
-async fn wait_for_stop(node: &Node, stop: &Stop) -> Result<ShutdownMode, NodeError> {
-    let mut signals = Signals::new()?;
+async fn wait_for_stop(
+    node: &Node,
+    stop: &Stop,
+    signals: &mut Signals,
+    timeout: impl Fn() -> Duration,
+) -> ShutdownMode {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
-            mode = stop.wait() => return Ok(mode),
+            mode = stop.wait() => return mode,
             name = signals.next() => {
                 tracing::info!(signal = name, "asked to stop");
-                stop.ask(ShutdownMode { nosave: false, now: false, force: false });
+                stop.ask(ShutdownMode { nosave: false, now: false, force: false }, timeout());
             }
             _ = second.tick() => node.sample(),
-        }
-    }
-}
-
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, NodeError> {
-        let listen = |kind| signal(kind).map_err(io("listen for signals"));
-        Ok(Signals {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }

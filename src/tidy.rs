@@ -23,7 +23,7 @@ const LAYERS: [&[&str]; 14] = [
     &["replica"],
     &["peer"],
     &["log"],
-    &["server", "ops", "admin"],
+    &["server", "ops", "admin", "signals"],
     &["node", "transfer"],
     &["main"],
 ];

@@ -131,7 +131,12 @@ impl Server {
             Stop::Kill => self.child.kill()?,
             Stop::Terminate => kill_process(Pid::from_child(&self.child), Signal::TERM)?,
         }
-        let deadline = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
+        self.wait_until_gone(Duration::from_secs(STOP_SECONDS_MAX))
+    }
+
+    /// Waits no longer than this until the process has ended. One that has not is killed, and that is an error.
+    pub fn wait_until_gone(&mut self, within: Duration) -> io::Result<ExitStatus> {
+        let deadline = Instant::now() + within;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
@@ -140,10 +145,13 @@ impl Server {
         }
         self.child.kill()?;
         self.child.wait()?;
-        Err(io::Error::new(
-            ErrorKind::TimedOut,
-            format!("{how:?} did not end the server:\n{}", self.log_tail()),
-        ))
+        let text = format!("the server did not end in {within:?}:\n{}", self.log_tail());
+        Err(io::Error::new(ErrorKind::TimedOut, text))
+    }
+
+    /// SIGTERM, without waiting for what comes of it.
+    pub fn ask_to_stop(&self) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
     }
 
     /// Starts a stopped server again: same arguments, same ports, same data.

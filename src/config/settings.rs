@@ -63,6 +63,8 @@ pub struct Settings {
     /// 0 = no limit.
     pub snapshot_bytes_per_second: u64,
     pub on_follower: OnFollower,
+    /// Whether a leader trusts clocks enough to read by its lease.
+    pub lease_reads: bool,
     pub cluster_enabled: bool,
     /// Empty = the host of the peer address; 0 = the client port.
     pub announce: (String, u16),
@@ -93,6 +95,7 @@ pub struct Settings {
     pub log_retain_bytes_max: u64,
     pub log_retain_seconds: u64,
     pub write_timeout_ms: u64,
+    pub shutdown_timeout_seconds: u64,
     pub query_buffer_limit: usize,
     pub proto_max_bulk_len: usize,
     pub log_level: String,
@@ -134,6 +137,7 @@ impl Settings {
             peer_tls: peer_tls(values)?,
             snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
+            lease_reads: values.get("lease-reads") == "yes",
             cluster_enabled: values.get("cluster-enabled") == "yes",
             announce: (values.get("announce-host").to_owned(), values.number("announce-port")?),
             sentinel_port: values.number("sentinel-port")?,
@@ -156,6 +160,7 @@ impl Settings {
             log_retain_bytes_max: values.number("log-retain-bytes-max")?,
             log_retain_seconds: values.number("log-retain-seconds")?,
             write_timeout_ms: values.number("write-timeout-ms")?,
+            shutdown_timeout_seconds: values.number("shutdown-timeout")?,
             query_buffer_limit: values.number("client-query-buffer-limit")?,
             proto_max_bulk_len: values.number("proto-max-bulk-len")?,
             log_level: values.get("log-level").to_owned(),

@@ -163,6 +163,14 @@ static PLAIN: &[Parameter] = &[
         "Milliseconds after which a write without an answer from the log is reported as outcome unknown.",
     ),
     row(
+        "shutdown-timeout",
+        Kind::Number { min: 0, max: 2_147_483_647 },
+        "10",
+        Change::Live,
+        "Seconds that SHUTDOWN, SIGTERM and SIGINT wait for what is under way; a write without an answer by then is \
+         outcome unknown. The process is gone 5 s later at the latest. 0 = wait for nothing.",
+    ),
+    row(
         "client-query-buffer-limit",
         Kind::Bytes { min: 1 << 20, max: 1 << 40 },
         "1gb",

@@ -49,6 +49,14 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "What a follower does with writes: send them to the leader, send the client there, or refuse; auto = redirect with `cluster-enabled`, else forward.",
     ),
     row(
+        "lease-reads",
+        Kind::Bool,
+        "yes",
+        Change::Start,
+        "Whether the leader answers linearizable reads by its lease. no = each asks a majority first: for machines whose \
+         clocks may stand still while others' go on (paused, snapshotted or migrated VMs). The same on all nodes.",
+    ),
+    row(
         "cluster-enabled",
         Kind::Bool,
         "no",

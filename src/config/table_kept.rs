@@ -150,7 +150,6 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "{title} {listen-addr} {server-mode}",
         "Accepted for compatibility: see set-proc-title.",
     ),
-    kept("shutdown-timeout", INT, "10", NONE),
     kept("tls-prefer-server-ciphers", Kind::Bool, "no", "Accepted for compatibility: see tls-port."),
     kept("tls-session-caching", Kind::Bool, "yes", "Accepted for compatibility: see tls-port."),
     kept("tls-session-cache-size", INT, "20480", "Accepted for compatibility: see tls-port."),

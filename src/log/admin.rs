@@ -229,13 +229,10 @@ impl Admin {
         let own = self.identity.node_id;
         let target = match name {
             Some(name) => self.member(&members, name)?,
-            None => {
-                let others = members.voters().filter(|voter| voter.id != own && self.answers(voter.id));
-                match others.max_by_key(|voter| voter.matched) {
-                    Some(best) => best.clone(),
-                    None => return because("there is no other voter that answers"),
-                }
-            }
+            None => match self.raft.successor().await {
+                Some(best) => best,
+                None => return because("there is no other voter that answers and does not stop itself"),
+            },
         };
         if target.id == own {
             return Ok(Reply::Ok);

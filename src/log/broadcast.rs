@@ -146,7 +146,7 @@ impl Broadcast {
     /// As leader: gives messages their order, here and on the way to every node. `None`: this node does not lead for sure.
     /// `of`: the history of the core that has given these their places.
     fn order(&self, messages: &[Publication], of: Option<&str>) -> Option<Pending> {
-        if !self.progress.can_read() {
+        if !self.progress.leads_surely() {
             return None;
         }
         let term = self.progress.leader_term();

@@ -17,13 +17,14 @@ use super::{
     queue::Queue,
     raft::{Answering, Peer, Peers, RaftNode, Service, VOTE_DELAY, wire},
     steward::Steward,
+    switches::tell_switches,
     verify::Verify,
 };
 use crate::{
     config::FeedSettings,
     fail,
     peer::{self, CallError, LocalIdentity},
-    session::{ClusterIdentity, Face, PubSub, Publication},
+    session::{ClusterIdentity, PubSub},
 };
 use parking_lot::RwLock;
 use std::{
@@ -180,6 +181,8 @@ impl Stranger {
             client_port: self.client_port.into(),
             client_host: self.client_host.clone(),
             applied: self.progress.status.applied_index.load(Ordering::Relaxed),
+            is_stopping: self.progress.refuses_leadership(),
+            in_flight: u64::try_from(self.progress.in_flight()).unwrap_or(u64::MAX),
         }
     }
 
@@ -365,26 +368,6 @@ fn vote_delay() -> Duration {
         return Duration::ZERO;
     }
     VOTE_DELAY
-}
-
-/// How soon clients hear of another leader.
-const SWITCH_INTERVAL: Duration = Duration::from_millis(50);
-
-/// Tells clients of this node that listen for it, as Redis's Sentinel does, that another node leads.
-async fn tell_switches(progress: Arc<Progress>, pubsub: Arc<PubSub>, own_id: u64, name: String) {
-    let mut known: Option<Face> = None;
-    loop {
-        tokio::time::sleep(SWITCH_INTERVAL).await;
-        let Some(leader) = progress.status.faces(own_id).into_iter().find(|face| face.leads) else {
-            continue;
-        };
-        if let Some(before) = known.as_ref().filter(|before| before.node_id != leader.node_id) {
-            let text = format!("{name} {} {} {} {}", before.host, before.port, leader.host, leader.port);
-            let channel = bytes::Bytes::from_static(b"+switch-master");
-            pubsub.publish(&Publication { channel, payload: text.into(), is_sharded: false, at: None });
-        }
-        known = Some(leader);
-    }
 }
 
 /// Compares the states of all nodes, wherever this node leads.

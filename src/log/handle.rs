@@ -32,7 +32,13 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
+
+/// How long the raft thread may take to end when it has nothing more to wait for.
+const END_MAX: Duration = Duration::from_secs(4);
 
 /// What a log is started with.
 pub struct LogOptions {
@@ -63,7 +69,7 @@ pub struct LogHandle {
     readers: mpsc::Sender<Reader>,
     core_readers: mpsc::Sender<Reader>,
     publishing: mpsc::Sender<Publishing>,
-    ended: watch::Receiver<bool>,
+    ended: watch::Receiver<Option<bool>>,
 }
 
 impl LogHandle {
@@ -104,7 +110,7 @@ impl LogHandle {
         let progress = Arc::new(Progress::new(Arc::clone(&status)));
         let queue = Arc::new(Queue::new(Arc::clone(&status)));
         let (requests, received) = mpsc::channel(16);
-        let (ending, ended) = watch::channel(false);
+        let (ending, ended) = watch::channel(None);
         let (publishing, published) = mpsc::channel(broadcast::PUBLISHING_MAX);
         let (readers, reading) = mpsc::channel(barrier::READERS_MAX);
         let (core_readers, core_reading) = mpsc::channel(barrier::READERS_MAX);
@@ -276,21 +282,37 @@ impl LogHandle {
         outcome.await.map_err(|_| ended())?
     }
 
-    /// Lets another node lead, if this one does and there is another. Writes go on meanwhile: they are forwarded.
-    pub async fn hand_over(&self) {
+    /// Before a stop: lets another node lead if this one does and there is one that would, and leads no more. Writes go on
+    /// meanwhile: they are forwarded.
+    pub async fn step_down(&self) {
         let (answer, done) = oneshot::channel();
+        // At once: the raft thread may be asked to take over before it comes to the request.
+        self.progress.refuse_leadership();
         // An error means that the log has stopped: then it does not lead.
-        if self.progress.is_leader() && self.requests.send(Request::HandOver(answer)).await.is_ok() {
+        if self.requests.send(Request::StepDown(answer)).await.is_ok() {
             let _ = done.await;
         }
     }
 
-    /// Refuses new proposals, waits until those queued have their outcomes, stops all threads and closes the files.
-    pub async fn shutdown(&self) {
+    /// As leader: takes itself out of the core, which `core` never does.
+    #[cfg(test)]
+    pub(super) async fn remove_leader(&self) {
+        let _ = self.requests.send(Request::RemoveLeader).await;
+    }
+
+    /// Refuses new proposals from here on.
+    pub fn refuse_writes(&self) {
         self.queue.close();
+    }
+
+    /// Refuses new proposals, waits for so long until those queued have their outcomes, stops all threads and closes the
+    /// files. Whether nothing of it runs any more; what has no outcome then has none.
+    pub async fn shutdown(&self, within: Duration) -> bool {
+        self.queue.close_by(Instant::now() + within);
         let mut ended = self.ended.clone();
-        // An error means that the thread is gone, which is what we wait for.
-        let _ = ended.wait_for(|ended| *ended).await;
+        let ended = tokio::time::timeout(within + END_MAX, ended.wait_for(Option::is_some)).await;
+        // An error of the channel means that the thread is gone, which is what we wait for.
+        ended.is_ok_and(|ended| ended.is_ok_and(|ended| ended.is_none_or(|has_ended| has_ended)))
     }
 }
 

@@ -110,7 +110,7 @@ impl Maintenance {
 
     /// Deletes expired keys, and fields of hashes, until none is due.
     async fn sweep(&self) {
-        while self.sweeps && self.progress.can_read() && self.is_something_due().await {
+        while self.sweeps && self.progress.leads_surely() && self.is_something_due().await {
             let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: 0, was_forwarded: false };
             if self.queue.submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket).is_err() {
                 return;

@@ -32,6 +32,7 @@ mod forwarding;
 mod handle;
 mod identity;
 mod join;
+mod lease;
 mod mailbox;
 mod maintenance;
 mod progress;
@@ -42,6 +43,7 @@ mod replicated;
 pub mod segment;
 mod steward;
 mod sums;
+mod switches;
 mod thread;
 mod verify;
 

@@ -1,6 +1,6 @@
 //! How far this node has come: what the batcher, the apply thread and readers need to know of each other.
 
-use super::{forwarding::Forwards, sums::Sums};
+use super::{forwarding::Forwards, lease::Lease, sums::Sums};
 use crate::{limits::ENTRIES_IN_FLIGHT_MAX, session::LogStatus, store::Position};
 use parking_lot::RwLock;
 use std::{
@@ -29,26 +29,22 @@ pub struct Progress {
     awaited: AtomicBool,
     capacity: Notify,
     ready: watch::Sender<bool>,
-    /// Until when this node, leading, may read without asking others; ms since `began`. `FOR_EVER`: it is alone.
-    lease_until_ms: AtomicU64,
+    lease: Lease,
     /// The term in which this leader last asked another node to lead: that one waits for no lease to run out.
     offered_term: AtomicU64,
-    began: Instant,
+    refuses_leadership: AtomicBool,
     leader: RwLock<Option<(u64, String)>>,
     /// Its id; 0 = none is known.
     leads: watch::Sender<u64>,
     /// How far the leader had applied the log when it answered writes that this node sent it.
     forwarded_index: AtomicU64,
-    /// When the leader was last heard, ms since `began`.
+    /// When the leader was last heard, by the lease's clock; 0 = never.
     heard_ms: AtomicU64,
     /// Readers that wait for an entry to be applied, and what wakes them.
     readers: AtomicUsize,
     applied_bell: Notify,
     pub(super) sums: Sums,
 }
-
-/// The lease of a sole voter.
-const FOR_EVER: u64 = u64::MAX;
 
 impl Progress {
     pub(super) fn new(status: Arc<LogStatus>) -> Self {
@@ -61,9 +57,9 @@ impl Progress {
             awaited: AtomicBool::new(false),
             capacity: Notify::new(),
             ready: watch::Sender::new(false),
-            lease_until_ms: AtomicU64::new(FOR_EVER),
+            lease: Lease::new(),
             offered_term: AtomicU64::new(0),
-            began: Instant::now(),
+            refuses_leadership: AtomicBool::new(false),
             leader: RwLock::new(None),
             leads: watch::Sender::new(0),
             forwarded_index: AtomicU64::new(0),
@@ -85,11 +81,17 @@ impl Progress {
         self.status.announced_index.load(Ordering::SeqCst)
     }
 
-    /// Whether nobody can have acknowledged a write that this node does not know to be committed. A new leader first
-    /// proposes an entry of its own term, so once an entry of that term is applied, everything committed before is, too.
-    /// With one voter there is no lease to lose; with more, no other node can lead before the lease runs out, but one that
-    /// this one asks to.
+    /// Whether nobody can have acknowledged a write that this node does not know to be committed, by its lease. Without
+    /// `lease-reads` only one that is alone knows that without asking.
     pub(super) fn knows_all(&self) -> bool {
+        let asks = self.status.asks_to_read.load(Ordering::Relaxed);
+        self.leads_surely() && (!asks || self.lease.is_for_ever())
+    }
+
+    /// Whether no other node can lead at the moment. A new leader first proposes an entry of its own term, so once an entry
+    /// of that term is applied, everything committed before is, too. With one voter there is no lease to lose; with more, no
+    /// other node can lead before the lease runs out, but one that this one asks to.
+    pub(super) fn leads_surely(&self) -> bool {
         // The feature breaks the rule on purpose: see Cargo.toml.
         if cfg!(feature = "broken-lease") && self.is_leader() {
             return true;
@@ -109,7 +111,20 @@ impl Progress {
     /// This leader is about to ask another node to lead. It may do so at any time from here on, without this one hearing of
     /// it, so the lease is worth nothing any more in this term; a majority must be asked.
     pub(super) fn offers_leadership(&self) {
+        #[cfg(test)]
+        if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::LeaseKept) {
+            return;
+        }
         self.offered_term.store(self.leader_term(), Ordering::SeqCst);
+    }
+
+    /// This node is asked to stop, or for another reason is to lead no more.
+    pub(super) fn refuse_leadership(&self) {
+        self.refuses_leadership.store(true, Ordering::Release);
+    }
+
+    pub(super) fn refuses_leadership(&self) -> bool {
+        self.refuses_leadership.load(Ordering::Acquire)
     }
 
     fn has_offered(&self) -> bool {
@@ -118,8 +133,7 @@ impl Progress {
 
     /// Whether a majority has heard this leader lately, or it is alone. It takes no writes otherwise.
     pub(super) fn has_lease(&self) -> bool {
-        let until = self.lease_until_ms.load(Ordering::Acquire);
-        until == FOR_EVER || self.now_ms() < until
+        self.lease.is_held()
     }
 
     /// Whether this node leads and has applied what came before.
@@ -128,18 +142,9 @@ impl Progress {
         term != 0 && self.applied_term.load(Ordering::Acquire) == term
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// A majority has heard of this leader at `heard`; for so long after it, none of it helps another one to lead.
-    /// `None`: there is no majority to hear.
+    /// See `Lease::set`.
     pub(super) fn set_lease(&self, heard: Option<Instant>, lease: Duration) {
-        let until = heard.map_or(FOR_EVER, |heard| {
-            let until = heard.saturating_duration_since(self.began).saturating_add(lease);
-            u64::try_from(until.as_millis()).unwrap_or(FOR_EVER - 1)
-        });
-        self.lease_until_ms.store(until, Ordering::Release);
+        self.lease.set(heard, lease);
     }
 
     /// The leader and its peer address, as far as this node knows.
@@ -182,13 +187,13 @@ impl Progress {
 
     /// The leader has been heard just now, and everything it had committed then is applied.
     pub(super) fn heard_leader(&self) {
-        self.heard_ms.store(self.now_ms().max(1), Ordering::Release);
+        self.heard_ms.store(self.lease.clock.now_ms().max(1), Ordering::Release);
     }
 
     /// Whether the leader was heard so recently.
     pub(super) fn heard_within(&self, ms: u64) -> bool {
         let heard = self.heard_ms.load(Ordering::Acquire);
-        heard > 0 && self.now_ms().saturating_sub(heard) <= ms
+        heard > 0 && self.lease.clock.now_ms().saturating_sub(heard) <= ms
     }
 
     /// Waits until the entry is applied.
@@ -220,11 +225,11 @@ impl Progress {
         if self.can_read() {
             return Duration::ZERO;
         }
-        let since = match self.is_leader() {
-            true => self.lease_until_ms.load(Ordering::Acquire),
-            false => self.heard_ms.load(Ordering::Acquire),
-        };
-        Duration::from_millis(self.now_ms().saturating_sub(since))
+        if self.is_leader() {
+            return self.lease.lost_for();
+        }
+        let heard = self.heard_ms.load(Ordering::Acquire);
+        Duration::from_millis(self.lease.clock.now_ms().saturating_sub(heard))
     }
 
     /// On an edge, before `applied`: the data stand at this entry of the core.
@@ -292,7 +297,12 @@ impl Progress {
 
     /// Whether nothing is on its way any more.
     pub(super) fn all_landed(&self) -> bool {
-        self.in_flight.load(Ordering::SeqCst) == 0 && self.forwards.under_way() == 0
+        self.in_flight() == 0
+    }
+
+    /// Entries and forwarded batches on their way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst).saturating_add(self.forwards.under_way())
     }
 
     /// Whether one more batch may be on its way, to wherever batches go.
@@ -352,6 +362,20 @@ mod tests {
         assert!(progress.knows_all() && !progress.can_read());
         progress.applied(Position { term: 2, index: 6 });
         assert!(progress.can_read());
+    }
+
+    /// `lease-reads no`: clocks are not trusted, so it asks; expired keys go and messages are ordered all the same.
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_is_to_ask_others_reads_nothing_by_its_lease() {
+        let progress = Progress::new(Arc::default());
+        progress.set_leader_term(2);
+        progress.applied(Position { term: 2, index: 5 });
+        progress.set_lease(Some(Instant::now()), Duration::from_millis(280));
+        assert!(progress.can_read());
+        progress.status.asks_to_read.store(true, Ordering::Relaxed);
+        assert!(!progress.can_read() && progress.leads_surely());
+        progress.set_lease(None, Duration::from_millis(280));
+        assert!(progress.can_read(), "it is alone: there is nobody to ask");
     }
 
     /// The simulation found it: who is asked to lead is helped at once, whatever the lease of who asks.

@@ -14,7 +14,10 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering, fence},
 };
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 /// Bytes of an entry beside its proposals, and some room.
 const ENTRY_HEAD_BYTES: usize = 1024;
@@ -55,6 +58,8 @@ pub(super) struct Queue {
     batcher_awake: AtomicBool,
     bell: Notify,
     closed: AtomicBool,
+    /// Until when what was taken may land, once that is known.
+    deadline: watch::Sender<Option<Instant>>,
 }
 
 impl Queue {
@@ -65,6 +70,7 @@ impl Queue {
             batcher_awake: AtomicBool::new(true),
             bell: Notify::new(),
             closed: AtomicBool::new(false),
+            deadline: watch::Sender::new(None),
         }
     }
 
@@ -110,6 +116,26 @@ impl Queue {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.bell.notify_one();
+    }
+
+    /// Closes it, and says until when what is queued may still be done.
+    pub(super) fn close_by(&self, deadline: Instant) {
+        self.deadline.send_replace(Some(deadline));
+        self.close();
+    }
+
+    /// Until when what is queued may still be done; `None`: that was not said.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        *self.deadline.borrow()
+    }
+
+    /// Resolves when what was queued and is not done has no more time.
+    pub(super) async fn overdue(&self) {
+        let mut deadline = self.deadline.subscribe();
+        // The sender is in `self`, so the channel cannot close.
+        if let Ok(Some(deadline)) = deadline.wait_for(Option::is_some).await.map(|deadline| *deadline) {
+            tokio::time::sleep_until(deadline).await;
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {

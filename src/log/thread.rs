@@ -10,7 +10,7 @@ use super::{
     edge::{EdgeOptions, EdgeTasks, Feeding},
     maintenance::Maintenance,
     progress::Progress,
-    queue::Queue,
+    queue::{Queue, Refused},
     raft::{Peers, RaftNode, RaftParts},
     replicated,
 };
@@ -19,14 +19,27 @@ use crate::{
     session::{CoreRequest, PubSub},
 };
 use std::{path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
+
+/// How long what runs may take to end, once the raft core has stopped.
+const END_MAX: Duration = Duration::from_secs(1);
 
 /// A request to the raft thread.
 pub(super) enum Request {
     Snapshot(oneshot::Sender<Result<(), LogError>>),
     Core(CoreRequest, oneshot::Sender<Reply>),
-    Replicated { wanted: u32, within: Duration, answer: oneshot::Sender<u32> },
-    HandOver(oneshot::Sender<()>),
+    Replicated {
+        wanted: u32,
+        within: Duration,
+        answer: oneshot::Sender<u32>,
+    },
+    StepDown(oneshot::Sender<()>),
+    /// Takes this node out, although it leads.
+    #[cfg(test)]
+    RemoveLeader,
 }
 
 /// Reads that wait for a word: of the node that leads the log here, or (on an edge) of the core.
@@ -48,8 +61,8 @@ pub(super) struct RaftThread {
     pub(super) data_directory: PathBuf,
     pub(super) cluster: Option<ClusterOptions>,
     pub(super) edge: Option<EdgeOptions>,
-    /// Told at the end.
-    pub(super) ending: watch::Sender<bool>,
+    /// Told at the end: whether nothing of the log runs any more.
+    pub(super) ending: watch::Sender<Option<bool>>,
 }
 
 impl RaftThread {
@@ -69,11 +82,17 @@ impl RaftThread {
         };
         let apply_thread = runtime.block_on(self.serve(started));
         // The runtime's tasks hold the state machine, and that the apply thread's only sender.
-        drop(runtime);
+        let ended = Instant::now();
+        runtime.shutdown_timeout(END_MAX);
+        let mut has_ended = ended.elapsed() < END_MAX;
         if let Some(thread) = apply_thread {
-            let _ = thread.join();
+            // It may be amid a long command; what is not applied is in the log.
+            while !thread.is_finished() && ended.elapsed() < END_MAX {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            has_ended &= thread.is_finished() && thread.join().is_ok();
         }
-        let _ = ending.send(true);
+        ending.send_replace(Some(has_ended));
     }
 
     pub(super) async fn serve(
@@ -134,13 +153,25 @@ impl RaftThread {
             Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
         let barrier = tokio::spawn(barrier.run(self.reading.site));
         let _ = started.send(Ok(()));
-        let answering = Answers { raft: raft.clone(), peers, progress, admin };
-        let requests = tokio::spawn(answering.run(self.requests, self.queue));
+        let queue = self.queue;
+        let answering = Answers { raft: raft.clone(), peers, progress: Arc::clone(&progress), admin };
+        let requests = tokio::spawn(answering.run(self.requests, Arc::clone(&queue)));
         let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
-        match edge {
-            None => self.batcher.run(&raft).await,
-            Some(edge) => edge.run().await,
+        let serve = async {
+            match edge {
+                None => self.batcher.run(&raft).await,
+                Some(edge) => edge.run().await,
+            }
+        };
+        tokio::select! {
+            () = serve => {}
+            () = queue.overdue() => tracing::warn!(
+                in_flight = progress.in_flight(),
+                "stopping: the time is up (shutdown-timeout); writes that are under way are of unknown outcome"
+            ),
         }
+        queue.refuse_all(Refused::Stopping);
+        raft.stay_for_leader(queue.deadline().unwrap_or_else(Instant::now)).await;
         maintenance.abort();
         requests.abort();
         barrier.abort();
@@ -168,10 +199,12 @@ impl Answers {
                 Request::Snapshot(outcome) => drop(tokio::spawn(async move {
                     let _ = outcome.send(raft.snapshot().await);
                 })),
-                Request::HandOver(done) => drop(tokio::spawn(async move {
-                    raft.hand_over().await;
+                Request::StepDown(done) => drop(tokio::spawn(async move {
+                    raft.step_down().await;
                     let _ = done.send(());
                 })),
+                #[cfg(test)]
+                Request::RemoveLeader => drop(tokio::spawn(async move { raft.remove_itself().await })),
                 Request::Core(request, outcome) => match self.admin.clone() {
                     Some(admin) => drop(tokio::spawn(async move {
                         let _ = outcome.send(admin.perform(request).await);

@@ -11,7 +11,7 @@
 //! caller's name (`rank.rs`).
 //!
 //! Every call says which cluster it belongs to, which node sends it and which node it is meant for; the receiver looks
-//! at that before it reads the body. A node that has no cluster yet takes only kinds below `FIRST_MEMBER_KIND`.
+//! at that before it reads the body, and how large that may be (`receipt.rs`). A node that has no cluster yet takes only kinds below `FIRST_MEMBER_KIND`.
 //!
 //! **Invariants.** A call that failed says whether the other node may have seen it (`CallError::Broken`) or cannot have
 //! done anything (`Unreachable`, `Refused`). Bodies have a limit, and so has the time for a call.
@@ -23,6 +23,7 @@ mod identity;
 mod line;
 mod message;
 mod rank;
+mod receipt;
 mod server;
 mod tls;
 

@@ -11,7 +11,9 @@ use super::{
         FRAME_BYTES_MAX, FROM_HEADER, Frame, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION,
         SERVICE_NAME, STREAM_PATH, STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
-    rank, tls,
+    rank,
+    receipt::{self, Receipt, Receipts},
+    tls,
 };
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
@@ -81,7 +83,7 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(KEEP_ALIVE_MAX))
         .max_concurrent_streams(STREAMS_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX);
-    let service = PeerService { identity: Arc::clone(&identity), handler };
+    let service = PeerService { identity: Arc::clone(&identity), handler, receipts: Arc::default() };
     match identity.tls.clone() {
         None => server.serve_with_incoming_shutdown(service, accept::plain(listener), end).await,
         Some(tls) => {
@@ -95,6 +97,7 @@ pub async fn serve(
 struct PeerService {
     identity: Arc<LocalIdentity>,
     handler: Arc<dyn Handler>,
+    receipts: Arc<Receipts>,
 }
 
 impl NamedService for PeerService {
@@ -157,25 +160,33 @@ impl Service<http::Request<Body>> for PeerService {
             true => tls::is_who_it_says(&request).and_then(|()| self.admit(request.headers())),
             false => Err(Status::unimplemented("no such call")),
         };
-        let handler = Arc::clone(&self.handler);
+        let (handler, receipts) = (Arc::clone(&self.handler), Arc::clone(&self.receipts));
         Box::pin(async move {
             let caller = match admitted {
                 Ok(caller) => caller,
                 Err(status) => return Ok(status.into_http()),
             };
+            let bytes_max = receipt::bytes_max(&caller, is_line);
             if is_line {
                 let mut grpc = Grpc::new(ProstCodec::<Frame, Frame>::default())
-                    .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                    .max_decoding_message_size(bytes_max)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
-                return Ok(grpc.streaming(Call { caller, handler }, request).await);
+                return Ok(grpc.streaming(Call { caller, handler, receipt: None }, request).await);
             }
-            let mut grpc = Grpc::new(ProstCodec::<Envelope, Envelope>::default())
-                .max_decoding_message_size(MESSAGE_BYTES_MAX)
-                .max_encoding_message_size(MESSAGE_BYTES_MAX);
             if is_feed {
+                let mut grpc = Grpc::new(ProstCodec::<Envelope, Envelope>::default())
+                    .max_decoding_message_size(receipt::SMALL_BYTES_MAX)
+                    .max_encoding_message_size(MESSAGE_BYTES_MAX);
                 return Ok(grpc.server_streaming(FeedCall { caller, handler }, request).await);
             }
-            Ok(grpc.unary(Call { caller, handler }, request).await)
+            let receipt = match receipts.turn_of(&caller).await {
+                Ok(receipt) => receipt,
+                Err(why) => return Ok(Status::failed_precondition(why).into_http()),
+            };
+            let mut grpc = Grpc::new(ProstCodec::<Envelope, Envelope>::default())
+                .max_decoding_message_size(bytes_max)
+                .max_encoding_message_size(MESSAGE_BYTES_MAX);
+            Ok(grpc.unary(Call { caller, handler, receipt }, request).await)
         })
     }
 }
@@ -184,6 +195,7 @@ impl Service<http::Request<Body>> for PeerService {
 struct Call {
     caller: Caller,
     handler: Arc<dyn Handler>,
+    receipt: Option<Receipt>,
 }
 
 impl UnaryService<Envelope> for Call {
@@ -191,6 +203,8 @@ impl UnaryService<Envelope> for Call {
     type Future = BoxFuture<'static, Result<Response<Envelope>, Status>>;
 
     fn call(&mut self, request: Request<Envelope>) -> Self::Future {
+        // The body is there.
+        self.receipt = None;
         let Envelope { group, kind, body } = request.into_inner();
         // What the headers announced is what was let in.
         let answer = match group == 0 && rank::is_covered(self.caller.kind, kind, false) {

@@ -51,7 +51,8 @@ impl Connection {
             Action::Shutdown(mode) => {
                 // As Redis: the closed connection is the answer.
                 tracing::info!(client = self.session.client.id, ?mode, "SHUTDOWN asked for");
-                self.local.stop.ask(mode);
+                let timeout = self.local.node.config.settings().shutdown_timeout_seconds;
+                self.local.stop.ask(mode, Duration::from_secs(timeout));
                 return Err(Close::Now);
             }
         })
@@ -94,7 +95,7 @@ impl Connection {
         Ok(if aof { Reply::Array(vec![Reply::Int(1), nodes]) } else { nodes })
     }
 
-    async fn pause_for(&mut self, delay: Duration) -> Result<(), Close> {
+    pub(super) async fn pause_for(&mut self, delay: Duration) -> Result<(), Close> {
         let client = Arc::clone(&self.session.client);
         tokio::select! {
             () = tokio::time::sleep(delay) => Ok(()),
@@ -125,9 +126,9 @@ impl Connection {
         let conditions = match revisions(&store, db, &fresh, time, false) {
             Err(Error::WouldBlock) => {
                 let run = move || revisions(&store, db, &fresh, time, true);
-                match tokio::task::spawn_blocking(run).await {
+                match self.on_pool(run).await {
                     Ok(conditions) => conditions,
-                    Err(_panic) => return Ok(Reply::Error(ErrorReply::err("internal error"))),
+                    Err(error) => return Ok(Reply::Error(error)),
                 }
             }
             conditions => conditions,
@@ -176,21 +177,20 @@ impl Connection {
         if work.await { Reply::Ok } else { Reply::Error(ErrorReply::err("checkpoint failed, see the log")) }
     }
 
-    /// As `read_blocking`, if the watched keys have not changed; `None` = they have.
+    /// Runs reads, all at one point in time, where waiting for the disk is allowed, if the watched keys have not changed;
+    /// `None` = they have. An error is that of all of them.
     pub(super) async fn read_blocking_if(
         &self,
         calls: Vec<BlockingCall>,
         watches: Vec<Condition>,
         time: ReadTime,
-    ) -> Option<Vec<HandlerResult<Reply>>> {
+    ) -> HandlerResult<Option<Vec<HandlerResult<Reply>>>> {
         Stats::add(&self.local.node.stats.blocking_reads, 1);
         let store = Arc::clone(&self.local.node.store);
         let run = move || {
             let published = store.published();
-            match hold(&store.blocking_view(&published, 0, time), &watches) {
-                Ok(false) => return None,
-                Ok(true) => {}
-                Err(error) => return Some(vec![Err(error)]),
+            if !hold(&store.blocking_view(&published, 0, time), &watches)? {
+                return Ok(None);
             }
             let replies = calls.iter().map(|call| {
                 let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
@@ -198,11 +198,9 @@ impl Connection {
                 let view = if call.untouched { view.untouched() } else { view };
                 (call.handler)(&view, &mut Args::new(&argv, call.names))
             });
-            Some(replies.collect())
+            Ok(Some(replies.collect()))
         };
-        tokio::task::spawn_blocking(run)
-            .await
-            .unwrap_or_else(|_panic| Some(vec![Err(ErrorReply::err("internal error").into())]))
+        self.on_pool(run).await?
     }
 }
 

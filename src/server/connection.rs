@@ -17,6 +17,7 @@ use tokio::{
 pub(super) const READ_BYTES: usize = 16 * 1024;
 /// A buffer that grew beyond this for one large request is given back.
 pub(super) const KEEP_BYTES_MAX: usize = 256 * 1024;
+
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Close {
@@ -65,11 +66,13 @@ impl Connection {
     /// Serves until either side ends it.
     pub(super) async fn serve(mut self) {
         while self.receive().await.is_ok() {
+            self.session.client.busy.store(true, Ordering::Relaxed);
             let outcome = self.chunk().await;
             self.account();
             if outcome == Err(Close::Now) || self.send().await.is_err() || outcome.is_err() {
                 break;
             }
+            self.session.client.busy.store(false, Ordering::Relaxed);
             if self.session.closing || self.session.client.is_killed() || self.local.stop.is_asked() {
                 break;
             }

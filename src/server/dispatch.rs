@@ -12,7 +12,7 @@ use crate::{
 };
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a paused client sleeps before it looks at the pause again.
@@ -201,6 +201,7 @@ impl Connection {
             }
             Run::Local(handler) => {
                 self.settle().await;
+                self.wait_to_authenticate(resolved, argv).await?;
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
                 if resolved.command.name.ends_with("UNSUBSCRIBE") {
@@ -231,6 +232,21 @@ impl Connection {
                 let name = resolved.command.name.to_ascii_lowercase();
                 self.reply_error(ErrorReply::wrong_arity(&name));
             }
+        }
+        Ok(())
+    }
+
+    /// After wrong passwords from its address, an attempt waits until it is due.
+    async fn wait_to_authenticate(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
+        let has_password = match resolved.command.name {
+            "AUTH" => true,
+            "HELLO" => argv.iter().any(|word| word.eq_ignore_ascii_case(b"AUTH")),
+            _ => false,
+        };
+        let from = self.session.client.peer.ip();
+        while has_password && let Some(left) = self.local.node.auth_failures.held_for(from, Instant::now()) {
+            self.send().await?;
+            self.pause_for(left).await?;
         }
         Ok(())
     }

@@ -121,10 +121,10 @@ impl Connection {
     pub(super) async fn checksum(&mut self) -> Result<Reply, Close> {
         let published = self.local.node.store.published();
         let index = published.state().applied.map_or(0, |applied| applied.index);
-        match tokio::task::spawn_blocking(move || published.checksum()).await {
+        match self.on_pool(move || published.checksum()).await {
             Ok(Ok(sum)) => Ok(Reply::Array(vec![Reply::count(index), Reply::count(sum)])),
             Ok(Err(error)) => self.reply_of(Err(error.into())),
-            Err(_panic) => Ok(Reply::Error(ErrorReply::err("internal error"))),
+            Err(error) => Ok(Reply::Error(error)),
         }
     }
 }

@@ -191,7 +191,7 @@ impl Connection {
                 _ => None,
             })
             .collect();
-        let outcomes = self.read_blocking_if(calls, watches.to_vec(), time).await;
+        let outcomes = self.read_blocking_if(calls, watches.to_vec(), time).await?;
         outcomes.map(|outcomes| outcomes.into_iter().map(told).collect()).transpose()
     }
 

@@ -17,7 +17,7 @@ use std::{
     os::fd::AsRawFd,
     sync::Arc,
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
 
@@ -41,8 +41,12 @@ pub fn bind_all(addresses: &[SocketAddr], backlog: i32) -> io::Result<Vec<TcpLis
 
 /// The running server.
 pub struct Server {
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<bool>>,
 }
+
+/// How long the threads may take to end when the time to stop is up. One that is amid a long command does not.
+const END_MAX: Duration = Duration::from_millis(1500);
+const END_POLL: Duration = Duration::from_millis(1);
 
 impl Server {
     /// Starts the network threads and the accept loop.
@@ -67,18 +71,27 @@ impl Server {
                 Ok(runtime) => runtime.block_on(accept_all(listeners, senders, node, stop)),
                 Err(error) => tracing::error!(%error, "accept thread could not start"),
             }
+            true
         })?;
         threads.push(acceptor);
         Ok(Server { threads })
     }
 
-    /// Waits for all connections to end; the stop must have been asked for.
-    pub fn join(self) {
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("a network thread panicked");
-            }
+    /// Waits for all connections to end, until a moment after `deadline`; the stop must have been asked for. Whether
+    /// nothing of the server runs any more.
+    pub fn join(self, deadline: Instant) -> bool {
+        while self.threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline + END_MAX {
+            std::thread::sleep(END_POLL);
         }
+        let mut has_ended = true;
+        for thread in self.threads {
+            has_ended &= thread.is_finished()
+                && thread.join().unwrap_or_else(|_| {
+                    tracing::error!("a network thread panicked");
+                    true
+                });
+        }
+        has_ended
     }
 }
 
@@ -176,17 +189,14 @@ fn turn_away(mut stream: TcpStream, why: &[u8]) {
     let _ = stream.write(why);
 }
 
-/// Closes clients that have been silent for longer than `timeout`, and those that never authenticated in time.
+/// Closes clients that have been silent for longer than `timeout`, and those that did not authenticate in time.
 fn close_idle(node: &Node) {
     let settings = node.config.settings();
     let now = now_ms();
     let timeout_ms = settings.timeout_seconds.saturating_mul(1000);
     for client in node.clients.select(&ClientFilter::default(), now) {
-        let silent_ms = now.saturating_sub(client.active_ms.load(std::sync::atomic::Ordering::Relaxed));
-        // Who listens may have nothing to say for days.
-        let idle = timeout_ms > 0 && silent_ms > timeout_ms && !client.is_subscribed();
-        let unknown =
-            client.awaits_auth() && now.saturating_sub(client.created_ms) > settings.preauth_timeout_ms;
+        let idle = timeout_ms > 0 && client.is_idle(now, timeout_ms);
+        let unknown = client.unauthenticated_for_ms(now).is_some_and(|ms| ms > settings.preauth_timeout_ms);
         if idle || unknown {
             client.kill();
         }

@@ -1,6 +1,6 @@
 //! Sockets: who is let in (`listener.rs`), the network threads that own connections (`thread.rs`), and one connection's
 //! life: bytes in (`connection.rs`) and out (`output.rs`), the gates every call passes (`dispatch.rs`), writes waiting for the log
-//! (`pending.rs`), reads (`read.rs`), MULTI/EXEC (`exec.rs`), what Admin commands ask for (`act.rs`), calls that wait for keys (`park.rs`) and their clients (`ahead.rs`), and what is
+//! (`pending.rs`), reads (`read.rs`, `pool.rs`), MULTI/EXEC (`exec.rs`), what Admin commands ask for (`act.rs`), calls that wait for keys (`park.rs`) and their clients (`ahead.rs`), and what is
 //! different on an edge (`edge.rs`).
 //!
 //! ```text
@@ -24,6 +24,7 @@ mod listener;
 mod output;
 mod park;
 mod pending;
+mod pool;
 mod read;
 mod redirect;
 mod stop;

@@ -18,6 +18,8 @@ const OUTPUT_BYTES_FLUSH: usize = 64 * 1024;
 const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 /// The same for a client that has not authenticated.
 const PREAUTH_WRITE_STALL_MAX: Duration = Duration::from_secs(5);
+/// The same, and for the rest of a reply that is under way, while the node stops.
+const STOPPING_WRITE_MAX: Duration = Duration::from_secs(1);
 /// How long CLIENT LIST tells of a peak of the reply buffer, as Redis.
 const REPLY_PEAK_PERIOD_MS: u64 = 5000;
 
@@ -82,6 +84,7 @@ impl Connection {
                 Ok(0) => return Err(Close::Now),
                 Ok(written) => {
                     self.output.advance(written);
+                    client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
                     continue;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -89,15 +92,19 @@ impl Connection {
             }
             client.output_bytes.store(self.output.len() as u64, Ordering::Relaxed);
             client.waits_to_write.store(true, Ordering::Relaxed);
+            // From here on it is the client that is waited for.
+            let was_busy = client.busy.swap(false, Ordering::Relaxed);
             let writable = tokio::select! {
                 writable = self.stream.writable() => writable.is_ok(),
                 () = client.wait_killed() => false,
+                () = self.local.stop.wait_overdue(STOPPING_WRITE_MAX) => false,
                 () = tokio::time::sleep(stall_max) => {
                     Stats::add(&self.local.node.stats.output_limit_disconnections, 1);
                     tracing::warn!(client = client.id, unsent_bytes = self.output.len(), "client takes no replies, closing");
                     false
                 }
             };
+            client.busy.store(was_busy, Ordering::Relaxed);
             if !writable {
                 return Err(Close::Now);
             }

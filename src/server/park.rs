@@ -208,12 +208,12 @@ impl Connection {
             return outcome;
         }
         let argv: Vec<Vec<u8>> = call.argv.iter().map(|word| word.to_vec()).collect();
-        let looked = tokio::task::spawn_blocking(move || {
+        let looked = self.on_pool(move || {
             let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
             let published = store.published();
             wait_for(&store.blocking_view(&published, db, time).quiet(), &mut Args::new(&argv, names))
         });
-        looked.await.unwrap_or_else(|_panic| Err(ErrorReply::err("internal error").into()))
+        looked.await?
     }
 
     /// Runs the handler once. `nothing`: its answer when there is nothing.

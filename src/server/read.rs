@@ -40,15 +40,14 @@ impl Connection {
                 handler(&view, &mut Args::new(argv, names))
             };
             if let Err(Error::WouldBlock) = outcome {
-                let calls = vec![BlockingCall {
+                let call = BlockingCall {
                     handler,
                     names,
                     untouched,
                     db: self.session.db,
                     argv: argv.iter().map(|word| word.to_vec()).collect(),
-                }];
-                let outcomes = self.read_blocking(calls, time).await;
-                outcome = outcomes.into_iter().next().unwrap_or(Err(Error::WouldBlock));
+                };
+                outcome = self.read_blocking(call, time).await;
             }
             match outcome {
                 Err(Error::NotLogged) if time != ReadTime::LastEntry => {
@@ -104,9 +103,10 @@ impl Connection {
         passed
     }
 
-    /// Runs reads, all at one point in time, where waiting for the disk is allowed.
-    pub(super) async fn read_blocking(&self, calls: Vec<BlockingCall>, time: ReadTime) -> Vec<Result<Reply>> {
-        self.read_blocking_if(calls, Vec::new(), time).await.unwrap_or_default()
+    /// Runs a read where waiting for the disk is allowed.
+    async fn read_blocking(&self, call: BlockingCall, time: ReadTime) -> Result<Reply> {
+        let outcomes = self.read_blocking_if(vec![call], Vec::new(), time).await?;
+        outcomes.unwrap_or_default().pop().unwrap_or(Err(Error::WouldBlock))
     }
 }
 

@@ -1,8 +1,14 @@
-//! How the node is asked to stop, by SHUTDOWN or by a signal.
+//! How the node is asked to stop, by SHUTDOWN or by a signal, and how long that may take.
+//!
+//! From the moment it is asked each part finishes what it holds, until the deadline; then it says what it could not
+//! finish and ends all the same. NOW means that the deadline is at once.
 
 use crate::command::ShutdownMode;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 use tokio::sync::Notify;
 
 /// Why and how to stop.
@@ -12,14 +18,16 @@ pub type StopMode = ShutdownMode;
 #[derive(Debug, Default)]
 pub struct Stop {
     asked: AtomicBool,
-    mode: Mutex<Option<StopMode>>,
+    how: Mutex<Option<(StopMode, Instant)>>,
     wake: Notify,
 }
 
 impl Stop {
-    /// Asks the node to stop. The first caller's mode counts.
-    pub fn ask(&self, mode: StopMode) {
-        self.mode.lock().get_or_insert(mode);
+    /// Asks the node to stop, within `timeout` unless it is to stop NOW. The first caller's word counts.
+    pub fn ask(&self, mode: StopMode, timeout: Duration) {
+        let timeout = if mode.now { Duration::ZERO } else { timeout };
+        let now = Instant::now();
+        self.how.lock().get_or_insert((mode, now.checked_add(timeout).unwrap_or(now)));
         self.asked.store(true, Ordering::Release);
         self.wake.notify_waiters();
     }
@@ -29,15 +37,30 @@ impl Stop {
         self.asked.load(Ordering::Acquire)
     }
 
+    /// Until when what is under way may be finished; `None`: nobody has asked.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.how.lock().map(|(_, deadline)| deadline)
+    }
+
     /// Resolves once `ask` was called.
     pub async fn wait(&self) -> StopMode {
+        self.wait_how().await.0
+    }
+
+    /// Resolves when the time to finish is up, or `grace` has passed since the node was asked to stop.
+    pub(super) async fn wait_overdue(&self, grace: Duration) {
+        let (_, deadline) = self.wait_how().await;
+        let _ = tokio::time::timeout_at(deadline.into(), tokio::time::sleep(grace)).await;
+    }
+
+    async fn wait_how(&self) -> (StopMode, Instant) {
         loop {
             let woken = self.wake.notified();
             tokio::pin!(woken);
             // Registers before the check, so that an `ask` in between is not missed.
             woken.as_mut().enable();
-            if self.is_asked() {
-                return (*self.mode.lock()).unwrap_or(StopMode { nosave: false, now: false, force: false });
+            if let Some(how) = *self.how.lock() {
+                return how;
             }
             woken.await;
         }

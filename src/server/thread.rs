@@ -13,7 +13,14 @@ use crate::{
 };
 use bytes::Bytes;
 use slab::Slab;
-use std::{cell::RefCell, io, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    rc::Rc,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 use tokio::{
     net::TcpStream,
     sync::{mpsc, oneshot},
@@ -24,6 +31,10 @@ use tokio::{
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// Threads of one network thread's pool for reads that must wait for the disk.
 const BLOCKING_THREADS_MAX: usize = 16;
+/// How long connections may take to say that the time to stop is up.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
+/// How long a thread that ends waits for reads on its pool.
+const POOL_END_MAX: Duration = Duration::from_millis(100);
 
 /// An accepted socket on its way to a network thread.
 pub(super) type Accepted = (std::net::TcpStream, Arc<Client>);
@@ -69,16 +80,31 @@ impl Local {
         }
     }
 
-    /// Answers writes that have waited too long. Their slots stay taken until the log has its say.
+    /// Answers writes that have waited too long.
     fn expire_waiters(&self) {
         let timeout_ms = self.node.config.settings().write_timeout_ms;
-        let overdue = now_ms().saturating_sub(timeout_ms);
-        for (_, waiter) in self.waiters.borrow_mut().iter_mut() {
-            if waiter.since_ms < overdue
-                && let Some(answer) = waiter.answer.take()
-            {
-                let _ = answer.send(Outcome::Unknown(outcome_unknown("no answer from the log in time")));
-            }
+        self.answer_unknown(now_ms().saturating_sub(timeout_ms), "no answer from the log in time");
+    }
+
+    /// Answers writes that have waited since before that time; says how many. Their slots stay taken until the log has its
+    /// say.
+    fn answer_unknown(&self, before_ms: u64, why: &str) -> usize {
+        let mut waiters = self.waiters.borrow_mut();
+        let overdue = waiters.iter_mut().filter(|(_, waiter)| waiter.since_ms < before_ms);
+        let answers = overdue.filter_map(|(_, waiter)| waiter.answer.take());
+        // The connection may have gone.
+        answers.map(|answer| drop(answer.send(Outcome::Unknown(outcome_unknown(why))))).count()
+    }
+
+    /// The time to stop is up: nothing more is proposed, and what is proposed is of unknown outcome.
+    fn give_up_writes(&self) {
+        self.log.refuse_writes();
+        let unknown = self.answer_unknown(u64::MAX, "the server stopped before the log had an answer");
+        if unknown > 0 {
+            tracing::warn!(
+                unknown,
+                "stopping: writes of clients have no outcome yet and were answered UNKNOWN"
+            );
         }
     }
 }
@@ -91,7 +117,8 @@ pub(super) fn outcome_unknown(why: &str) -> ErrorReply {
 /// A running network thread.
 pub(super) struct NetworkThread {
     pub(super) sender: mpsc::Sender<Accepted>,
-    pub(super) thread: JoinHandle<()>,
+    /// True in the end: nothing of it runs any more, not even a read.
+    pub(super) thread: JoinHandle<bool>,
 }
 
 /// Starts network thread number `index`.
@@ -121,8 +148,14 @@ pub(super) fn start(
                     waiters: RefCell::new(Slab::with_capacity(1024)),
                 };
                 LocalSet::new().block_on(&runtime, run(Rc::new(local), receiver));
+                let ended = Instant::now();
+                runtime.shutdown_timeout(POOL_END_MAX);
+                ended.elapsed() < POOL_END_MAX
             }
-            Err(error) => tracing::error!(%error, "network thread could not start"),
+            Err(error) => {
+                tracing::error!(%error, "network thread could not start");
+                true
+            }
         }
     })?;
     Ok(NetworkThread { sender, thread })
@@ -143,9 +176,15 @@ async fn run(local: Rc<Local>, mut accepted: mpsc::Receiver<Accepted>) {
         }
     }
     // Connections see the stop themselves: they finish what they hold and close.
-    let mode = local.stop.wait().await;
-    let patience = if mode.now { Duration::from_millis(100) } else { Duration::from_secs(10) };
-    let _ = tokio::time::timeout(patience, async { while connections.join_next().await.is_some() {} }).await;
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    tokio::pin!(all_closed);
+    tokio::select! {
+        () = &mut all_closed => {}
+        () = local.stop.wait_overdue(Duration::MAX) => {
+            local.give_up_writes();
+            let _ = tokio::time::timeout(LAST_WORDS_MAX, all_closed).await;
+        }
+    }
     completions.abort();
     sweeper.abort();
 }

@@ -21,7 +21,7 @@ pub struct Client {
     pub fd: i32,
     pub created_ms: u64,
     pub text: Mutex<ClientText>,
-    /// Time of the last command, ms.
+    /// When it last sent something or took something, ms.
     pub active_ms: AtomicU64,
     pub db: AtomicU32,
     /// Commands queued in MULTI, or `u32::MAX` outside of it.
@@ -53,8 +53,10 @@ pub struct Client {
     pub waits_to_write: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
-    /// A password is required and was not given yet.
-    pub unauthenticated: AtomicBool,
+    /// Since when a password is required and was not given, ms; 0 = it is not, or was.
+    unauthenticated_since_ms: AtomicU64,
+    /// A command of it is being run, or waits: it is not the client that is silent.
+    pub busy: AtomicBool,
     killed: AtomicBool,
     wake: Notify,
 }
@@ -98,7 +100,8 @@ impl Client {
             waits_to_write: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
-            unauthenticated: AtomicBool::new(false),
+            unauthenticated_since_ms: AtomicU64::new(0),
+            busy: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             wake: Notify::new(),
         }
@@ -133,9 +136,23 @@ impl Client {
         }
     }
 
-    /// Whether the client has yet to authenticate.
-    pub fn awaits_auth(&self) -> bool {
-        self.unauthenticated.load(Ordering::Relaxed)
+    /// From now on it has to authenticate, or need not.
+    pub fn set_authenticated(&self, authenticated: bool, now: u64) {
+        let since = if authenticated { 0 } else { now.max(1) };
+        self.unauthenticated_since_ms.store(since, Ordering::Relaxed);
+    }
+
+    /// For how long the client has had yet to authenticate, ms.
+    pub fn unauthenticated_for_ms(&self, now: u64) -> Option<u64> {
+        let since = self.unauthenticated_since_ms.load(Ordering::Relaxed);
+        (since > 0).then(|| now.saturating_sub(since))
+    }
+
+    /// Whether it has said nothing and taken nothing for so long, and nobody is at work for it. Who waits for a key or
+    /// listens may have nothing to say for days.
+    pub fn is_idle(&self, now: u64, longer_than_ms: u64) -> bool {
+        let silent_ms = now.saturating_sub(self.active_ms.load(Ordering::Relaxed));
+        silent_ms > longer_than_ms && !self.is_subscribed() && !self.busy.load(Ordering::Relaxed)
     }
 
     pub fn set_db(&self, db: u32) {

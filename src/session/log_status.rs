@@ -20,6 +20,8 @@ pub struct LogStatus {
     /// Of proposals that wait for the batcher.
     pub queued_bytes: AtomicU64,
     pub is_leader: AtomicBool,
+    /// Whether a leader asks a majority before each read, as if it had no lease (`lease-reads no`).
+    pub asks_to_read: AtomicBool,
     /// 0 = none known.
     pub leader_id: AtomicU64,
     /// Who led last, as far as is known; 0 = nobody yet.

@@ -3,6 +3,7 @@
 //!
 //! Invariant: nothing here touches a socket or the log. Local handlers get a `Context` and decide; the server acts.
 
+mod auth_failures;
 mod clients;
 mod consistency;
 mod core_request;
@@ -24,6 +25,7 @@ mod thread_stats;
 mod transaction;
 mod witness;
 
+pub use auth_failures::AuthFailures;
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;

@@ -1,6 +1,6 @@
 //! The node as its sessions see it: what Local and Admin handlers may read and change.
 
-use super::{Clients, LogStatus, MemoryMarks, Parking, PubSub, Session, Stats};
+use super::{AuthFailures, Clients, LogStatus, MemoryMarks, Parking, PubSub, Session, Stats};
 use crate::{config::Config, store::Store};
 use parking_lot::RwLock;
 use std::{
@@ -35,6 +35,7 @@ pub struct Node {
     pub config: Arc<Config>,
     pub store: Arc<Store>,
     pub clients: Clients,
+    pub auth_failures: AuthFailures,
     pub stats: Arc<Stats>,
     pub log: Arc<LogStatus>,
     pub pubsub: Arc<PubSub>,

@@ -4,6 +4,7 @@ use super::{Client, Consistency, Subscriptions, Transaction};
 use crate::{
     resp::Protocol,
     store::{Condition, Watches},
+    time::now_ms,
 };
 use std::sync::{Arc, atomic::Ordering};
 
@@ -47,7 +48,7 @@ pub struct Session {
 impl Session {
     /// A fresh session; it is authenticated if the server asks for no password.
     pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
-        client.unauthenticated.store(!authenticated, Ordering::Relaxed);
+        client.set_authenticated(authenticated, now_ms());
         Session {
             client,
             db: 0,
@@ -84,7 +85,7 @@ impl Session {
     /// The client has proved who it is.
     pub fn authenticate(&mut self) {
         self.authenticated = true;
-        self.client.unauthenticated.store(false, Ordering::Relaxed);
+        self.client.set_authenticated(true, 0);
     }
 
     /// Selects a database.

@@ -4,12 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod catching_up;
 mod clocks;
 mod faces;
 mod founding;
 mod joining;
 mod membership;
 mod old_copy;
+mod stopping;
 mod waiting;
 
 use std::env;

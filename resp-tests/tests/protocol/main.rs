@@ -8,6 +8,7 @@
 
 mod framing;
 mod hostile;
+mod idle;
 mod limits;
 mod support;
 
@@ -22,7 +23,7 @@ fn main() {
     let args = Arguments::from_args();
     let program = Program::product();
     let server = Arc::new(Server::start(&program, &[]).expect("the server starts"));
-    let tests = [framing::TESTS, hostile::TESTS, limits::TESTS].concat();
+    let tests = [framing::TESTS, hostile::TESTS, idle::TESTS, limits::TESTS].concat();
     let here = |test: &Test| program.kind == Kind::Product || test.only != Only::Product;
     let trials = tests.into_iter().filter(here).map(|test| {
         let (server, program) = (Arc::clone(&server), program.clone());

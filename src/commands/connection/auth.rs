@@ -8,7 +8,7 @@ use crate::{
     resp::{ErrorReply, Protocol, Reply},
     session::{Context, Stats},
 };
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Instant};
 use subtle::ConstantTimeEq;
 
 const FLAGS: Flags = Flags::NOSCRIPT
@@ -71,6 +71,14 @@ fn authenticate(context: &mut Context<'_>, user: &[u8], password: &[u8]) -> Resu
         return Ok(());
     }
     Stats::add(&context.node.stats.auth_failures, 1);
+    let address = context.session.client.peer.ip();
+    if let Some(failures) = context.node.auth_failures.failed(address, Instant::now()) {
+        tracing::warn!(
+            %address,
+            failures,
+            "wrong password; after more than ten from one address its attempts have to wait, up to 5 s each"
+        );
+    }
     Err(ErrorReply::wrong_pass().into())
 }
 

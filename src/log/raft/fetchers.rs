@@ -1,25 +1,42 @@
-//! Who fetches a whole copy from this node at the moment: what they will need of the log is kept for them meanwhile.
+//! Who fetches a whole copy from this node at the moment: what they will need of the log is kept for them meanwhile, and for
+//! a follower until it has caught up by the log.
 
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
-/// One that has asked for nothing for so long fetches no more.
+/// One that has asked for nothing, and has come no further, for so long fetches no more.
 const LEASE: Duration = Duration::from_secs(30);
+/// Entries by which a follower may be behind that has caught up.
+const CAUGHT_UP_ENTRIES: u64 = 256;
 
 /// See the module.
 #[derive(Default)]
-pub(in crate::log) struct Fetchers(Mutex<BTreeMap<u64, Instant>>);
+pub(in crate::log) struct Fetchers(Mutex<BTreeMap<u64, Fetcher>>);
+
+struct Fetcher {
+    /// When it was last heard of.
+    heard: Instant,
+    /// A follower: how far its log was then.
+    matched: u64,
+}
+
+impl Fetcher {
+    fn is_there(&self) -> bool {
+        self.heard.elapsed() < LEASE
+    }
+}
 
 impl Fetchers {
     /// Somebody asks for a part; whether it may have it, if no more than so many may fetch at a time.
     pub(in crate::log) fn admit(&self, id: u64, at_most: usize) -> bool {
         let mut fetching = self.0.lock();
-        fetching.retain(|_, since| since.elapsed() < LEASE);
+        fetching.retain(|_, fetcher| fetcher.is_there());
         if !fetching.contains_key(&id) && fetching.len() >= at_most {
             return false;
         }
-        fetching.insert(id, Instant::now());
+        let heard = Instant::now();
+        fetching.entry(id).or_insert(Fetcher { heard, matched: 0 }).heard = heard;
         true
     }
 
@@ -28,8 +45,19 @@ impl Fetchers {
         self.0.lock().remove(&id);
     }
 
+    /// A follower's log is known to reach so far; one that has fetched goes on to count until it has caught up.
+    pub(super) fn progressed(&self, id: u64, matched: u64, last_index: u64) {
+        let mut fetching = self.0.lock();
+        let Some(fetcher) = fetching.get_mut(&id) else { return };
+        if matched.saturating_add(CAUGHT_UP_ENTRIES) >= last_index {
+            fetching.remove(&id);
+        } else if matched > fetcher.matched {
+            *fetcher = Fetcher { heard: Instant::now(), matched };
+        }
+    }
+
     pub(super) fn are_there(&self) -> bool {
-        self.0.lock().values().any(|since| since.elapsed() < LEASE)
+        self.0.lock().values().any(Fetcher::is_there)
     }
 }
 
@@ -49,5 +77,27 @@ mod tests {
         tokio::time::advance(LEASE).await;
         assert!(!fetchers.are_there());
         assert!(fetchers.admit(4, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_follower_counts_until_it_has_caught_up_or_comes_no_further() {
+        let fetchers = Fetchers::default();
+        let half = LEASE / 2;
+        assert!(fetchers.admit(1, usize::MAX));
+        for matched in [1000, 2000, 3000, 4000] {
+            tokio::time::advance(half).await;
+            fetchers.progressed(1, matched, 10_000 + matched);
+            assert!(fetchers.are_there(), "it has got to {matched}");
+        }
+        fetchers.progressed(1, 10_000, 10_000 + CAUGHT_UP_ENTRIES);
+        assert!(!fetchers.are_there(), "caught up");
+        assert!(fetchers.admit(1, usize::MAX));
+        fetchers.progressed(1, 5000, 100_000);
+        tokio::time::advance(half).await;
+        fetchers.progressed(1, 5000, 100_000);
+        tokio::time::advance(half).await;
+        assert!(!fetchers.are_there(), "it came no further");
+        fetchers.progressed(2, 5000, 100_000);
+        assert!(!fetchers.are_there(), "it never fetched");
     }
 }

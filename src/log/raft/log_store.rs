@@ -2,10 +2,13 @@
 
 use super::types::{RaftEntry, RaftLogId, RaftVote, Types, log_id, position, to_log_entry, to_raft_entry};
 use crate::{
-    log::segment::{Done, SegmentLog, VoteRecord},
+    log::{
+        blocking::blocking,
+        segment::{Done, SegmentLog, VoteRecord},
+    },
     session::LogStatus,
 };
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use openraft::{
     OptionalSend, RaftLogReader,
     storage::{IOFlushed, LogState, RaftLogStorage},
@@ -42,8 +45,18 @@ impl LogStore {
         self.status.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
     }
 
-    fn read(&self, start: u64, end: u64, bytes_max: usize) -> io::Result<Vec<RaftEntry>> {
-        let entries = self.log.read(start, end, bytes_max)?;
+    /// What is in memory is read at once; what is not, where waiting for the disk keeps nobody from his heartbeats.
+    async fn read(&self, start: u64, end: u64, bytes_max: usize) -> io::Result<Vec<RaftEntry>> {
+        if start >= end {
+            return Ok(Vec::new());
+        }
+        let entries = match self.log.read_memory(start, end, bytes_max) {
+            Some(entries) => entries,
+            None => {
+                let log = Arc::clone(&self.log);
+                blocking(move || log.read(start, end, bytes_max)).await.map_err(io::Error::other)??
+            }
+        };
         entries.into_iter().map(|entry| to_raft_entry(entry).map_err(io::Error::other)).collect()
     }
 }
@@ -85,21 +98,16 @@ impl RaftLogReader<Types> for LogStore {
     {
         let (start, end) = bounds(&range);
         let store = self.clone();
-        let read = move |next: u64| {
-            let entries = match next < end {
-                true => store.read(next, end, READ_BYTES_MAX),
-                false => Ok(Vec::new()),
-            };
-            match entries {
+        let chunks = stream::unfold((store, start), move |(store, next)| async move {
+            match store.read(next, end, READ_BYTES_MAX).await {
                 Ok(entries) => (!entries.is_empty()).then(|| {
                     let after = next.saturating_add(entries.len() as u64);
-                    (entries.into_iter().map(Ok).collect::<Vec<_>>(), after)
+                    (entries.into_iter().map(Ok).collect::<Vec<_>>(), (store, after))
                 }),
-                Err(error) => Some((vec![Err(error)], end)),
+                Err(error) => Some((vec![Err(error)], (store, end))),
             }
-        };
-        let chunks = stream::unfold(start, move |next| std::future::ready(read(next)));
-        futures::StreamExt::flat_map(chunks, stream::iter)
+        });
+        chunks.boxed().flat_map(stream::iter)
     }
 
     async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<RaftEntry>>
@@ -107,11 +115,11 @@ impl RaftLogReader<Types> for LogStore {
         RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
         let (start, end) = bounds(&range);
-        self.read(start, end, usize::MAX)
+        self.read(start, end, usize::MAX).await
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<RaftEntry>> {
-        self.read(start, end, READ_BYTES_MAX)
+        self.read(start, end, READ_BYTES_MAX).await
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<RaftVote>> {

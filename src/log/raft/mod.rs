@@ -14,8 +14,10 @@ mod responder;
 mod service;
 mod snapshots;
 mod state_machine;
+mod step_down;
 mod transfer;
 mod types;
+mod verified;
 pub(super) mod wire;
 
 pub(super) use members::{Member, Members, sole};

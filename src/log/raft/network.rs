@@ -4,6 +4,7 @@
 
 use super::{
     Types,
+    fetchers::Fetchers,
     snapshots::Snapshots,
     transfer::offer,
     types::{Peer, RaftLogId, RaftSnapshot, RaftVote, SnapshotFiles},
@@ -28,6 +29,8 @@ use openraft::{
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
+    ffi::OsStr,
     future::Future,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -35,6 +38,8 @@ use std::{
 
 /// How long the other node may take to fetch and install a snapshot.
 const SNAPSHOT_MAX: Duration = Duration::from_secs(6 * 3600);
+/// How often it is noted meanwhile that it does.
+const HOLD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// One client per address and node, shared by all that call it.
 pub(in crate::log) struct Peers {
@@ -71,6 +76,7 @@ type Appended<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Typ
 pub(super) struct Network {
     pub(super) peers: Arc<Peers>,
     pub(super) snapshots: Arc<Snapshots>,
+    pub(super) fetchers: Arc<Fetchers>,
     pub(super) status: Arc<LogStatus>,
 }
 
@@ -82,6 +88,7 @@ impl RaftNetworkFactory<Types> for Network {
             client: self.peers.client(&peer.address, target),
             address: self.peers.identity.address.clone(),
             snapshots: Arc::clone(&self.snapshots),
+            fetchers: Arc::clone(&self.fetchers),
             status: Arc::clone(&self.status),
             acknowledged: Arc::clone(self.peers.acknowledged.lock().entry(target).or_default()),
         }
@@ -94,6 +101,7 @@ pub(super) struct Connection {
     /// This node's own.
     address: String,
     snapshots: Arc<Snapshots>,
+    fetchers: Arc<Fetchers>,
     status: Arc<LogStatus>,
     acknowledged: Acknowledged,
 }
@@ -171,6 +179,25 @@ impl Connection {
             client: Arc::clone(&self.client),
             status: Arc::clone(&self.status),
             acknowledged: Arc::clone(&self.acknowledged),
+        }
+    }
+
+    /// While this is polled, and for a while after it, a snapshot stays although newer ones come, and so does the log that
+    /// the follower goes on from.
+    fn hold(&self, name: Option<&OsStr>) -> impl Future<Output = Infallible> + use<> {
+        let name = name.unwrap_or_default().to_string_lossy().into_owned();
+        let (snapshots, fetchers) = (Arc::clone(&self.snapshots), Arc::clone(&self.fetchers));
+        let id = self.client.node_id();
+        let hold = move || {
+            snapshots.hold(&name);
+            fetchers.admit(id, usize::MAX);
+        };
+        hold();
+        async move {
+            loop {
+                tokio::time::sleep(HOLD_INTERVAL).await;
+                hold();
+            }
         }
     }
 
@@ -268,6 +295,8 @@ impl RaftNetworkV2<Types> for Connection {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        // Before anything else: it is there now, and so is the log behind it.
+        let held = self.hold(snapshot.snapshot.directory.file_name());
         let (snapshots, directory) = (Arc::clone(&self.snapshots), snapshot.snapshot.directory.clone());
         let files = blocking(move || snapshots.files(&directory))
             .await
@@ -278,6 +307,7 @@ impl RaftNetworkV2<Types> for Connection {
             biased;
             answer = self.client.call(kind::SNAPSHOT, wire::write(&offered), SNAPSHOT_MAX) => answer,
             closed = cancel => return Err(StreamingError::Closed(closed)),
+            never = held => match never {},
         };
         let answer: wire::SnapshotAnswer = wire::read(answer.map_err(rpc_error)?)
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;

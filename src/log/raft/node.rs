@@ -24,7 +24,7 @@ use crate::{
 };
 use bytes::Bytes;
 use openraft::{
-    Config, Raft, ReadPolicy, ServerState, SnapshotPolicy,
+    Config, Raft, ReadPolicy, ServerState, SnapshotPolicy, StepDownPolicy,
     async_runtime::Instant as _,
     async_runtime::WatchReceiver,
     errors::{ClientWriteError, Fatal},
@@ -71,23 +71,33 @@ pub struct RaftParts {
 pub struct RaftNode {
     pub(super) raft: Raft<Types, StateMachine>,
     pub(super) progress: Arc<Progress>,
+    pub(super) peers: Arc<Peers>,
     log: Arc<SegmentLog>,
     pub(in crate::log) fetchers: Arc<Fetchers>,
 }
 
-const HEARTBEAT_MS: u64 = 75;
+pub(super) const HEARTBEAT_MS: u64 = 75;
+/// The shortest time after which a follower that hears nothing campaigns.
 const ELECTION_MIN_MS: u64 = 300;
 /// openraft's lease: a follower that heard its leader less than this ago helps nobody else to lead.
 const ELECTION_MAX_MS: u64 = 450;
-/// The leader's side of that lease, shorter by what clocks may differ in speed.
-const LEASE: Duration = Duration::from_millis(ELECTION_MAX_MS - 130);
-/// How long a leader that stops waits for another one to lead.
-const HAND_OVER_MAX: Duration = Duration::from_millis(1000);
+/// The leader's side of that lease.
+const LEASE_MS: u64 = 280;
+const LEASE: Duration = Duration::from_millis(LEASE_MS);
+
+// A leader that is not heard has no lease any more before anybody campaigns, and long before anybody votes: clocks may
+// differ in speed by a tenth.
+const _: () = assert!(LEASE_MS < ELECTION_MIN_MS && ELECTION_MIN_MS < ELECTION_MAX_MS);
+const _: () = assert!(LEASE_MS * 11 / 10 < ELECTION_MAX_MS * 9 / 10);
+// One heartbeat may be lost, and another one late.
+const _: () = assert!(HEARTBEAT_MS * 3 < LEASE_MS);
 /// How often the leader looks whether a majority has heard it.
 const LEASE_TICK: Duration = Duration::from_millis(25);
 /// After its start a node does not know to whom it promised what; it votes when every such promise has run out.
 pub(in crate::log) const VOTE_DELAY: Duration = Duration::from_millis(ELECTION_MAX_MS);
 
+/// How long the raft core may take to stop.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 /// How long a snapshot may take before somebody who waits for it is told so.
 const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(600);
 
@@ -105,10 +115,17 @@ impl RaftNode {
         let state_machine = StateMachine::new(store, Arc::clone(&snapshots), jobs, applier, site_seeds);
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
         let config = Arc::new(config().validate().map_err(failed)?);
-        let network = Network { peers, snapshots, status: Arc::clone(&progress.status) };
+        let fetchers = Arc::new(Fetchers::default());
+        let network = Network {
+            peers: Arc::clone(&peers),
+            snapshots,
+            fetchers: Arc::clone(&fetchers),
+            status: Arc::clone(&progress.status),
+        };
         let raft = Raft::new(node_id, config, network, log_store, state_machine).await.map_err(failed)?;
-        let node = RaftNode { raft, progress, log, fetchers: Arc::default() };
+        let node = RaftNode { raft, progress, peers, log, fetchers };
         tokio::spawn(node.clone().watch_leadership(node_id));
+        tokio::spawn(node.clone().watch_removal());
         tokio::spawn(node.clone().watch_lease());
         if !is_one_of_many {
             node.found_or_lead(node_id).await?;
@@ -151,6 +168,10 @@ impl RaftNode {
             }
             self.renew_lease();
             self.progress.set_leader_term(if leads && leader == node_id { term } else { 0 });
+            if leads && members.get_node(&node_id).is_none() {
+                // Long before `leave` asks another node to lead.
+                self.progress.offers_leadership();
+            }
             let known = self.progress.leader().map_or(0, |(id, _)| id);
             if leader != 0 && leader != known && members.nodes().count() > 1 {
                 let name = members.get_node(&leader).map_or("", |peer| &peer.name);
@@ -197,32 +218,6 @@ impl RaftNode {
             now.checked_sub(ago).unwrap_or(now - LEASE)
         });
         self.progress.set_lease(heard, LEASE);
-    }
-
-    /// Lets the follower that has most of the log lead, if this node leads and there is one.
-    pub(in crate::log) async fn hand_over(&self) {
-        let deadline = tokio::time::Instant::now() + HAND_OVER_MAX;
-        let replication = self.raft.data_metrics().borrow_watched().replication.clone().unwrap_or_default();
-        let voters: Vec<u64> = self.raft.voter_ids().collect();
-        let others =
-            replication.into_iter().filter(|(id, _)| *id != *self.raft.node_id() && voters.contains(id));
-        let Some((best, _)) = others.max_by_key(|(_, matched)| matched.as_ref().map(|id| id.index)) else {
-            return;
-        };
-        if !self.offer(best).await {
-            return;
-        }
-        let led_by_another = || self.progress.leader().is_some_and(|(id, _)| id != *self.raft.node_id());
-        while !led_by_another() && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        tracing::info!(to = best, done = led_by_another(), "handed leadership over");
-    }
-
-    /// Asks a node to lead, at once and whatever it has promised to this one; false if the raft core is gone.
-    pub(super) async fn offer(&self, id: u64) -> bool {
-        self.progress.offers_leadership();
-        self.raft.trigger().transfer_leader(id).await.is_ok()
     }
 
     /// The first entry of a new cluster's log: its members.
@@ -309,6 +304,10 @@ impl RaftNode {
 
     /// Lets go of log segments that need not be kept; snapshots first if that is needed for it.
     pub(in crate::log) async fn purge(&self, keep: &Retention) -> Result<(), LogError> {
+        let members = self.members();
+        for (id, matched) in members.list.iter().filter_map(|member| Some((member.id, member.matched?))) {
+            self.fetchers.progressed(id, matched, members.last_index);
+        }
         let keep = if self.fetchers.are_there() { keep.at_most() } else { *keep };
         let Some(point) = self.log.purge_point(&keep) else {
             return Ok(());
@@ -330,10 +329,12 @@ impl RaftNode {
         self.log.bytes()
     }
 
-    /// Stops the core; entries that were queued get no verdict.
+    /// Stops the core, or gives up when it takes too long; entries that were queued get no verdict.
     pub(in crate::log) async fn shutdown(&self) {
-        if let Err(error) = self.raft.shutdown().await {
-            tracing::warn!(%error, "raft core did not stop cleanly");
+        match tokio::time::timeout(SHUTDOWN_MAX, self.raft.shutdown()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "raft core did not stop cleanly"),
+            Err(_) => tracing::warn!("raft core did not stop in {} s", SHUTDOWN_MAX.as_secs()),
         }
     }
 }
@@ -346,6 +347,8 @@ fn config() -> Config {
         election_timeout_max: ELECTION_MAX_MS,
         // A node that was cut off must not disturb the others when it comes back.
         enable_pre_vote: Some(true),
+        // Ours to do (`step_down.rs`): openraft asks another node to lead without a word to whoever reads under the lease.
+        removed_leader_step_down: StepDownPolicy::Never,
         // Snapshots and purges are ours to start: openraft counts entries, disks have bytes.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: u64::MAX,

@@ -3,7 +3,7 @@
 //! Everything here that touches the disk runs on blocking threads: the raft thread goes on answering heartbeats. A file is
 //! read for its checksum only as far as it was there before; what arrives is summed on its way to the disk.
 
-use super::{transfer::PART_BYTES, wire::FileMeta};
+use super::{transfer::PART_BYTES, verified, wire::FileMeta};
 use crate::log::blocking::blocking;
 use bytes::Bytes;
 use std::{
@@ -20,9 +20,14 @@ pub(super) async fn held(directory: &Path, wanted: &FileMeta) -> io::Result<Opti
     let (path, wanted) = (directory.join(&wanted.name), wanted.clone());
     off_thread(move || match fs::metadata(&path) {
         Ok(found) if found.len() == wanted.bytes => {
-            let is_whole = measure(&path)? == (wanted.bytes, wanted.checksum);
-            if !is_whole {
-                fs::remove_file(&path)?;
+            let checksum = match verified::checksum(&found) {
+                Some(checksum) => checksum,
+                None => measure(&path)?.1,
+            };
+            let is_whole = checksum == wanted.checksum;
+            match is_whole {
+                true => verified::note(&found, checksum),
+                false => fs::remove_file(&path)?,
             }
             Ok((!is_whole).then_some(0))
         }
@@ -110,6 +115,9 @@ impl Writing {
             fs::remove_file(&self.path)?;
             let text = format!("{} does not have its checksum", self.wanted.name);
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        if self.bytes >= self.wanted.bytes {
+            verified::note(&self.file.metadata()?, self.wanted.checksum);
         }
         Ok(())
     }

@@ -87,7 +87,12 @@ impl Service {
             kind::APPEND => self.append(body).await,
             kind::VOTE | kind::PRE_VOTE => self.vote(kind, body).await,
             kind::TRANSFER => {
-                self.raft.transfer_to_us(&wire::read(body).map_err(refused)?).await.map_err(broken)?;
+                let transfer: wire::Transfer = wire::read(body).map_err(refused)?;
+                // Who is to lead instead of another one is told all the same: it lets that one be elected.
+                if transfer.to == self.stranger.identity.node_id && self.progress.refuses_leadership() {
+                    return Err(refused("this node stops and does not take over"));
+                }
+                self.raft.transfer_to_us(&transfer).await.map_err(broken)?;
                 Ok(Bytes::new())
             }
             // A node that was removed may not have heard of it; what it asks for would be served to its clients.

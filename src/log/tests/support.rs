@@ -147,7 +147,7 @@ impl TestNode {
     }
 
     pub(super) async fn stop(self) {
-        within(10, self.log.shutdown()).await;
+        assert!(self.log.shutdown(Duration::from_secs(10)).await);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every proposal gets one outcome, in order, and what was applied is counted once.
 
-use super::support::{TestNode, eventually, within};
+use super::support::{TestNode, eventually};
 use crate::{
     limits::{ENTRY_BYTES_MAX, ENTRY_BYTES_TARGET},
     log::{Mailbox, Outcome, Refused, Ticket},
@@ -10,6 +10,7 @@ use crate::{
     time::now_ms,
 };
 use bytes::Bytes;
+use std::time::Duration;
 
 #[tokio::test(flavor = "current_thread")]
 async fn proposals_of_one_client_are_applied_and_answered_in_order() {
@@ -56,7 +57,7 @@ async fn shutdown_answers_what_is_queued_and_refuses_the_rest() {
     for id in 0..500 {
         node.submit(id, &[b"ADD", b"k"]);
     }
-    within(10, node.log.shutdown()).await;
+    assert!(node.log.shutdown(Duration::from_secs(10)).await);
     let outcomes = node.outcomes(500).await;
     let applied = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Applied(_))).count();
     assert_eq!(node.count_of(b"k"), Some(applied as i64));

@@ -112,3 +112,17 @@ async fn foreign_bytes_are_closed_and_others_served() {
     let member = client(address, 2, Some("own"));
     assert_eq!(member.call(MEMBERS_ONLY, "still".into(), SOON).await.unwrap(), "1 still");
 }
+
+/// Whoever reaches the port may ask who a node is, and could have it take hundreds of megabytes for that, many at a time.
+#[tokio::test]
+async fn what_anybody_may_ask_is_small() {
+    let (address, echo) = start();
+    let client = client(address, 2, Some("own"));
+    let small = Bytes::from(vec![0; 60 << 10]);
+    assert!(client.call(ANYBODY, small, SOON).await.is_ok());
+    let large = Bytes::from(vec![0; 65 << 10]);
+    let refused = client.call(ANYBODY, large.clone(), SOON).await;
+    assert!(matches!(refused, Err(CallError::Broken(_))), "{refused:?}");
+    assert_eq!(echo.0.load(Ordering::SeqCst), 1, "the handler never saw it");
+    assert!(client.call(MEMBERS_ONLY, large, SOON).await.is_ok());
+}

@@ -50,6 +50,8 @@ pub(crate) enum Mutant {
     LeaseIgnored,
     /// A node votes as soon as it has started, although it may have promised a leader not to.
     VotesAtOnce,
+    /// A leader that asks another node to lead reads by its lease all the same. Not one of `ALL`: a run with a plot finds it.
+    LeaseKept,
 }
 
 impl Mutant {

@@ -57,6 +57,11 @@ pub(in crate::log) fn asks(call: u32) -> bool {
     call == kind::PRE_VOTE
 }
 
+/// Whether a call asks the node to lead instead of the one that calls.
+pub(in crate::log) fn hands_over(call: u32) -> bool {
+    call == kind::TRANSFER
+}
+
 /// What is worth counting of an answer.
 pub(in crate::log) fn kind_of_success(call: u32, answer: Option<&Bytes>) -> Option<&'static str> {
     match call {

@@ -8,7 +8,7 @@ use crate::{
     log::{
         edge::SiteSeeds,
         progress::Progress,
-        segment::{SegmentLog, SegmentOptions},
+        segment::{EntryKind, LogEntry, SegmentLog, SegmentOptions},
     },
     peer::LocalIdentity,
     replica::Replica,
@@ -16,7 +16,7 @@ use crate::{
     store::{Store, StoreOptions},
 };
 use openraft::{
-    StorageError,
+    RaftLogReader, StorageError,
     testing::log::{StoreBuilder, Suite},
 };
 use std::sync::{Arc, LazyLock};
@@ -55,4 +55,43 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
 fn raft_storage_suite() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(Suite::test_all(Builder)).unwrap();
+}
+
+/// A follower that is far behind is sent entries of old segments. The thread that keeps the group alive read them.
+#[test]
+fn entries_that_are_not_in_memory_are_read_by_another_thread() {
+    const ENTRIES: u64 = 100;
+    let home = tempfile::tempdir().unwrap();
+    let segments = SegmentOptions { segment_bytes: 2048, first_segment_bytes: 1024, cache_bytes: 256 };
+    let log = Arc::new(SegmentLog::open(home.path(), &segments).unwrap());
+    let payload = bytes::Bytes::from_static(&[7; 64]);
+    let entry = |index| LogEntry { index, term: 1, kind: EntryKind::Normal, payload: payload.clone() };
+    let (done, durable) = std::sync::mpsc::channel();
+    log.append((1..=ENTRIES).map(entry).collect(), Box::new(move || done.send(()).unwrap())).unwrap();
+    durable.recv().unwrap();
+    let mut store = LogStore::new(log, Arc::default());
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        // The only thread that may wait is taken.
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let taken = tokio::task::spawn_blocking(move || held.recv());
+        let old = {
+            let mut store = store.clone();
+            tokio::spawn(async move { store.limited_get_log_entries(1, 10).await })
+        };
+        let last = store.limited_get_log_entries(ENTRIES, ENTRIES + 1).await.unwrap();
+        assert_eq!(last.len(), 1, "what is in memory waits for nobody");
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!old.is_finished(), "it was read on this thread");
+        release.send(()).unwrap();
+        taken.await.unwrap().unwrap();
+        assert_eq!(old.await.unwrap().unwrap().len(), 9);
+        assert_eq!(store.try_get_log_entries(1..=ENTRIES).await.unwrap().len(), 100);
+        let stream = store.entries_stream(5..=ENTRIES).await;
+        let read: Vec<_> = futures::StreamExt::collect(stream).await;
+        assert!(read.len() == 96 && read.iter().all(Result::is_ok));
+    });
 }

@@ -99,10 +99,36 @@ async fn what_is_there_is_not_fetched_again_and_what_broke_off_is_resumed() {
     // Half of one file, another one of the right length but wrong, one that does not belong there.
     fs::write(target.path().join("large.sst"), vec![7; (1 << 20) + 5]).unwrap();
     fs::write(target.path().join("small.sst"), b"wors").unwrap();
+    // Files are known by the time of their last change, which the kernel takes from a clock that ticks a few times a second.
+    let other_time = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+    fs::File::options()
+        .write(true)
+        .open(target.path().join("small.sst"))
+        .unwrap()
+        .set_modified(other_time)
+        .unwrap();
     fs::write(target.path().join("stale.sst"), b"x").unwrap();
     fetch(&offered(&sender), &sender.client, target.path(), &mut Throttle::new(0)).await.unwrap();
     assert!(same(&sender.home.path().join("7"), target.path()));
     assert_eq!(parts(), 1 + 1);
+}
+
+/// Each retry read everything again, and a transfer of 100 GB took minutes before its first new byte.
+#[tokio::test]
+async fn what_was_found_whole_once_is_not_read_again() {
+    let sender = sender(false);
+    let target = tempfile::tempdir().unwrap();
+    let offered = offered(&sender);
+    fetch(&offered, &sender.client, target.path(), &mut Throttle::new(0)).await.unwrap();
+    // Nobody could read it any more without noticing: other bytes, but the same file for all that its metadata say.
+    let path = target.path().join("large.sst");
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    let mut file = fs::File::options().write(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, b"x").unwrap();
+    file.set_modified(modified).unwrap();
+    sender.files.parts.store(0, Ordering::SeqCst);
+    fetch(&offered, &sender.client, target.path(), &mut Throttle::new(0)).await.unwrap();
+    assert_eq!(sender.files.parts.load(Ordering::SeqCst), 0, "it was read, and fetched again");
 }
 
 #[tokio::test]

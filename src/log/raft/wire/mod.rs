@@ -4,11 +4,14 @@
 //! `peer::PROTOCOL_VERSION`.
 
 mod convert;
+mod pubsub;
 
 pub(super) use convert::{
     append, append_answer, ballot, ballot_answer, raft_append, raft_append_answer, raft_ballot,
     raft_ballot_answer,
 };
+
+pub(in crate::log) use pubsub::{Deliver, Publication, Publish, PublishAnswer};
 
 use crate::log::edge::{Fed, FromLeader};
 use bytes::Bytes;
@@ -200,6 +203,12 @@ pub(in crate::log) struct Status {
     /// The edges that it feeds.
     #[prost(message, repeated, tag = "20")]
     pub(in crate::log) fed: Vec<Fed>,
+    /// It was asked to stop, and will not lead.
+    #[prost(bool, tag = "30")]
+    pub(in crate::log) is_stopping: bool,
+    /// Entries that it has proposed and that are not applied yet, and writes that it has sent on.
+    #[prost(uint64, tag = "31")]
+    pub(in crate::log) in_flight: u64,
 }
 
 /// A node asks to become a member, or to be known by another address.
@@ -255,48 +264,6 @@ pub(in crate::log) struct SumAnswer {
     pub(in crate::log) state: u32,
     #[prost(uint32, tag = "2")]
     pub(in crate::log) sum: u32,
-}
-
-/// A message of PUBLISH.
-#[derive(Clone, PartialEq, Message)]
-pub(in crate::log) struct Publication {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub(in crate::log) channel: Bytes,
-    #[prost(bytes = "bytes", tag = "2")]
-    pub(in crate::log) payload: Bytes,
-    #[prost(bool, tag = "3")]
-    pub(in crate::log) is_sharded: bool,
-    /// Its place in the order of the core; both 0: it has none, or not yet.
-    #[prost(uint64, tag = "4")]
-    pub(in crate::log) term: u64,
-    #[prost(uint64, tag = "5")]
-    pub(in crate::log) number: u64,
-}
-
-/// To the leader: messages that want an order.
-#[derive(Clone, PartialEq, Message)]
-pub(in crate::log) struct Publish {
-    #[prost(message, repeated, tag = "1")]
-    pub(in crate::log) messages: Vec<Publication>,
-}
-
-/// From the leader: messages in their order.
-#[derive(Clone, PartialEq, Message)]
-pub(in crate::log) struct Deliver {
-    #[prost(uint64, tag = "1")]
-    pub(in crate::log) term: u64,
-    #[prost(message, repeated, tag = "2")]
-    pub(in crate::log) messages: Vec<Publication>,
-    /// Inside a site: of which history of the core they are.
-    #[prost(string, tag = "3")]
-    pub(in crate::log) history: String,
-}
-
-/// How many connections each message was handed to.
-#[derive(Clone, PartialEq, Message)]
-pub(in crate::log) struct PublishAnswer {
-    #[prost(uint64, repeated, tag = "1")]
-    pub(in crate::log) counts: Vec<u64>,
 }
 
 /// From the leader: the node is to stop, and not to start again with the directory it has.

@@ -6,7 +6,7 @@ use crate::{
     session::{Consistency, CoreRequest},
     tests::stage::Stage,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 impl Node {
     pub(super) fn submit(&self, stage: &Stage, write: u64) {
@@ -71,14 +71,30 @@ impl Node {
         running.runtime.spawn(async move { handle.core(CoreRequest::Transfer { name: None }).await });
     }
 
+    /// It takes itself out of the core while it leads.
+    pub(super) fn remove_itself(&self, stage: &Stage) {
+        stage.turn_to(self.slot);
+        let Some(running) = &self.running else { return };
+        let handle = running.handle.clone();
+        running.runtime.spawn(async move { handle.remove_leader().await });
+    }
+
+    /// It is to lead no more, as when it is about to stop.
+    pub(super) fn step_down(&self, stage: &Stage) {
+        stage.turn_to(self.slot);
+        let Some(running) = &self.running else { return };
+        let handle = running.handle.clone();
+        running.runtime.spawn(async move { handle.step_down().await });
+    }
+
     /// It is asked to stop, as by a signal: another node leads first, and everything is closed.
     pub(super) fn ask_to_stop(&self, stage: &Stage) {
         stage.turn_to(self.slot);
         let Some(running) = &self.running else { return };
         let handle = running.handle.clone();
         running.runtime.spawn(async move {
-            handle.hand_over().await;
-            handle.shutdown().await;
+            handle.step_down().await;
+            handle.shutdown(Duration::from_secs(10)).await;
         });
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct World {
     pub(super) has_heard_a_vote: bool,
     /// When anybody last asked whether he would be voted for.
     pub(super) asked_at: u64,
+    /// When a node was last asked to lead instead of another one, and had answered.
+    pub(super) handed_over_at: u64,
     _directory: TempDir,
     _entered: Entered,
 }
@@ -61,6 +63,7 @@ impl World {
             crashes: 0,
             has_heard_a_vote: false,
             asked_at: 0,
+            handed_over_at: 0,
             _directory: directory,
             _entered: entered,
         }
@@ -145,6 +148,9 @@ impl World {
             }
             if said::asks(seen.kind) && seen.answer.is_none() {
                 self.asked_at = self.stage.now();
+            }
+            if said::hands_over(seen.kind) && seen.answer.is_some() {
+                self.handed_over_at = self.stage.now();
             }
             let Some(said) = said::read(seen.kind, &seen.body, seen.answer.as_ref()) else { continue };
             self.has_heard_a_vote |= !matches!(said, Said::Leads { .. });
