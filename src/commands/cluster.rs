@@ -1,6 +1,7 @@
 //! CLUSTER and ASKING: the core as one shard of a Redis Cluster, for clients that want one.
 //!
-//! All slots belong to it, so no command ever crosses slots. The leader is the master, the other nodes are its replicas;
+//! All slots belong to it. A command that crosses them is refused all the same, since clients of a cluster rely on that
+//! (`server/redirect.rs`; `cluster-allow-cross-slot` lets it pass). The leader is the master, the other nodes are its replicas;
 //! the configuration epoch is the Raft term. What would change the topology is `flotilla admin`'s.
 
 use crate::{

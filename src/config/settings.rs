@@ -64,6 +64,7 @@ pub struct Settings {
     pub snapshot_bytes_per_second: u64,
     pub on_follower: OnFollower,
     pub cluster_enabled: bool,
+    pub cluster_allow_cross_slot: bool,
     /// Empty = the host of the peer address; 0 = the client port.
     pub announce: (String, u16),
     pub sentinel_master_name: String,
@@ -135,6 +136,7 @@ impl Settings {
             snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
             cluster_enabled: values.get("cluster-enabled") == "yes",
+            cluster_allow_cross_slot: values.get("cluster-allow-cross-slot") == "yes",
             announce: (values.get("announce-host").to_owned(), values.number("announce-port")?),
             sentinel_port: values.number("sentinel-port")?,
             sentinel_master_name: values.get("sentinel-master-name").to_owned(),
