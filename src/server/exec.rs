@@ -16,7 +16,7 @@ use crate::{
     log::Outcome,
     replica::ProposalBuilder,
     resp::{ErrorReply, Reply},
-    session::{QueuedCall, Transaction},
+    session::{CoreRequest, QueuedCall, Transaction},
     store::{Condition, ReadTime, View},
 };
 use std::{
@@ -238,6 +238,10 @@ impl Connection {
                             self.wait_revision(revision, Duration::ZERO).await?
                         }
                         Ok(Action::Checksum) => self.checksum().await?,
+                        // So a redis-sentinel promotes a node: SLAVEOF NO ONE among other things.
+                        Ok(Action::Core(request @ CoreRequest::Transfer { .. })) => {
+                            self.local.log.core(request).await
+                        }
                         Ok(Action::Core(_) | Action::Exec | Action::Watch(_) | Action::Shutdown(_)) => {
                             Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
                         }

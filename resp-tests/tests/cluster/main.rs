@@ -8,6 +8,7 @@ mod clocks;
 mod faces;
 mod founding;
 mod joining;
+mod leading;
 mod membership;
 mod old_copy;
 mod waiting;
