@@ -1,6 +1,6 @@
 //! The table of all commands: looks a call up, checks its arity, finds its keys.
 
-use super::{Command, KeyRange, parse_i64};
+use super::Command;
 use crate::resp::ErrorReply;
 use std::collections::HashMap;
 
@@ -134,58 +134,4 @@ fn unknown_command(argv: &[&[u8]]) -> ErrorReply {
 fn unknown_subcommand(name: &str, word: &[u8]) -> ErrorReply {
     let word = String::from_utf8_lossy(word.get(..word.len().min(128)).unwrap_or_default()).into_owned();
     ErrorReply::err(format!("unknown subcommand '{word}'. Try {name} HELP."))
-}
-
-/// The keys of XREAD and XREADGROUP: the first half of what follows STREAMS. Arguments of options are stepped over.
-fn stream_key_positions(argv: &[&[u8]]) -> Vec<usize> {
-    let mut at = 1_usize;
-    while let Some(word) = argv.get(at) {
-        let is = |keyword: &str| word.eq_ignore_ascii_case(keyword.as_bytes());
-        let arguments = if is("BLOCK") || is("COUNT") {
-            1
-        } else if is("GROUP") {
-            2
-        } else if is("NOACK") {
-            0
-        } else if is("STREAMS") {
-            let first = at.saturating_add(1);
-            let words = argv.len().saturating_sub(first);
-            let keys = if words.is_multiple_of(2) { words / 2 } else { 0 };
-            return (first..first.saturating_add(keys)).collect();
-        } else {
-            break;
-        };
-        at = at.saturating_add(1).saturating_add(arguments);
-    }
-    Vec::new()
-}
-
-/// Indexes in `argv` of a call's keys.
-pub fn key_positions(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {
-    if keys.streams_from > 0 {
-        return stream_key_positions(argv);
-    }
-    let len = i64::try_from(argv.len()).unwrap_or(i64::MAX);
-    if let Some(at) = keys.count_at {
-        let count = argv.get(at).and_then(|word| parse_i64(word)).unwrap_or(0);
-        let count = usize::try_from(count).unwrap_or(0);
-        let first = at.saturating_add(1);
-        let step = usize::try_from(keys.step).unwrap_or(1).max(1);
-        // A number that is wrong says nothing about what follows.
-        if count == 0 || count > argv.len().saturating_sub(first).div_ceil(step) {
-            return Vec::new();
-        }
-        let counted = (0..count).map(|i| first.saturating_add(i.saturating_mul(step)));
-        return keys.destination().into_iter().chain(counted).collect();
-    }
-    if keys.first <= 0 || keys.step <= 0 {
-        return Vec::new();
-    }
-    let last = if keys.last < 0 {
-        len.saturating_add(i64::from(keys.last))
-    } else {
-        i64::from(keys.last).min(len - 1)
-    };
-    let step = usize::try_from(keys.step).unwrap_or(1);
-    (i64::from(keys.first)..=last).step_by(step).filter_map(|i| usize::try_from(i).ok()).collect()
 }

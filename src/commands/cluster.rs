@@ -1,11 +1,12 @@
 //! CLUSTER and ASKING: the core as one shard of a Redis Cluster, for clients that want one.
 //!
-//! All slots belong to it, so no command ever crosses slots. The leader is the master, the other nodes are its replicas;
+//! All slots belong to it. A command that crosses them is refused all the same, since clients of a cluster rely on that
+//! (`server/redirect.rs`; `cluster-allow-cross-slot` lets it pass). The leader is the master, the other nodes are its replicas;
 //! the configuration epoch is the Raft term. What would change the topology is `flotilla admin`'s.
 
 use crate::{
-    command::{Args, Command, Flags, Group, Run, parse_i64},
-    commands::help,
+    command::{Action, Args, Command, Flags, Group, Run, parse_i64},
+    commands::{help, server::lead},
     error::Result,
     resp::{ErrorReply, Reply},
     session::{Context, Face, public_id},
@@ -95,8 +96,8 @@ const CLUSTER: Command = Command {
         sub(
             "FAILOVER",
             -2,
-            Run::Local(refused),
-            "Refused: see flotilla admin transfer-leader.",
+            Run::Admin(failover),
+            "Lets this follower lead; OK when it does. There is nothing to force.",
             "[FORCE | TAKEOVER]",
         ),
         sub("FLUSHSLOTS", 2, Run::Local(refused), "Refused: all slots belong to the one shard.", ""),
@@ -175,6 +176,23 @@ fn asking(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 
 fn cluster_help(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     enabled(context).map(|()| help("CLUSTER", CLUSTER.subcommands))
+}
+
+fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    enabled(context)?;
+    match args.rest() {
+        [] => {}
+        [how] if how.eq_ignore_ascii_case(b"FORCE") || how.eq_ignore_ascii_case(b"TAKEOVER") => {}
+        [_] => return Err(ErrorReply::syntax().into()),
+        _ => {
+            let text = "unknown subcommand or wrong number of arguments for 'FAILOVER'. Try CLUSTER HELP.";
+            return Err(ErrorReply::err(text).into());
+        }
+    }
+    if !context.node.log.follows() && !context.node.log.edge.is_edge() {
+        return Err(ErrorReply::err("You should send CLUSTER FAILOVER to a replica").into());
+    }
+    lead(context)
 }
 
 fn refused(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

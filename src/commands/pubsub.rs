@@ -1,7 +1,7 @@
 //! SUBSCRIBE and its kin, PUBLISH, PUBSUB. What is promised is in `src/docs/pubsub.md`.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, Run},
+    command::{Action, Args, Command, Flags, Group, KeyRange, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -41,6 +41,8 @@ const PSUBSCRIBE: Command = Command {
 
 const SSUBSCRIBE: Command = Command {
     name: "SSUBSCRIBE",
+    keys: KeyRange::ALL,
+    key_flags: &["not_key"],
     run: Run::Local(|context, args| subscribe(context, args, Subscribed::Shard)),
     since: "7.0.0",
     summary: "Listens to shard channels; all of them are of the one shard that there is.",
@@ -68,6 +70,8 @@ const PUNSUBSCRIBE: Command = Command {
 
 const SUNSUBSCRIBE: Command = Command {
     name: "SUNSUBSCRIBE",
+    keys: KeyRange::ALL,
+    key_flags: &["not_key"],
     run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Shard)),
     since: "7.0.0",
     summary: "Listens no more to these shard channels, or to any.",
@@ -88,6 +92,8 @@ const PUBLISH: Command = Command {
 
 const SPUBLISH: Command = Command {
     name: "SPUBLISH",
+    keys: KeyRange::ONE,
+    key_flags: &["not_key"],
     run: Run::Admin(|_, args| publish(args, true)),
     since: "7.0.0",
     summary: "Sends a message to a shard channel; says to how many connections it was handed.",

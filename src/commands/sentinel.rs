@@ -2,11 +2,11 @@
 //! other nodes are its replicas, and every node is a sentinel. Another leader is told of on the channel `+switch-master`.
 
 use crate::{
-    command::{Args, Command, Flags, Group, Run},
+    command::{Action, Args, Command, Flags, Group, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, Face, public_id},
+    session::{Context, CoreRequest, Face, public_id},
 };
 use std::sync::atomic::Ordering;
 
@@ -38,7 +38,7 @@ const SENTINEL: Command = Command {
     summary: "The core as clients of Redis Sentinel see it.",
     subcommands: &[
         sub("CKQUORUM", 3, Run::Local(ckquorum), "Whether a majority of the nodes answers.", "name"),
-        sub("FAILOVER", 3, Run::Local(refused), "Refused: see flotilla admin transfer-leader.", "name"),
+        sub("FAILOVER", 3, Run::Admin(failover), "Lets another node lead; OK when it does.", "name"),
         sub("GET-MASTER-ADDR-BY-NAME", 3, Run::Local(address), "Where the leader's clients connect.", "name"),
         sub("HELP", 2, Run::Local(sentinel_help), "Lists the subcommands.", ""),
         sub(
@@ -85,9 +85,13 @@ fn sentinel_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Rep
     Ok(help("SENTINEL", SENTINEL.subcommands))
 }
 
-fn refused(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    Err(ErrorReply::err("leadership is changed by 'flotilla admin transfer-leader' (or CORE TRANSFER)")
-        .into())
+fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    let faces = named(context, args)?;
+    // As Redis where no replica will do.
+    if !faces.iter().any(|face| !face.leads && face.answers) {
+        return Err(ErrorReply::new("NOGOODSLAVE", "No suitable replica to promote").into());
+    }
+    Ok(Action::Core(CoreRequest::Transfer { name: None }))
 }
 
 fn reset(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

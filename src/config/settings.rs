@@ -66,6 +66,7 @@ pub struct Settings {
     /// Whether a leader trusts clocks enough to read by its lease.
     pub lease_reads: bool,
     pub cluster_enabled: bool,
+    pub cluster_allow_cross_slot: bool,
     /// Empty = the host of the peer address; 0 = the client port.
     pub announce: (String, u16),
     pub sentinel_master_name: String,
@@ -139,6 +140,7 @@ impl Settings {
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
             lease_reads: values.get("lease-reads") == "yes",
             cluster_enabled: values.get("cluster-enabled") == "yes",
+            cluster_allow_cross_slot: values.get("cluster-allow-cross-slot") == "yes",
             announce: (values.get("announce-host").to_owned(), values.number("announce-port")?),
             sentinel_port: values.number("sentinel-port")?,
             sentinel_master_name: values.get("sentinel-master-name").to_owned(),

@@ -64,6 +64,13 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "Speak Redis Cluster's protocol: one shard of all slots, the leader its master, followers its replicas.",
     ),
     row(
+        "cluster-allow-cross-slot",
+        Kind::Bool,
+        "no",
+        Change::Live,
+        "With `cluster-enabled`: let a call or transaction name keys of several slots, which all are on the one shard; no = refuse with -CROSSSLOT, as Redis.",
+    ),
+    row(
         "announce-host",
         Kind::Text,
         "",

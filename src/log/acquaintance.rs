@@ -117,6 +117,7 @@ impl Acquaintance {
         let other = match &status {
             Some(status) => Other {
                 node_id: status.node_id,
+                name: status.node_name.clone(),
                 host: if status.client_host.is_empty() { host } else { status.client_host.clone() },
                 client_port: u16::try_from(status.client_port).unwrap_or(0),
                 applied_index: status.applied,

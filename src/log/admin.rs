@@ -240,6 +240,10 @@ impl Admin {
         if !target.is_voter {
             return because(format!("{} is a learner, which cannot lead", target.peer.name));
         }
+        // One that has died since it was last looked at would cost the core its leader for an election.
+        if self.admission.status(&target.peer.address, target.id).await.is_err() {
+            return because(format!("{} does not answer at {}", target.peer.name, target.peer.address));
+        }
         match self.raft.transfer_to(target.id, TRANSFER_MAX).await {
             true => Ok(Reply::Ok),
             false => because(format!(

@@ -33,7 +33,11 @@ impl Connection {
             Err(Refusal::Error(error)) => {
                 self.settle().await;
                 let is_exec = argv.first().is_some_and(|word| word.eq_ignore_ascii_case(b"EXEC"));
-                if is_exec {
+                let is_elsewhere = ["MOVED", "REDIRECT", "CROSSSLOT", "CLUSTERDOWN"].contains(&error.code());
+                if is_exec && is_elsewhere {
+                    self.abandon_transaction();
+                    self.reply_error(error);
+                } else if is_exec {
                     self.abandon_transaction();
                     let why = if error.code() == "ERR" { error.text().to_owned() } else { error.to_string() };
                     let text = format!("Transaction discarded because of: {why}");
@@ -183,6 +187,11 @@ impl Connection {
     }
 
     async fn run(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
+        if let Some(error) = self.refused_in_cluster(resolved, argv) {
+            self.settle().await;
+            self.finish(resolved.index, &Reply::Error(error));
+            return Ok(());
+        }
         if let Some(wait_for) = resolved.command.wait {
             let reply = self.wait_for_keys(resolved, wait_for, argv).await?;
             self.finish(resolved.index, &reply);

@@ -16,7 +16,7 @@ use crate::{
     log::Outcome,
     replica::ProposalBuilder,
     resp::{ErrorReply, Reply},
-    session::{QueuedCall, Transaction},
+    session::{CoreRequest, QueuedCall, Transaction},
     store::{Condition, ReadTime, View},
 };
 use std::{
@@ -29,6 +29,8 @@ struct Step {
     resolved: Resolved,
     argv: QueuedCall,
     db: u32,
+    /// It is not run: its answer.
+    refused: Option<ErrorReply>,
 }
 
 impl Step {
@@ -37,7 +39,7 @@ impl Step {
     }
 
     fn is_data(&self) -> bool {
-        matches!(self.resolved.command.run, Run::Read(_) | Run::Write(_))
+        self.refused.is_none() && matches!(self.resolved.command.run, Run::Read(_) | Run::Write(_))
     }
 }
 
@@ -70,7 +72,7 @@ impl Connection {
             Err(error) => return Ok(Reply::Error(error)),
         };
         let began = Instant::now();
-        let data = if steps.iter().any(|step| step.resolved.command.is_write()) {
+        let data = if steps.iter().any(|step| step.is_data() && step.resolved.command.is_write()) {
             self.exec_in_log(&steps, &watches).await?
         } else {
             self.exec_as_reads(&steps, &watches).await?
@@ -90,14 +92,15 @@ impl Connection {
         for argv in calls {
             let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
             let resolved = self.local.table.resolve(&words)?;
-            steps.push(Step { resolved, db, argv });
-            if resolved.command.name == "SELECT" {
-                let chosen = steps.last().and_then(|step| step.argv.get(1)).and_then(|word| parse_i64(word));
-                db = chosen
-                    .and_then(|n| u32::try_from(n).ok())
-                    .filter(|n| *n < limits::DATABASES)
-                    .unwrap_or(db);
+            let refused = self.refused_in_cluster(resolved, &words);
+            let mut behind = db;
+            if resolved.command.name == "SELECT" && refused.is_none() {
+                let chosen = words.get(1).and_then(|word| parse_i64(word));
+                let chosen = chosen.and_then(|n| u32::try_from(n).ok());
+                behind = chosen.filter(|n| *n < limits::DATABASES).unwrap_or(db);
             }
+            steps.push(Step { resolved, db, argv, refused });
+            db = behind;
         }
         Ok(steps)
     }
@@ -162,7 +165,7 @@ impl Connection {
         }
         let mut replies = Vec::with_capacity(steps.len());
         for step in steps {
-            if let Run::Read(handler) = step.resolved.command.run {
+            if let (true, Run::Read(handler)) = (step.is_data(), step.resolved.command.run) {
                 let words = step.words();
                 let view = store.view(&published, step.db, time);
                 let view = if self.leaves_untouched() { view.untouched() } else { view };
@@ -180,6 +183,7 @@ impl Connection {
     ) -> Result<Option<Vec<Reply>>, Error> {
         let calls: Vec<BlockingCall> = steps
             .iter()
+            .filter(|step| step.is_data())
             .filter_map(|step| match step.resolved.command.run {
                 Run::Read(handler) => Some(BlockingCall {
                     handler,
@@ -210,6 +214,7 @@ impl Connection {
             let words = step.words();
             let mut args = Args::new(&words, step.resolved.names);
             let reply = match step.resolved.command.run {
+                _ if step.refused.is_some() => step.refused.clone().map_or(Reply::Nil, Reply::Error),
                 Run::Read(_) | Run::Write(_) => data.next().unwrap_or(Reply::Nil),
                 // As redis-server, which lets the two older kinds pass.
                 Run::Local(_) if step.resolved.command.name == "SSUBSCRIBE" => {
@@ -233,6 +238,10 @@ impl Connection {
                             self.wait_revision(revision, Duration::ZERO).await?
                         }
                         Ok(Action::Checksum) => self.checksum().await?,
+                        // So a redis-sentinel promotes a node: SLAVEOF NO ONE among other things.
+                        Ok(Action::Core(request @ CoreRequest::Transfer { .. })) => {
+                            self.local.log.core(request).await
+                        }
                         Ok(Action::Core(_) | Action::Exec | Action::Watch(_) | Action::Shutdown(_)) => {
                             Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
                         }

@@ -48,7 +48,7 @@ impl Waiting<'_> {
     /// The words of the call without some of its keys.
     fn without(&self, others: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let range = self.resolved.command.keys;
-        let keys = key_positions(range, &self.argv);
+        let keys = key_positions(self.resolved.command, &self.argv);
         let is_other =
             |at: usize, word: &[u8]| keys.contains(&at) && others.iter().any(|other| other == word);
         let numbered = self.argv.iter().enumerate();
@@ -102,7 +102,15 @@ impl Connection {
         let wait = match wait {
             // The handler says what is wrong, or finds something before that.
             Ok(Some(wait)) if !wait.others.is_empty() => return self.answer(&call).await,
-            Ok(Some(wait)) => wait,
+            Ok(Some(wait)) => {
+                debug_assert!({
+                    let keys = key_positions(call.resolved.command, &call.argv);
+                    let is_one =
+                        |key: &Vec<u8>| keys.iter().any(|at| call.argv.get(*at) == Some(&key.as_slice()));
+                    wait.keys.iter().all(is_one)
+                });
+                wait
+            }
             Ok(None) => return self.answer(&call).await,
             Err(error) => return self.reply_of(Err(error)),
         };

@@ -52,6 +52,8 @@ pub struct LogStatus {
 #[derive(Debug, Clone, Default)]
 pub struct Other {
     pub node_id: u64,
+    /// Empty until it has answered once.
+    pub name: String,
     /// Of its peer address.
     pub host: String,
     /// Where its clients connect.

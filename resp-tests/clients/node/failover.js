@@ -29,6 +29,18 @@ async function main() {
   }
   await Promise.all(Array.from({ length: 100 }, (_, number) => client.set(`piped:${number}`, String(number))))
   for (let number = 0; number < 100; number++) acknowledged.set(`piped:${number}`, String(number))
+  // Another node leads, the old leader lives: what a client asks of it must bring the client to the new one.
+  await client.xadd('stream', '1-0', 'field', 'value')
+  await client.xgroup('CREATE', 'stream', 'group', '0')
+  const transferred = line()
+  console.log('transfer')
+  await transferred
+  const given = await client.xreadgroup('GROUP', 'group', 'consumer', 'BLOCK', 1000, 'STREAMS', 'stream', '>')
+  if (given[0][1].length !== 1) throw new Error(`given ${JSON.stringify(given)}`)
+  const read = await client.xread('BLOCK', 1000, 'STREAMS', 'stream', '0')
+  if (read[0][1].length !== 1) throw new Error(`read ${JSON.stringify(read)}`)
+  await client.watch('before:0')
+  await client.unwatch()
   console.log('kill')
   await line()
   const began = Date.now()

@@ -38,6 +38,19 @@ def main():
         pipe.set(f"piped:{number}", number)
         acknowledged[f"piped:{number}"] = number
     pipe.execute()
+    # Another node leads, the old leader lives: what a client asks of it must bring the client to the new one.
+    client.xadd("stream", {"field": "value"})
+    client.xgroup_create("stream", "group", id="0")
+    print("transfer", flush=True)
+    sys.stdin.readline()
+    assert len(client.xreadgroup("group", "consumer", {"stream": ">"}, block=1000)[0][1]) == 1
+    assert len(client.xread({"stream": "0"}, block=1000)[0][1]) == 1
+    if KIND != "cluster":
+        with client.pipeline() as watching:
+            watching.watch("before:0")
+            watching.multi()
+            watching.get("before:0")
+            assert watching.execute() == [b"0"]
     print("kill", flush=True)
     deadline, number, errors = time.monotonic() + WAIT_SECONDS, 0, 0
     sys.stdin.readline()

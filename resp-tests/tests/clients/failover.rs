@@ -54,7 +54,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Runs a program against a core; kills the leader when it says so. It must end with `held`.
+/// Runs a program against a core; lets another node lead, and kills the leader, when it says so. It must end with `held`.
 fn survives(mut command: Command, kind: &str) {
     let (mut cluster, leader, ports) = core(kind);
     let ports = ports.map(|port| port.to_string());
@@ -69,7 +69,14 @@ fn survives(mut command: Command, kind: &str) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut said = Vec::new();
     for line in &mut lines {
+        if line == "transfer" {
+            let to = format!("core-{}", (leader + 1) % 3);
+            cluster.nodes[leader].connect().unwrap().call(&["CORE", "TRANSFER", &to]).unwrap();
+            assert_ne!(cluster.wait_until_agreed().unwrap(), leader);
+            writeln!(child.stdin.as_mut().unwrap(), "transferred").unwrap();
+        }
         if line == "kill" {
+            let leader = cluster.wait_until_agreed().unwrap();
             cluster.nodes[leader].stop(Stop::Kill).unwrap();
             writeln!(child.stdin.as_mut().unwrap(), "killed").unwrap();
         }

@@ -40,6 +40,40 @@ fn in_cluster_mode_followers_send_clients_to_the_leader() {
     wait_until_told(&mut connection, &["SET", "foo", "v"], &moved);
     assert_eq!(error(&mut connection, &["GET", "foo"]), moved);
     assert!(error(&mut connection, &["FLUSHALL"]).starts_with("READONLY "));
+    // Wherever its keys are, and whether it reads, writes, waits or watches.
+    for words in [
+        &["XREAD", "COUNT", "1", "STREAMS", "foo", "0"][..],
+        &["XREAD", "BLOCK", "0", "STREAMS", "foo", "$"],
+        &["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "foo", ">"],
+        &["XREADGROUP", "COUNT", "1", "GROUP", "STREAMS", "c", "STREAMS", "foo", ">"],
+        &["WATCH", "foo"],
+        &["BLPOP", "foo", "0"],
+        &["BLMPOP", "0", "1", "foo", "LEFT"],
+        &["SINTERCARD", "1", "foo"],
+        &["ZUNIONSTORE", "foo", "1", "{foo}"],
+        &["SORT", "foo", "STORE", "{foo}d"],
+        &["SORT_RO", "foo"],
+        &["GEORADIUS", "foo", "0", "0", "1", "m", "STORE", "{foo}d"],
+        &["OBJECT", "ENCODING", "foo"],
+        &["XINFO", "STREAM", "foo"],
+        &["BITOP", "NOT", "foo", "{foo}d"],
+        &["MGET", "foo", "{foo}d"],
+    ] {
+        assert_eq!(error(&mut connection, words), moved, "{words:?}");
+    }
+    let cross = "CROSSSLOT Keys in request don't hash to the same slot";
+    for node in 0..NODES {
+        let mut anywhere = cluster.nodes[node].connect().unwrap();
+        for words in [
+            &["MGET", "foo", "bar"][..],
+            &["XREAD", "STREAMS", "foo", "bar", "0", "0"],
+            &["WATCH", "foo", "bar"],
+        ] {
+            assert_eq!(error(&mut anywhere, words), cross, "{words:?}");
+        }
+        // Channels have no node.
+        assert_eq!(call(&mut anywhere, &["SPUBLISH", "foo", "x"]), Value::Integer(0));
+    }
     assert_eq!(call(&mut connection, &["MULTI"]), ok());
     assert_eq!(error(&mut connection, &["SET", "foo", "v"]), moved);
     assert!(error(&mut connection, &["EXEC"]).starts_with("EXECABORT "));
@@ -50,6 +84,12 @@ fn in_cluster_mode_followers_send_clients_to_the_leader() {
         assert!(Instant::now() < deadline);
     }
     assert_eq!(error(&mut connection, &["SET", "foo", "w"]), moved);
+    assert_eq!(call(&mut connection, &["WATCH", "foo"]), ok());
+    assert_eq!(error(&mut connection, &["XREADGROUP", "GROUP", "g", "c", "STREAMS", "foo", ">"]), moved);
+    assert!(error(&mut connection, &["XREAD", "STREAMS", "foo", "0"]).starts_with("WRONGTYPE "));
+    assert_eq!(call(&mut connection, &["MULTI"]), ok());
+    assert_eq!(call(&mut connection, &["GET", "foo"]), Value::Simple(b"QUEUED".to_vec()));
+    assert_eq!(call(&mut connection, &["EXEC"]), Value::Array(vec![bulk("v")]));
     // Every node tells the same of all.
     let slots = |node: usize| call(&mut cluster.nodes[node].connect().unwrap(), &["CLUSTER", "SLOTS"]);
     let deadline = Instant::now() + Duration::from_secs(10);

@@ -9,6 +9,7 @@ mod clocks;
 mod faces;
 mod founding;
 mod joining;
+mod leading;
 mod membership;
 mod old_copy;
 mod stopping;
@@ -146,11 +147,11 @@ fn without_a_majority_a_node_serves_what_it_has_and_nothing_else() {
     for index in (0..NODES).filter(|index| *index != left) {
         cluster.nodes[index].stop(Stop::Kill).unwrap();
     }
-    assert_eq!(call(&mut connection, &["READONLY"]), ok());
+    assert_eq!(call(&mut connection, &["CLIENT", "CONSISTENCY", "LOCAL"]), ok());
     assert_eq!(call(&mut connection, &["GET", "key"]), bulk("value"));
     assert_eq!(call(&mut connection, &["CLIENT", "CONSISTENCY", "BOUNDED", "1"]), ok());
     assert_eq!(error_code(&call(&mut connection, &["GET", "key"])), "CLUSTERDOWN");
-    assert_eq!(call(&mut connection, &["READWRITE"]), ok());
+    assert_eq!(call(&mut connection, &["CLIENT", "CONSISTENCY", "LINEARIZABLE"]), ok());
     assert_eq!(error_code(&call(&mut connection, &["GET", "key"])), "CLUSTERDOWN");
     let code = error_code(&call(&mut connection, &["SET", "key", "other"]));
     // A write that was on its way to the leader when it died is of unknown outcome; there is none here.

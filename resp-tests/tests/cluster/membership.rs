@@ -71,7 +71,7 @@ pub fn assert_has(node: &Server, keys: usize) {
     let mut connection = node.connect().unwrap();
     connection.set_deadline(Duration::from_secs(30));
     assert_eq!(call(&mut connection, &["GET", "key:0"]), bulk("0"), "linearizable");
-    assert_eq!(call(&mut connection, &["READONLY"]), ok());
+    assert_eq!(call(&mut connection, &["CLIENT", "CONSISTENCY", "LOCAL"]), ok());
     for key in 0..keys {
         assert_eq!(call(&mut connection, &["GET", &format!("key:{key}")]), bulk(&key.to_string()));
     }

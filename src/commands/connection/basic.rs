@@ -86,9 +86,6 @@ fn select(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let number = args.next_i32()?;
     let db = u32::try_from(number).ok().filter(|db| *db < DATABASES);
     let db = db.ok_or_else(ErrorReply::db_out_of_range)?;
-    if db != 0 && context.node.config.settings().cluster_enabled {
-        return Err(ErrorReply::err("SELECT is not allowed in cluster mode").into());
-    }
     context.session.select(db);
     Ok(Reply::Ok)
 }

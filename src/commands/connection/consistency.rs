@@ -31,12 +31,22 @@ pub(super) const READWRITE: Command = Command {
     ..ROW
 };
 
+/// As Redis, in cluster mode only; as Valkey, also for clients that can be redirected without one.
+fn chooses_nodes(context: &Context<'_>) -> Result<()> {
+    match context.node.config.settings().cluster_enabled || context.session.can_be_redirected {
+        true => Ok(()),
+        false => Err(ErrorReply::err("This instance has cluster support disabled").into()),
+    }
+}
+
 fn readonly(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    chooses_nodes(context)?;
     context.session.consistency = Consistency::Local;
     Ok(Reply::Ok)
 }
 
 fn readwrite(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    chooses_nodes(context)?;
     context.session.consistency = Consistency::Linearizable;
     Ok(Reply::Ok)
 }

@@ -155,27 +155,15 @@ fn keys_of<'a>(args: &Args<'a>) -> Result<(Vec<&'a [u8]>, &'static Command)> {
             return Err(ErrorReply::err(text).into());
         }
     };
-    if resolved.command.keys.first == 0 && resolved.command.keys.streams_from == 0 {
+    if !resolved.command.has_keys() {
         return Err(ErrorReply::err("The command has no key arguments").into());
     }
-    let mut positions = match usize::try_from(resolved.command.keys.streams_from) {
-        Ok(from) if from > 0 => behind_streams(argv, from),
-        _ => key_positions(resolved.command.keys, argv),
-    };
-    positions.extend(resolved.command.key_words.iter().filter_map(|word| word.position(argv)));
+    let positions = key_positions(resolved.command, argv);
     if positions.is_empty() {
         return Err(ErrorReply::err("Invalid arguments specified for command").into());
     }
     let keys = positions.into_iter().filter_map(|at| argv.get(at).copied()).collect();
     Ok((keys, resolved.command))
-}
-
-/// Keys as the key specification of XREAD and XREADGROUP has them: the first half of what follows the first STREAMS, options
-/// before it or not. A call that runs knows better what is an option's argument.
-fn behind_streams(argv: &[&[u8]], from: usize) -> Vec<usize> {
-    let found = argv.iter().skip(from).position(|word| word.eq_ignore_ascii_case(b"STREAMS"));
-    let Some(first) = found.map(|at| at.saturating_add(from).saturating_add(1)) else { return Vec::new() };
-    (first..first.saturating_add(argv.len().saturating_sub(first) / 2)).collect()
 }
 
 fn getkeys(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {

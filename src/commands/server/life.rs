@@ -38,7 +38,7 @@ pub(super) const BGREWRITEAOF: Command = Command {
     run: Run::Local(bgrewriteaof),
     flags: SAVING,
     group: Group::Server,
-    summary: "Refused: there is no append-only file, and the log is cut by itself.",
+    summary: "Answers as if it began; there is no append-only file, and the log is cut by itself.",
     ..Command::BASE
 };
 
@@ -87,7 +87,7 @@ fn save(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
 }
 
 fn bgrewriteaof(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    Err(ErrorReply::err("there is no append-only file to rewrite; the Raft log is cut by itself").into())
+    Ok(Reply::simple("Background append only file rewriting started"))
 }
 
 fn lastsave(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

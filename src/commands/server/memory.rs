@@ -49,6 +49,16 @@ pub(super) const MEMORY: Command = Command {
             ..Command::BASE
         },
         Command {
+            name: "MALLOC-STATS",
+            arity: 2,
+            tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+            run: Run::Local(malloc_stats),
+            group: Group::Server,
+            since: "4.0.0",
+            summary: "Says that the allocator tells no statistics; MEMORY STATS has those of the store.",
+            ..Command::BASE
+        },
+        Command {
             name: "PURGE",
             arity: 2,
             run: Run::Local(purge),
@@ -86,6 +96,11 @@ pub(super) const MEMORY: Command = Command {
 
 fn memory_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     Ok(help("MEMORY", MEMORY.subcommands))
+}
+
+/// As redis-server where its allocator is not jemalloc.
+fn malloc_stats(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    Ok(Reply::bulk("Stats not supported for the current allocator"))
 }
 
 fn usage(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {

@@ -4,6 +4,7 @@ mod command;
 mod config;
 mod data;
 mod debug;
+mod failover;
 mod info;
 mod info_edge;
 mod info_memory;
@@ -11,9 +12,12 @@ mod info_stats;
 mod life;
 mod lolwut;
 mod memory;
+mod module;
 mod replication;
 
 use crate::command::Command;
+
+pub(super) use failover::lead;
 
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[
@@ -24,6 +28,9 @@ pub static COMMANDS: &[Command] = &[
     data::FLUSHDB,
     data::SWAPDB,
     debug::DEBUG,
+    failover::FAILOVER,
+    failover::REPLICAOF,
+    failover::SLAVEOF,
     info::INFO,
     life::BGREWRITEAOF,
     life::BGSAVE,
@@ -33,6 +40,7 @@ pub static COMMANDS: &[Command] = &[
     life::TIME,
     lolwut::LOLWUT,
     memory::MEMORY,
+    module::MODULE,
     replication::ROLE,
     replication::WAIT,
     replication::WAITAOF,
