@@ -23,6 +23,7 @@ mod barrier;
 mod batch;
 mod blocking;
 mod broadcast;
+mod clock_file;
 mod cluster;
 mod edge;
 mod error;
@@ -43,6 +44,7 @@ pub mod segment;
 mod steward;
 mod sums;
 mod thread;
+mod timekeeper;
 mod verify;
 
 pub use cluster::{Adopt, ClusterOptions};

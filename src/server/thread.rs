@@ -9,7 +9,7 @@ use crate::{
     log::{LogHandle, Mailbox, Outcome, Ticket},
     resp::ErrorReply,
     session::{Client, NETWORK_THREAD, Node, Session, ThreadStats},
-    time::now_ms,
+    time::monotonic_ms,
 };
 use bytes::Bytes;
 use slab::Slab;
@@ -48,7 +48,7 @@ impl Local {
     /// Queues a proposal; resolves with its outcome, or with "outcome unknown" after the write timeout.
     pub(super) async fn propose(&self, proposal: Bytes) -> Outcome {
         let (answer, outcome) = oneshot::channel();
-        let waiter = Waiter { since_ms: now_ms(), answer: Some(answer) };
+        let waiter = Waiter { since_ms: monotonic_ms(), answer: Some(answer) };
         let id = self.waiters.borrow_mut().insert(waiter);
         let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: id as u64, was_forwarded: false };
         if let Err(refused) = self.log.submit(proposal, ticket) {
@@ -72,7 +72,7 @@ impl Local {
     /// Answers writes that have waited too long. Their slots stay taken until the log has its say.
     fn expire_waiters(&self) {
         let timeout_ms = self.node.config.settings().write_timeout_ms;
-        let overdue = now_ms().saturating_sub(timeout_ms);
+        let overdue = monotonic_ms().saturating_sub(timeout_ms);
         for (_, waiter) in self.waiters.borrow_mut().iter_mut() {
             if waiter.since_ms < overdue
                 && let Some(answer) = waiter.answer.take()

@@ -2,6 +2,7 @@
 
 use super::{
     checker,
+    log_time::LogTime,
     node::{Node, NotUp, address},
 };
 use crate::{
@@ -28,6 +29,7 @@ pub(super) struct World {
     pub(super) has_heard_a_vote: bool,
     /// When anybody last asked whether he would be voted for.
     pub(super) asked_at: u64,
+    log_time: LogTime,
     _directory: TempDir,
     _entered: Entered,
 }
@@ -48,7 +50,11 @@ impl World {
         let (load, disk_ms) = (dice.pick(&[20, 60, 60, 120]), dice.pick(&[2, 2, 20, 60]));
         // Clocks differ in speed by up to a twentieth: what the lease is made to bear.
         let nodes = (0..count)
-            .map(|slot| Node::new(slot, count, directory.path(), dice.between(975, 1025), disk_ms))
+            .map(|slot| {
+                let pace = dice.between(975, 1025);
+                stage.set_pace(slot, pace);
+                Node::new(slot, count, directory.path(), pace, disk_ms)
+            })
             .collect();
         World {
             stage,
@@ -61,6 +67,7 @@ impl World {
             crashes: 0,
             has_heard_a_vote: false,
             asked_at: 0,
+            log_time: LogTime::new(count),
             _directory: directory,
             _entered: entered,
         }
@@ -130,6 +137,9 @@ impl World {
         }
         for node in &self.nodes {
             node.outcomes(&self.stage);
+        }
+        if let Some(wrong) = self.log_time.look(&self.stage, &self.nodes) {
+            self.fail(wrong);
         }
         self.clients();
     }
