@@ -93,6 +93,14 @@ pub fn program() -> Command {
         )
         .subcommand(Command::new("verify").about("Compare the state of all nodes at one place of the log"))
         .subcommand(
+            Command::new("clock").about("What log time, by which keys expire, and the nodes' wall clocks say").arg(
+                Arg::new("step").long("step").action(ArgAction::SetTrue).help(
+                    "Step log time forward to what most wall clocks say, instead of nearing it by 5 %; what is due by then \
+                     expires at once",
+                ),
+            ),
+        )
+        .subcommand(
             Command::new("recover")
                 .about(
                     "DANGEROUS: when a majority is lost for good, make the stopped node of a data directory the only \
@@ -128,6 +136,10 @@ fn perform(matches: &ArgMatches) -> Result<String, String> {
     let words = match name {
         "status" => vec!["STATUS".into()],
         "verify" => vec!["VERIFY".into()],
+        "clock" => {
+            let step = own.get_flag("step").then(|| "STEP".to_owned());
+            ["CLOCK".into()].into_iter().chain(step).collect()
+        }
         "sites" => vec!["LIST".into()],
         "reseed" => vec!["RESEED".into()],
         "add" => {
@@ -156,6 +168,7 @@ fn perform(matches: &ArgMatches) -> Result<String, String> {
         "sites" if !own.get_flag("json") => sites(&answer),
         "status" if !own.get_flag("json") => table(&answer),
         "verify" => verdict(&answer, own.get_flag("json")),
+        "clock" if !own.get_flag("json") => clock(&answer),
         _ => Ok(answer),
     }
 }
@@ -197,6 +210,28 @@ fn table(json: &str) -> Result<String, String> {
     let columns = ["name", "role", "answers", "clients", "peer_address", "log_index", "applied_index", "id"];
     out.push_str(&rows(&status, "nodes", &columns));
     Ok(out)
+}
+
+/// CLOCK for people.
+fn clock(json: &str) -> Result<String, String> {
+    let told: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let number = |name: &str| told.get(name).and_then(Value::as_i64).unwrap_or(0);
+    let ahead_ms = number("wall_ahead_ms");
+    let state = match ahead_ms {
+        0 => "as wall time".to_owned(),
+        1.. => format!("{ahead_ms} ms behind wall time, agrees in {} s", number("settles_in_ms") / 1000),
+        _ => format!(
+            "{} ms ahead of wall time, agrees in {} s",
+            ahead_ms.unsigned_abs(),
+            number("settles_in_ms") / 1000
+        ),
+    };
+    let stepped = match number("stepped_by_ms") {
+        0 => String::new(),
+        ms => format!("stepped forward by {ms} ms\n"),
+    };
+    let rows = rows(&told, "nodes", &["name", "wall_ahead_ms"]);
+    Ok(format!("{stepped}log time {}, {state}\n\n{rows}", number("log_time_ms")))
 }
 
 /// SITE LIST for people.
@@ -266,6 +301,7 @@ mod tests {
             "admin status --json",
             "admin add a=h:1 --standby -s h:1",
             "admin transfer-leader",
+            "admin clock --step",
         ] {
             program().try_get_matches_from(words(good)).unwrap();
         }
@@ -282,5 +318,17 @@ mod tests {
         let text = table(json).unwrap();
         assert!(text.contains("leader core-0, term 3"), "{text}");
         assert!(text.lines().last().unwrap().starts_with("core-0  leader  yes"), "{text}");
+    }
+
+    #[test]
+    fn a_clock_is_told_for_people() {
+        let json = r#"{"log_time_ms":1700000000000,"wall_time_ms":1700000005000,"wall_ahead_ms":5000,"settles_in_ms":100000,
+            "stepped_by_ms":0,"nodes":[{"name":"core-0","wall_ahead_ms":5000},{"name":"core-1","wall_ahead_ms":-3}]}"#;
+        let text = clock(json).unwrap();
+        assert!(
+            text.starts_with("log time 1700000000000, 5000 ms behind wall time, agrees in 100 s"),
+            "{text}"
+        );
+        assert!(text.ends_with("core-1  -3"), "{text}");
     }
 }

@@ -1,10 +1,14 @@
-//! Wall-clock time in milliseconds, read in one place.
+//! The clocks of the machine, read in one place: the wall clock, which may be wrong and may be set, and the monotonic one.
 //!
-//! Invariant: nothing below `log/` and `server/` calls `now_ms`; apply takes its time from the entry.
+//! The monotonic clock is CLOCK_BOOTTIME: as CLOCK_MONOTONIC it is never set, and it also counts the time for which the
+//! machine was suspended. It is read without libc, so that what fakes a process's wall clock in tests leaves it alone.
+//!
+//! Invariants: nothing below `log/` and `server/` calls `now_ms`; apply takes its time from the entry. Intervals, deadlines
+//! and time-outs are of the monotonic clock; the wall clock is for people, for TIME, and for `log/timekeeper.rs`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since the Unix epoch; 0 if the clock stands before it.
+/// Wall time, milliseconds since the Unix epoch; 0 if the clock stands before it.
 pub fn now_ms() -> u64 {
     #[cfg(test)]
     if let Some(now) = crate::tests::stage::now_ms() {
@@ -15,9 +19,57 @@ pub fn now_ms() -> u64 {
         .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Microseconds since the Unix epoch; 0 if the clock stands before it.
+/// Wall time, microseconds since the Unix epoch; 0 if the clock stands before it.
 pub fn now_micros() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Monotonic time, microseconds since the machine started.
+pub fn monotonic_us() -> u64 {
+    #[cfg(test)]
+    if let Some(now) = crate::tests::stage::monotonic_us() {
+        return now;
+    }
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(now.tv_nsec / 1000).unwrap_or(0))
+}
+
+/// Monotonic time, milliseconds.
+pub fn monotonic_ms() -> u64 {
+    monotonic_us() / 1000
+}
+
+/// One time less another one.
+pub fn difference(one: u64, other: u64) -> i64 {
+    let ahead = i128::from(one) - i128::from(other);
+    i64::try_from(ahead).unwrap_or(if ahead > 0 { i64::MAX } else { i64::MIN })
+}
+
+/// Which run of which machine the monotonic clock counts in: readings under two names have nothing to do with each other.
+/// `None`: the system does not say.
+pub fn boot() -> Option<String> {
+    #[cfg(test)]
+    if crate::tests::stage::is_set() {
+        return None;
+    }
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    // A container may have a monotonic clock of its own (time_namespaces(7)).
+    let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+    Some(format!("{} {}", boot.trim(), namespace.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_monotonic_clock_goes_on_and_belongs_to_a_boot() {
+        let (before, began) = (monotonic_us(), std::time::Instant::now());
+        while began.elapsed() < std::time::Duration::from_millis(5) {}
+        assert!(monotonic_us() - before >= 5000);
+        assert!(boot().is_some_and(|name| name.len() > 36 && name == boot().unwrap()));
+    }
 }

@@ -38,6 +38,14 @@ const CORE: Command = Command {
             syntax: "node host:peer-port [STANDBY]",
             ..ROW
         },
+        Command {
+            name: "CLOCK",
+            arity: -2,
+            run: Run::Admin(clock),
+            summary: "What log time and the nodes' wall clocks say, as JSON; with STEP log time is stepped forward to wall time first.",
+            syntax: "[STEP]",
+            ..ROW
+        },
         Command { name: "HELP", run: Run::Local(core_help), summary: "Lists the subcommands.", ..ROW },
         Command {
             name: "PROMOTE",
@@ -124,6 +132,10 @@ fn status(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
 
 fn verify(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
     Ok(Action::Core(CoreRequest::Verify))
+}
+
+fn clock(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+    Ok(Action::Core(CoreRequest::Clock { step: option(args, "STEP")? }))
 }
 
 fn add(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {

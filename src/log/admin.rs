@@ -5,6 +5,7 @@ use super::{
     progress::Progress,
     raft::{Member, Members, Peers, RaftNode, wire},
     steward::{VOTERS_MAX, has_caught_up},
+    timekeeper,
     verify::Verify,
 };
 use crate::{
@@ -111,7 +112,7 @@ impl Admin {
     }
 
     async fn lead(&self, request: &CoreRequest) -> Result<Reply, Undone> {
-        if *request != CoreRequest::Status {
+        if !matches!(request, CoreRequest::Status | CoreRequest::Clock { step: false }) {
             tracing::info!(?request, "administration");
         }
         match request {
@@ -122,6 +123,7 @@ impl Admin {
             CoreRequest::Promote { name } => self.promote(name).await,
             CoreRequest::Transfer { name } => self.transfer(name.as_deref()).await,
             CoreRequest::Verify => self.verify.run().await.map_err(Undone::Because),
+            CoreRequest::Clock { step } => self.clock(*step).await,
         }
     }
 
@@ -254,6 +256,20 @@ impl Admin {
         }
     }
 
+    async fn clock(&self, step: bool) -> Result<Reply, Undone> {
+        if self.progress.status.edge.is_edge() {
+            return because("an edge's time is the core's; ask a node of the core");
+        }
+        if !self.progress.has_applied_own_term() {
+            return Err(Undone::NotLeader);
+        }
+        let members = self.raft.members();
+        let name = |id| members.find(id).map_or_else(|| id.to_string(), |member| member.peer.name.clone());
+        let told =
+            timekeeper::tell(&self.progress, &self.verify.queue, step, self.identity.node_id, name).await;
+        told.map(|told| Reply::bulk(told.to_string())).map_err(Undone::Because)
+    }
+
     fn answers(&self, id: u64) -> bool {
         let others = self.progress.status.others.read();
         id == self.identity.node_id || others.iter().any(|other| other.node_id == id && other.answers)
@@ -307,6 +323,8 @@ impl Admin {
             "leader": leader.and_then(|id| members.find(id)).map(|leader| leader.peer.name.clone()),
             "committed_index": status.committed_index.load(Ordering::Relaxed),
             "last_index": members.last_index,
+            "log_time_ms": status.clock.now_ms(),
+            "log_time_ahead_ms": status.clock.ahead_ms(),
             "change_under_way": members.is_joint || !members.is_committed,
             "feature_level": wire::FEATURE_LEVEL,
             "nodes": nodes,
@@ -324,6 +342,7 @@ fn to_wire(request: &CoreRequest) -> wire::Admin {
         CoreRequest::Transfer { name } => (5, name.into_iter().collect(), false),
         CoreRequest::Replace { old, name, address } => (6, vec![old, name, address], false),
         CoreRequest::Verify => (7, vec![], false),
+        CoreRequest::Clock { step } => (8, vec![], step),
     };
     wire::Admin { request, words, flag }
 }
@@ -339,6 +358,7 @@ fn from_wire(wanted: wire::Admin) -> Option<CoreRequest> {
         5 => CoreRequest::Transfer { name: words.next() },
         6 => CoreRequest::Replace { old: words.next()?, name: words.next()?, address: words.next()? },
         7 => CoreRequest::Verify,
+        8 => CoreRequest::Clock { step: flag },
         _ => return None,
     };
     words.next().is_none().then_some(request)
@@ -368,6 +388,7 @@ mod tests {
             CoreRequest::Transfer { name: Some(text("b")) },
             CoreRequest::Replace { old: text("a"), name: text("b"), address: text("h:2") },
             CoreRequest::Verify,
+            CoreRequest::Clock { step: true },
         ] {
             assert_eq!(from_wire(to_wire(&request)), Some(request));
         }

@@ -22,8 +22,15 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// Readers that may wait at once.
 pub(super) const READERS_MAX: usize = 65_536;
 
-/// Somebody who wants to read.
-pub(super) type Reader = oneshot::Sender<Result<(), ErrorReply>>;
+/// Somebody who wants to read; it is told log time (ms) when the leader answered, or 0 if nobody said.
+pub(super) type Reader = oneshot::Sender<Result<u64, ErrorReply>>;
+
+/// A leader's answer: how far a read must be applied, and log time then (ms; 0 = it did not say).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadFrom {
+    pub(super) index: u64,
+    pub(super) log_ms: u64,
+}
 
 /// See the module.
 pub(super) struct Barrier {
@@ -49,12 +56,12 @@ impl Barrier {
         }
     }
 
-    async fn pass(&self) -> Result<(), ErrorReply> {
+    async fn pass(&self) -> Result<u64, ErrorReply> {
         let deadline = Instant::now() + WAIT_MAX;
         loop {
-            if let Some(index) = self.ask().await {
+            if let Some(ReadFrom { index, log_ms }) = self.ask().await {
                 let applied = tokio::time::timeout_at(deadline, self.progress.wait_applied(index)).await;
-                return applied.map_err(|_| down("this node is behind its leader"));
+                return applied.map(|()| log_ms).map_err(|_| down("this node is behind its leader"));
             }
             if Instant::now() >= deadline {
                 return Err(down("no node leads at the moment"));
@@ -64,9 +71,10 @@ impl Barrier {
     }
 
     /// How far a read of now must be applied, by the leader's word.
-    pub(super) async fn ask(&self) -> Option<u64> {
+    pub(super) async fn ask(&self) -> Option<ReadFrom> {
         if self.progress.is_leader() {
-            return self.raft.read_index().await;
+            let index = self.raft.read_index().await?;
+            return Some(ReadFrom { index, log_ms: self.progress.status.clock.now_ms() });
         }
         let (id, address) = self.progress.leader()?;
         let client = self.peers.client(&address, id);
@@ -76,7 +84,9 @@ impl Barrier {
             // One that was cut off answers late, or never.
             () = self.progress.led_by_another_than(id) => return None,
         };
-        wire::read::<wire::ReadIndex>(answer.ok()?).ok().map(|answer| answer.index)
+        let wire::ReadIndex { index, log_ms } = wire::read(answer.ok()?).ok()?;
+        self.progress.status.clock.told(log_ms);
+        Some(ReadFrom { index, log_ms })
     }
 }
 

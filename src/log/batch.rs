@@ -59,7 +59,7 @@ impl Batcher {
 
     async fn propose(&mut self, raft: &RaftNode) {
         let (batch, tickets, proposals) = self.gather();
-        let at = self.progress.status.clock.stamp();
+        let at = self.progress.status.clock.now_ms();
         self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let seed = self.seed ^ (self.seed >> 33);
         let elsewhere = self.forwarder.clone().map(|forwarder| (forwarder, proposals));

@@ -16,6 +16,7 @@ use super::{
     raft::{Peers, RaftParts, Snapshots},
     segment::{Retention, SegmentLog, SegmentOptions},
     thread::{RaftThread, Reading, Request},
+    timekeeper::{self, Timekeeper},
 };
 use crate::{
     command::Table,
@@ -107,6 +108,7 @@ impl LogHandle {
         let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
         check_fit(&data_directory, &log, &store)?;
         let snapshots = Arc::new(Snapshots::open(&data_directory.join("snapshot"), Arc::clone(&store))?);
+        timekeeper::begin(&status, &data_directory, store.published().state().last_at);
         let progress = Arc::new(Progress::new(Arc::clone(&status)));
         let queue = Arc::new(Queue::new(Arc::clone(&status)));
         let (requests, received) = mpsc::channel(16);
@@ -146,7 +148,6 @@ impl LogHandle {
             peers: Arc::clone(&peers),
             is_one_of_many: cluster.is_some(),
         };
-        status.clock.logged(store.published().state().last_at);
         let raft_thread = RaftThread {
             parts,
             batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&progress), forwarder),
@@ -158,6 +159,7 @@ impl LogHandle {
                 retention,
             )
             .without_sweeps(edge.is_some()),
+            timekeeper: Timekeeper::new(Arc::clone(&progress), data_directory.clone()),
             requests: received,
             reading: Reading { site: reading, core: core_reading },
             published,
@@ -186,8 +188,9 @@ impl LogHandle {
         self.progress.can_read()
     }
 
-    /// Waits until the store is as current as a read wants it; an error says that it will not be for now.
-    pub async fn barrier(&self, consistency: Consistency) -> Result<(), ErrorReply> {
+    /// Waits until the store is as current as a read wants it; an error says that it will not be for now. Where the leader
+    /// was asked, the read is as of log time (ms) when it answered; 0: as of now.
+    pub async fn barrier(&self, consistency: Consistency) -> Result<u64, ErrorReply> {
         let enough = match consistency {
             Consistency::Local => true,
             Consistency::Session => self.progress.has_applied_own_writes(),
@@ -195,7 +198,7 @@ impl LogHandle {
             Consistency::Linearizable | Consistency::Core => false,
         };
         if (enough && !self.is_removed()) || self.can_read() {
-            return Ok(());
+            return Ok(0);
         }
         if self.is_removed() && consistency != Consistency::Local {
             return Err(ErrorReply::new("CLUSTERDOWN", "this node was removed from the core"));
@@ -204,13 +207,13 @@ impl LogHandle {
             // Another node may have applied an entry a moment before this one does.
             let applied = self.progress.wait_applied(self.progress.announced());
             let applied = tokio::time::timeout(barrier::WAIT_MAX, applied).await;
-            return applied.map_err(|_| barrier::down("this node is slow to apply its log"));
+            return applied.map(|()| 0).map_err(|_| barrier::down("this node is slow to apply its log"));
         }
         ask(&self.readers).await
     }
 
-    /// On an edge: waits until the store has all that the core had when it was asked.
-    pub async fn core_barrier(&self) -> Result<(), ErrorReply> {
+    /// On an edge: waits until the store has all that the core had when it was asked; says what log time was then (ms).
+    pub async fn core_barrier(&self) -> Result<u64, ErrorReply> {
         ask(&self.core_readers).await
     }
 
@@ -317,7 +320,7 @@ impl LogHandle {
 }
 
 /// Waits for the word that a read may go on.
-async fn ask(readers: &mpsc::Sender<Reader>) -> Result<(), ErrorReply> {
+async fn ask(readers: &mpsc::Sender<Reader>) -> Result<u64, ErrorReply> {
     let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
     let (reader, outcome) = oneshot::channel();
     readers.send(reader).await.map_err(|_| stopping())?;

@@ -17,13 +17,11 @@ use crate::{
 };
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::time::MissedTickBehavior;
 
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
-/// Between two adjustments of the leader's time.
-const SLEW_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two looks at the size of the log.
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks at when keys expire.
@@ -67,17 +65,6 @@ impl Maintenance {
                 loop {
                     interval.tick().await;
                     self.sweep().await;
-                }
-            },
-            async {
-                let mut interval = every(SLEW_INTERVAL);
-                let mut before = Instant::now();
-                loop {
-                    let now = interval.tick().await.into_std();
-                    if self.progress.is_leader() {
-                        self.progress.status.clock.slew(now.saturating_duration_since(before));
-                    }
-                    before = now;
                 }
             },
             async {

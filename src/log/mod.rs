@@ -23,6 +23,7 @@ mod barrier;
 mod batch;
 mod blocking;
 mod broadcast;
+mod clock_file;
 mod cluster;
 mod edge;
 mod error;
@@ -45,6 +46,7 @@ mod steward;
 mod sums;
 mod switches;
 mod thread;
+mod timekeeper;
 mod verify;
 
 pub use cluster::{Adopt, ClusterOptions};

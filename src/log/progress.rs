@@ -1,6 +1,6 @@
 //! How far this node has come: what the batcher, the apply thread and readers need to know of each other.
 
-use super::{forwarding::Forwards, lease::Lease, sums::Sums};
+use super::{forwarding::Forwards, lease::Lease, sums::Sums, timekeeper};
 use crate::{limits::ENTRIES_IN_FLIGHT_MAX, session::LogStatus, store::Position};
 use parking_lot::RwLock;
 use std::{
@@ -254,6 +254,10 @@ impl Progress {
 
     /// This node leads in `term`, or (0) it does not.
     pub(super) fn set_leader_term(&self, term: u64) {
+        if term != 0 && !self.status.edge.is_edge() {
+            // Before it stamps anything.
+            timekeeper::lead(&self.status);
+        }
         self.leader_term.store(term, Ordering::Release);
         self.status.is_leader.store(term != 0, Ordering::Relaxed);
         self.announce();

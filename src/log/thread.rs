@@ -13,6 +13,7 @@ use super::{
     queue::{Queue, Refused},
     raft::{Peers, RaftNode, RaftParts},
     replicated,
+    timekeeper::{self, Timekeeper},
 };
 use crate::{
     resp::{ErrorReply, Reply},
@@ -53,6 +54,7 @@ pub(super) struct RaftThread {
     pub(super) parts: RaftParts,
     pub(super) batcher: Batcher,
     pub(super) maintenance: Maintenance,
+    pub(super) timekeeper: Timekeeper,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) reading: Reading,
     pub(super) published: mpsc::Receiver<Publishing>,
@@ -157,6 +159,7 @@ impl RaftThread {
         let answering = Answers { raft: raft.clone(), peers, progress: Arc::clone(&progress), admin };
         let requests = tokio::spawn(answering.run(self.requests, Arc::clone(&queue)));
         let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
+        let timekeeper = tokio::spawn(self.timekeeper.run());
         let serve = async {
             match edge {
                 None => self.batcher.run(&raft).await,
@@ -173,6 +176,7 @@ impl RaftThread {
         queue.refuse_all(Refused::Stopping);
         raft.stay_for_leader(queue.deadline().unwrap_or_else(Instant::now)).await;
         maintenance.abort();
+        timekeeper.abort();
         requests.abort();
         barrier.abort();
         drop(end_peers);
@@ -209,6 +213,14 @@ impl Answers {
                     Some(admin) => drop(tokio::spawn(async move {
                         let _ = outcome.send(admin.perform(request).await);
                     })),
+                    None if matches!(request, CoreRequest::Clock { .. })
+                        && !self.progress.status.edge.is_edge() =>
+                    {
+                        let (progress, queue) = (Arc::clone(&self.progress), Arc::clone(&queue));
+                        tokio::spawn(async move {
+                            let _ = outcome.send(clock_of_one(&progress, &queue, &request).await);
+                        });
+                    }
                     None => {
                         let text = "this node is alone (it was started without --cluster and --join)";
                         let _ = outcome.send(Reply::Error(ErrorReply::err(text)));
@@ -225,5 +237,14 @@ impl Answers {
             }
         }
         queue.close();
+    }
+}
+
+/// CORE CLOCK of a node that is alone.
+async fn clock_of_one(progress: &Progress, queue: &Queue, request: &CoreRequest) -> Reply {
+    let step = *request == CoreRequest::Clock { step: true };
+    match timekeeper::tell(progress, queue, step, 0, |_| "this node".to_owned()).await {
+        Ok(told) => Reply::bulk(told.to_string()),
+        Err(why) => Reply::Error(ErrorReply::err(why)),
     }
 }

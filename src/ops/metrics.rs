@@ -108,6 +108,11 @@ static ROWS: &[Row] = &[
     }),
     gauge("flotilla_raft_purged_index", "Index of the last purged entry", |s| load(&s.node.log.purged_index)),
     gauge("flotilla_raft_log_bytes", "Bytes of log segments on disk", |s| load(&s.node.log.log_bytes)),
+    gauge(
+        "flotilla_log_time_ahead_seconds",
+        "How far log time is ahead of wall clocks: where this node leads most of the core's, else its own",
+        |s| s.node.log.clock.ahead_ms() as f64 / 1000.0,
+    ),
     gauge("flotilla_core_index", "Entry of the core's log that the data stand at", |s| {
         load(&s.node.log.edge.core_index)
     }),

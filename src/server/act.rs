@@ -13,7 +13,7 @@ use crate::{
     resp::{ErrorReply, Reply},
     session::{Publication, Stats},
     store::{Condition, ReadTime, Store},
-    time::now_ms,
+    time::{monotonic_ms, now_ms},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -122,7 +122,7 @@ impl Connection {
         for key in &fresh {
             store.watch(watched, db, key);
         }
-        let time = self.edge_time().unwrap_or(ReadTime::At(self.clock.log_ms()));
+        let time = self.edge_time().unwrap_or(ReadTime::At(self.log_ms()));
         let conditions = match revisions(&store, db, &fresh, time, false) {
             Err(Error::WouldBlock) => {
                 let run = move || revisions(&store, db, &fresh, time, true);
@@ -150,7 +150,7 @@ impl Connection {
         if node.checkpoint_running.swap(true, Ordering::AcqRel) {
             return Reply::Error(ErrorReply::err("Background save already in progress"));
         }
-        let began_ms = now_ms();
+        let began_ms = monotonic_ms();
         node.checkpoint_began_ms.store(began_ms, Ordering::Relaxed);
         let log = self.local.log.clone();
         let work = async move {
@@ -164,7 +164,7 @@ impl Connection {
                 }
                 Err(error) => tracing::error!(%error, "checkpoint failed"),
             }
-            let took = now_ms().saturating_sub(began_ms) / 1000;
+            let took = monotonic_ms().saturating_sub(began_ms) / 1000;
             node.checkpoint_seconds.store(i64::try_from(took).unwrap_or(i64::MAX), Ordering::Relaxed);
             node.checkpoint_began_ms.store(0, Ordering::Relaxed);
             node.checkpoint_running.store(false, Ordering::Release);

@@ -1,78 +1,84 @@
-//! The time of a connection: one reading of the clock per command, where the end of one is the start of the next.
-//!
-//! The wall clock is read when a chunk of requests begins; within the chunk the monotonic clock is added to it. Beside it goes
-//! the core's time (`LogClock`), which alone decides what has expired.
+//! The time of a connection: one reading of the monotonic clock per command, where the end of one is the start of the next.
+//! Log time (`LogClock`), which alone decides what has expired, follows from it.
 //!
 //! Invariant: whoever waited (for the log, the disk, the client) calls `tick` before the next command looks at the time.
 
-use crate::{session::LogClock, time::now_ms};
-use std::time::{Duration, Instant};
+use crate::{session::LogClock, time::monotonic_us};
+use std::time::Duration;
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
-    began_ms: u64,
-    began_log_ms: u64,
-    began: Instant,
-    at: Instant,
-    lap_began: Instant,
+    at_us: u64,
+    lap_began_us: u64,
+    /// Log time as of which the present command reads, as the leader said; 0: it has not been asked.
+    as_of_ms: u64,
 }
 
 impl Clock {
-    /// Reads all clocks.
-    pub(super) fn start(log: &LogClock) -> Self {
-        let now = Instant::now();
-        Clock { began_ms: now_ms(), began_log_ms: log.now_ms(), began: now, at: now, lap_began: now }
+    pub(super) fn start() -> Self {
+        let now = monotonic_us();
+        Clock { at_us: now, lap_began_us: now, as_of_ms: 0 }
     }
 
     /// Goes on to the present; says how long that was.
     pub(super) fn tick(&mut self) -> Duration {
-        let now = Instant::now();
-        let passed = now.duration_since(self.at);
-        self.at = now;
-        passed
+        let now = monotonic_us();
+        let passed = now.saturating_sub(self.at_us);
+        (self.at_us, self.as_of_ms) = (now, 0);
+        Duration::from_micros(passed)
     }
 
     /// As `tick`; says how long it is since the last lap, whatever ticks were in between: what a call took, also one that
     /// waited or was made of others.
     pub(super) fn lap(&mut self) -> Duration {
         self.tick();
-        let passed = self.at.duration_since(self.lap_began);
-        self.lap_began = self.at;
-        passed
+        let passed = self.at_us.saturating_sub(self.lap_began_us);
+        self.lap_began_us = self.at_us;
+        Duration::from_micros(passed)
     }
 
-    /// Milliseconds since the epoch at the last tick.
+    /// Monotonic milliseconds at the last tick.
     pub(super) fn now_ms(&self) -> u64 {
-        self.began_ms.saturating_add(self.passed_ms())
+        self.at_us / 1000
     }
 
-    /// The core's time at the last tick.
-    pub(super) fn log_ms(&self) -> u64 {
-        self.began_log_ms.saturating_add(self.passed_ms())
+    /// Until the next tick, what is read is as of this log time (ms; 0 = the last tick's): the leader's, so that no node shows
+    /// a time that another one is not yet at.
+    pub(super) fn read_as_of(&mut self, log_ms: u64) {
+        self.as_of_ms = log_ms;
     }
 
-    fn passed_ms(&self) -> u64 {
-        u64::try_from(self.at.duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
+    /// Log time at the last tick, or as the leader said.
+    pub(super) fn log_ms(&self, log: &LogClock) -> u64 {
+        match self.as_of_ms {
+            0 => log.at_ms(self.at_us),
+            told => told,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Clock;
-    use crate::{session::LogClock, time::now_ms};
+    use crate::session::LogClock;
     use std::{thread, time::Duration};
 
     #[test]
-    fn time_stands_between_ticks_and_follows_the_wall_clock_at_them() {
-        let before_ms = now_ms();
-        let mut clock = Clock::start(&LogClock::default());
-        let first = clock.now_ms();
+    fn time_stands_between_ticks_and_follows_the_clocks_at_them() {
+        let log = LogClock::default();
+        log.begin(1_700_000_000_000, None);
+        let mut clock = Clock::start();
+        let (first, first_log) = (clock.now_ms(), clock.log_ms(&log));
         thread::sleep(Duration::from_millis(20));
-        assert_eq!(clock.now_ms(), first);
+        assert_eq!((clock.now_ms(), clock.log_ms(&log)), (first, first_log));
         assert!(clock.tick() >= Duration::from_millis(20));
         clock.tick();
         assert!(clock.lap() >= Duration::from_millis(20) && clock.lap() < Duration::from_secs(10));
-        assert!(first >= before_ms && clock.now_ms() >= first + 20 && clock.now_ms() <= now_ms() + 1);
+        assert!(clock.now_ms() >= first + 20 && clock.log_ms(&log) >= first_log + 19);
+        clock.read_as_of(7);
+        assert_eq!(clock.log_ms(&log), 7);
+        clock.tick();
+        assert!(clock.log_ms(&log) <= log.now_ms());
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(local: Rc<Local>, session: Session, stream: TcpStream) -> Self {
-        let clock = Clock::start(&local.node.log.clock);
+        let clock = Clock::start();
         Connection {
             local,
             session,
@@ -99,7 +99,7 @@ impl Connection {
                 Stats::add(&self.local.node.stats.net_input_bytes, bytes as u64);
                 Stats::add(&self.local.stats.socket_reads, 1);
                 self.tell_input();
-                self.clock = Clock::start(&self.local.node.log.clock);
+                self.clock = Clock::start();
                 client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
                 Ok(())
             }

@@ -35,7 +35,7 @@ impl Connection {
             Consistency::Core => {
                 let passed = self.local.log.core_barrier().await;
                 self.clock.tick();
-                return passed;
+                return passed.map(|log_ms| self.clock.read_as_of(log_ms));
             }
             Consistency::Bounded(ms) => {
                 let lag = self.local.node.log.edge.lag();
@@ -52,14 +52,13 @@ impl Connection {
         }
         let passed = self.local.log.barrier(Consistency::Linearizable).await;
         self.clock.tick();
-        passed
+        passed.map(|log_ms| self.clock.read_as_of(log_ms))
     }
 
     /// On an edge: as of when reads are. What has expired is for the core's log to say, so that no node of the site, whatever
-    /// its clock and however often it starts, shows again what was gone.
+    /// its clock and however often it starts, shows again what was gone; time left is counted from log time.
     pub(super) fn edge_time(&self) -> Option<ReadTime> {
-        let edge = &self.local.node.log.edge;
-        edge.is_edge().then(|| ReadTime::Copy(edge.clock_ms()))
+        self.local.node.log.edge.is_edge().then(|| ReadTime::Copy(self.log_ms()))
     }
 
     async fn wait_for_own_writes(&mut self) -> Result<(), ErrorReply> {

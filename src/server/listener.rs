@@ -8,7 +8,7 @@ use crate::{
     command::Table,
     log::LogHandle,
     session::{Client, ClientFilter, Node, Stats},
-    time::now_ms,
+    time::monotonic_ms,
 };
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
@@ -171,7 +171,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, node: &Node) -> io::Result<Option<
     }
     Stats::add(&node.stats.connections_received, 1);
     let id = node.clients.next_id();
-    let client = Arc::new(Client::new(id, peer, stream.local_addr()?, stream.as_raw_fd(), now_ms()));
+    let client = Arc::new(Client::new(id, peer, stream.local_addr()?, stream.as_raw_fd(), monotonic_ms()));
     if !node.clients.insert(Arc::clone(&client), settings.maxclients) {
         turn_away(stream, b"-ERR max number of clients reached\r\n");
         return Ok(None);
@@ -192,7 +192,7 @@ fn turn_away(mut stream: TcpStream, why: &[u8]) {
 /// Closes clients that have been silent for longer than `timeout`, and those that did not authenticate in time.
 fn close_idle(node: &Node) {
     let settings = node.config.settings();
-    let now = now_ms();
+    let now = monotonic_ms();
     let timeout_ms = settings.timeout_seconds.saturating_mul(1000);
     for client in node.clients.select(&ClientFilter::default(), now) {
         let idle = timeout_ms > 0 && client.is_idle(now, timeout_ms);

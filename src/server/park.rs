@@ -138,7 +138,7 @@ impl Connection {
         let outcome = loop {
             // The look comes after the registration: what is written from here on rings.
             let mut again = FOR_EVER;
-            match self.look(call, wait_for, ReadTime::At(self.clock.log_ms())).await {
+            match self.look(call, wait_for, ReadTime::At(self.log_ms())).await {
                 Ok(Some(Wait { finds: Finds::Something, others, .. })) if parked.is_next() => {
                     if let Err(close) = self.wait_out_pause(call.resolved).await {
                         break Err(close);

@@ -73,9 +73,14 @@ impl Connection {
         }
         let is_one_of_many = self.local.node.log.is_one_of_many.load(Ordering::Relaxed);
         match is_one_of_many && self.session.consistency == Consistency::Linearizable {
-            true => ReadTime::Logged(self.clock.log_ms()),
-            false => ReadTime::At(self.clock.log_ms()),
+            true => ReadTime::Logged(self.log_ms()),
+            false => ReadTime::At(self.log_ms()),
         }
+    }
+
+    /// Log time for this command.
+    pub(super) fn log_ms(&self) -> u64 {
+        self.clock.log_ms(&self.local.node.log.clock)
     }
 
     /// Brings the log to the present, so that what has expired by now has expired for every node, for good.
@@ -100,7 +105,7 @@ impl Connection {
         }
         let passed = self.local.log.barrier(self.session.consistency).await;
         self.clock.tick();
-        passed
+        passed.map(|log_ms| self.clock.read_as_of(log_ms))
     }
 
     /// Runs a read where waiting for the disk is allowed.

@@ -9,7 +9,7 @@ use crate::{
     log::{LogHandle, Mailbox, Outcome, Ticket},
     resp::ErrorReply,
     session::{Client, NETWORK_THREAD, Node, Session, ThreadStats},
-    time::now_ms,
+    time::monotonic_ms,
 };
 use bytes::Bytes;
 use slab::Slab;
@@ -59,7 +59,7 @@ impl Local {
     /// Queues a proposal; resolves with its outcome, or with "outcome unknown" after the write timeout.
     pub(super) async fn propose(&self, proposal: Bytes) -> Outcome {
         let (answer, outcome) = oneshot::channel();
-        let waiter = Waiter { since_ms: now_ms(), answer: Some(answer) };
+        let waiter = Waiter { since_ms: monotonic_ms(), answer: Some(answer) };
         let id = self.waiters.borrow_mut().insert(waiter);
         let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: id as u64, was_forwarded: false };
         if let Err(refused) = self.log.submit(proposal, ticket) {
@@ -83,7 +83,7 @@ impl Local {
     /// Answers writes that have waited too long.
     fn expire_waiters(&self) {
         let timeout_ms = self.node.config.settings().write_timeout_ms;
-        self.answer_unknown(now_ms().saturating_sub(timeout_ms), "no answer from the log in time");
+        self.answer_unknown(monotonic_ms().saturating_sub(timeout_ms), "no answer from the log in time");
     }
 
     /// Answers writes that have waited since before that time; says how many. Their slots stay taken until the log has its

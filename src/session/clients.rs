@@ -19,6 +19,7 @@ pub struct Client {
     pub local: SocketAddr,
     /// Socket number, as CLIENT LIST's `fd`.
     pub fd: i32,
+    /// Monotonic, as all times here.
     pub created_ms: u64,
     pub text: Mutex<ClientText>,
     /// When it last sent something or took something, ms.

@@ -17,4 +17,6 @@ pub enum CoreRequest {
     Replace { old: String, name: String, address: String },
     /// Compare the checksums of the state of all nodes.
     Verify,
+    /// What log time and the nodes' wall clocks say, as JSON; with `step`, log time becomes wall time first.
+    Clock { step: bool },
 }

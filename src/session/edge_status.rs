@@ -1,11 +1,10 @@
-//! What an edge knows of the core it follows: how far that is, what time it is there, and since when nothing is missing.
+//! What an edge knows of the core it follows: how far that is, and since when nothing is missing.
 //!
-//! Each word of the core says: at this time of mine the log was committed up to this entry. It counts once that entry is
-//! applied here, and not before: then the data here are exactly what the core's were at that time. How long a key has left
-//! is counted from the time of the last such word, never from a guess beyond it; whether it has expired is for the core's
-//! log to say.
+//! Each word of the core says: at this time the log was committed up to this entry. It counts once that entry is applied
+//! here, and not before: then the data here are exactly what the core's were at that time. How long a key has left is counted
+//! from log time, as everywhere (`log_clock.rs`); whether it has expired is for the core's log to say.
 //!
-//! **Invariant.** Neither the clock nor the index goes back while the history is the same.
+//! **Invariant.** The index does not go back while the history is the same.
 
 use parking_lot::{Mutex, RwLock};
 use std::{
@@ -52,8 +51,6 @@ impl Following {
 pub struct Word {
     /// How far its log was committed.
     pub committed: u64,
-    /// The core's time then, ms since the epoch.
-    pub clock_ms: u64,
     /// When that was, by this node's clock.
     pub at: Instant,
 }
@@ -61,9 +58,8 @@ pub struct Word {
 /// What the node that leads a site tells the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SiteWord {
-    /// Where its data stood when nothing was missing there, `age` ago, at the core's time `clock_ms`.
+    /// Where its data stood when nothing was missing there, `age` ago.
     pub core_index: u64,
-    pub clock_ms: u64,
     pub age: Duration,
     /// The last entry that the core is known to have committed.
     pub committed: u64,
@@ -108,7 +104,6 @@ pub struct EdgeStatus {
     pub contradictions: AtomicU64,
     /// An administrator wants a whole copy to be taken.
     reseed: AtomicBool,
-    clock_ms: AtomicU64,
     words: Mutex<Words>,
 }
 
@@ -143,7 +138,6 @@ impl Default for EdgeStatus {
             seeds: AtomicU64::new(0),
             contradictions: AtomicU64::new(0),
             reseed: AtomicBool::new(false),
-            clock_ms: AtomicU64::new(0),
             words: Mutex::new(Words { waiting: VecDeque::new(), whole_at: None, began: Instant::now() }),
         }
     }
@@ -169,7 +163,6 @@ impl EdgeStatus {
     pub fn site_word(&self) -> SiteWord {
         SiteWord {
             core_index: self.core_index.load(Ordering::SeqCst),
-            clock_ms: self.clock_ms(),
             age: self.lag(),
             committed: self.committed.load(Ordering::Relaxed),
             has_data: self.has_data(),
@@ -181,7 +174,7 @@ impl EdgeStatus {
     pub fn hear_site(&self, word: &SiteWord) {
         let now = Instant::now();
         let at = now.checked_sub(word.age).unwrap_or(now);
-        self.hear(Word { committed: word.core_index, clock_ms: word.clock_ms, at });
+        self.hear(Word { committed: word.core_index, at });
         self.committed.fetch_max(word.committed, Ordering::Relaxed);
         if word.has_data {
             self.set_goal(word.core_index);
@@ -246,7 +239,6 @@ impl EdgeStatus {
         let mut words = self.words.lock();
         words.waiting.clear();
         words.whole_at = None;
-        self.clock_ms.store(0, Ordering::Release);
         self.committed.store(core_index, Ordering::Relaxed);
         self.forwarded.store(0, Ordering::Release);
         self.core_index.store(core_index, Ordering::SeqCst);
@@ -258,13 +250,7 @@ impl EdgeStatus {
         while let Some(word) = words.waiting.front().copied().filter(|word| word.committed <= stands_at) {
             words.waiting.pop_front();
             words.whole_at = words.whole_at.max(Some(word.at));
-            self.clock_ms.fetch_max(word.clock_ms, Ordering::AcqRel);
         }
-    }
-
-    /// The core's time when nothing was missing here, ms since the epoch; 0 before there was such a time.
-    pub fn clock_ms(&self) -> u64 {
-        self.clock_ms.load(Ordering::Acquire)
     }
 
     /// A whole copy of the core's data shall be taken, although nothing seems to be missing.
@@ -313,24 +299,22 @@ impl EdgeStatus {
 mod tests {
     use super::*;
 
-    fn word(committed: u64, clock_ms: u64) -> Word {
-        Word { committed, clock_ms, at: Instant::now() }
+    fn word(committed: u64) -> Word {
+        Word { committed, at: Instant::now() }
     }
 
     #[test]
-    fn a_word_counts_when_its_entry_is_there_and_the_clock_never_goes_back() {
+    fn a_word_counts_when_its_entry_is_there() {
         let edge = EdgeStatus::default();
-        edge.hear(word(5, 100));
-        assert_eq!((edge.clock_ms(), edge.lag_entries()), (0, 5));
+        let is_whole = |edge: &EdgeStatus| edge.words.lock().whole_at.is_some();
+        edge.hear(word(5));
+        assert_eq!((is_whole(&edge), edge.lag_entries()), (false, 5));
         edge.stand_at(4);
-        assert_eq!(edge.clock_ms(), 0);
+        assert!(!is_whole(&edge));
         edge.stand_at(5);
-        assert_eq!((edge.clock_ms(), edge.lag_entries()), (100, 0));
-        // A core node that lags says what was long known.
-        edge.hear(word(3, 60));
-        assert_eq!(edge.clock_ms(), 100);
+        assert_eq!((is_whole(&edge), edge.lag_entries()), (true, 0));
         edge.begin_again(2);
-        assert_eq!((edge.clock_ms(), edge.lag_entries()), (0, 0));
+        assert_eq!((is_whole(&edge), edge.lag_entries()), (false, 0));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the log layer says about itself, for INFO, ROLE and readiness.
 
-use super::{EdgeStatus, FedEdges, FedSeen, LogClock};
+use super::{EdgeStatus, FedEdges, FedSeen, LogClock, WallClocks};
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use xxhash_rust::xxh3;
@@ -9,6 +9,8 @@ use xxhash_rust::xxh3;
 #[derive(Debug, Default)]
 pub struct LogStatus {
     pub clock: LogClock,
+    /// What other nodes said of their wall clocks.
+    pub walls: WallClocks,
     pub term: AtomicU64,
     pub last_index: AtomicU64,
     pub committed_index: AtomicU64,

@@ -94,6 +94,6 @@ impl Node {
 pub struct Context<'a> {
     pub session: &'a mut Session,
     pub node: &'a Node,
-    /// ms since the epoch.
+    /// Monotonic time, ms.
     pub now: u64,
 }

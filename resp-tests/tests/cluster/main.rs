@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod catching_up;
+mod clock_steps;
 mod clocks;
 mod faces;
 mod founding;

@@ -11,7 +11,7 @@ use crate::{
     limits::REPORTED_REDIS_VERSION,
     resp::{Protocol, Reply},
     session::{Context, Follower, Node, ProcessUsage},
-    time::now_ms,
+    time::{monotonic_ms, now_ms},
 };
 use bytes::Bytes;
 use std::{fmt::Write, sync::atomic::Ordering};
@@ -121,7 +121,7 @@ fn clients(node: &Node, out: &mut String) {
     line(out, "connected_clients", node.clients.len());
     line(out, "cluster_connections", 0);
     line(out, "maxclients", node.config.settings().maxclients);
-    let all = node.clients.select(&crate::session::ClientFilter::default(), now_ms());
+    let all = node.clients.select(&crate::session::ClientFilter::default(), monotonic_ms());
     let largest =
         |read: fn(&crate::session::Client) -> u64| all.iter().map(|client| read(client)).max().unwrap_or(0);
     line(out, "client_recent_max_input_buffer", largest(|client| client.query_bytes.load(Ordering::Relaxed)));
@@ -144,7 +144,7 @@ fn persistence(node: &Node, out: &mut String) {
     let saving_since = node.checkpoint_began_ms.load(Ordering::Relaxed);
     let saving_for = match saving_since {
         0 => -1,
-        since => i64::try_from(now_ms().saturating_sub(since) / 1000).unwrap_or(i64::MAX),
+        since => i64::try_from(monotonic_ms().saturating_sub(since) / 1000).unwrap_or(i64::MAX),
     };
     line(out, "loading", u8::from(!load(&node.ready) || is_empty));
     line(out, "async_loading", 0);
@@ -240,6 +240,8 @@ fn replication(node: &Node, out: &mut String) {
     line(out, "flotilla_verified_index", node.log.verified_index.load(Ordering::Relaxed));
     line(out, "flotilla_divergent_nodes", node.log.divergent_nodes.load(Ordering::Relaxed));
     line(out, "flotilla_raft_leader_id", node.log.leader_id.load(Ordering::Relaxed));
+    line(out, "flotilla_log_time_ms", node.log.clock.now_ms());
+    line(out, "flotilla_log_time_ahead_ms", node.log.clock.ahead_ms());
     if !is_edge {
         info_edge::fed(node, out);
     }

@@ -121,7 +121,7 @@ impl Feed {
         let state = published.state();
         wire::Word {
             committed: state.applied.map_or(0, |applied| applied.index),
-            clock_ms: self.progress.status.clock.now_ms().max(state.last_at),
+            clock_ms: self.progress.status.clock.known_ms(),
             age_ms: u64::try_from(self.progress.knowledge_age().as_millis()).unwrap_or(u64::MAX),
         }
     }

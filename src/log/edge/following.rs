@@ -26,6 +26,8 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// What time it is a core node says only if it has heard its leader so recently.
+const TIME_AGE_MAX: Duration = Duration::from_secs(1);
 /// Decompressed on this thread up to here.
 const INLINE_BYTES: u64 = 128 << 10;
 
@@ -211,10 +213,13 @@ impl FollowingOne<'_> {
         if age < STALE_MAX && word.committed >= own {
             self.fresh_at = Instant::now();
         }
+        // Log time goes on alone at a node that is cut off.
+        if age <= TIME_AGE_MAX {
+            self.follower.progress.status.clock.heard(word.clock_ms);
+        }
         // What a node knows that is behind says nothing about now.
         if word.committed >= own {
-            let wire::Word { committed, clock_ms, .. } = *word;
-            self.follower.progress.status.edge.hear(Word { committed, clock_ms, at });
+            self.follower.progress.status.edge.hear(Word { committed: word.committed, at });
         }
         let is_stale = self.fresh_at.elapsed() >= STALE_MAX && self.follower.upstreams.len() > 1;
         is_stale.then(|| self.cut("it hears nothing new of the core"))

@@ -138,9 +138,11 @@ async fn answer_readers(
                 None => {
                     Err(ErrorReply::new("CLUSTERDOWN", "the core is not reached at the moment; try again"))
                 }
-                Some(ReadIndex { index }) => {
+                Some(ReadIndex { index, log_ms }) => {
+                    progress.status.clock.told(log_ms);
                     let come = tokio::time::timeout_at(deadline, progress.wait_core(index)).await;
-                    come.map_err(|_| ErrorReply::new("STALE", "this site is behind the core; try again"))
+                    come.map(|()| log_ms)
+                        .map_err(|_| ErrorReply::new("STALE", "this site is behind the core; try again"))
                 }
             };
             for reader in waiting {

@@ -111,9 +111,9 @@ impl Upstream {
                 forward::receive_from_edge(queue, progress, forwarded).await
             }
             kind::READ_INDEX => {
-                let index = self.barrier.ask().await;
-                let index = index.ok_or_else(|| refused("no node of the core leads at the moment"))?;
-                Ok(write(&ReadIndex { index }))
+                let from = self.barrier.ask().await;
+                let from = from.ok_or_else(|| refused("no node of the core leads at the moment"))?;
+                Ok(write(&ReadIndex { index: from.index, log_ms: from.log_ms }))
             }
             kind::PUBLISH => {
                 let publish: Publish = read(body).map_err(refused)?;

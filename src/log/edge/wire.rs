@@ -78,7 +78,8 @@ pub(in crate::log) mod lost {
     pub const REPLACED: u32 = 3;
 }
 
-/// What the core node knows: as of `age_ms` ago its log was committed up to `committed`, at the core's time `clock_ms`.
+/// What the core node knows: as of `age_ms` ago its log was committed up to `committed`; log time is `clock_ms` now (0 = it
+/// does not know).
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(in crate::log) struct Word {
     #[prost(uint64, tag = "1")]
@@ -94,8 +95,7 @@ pub(in crate::log) struct Word {
 pub(in crate::log) struct FromLeader {
     #[prost(uint64, tag = "1")]
     core_index: u64,
-    #[prost(uint64, tag = "2")]
-    clock_ms: u64,
+    // 2 was log time, which every append call carries.
     #[prost(uint64, tag = "3")]
     age_ms: u64,
     #[prost(uint64, tag = "4")]
@@ -108,17 +108,17 @@ pub(in crate::log) struct FromLeader {
 
 impl From<SiteWord> for FromLeader {
     fn from(word: SiteWord) -> Self {
-        let SiteWord { core_index, clock_ms, age, committed, has_data, is_following } = word;
+        let SiteWord { core_index, age, committed, has_data, is_following } = word;
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        FromLeader { core_index, clock_ms, age_ms, committed, has_data, is_following }
+        FromLeader { core_index, age_ms, committed, has_data, is_following }
     }
 }
 
 impl From<FromLeader> for SiteWord {
     fn from(word: FromLeader) -> Self {
-        let FromLeader { core_index, clock_ms, age_ms, committed, has_data, is_following } = word;
+        let FromLeader { core_index, age_ms, committed, has_data, is_following } = word;
         let age = Duration::from_millis(age_ms);
-        SiteWord { core_index, clock_ms, age, committed, has_data, is_following }
+        SiteWord { core_index, age, committed, has_data, is_following }
     }
 }
 

@@ -156,7 +156,7 @@ impl Applier {
         fail::point("apply.after");
         if let Some(last) = last {
             self.followed();
-            self.progress.status.clock.logged(self.replica.store().published().state().last_at);
+            self.logged();
             self.progress.applied(last);
             if mark {
                 self.progress.sums.begin(last.index, self.replica.store());
@@ -205,7 +205,7 @@ impl Applier {
                 self.progress.status.edge.seeds.fetch_add(1, Ordering::Relaxed);
                 self.replica.seed(at, &seed, &place_of(&self.seed_directory, seed.position))?;
                 if is_other {
-                    self.progress.status.edge.begin_again(seed.position.index);
+                    self.begin_again(seed.position.index);
                 }
                 Reply::count(seed.position.index)
             }
@@ -217,9 +217,22 @@ impl Applier {
             }
         };
         self.followed();
+        self.logged();
         self.progress.applied(at);
         self.answer(responder.map(|responder| (responder, vec![vec![reply]])).into_iter().collect());
         Ok(())
+    }
+
+    /// Log time is no earlier than that of the last entry applied.
+    fn logged(&self) {
+        self.progress.status.clock.logged(self.replica.store().published().state().last_at);
+    }
+
+    /// On an edge: the data are of another history from here on. What the old one said of anything counts no more.
+    fn begin_again(&self, core_index: u64) {
+        let status = &self.progress.status;
+        status.clock.begin(self.replica.store().published().state().last_at, None);
+        status.edge.begin_again(core_index);
     }
 
     /// On an edge: says where the core's data stand now.
@@ -239,9 +252,10 @@ impl Applier {
         store.install(directory)?;
         if !before.is_empty() && before != history() {
             let index = store.latest().state().applied.map_or(0, |at| at.index);
-            self.progress.status.edge.begin_again(index);
+            self.begin_again(index);
         }
         self.followed();
+        self.logged();
         if let Some(applied) = store.applied() {
             self.progress.applied(applied);
         }

@@ -131,12 +131,13 @@ impl Appending {
             self.status.announced_index.fetch_max(committed.index, Ordering::SeqCst);
         }
         let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
-        let mut append = wire::append(request, self.status.clock.now_ms());
+        let mut append = wire::append(request, self.status.clock.known_ms());
         append.of_core = self.status.edge.is_edge().then(|| self.status.edge.site_word().into());
         let body = wire::write(&append);
         let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;
         let unreadable = |error: wire::Unreadable| RPCError::Network(NetworkError::new(&error));
         let answer: wire::AppendAnswer = wire::read(answer).map_err(unreadable)?;
+        self.status.walls.hear(self.client.node_id(), answer.wall_ms);
         if let (Some(end), Some(known)) = (answer.last_index, known)
             && end < known
         {
@@ -199,6 +200,13 @@ impl Connection {
                 hold();
             }
         }
+    }
+
+    /// A node that comes to lead goes on from the time that those know who vote for it.
+    fn voted(&self, answer: &wire::BallotAnswer) -> VoteResponse<Types> {
+        self.status.clock.told(answer.log_ms);
+        self.status.walls.hear(self.client.node_id(), answer.wall_ms);
+        wire::raft_ballot_answer(answer)
     }
 
     async fn call<M: prost::Message + Default>(
@@ -275,7 +283,7 @@ impl RaftNetworkV2<Types> for Connection {
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
         let body = wire::write(&wire::ballot(&request));
         let answer = self.call(kind::VOTE, body, option.hard_ttl()).await?;
-        Ok(wire::raft_ballot_answer(&answer))
+        Ok(self.voted(&answer))
     }
 
     async fn pre_vote(
@@ -285,7 +293,7 @@ impl RaftNetworkV2<Types> for Connection {
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
         let body = wire::write(&wire::ballot(&request));
         let answer = self.call(kind::PRE_VOTE, body, option.hard_ttl()).await?;
-        Ok(wire::raft_ballot_answer(&answer))
+        Ok(self.voted(&answer))
     }
 
     async fn full_snapshot(

@@ -19,6 +19,7 @@ use crate::{
         queue::Queue,
     },
     peer::{Answer, Answers, CallError, Caller, FIRST_EDGE_KIND, FIRST_MEMBER_KIND, Handler},
+    time::now_ms,
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -122,7 +123,8 @@ impl Service {
             kind::READ_INDEX => {
                 let index = self.raft.read_index().await;
                 let index = index.ok_or_else(|| CallError::Refused("this node does not lead".into()))?;
-                Ok(wire::write(&wire::ReadIndex { index }))
+                let log_ms = self.progress.status.clock.now_ms();
+                Ok(wire::write(&wire::ReadIndex { index, log_ms }))
             }
             kind::FORWARD => {
                 let forwarded = wire::read(body).map_err(refused)?;
@@ -149,7 +151,7 @@ impl Service {
         let answer = self.raft.append(request).await.map_err(broken)?;
         let accepted =
             matches!(answer, AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_));
-        if accepted && leader_ms > 0 {
+        if accepted {
             self.progress.status.clock.heard(leader_ms);
         }
         if let Some(word) = of_core.filter(|_| accepted && self.progress.status.edge.is_edge()) {
@@ -159,6 +161,7 @@ impl Service {
             self.progress.heard_leader();
         }
         let mut answer_body = wire::append_answer(&answer);
+        answer_body.wall_ms = now_ms();
         if matches!(answer, AppendEntriesResponse::Conflict) {
             // Set when entries are appended, before any of them is acknowledged: never less than what this node said it has.
             answer_body.last_index = Some(self.progress.status.last_index.load(Ordering::Acquire));
@@ -174,7 +177,9 @@ impl Service {
         tokio::time::sleep_until(self.votes_from).await;
         let request = wire::raft_ballot(&ballot);
         let answer = self.raft.vote(request, kind == kind::PRE_VOTE).await.map_err(broken)?;
-        Ok(wire::write(&wire::ballot_answer(&answer)))
+        let mut answer_body = wire::ballot_answer(&answer);
+        (answer_body.log_ms, answer_body.wall_ms) = (self.progress.status.clock.known_ms(), now_ms());
+        Ok(wire::write(&answer_body))
     }
 
     async fn snapshot(&self, from: u64, body: Bytes) -> Answer {

@@ -11,14 +11,17 @@
 //! | 20 | zeros |
 
 use super::disk;
-use crate::{fail, log::LogError};
+use crate::{fail, log::LogError, time::monotonic_ms};
 use std::{
     fs::{self, File, OpenOptions},
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 /// Where records begin.
@@ -67,13 +70,24 @@ pub(super) struct SegmentFile {
     pub(super) salt: u32,
     /// Preallocated length.
     pub(super) capacity: u64,
+    /// Until when it may have been written to; monotonic ms.
+    written_ms: AtomicU64,
 }
 
 impl SegmentFile {
-    /// How long ago it was last written to; zero if the file system cannot say, or if the clock went back.
-    pub(super) fn age(&self, now: SystemTime) -> Duration {
-        let written = self.file.metadata().and_then(|found| found.modified());
-        written.ok().and_then(|written| now.duration_since(written).ok()).unwrap_or_default()
+    /// How long ago it was last written to, at this monotonic time (ms). What was there at the start counts from then on: how
+    /// old it was only the wall clock could say.
+    pub(super) fn age(&self, now_ms: u64) -> Duration {
+        Duration::from_millis(now_ms.saturating_sub(self.written_ms.load(Ordering::Relaxed)))
+    }
+
+    /// It is not written to any more.
+    pub(super) fn close(&self) {
+        self.written_ms.store(monotonic_ms(), Ordering::Relaxed);
+    }
+
+    fn new(file: File, path: PathBuf, salt: u32, capacity: u64) -> Arc<Self> {
+        Arc::new(SegmentFile { file, path, salt, capacity, written_ms: AtomicU64::new(monotonic_ms()) })
     }
 
     /// Creates a zero-filled segment; durable, under its final name, when this returns.
@@ -97,7 +111,7 @@ impl SegmentFile {
             Ok(file)
         };
         let file = filled().map_err(LogError::io("create log segment", &path))?;
-        Ok(Arc::new(SegmentFile { file, path, salt, capacity: u64::from(bytes) }))
+        Ok(Self::new(file, path, salt, u64::from(bytes)))
     }
 
     /// Opens an existing segment and checks its header.
@@ -108,7 +122,7 @@ impl SegmentFile {
         let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
         file.read_exact_at(&mut bytes, 0).map_err(io("read log segment header"))?;
         let salt = check_header(path, &bytes, log_id, serial)?;
-        Ok(Arc::new(SegmentFile { file, path: path.to_path_buf(), salt, capacity }))
+        Ok(Self::new(file, path.to_path_buf(), salt, capacity))
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     shared::{Shared, Source},
     writer::{Task, Writer},
 };
-use crate::{log::LogError, store::Position};
+use crate::{log::LogError, store::Position, time::monotonic_ms};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use std::{
@@ -21,7 +21,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// Runs on the writer thread once what it belongs to is durable. Never runs if that fails: the process stops.
@@ -218,11 +218,15 @@ impl SegmentLog {
 
     /// The highest index whose purge frees whole segments while what is to be kept stays.
     pub fn purge_point(&self, keep: &Retention) -> Option<u64> {
+        self.purge_point_at(keep, monotonic_ms())
+    }
+
+    pub(super) fn purge_point_at(&self, keep: &Retention, now_ms: u64) -> Option<u64> {
         let candidates = self.shared.lock().index.candidates();
-        let now = SystemTime::now();
         let may_go = |segment: &Candidate| {
             segment.bytes_left >= keep.bytes
-                && (segment.bytes_left >= keep.bytes_max.max(keep.bytes) || segment.file.age(now) >= keep.age)
+                && (segment.bytes_left >= keep.bytes_max.max(keep.bytes)
+                    || segment.file.age(now_ms) >= keep.age)
         };
         candidates.iter().take_while(|segment| may_go(segment)).last().map(|segment| segment.last)
     }

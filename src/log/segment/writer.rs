@@ -198,6 +198,7 @@ impl Writer {
     /// Moves to the next segment. Everything in the current one is durable.
     fn roll(&mut self) {
         fail::point("log.roll");
+        self.file.close();
         self.file = self.files.next();
         self.offset = u64::from(SEGMENT_HEADER_BYTES);
         self.bytes.fetch_add(self.offset, Ordering::Relaxed);

@@ -52,10 +52,12 @@ pub(crate) enum Mutant {
     VotesAtOnce,
     /// A leader that asks another node to lead reads by its lease all the same. Not one of `ALL`: a run with a plot finds it.
     LeaseKept,
+    /// A leader sets log time to what wall clocks say.
+    WallClockFollowed,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Mutant; 8] = [
+    pub(crate) const ALL: [Mutant; 9] = [
         Mutant::VoteAnsweredEarly,
         Mutant::VoteNotSynced,
         Mutant::AppendAnsweredEarly,
@@ -64,6 +66,7 @@ impl Mutant {
         Mutant::NamesNotSynced,
         Mutant::LeaseIgnored,
         Mutant::VotesAtOnce,
+        Mutant::WallClockFollowed,
     ];
 
     /// By its name here.
@@ -88,6 +91,8 @@ pub(crate) struct Stage {
     node: Cell<usize>,
     /// By how much the wall clock of each node is wrong.
     skews_ms: RefCell<Vec<i64>>,
+    /// How far the monotonic clock of each node goes in a second, ms.
+    paces: RefCell<Vec<u64>>,
     dice: RefCell<Dice>,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) network: RefCell<Network>,
@@ -110,6 +115,7 @@ impl Stage {
             now_ms: Cell::new(0),
             node: Cell::new(0),
             skews_ms: RefCell::new((0..nodes).map(|_| dice.below(1000) as i64 - 500).collect()),
+            paces: RefCell::new(vec![1000; nodes]),
             mutant,
             network: RefCell::new(Network::new(dice.fork(), addresses)),
             disk: RefCell::new(Disk::new(dice.fork())),
@@ -143,6 +149,16 @@ impl Stage {
     /// What happens from here on happens on this node.
     pub(crate) fn turn_to(&self, node: usize) {
         self.node.set(node);
+    }
+
+    /// The wall clock of a node is wrong by so much from here on.
+    pub(crate) fn set_skew(&self, node: usize, ms: i64) {
+        self.skews_ms.borrow_mut()[node] = ms;
+    }
+
+    /// The monotonic clock of a node goes so far in a second.
+    pub(crate) fn set_pace(&self, node: usize, ms: u64) {
+        self.paces.borrow_mut()[node] = ms;
     }
 
     /// Takes on a worker for the node that is being started.
@@ -193,6 +209,13 @@ pub(crate) fn now_ms() -> Option<u64> {
     let stage = current()?;
     let skew = stage.skews_ms.borrow()[stage.node()];
     Some((EPOCH_MS + stage.now()).saturating_add_signed(skew))
+}
+
+/// The monotonic clock of the node.
+pub(crate) fn monotonic_us() -> Option<u64> {
+    let stage = current()?;
+    let pace = stage.paces.borrow()[stage.node()];
+    Some((stage.now() + 1000 * (stage.node() as u64 + 1)) * pace)
 }
 
 pub(crate) fn is_broken_by(mutant: Mutant) -> bool {

@@ -1,5 +1,5 @@
 //! Wall clocks that are wrong, and differently so on every node: first far apart, then jumping while the nodes run.
-//! Nothing but TTLs may depend on them, and those only on the leader's.
+//! Nothing may depend on them: lifetimes go by log time, which follows the monotonic clock.
 
 use std::thread;
 use std::time::{Duration, Instant};

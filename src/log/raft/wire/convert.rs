@@ -90,7 +90,7 @@ pub(in crate::log::raft) fn append_answer(answer: &AppendEntriesResponse<Types>)
         AppendEntriesResponse::Conflict => (3, None, None),
         AppendEntriesResponse::HigherVote(vote) => (4, None, Some(vote.into())),
     };
-    AppendAnswer { outcome, log_id, vote, last_index: None }
+    AppendAnswer { outcome, log_id, vote, last_index: None, wall_ms: 0 }
 }
 
 pub(in crate::log::raft) fn raft_append_answer(
@@ -124,6 +124,8 @@ pub(in crate::log::raft) fn ballot_answer(answer: &VoteResponse<Types>) -> Ballo
         vote: (&answer.vote).into(),
         last: answer.last_log_id.as_ref().map(LogId::from),
         granted: answer.vote_granted,
+        log_ms: 0,
+        wall_ms: 0,
     }
 }
 

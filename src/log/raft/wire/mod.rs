@@ -5,6 +5,7 @@
 
 mod convert;
 mod pubsub;
+mod snapshot;
 
 pub(super) use convert::{
     append, append_answer, ballot, ballot_answer, raft_append, raft_append_answer, raft_ballot,
@@ -12,6 +13,8 @@ pub(super) use convert::{
 };
 
 pub(in crate::log) use pubsub::{Deliver, Publication, Publish, PublishAnswer};
+pub(in crate::log) use snapshot::{FileMeta, GetFile};
+pub(super) use snapshot::{Snapshot, SnapshotAnswer};
 
 use crate::log::edge::{Fed, FromLeader};
 use bytes::Bytes;
@@ -82,7 +85,7 @@ pub(super) struct Append {
     entries: Vec<Entry>,
     #[prost(message, optional, tag = "4")]
     committed: Option<LogId>,
-    /// The leader's time, ms since the epoch; 0 = it does not say.
+    /// Log time, ms since the epoch; 0 = the leader does not say.
     #[prost(uint64, tag = "5")]
     pub(super) now: u64,
     /// On an edge site: what the leader knows of the core.
@@ -102,6 +105,9 @@ pub(super) struct AppendAnswer {
     /// With outcome 3: the last index of the follower's log.
     #[prost(uint64, optional, tag = "4")]
     pub(super) last_index: Option<u64>,
+    /// The follower's wall clock, ms since the epoch; 0 = it does not say.
+    #[prost(uint64, tag = "5")]
+    pub(super) wall_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -122,6 +128,11 @@ pub(super) struct BallotAnswer {
     last: Option<LogId>,
     #[prost(bool, tag = "3")]
     granted: bool,
+    /// Log time, if the voter knows it, and its wall clock, ms since the epoch; 0 = it does not say.
+    #[prost(uint64, tag = "4")]
+    pub(super) log_ms: u64,
+    #[prost(uint64, tag = "5")]
+    pub(super) wall_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -138,6 +149,9 @@ pub(super) struct Transfer {
 pub(in crate::log) struct ReadIndex {
     #[prost(uint64, tag = "1")]
     pub(in crate::log) index: u64,
+    /// Log time when the leader answered, ms since the epoch; 0 = it does not say.
+    #[prost(uint64, tag = "2")]
+    pub(in crate::log) log_ms: u64,
 }
 
 /// Proposals of one node's sessions, in their order.
@@ -297,56 +311,6 @@ pub(in crate::log) struct Found {
     pub(in crate::log) cluster_id: String,
     #[prost(string, tag = "2")]
     pub(in crate::log) history_id: String,
-}
-
-/// A snapshot that the receiver is to fetch with `GetFile`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Snapshot {
-    #[prost(message, required, tag = "1")]
-    pub(super) vote: Vote,
-    #[prost(message, optional, tag = "2")]
-    pub(super) last: Option<LogId>,
-    /// As `membership::encode_stored` writes it.
-    #[prost(bytes = "vec", tag = "3")]
-    pub(super) membership: Vec<u8>,
-    /// Name of the snapshot's directory on the sender.
-    #[prost(string, tag = "4")]
-    pub(super) name: String,
-    #[prost(message, repeated, tag = "5")]
-    pub(super) files: Vec<FileMeta>,
-    /// Where the sender answers.
-    #[prost(string, tag = "6")]
-    pub(super) address: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(in crate::log) struct FileMeta {
-    #[prost(string, tag = "1")]
-    pub(in crate::log) name: String,
-    #[prost(uint64, tag = "2")]
-    pub(in crate::log) bytes: u64,
-    /// CRC-32C of the whole file.
-    #[prost(uint32, tag = "3")]
-    pub(in crate::log) checksum: u32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct SnapshotAnswer {
-    #[prost(message, required, tag = "1")]
-    pub(super) vote: Vote,
-}
-
-/// A part of a file of a snapshot.
-#[derive(Clone, PartialEq, Message)]
-pub(in crate::log) struct GetFile {
-    #[prost(string, tag = "1")]
-    pub(in crate::log) snapshot: String,
-    #[prost(string, tag = "2")]
-    pub(in crate::log) name: String,
-    #[prost(uint64, tag = "3")]
-    pub(in crate::log) offset: u64,
-    #[prost(uint32, tag = "4")]
-    pub(in crate::log) bytes_max: u32,
 }
 
 /// A body that cannot be read.

@@ -6,6 +6,7 @@ use super::support::{
 use crate::{
     log::segment::{Retention, SegmentOptions, VoteRecord},
     store::Position,
+    time::monotonic_ms,
 };
 use std::{
     sync::{Arc, Mutex, mpsc},
@@ -104,12 +105,17 @@ fn the_purge_point_keeps_what_was_asked_for() {
     assert_eq!(keep(hour, u64::MAX), None);
     // Recent, but more than may be kept for that.
     assert!(keep(hour, 2000).is_some());
-    // Old by an hour.
+    // What the file system says of their age, by a wall clock, counts for nothing.
     for file in std::fs::read_dir(home.path()).unwrap() {
         let file = std::fs::File::open(file.unwrap().path()).unwrap();
         file.set_modified(std::time::SystemTime::now() - 2 * hour).unwrap();
     }
-    assert!(keep(hour, u64::MAX).is_some());
+    assert_eq!(keep(hour, u64::MAX), None);
+    // Old by an hour.
+    let later_ms = monotonic_ms() + 3_600_001;
+    let retention = Retention { bytes: 100, age: hour, bytes_max: u64::MAX };
+    assert!(log.purge_point_at(&retention, later_ms).is_some());
+    assert_eq!(log.purge_point_at(&retention, later_ms - 3_500_000), None);
 }
 
 #[test]

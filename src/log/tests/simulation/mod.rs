@@ -18,6 +18,7 @@ mod checker;
 mod client;
 mod command;
 mod directed;
+mod log_time;
 mod nemesis;
 mod node;
 mod run;
@@ -30,7 +31,7 @@ use std::{collections::BTreeMap, time::Instant};
 /// Runs of `make test`.
 const SEEDS: u64 = 12;
 /// What those must have tried.
-const TRIED: [&str; 14] = [
+const TRIED: [&str; 15] = [
     "reads",
     "writes forwarded",
     "packets lost",
@@ -45,6 +46,7 @@ const TRIED: [&str; 14] = [
     "Split",
     "Turncoat",
     "Restart",
+    "Clocks",
 ];
 /// Seeds after which a mutant must have been found.
 const MUTANT_SEEDS: u64 = 40;

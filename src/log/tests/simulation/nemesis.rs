@@ -50,6 +50,8 @@ enum Fault {
     /// A disk that takes its time.
     SlowDisk,
     HandOver,
+    /// One wall clock is set, or all of them.
+    Clocks,
     /// A node is asked to stop, and starts again.
     Restart,
     /// A node gets an empty disk. Once in a run, and nothing else until it is a voter again: what Raft keeps, it keeps on
@@ -73,9 +75,13 @@ const FAULTS: &[Fault] = &[
     Fault::Weather,
     Fault::SlowDisk,
     Fault::HandOver,
+    Fault::Clocks,
     Fault::Restart,
     Fault::Wipe,
 ];
+
+/// From within a lease to far beyond every timeout.
+const SKEWS_MS: [i64; 9] = [-262_000, -5000, -500, -100, 0, 100, 500, 5000, 262_000];
 
 /// What follows on a fault that takes its time, for one node.
 #[derive(Clone, Copy)]
@@ -98,9 +104,10 @@ pub(super) struct Nemesis {
 
 impl Nemesis {
     pub(super) fn new(now: u64, mutant: Option<Mutant>) -> Self {
-        let faults = match mutant {
+        let faults: &'static [Fault] = match mutant {
             // Only one thing shows it, and that is rare among all others.
             Some(Mutant::VotesAtOnce) => &[Fault::Turncoat],
+            Some(Mutant::WallClockFollowed) => &[Fault::Clocks, Fault::HandOver],
             _ => FAULTS,
         };
         Nemesis { faults, next_at: now + 200, has_wiped: false, is_wiping: false, then: None }
@@ -184,6 +191,12 @@ impl Nemesis {
                     .for_each(|node| node.disk_ms = ms);
             }
             Fault::HandOver => world.nodes[one].hand_over(&world.stage),
+            Fault::Clocks => {
+                let (all, skew) = (world.dice.chance(500), world.dice.pick(&SKEWS_MS));
+                for node in world.nodes.iter().filter(|node| all || node.slot == one) {
+                    world.stage.set_skew(node.slot, skew);
+                }
+            }
             Fault::Restart => world.nodes[one].ask_to_stop(&world.stage),
             Fault::Wipe if self.has_wiped => {}
             Fault::Wipe => {

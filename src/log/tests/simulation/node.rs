@@ -130,6 +130,12 @@ impl Node {
         self.running.as_ref().is_some_and(leads)
     }
 
+    /// Log time as it knows it, and whether that is more than a time that has been.
+    pub(super) fn log_time(&self) -> Option<(u64, bool)> {
+        let clock = &self.running.as_ref()?.handle.status().clock;
+        Some((clock.now_ms(), clock.is_known()))
+    }
+
     /// Starts it on what its directory holds.
     pub(super) fn start(&mut self, stage: &Stage) -> Result<(), NotUp> {
         stage.turn_to(self.slot);

@@ -2,6 +2,7 @@
 
 use super::{
     checker,
+    log_time::LogTime,
     node::{Node, NotUp, address},
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(super) struct World {
     pub(super) asked_at: u64,
     /// When a node was last asked to lead instead of another one, and had answered.
     pub(super) handed_over_at: u64,
+    log_time: LogTime,
     _directory: TempDir,
     _entered: Entered,
 }
@@ -50,7 +52,11 @@ impl World {
         let (load, disk_ms) = (dice.pick(&[20, 60, 60, 120]), dice.pick(&[2, 2, 20, 60]));
         // Clocks differ in speed by up to a twentieth: what the lease is made to bear.
         let nodes = (0..count)
-            .map(|slot| Node::new(slot, count, directory.path(), dice.between(975, 1025), disk_ms))
+            .map(|slot| {
+                let pace = dice.between(975, 1025);
+                stage.set_pace(slot, pace);
+                Node::new(slot, count, directory.path(), pace, disk_ms)
+            })
             .collect();
         World {
             stage,
@@ -64,6 +70,7 @@ impl World {
             has_heard_a_vote: false,
             asked_at: 0,
             handed_over_at: 0,
+            log_time: LogTime::new(count),
             _directory: directory,
             _entered: entered,
         }
@@ -133,6 +140,9 @@ impl World {
         }
         for node in &self.nodes {
             node.outcomes(&self.stage);
+        }
+        if let Some(wrong) = self.log_time.look(&self.stage, &self.nodes) {
+            self.fail(wrong);
         }
         self.clients();
     }

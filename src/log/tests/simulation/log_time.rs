@@ -1,0 +1,64 @@
+//! Log time goes on as it should, whatever the wall clocks do and whoever leads: no node's goes back, and that of the nodes
+//! that lead passes as fast as time does, but for a twentieth. Only when a majority has lost its memory may it begin anew.
+
+use super::node::Node;
+use crate::tests::stage::Stage;
+
+/// Between two moments that are compared.
+const SPAN_MS: u64 = 1000;
+/// A twentieth, and another half for clocks of different speeds.
+const GAIN_PER_MILLE: u64 = 1080;
+const LOSS_PER_MILLE: u64 = 920;
+/// A word that was so long on its way is what a new leader goes on from; and readings are whole ms.
+const LATE_MS: u64 = 1500;
+const ROUNDED_MS: u64 = 3;
+
+/// See the module.
+pub(super) struct LogTime {
+    /// What each node's was, while it is up.
+    seen: Vec<Option<u64>>,
+    /// When, what it was where it was most.
+    led: Option<(u64, u64)>,
+}
+
+impl LogTime {
+    pub(super) fn new(nodes: usize) -> Self {
+        LogTime { seen: vec![None; nodes], led: None }
+    }
+
+    /// Looks at all nodes; says what is wrong.
+    pub(super) fn look(&mut self, stage: &Stage, nodes: &[Node]) -> Option<String> {
+        let now = stage.now();
+        let (mut known, mut most) = (0, None);
+        for node in nodes {
+            stage.turn_to(node.slot);
+            let Some((time, is_known)) = node.log_time() else {
+                self.seen[node.slot] = None;
+                continue;
+            };
+            let before = self.seen[node.slot].replace(time);
+            if let Some(before) = before.filter(|before| time < *before) {
+                return Some(format!("n{}: log time goes back from {before} to {time}", node.slot));
+            }
+            known += usize::from(is_known);
+            if is_known && node.is_leader() {
+                most = most.max(Some(time));
+            }
+        }
+        if known <= nodes.len() / 2 {
+            self.led = None;
+            return None;
+        }
+        let most = most?;
+        let (since, led) = *self.led.get_or_insert((now, most));
+        let passed = now - since;
+        let (low, high) = (led + passed * LOSS_PER_MILLE / 1000, led + passed * GAIN_PER_MILLE / 1000);
+        if most > high + ROUNDED_MS || most + LATE_MS < low {
+            return Some(format!("log time was {led}, and {most} after {passed} ms"));
+        }
+        if passed >= SPAN_MS {
+            self.led = Some((now, most.max(low)));
+        }
+        None
+    }
+}

@@ -1,0 +1,103 @@
+//! What the wall clocks of a cluster's nodes say, as the node that leads it hears.
+//!
+//! Log time is steered by the middle one, so that a wall clock that is wrong moves nothing while most are right, whichever
+//! node it is of. What was heard was on its way: to this node other nodes' clocks are late by that.
+
+use crate::time::{difference, monotonic_ms};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+
+/// What was said so long ago counts no more.
+const FRESH_MS: u64 = 10_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct WallClocks {
+    others: Mutex<BTreeMap<u64, Said>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    wall_ms: u64,
+    /// By this node's monotonic clock.
+    at_ms: u64,
+}
+
+impl WallClocks {
+    /// What the wall clock of a node says, ms since the epoch; 0: it does not say.
+    pub fn hear(&self, node_id: u64, wall_ms: u64) {
+        self.hear_at(monotonic_ms(), node_id, wall_ms);
+    }
+
+    fn hear_at(&self, now: u64, node_id: u64, wall_ms: u64) {
+        if wall_ms > 0 {
+            self.others.lock().insert(node_id, Said { wall_ms, at_ms: now });
+        }
+    }
+
+    /// By how much the clocks of other nodes, as far as they were heard lately, are ahead of this time, ms.
+    pub fn ahead_of(&self, time_ms: u64) -> Vec<(u64, i64)> {
+        self.ahead_of_at(monotonic_ms(), time_ms)
+    }
+
+    fn ahead_of_at(&self, now: u64, time_ms: u64) -> Vec<(u64, i64)> {
+        let mut others = self.others.lock();
+        others.retain(|_, said| now.saturating_sub(said.at_ms) <= FRESH_MS);
+        let ahead = |said: &Said| {
+            let wall_ms = said.wall_ms.saturating_add(now.saturating_sub(said.at_ms));
+            difference(wall_ms, time_ms)
+        };
+        others.iter().map(|(node_id, said)| (*node_id, ahead(said))).collect()
+    }
+
+    /// By how much wall time is ahead of this time, ms, where this node's own clock says `own_ms`.
+    pub fn agreed_ahead_of(&self, time_ms: u64, own_ms: u64) -> i64 {
+        let others = self.ahead_of(time_ms).into_iter().map(|(_, ahead_ms)| ahead_ms);
+        middle(others.chain([difference(own_ms, time_ms)]).collect())
+    }
+}
+
+/// The middle one. Of two in the middle the nearer to nothing; nothing if they are on both sides of it.
+fn middle(mut values: Vec<i64>) -> i64 {
+    values.sort_unstable();
+    let at = |index: usize| values.get(index).copied().unwrap_or(0);
+    let half = values.len() / 2;
+    if !values.len().is_multiple_of(2) {
+        return at(half);
+    }
+    let (low, high) = (at(half.saturating_sub(1)), at(half));
+    if low > 0 { low } else { high.min(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_one_counts_and_of_two_the_nearer_one() {
+        for (values, expected) in [
+            (vec![7], 7),
+            (vec![], 0),
+            (vec![3_600_000, 2, -4], 2),
+            (vec![-3_600_000, 2, 3_600_000], 2),
+            (vec![5000, 40], 40),
+            (vec![-5000, -40], -40),
+            (vec![-5000, 40], 0),
+            (vec![0, 262_000], 0),
+            (vec![1, 2, 3, 900_000], 2),
+        ] {
+            assert_eq!(middle(values.clone()), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn clocks_go_on_after_they_were_heard_and_count_no_more_after_a_while() {
+        let clocks = WallClocks::default();
+        clocks.hear_at(0, 2, 1_000_500);
+        clocks.hear_at(9000, 3, 1_009_700);
+        clocks.hear_at(9500, 3, 1_010_100);
+        clocks.hear_at(9500, 4, 0);
+        assert_eq!(clocks.ahead_of_at(10_000, 1_010_000), [(2, 500), (3, 600)]);
+        assert_eq!(clocks.ahead_of_at(10_001, 1_010_001), [(3, 600)]);
+    }
+}
