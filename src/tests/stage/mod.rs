@@ -50,10 +50,12 @@ pub(crate) enum Mutant {
     LeaseIgnored,
     /// A node votes as soon as it has started, although it may have promised a leader not to.
     VotesAtOnce,
+    /// What the log has up to where the store stands is fed to edges as it is.
+    FeedTrustsStore,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Mutant; 8] = [
+    pub(crate) const ALL: [Mutant; 9] = [
         Mutant::VoteAnsweredEarly,
         Mutant::VoteNotSynced,
         Mutant::AppendAnsweredEarly,
@@ -62,6 +64,7 @@ impl Mutant {
         Mutant::NamesNotSynced,
         Mutant::LeaseIgnored,
         Mutant::VotesAtOnce,
+        Mutant::FeedTrustsStore,
     ];
 
     /// By its name here.

@@ -18,6 +18,7 @@ mod checker;
 mod client;
 mod command;
 mod directed;
+mod edge;
 mod nemesis;
 mod node;
 mod run;
@@ -30,7 +31,7 @@ use std::{collections::BTreeMap, time::Instant};
 /// Runs of `make test`.
 const SEEDS: u64 = 12;
 /// What those must have tried.
-const TRIED: [&str; 14] = [
+const TRIED: [&str; 15] = [
     "reads",
     "writes forwarded",
     "packets lost",
@@ -39,6 +40,7 @@ const TRIED: [&str; 14] = [
     "sectors lost",
     "power cuts amid a write",
     "snapshots installed",
+    "whole copies for edges",
     "disks lost",
     "CrashAll",
     "Freeze",
