@@ -16,7 +16,9 @@ use crate::{
     ops,
     peer::{LocalIdentity, Tls},
     server::{Server, Stop, bind_all},
-    session::{AuthFailures, Clients, ClusterIdentity, LogStatus, MemoryMarks, Node, NodeIdentity, Stats, Witness},
+    session::{
+        AuthFailures, Clients, ClusterIdentity, LogStatus, MemoryMarks, Node, NodeIdentity, Stats, Witness,
+    },
     signals::{Signals, end_without},
     store::{Store, StoreOptions},
     time::now_ms,

@@ -11,11 +11,12 @@ use super::append::{Step, Txn};
 use super::clients::{LIST_TOKENS, LISTS, Round, list_key, tokens};
 use super::failure::Failure;
 use crate::connection::{Connection, Received};
-use crate::recorder::Dice;
 use crate::value::Value;
 use std::sync::atomic::Ordering;
 
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(5);
+/// Of so many sets of lists before the current one.
+const SETS_MAX: u64 = 60;
 const ANSWER_MAX: Duration = Duration::from_secs(8);
 const CONNECT_AGAIN: Duration = Duration::from_millis(50);
 /// When all is healed an edge has all that the core has.
@@ -35,7 +36,6 @@ pub struct Seen {
 
 impl Seen {
     fn take(&mut self, key: String, list: Vec<u64>) {
-        self.reads += 1;
         let before = self.lists.entry(key).or_default();
         if !list.starts_with(before) {
             // What follows is measured by what was seen first: that is what somebody may have built upon.
@@ -72,35 +72,45 @@ pub fn lists(read: &Txn) -> BTreeMap<String, Vec<u64>> {
 }
 
 /// Reads at one edge until told to stop.
-pub fn read(round: &Round<'_>, edge: usize, mut dice: Dice) -> Result<Seen, Failure> {
+pub fn read(round: &Round<'_>, edge: usize) -> Result<Seen, Failure> {
     round.view.enter()?;
     let (name, address) = round.view.edges[edge].clone();
     let mut seen = Seen { name, ..Seen::default() };
     let mut connection = None;
     while !round.stop.load(Ordering::Relaxed) {
         thread::sleep(PAUSE);
-        let set = round.appends.load(Ordering::Relaxed) / LIST_TOKENS;
-        let key = list_key(round, set.saturating_sub(dice.below(2)), dice.below(LISTS));
-        match get(&mut connection, address, &key)? {
-            Some(list) => seen.take(key, list),
+        let keys = keys(round);
+        match get(&mut connection, address, &keys)? {
+            Some(lists) => {
+                seen.reads += 1;
+                keys.into_iter().zip(lists).for_each(|(key, list)| seen.take(key, list));
+            }
             None => thread::sleep(CONNECT_AGAIN),
         }
     }
     Ok(seen)
 }
 
-/// A list as an edge has it; `None`: it does not say.
+/// All lists that clients have appended to lately: what was never committed may show long after it was written.
+fn keys(round: &Round<'_>) -> Vec<String> {
+    let set = round.appends.load(Ordering::Relaxed) / LIST_TOKENS;
+    let sets = set.saturating_sub(SETS_MAX)..=set;
+    sets.flat_map(|set| (0..LISTS).map(move |list| list_key(round, set, list))).collect()
+}
+
+/// Lists as an edge has them; `None`: it does not say.
 fn get(
     connection: &mut Option<Connection>,
     address: SocketAddr,
-    key: &str,
-) -> Result<Option<Vec<u64>>, Failure> {
+    keys: &[String],
+) -> Result<Option<Vec<Vec<u64>>>, Failure> {
     if connection.is_none() {
         *connection = Connection::open_at(address).ok();
     }
     let Some(open) = connection else { return Ok(None) };
     open.set_deadline(ANSWER_MAX);
-    match open.call(&["GET", key]) {
+    let words: Vec<&str> = ["MGET"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+    match open.call(&words) {
         Ok(Received::Reply(Value::Error(text))) => {
             let text = String::from_utf8_lossy(&text).into_owned();
             match REFUSALS.iter().any(|code| text.starts_with(code)) {
@@ -108,7 +118,10 @@ fn get(
                 false => Err(Failure::server(format!("an edge answered a read with {text}"))),
             }
         }
-        Ok(Received::Reply(reply)) => tokens(&reply).map(Some),
+        Ok(Received::Reply(Value::Array(lists))) => {
+            lists.iter().map(tokens).collect::<Result<_, _>>().map(Some)
+        }
+        Ok(Received::Reply(other)) => Err(Failure::server(format!("an edge answered a read with {other:?}"))),
         Ok(Received::Closed) | Err(_) => {
             *connection = None;
             Ok(None)
@@ -121,22 +134,19 @@ pub fn catch_up(round: &Round<'_>, edge: usize, core: &BTreeMap<String, Vec<u64>
     let (name, address) = &round.view.edges[edge];
     let deadline = Instant::now() + CATCH_UP_MAX;
     let mut connection = None;
-    for (key, list) in core {
-        loop {
-            let got = get(&mut connection, *address, key)?;
-            if got.as_ref() == Some(list) {
-                break;
-            }
-            if Instant::now() > deadline {
-                let text = format!(
-                    "{name} shows {key} as {got:?} {CATCH_UP_MAX:?} after all is healed, the core has {list:?}"
-                );
-                return Err(Failure::server(text));
-            }
-            thread::sleep(CONNECT_AGAIN);
+    let keys: Vec<String> = core.keys().cloned().collect();
+    loop {
+        let got = get(&mut connection, *address, &keys)?.unwrap_or_default();
+        if got.iter().eq(core.values()) {
+            return Ok(());
         }
+        if Instant::now() > deadline {
+            let text =
+                format!("{name} shows {got:?} {CATCH_UP_MAX:?} after all is healed, the core has {core:?}");
+            return Err(Failure::server(text));
+        }
+        thread::sleep(CONNECT_AGAIN);
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -346,10 +346,8 @@ fn play(
             .map(|client| (client, next()))
             .map(|(client, dice)| scope.spawn(move || clients::append(round, client, dice)))
             .collect();
-        let readers: Vec<_> = (0..round.view.edges.len())
-            .map(|edge| (edge, next()))
-            .map(|(edge, dice)| scope.spawn(move || edges::read(round, edge, dice)))
-            .collect();
+        let readers: Vec<_> =
+            (0..round.view.edges.len()).map(|edge| scope.spawn(move || edges::read(round, edge))).collect();
         let working = round.wait_for_answers(ANSWERS_FIRST, ANSWERS_MAX);
         let calm_at = round.now();
         thread::sleep(CALM);

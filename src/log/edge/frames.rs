@@ -30,21 +30,21 @@ const LEVEL: i32 = 1;
 const KEPT_BYTES: usize = 8 << 20;
 
 /// See the module.
-pub(super) struct Frames {
+pub(in crate::log) struct Frames {
     log: Arc<SegmentLog>,
     kept: Mutex<Kept>,
 }
 
 /// Entries as they are sent, and where the last of them stands.
 #[derive(Debug, Clone)]
-pub(super) struct Frame {
-    pub(super) entries: wire::Entries,
-    pub(super) last: Position,
+pub(in crate::log) struct Frame {
+    pub(in crate::log) entries: wire::Entries,
+    pub(in crate::log) last: Position,
 }
 
 /// What there is for an edge that stands at some entry.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(in crate::log) enum Next {
     Entries(Frame),
     /// The log does not have what follows that entry.
     Gone,
@@ -62,7 +62,7 @@ struct Kept {
 }
 
 impl Frames {
-    pub(super) fn new(log: Arc<SegmentLog>) -> Self {
+    pub(in crate::log) fn new(log: Arc<SegmentLog>) -> Self {
         Frames { log, kept: Mutex::default() }
     }
 
@@ -77,18 +77,19 @@ impl Frames {
     }
 
     /// Entries that follow the one an edge stands at (`None`: it has none), up to `committed` at most.
-    pub(super) async fn next(
+    pub(in crate::log) async fn next(
         self: &Arc<Self>,
         behind: Option<Position>,
         committed: Position,
     ) -> Result<Next, LogError> {
         let first = behind.map_or(0, |behind| behind.index.saturating_add(1));
         let cuts = self.log.cuts();
-        if !self.log.has(first) || !self.has_committed(committed) {
+        let trusts_store = trusts_store();
+        if !trusts_store && (!self.log.has(first) || !self.has_committed(committed)) {
             return Ok(Next::Gone);
         }
         match behind.map(|behind| (behind.term, self.log.term(behind.index))) {
-            Some((_, None)) => return Ok(Next::Gone),
+            Some((_, None)) if !trusts_store => return Ok(Next::Gone),
             Some((has, Some(term))) if has != term => return Ok(Next::Conflict),
             _ => {}
         }
@@ -144,6 +145,15 @@ impl Frames {
             kept.bytes = kept.bytes.saturating_sub(oldest.entries.records.len());
         }
     }
+}
+
+/// Whether the log is taken for the store's history without a look: a rule that a simulation breaks, to see that it is
+/// noticed.
+fn trusts_store() -> bool {
+    #[cfg(test)]
+    return crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::FeedTrustsStore);
+    #[cfg(not(test))]
+    false
 }
 
 impl Kept {
@@ -203,7 +213,7 @@ pub(super) fn check(entries: &wire::Entries, records: &[u8], term: u64) -> Resul
 }
 
 /// The records of a frame as they were; `bytes_max`: what they may have at most.
-pub(super) fn decode(entries: &wire::Entries, bytes_max: usize) -> Result<Bytes, String> {
+pub(in crate::log) fn decode(entries: &wire::Entries, bytes_max: usize) -> Result<Bytes, String> {
     if entries.raw_bytes == 0 {
         return Ok(entries.records.clone());
     }

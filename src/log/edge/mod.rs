@@ -37,6 +37,8 @@ pub(super) mod wire;
 pub(super) use feed::Feed;
 use follow::Follower;
 use forward::Writes;
+#[cfg(test)]
+pub(super) use frames::{Frame, Frames, Next, decode};
 pub use options::EdgeOptions;
 
 pub(super) use site_seeds::{SiteSeeds, place_of};

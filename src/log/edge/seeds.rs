@@ -100,7 +100,9 @@ impl Seeds {
         }
         let is_recent = |at: &Checkpoint| {
             at.position.is_some_and(|at| {
-                is_enough(at, wanted) && applied.index.saturating_sub(at.index) <= ENTRIES_BEHIND_MAX
+                let is_near = applied.index.saturating_sub(at.index) <= ENTRIES_BEHIND_MAX;
+                // The log may have been purged past a snapshot since: whoever took that would need the next one at once.
+                is_enough(at, wanted) && is_near && self.raft.can_feed_from(at.index)
             })
         };
         if let Some(newest) = self.snapshots.newest().filter(is_recent) {

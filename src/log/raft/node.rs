@@ -324,6 +324,11 @@ impl RaftNode {
         self.progress.status.applied_index.load(Ordering::SeqCst)
     }
 
+    /// Whether who stands at this entry can go on by the log of this node.
+    pub(in crate::log) fn can_feed_from(&self, index: u64) -> bool {
+        self.log.has(index.saturating_add(1))
+    }
+
     /// Bytes of log on disk.
     pub(in crate::log) fn log_bytes(&self) -> u64 {
         self.log.bytes()

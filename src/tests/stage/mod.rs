@@ -54,10 +54,12 @@ pub(crate) enum Mutant {
     LeaseKept,
     /// A leader sets log time to what wall clocks say.
     WallClockFollowed,
+    /// What the log has up to where the store stands is fed to edges as it is.
+    FeedTrustsStore,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Mutant; 9] = [
+    pub(crate) const ALL: [Mutant; 10] = [
         Mutant::VoteAnsweredEarly,
         Mutant::VoteNotSynced,
         Mutant::AppendAnsweredEarly,
@@ -67,6 +69,7 @@ impl Mutant {
         Mutant::LeaseIgnored,
         Mutant::VotesAtOnce,
         Mutant::WallClockFollowed,
+        Mutant::FeedTrustsStore,
     ];
 
     /// By its name here.

@@ -7,7 +7,8 @@
 //! 5. A write that was said not to be done is never applied.
 //! 6. Whoever comes to lead has in its log all that was committed before.
 //! 7. Logs that agree on an entry agree on all before it.
-//! 8. A linearizable read, under the lease or not, is of a state with every write that was acknowledged before it.
+//! 8. What a node feeds to edges is committed: at each place of the log it is the entry that nodes apply.
+//! 9. A linearizable read, under the lease or not, is of a state with every write that was acknowledged before it.
 
 use crate::{
     log::{
@@ -35,6 +36,8 @@ pub(super) struct Checker {
     places: BTreeMap<u64, Place>,
     /// Of the entries in which those are.
     terms: BTreeMap<u64, u64>,
+    /// Of entries that a node has fed to an edge.
+    fed: BTreeMap<u64, u64>,
     leaders: BTreeMap<u64, u64>,
     votes: BTreeMap<(u64, u64), u64>,
     /// Without an outcome yet, and the node that was asked.
@@ -79,10 +82,25 @@ impl Checker {
                 place.index
             ));
         }
+        if let Some(fed) = self.fed.get(&place.index).copied().filter(|fed| *fed != term) {
+            let index = place.index;
+            self.violated(format!(
+                "an edge was fed entry {index} of term {fed}, and n{node} applies that of {term}"
+            ));
+        }
         if self.refused.contains(&write) {
             self.violated(format!(
                 "n{node} applies write {write}, of which a client was told that it is not done"
             ));
+        }
+    }
+
+    /// A node sends an entry to an edge.
+    pub(super) fn feeds(&mut self, node: usize, at: Position) {
+        let Position { term, index } = at;
+        let known = [self.terms.get(&index).copied(), Some(*self.fed.entry(index).or_insert(term))];
+        if let Some(known) = known.into_iter().flatten().find(|known| *known != term) {
+            self.violated(format!("n{node} feeds entry {index} of term {term}, known of term {known}"));
         }
     }
 

@@ -18,6 +18,7 @@ mod checker;
 mod client;
 mod command;
 mod directed;
+mod edge;
 mod log_time;
 mod nemesis;
 mod node;
@@ -40,6 +41,7 @@ const TRIED: [&str; 15] = [
     "sectors lost",
     "power cuts amid a write",
     "snapshots installed",
+    "whole copies for edges",
     "disks lost",
     "CrashAll",
     "Freeze",

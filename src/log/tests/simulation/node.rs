@@ -6,6 +6,7 @@ use crate::{
     config::FeedSettings,
     log::{
         ClusterOptions, LogError, LogHandle, LogOptions, Mailbox,
+        edge::Frames,
         raft::tests::said::voters,
         segment::{SegmentLog, SegmentOptions},
     },
@@ -68,6 +69,7 @@ pub(super) struct Running {
     pub(super) runtime: Runtime,
     pub(super) handle: LogHandle,
     log: Arc<SegmentLog>,
+    pub(super) frames: Arc<Frames>,
     pub(super) store: Arc<Store>,
     pub(super) mailbox: Arc<Mailbox>,
     worker: Box<dyn Worker>,
@@ -193,6 +195,7 @@ impl Node {
         Ok(Running {
             runtime,
             handle,
+            frames: Arc::new(Frames::new(Arc::clone(&log))),
             log,
             store,
             mailbox,
@@ -318,9 +321,11 @@ impl Node {
 
     /// All that runs is gone.
     fn end(&mut self) {
-        if let Some(Running { runtime, handle, log, store, mailbox, worker, .. }) = self.running.take() {
+        if let Some(Running { runtime, handle, log, frames, store, mailbox, worker, .. }) =
+            self.running.take()
+        {
             drop(runtime);
-            drop((handle, log, store, mailbox, worker));
+            drop((handle, frames, log, store, mailbox, worker));
         }
     }
 

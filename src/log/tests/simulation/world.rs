@@ -2,6 +2,7 @@
 
 use super::{
     checker,
+    edge::Edge,
     log_time::LogTime,
     node::{Node, NotUp, address},
 };
@@ -16,6 +17,8 @@ use tempfile::TempDir;
 pub(super) struct World {
     pub(super) stage: Rc<Stage>,
     pub(super) nodes: Vec<Node>,
+    /// One for each node.
+    edges: Vec<Edge>,
     pub(super) dice: Dice,
     next_write: u64,
     /// Writes and reads of clients per second, all nodes together.
@@ -61,6 +64,7 @@ impl World {
         World {
             stage,
             nodes,
+            edges: (0..count).map(|_| Edge::default()).collect(),
             dice,
             next_write: 1,
             load,
@@ -132,6 +136,12 @@ impl World {
             self.nodes[slot].step(&self.stage, &mut self.dice);
             if self.nodes[slot].has_stopped(&self.stage) {
                 self.nodes[slot].away_until = now + 20;
+            }
+        }
+        for (node, edge) in self.nodes.iter().zip(&mut self.edges) {
+            if let Some(running) = &node.running {
+                self.stage.turn_to(node.slot);
+                edge.follow(node.slot, &running.frames, &running.store, &self.stage);
             }
         }
         self.listen();
