@@ -133,6 +133,19 @@ fn followers_refuse_or_redirect_as_they_are_told() {
     for (mode, plain) in [("readonly", "READONLY "), ("redirect", "READONLY ")] {
         let cluster = Cluster::start(&Program::product(), NODES, &["--on-follower", mode]).unwrap();
         let leader = cluster.wait_until_agreed().unwrap();
+        // INFO and CONFIG say so, and whom they follow.
+        let (follower, port) = (&cluster.nodes[(leader + 1) % NODES], cluster.nodes[leader].port);
+        assert_eq!(resp_tests::cluster::field(follower, "slave_read_only").as_deref(), Some("1"));
+        let followed = [bulk("replicaof"), bulk(&format!("127.0.0.1 {port}"))];
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while call(&mut follower.connect().unwrap(), &["CONFIG", "GET", "replicaof"])
+            != Value::Array(followed.to_vec())
+        {
+            assert!(Instant::now() < deadline, "the follower does not say whom it follows");
+            thread::sleep(Duration::from_millis(20));
+        }
+        let of_leader = call(&mut cluster.nodes[leader].connect().unwrap(), &["CONFIG", "GET", "slaveof"]);
+        assert_eq!(of_leader, Value::Array(vec![bulk("slaveof"), bulk("")]));
         let mut connection = cluster.nodes[(leader + 1) % NODES].connect().unwrap();
         assert!(error(&mut connection, &["SET", "k", "v"]).starts_with(plain), "{mode}");
         // Reads are answered here in either mode.

@@ -48,6 +48,7 @@ fn transactions_and_watches_work_through_an_edge() {
 fn an_edge_that_rejects_writes_says_so() {
     let core = core(1, &[]);
     let edge = edge("fra", &upstream(&core), &["--edge-writes", "reject"]);
+    assert_eq!(resp_tests::cluster::field(&edge, "slave_read_only").as_deref(), Some("1"));
     let mut client = edge.connect().unwrap();
     assert_eq!(error_code(&call(&mut client, &["SET", "a", "1"])), "READONLY");
     call(&mut client, &["MULTI"]);

@@ -96,6 +96,11 @@ fn everybody_tells_the_truth_about_who_follows_whom() {
     assert_eq!((&role[0], &role[3]), (&bulk("slave"), &bulk("connected")));
     assert_eq!(info(&edge, "flotilla_lag_entries"), 0);
     assert_eq!(resp_tests::cluster::field(&edge, "flotilla_edge_state").as_deref(), Some("following"));
+    // Writes that come to it are sent on; so it is a replica that takes them.
+    assert_eq!(resp_tests::cluster::field(&edge, "slave_read_only").as_deref(), Some("0"));
+    let peer = core.nodes[1].peer_address().replace(':', " ");
+    let followed = Value::Array(vec![bulk("slaveof"), bulk(&peer)]);
+    assert_eq!(call(&mut edge.connect().unwrap(), &["CONFIG", "GET", "slaveof"]), followed);
     let history = resp_tests::cluster::field(&core.nodes[0], "flotilla_history_id");
     assert_eq!(resp_tests::cluster::field(&edge, "flotilla_history_id"), history);
     // Any node of the core tells of edges that any other one feeds.

@@ -1,5 +1,6 @@
 //! CONFIG.
 
+use super::info_edge;
 use crate::{
     command::{Args, Command, Flags, Group, Run},
     commands::help,
@@ -80,8 +81,12 @@ fn get(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 /// Names and values. Whom a node follows is not configured but so.
 fn all(context: &Context<'_>) -> Vec<(&'static str, String)> {
     let mut all = context.node.config.all();
-    if context.node.log.follows() && context.node.log.knows_leader() {
-        let (host, port) = context.node.log.leader_clients();
+    let log = &context.node.log;
+    let whom = match log.edge.is_edge() {
+        true => Some(info_edge::upstream(context.node)),
+        false => (log.follows() && log.knows_leader()).then(|| log.leader_clients()),
+    };
+    if let Some((host, port)) = whom.filter(|(host, _)| !host.is_empty()) {
         for (_, value) in all.iter_mut().filter(|(name, _)| matches!(*name, "replicaof" | "slaveof")) {
             *value = format!("{host} {port}");
         }

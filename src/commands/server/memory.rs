@@ -5,12 +5,12 @@ use crate::{
     commands::help,
     error::Result,
     resp::{ErrorReply, Protocol, Reply},
-    session::Context,
+    session::{Context, ProcessUsage},
     store::{ALL, Direction, FieldExpiries, Life, Row, SubKeys, Type, View},
     types::collection::Collection,
 };
 use bytes::Bytes;
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::atomic::Ordering};
 
 /// Bytes that a row takes beside key and value: record header, storage key, block index and filter, on average.
 const ROW_OVERHEAD_BYTES: usize = 22 + 4 + 8;
@@ -176,18 +176,55 @@ fn purge(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn stats(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let stats = context.node.store.stats();
-    let usage = crate::session::ProcessUsage::read();
-    let keys: u64 = context.node.store.published().state().databases().iter().map(|db| db.keys).sum();
-    let pairs: [(&'static str, u64); 8] = [
-        ("total.allocated", usage.rss_bytes),
-        ("peak.allocated", usage.rss_peak_bytes),
-        ("keys.count", keys),
-        ("hot.cache.bytes", stats.hot_bytes),
-        ("block.cache.bytes", stats.block_cache_bytes),
-        ("memtable.bytes", stats.memtable_bytes),
-        ("table.readers.bytes", stats.table_reader_bytes),
-        ("clients.normal", context.node.clients.len() as u64),
-    ];
-    Ok(Reply::Map(pairs.into_iter().map(|(name, value)| (Reply::bulk(name), Reply::count(value))).collect()))
+    let node = context.node;
+    let (store, used, rss) = (node.store.stats(), node.memory(), ProcessUsage::read().rss_bytes);
+    let total = used.total();
+    node.memory_marks.note(total);
+    let peak = node.memory_marks.peak.load(Ordering::Relaxed);
+    let startup = node.memory_marks.startup.load(Ordering::Relaxed).min(total);
+    let published = node.store.published();
+    let databases = published.state().databases();
+    let keys: u64 = databases.iter().map(|db| db.keys).sum();
+    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    let beyond = i64::try_from(rss).unwrap_or(i64::MAX).saturating_sub_unsigned(total);
+    // Keys have no hash tables; those of databases that hold any are told as empty ones.
+    let tables = ["main", "expires", "slot-to-keys"].map(|table| format!("overhead.hashtable.{table}"));
+    let empty = Reply::Map(tables.iter().map(|name| (Reply::bulk(name), Reply::Int(0))).collect());
+    let mut pairs = Vec::new();
+    let mut put = |name: &str, value: Reply| pairs.push((Reply::bulk(name), value));
+    put("peak.allocated", Reply::count(peak));
+    put("total.allocated", Reply::count(total));
+    put("startup.allocated", Reply::count(startup));
+    put("replication.backlog", Reply::Int(0));
+    put("clients.slaves", Reply::Int(0));
+    put("clients.normal", Reply::count(used.clients));
+    put("cluster.links", Reply::Int(0));
+    put("aof.buffer", Reply::count(used.proposals));
+    put("lua.caches", Reply::Int(0));
+    put("functions.caches", Reply::Int(0));
+    for (db, _) in databases.iter().enumerate().filter(|(_, counts)| counts.keys > 0) {
+        put(&format!("db.{db}"), empty.clone());
+    }
+    put("overhead.total", Reply::count(used.overhead()));
+    put("keys.count", Reply::count(keys));
+    put("keys.bytes-per-key", Reply::count(used.dataset().checked_div(keys).unwrap_or(0)));
+    put("dataset.bytes", Reply::count(used.dataset()));
+    put("dataset.percentage", Reply::Double(share(used.dataset(), total) * 100.0));
+    put("peak.percentage", Reply::Double(share(total, peak) * 100.0));
+    put("allocator.allocated", Reply::count(total));
+    put("allocator.active", Reply::count(rss));
+    put("allocator.resident", Reply::count(rss));
+    put("allocator-fragmentation.ratio", Reply::Double(share(rss, total)));
+    put("allocator-fragmentation.bytes", Reply::Int(beyond));
+    put("allocator-rss.ratio", Reply::Double(1.0));
+    put("allocator-rss.bytes", Reply::Int(0));
+    put("rss-overhead.ratio", Reply::Double(1.0));
+    put("rss-overhead.bytes", Reply::Int(0));
+    put("fragmentation", Reply::Double(share(rss, total)));
+    put("fragmentation.bytes", Reply::Int(beyond));
+    put("hot.cache.bytes", Reply::count(store.hot_bytes));
+    put("block.cache.bytes", Reply::count(store.block_cache_bytes));
+    put("memtable.bytes", Reply::count(store.memtable_bytes));
+    put("table.readers.bytes", Reply::count(store.table_reader_bytes));
+    Ok(Reply::Map(pairs))
 }

@@ -2,22 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod clients;
+mod config;
+
 use std::collections::BTreeMap;
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use resp_tests::connection::{Connection, Received};
 use resp_tests::server::{Program, Server};
 use resp_tests::value::Value;
-
-/// Parameters that Redis 7.2 has and 7.0.15, the reference, has not.
-const OF_7_2: [&str; 4] = [
-    "set-max-listpack-entries",
-    "set-max-listpack-value",
-    "cluster-announce-human-nodename",
-    "locale-collate",
-];
 
 fn product(args: &[&str]) -> Server {
     let args: Vec<String> = args.iter().map(|word| (*word).to_owned()).collect();
@@ -52,92 +46,6 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what}: not within 10 s");
         thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// CONFIG GET of a pattern.
-fn config(server: &Server, pattern: &str) -> BTreeMap<String, String> {
-    let reply = call(&mut server.connect().unwrap(), &["CONFIG", "GET", pattern]);
-    let Value::Array(words) = reply else { panic!("{reply:?}") };
-    words.chunks(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect()
-}
-
-#[test]
-fn config_knows_every_parameter_of_redis_and_sets_it_or_says_why_not() {
-    let (ours, theirs) = (product(&[]), reference());
-    let known = config(&ours, "*");
-    let names: Vec<String> = config(&theirs, "*").into_keys().chain(OF_7_2.map(str::to_owned)).collect();
-    let missing: Vec<&String> = names.iter().filter(|name| !known.contains_key(*name)).collect();
-    assert!(missing.is_empty(), "CONFIG GET does not tell of {missing:?}");
-    let mut connection = ours.connect().unwrap();
-    for name in &names {
-        // What stands can be set again, unless the parameter cannot be set at all.
-        let reply = call(&mut connection, &["CONFIG", "SET", name, &known[name]]);
-        let refusals = ["can't set immutable config", "can't set protected config"];
-        let refused = refusals
-            .map(|why| format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
-        assert!(
-            reply == ok() || matches!(&reply, Value::Error(_)) && refused.contains(&text(&reply)),
-            "{name}: {reply:?}"
-        );
-        // A value of Redis's own is taken, or refused with a reason; nothing is unknown.
-        if let Some(value) = config(&theirs, name).get(name) {
-            let reply = call(&mut connection, &["CONFIG", "SET", name, value]);
-            let is_told =
-                matches!(&reply, Value::Error(_)) && text(&reply).contains("possibly related to argument");
-            assert!(reply == ok() || is_told, "{name} {value}: {reply:?}");
-        }
-    }
-}
-
-#[test]
-fn what_config_set_takes_is_what_config_get_shows_under_either_name() {
-    let server = product(&[]);
-    let mut connection = server.connect().unwrap();
-    for (set, value, shown, wanted) in [
-        ("hash-max-listpack-entries", "33", "hash-max-ziplist-entries", "33"),
-        ("zset-max-ziplist-value", "34", "zset-max-listpack-value", "34"),
-        ("list-max-ziplist-size", "-5", "list-max-listpack-size", "-5"),
-        ("slave-lazy-flush", "no", "replica-lazy-flush", "no"),
-        ("lua-time-limit", "7", "busy-reply-threshold", "7"),
-        ("stream-node-max-bytes", "5kb", "stream-node-max-bytes", "5120"),
-        ("hz", "1000", "hz", "500"),
-    ] {
-        assert_eq!(call(&mut connection, &["CONFIG", "SET", set, value]), ok(), "{set}");
-        assert_eq!(config(&server, shown)[shown], wanted, "{set} {value}");
-    }
-    // All or none, also where the reason to refuse comes last.
-    let refused = call(&mut connection, &["CONFIG", "SET", "hz", "20", "appendonly", "no"]);
-    assert!(text(&refused).contains("'appendonly'"), "{refused:?}");
-    assert_eq!(config(&server, "hz")["hz"], "500");
-}
-
-/// The seconds until the kernel probes a connection that a server accepted; `None` = it does not.
-fn keepalive_seconds(server: &Server, client_port: u16) -> Option<u64> {
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let (own, other) = (format!(":{:04X}", server.port), format!(":{client_port:04X}"));
-    let row = table
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .find(|row| row.len() > 5 && row[1].ends_with(&own) && row[2].ends_with(&other))?;
-    let (timer, ticks) = row[5].split_once(':').unwrap();
-    (timer == "02").then(|| u64::from_str_radix(ticks, 16).unwrap() / 100)
-}
-
-#[test]
-fn tcp_keepalive_is_that_of_the_next_connection() {
-    let server = product(&[]);
-    let mut connection = server.connect().unwrap();
-    let mut probe_after = |seconds: &str| {
-        assert_eq!(call(&mut connection, &["CONFIG", "SET", "tcp-keepalive", seconds]), ok());
-        let mut fresh = server.connect().unwrap();
-        assert_eq!(call(&mut fresh, &["PING"]), Value::Simple("PONG".into()));
-        keepalive_seconds(&server, fresh.local_port().unwrap())
-    };
-    let found = probe_after("1000");
-    assert!(found.is_some_and(|seconds| (900..=1000).contains(&seconds)), "{found:?}");
-    assert_eq!(probe_after("0"), None);
-    let found = probe_after("77");
-    assert!(found.is_some_and(|seconds| (60..=77).contains(&seconds)), "{found:?}");
 }
 
 /// The names that INFO has, by section.
@@ -306,91 +214,30 @@ fn memory_persistence_and_times_are_told_as_they_are() {
     assert_eq!(avg_ttl("db2"), 0);
 }
 
-/// A word of the only line of CLIENT LIST that has this client name.
-fn listed(server: &Server, name: &str, word: &str) -> String {
-    let told = text(&call(&mut server.connect().unwrap(), &["CLIENT", "LIST"]));
-    let line = told.lines().find(|line| line.contains(&format!(" name={name} "))).unwrap();
-    let value = line.split(' ').find_map(|pair| pair.strip_prefix(&format!("{word}=")));
-    value.unwrap_or_else(|| panic!("{line} has no {word}")).to_owned()
-}
-
 #[test]
-fn client_list_tells_of_buffers_and_queues_as_they_are() {
-    let server = product(&[]);
-    let named = |name: &str| {
+fn memory_stats_has_every_name_of_redis_and_agrees_with_info() {
+    let (ours, theirs) = (product(&[]), reference());
+    let told = |server: &Server| -> BTreeMap<String, Value> {
         let mut connection = server.connect().unwrap();
-        assert_eq!(call(&mut connection, &["CLIENT", "SETNAME", name]), ok());
-        connection
+        call(&mut connection, &["SET", "k", "v"]);
+        call(&mut connection, &["HELLO", "3"]);
+        let Value::Map(pairs) = call(&mut connection, &["MEMORY", "STATS"]) else { panic!() };
+        pairs.into_iter().map(|(name, value)| (text(&name), value)).collect()
     };
-    let of = |name: &str, word: &str| listed(&server, name, word).parse::<u64>().unwrap();
-    // Half a request.
-    let mut half = named("half");
-    half.send_raw(b"*2\r\n$3\r\nGET\r\n$1000\r\nabc").unwrap();
-    eventually("the half request is seen", || of("half", "qbuf") == 23);
-    assert!(of("half", "qbuf-free") > 0 && of("half", "tot-mem") > of("half", "qbuf-free"));
-    // A transaction that is being queued.
-    let mut multi = named("multi");
-    call(&mut multi, &["MULTI"]);
-    assert_eq!(of("multi", "multi-mem"), 0);
-    call(&mut multi, &["SET", "k", &"v".repeat(5000)]);
-    assert!(of("multi", "multi-mem") > 5000 && of("multi", "tot-mem") > 5000);
-    call(&mut multi, &["EXEC"]);
-    assert_eq!(of("multi", "multi-mem"), 0);
-    // One who does not read: replies pile up in its buffer, messages in its queue.
-    let mut asker = named("asker");
-    call(&mut asker, &["SET", "large", &"v".repeat(1 << 20)]);
-    for _ in 0..40 {
-        asker.send(&["GET", "large"]).unwrap();
+    let (known, wanted) = (told(&ours), told(&theirs));
+    for (name, value) in &wanted {
+        let found = known.get(name).unwrap_or_else(|| panic!("{name} is missing"));
+        assert_eq!(
+            std::mem::discriminant(found),
+            std::mem::discriminant(value),
+            "{name}: {found:?}, {value:?}"
+        );
     }
-    eventually("unsent replies are seen", || {
-        of("asker", "obl") > 0 && listed(&server, "asker", "events") == "rw"
-    });
-    assert!(of("asker", "rbp") >= 1 << 20 && of("asker", "rbs") >= 1 << 20);
-    let mut listener = named("listener");
-    call(&mut listener, &["SUBSCRIBE", "news"]);
-    assert_eq!((of("listener", "oll"), of("listener", "omem")), (0, 0));
-    assert_eq!(listed(&server, "listener", "events"), "r");
-    let mut speaker = server.connect().unwrap();
-    let message = "m".repeat(1 << 20);
-    eventually("messages wait", || {
-        call(&mut speaker, &["PUBLISH", "news", &message]);
-        of("listener", "oll") > 0 && of("listener", "omem") >= 1 << 20
-    });
-    assert!(number(&server, "memory", "mem_clients_normal") > 1 << 20);
-    for _ in 0..40 {
-        asker.receive().unwrap();
-    }
-    eventually("all was sent", || of("asker", "obl") == 0 && listed(&server, "asker", "events") == "r");
-}
-
-#[test]
-fn idletime_counts_from_the_last_access_on_this_node() {
-    for args in [&[][..], &["--hot-cache-bytes", "0"]] {
-        let server = product(args);
-        let mut connection = server.connect().unwrap();
-        let idle = || match call(&mut server.connect().unwrap(), &["OBJECT", "IDLETIME", "k"]) {
-            Value::Integer(seconds) => seconds,
-            other => panic!("{other:?}"),
-        };
-        let large = "v".repeat(100_000);
-        for value in ["v", &large] {
-            call(&mut connection, &["SET", "k", value]);
-            assert!(idle() <= 1);
-            eventually("it is idle", || idle() >= 2);
-            // None of these is an access.
-            for words in [&["TTL", "k"][..], &["TYPE", "k"], &["EXISTS", "k"], &["OBJECT", "ENCODING", "k"]] {
-                call(&mut connection, words);
-                assert!(idle() >= 2, "{words:?}");
-            }
-            call(&mut connection, &["CLIENT", "NO-TOUCH", "on"]);
-            call(&mut connection, &["GET", "k"]);
-            assert!(idle() >= 2);
-            call(&mut connection, &["TOUCH", "k"]);
-            assert!(idle() <= 1);
-            call(&mut connection, &["CLIENT", "NO-TOUCH", "off"]);
-            eventually("it is idle again", || idle() >= 2);
-            call(&mut connection, &["GET", "k"]);
-            assert!(idle() <= 1);
-        }
-    }
+    let of = |name: &str| match &known[name] {
+        Value::Integer(number) => *number,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of("total.allocated"), of("dataset.bytes") + of("overhead.total"));
+    assert!(of("clients.normal") > 1000 && of("keys.count") == 1);
+    assert!((of("total.allocated") - number(&ours, "memory", "used_memory")).abs() < 1 << 20);
 }
