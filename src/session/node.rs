@@ -49,7 +49,7 @@ pub struct Node {
     pub last_save: AtomicI64,
     pub checkpoint_running: AtomicBool,
     pub last_checkpoint_ok: AtomicBool,
-    /// When the checkpoint that is running began, ms since the epoch; 0 = none is.
+    /// When the checkpoint that is running began, monotonic ms; 0 = none is.
     pub checkpoint_began_ms: AtomicU64,
     /// Whole seconds that the last checkpoint took; -1 before the first.
     pub checkpoint_seconds: AtomicI64,
