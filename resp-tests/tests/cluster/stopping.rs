@@ -87,10 +87,15 @@ fn with_a_write_that_does_not_land(args: &[&str]) -> (Cluster, usize, thread::Jo
             }
         }
     });
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while written.load(Ordering::SeqCst) == 0 {
+        assert!(Instant::now() < deadline, "nothing is written");
+        thread::sleep(Duration::from_millis(1));
+    }
     (0..NODES).filter(|node| *node != leader).for_each(|node| cluster.nodes[node].pause().unwrap());
     // Until no more answers come: the next write is on its way.
     let (mut before, mut since) = (0, Instant::now());
-    while before == 0 || since.elapsed() < Duration::from_millis(500) {
+    while since.elapsed() < Duration::from_millis(500) {
         let now = written.load(Ordering::SeqCst);
         if now != std::mem::replace(&mut before, now) {
             since = Instant::now();
