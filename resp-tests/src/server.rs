@@ -176,9 +176,19 @@ impl Server {
         clock::set(&self.directory.path().join("clock"), millis)
     }
 
-    /// SIGSTOP: the process does nothing more, but its connections stay.
+    /// SIGSTOP: the process does nothing more when this returns, but its connections stay.
     pub fn pause(&self) -> io::Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), Signal::STOP)?)
+        kill_process(Pid::from_child(&self.child), Signal::STOP)?;
+        // The signal is there; each of its threads stops when it next looks.
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.pid()));
+        let deadline = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
+        while !all_stopped(&tasks)? {
+            if Instant::now() > deadline {
+                return Err(io::Error::new(ErrorKind::TimedOut, "SIGSTOP did not stop the server"));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// SIGCONT.
@@ -281,6 +291,19 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Whether every thread of a process is stopped, see proc_pid_stat(5).
+fn all_stopped(tasks: &Path) -> io::Result<bool> {
+    for task in fs::read_dir(tasks)? {
+        // A thread may end meanwhile.
+        let stat = fs::read_to_string(task?.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit(") ").next().and_then(|fields| fields.chars().next());
+        if state.is_some_and(|state| state != 'T') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The output of a server that is started again follows that of its earlier life.
