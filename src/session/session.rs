@@ -4,7 +4,7 @@ use super::{Client, Consistency, Subscriptions, Transaction};
 use crate::{
     resp::Protocol,
     store::{Condition, Watches},
-    time::now_ms,
+    time::monotonic_ms,
 };
 use std::sync::{Arc, atomic::Ordering};
 
@@ -48,7 +48,7 @@ pub struct Session {
 impl Session {
     /// A fresh session; it is authenticated if the server asks for no password.
     pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
-        client.set_authenticated(authenticated, now_ms());
+        client.set_authenticated(authenticated, monotonic_ms());
         Session {
             client,
             db: 0,
