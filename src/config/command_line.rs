@@ -113,7 +113,12 @@ fn with_parameters(command: Command) -> Command {
 fn read_file(path: &Path, values: &mut Values) -> Result<(), String> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| format!("{name}: {error}"))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        // Its own text repeats the line, which may hold a secret.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count().saturating_add(1);
+        format!("{name}: line {line}: {}", error.message())
+    })?;
     for (key, value) in table {
         let parameter = find(&key)
             .filter(|parameter| settable(parameter.change))
@@ -164,6 +169,25 @@ mod tests {
         );
         assert_eq!(settings.bind.len(), 2);
         assert!(!parsed.check_only);
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_told_without_its_line() {
+        for line in [
+            "requirepass = hunter2",
+            "requirepass = \"hunter2",
+            "requirepass = 'hunter2' 'x'",
+            "requirepass hunter2",
+        ] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            writeln!(file, "port = 1\n{line}").unwrap();
+            let error = run(&["--config", file.path().to_str().unwrap()], &[]).unwrap_err();
+            assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
+        }
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "requirepass = [\"hunter2\", 3]").unwrap();
+        let error = run(&["--config", file.path().to_str().unwrap()], &[]).unwrap_err();
+        assert!(error.contains("requirepass") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Settings, Values,
-    parameter::{Change, Kind},
+    parameter::{Change, Kind, Parameter},
     table::{PARAMETERS, find},
 };
 use arc_swap::ArcSwap;
@@ -38,7 +38,7 @@ impl Config {
         let mut out = Vec::with_capacity(PARAMETERS.len().saturating_mul(2));
         for parameter in PARAMETERS.iter() {
             let names = [parameter.name, parameter.alias].into_iter().filter(|name| !name.is_empty());
-            out.extend(names.map(|name| (name, values.get(parameter.name).to_owned())));
+            out.extend(names.map(|name| (name, shown(parameter, &values))));
         }
         let dir = std::path::absolute(values.get("data-dir")).unwrap_or_default();
         out.push(("dir", dir.to_string_lossy().into_owned()));
@@ -69,10 +69,20 @@ impl Config {
         }
         for (name, value) in pairs {
             if let Some(parameter) = find(name) {
+                if parameter.kind == Kind::Secret && value == MASK {
+                    return Err(failed(
+                        name,
+                        "this stands for a secret that is not shown, and is none itself",
+                    ));
+                }
                 values.set(parameter, value).map_err(|why| failed(name, &why))?;
             }
         }
         let settings = Settings::new(&values)?;
+        // As at the start: what it would not start with, it does not become.
+        if let (Some(danger), None) = (settings.danger(), self.settings.load().danger()) {
+            return Err(failed(pairs.first().map_or("", |(name, _)| name), &danger));
+        }
         self.settings.store(Arc::new(settings));
         *held = values;
         Ok(())
@@ -81,14 +91,18 @@ impl Config {
     /// Name and value of every parameter, secrets masked.
     pub fn show(&self) -> Vec<(&'static str, String)> {
         let values = self.values.lock();
-        PARAMETERS
-            .iter()
-            .map(|parameter| {
-                let value = values.get(parameter.name);
-                let masked = parameter.kind == Kind::Secret && !value.is_empty();
-                (parameter.name, if masked { "********".to_owned() } else { value.to_owned() })
-            })
-            .collect()
+        PARAMETERS.iter().map(|parameter| (parameter.name, shown(parameter, &values))).collect()
+    }
+}
+
+/// What is shown in the place of a secret that is set.
+const MASK: &str = "********";
+
+fn shown(parameter: &Parameter, values: &Values) -> String {
+    let value = values.get(parameter.name);
+    match parameter.kind == Kind::Secret && !value.is_empty() {
+        true => MASK.to_owned(),
+        false => value.to_owned(),
     }
 }
 
@@ -112,6 +126,38 @@ mod tests {
         assert_eq!(config.settings().maxclients, 10_000);
         assert_eq!(set(&config, &[("maxclients", "20"), ("TIMEOUT", "5")]), Ok(()));
         assert_eq!((config.settings().maxclients, config.settings().timeout_seconds), (20, 5));
+    }
+
+    fn listening_on(bind: &str, password: &str) -> Config {
+        let mut values = Values::default();
+        for (name, value) in [("bind", bind), ("requirepass", password)] {
+            values.set(find(name).unwrap(), value).unwrap();
+        }
+        Config::new(values).unwrap()
+    }
+
+    #[test]
+    fn nobody_opens_a_server_that_others_reach() {
+        let open = listening_on("0.0.0.0", "secret");
+        let refused = set(&open, &[("requirepass", "")]).unwrap_err();
+        assert!(refused.contains("requirepass") && refused.contains("without a password"), "{refused}");
+        assert_eq!(open.settings().requirepass, "secret");
+        assert_eq!(set(&open, &[("requirepass", "another")]), Ok(()));
+        let local = listening_on("127.0.0.1 ::1", "secret");
+        assert_eq!(set(&local, &[("requirepass", "")]), Ok(()));
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let config = listening_on("127.0.0.1", "secret");
+        for shown in [config.all(), config.show()] {
+            assert!(shown.contains(&("requirepass", MASK.to_owned())), "{shown:?}");
+            assert!(!format!("{shown:?}").contains("secret"), "{shown:?}");
+        }
+        let refused = set(&config, &[("requirepass", MASK)]).unwrap_err();
+        assert!(refused.contains("is not shown"), "what was read is not set: {refused}");
+        assert_eq!(set(&config, &[("requirepass", "")]), Ok(()));
+        assert!(config.all().contains(&("requirepass", String::new())));
     }
 
     #[test]

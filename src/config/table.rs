@@ -60,7 +60,13 @@ static PLAIN: &[Parameter] = &[
         Change::Start,
         "Name of this node, written into a new data directory.",
     ),
-    row("requirepass", Kind::Secret, "", Change::Live, "Password that AUTH must give; empty = none."),
+    row(
+        "requirepass",
+        Kind::Secret,
+        "",
+        Change::Live,
+        "Password that AUTH must give to this node, never shown; empty = none. Each node has its own.",
+    ),
     row(
         "protected-mode",
         Kind::Bool,
