@@ -31,7 +31,11 @@ use std::io;
 pub fn stop_the_process(reason: &str) -> ! {
     #[cfg(test)]
     crate::tests::stage::stop(reason);
-    tracing::error!(reason, "stopping the process");
+    tracing::error!(
+        reason,
+        remedy = "mend what the reason names (disk, memory, data directory), then start the node again",
+        "stopping the process"
+    );
     // The log may be buffered by whoever collects it; this line is not.
     eprintln!("flotilla: stopping the process: {reason}");
     std::process::abort()

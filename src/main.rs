@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     match node::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "flotilla stops");
+            tracing::error!(%error, remedy = "mend what the error names and start the node again", "flotilla stops");
             eprintln!("flotilla: {error}");
             ExitCode::from(1)
         }

@@ -79,9 +79,33 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
     for name in &names.found {
         complaints.extend(judge(path, &module, name));
     }
+    complaints.extend(errors_without_remedy(text).map(|line| {
+        format!("{path}: a line of level ERROR without a remedy (a human must act; how?): {line}")
+    }));
     complaints.sort();
     complaints.dedup();
     complaints
+}
+
+/// The macros that log an error and do not say what helps.
+fn errors_without_remedy(text: &str) -> impl Iterator<Item = String> {
+    let calls = text.split(concat!("error", "!(")).skip(1);
+    calls.filter_map(|rest| {
+        let (mut depth, mut end) = (1_i32, rest.len());
+        for (at, letter) in rest.char_indices() {
+            depth += match letter {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            if depth == 0 {
+                end = at;
+                break;
+            }
+        }
+        let call = rest.get(..end)?;
+        (!call.contains("remedy")).then(|| call.split_whitespace().collect::<Vec<_>>().join(" "))
+    })
 }
 
 /// Whether `module` may name this path. `crate::…` is resolved already.
@@ -230,6 +254,11 @@ fn broken_rules_are_found() {
         ("log/a.rs", "//! A.\nuse openraft as o;", "openraft belongs to log::raft"),
         ("store/a.rs", "use std::fs;", "does not open"),
         ("novel/a.rs", "//! A.\nuse crate::store::Store;", "novel has no layer"),
+        (
+            "store/a.rs",
+            "//! A.\nfn f() { tracing::error!(x = (1), \"no\"); g(\"remedy\") }",
+            "without a remedy",
+        ),
     ] {
         let found = complaints(path, text);
         assert!(found.iter().any(|text| text.contains(complaint)), "{path}: {text}: {found:?}");
@@ -248,6 +277,7 @@ fn kept_rules_are_not_complained_of() {
         ("store/a.rs", "//! A.\n#[cfg(test)]\nmod tests { use crate::node::Node; }"),
         ("store/tests/a.rs", "//! A.\nuse crate::node::Node;"),
         ("store/a.rs", "//! crate::node is above.\nconst A: &str = \"crate::node::x\";"),
+        ("store/a.rs", "//! A.\nfn f() { tracing::error!(remedy = \"empty it\", \"full\") }"),
         ("main.rs", "//! A.\nuse flotilla::{config, node};\nuse clap::Parser;"),
     ] {
         assert_eq!(complaints(path, text), Vec::<String>::new(), "{path}: {text}");

@@ -73,7 +73,7 @@ impl Maintenance {
                     interval.tick().await;
                     self.progress.status.log_bytes.store(raft.log_bytes(), Ordering::Relaxed);
                     if let Err(error) = raft.purge(&self.retention).await {
-                        tracing::error!(%error, "cannot purge the log");
+                        tracing::warn!(%error, "cannot purge the log, trying again");
                     }
                 }
             },
@@ -162,7 +162,7 @@ impl Maintenance {
             Ok(Ok(value)) => Some(value),
             Ok(Err(error)) => fail::stop_the_process(&format!("the store failed: {error}")),
             Err(error) => {
-                tracing::error!(%error, "maintenance failed");
+                tracing::warn!(%error, "a look at the store was not taken, trying again");
                 None
             }
         }

@@ -44,7 +44,7 @@ impl Sums {
             running.store(false, Ordering::Release);
         });
         if let Err(error) = started {
-            tracing::error!(%error, "cannot start a thread for the checksum");
+            tracing::warn!(%error, "cannot start a thread for the checksum; this node compares its state next time");
             self.running.store(false, Ordering::Release);
             self.note(index, Sum::Skipped);
         }

@@ -62,7 +62,13 @@ impl Verify {
         status.verified_index.store(index, Ordering::Relaxed);
         status.divergent_nodes.store(verdict.divergent.len() as u64, Ordering::Relaxed);
         if !verdict.equal {
-            tracing::error!(index, ?nodes, "nodes of the core do not have the same state");
+            tracing::error!(
+                index,
+                ?nodes,
+                remedy = "keep the data directory of a node that is quarantined for whoever looks for the cause, and start it \
+                          with an empty one",
+                "nodes of the core do not have the same state"
+            );
         }
         for id in &verdict.divergent {
             self.quarantine(*id, index).await;
@@ -162,7 +168,11 @@ impl Verify {
             std::fs::File::open(&self.directory)?.sync_all()
         };
         if let Err(error) = write() {
-            tracing::error!(%error, "cannot write the quarantine down");
+            tracing::error!(
+                %error,
+                remedy = "do not start this node again before its data directory is emptied",
+                "cannot write the quarantine down"
+            );
         }
         fail::stop_the_process(&text)
     }

@@ -1,7 +1,7 @@
 //! The HTTP port: `/metrics`, `/healthz` (the process is alive), `/readyz` (it can serve).
 
 use super::metrics;
-use crate::session::Node;
+use crate::{fail, session::Node};
 use axum::{
     Router,
     extract::State,
@@ -10,12 +10,7 @@ use axum::{
     routing::get,
 };
 use prometheus_client::registry::Registry;
-use std::{
-    io,
-    net::TcpListener,
-    sync::{Arc, atomic::Ordering},
-    thread::JoinHandle,
-};
+use std::{io, net::TcpListener, sync::Arc, thread::JoinHandle};
 use tokio::sync::oneshot;
 
 /// The running HTTP server; stops when dropped.
@@ -47,7 +42,7 @@ pub fn start(node: Arc<Node>, listeners: Vec<TcpListener>) -> io::Result<Http> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => runtime.block_on(serve(node, listeners, stopped)),
-            Err(error) => tracing::error!(%error, "HTTP thread could not start"),
+            Err(error) => fail::stop_the_process(&format!("the HTTP thread could not start: {error}")),
         }
     })?;
     Ok(Http { stop: Some(stop), thread: Some(thread) })
@@ -68,7 +63,7 @@ async fn serve(node: Arc<Node>, listeners: Vec<TcpListener>, stopped: oneshot::R
                 let router = router.clone();
                 servers.spawn(async move { axum::serve(listener, router).await });
             }
-            Err(error) => tracing::error!(%error, "HTTP listener lost"),
+            Err(error) => fail::stop_the_process(&format!("the HTTP port could not be served: {error}")),
         }
     }
     let _ = stopped.await;
@@ -93,18 +88,9 @@ async fn healthz() -> &'static str {
     "alive\n"
 }
 
-async fn readyz(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
-    let (node, edge) = (&shared.node, &shared.node.log.edge);
-    let lag_max_ms = node.config.settings().edge.as_ref().map_or(0, |edge| edge.lag_max_ms);
-    if node.can_serve() && edge.is_edge() && !edge.has_data() {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: this edge has not yet got the data of the core\n")
-    } else if node.can_serve() && lag_max_ms > 0 && edge.lag().as_millis() > u128::from(lag_max_ms) {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: this edge is further behind the core than it may be\n")
-    } else if node.can_serve() {
-        (StatusCode::OK, "ready\n")
-    } else if node.stopping.load(Ordering::Acquire) {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: the log is not applied up to its end yet\n")
+async fn readyz(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+    match shared.node.unready() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }

@@ -1,21 +1,29 @@
 //! The log of the process, on standard error: text for people or JSON lines for machines.
+//!
+//! What a level means: **error** a human must act, and the line's field `remedy` says how (`tidy.rs` looks after that);
+//! **warn** something is not as it should be, and mends itself or is told elsewhere; **info** what a node does, a line each;
+//! **debug** for whoever looks for a fault.
 
+use super::{bars::BesideBars, repeats::Repeats};
 use crate::config::{LogFormat, Settings};
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Starts logging. A second call (tests) changes nothing.
 pub fn init(settings: &Settings) {
     let level = &settings.log_level;
-    // openraft tells of every call that failed, several times a second and node; that a node does not answer is told once
-    // by `log::cluster`. Who looks into openraft asks for debug.
-    let libraries = if ["debug", "trace"].contains(&level.as_str()) { "warn" } else { "error" };
+    // openraft tells of every call that failed, several times a second and node, and of each stop as an error; what an
+    // operator must know is told by `log`. Who looks into openraft asks for debug.
+    let libraries = if ["debug", "trace"].contains(&level.as_str()) { "warn" } else { "off" };
     let filter = EnvFilter::try_new(format!("{level},openraft={libraries},h2={libraries}"))
         .unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt().with_env_filter(filter).with_writer(|| super::bars::BesideBars).with_target(true);
-    let started = match settings.log_format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let lines = fmt::layer().with_writer(|| BesideBars).with_target(true);
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let lines = match settings.log_format {
+        LogFormat::Text => lines.with_ansi(is_terminal).boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
+    let repeats = Repeats::new(settings.log_format);
+    let started = tracing_subscriber::registry().with(filter).with(lines).with(repeats).try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }

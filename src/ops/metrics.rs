@@ -2,7 +2,7 @@
 //!
 //! Names end in their unit; counters in `_total` (the exposition adds it). See the OpenMetrics specification.
 
-use crate::session::{FedSeen, Following, Node, ProcessUsage};
+use crate::session::{FedSeen, Following, Leadership, Node, ProcessUsage};
 use crate::store::StoreStats;
 use prometheus_client::{
     collector::Collector,
@@ -97,7 +97,10 @@ static ROWS: &[Row] = &[
     }),
     gauge("flotilla_raft_term", "Raft term", |s| load(&s.node.log.term)),
     gauge("flotilla_raft_is_leader", "1 if this node leads", |s| {
-        f64::from(u8::from(s.node.log.is_leader.load(Ordering::Relaxed)))
+        f64::from(u8::from(s.node.log.leadership() == Leadership::Leads))
+    }),
+    gauge("flotilla_raft_has_leader", "1 if a leader is known that a majority hears", |s| {
+        f64::from(u8::from(s.node.log.leadership().is_sound()))
     }),
     gauge("flotilla_raft_last_index", "Index of the last log entry", |s| load(&s.node.log.last_index)),
     gauge("flotilla_raft_committed_index", "Index of the last committed entry", |s| {
@@ -162,7 +165,9 @@ static ROWS: &[Row] = &[
         s.store.hot_misses as f64
     }),
     gauge("flotilla_uptime_seconds", "Seconds since start", |s| s.node.uptime_seconds() as f64),
-    gauge("flotilla_ready", "1 if the node serves commands", |s| f64::from(u8::from(s.node.can_serve()))),
+    gauge("flotilla_ready", "1 if the node can serve, as /readyz says", |s| {
+        f64::from(u8::from(s.node.unready().is_none()))
+    }),
     gauge("process_resident_memory_bytes", "Resident memory", |s| s.process.rss_bytes as f64),
     counter("process_cpu_seconds", "User and system CPU time", |s| {
         s.process.user_seconds + s.process.system_seconds

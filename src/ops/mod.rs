@@ -6,6 +6,7 @@ mod bars;
 mod http;
 mod logging;
 mod metrics;
+mod repeats;
 
 pub use bars::{bytes_bar, keys_bar};
 pub use http::{Http, start};

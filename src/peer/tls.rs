@@ -57,7 +57,12 @@ impl Tls {
                     tracing::info!(certificate = %self.certificate.display(), "read the changed certificate");
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the changed certificate is no good; the old one stays in use")
+                    tracing::error!(
+                        %error,
+                        certificate = %self.certificate.display(),
+                        remedy = "replace the files by a pair that belongs together, before the old one expires",
+                        "the changed certificate is no good; the old one stays in use"
+                    )
                 }
             }
         }

@@ -162,7 +162,9 @@ impl Connection {
                     node.last_save.store(seconds, Ordering::Relaxed);
                     Stats::add(&node.checkpoints, 1);
                 }
-                Err(error) => tracing::error!(%error, "checkpoint failed"),
+                Err(error) => {
+                    tracing::warn!(%error, "checkpoint failed; INFO says rdb_last_bgsave_status:err")
+                }
             }
             let took = monotonic_ms().saturating_sub(began_ms) / 1000;
             node.checkpoint_seconds.store(i64::try_from(took).unwrap_or(i64::MAX), Ordering::Relaxed);

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     command::Table,
+    fail,
     log::LogHandle,
     session::{Client, ClientFilter, Node, Stats},
     time::monotonic_ms,
@@ -69,7 +70,7 @@ impl Server {
         let acceptor = std::thread::Builder::new().name("accept".into()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime.block_on(accept_all(listeners, senders, node, stop)),
-                Err(error) => tracing::error!(%error, "accept thread could not start"),
+                Err(error) => fail::stop_the_process(&format!("the accept thread could not start: {error}")),
             }
             true
         })?;
@@ -87,7 +88,10 @@ impl Server {
         for thread in self.threads {
             has_ended &= thread.is_finished()
                 && thread.join().unwrap_or_else(|_| {
-                    tracing::error!("a network thread panicked");
+                    tracing::error!(
+                        remedy = "report the panic that standard error shows; the node stops all the same",
+                        "a network thread panicked"
+                    );
                     true
                 });
         }
@@ -108,7 +112,7 @@ async fn accept_all(
             Ok(listener) => {
                 tasks.spawn(accept(listener, senders.clone(), Arc::clone(&node), Arc::clone(&turn)));
             }
-            Err(error) => tracing::error!(%error, "listener lost"),
+            Err(error) => fail::stop_the_process(&format!("the client port could not be served: {error}")),
         }
     }
     drop(senders);

@@ -6,6 +6,7 @@
 use super::{Stop, connection::Connection};
 use crate::{
     command::Table,
+    fail,
     log::{LogHandle, Mailbox, Outcome, Ticket},
     resp::ErrorReply,
     session::{Client, NETWORK_THREAD, Node, Session, ThreadStats},
@@ -152,10 +153,7 @@ pub(super) fn start(
                 runtime.shutdown_timeout(POOL_END_MAX);
                 ended.elapsed() < POOL_END_MAX
             }
-            Err(error) => {
-                tracing::error!(%error, "network thread could not start");
-                true
-            }
+            Err(error) => fail::stop_the_process(&format!("a network thread could not start: {error}")),
         }
     })?;
     Ok(NetworkThread { sender, thread })

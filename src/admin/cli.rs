@@ -1,12 +1,25 @@
-//! `flotilla admin`: the core's administration from a shell. Sends CORE commands to any node.
+//! The command line: what is asked of which node.
 
+use super::{
+    failure::{EXIT_CODES, Failure, Outcome},
+    show::{clock, sites, status, verdict},
+};
 use crate::{log, resp};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use serde_json::Value;
-use std::{ffi::OsString, net::TcpStream, path::Path, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    io::{self, ErrorKind},
+    net::{TcpStream, ToSocketAddrs},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 
 /// How long a request may take; the leader gives up earlier.
 const ANSWER_MAX: Duration = Duration::from_secs(130);
+/// The same for what any node tells by itself.
+const TELL_MAX: Duration = Duration::from_secs(15);
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Runs the command line if it is one of `flotilla admin`.
 pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
@@ -22,9 +35,9 @@ pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
             println!("{text}");
             ExitCode::SUCCESS
         }
-        Err(text) => {
+        Err(Failure { outcome, text }) => {
             eprintln!("flotilla admin: {text}");
-            ExitCode::from(1)
+            ExitCode::from(outcome as u8)
         }
     })
 }
@@ -39,6 +52,7 @@ pub fn program() -> Command {
     Command::new("admin")
         .bin_name("flotilla admin")
         .about("Look at a core and change which nodes it has")
+        .after_help(EXIT_CODES)
         .subcommand_required(true)
         .arg(
             Arg::new("server")
@@ -125,8 +139,8 @@ pub fn program() -> Command {
         )
 }
 
-fn perform(matches: &ArgMatches) -> Result<String, String> {
-    let (name, own) = matches.subcommand().ok_or("which command?")?;
+fn perform(matches: &ArgMatches) -> Result<String, Failure> {
+    let (name, own) = matches.subcommand().ok_or_else(|| Failure::refused("which command?"))?;
     let word = |id: &str| own.get_one::<String>(id).cloned().unwrap_or_default();
     let at = || {
         let text = word("at");
@@ -163,17 +177,18 @@ fn perform(matches: &ArgMatches) -> Result<String, String> {
         _ => return recover(Path::new(&word("data-dir")), &word("peer-address")),
     };
     let command = if matches!(name, "sites" | "reseed") { "SITE" } else { "CORE" };
-    let answer = send(&word("server"), own.get_one::<String>("password"), command, &words)?;
+    let answer_max = if matches!(name, "status" | "sites" | "reseed") { TELL_MAX } else { ANSWER_MAX };
+    let answer = send(&word("server"), own.get_one::<String>("password"), command, &words, answer_max)?;
     match name {
-        "sites" if !own.get_flag("json") => sites(&answer),
-        "status" if !own.get_flag("json") => table(&answer),
+        "sites" if !own.get_flag("json") => Ok(sites(&answer)?),
+        "status" => status(answer, own.get_flag("json")),
         "verify" => verdict(&answer, own.get_flag("json")),
-        "clock" if !own.get_flag("json") => clock(&answer),
+        "clock" if !own.get_flag("json") => Ok(clock(&answer)?),
         _ => Ok(answer),
     }
 }
 
-fn recover(directory: &Path, address: &str) -> Result<String, String> {
+fn recover(directory: &Path, address: &str) -> Result<String, Failure> {
     let index = log::recover(directory, address).map_err(|error| error.to_string())?;
     Ok(format!(
         "{} is a cluster of its own now, with everything up to entry {index} of its log. Start it with --cluster and \
@@ -182,109 +197,43 @@ fn recover(directory: &Path, address: &str) -> Result<String, String> {
     ))
 }
 
-fn send(server: &str, password: Option<&String>, command: &str, words: &[String]) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("{server}: {error}");
-    let mut stream = TcpStream::connect(server).map_err(failed)?;
-    stream.set_read_timeout(Some(ANSWER_MAX)).map_err(failed)?;
+fn send(
+    server: &str,
+    password: Option<&String>,
+    command: &str,
+    words: &[String],
+    answer_max: Duration,
+) -> Result<String, Failure> {
+    let refused = |error: io::Error| Failure::refused(format!("{server}: {error}"));
+    let mut stream = connect(server).map_err(refused)?;
+    stream.set_read_timeout(Some(answer_max)).map_err(refused)?;
+    stream.set_write_timeout(Some(answer_max)).map_err(refused)?;
     if let Some(password) = password {
-        resp::ask(&mut stream, &["AUTH", password]).map_err(failed)??;
+        resp::ask(&mut stream, &["AUTH", password]).map_err(refused)?.map_err(Failure::of_reply)?;
     }
     let argv: Vec<&str> = [command].into_iter().chain(words.iter().map(String::as_str)).collect();
-    resp::ask(&mut stream, &argv).map_err(failed)?
-}
-
-/// STATUS for people.
-fn table(json: &str) -> Result<String, String> {
-    let status: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let field = |name: &str| status.get(name).map_or_else(|| "-".to_owned(), text);
-    let mut out = format!(
-        "cluster {}, history {}\nleader {}, term {}, committed up to entry {} of {}{}\n\n",
-        field("cluster_id"),
-        field("history_id"),
-        field("leader"),
-        field("term"),
-        field("committed_index"),
-        field("last_index"),
-        if field("change_under_way") == "yes" { ", a change of the members is under way" } else { "" },
-    );
-    let columns = ["name", "role", "answers", "clients", "peer_address", "log_index", "applied_index", "id"];
-    out.push_str(&rows(&status, "nodes", &columns));
-    Ok(out)
-}
-
-/// CLOCK for people.
-fn clock(json: &str) -> Result<String, String> {
-    let told: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let number = |name: &str| told.get(name).and_then(Value::as_i64).unwrap_or(0);
-    let ahead_ms = number("wall_ahead_ms");
-    let state = match ahead_ms {
-        0 => "as wall time".to_owned(),
-        1.. => format!("{ahead_ms} ms behind wall time, agrees in {} s", number("settles_in_ms") / 1000),
-        _ => format!(
-            "{} ms ahead of wall time, agrees in {} s",
-            ahead_ms.unsigned_abs(),
-            number("settles_in_ms") / 1000
-        ),
+    // From here on it may have been done.
+    let broken = |error: io::Error| {
+        let why = match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("no answer in {} s", answer_max.as_secs()),
+            _ => error.to_string(),
+        };
+        let text = format!("{server}: {why}; look at the status, and at the log of that node");
+        Failure { outcome: Outcome::Unknown, text }
     };
-    let stepped = match number("stepped_by_ms") {
-        0 => String::new(),
-        ms => format!("stepped forward by {ms} ms\n"),
-    };
-    let rows = rows(&told, "nodes", &["name", "wall_ahead_ms"]);
-    Ok(format!("{stepped}log time {}, {state}\n\n{rows}", number("log_time_ms")))
+    resp::ask(&mut stream, &argv).map_err(broken)?.map_err(Failure::of_reply)
 }
 
-/// SITE LIST for people.
-fn sites(json: &str) -> Result<String, String> {
-    let told: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let columns = ["site", "name", "state", "core_index", "lag_entries", "lag_ms", "sent_bytes", "fed_by"];
-    Ok(rows(&told, "edges", &columns))
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
-        other => other.to_string(),
+/// One that does not answer is not waited for.
+fn connect(server: &str) -> io::Result<TcpStream> {
+    let mut failed = io::Error::new(ErrorKind::NotFound, "no such host");
+    for address in server.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, CONNECT_MAX) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
     }
-}
-
-/// A table of the objects in a list, a line each.
-fn rows(told: &Value, list: &str, columns: &[&str]) -> String {
-    let mut rows: Vec<Vec<String>> = vec![columns.iter().map(|name| (*name).to_owned()).collect()];
-    for node in told.get(list).and_then(Value::as_array).into_iter().flatten() {
-        rows.push(columns.iter().map(|name| node.get(name).map_or_else(|| "-".to_owned(), text)).collect());
-    }
-    let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    let mut out = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out.trim_end().to_owned()
-}
-
-/// VERIFY: an error unless all are equal, so that a script can see it.
-fn verdict(json: &str, as_json: bool) -> Result<String, String> {
-    let told: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let lines = told.get("nodes").and_then(Value::as_array).into_iter().flatten().map(|node| {
-        let field = |name: &str| node.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-        format!("{}  {}", field("checksum"), field("name"))
-    });
-    let index = told.get("index").and_then(Value::as_u64).unwrap_or(0);
-    let text = match as_json {
-        true => json.to_owned(),
-        false => format!("state at entry {index}:\n{}", lines.collect::<Vec<_>>().join("\n")),
-    };
-    match told.get("equal").and_then(Value::as_bool) {
-        Some(true) => Ok(text),
-        _ => Err(format!("NOT all nodes have the same state\n{text}")),
-    }
+    Err(failed)
 }
 
 #[cfg(test)]
@@ -308,27 +257,5 @@ mod tests {
         for bad in ["admin", "admin add", "admin recover --data-dir x", "admin remove"] {
             assert!(program().try_get_matches_from(words(bad)).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_status_becomes_a_table() {
-        let json = r#"{"cluster_id":"c","history_id":"h","leader":"core-0","term":3,"committed_index":9,"last_index":9,
-            "change_under_way":false,"nodes":[{"name":"core-0","role":"leader","answers":true,"clients":"h:1",
-            "peer_address":"h:2","log_index":9,"applied_index":9,"id":7}]}"#;
-        let text = table(json).unwrap();
-        assert!(text.contains("leader core-0, term 3"), "{text}");
-        assert!(text.lines().last().unwrap().starts_with("core-0  leader  yes"), "{text}");
-    }
-
-    #[test]
-    fn a_clock_is_told_for_people() {
-        let json = r#"{"log_time_ms":1700000000000,"wall_time_ms":1700000005000,"wall_ahead_ms":5000,"settles_in_ms":100000,
-            "stepped_by_ms":0,"nodes":[{"name":"core-0","wall_ahead_ms":5000},{"name":"core-1","wall_ahead_ms":-3}]}"#;
-        let text = clock(json).unwrap();
-        assert!(
-            text.starts_with("log time 1700000000000, 5000 ms behind wall time, agrees in 100 s"),
-            "{text}"
-        );
-        assert!(text.ends_with("core-1  -3"), "{text}");
     }
 }
