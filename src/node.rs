@@ -1,9 +1,10 @@
 //! Composition: opens the data directory, starts store, log, HTTP and client server, and stops them in reverse.
 //!
 //! Start order: identity and lock (nobody else uses this directory) → store → log (replays what the store lacks) → HTTP
-//! (alive, not ready) → wait until the log is applied to its end → client port. Stop order: leadership goes to another
-//! node → client port (connections finish what they hold) → log (proposals get their outcomes) → flush → HTTP → lock. All
-//! of it has until one deadline (`shutdown-timeout`); what is not done by then is told as unknown, and the process ends.
+//! (alive, not ready) → client port (commands are told why they are refused) → wait until the log is applied to its end →
+//! ready. Stop order: leadership goes to another node → client port (connections finish what they hold) → log (proposals get
+//! their outcomes) → flush → HTTP → lock. All of it has until one deadline (`shutdown-timeout`); what is not done by then is
+//! told as unknown, and the process ends.
 
 use crate::{
     command::ShutdownMode,
@@ -15,7 +16,7 @@ use crate::{
     },
     ops,
     peer::{LocalIdentity, Tls},
-    server::{Server, Stop, bind_all},
+    server::{Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
         AuthFailures, Clients, ClusterIdentity, LogStatus, MemoryMarks, Node, NodeIdentity, Stats, Witness,
     },
@@ -77,7 +78,16 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     node.log.asks_to_read.store(!settings.lease_reads, Ordering::Relaxed);
     *node.log.own_clients.write() = (own_host(&settings), own_port);
     let tls = tls(&settings)?;
-    let cluster = is_one_of_many.then(|| cluster(&settings, &directory, &node, tls.clone())).transpose()?;
+    let peer_listener = match (is_one_of_many, &settings.edge) {
+        (true, _) => {
+            Some(bind_peers(&settings).map_err(io(format!("listen on peer port {}", settings.peer_port)))?)
+        }
+        (false, None) => bind_peers_for_edges(&settings),
+        (false, Some(_)) => None,
+    };
+    let cluster = peer_listener
+        .map(|listener| cluster(&settings, &directory, &node, tls.clone(), listener))
+        .transpose()?;
     let edge = edge(&settings, &directory, cluster.as_ref(), tls);
     let log = LogHandle::start(LogOptions {
         data_directory: settings.data_dir.clone(),
@@ -106,7 +116,6 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     // One listener for the whole life: a signal between two of them would be lost.
     let mut signals = runtime.block_on(async { Signals::new() }).map_err(io("listen for signals"))?;
     let timeout = || Duration::from_secs(node.config.settings().shutdown_timeout_seconds);
-    runtime.block_on(wait_ready(&log, &stop, &mut signals));
     let clients_at = addresses(&listeners);
     let server = Server::start(
         listeners.into_iter().chain(sentinel_listeners).collect(),
@@ -117,12 +126,14 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         commands::table(),
     )
     .map_err(io("start the network threads"))?;
-    node.ready.store(true, Ordering::Release);
-    let start_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(
-        clients = %clients_at, http = %http_at, data_dir = %settings.data_dir.display(), start_ms,
-        "flotilla {} is ready", env!("CARGO_PKG_VERSION")
-    );
+    if runtime.block_on(wait_ready(&log, &stop, &mut signals)) {
+        node.ready.store(true, Ordering::Release);
+        let start_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            clients = %clients_at, http = %http_at, data_dir = %settings.data_dir.display(), start_ms,
+            "flotilla {} is ready", env!("CARGO_PKG_VERSION")
+        );
+    }
     let mode = runtime.block_on(wait_for_stop(&node, &stop, &mut signals, timeout));
     node.stopping.store(true, Ordering::Release);
     let deadline = stop.deadline().unwrap_or_else(Instant::now);
@@ -146,7 +157,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     if !mode.nosave {
         // The log has everything; flushing only makes the next start quicker.
         if let Err(error) = node.store.flush() {
-            tracing::error!(%error, "flush at stop failed");
+            tracing::warn!(%error, "flush at stop failed; the next start replays more of the log");
         }
     }
     drop(http);
@@ -180,6 +191,7 @@ fn cluster(
     directory: &DataDirectory,
     node: &Node,
     tls: Option<Arc<Tls>>,
+    listener: TcpListener,
 ) -> Result<ClusterOptions, NodeError> {
     let own = &directory.identity;
     let in_list = settings.cluster.iter().find(|(name, _)| *name == own.node_name).map(|(_, at)| at.clone());
@@ -198,25 +210,18 @@ fn cluster(
             "--peer-address must say where other nodes reach this one, since it is bound to every address";
         return Err(io("join")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
     }
-    match (&tls, settings.bind.iter().all(IpAddr::is_loopback)) {
+    match (&tls, settings.has_loopback_only()) {
         (Some(_), _) => tracing::info!("nodes talk by mutual TLS"),
         (None, true) => tracing::info!("nodes talk in plain text, on loopback"),
         (None, false) => tracing::warn!(
             "nodes talk in PLAIN TEXT beyond loopback (--peer-insecure): who reaches the peer port owns the data"
         ),
     }
-    let listener = bind_all(&settings.addresses(settings.peer_port), 128)
-        .map_err(io(format!("listen on peer port {}", settings.peer_port)))?;
-    let listener = listener.into_iter().next().ok_or_else(|| {
-        io("listen for other nodes")(std::io::Error::new(
-            std::io::ErrorKind::InvalidInput,
-            "nothing to bind to",
-        ))
-    })?;
     let known = (!own.cluster_id.is_empty()).then(|| own.cluster_id.clone());
     let fresh = |id: &str| if id.is_empty() { uuid::Uuid::new_v4().to_string() } else { id.to_owned() };
     let (path, shown) = (directory.path.clone(), Arc::clone(&node.identity.cluster));
     Ok(ClusterOptions {
+        is_alone: !settings.is_one_of_many(),
         members: settings.cluster.clone(),
         join: settings.join.clone(),
         standby: settings.join_as_standby,
@@ -338,19 +343,22 @@ fn addresses(listeners: &[TcpListener]) -> String {
     listeners.iter().filter_map(|listener| at(listener).ok()).collect::<Vec<_>>().join(" ")
 }
 
-async fn wait_ready(log: &LogHandle, stop: &Stop, signals: &mut Signals) {
+/// Until the node can serve; false: it is to stop before that.
+async fn wait_ready(log: &LogHandle, stop: &Stop, signals: &mut Signals) -> bool {
     let mut progress = tokio::time::interval(Duration::from_secs(5));
     progress.tick().await;
     loop {
         tokio::select! {
-            () = log.wait_ready() => return,
+            () = log.wait_ready() => return true,
+            _ = stop.wait() => return false,
             name = signals.next() => {
                 tracing::info!(signal = name, "asked to stop");
-                return stop.ask(ShutdownMode { nosave: true, now: true, force: false }, Duration::ZERO);
+                stop.ask(ShutdownMode { nosave: true, now: true, force: false }, Duration::ZERO);
+                return false;
             }
             _ = progress.tick() => {
-                let applied = log.status().applied_index.load(Ordering::Relaxed);
-                tracing::info!(applied, "replaying the log");
+                let (_, why) = log.status().waiting();
+                tracing::info!(%why, "not ready yet");
             }
         }
     }

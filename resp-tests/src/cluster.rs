@@ -55,7 +55,12 @@ impl Cluster {
             let applied: Vec<_> =
                 self.nodes.iter().map(|node| field(node, "flotilla_raft_applied_index")).collect();
             let is_same = applied.windows(2).all(|pair| matches!(pair, [a, b] if a.is_some() && a == b));
-            if let (true, Some(leader)) = (is_same, self.leader()) {
+            let ready = |node: &Server| {
+                let leadership = field(node, "flotilla_raft_leadership");
+                field(node, "loading").as_deref() == Some("0")
+                    && matches!(leadership.as_deref(), Some("leads" | "follows"))
+            };
+            if let (true, Some(leader)) = (is_same && self.nodes.iter().all(ready), self.leader()) {
                 return Ok(leader);
             }
             thread::sleep(Duration::from_millis(20));

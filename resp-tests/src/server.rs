@@ -242,6 +242,16 @@ impl Server {
         self.program.spawn(&mut command)?.wait_with_output()
     }
 
+    /// Asks its HTTP port: the status and the body of the answer.
+    pub fn http(&self, path: &str) -> io::Result<(u16, String)> {
+        let mut connection = self.program.door(self.ports.http).connect()?;
+        connection.send_raw(format!("GET {path} HTTP/1.0\r\nHost: node\r\n\r\n").as_bytes())?;
+        let answer = String::from_utf8_lossy(&connection.read_to_close()?).into_owned();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        Ok((status, body.to_owned()))
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -274,7 +284,14 @@ impl Server {
             let answer = self.connect().and_then(|mut connection| connection.call(&["PING"]));
             match answer {
                 Ok(Received::Reply(Value::Simple(text))) if text == b"PONG" => return Ok(()),
-                Ok(Received::Reply(Value::Error(text))) if text.starts_with(b"NOAUTH") => return Ok(()),
+                // It says so before it is ready, too.
+                Ok(Received::Reply(Value::Error(text))) if text.starts_with(b"NOAUTH") => {
+                    let is_ready = || self.http("/readyz").is_ok_and(|(status, _)| status == 200);
+                    if self.kind == Kind::Reference || is_ready() {
+                        return Ok(());
+                    }
+                    thread::sleep(Duration::from_millis(10));
+                }
                 _ => thread::sleep(Duration::from_millis(10)),
             }
         }

@@ -318,11 +318,12 @@ fn replicas(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn info(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let faces = faces(context)?;
-    let state = if faces.iter().any(|face| face.leads) { "ok" } else { "fail" };
+    let is_sound = context.node.log.leadership().is_sound();
+    let (state, ok, failed) = if is_sound { ("ok", SLOTS, 0) } else { ("fail", 0, SLOTS) };
     let (term, count) = (term(context), faces.len());
     let text = format!(
-        "cluster_state:{state}\r\ncluster_slots_assigned:{SLOTS}\r\ncluster_slots_ok:{SLOTS}\r\ncluster_slots_pfail:0\r\n\
-         cluster_slots_fail:0\r\ncluster_known_nodes:{count}\r\ncluster_size:1\r\ncluster_current_epoch:{term}\r\n\
+        "cluster_state:{state}\r\ncluster_slots_assigned:{SLOTS}\r\ncluster_slots_ok:{ok}\r\ncluster_slots_pfail:0\r\n\
+         cluster_slots_fail:{failed}\r\ncluster_known_nodes:{count}\r\ncluster_size:1\r\ncluster_current_epoch:{term}\r\n\
          cluster_my_epoch:{term}\r\ncluster_stats_messages_sent:0\r\ncluster_stats_messages_received:0\r\n\
          total_cluster_links_buffer_limit_exceeded:0\r\n"
     );

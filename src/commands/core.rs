@@ -16,7 +16,7 @@ pub static COMMANDS: &[Command] = &[CORE];
 
 const ROW: Command = Command {
     arity: 2,
-    flags: Flags::NOSCRIPT.with(Flags::ADMIN).with(Flags::STALE),
+    flags: Flags::NOSCRIPT.with(Flags::ADMIN).with(Flags::LOADING).with(Flags::STALE),
     group: Group::Cluster,
     since: "0.1.0",
     ..Command::BASE

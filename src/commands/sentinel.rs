@@ -6,7 +6,7 @@ use crate::{
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, CoreRequest, Face, public_id},
+    session::{Context, CoreRequest, Face, Leadership, public_id},
 };
 use std::sync::atomic::Ordering;
 
@@ -115,7 +115,8 @@ fn address(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn ckquorum(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let faces = named(context, args)?;
     let (all, answering) = (faces.len(), faces.iter().filter(|face| face.answers).count());
-    if answering > all / 2 {
+    // A majority of the voters is what the leader needs; that one knows best.
+    if answering > all / 2 && context.node.log.leadership() != Leadership::NoQuorum {
         return Ok(Reply::simple(format!(
             "OK {answering} usable Sentinels. Quorum and failover authorization can be reached"
         )));

@@ -17,6 +17,8 @@ pub struct EdgeSettings {
     pub site: String,
     /// Peer addresses of nodes of the core, the preferred one first; never empty.
     pub upstreams: Vec<String>,
+    /// Whether other nodes of the core are followed when none of these is reached.
+    pub discovers: bool,
     pub writes: EdgeWrites,
     pub write_wait_ms: u64,
     /// 0 = however far.
@@ -66,6 +68,7 @@ impl EdgeSettings {
         Ok(Some(EdgeSettings {
             site,
             upstreams,
+            discovers: values.get("upstream-discovery") == "yes",
             writes: if values.get("edge-writes") == "reject" {
                 EdgeWrites::Reject
             } else {
@@ -77,7 +80,7 @@ impl EdgeSettings {
     }
 
     /// Whether the way to the core leaves this machine.
-    pub(super) fn leaves_machine(&self) -> bool {
+    pub fn leaves_machine(&self) -> bool {
         self.upstreams.iter().any(|at| {
             let host = at.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
             host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

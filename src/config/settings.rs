@@ -183,6 +183,11 @@ impl Settings {
         self.bind.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
     }
 
+    /// Whether nobody on another machine reaches this node.
+    pub fn has_loopback_only(&self) -> bool {
+        self.bind.iter().all(IpAddr::is_loopback)
+    }
+
     /// Whether other nodes are to reach this one.
     pub fn is_one_of_many(&self) -> bool {
         !self.cluster.is_empty() || !self.join.is_empty()

@@ -28,6 +28,13 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "Edge: peer addresses `host:port,…` of nodes of the core, the preferred one first; any of them will do.",
     ),
     row(
+        "upstream-discovery",
+        Kind::Bool,
+        "yes",
+        Change::Start,
+        "Edge: whether other nodes of the core, of which the upstreams tell, are followed when no upstream is reached.",
+    ),
+    row(
         "edge-writes",
         Kind::Choice(&["forward", "reject"]),
         "forward",

@@ -91,7 +91,11 @@ impl Acquaintance {
         }
         match become_member(&self.directory) {
             Ok(()) => was_member.store(true, Ordering::Relaxed),
-            Err(error) => tracing::error!(%error, "cannot write down that this node is a member"),
+            Err(error) => tracing::error!(
+                %error,
+                remedy = "make the data directory writable; it is tried again every second",
+                "cannot write down that this node is a member"
+            ),
         }
     }
 
@@ -101,7 +105,8 @@ impl Acquaintance {
         let before = self.progress.status.is_removed.swap(removed, Ordering::AcqRel);
         if was_member && before != removed && removed {
             tracing::error!(
-                "this node was removed from the core and serves nobody any more; empty its data directory to let it join again"
+                remedy = "stop it, or empty its data directory to let it join again",
+                "this node was removed from the core and serves nobody any more"
             );
         }
     }

@@ -3,8 +3,8 @@
 use super::{
     join::Admission,
     progress::Progress,
-    raft::{Member, Members, Peers, RaftNode, wire},
-    steward::{VOTERS_MAX, has_caught_up},
+    raft::{ChangeError, Member, Peers, RaftNode, wire},
+    reconfigure::Wanted,
     timekeeper,
     verify::Verify,
 };
@@ -22,8 +22,11 @@ use tokio::time::Instant;
 /// How long a request waits for somebody to lead.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(50);
+/// How long a request may take, over all leaders that are asked.
+const REQUEST_MAX: Duration = Duration::from_secs(90);
 /// How long the leader may take for a request.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
+const STATUS_MAX: Duration = Duration::from_secs(2);
 const TRANSFER_MAX: Duration = Duration::from_secs(3);
 
 /// See the module.
@@ -39,14 +42,24 @@ pub(super) struct Admin {
 }
 
 /// Why a request was not done here.
-enum Undone {
+pub(super) enum Undone {
     NotLeader,
     Because(String),
+    /// It goes on by itself; this is what it waits for.
+    InProgress(String),
 }
 
-impl From<crate::log::LogError> for Undone {
-    fn from(error: crate::log::LogError) -> Self {
-        Undone::Because(error.to_string())
+impl Undone {
+    /// What whoever asked is told; `None`: another node is to be asked.
+    fn told(self) -> Option<Reply> {
+        match self {
+            Undone::NotLeader => None,
+            Undone::Because(text) => Some(Reply::Error(ErrorReply::err(text))),
+            Undone::InProgress(waits_for) => {
+                let text = format!("{waits_for}; the change goes on by itself, ask again to wait for it");
+                Some(Reply::Error(ErrorReply::new("INPROGRESS", text)))
+            }
+        }
     }
 }
 
@@ -63,34 +76,49 @@ fn because<T>(text: impl Into<String>) -> Result<T, Undone> {
 impl Admin {
     /// Does it here if this node leads, and has it done by the leader if not.
     pub(super) async fn perform(&self, request: CoreRequest) -> Reply {
-        let deadline = Instant::now() + LEADER_WAIT_MAX;
+        let (began, mut asked) = (Instant::now(), Instant::now());
+        let mut broken = None;
         loop {
-            if self.progress.is_leader() {
-                match self.lead(&request).await {
-                    Ok(reply) => return reply,
-                    Err(Undone::Because(text)) => return Reply::Error(ErrorReply::err(text)),
-                    Err(Undone::NotLeader) => {}
+            match self.attempt(&request).await {
+                Attempt::Done(reply) => return reply,
+                Attempt::Broken(why) => {
+                    broken = Some(why);
+                    asked = Instant::now();
                 }
-            } else if let Some((id, address)) = self.progress.leader() {
-                let body = wire::write(&to_wire(&request));
-                match self.peers.client(&address, id).call(wire::kind::ADMIN, body, ANSWER_MAX).await {
-                    Ok(answer) => return read_answer(answer),
-                    Err(CallError::Broken(why)) => {
-                        let text = format!("outcome unknown: {why}; look at the status before trying again");
-                        return Reply::Error(ErrorReply::new("UNKNOWN", text));
-                    }
-                    Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
-                }
+                Attempt::Elsewhere => asked = Instant::now(),
+                Attempt::Nowhere => {}
             }
             // What one node knows is better than nothing, and here nothing is changed.
             if request == CoreRequest::Status {
                 return self.status();
             }
-            if Instant::now() > deadline {
-                let text = "no node leads at the moment; nothing was changed, try again";
-                return Reply::Error(ErrorReply::new("CLUSTERDOWN", text));
+            if let Some(why) = broken.as_ref().filter(|_| !is_repeatable(&request)) {
+                return unknown(why);
+            }
+            if began.elapsed() > REQUEST_MAX || asked.elapsed() > LEADER_WAIT_MAX {
+                return broken.as_deref().map_or_else(nobody_leads, unknown);
             }
             tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn attempt(&self, request: &CoreRequest) -> Attempt {
+        if self.progress.is_leader() {
+            // Without a majority it can change nothing; another node may lead already.
+            if !self.progress.has_lease() && *request != CoreRequest::Status {
+                return Attempt::Nowhere;
+            }
+            return match self.lead(request).await {
+                Ok(reply) => Attempt::Done(reply),
+                Err(undone) => undone.told().map_or(Attempt::Elsewhere, Attempt::Done),
+            };
+        }
+        let Some((id, address)) = self.progress.leader() else { return Attempt::Nowhere };
+        let (body, within) = (wire::write(&to_wire(request)), answer_max(request));
+        match self.peers.client(&address, id).call(wire::kind::ADMIN, body, within).await {
+            Ok(answer) => Attempt::Done(read_answer(answer)),
+            Err(CallError::Broken(why)) => Attempt::Broken(why),
+            Err(CallError::Unreachable(_) | CallError::Refused(_)) => Attempt::Nowhere,
         }
     }
 
@@ -101,14 +129,26 @@ impl Admin {
         if !self.progress.is_leader() {
             return Err(refused("this node does not lead"));
         }
-        let reply = match self.lead(&request).await {
-            Ok(reply) => reply,
-            Err(Undone::Because(text)) => Reply::Error(ErrorReply::err(text)),
-            Err(Undone::NotLeader) => return Err(refused("this node does not lead any more")),
+        let done = match self.lead(&request).await {
+            Ok(reply) => Some(reply),
+            Err(undone) => undone.told(),
         };
+        let reply = done.ok_or_else(|| CallError::Broken("the leader has changed".into()))?;
         let mut bytes = Vec::new();
         put_reply(&reply, &mut bytes);
         Ok(wire::write(&wire::AdminAnswer { reply: bytes }))
+    }
+
+    /// Compares the states of all nodes, wherever this node leads.
+    pub(super) async fn verify_now_and_then(self: Arc<Self>, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            if self.progress.is_leader()
+                && let Err(error) = self.verify.run().await
+            {
+                tracing::warn!(%error, "the states of the nodes were not compared");
+            }
+        }
     }
 
     async fn lead(&self, request: &CoreRequest) -> Result<Reply, Undone> {
@@ -117,120 +157,38 @@ impl Admin {
         }
         match request {
             CoreRequest::Status => Ok(self.status()),
-            CoreRequest::Add { name, address, standby } => self.add(name, address, *standby, None).await,
-            CoreRequest::Replace { old, name, address } => self.add(name, address, false, Some(old)).await,
-            CoreRequest::Remove { name, force } => self.remove(name, *force).await,
-            CoreRequest::Promote { name } => self.promote(name).await,
+            CoreRequest::Add { name, address, standby } => {
+                self.bring_about(Wanted::Member { name, address, standby: *standby }).await
+            }
+            CoreRequest::Replace { old, name, address } => {
+                self.bring_about(Wanted::Replaced { old, name, address }).await
+            }
+            CoreRequest::Remove { name, force } => {
+                self.bring_about(Wanted::Gone { name, force: *force }).await
+            }
+            CoreRequest::Promote { name } => self.bring_about(Wanted::Voter { name }).await,
             CoreRequest::Transfer { name } => self.transfer(name.as_deref()).await,
             CoreRequest::Verify => self.verify.run().await.map_err(Undone::Because),
             CoreRequest::Clock { step } => self.clock(*step).await,
         }
     }
 
-    fn member(&self, members: &Members, name: &str) -> Result<Member, Undone> {
-        let found = members.named(name).cloned();
-        found.ok_or_else(|| Undone::Because(format!("the core has no node {name}")))
-    }
-
-    /// The members, if no change of them is under way.
-    fn at_rest(&self) -> Result<Members, Undone> {
-        let members = self.raft.members();
-        match members.is_committed && !members.is_joint {
-            true => Ok(members),
-            false => because("another change of the members is under way; try again"),
-        }
-    }
-
-    async fn add(
-        &self,
-        name: &str,
-        address: &str,
-        standby: bool,
-        old: Option<&str>,
-    ) -> Result<Reply, Undone> {
-        let members = self.at_rest()?;
-        let replaces = match old {
-            None => 0,
-            Some(old) => self.member(&members, old)?.id,
-        };
-        if replaces == self.identity.node_id {
-            return because("it leads; transfer leadership first");
-        }
-        if let Some(known) =
-            members.list.iter().find(|member| member.peer.name == name && member.id != replaces)
-        {
-            return match known.peer.address == address {
-                true => Ok(Reply::Ok),
-                false => because(format!("{name} is a node of the core already, at {}", known.peer.address)),
-            };
-        }
-        if old.is_none() && !standby && members.voters().count() >= VOTERS_MAX {
-            return because(format!(
-                "the core has {VOTERS_MAX} voters, and may not have more; add a standby"
-            ));
-        }
-        let status = self.admission.status(address, 0).await?;
-        if status.node_name != name {
-            return because(format!("{address} answers as {}", status.node_name));
-        }
-        let join = wire::Join {
-            node_id: status.node_id,
-            node_name: name.to_owned(),
-            address: address.to_owned(),
-            standby,
-            feature_level: status.feature_level,
-        };
-        self.admission.let_in(join, replaces).await?;
-        Ok(Reply::Ok)
-    }
-
-    async fn remove(&self, name: &str, force: bool) -> Result<Reply, Undone> {
-        let members = self.at_rest()?;
-        let member = self.member(&members, name)?;
-        if member.is_voter && !force {
-            let left: Vec<&Member> = members.voters().filter(|voter| voter.id != member.id).collect();
-            let answering = left.iter().filter(|voter| self.answers(voter.id)).count();
-            if left.is_empty() || answering <= left.len() / 2 {
-                return because(format!(
-                    "without {name} {answering} of {} voters would answer, which is no majority (FORCE removes it all the same)",
-                    left.len()
-                ));
+    pub(super) async fn transfer(&self, name: Option<&str>) -> Result<Reply, Undone> {
+        let deadline = Instant::now() + TRANSFER_MAX;
+        let mut members = self.raft.members();
+        while members.is_joint || !members.is_committed {
+            if Instant::now() > deadline {
+                return because(ChangeError::UnderWay.to_string());
             }
+            tokio::time::sleep(AGAIN).await;
+            members = self.raft.members();
         }
-        if member.id == self.identity.node_id {
-            // The next leader does it.
-            self.transfer(None).await?;
-            return Err(Undone::NotLeader);
-        }
-        self.raft.remove(&member).await?;
-        Ok(Reply::Ok)
-    }
-
-    async fn promote(&self, name: &str) -> Result<Reply, Undone> {
-        let members = self.at_rest()?;
-        let member = self.member(&members, name)?;
-        if member.is_voter {
-            return Ok(Reply::Ok);
-        }
-        if members.voters().count() >= VOTERS_MAX && members.find(member.peer.replaces).is_none() {
-            return because(format!("the core has {VOTERS_MAX} voters, and may not have more"));
-        }
-        if !has_caught_up(&member, &members) {
-            let behind = members.last_index.saturating_sub(member.matched.unwrap_or(0));
-            return because(format!(
-                "{name} is behind by {behind} entries; it gets its vote when it has caught up"
-            ));
-        }
-        let replaced = members.find(member.peer.replaces).filter(|old| old.id != self.identity.node_id);
-        self.raft.promote(&member, replaced).await?;
-        Ok(Reply::Ok)
-    }
-
-    async fn transfer(&self, name: Option<&str>) -> Result<Reply, Undone> {
-        let members = self.at_rest()?;
         let own = self.identity.node_id;
         let target = match name {
-            Some(name) => self.member(&members, name)?,
+            Some(name) => match members.named(name) {
+                Some(member) => member.clone(),
+                None => return because(format!("the core has no node {name}")),
+            },
             None => match self.raft.successor().await {
                 Some(best) => best,
                 None => return because("there is no other voter that answers and does not stop itself"),
@@ -270,7 +228,7 @@ impl Admin {
         told.map(|told| Reply::bulk(told.to_string())).map_err(Undone::Because)
     }
 
-    fn answers(&self, id: u64) -> bool {
+    pub(super) fn answers(&self, id: u64) -> bool {
         let others = self.progress.status.others.read();
         id == self.identity.node_id || others.iter().any(|other| other.node_id == id && other.answers)
     }
@@ -278,7 +236,9 @@ impl Admin {
     fn status(&self) -> Reply {
         let members = self.raft.members();
         let status = &self.progress.status;
-        let leader = self.progress.leader().map(|(id, _)| id);
+        let leadership = status.leadership();
+        // One that no majority hears leads nobody.
+        let leader = self.progress.leader().map(|(id, _)| id).filter(|_| leadership.is_sound());
         let cluster = self.admission.cluster.read().clone();
         let others = status.others.read().clone();
         let applied = status.applied_index.load(Ordering::Relaxed);
@@ -320,6 +280,7 @@ impl Admin {
             "history_id": cluster.history_id,
             "told_by": self.identity.node_name,
             "term": status.term.load(Ordering::Relaxed),
+            "problem": status.problem(),
             "leader": leader.and_then(|id| members.find(id)).map(|leader| leader.peer.name.clone()),
             "committed_index": status.committed_index.load(Ordering::Relaxed),
             "last_index": members.last_index,
@@ -331,6 +292,39 @@ impl Admin {
         });
         Reply::bulk(told.to_string())
     }
+}
+
+/// What came of asking once.
+enum Attempt {
+    Done(Reply),
+    /// It may have been done.
+    Broken(String),
+    /// This node leads no more.
+    Elsewhere,
+    /// No leader was asked; nothing was done.
+    Nowhere,
+}
+
+/// Whether asking twice ends as asking once.
+fn is_repeatable(request: &CoreRequest) -> bool {
+    !matches!(request, CoreRequest::Transfer { name: None })
+}
+
+fn answer_max(request: &CoreRequest) -> Duration {
+    match request {
+        CoreRequest::Status => STATUS_MAX,
+        _ => ANSWER_MAX,
+    }
+}
+
+fn unknown(why: &str) -> Reply {
+    let text = format!("outcome unknown: {why}; look at the status before trying again");
+    Reply::Error(ErrorReply::new("UNKNOWN", text))
+}
+
+fn nobody_leads() -> Reply {
+    let text = "no node leads at the moment; nothing was changed, try again";
+    Reply::Error(ErrorReply::new("CLUSTERDOWN", text))
 }
 
 fn to_wire(request: &CoreRequest) -> wire::Admin {

@@ -44,6 +44,8 @@ pub type Adopt = Arc<dyn Fn(&str, &str) -> Result<(), LogError> + Send + Sync>;
 
 /// What a node of a core of several is started with.
 pub struct ClusterOptions {
+    /// Started without others: it founds a core of itself and lets nobody in, but it feeds edges.
+    pub is_alone: bool,
     /// Names and peer addresses of all nodes that found a core, this one included; empty: it joins one.
     pub members: Vec<(String, String)>,
     /// Peer addresses of a core to join.
@@ -80,6 +82,7 @@ pub(super) struct Founder {
     pub(super) history_id: String,
     pub(super) adopt: Adopt,
     pub(super) peers: Arc<Peers>,
+    pub(super) progress: Arc<Progress>,
 }
 
 impl Founder {
@@ -91,10 +94,20 @@ impl Founder {
     /// Founds the cluster, however long the other nodes take to come.
     pub(super) async fn found(self, raft: RaftNode) -> Result<(), LogError> {
         let mut said = String::new();
+        let waiting_for = &self.progress.status.waiting_for;
         loop {
-            match self.try_once(&raft).await {
-                Ok(()) => return Ok(()),
+            // Emptied, it is let in by the core that there is.
+            let is_done = match raft.is_initialized().await? {
+                true => Ok(()),
+                false => self.try_once(&raft).await,
+            };
+            match is_done {
+                Ok(()) => {
+                    waiting_for.write().clear();
+                    return Ok(());
+                }
                 Err(Waiting::For(why)) => {
+                    *waiting_for.write() = format!("this node waits to found the core ({why})");
                     if why != said {
                         tracing::info!(reason = %why, "waiting to found the cluster");
                         said = why;
@@ -177,7 +190,8 @@ impl Stranger {
             cluster_id: self.identity.cluster_id().unwrap_or_default(),
             has_log,
             never_member: !self.progress.status.was_member.load(Ordering::Relaxed),
-            leader_id: self.progress.status.leader_id.load(Ordering::Relaxed),
+            // One that no majority hears leads nobody.
+            leader_id: self.progress.status.sound_leader_id(),
             client_port: self.client_port.into(),
             client_host: self.client_host.clone(),
             applied: self.progress.status.applied_index.load(Ordering::Relaxed),
@@ -210,17 +224,17 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    /// Starts both on the current runtime, until `end` is dropped.
+    /// Starts both on the current runtime, until `end` is dropped. A node that is alone has nothing to administrate.
     pub(super) fn start(
         self,
         raft: RaftNode,
         queue: Arc<Queue>,
         end: oneshot::Receiver<()>,
-    ) -> (Arc<Admin>, Arc<Broadcast>) {
+    ) -> (Option<Arc<Admin>>, Arc<Broadcast>) {
         let Membership { options, directory, peers, progress, pubsub, publishing, feeding, site_seeds } =
             self;
-        progress.status.is_one_of_many.store(true, Ordering::Relaxed);
         let ClusterOptions {
+            is_alone,
             members,
             join,
             standby,
@@ -240,13 +254,12 @@ impl Membership {
         let (host, peer_port) = identity.address.rsplit_once(':').unwrap_or_default();
         progress.status.own_peer_port.store(peer_port.parse().unwrap_or(0), Ordering::Relaxed);
         let host = if client_host.is_empty() { host.to_owned() } else { client_host.clone() };
-        *progress.status.own_clients.write() = (host, client_port);
-        tokio::spawn(tell_switches(
-            Arc::clone(&progress),
-            Arc::clone(&pubsub),
-            identity.node_id,
-            master_name,
-        ));
+        if !is_alone {
+            progress.status.is_one_of_many.store(true, Ordering::Relaxed);
+            *progress.status.own_clients.write() = (host, client_port);
+            let (progress, pubsub) = (Arc::clone(&progress), Arc::clone(&pubsub));
+            tokio::spawn(tell_switches(progress, pubsub, identity.node_id, master_name));
+        }
         let stranger = Stranger {
             identity: Arc::clone(&identity),
             adopt: Arc::clone(&adopt),
@@ -277,21 +290,25 @@ impl Membership {
             client_port,
         });
         // An edge site proposes nothing of its own.
-        if verify_interval > Duration::ZERO && feeding.is_some() {
-            tokio::spawn(verify_now_and_then(Arc::clone(&admin), verify_interval));
+        if verify_interval > Duration::ZERO && feeding.is_some() && !is_alone {
+            tokio::spawn(Arc::clone(&admin).verify_now_and_then(verify_interval));
         }
         let steward =
             Steward { raft: raft.clone(), progress: Arc::clone(&progress), identity: Arc::clone(&identity) };
-        tokio::spawn(steward.run());
         let others = members.iter().filter(|(name, _)| *name != identity.node_name);
         let joiner = Joiner {
             contacts: others.map(|(_, address)| address.clone()).chain(join).collect(),
             identity: Arc::clone(&identity),
             standby,
+            founds: members.first().is_some_and(|(name, _)| *name == identity.node_name),
             raft: raft.clone(),
             peers: Arc::clone(&peers),
+            progress: Arc::clone(&progress),
         };
-        tokio::spawn(joiner.run());
+        if !is_alone {
+            tokio::spawn(steward.run());
+            tokio::spawn(joiner.run());
+        }
         let broadcast = Arc::new(Broadcast::new(
             raft.clone(),
             Arc::clone(&peers),
@@ -313,6 +330,7 @@ impl Membership {
             Arc::new(feeding.upstream(feed, cluster, name, barrier, broadcast, queue))
         });
         let service = Service {
+            is_alone,
             upstream,
             site_seeds,
             broadcast: Arc::clone(&broadcast),
@@ -337,10 +355,20 @@ impl Membership {
             peers: Arc::clone(&peers),
             progress: Arc::clone(&service.progress),
         };
-        tokio::spawn(acquaintance.run());
+        if !is_alone {
+            tokio::spawn(acquaintance.run());
+        }
+        let progress = Arc::clone(&service.progress);
         let answering = Arc::new(Answering(Arc::new(service)));
-        let founder =
-            Founder { members, identity: Arc::clone(&identity), cluster_id, history_id, adopt, peers };
+        let founder = Founder {
+            members,
+            identity: Arc::clone(&identity),
+            cluster_id,
+            history_id,
+            adopt,
+            peers,
+            progress,
+        };
         tokio::spawn(async move {
             let ended = async move {
                 let _ = end.await;
@@ -358,7 +386,7 @@ impl Membership {
                 fail::stop_the_process(&format!("cannot found the cluster: {error}"));
             }
         });
-        (admin, broadcast)
+        ((!is_alone).then_some(admin), broadcast)
     }
 }
 
@@ -368,16 +396,4 @@ fn vote_delay() -> Duration {
         return Duration::ZERO;
     }
     VOTE_DELAY
-}
-
-/// Compares the states of all nodes, wherever this node leads.
-async fn verify_now_and_then(admin: Arc<Admin>, interval: Duration) {
-    loop {
-        tokio::time::sleep(interval).await;
-        if admin.progress.is_leader()
-            && let Err(error) = admin.verify.run().await
-        {
-            tracing::warn!(%error, "the states of the nodes were not compared");
-        }
-    }
 }

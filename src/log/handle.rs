@@ -123,7 +123,8 @@ impl LogHandle {
         let identity = cluster.as_ref().map(|cluster| &cluster.identity);
         let identity = identity.or(edge.as_ref().map(|edge| &edge.identity)).map_or_else(alone, Arc::clone);
         let peers = Arc::new(Peers::new(identity));
-        let forwarder = cluster.is_some().then(|| Forwarder {
+        let is_one_of_many = cluster.as_ref().is_some_and(|cluster| !cluster.is_alone);
+        let forwarder = is_one_of_many.then(|| Forwarder {
             peers: Arc::clone(&peers),
             progress: Arc::clone(&progress),
             queue: Arc::clone(&queue),
@@ -146,7 +147,7 @@ impl LogHandle {
             snapshots,
             progress: Arc::clone(&progress),
             peers: Arc::clone(&peers),
-            is_one_of_many: cluster.is_some(),
+            is_one_of_many,
         };
         let raft_thread = RaftThread {
             parts,

@@ -6,9 +6,8 @@
 //! the old one promised with its votes binds nobody any more.
 
 use super::{
-    LogError,
     progress::Progress,
-    raft::{Member, Peer, Peers, RaftNode, wire},
+    raft::{ChangeError, Member, Members, Peer, Peers, RaftNode, wire},
 };
 use crate::{
     peer::{CallError, LocalIdentity},
@@ -30,8 +29,11 @@ pub(super) struct Joiner {
     pub(super) contacts: Vec<String>,
     pub(super) identity: Arc<LocalIdentity>,
     pub(super) standby: bool,
+    /// Whether this node is the one that founds the core.
+    pub(super) founds: bool,
     pub(super) raft: RaftNode,
     pub(super) peers: Arc<Peers>,
+    pub(super) progress: Arc<Progress>,
 }
 
 impl Joiner {
@@ -40,8 +42,8 @@ impl Joiner {
         let mut said = String::new();
         while !self.is_done() {
             let mut refusals = Vec::new();
-            for contact in &self.contacts {
-                match self.ask(contact).await {
+            for contact in self.known() {
+                match self.ask(&contact).await {
                     Ok(()) => {
                         refusals.clear();
                         break;
@@ -53,9 +55,39 @@ impl Joiner {
             if !text.is_empty() && text != said {
                 tracing::info!(reason = %text, "waiting to be a member of the core");
             }
+            self.note(&text);
             said = text;
             tokio::time::sleep(ASK_INTERVAL).await;
         }
+        self.note("");
+    }
+
+    /// One that is a member already only changes its address: it waits for nothing.
+    fn note(&self, refusals: &str) {
+        let is_member = self.raft.members().find(self.identity.node_id).is_some();
+        let waiting_for = match refusals.is_empty() || is_member {
+            true => String::new(),
+            false => format!("this node waits to be a member of the core ({refusals})"),
+        };
+        // Whoever founds a core has a reason of its own.
+        if !self.founds {
+            *self.progress.status.waiting_for.write() = waiting_for;
+        }
+    }
+
+    /// Whom to ask: those that this node was told of, and the members that it knows. All of the first may have been replaced
+    /// since.
+    fn known(&self) -> Vec<String> {
+        let own = self.identity.node_id;
+        let members = self.raft.members().list.into_iter().filter(|member| member.id != own);
+        let learned = members.map(|member| member.peer.address);
+        let mut known = self.contacts.clone();
+        for address in learned.filter(|address| !address.is_empty()) {
+            if !known.contains(&address) {
+                known.push(address);
+            }
+        }
+        known
     }
 
     fn is_done(&self) -> bool {
@@ -99,8 +131,23 @@ fn refused(why: impl Into<String>) -> CallError {
     CallError::Refused(why.into())
 }
 
-fn unchanged(error: LogError) -> CallError {
-    CallError::Broken(error.to_string())
+/// Why a node is no member yet.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotLetIn {
+    #[error(transparent)]
+    Refused(#[from] CallError),
+    #[error(transparent)]
+    Changing(#[from] ChangeError),
+}
+
+impl From<NotLetIn> for CallError {
+    fn from(why: NotLetIn) -> Self {
+        match why {
+            NotLetIn::Refused(why) => why,
+            NotLetIn::Changing(error @ ChangeError::UnderWay) => refused(error.to_string()),
+            NotLetIn::Changing(error) => CallError::Broken(error.to_string()),
+        }
+    }
 }
 
 impl Admission {
@@ -122,7 +169,7 @@ impl Admission {
             if member.peer.address != join.address {
                 self.look(&join).await?;
                 let peer = Peer { address: join.address, name: join.node_name, ..member.peer.clone() };
-                self.raft.set_peer(member.id, peer).await.map_err(unchanged)?;
+                self.raft.set_peer(&members, member.id, peer).await.map_err(NotLetIn::from)?;
             }
             return Ok(wire::JoinAnswer { is_member: true, is_voter: member.is_voter, ..Default::default() });
         }
@@ -133,7 +180,7 @@ impl Admission {
                 old.id
             }
         };
-        self.let_in(join, replaces).await?;
+        self.let_in(&members, join, replaces).await?;
         Ok(wire::JoinAnswer { is_member: true, ..Default::default() })
     }
 
@@ -141,28 +188,37 @@ impl Admission {
     ///
     /// It may have a log without ever having been a member: a leader begins to send it before a majority has taken the
     /// node in, and may then lose its place. What such a node has is corrected like any follower's log.
-    pub(super) async fn let_in(&self, join: wire::Join, replaces: u64) -> Result<(), CallError> {
-        if self.raft.members().list.len() >= MEMBERS_MAX {
-            return Err(refused(format!("the core has {MEMBERS_MAX} nodes, and may not have more")));
+    pub(super) async fn let_in(
+        &self,
+        members: &Members,
+        join: wire::Join,
+        replaces: u64,
+    ) -> Result<(), NotLetIn> {
+        let refused = |why: String| Err(NotLetIn::Refused(refused(why)));
+        if members.list.len() >= MEMBERS_MAX {
+            return refused(format!("the core has {MEMBERS_MAX} nodes, and may not have more"));
         }
         let status = self.look(&join).await?;
         let ClusterIdentity { cluster_id, history_id } = self.cluster.read().clone();
         if !status.cluster_id.is_empty() && status.cluster_id != cluster_id {
-            return Err(refused(format!("{} is of cluster {}", join.node_name, status.cluster_id)));
+            return refused(format!(
+                "{} is of cluster {}, not of {cluster_id}: empty its data directory to let it in",
+                join.node_name, status.cluster_id
+            ));
         }
         if status.has_log && !status.never_member {
-            return Err(refused(format!(
+            return refused(format!(
                 "{} has a log but is no member (it was removed?): empty its data directory, so that it comes as a new node",
                 join.node_name
-            )));
+            ));
         }
         // A fresh snapshot takes a node further, and faster, than an old one with all the log since; it costs a flush.
-        self.raft.snapshot().await.map_err(unchanged)?;
+        self.raft.snapshot().await.map_err(|error| CallError::Broken(error.to_string()))?;
         let found = wire::Found { cluster_id, history_id };
         let client = self.peers.client(&join.address, join.node_id);
         client.call(wire::kind::FOUND, wire::write(&found), LOOK_MAX).await?;
         let peer = Peer { address: join.address, name: join.node_name, standby: join.standby, replaces };
-        self.raft.add_learner(join.node_id, peer).await.map_err(unchanged)
+        Ok(self.raft.add_learner(members, join.node_id, peer).await?)
     }
 
     /// Whether the node answers where it says, as who it says.

@@ -39,6 +39,7 @@ mod maintenance;
 mod progress;
 mod queue;
 mod raft;
+mod reconfigure;
 mod recover;
 mod replicated;
 pub mod segment;

@@ -258,7 +258,9 @@ impl Progress {
             // Before it stamps anything.
             timekeeper::lead(&self.status);
         }
-        self.leader_term.store(term, Ordering::Release);
+        if self.leader_term.swap(term, Ordering::AcqRel) != term && term != 0 {
+            self.status.contact.elected();
+        }
         self.status.is_leader.store(term != 0, Ordering::Relaxed);
         self.announce();
     }

@@ -2,9 +2,8 @@
 //! own address is right.
 
 use super::{
-    LogError,
     progress::Progress,
-    raft::{Member, Members, Peer, RaftNode},
+    raft::{ChangeError, Member, Members, Peer, RaftNode},
 };
 use crate::peer::LocalIdentity;
 use std::{sync::Arc, time::Duration};
@@ -43,17 +42,21 @@ impl Steward {
                     Duration::ZERO
                 }
             };
-            if let Err(error) = self.look(&members, joint_for).await {
-                tracing::warn!(%error, "cannot change the members of the core; trying again");
-                tokio::time::sleep(JOINT_MAX).await;
+            match self.look(&members, joint_for).await {
+                // An administrator's request, or a node that joins, was quicker.
+                Ok(()) | Err(ChangeError::UnderWay | ChangeError::NotLeader) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot change the members of the core; trying again");
+                    tokio::time::sleep(JOINT_MAX).await;
+                }
             }
         }
     }
 
-    async fn look(&self, members: &Members, joint_for: Duration) -> Result<(), LogError> {
+    async fn look(&self, members: &Members, joint_for: Duration) -> Result<(), ChangeError> {
         if members.is_joint {
             return match members.is_committed && joint_for > JOINT_MAX {
-                true => self.raft.settle_joint().await,
+                true => self.raft.settle_joint(members).await,
                 false => Ok(()),
             };
         }
@@ -65,13 +68,13 @@ impl Steward {
             && (own.peer.address != self.identity.address || own.peer.name != self.identity.node_name)
         {
             let (address, name) = (self.identity.address.clone(), self.identity.node_name.clone());
-            return self.raft.set_peer(own.id, Peer { address, name, ..own.peer.clone() }).await;
+            return self.raft.set_peer(members, own.id, Peer { address, name, ..own.peer.clone() }).await;
         }
         match members.list.iter().find(|member| is_due(member, members)) {
             Some(learner) => {
                 let replaced =
                     members.find(learner.peer.replaces).filter(|old| old.id != self.identity.node_id);
-                self.raft.promote(learner, replaced).await
+                self.raft.promote(members, learner, replaced).await
             }
             None => Ok(()),
         }

@@ -134,7 +134,7 @@ impl RaftThread {
                 site_seeds: Arc::clone(&site_seeds),
             };
             let (started_admin, started_broadcast) = own.start(raft.clone(), Arc::clone(&self.queue), ended);
-            (admin, broadcast) = (Some(started_admin), Some(started_broadcast));
+            (admin, broadcast) = (started_admin, Some(started_broadcast));
         }
         let edge = self.edge.map(|options| {
             let tasks = EdgeTasks {

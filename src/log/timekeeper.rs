@@ -53,8 +53,8 @@ pub(super) fn lead(status: &LogStatus) {
         }
         Beginning::NotBelieved(ahead_ms) => tracing::error!(
             days = ahead_ms / 86_400_000,
-            "wall clocks are that far ahead of the last write, which is not believed: log time goes on from the last write. \
-             Set them if they are wrong; if they are right, 'flotilla admin clock --step' steps log time to them"
+            remedy = "set them if they are wrong; if they are right, 'flotilla admin clock --step' steps log time to them",
+            "wall clocks are that far ahead of the last write, which is not believed: log time goes on from the last write"
         ),
     }
 }
@@ -202,9 +202,9 @@ fn say_agreed(gap: Gap, wall_ahead_ms: i64) {
         Gap::Alarming => tracing::error!(
             log_ahead_ms,
             settles_in_s,
-            "log time and wall clocks are far apart: EXPIREAT and the like are off by as much, lifetimes by 5 % until they \
-             agree. Set the clocks if they are wrong (NTP); if they are right and log time is behind, 'flotilla admin clock \
-             --step' steps it to them, which expires at once what is due by then"
+            remedy = "set the clocks if they are wrong (NTP); if they are right and log time is behind, 'flotilla admin clock \
+                      --step' steps it to them, which expires at once what is due by then",
+            "log time and wall clocks are far apart: EXPIREAT and the like are off by as much, lifetimes by 5 % until they agree"
         ),
     }
 }

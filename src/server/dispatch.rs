@@ -74,6 +74,11 @@ impl Connection {
             self.count_rejected(Some(resolved.index));
             return Err(Refusal::Error(ErrorReply::no_auth()));
         }
+        if !self.local.node.ready.load(Ordering::Acquire) && !resolved.command.flags.has(Flags::LOADING) {
+            self.count_rejected(Some(resolved.index));
+            let (code, why) = self.local.node.log.waiting();
+            return Err(Refusal::Error(ErrorReply::new(code, why)));
+        }
         if let Some(error) = self.elsewhere(resolved, argv) {
             self.count_rejected(Some(resolved.index));
             return Err(Refusal::Error(error));
@@ -278,8 +283,7 @@ impl Connection {
             Err(Error::Client(error)) => Ok(Reply::Error(error)),
             Err(Error::WouldBlock | Error::NotLogged) => Ok(Reply::Error(ErrorReply::err("internal error"))),
             Err(Error::Fatal(error)) => {
-                tracing::error!(%error, "the store failed: stopping");
-                crate::fail::stop_the_process("the store failed while reading")
+                crate::fail::stop_the_process(&format!("the store failed while reading: {error}"))
             }
         }
     }

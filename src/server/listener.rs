@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     command::Table,
+    config::Settings,
     fail,
     log::LogHandle,
     session::{Client, ClientFilter, Node, Stats},
@@ -48,6 +49,29 @@ pub struct Server {
 /// How long the threads may take to end when the time to stop is up. One that is amid a long command does not.
 const END_MAX: Duration = Duration::from_millis(1500);
 const END_POLL: Duration = Duration::from_millis(1);
+
+/// Listens for other nodes.
+pub fn bind_peers(settings: &Settings) -> io::Result<TcpListener> {
+    let listeners = bind_all(&settings.addresses(settings.peer_port), 128)?;
+    let nothing = || io::Error::new(io::ErrorKind::InvalidInput, "nothing to bind to");
+    listeners.into_iter().next().ok_or_else(nothing)
+}
+
+/// Where edges reach a node that is alone; `None`: they do not, and it serves all the same.
+pub fn bind_peers_for_edges(settings: &Settings) -> Option<TcpListener> {
+    if !settings.has_loopback_only() && !settings.peer_insecure && settings.peer_tls.is_none() {
+        tracing::info!(
+            "edges cannot follow this node: beyond loopback that wants TLS (--peer-tls-cert, --peer-tls-key, --peer-tls-ca) \
+             or --peer-insecure yes"
+        );
+        return None;
+    }
+    bind_peers(settings)
+        .inspect_err(|error| {
+            tracing::warn!(%error, "edges cannot follow this node; choose another port with --peer-port");
+        })
+        .ok()
+}
 
 impl Server {
     /// Starts the network threads and the accept loop.

@@ -30,5 +30,5 @@ mod redirect;
 mod stop;
 mod thread;
 
-pub use listener::{Server, bind_all};
+pub use listener::{Server, bind_all, bind_peers, bind_peers_for_edges};
 pub use stop::{Stop, StopMode};

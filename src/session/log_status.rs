@@ -1,6 +1,6 @@
 //! What the log layer says about itself, for INFO, ROLE and readiness.
 
-use super::{EdgeStatus, FedEdges, FedSeen, LogClock, WallClocks};
+use super::{Contact, EdgeStatus, FedEdges, FedSeen, Following, Leadership, LogClock, WallClocks};
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use xxhash_rust::xxh3;
@@ -21,9 +21,14 @@ pub struct LogStatus {
     pub log_bytes: AtomicU64,
     /// Of proposals that wait for the batcher.
     pub queued_bytes: AtomicU64,
+    /// Whether this node was elected; whether it still counts as a leader `leadership` says.
     pub is_leader: AtomicBool,
     /// Whether a leader asks a majority before each read, as if it had no lease (`lease-reads no`).
     pub asks_to_read: AtomicBool,
+    /// When leader and majority were last heard.
+    pub contact: Contact,
+    /// What this node waits for before it can be of any use: to be let in, or that others come; empty: for nothing.
+    pub waiting_for: RwLock<String>,
     /// 0 = none known.
     pub leader_id: AtomicU64,
     /// Who led last, as far as is known; 0 = nobody yet.
@@ -120,8 +125,69 @@ impl LogStatus {
         self.is_one_of_many.load(Ordering::Relaxed) && !self.is_leader.load(Ordering::Relaxed)
     }
 
-    pub fn knows_leader(&self) -> bool {
-        self.leader_id.load(Ordering::Relaxed) != 0
+    /// How this node stands to the leader of its group.
+    pub fn leadership(&self) -> Leadership {
+        let load = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let knows_leader = self.leader_id.load(Ordering::Relaxed) != 0;
+        if load(&self.is_removed) {
+            Leadership::Removed
+        } else if !load(&self.is_one_of_many) {
+            Leadership::Leads
+        } else if load(&self.is_leader) {
+            if self.contact.has_quorum() { Leadership::Leads } else { Leadership::NoQuorum }
+        } else if !knows_leader || !self.contact.hears_leader() {
+            Leadership::NoLeader
+        } else if self.contact.leader_is_cut_off() {
+            Leadership::NoQuorum
+        } else {
+            Leadership::Follows
+        }
+    }
+
+    /// On an edge: whether what the core does comes to this node.
+    pub fn is_fed(&self) -> bool {
+        let follows = matches!(*self.edge.following.read(), Following::Log | Following::Site);
+        follows && self.leadership().is_sound()
+    }
+
+    /// Who leads, of those that count as leaders; 0 = nobody.
+    pub fn sound_leader_id(&self) -> u64 {
+        match self.leadership().is_sound() {
+            true => self.leader_id.load(Ordering::Relaxed),
+            false => 0,
+        }
+    }
+
+    /// Why this node, which has not served yet, cannot do so now: an error code of Redis and the reason.
+    pub fn waiting(&self) -> (&'static str, String) {
+        let waiting_for = self.waiting_for.read().clone();
+        let (applied, last) =
+            (self.applied_index.load(Ordering::Relaxed), self.last_index.load(Ordering::Relaxed));
+        if !waiting_for.is_empty() {
+            ("LOADING", waiting_for)
+        } else if self.leadership() == Leadership::NoLeader {
+            let text = format!(
+                "no leader is heard, and this node has not served since its start (entry {applied} of {last} is applied); \
+                 it does when a majority of the voters is back"
+            );
+            ("CLUSTERDOWN", text)
+        } else {
+            ("LOADING", format!("the log is being replayed: entry {applied} of {last} is applied"))
+        }
+    }
+
+    /// What is wrong with the group as this node sees it.
+    pub fn problem(&self) -> Option<String> {
+        let waiting_for = self.waiting_for.read().clone();
+        match waiting_for.is_empty() {
+            true => self.leadership().problem().map(str::to_owned),
+            false => Some(waiting_for),
+        }
+    }
+
+    /// Whether Redis's words for this node are those for a replica.
+    pub fn is_replica(&self) -> bool {
+        self.edge.is_edge() || self.leadership() != Leadership::Leads
     }
 
     /// Where the leader's clients connect; empty and 0 while that is not known.
@@ -138,6 +204,8 @@ impl LogStatus {
     /// one is told, as by Redis: clients that hear of no master at all give up.
     pub fn faces(&self, own_id: u64) -> Vec<Face> {
         let leader = self.last_leader_id.load(Ordering::Relaxed);
+        // One that does not count as a leader any more is the last one.
+        let is_sound = self.leadership().is_sound();
         let (host, port) = self.own_clients.read().clone();
         let peer_port = match self.own_peer_port.load(Ordering::Relaxed) {
             0 => port.checked_add(10_000).unwrap_or(0),
@@ -151,7 +219,7 @@ impl LogStatus {
             host,
             port,
             leads: leader == own_id || !self.is_one_of_many.load(Ordering::Relaxed),
-            answers: true,
+            answers: leader != own_id || is_sound,
             offset: self.applied_index.load(Ordering::Relaxed),
         };
         let face = |other: &Other| Face {
@@ -162,7 +230,7 @@ impl LogStatus {
             host: other.host.clone(),
             port: other.client_port,
             leads: other.node_id == leader,
-            answers: other.answers,
+            answers: other.answers && (other.node_id != leader || is_sound),
             offset: other.applied_index,
         };
         let others = self.others.read();
@@ -185,7 +253,7 @@ impl LogStatus {
 
     /// The others, if this node leads.
     pub fn followers(&self) -> Vec<Follower> {
-        if !self.is_leader.load(Ordering::Relaxed) {
+        if self.leadership() != Leadership::Leads {
             return Vec::new();
         }
         let follower = |other: &Other| Follower {

@@ -84,9 +84,24 @@ impl Node {
         }
     }
 
-    /// Whether the node answers reads and writes.
-    pub fn can_serve(&self) -> bool {
-        self.ready.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire)
+    /// Why the node cannot serve; `None`: it can.
+    pub fn unready(&self) -> Option<String> {
+        let (log, edge) = (&self.log, &self.log.edge);
+        let lag_max_ms = self.config.settings().edge.as_ref().map_or(0, |edge| edge.lag_max_ms);
+        if self.stopping.load(Ordering::Acquire) {
+            Some("this node is stopping".into())
+        } else if !self.ready.load(Ordering::Acquire) {
+            Some(log.waiting().1)
+        } else if edge.is_edge() && !edge.has_data() {
+            Some("this edge has not yet got the data of the core".into())
+        } else if let Some(problem) = log.leadership().problem() {
+            Some(problem.into())
+        } else if lag_max_ms > 0 && edge.lag().as_millis() > u128::from(lag_max_ms) {
+            let lag = edge.lag().as_millis();
+            Some(format!("this edge is {lag} ms behind the core, more than --edge-lag-max-ms {lag_max_ms}"))
+        } else {
+            None
+        }
     }
 }
 

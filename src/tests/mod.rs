@@ -1,3 +1,4 @@
 //! What tests of several modules share.
 
+mod pages;
 pub(crate) mod stage;

@@ -90,7 +90,7 @@ fn lists_that_differ_never_make_two_clusters() {
         let deadline = Instant::now() + Duration::from_secs(3);
         let mut serves = false;
         while !serves && Instant::now() < deadline {
-            serves = cluster.nodes.iter().all(|node| field(node, "flotilla_cluster_id").is_some());
+            serves = cluster.nodes.iter().all(|node| field(node, "loading").as_deref() == Some("0"));
             thread::sleep(Duration::from_millis(50));
         }
         match serves {

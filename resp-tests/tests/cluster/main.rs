@@ -13,7 +13,9 @@ mod joining;
 mod leading;
 mod membership;
 mod old_copy;
+mod replacing;
 mod stopping;
+mod truth;
 mod waiting;
 
 use std::env;

@@ -41,7 +41,7 @@ fn an_edge_that_stops_half_way_through_its_first_copy_answers_nothing_from_it() 
         assert_eq!(call(&mut client, &["SET", &format!("key:{key}"), &last]), ok());
     }
     let valve = Valve::start(core.nodes[0].peer_port(), PART_BYTES);
-    let mut edge = spawn_edge("fra", &valve.address(), &[]);
+    let mut edge = spawn_edge("fra", &valve.address(), &["--upstream-discovery", "no"]);
     let has_a_part = |edge: &Server| info(edge, "flotilla_core_index") > 5;
     eventually("it has a part", || has_a_part(&edge));
     assert_answers_nothing(&edge);

@@ -6,6 +6,8 @@ mod away;
 mod consistency;
 mod faults;
 mod first;
+mod learning;
+mod lone;
 mod seeds;
 mod sites;
 mod waiting;

@@ -47,6 +47,42 @@ fn the_nodes_of_a_site_are_one_and_the_same() {
     }
 }
 
+/// What is left of a site answers no reads, and says so.
+#[test]
+fn a_site_without_a_majority_says_that_its_link_is_down() {
+    let core = core(1, &[]);
+    let mut site = site("fra", &upstream(&core), 3, &[]);
+    let mut led = None;
+    eventually("a node leads the site", || {
+        led = site.iter().position(|node| info(node, "flotilla_raft_is_leader") == 1);
+        led.is_some()
+    });
+    // One that followed is left.
+    let left = (led.unwrap() + 1) % 3;
+    for gone in (0..3).filter(|index| *index != left) {
+        site[gone].stop(Stop::Kill).unwrap();
+    }
+    let role = |node: &Server| match call(&mut node.connect().unwrap(), &["ROLE"]) {
+        Value::Array(role) => role[3].clone(),
+        other => panic!("{other:?}"),
+    };
+    eventually("all say that the link is down", || {
+        field(&site[left], "master_link_status").as_deref() == Some("down")
+            && role(&site[left]) == bulk("connect")
+            && site[left].http("/readyz").unwrap().0 == 503
+    });
+    for gone in (0..3).filter(|index| *index != left) {
+        site[gone].start_again().unwrap();
+    }
+    eventually("all say that it is up again", || {
+        site.iter().all(|node| {
+            field(node, "master_link_status").as_deref() == Some("up")
+                && role(node) == bulk("connected")
+                && node.http("/readyz").unwrap().0 == 200
+        })
+    });
+}
+
 #[test]
 fn a_site_goes_on_without_the_node_that_led_it() {
     let core = core(1, &[]);
@@ -95,7 +131,12 @@ fn a_whole_copy_reaches_every_node_of_the_site() {
     let all: Vec<&Server> = site.iter().collect();
     assert_same_state(&core.nodes[0], &all);
     // One is away while the others take another copy; it gets there all the same.
-    let led = leader(&site).unwrap();
+    let mut led = None;
+    eventually("a node leads the site", || {
+        led = leader(&site);
+        led.is_some()
+    });
+    let led = led.unwrap();
     let away = (led + 1) % 3;
     site[away].stop(Stop::Kill).unwrap();
     assert!(admin(&site[led], &["reseed"]).status.success());

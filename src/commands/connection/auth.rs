@@ -126,7 +126,7 @@ fn hello(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn describe(context: &Context<'_>, protocol: u32) -> Reply {
     let pair = |key: &'static str, value: Reply| (Reply::bulk(key), value);
     let mode = if context.node.config.settings().cluster_enabled { "cluster" } else { "standalone" };
-    let role = if context.node.log.follows() { "replica" } else { "master" };
+    let role = if context.node.log.is_replica() { "replica" } else { "master" };
     Reply::Map(vec![
         pair("server", Reply::bulk("redis")),
         pair("version", Reply::bulk(REPORTED_REDIS_VERSION)),

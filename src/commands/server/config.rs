@@ -6,7 +6,7 @@ use crate::{
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
-    session::Context,
+    session::{Context, Leadership},
     types::glob,
 };
 use bytes::Bytes;
@@ -84,7 +84,7 @@ fn all(context: &Context<'_>) -> Vec<(&'static str, String)> {
     let log = &context.node.log;
     let whom = match log.edge.is_edge() {
         true => Some(info_edge::upstream(context.node)),
-        false => (log.follows() && log.knows_leader()).then(|| log.leader_clients()),
+        false => (log.leadership() == Leadership::Follows).then(|| log.leader_clients()),
     };
     if let Some((host, port)) = whom.filter(|(host, _)| !host.is_empty()) {
         for (_, value) in all.iter_mut().filter(|(name, _)| matches!(*name, "replicaof" | "slaveof")) {

@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     limits::REPORTED_REDIS_VERSION,
     resp::{Protocol, Reply},
-    session::{Context, Follower, Node, ProcessUsage},
+    session::{Context, Follower, Leadership, Node, ProcessUsage},
     time::{monotonic_ms, now_ms},
 };
 use bytes::Bytes;
@@ -192,19 +192,27 @@ fn persistence(node: &Node, out: &mut String) {
 
 fn replication(node: &Node, out: &mut String) {
     let committed = node.log.committed_index.load(Ordering::Relaxed);
-    let (follows, is_edge) = (node.log.follows(), node.log.edge.is_edge());
-    line(out, "role", if follows || is_edge { "slave" } else { "master" });
+    let (leadership, is_edge) = (node.log.leadership(), node.log.edge.is_edge());
+    line(out, "role", if node.log.is_replica() { "slave" } else { "master" });
     if is_edge {
         info_edge::edge(node, out);
-    } else if follows {
+    } else if leadership != Leadership::Leads {
         let (host, port) = node.log.leader_clients();
         line(out, "master_host", host);
         line(out, "master_port", port);
-        line(out, "master_link_status", if node.log.knows_leader() { "up" } else { "down" });
-        line(out, "master_last_io_seconds_ago", 0);
+        let silent = node.log.contact.silent_seconds();
+        line(out, "master_link_status", if leadership.is_sound() { "up" } else { "down" });
+        line(
+            out,
+            "master_last_io_seconds_ago",
+            if leadership.is_sound() { silent.to_string() } else { "-1".into() },
+        );
         line(out, "master_sync_in_progress", 0);
         line(out, "slave_read_repl_offset", node.log.applied_index.load(Ordering::Relaxed));
         line(out, "slave_repl_offset", node.log.applied_index.load(Ordering::Relaxed));
+        if !leadership.is_sound() {
+            line(out, "master_link_down_since_seconds", silent);
+        }
         line(out, "slave_priority", 100);
         // Whether writes sent here are refused; else they are sent on to the leader.
         let forwards = node.config.settings().on_follower == OnFollower::Forward;
@@ -236,10 +244,11 @@ fn replication(node: &Node, out: &mut String) {
     line(out, "repl_backlog_histlen", 0);
     line(out, "flotilla_raft_applied_index", node.log.applied_index.load(Ordering::Relaxed));
     line(out, "flotilla_raft_term", node.log.term.load(Ordering::Relaxed));
-    line(out, "flotilla_raft_is_leader", u8::from(node.log.is_leader.load(Ordering::Relaxed)));
+    line(out, "flotilla_raft_is_leader", u8::from(leadership == Leadership::Leads));
+    line(out, "flotilla_raft_leadership", leadership.name());
     line(out, "flotilla_verified_index", node.log.verified_index.load(Ordering::Relaxed));
     line(out, "flotilla_divergent_nodes", node.log.divergent_nodes.load(Ordering::Relaxed));
-    line(out, "flotilla_raft_leader_id", node.log.leader_id.load(Ordering::Relaxed));
+    line(out, "flotilla_raft_leader_id", node.log.sound_leader_id());
     line(out, "flotilla_log_time_ms", node.log.clock.now_ms());
     line(out, "flotilla_log_time_ahead_ms", node.log.clock.ahead_ms());
     if !is_edge {

@@ -19,11 +19,7 @@ pub(super) fn edge(node: &Node, out: &mut String) {
     let (host, port) = upstream(node);
     line(out, "master_host", host);
     line(out, "master_port", port);
-    line(
-        out,
-        "master_link_status",
-        if matches!(following, Following::Log | Following::Site) { "up" } else { "down" },
-    );
+    line(out, "master_link_status", if node.log.is_fed() { "up" } else { "down" });
     line(out, "master_last_io_seconds_ago", edge.lag().as_secs());
     line(out, "master_sync_in_progress", u8::from(matches!(following, Following::Seed { .. })));
     let index = edge.core_index.load(Ordering::Relaxed);

@@ -4,7 +4,7 @@ use crate::{
     command::{Action, Args, Command, Flags, Group, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, Follower, Following},
+    session::{Context, Follower, Following, Leadership},
 };
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -58,10 +58,11 @@ fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let log = &context.node.log;
     if log.edge.is_edge() {
         let (host, port) = super::info_edge::upstream(context.node);
-        let state = match *log.edge.following.read() {
-            Following::Log | Following::Site => "connected",
-            Following::Seed { .. } => "sync",
-            Following::No | Following::Cut(_) => "connect",
+        let is_seeding = matches!(*log.edge.following.read(), Following::Seed { .. });
+        let state = match (log.is_fed(), is_seeding) {
+            (true, _) => "connected",
+            (false, true) => "sync",
+            (false, false) => "connect",
         };
         return Ok(Reply::Array(vec![
             Reply::bulk("slave"),
@@ -71,9 +72,10 @@ fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
             Reply::count(log.edge.core_index.load(Ordering::Relaxed)),
         ]));
     }
-    if log.follows() {
+    let leadership = log.leadership();
+    if leadership != Leadership::Leads {
         let (host, port) = log.leader_clients();
-        let state = if log.knows_leader() { "connected" } else { "connect" };
+        let state = if leadership == Leadership::Follows { "connected" } else { "connect" };
         let applied = log.applied_index.load(Ordering::Relaxed);
         return Ok(Reply::Array(vec![
             Reply::bulk("slave"),

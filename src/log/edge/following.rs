@@ -168,9 +168,9 @@ impl FollowingOne<'_> {
         if alarmed.replace((term, index)) != Some((term, index)) {
             tracing::error!(
                 upstream = %self.client.address(), index, term, %why,
-                "the data of this site contradict the core's log: a whole copy will replace them; compare what clients read \
-                 here with the core, since some of it may never have been committed, and upgrade core nodes that run an \
-                 older version"
+                remedy = "compare what clients read here with the core, since some of it may never have been committed, and \
+                          upgrade core nodes that run an older version",
+                "the data of this site contradict the core's log: a whole copy will replace them"
             );
         }
         End::NeedsSeed(format!("{}: {why}", self.client.address()))

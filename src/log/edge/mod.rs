@@ -16,6 +16,7 @@
 //! * An edge never follows a history that is not its data's: it takes a whole copy of the other one instead, and serves the
 //!   old one until that is complete.
 
+mod core_nodes;
 mod feed;
 mod flights;
 mod follow;

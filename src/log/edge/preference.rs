@@ -20,7 +20,7 @@ pub(super) async fn better(upstreams: Arc<Upstreams>, index: usize, after: Durat
     }
     loop {
         tokio::time::sleep(after).await;
-        for candidate in 0..index {
+        for candidate in 0..index.min(upstreams.configured()) {
             if is_well(&upstreams, candidate).await {
                 return candidate;
             }

@@ -1,6 +1,6 @@
 //! What an edge node runs beside its site's Raft group: following, and what goes to the core for its clients.
 
-use super::{EdgeOptions, Follower, SiteSeeds, Upstreams, Writes, wire::kind};
+use super::{EdgeOptions, Follower, SiteSeeds, Upstreams, Writes, core_nodes::CoreNodes, wire::kind};
 use crate::{
     log::{
         barrier::Reader,
@@ -69,6 +69,12 @@ impl EdgeTasks {
             upstreams: Arc::clone(&upstreams),
             progress: Arc::clone(&self.progress),
         };
+        let settings = &self.options.settings;
+        let nodes = settings.discovers.then(|| CoreNodes {
+            upstreams: Arc::clone(&upstreams),
+            directory: self.directory.clone(),
+            may_leave_machine: settings.leaves_machine() || self.options.identity.tls.is_some(),
+        });
         let note = self.options.is_partial.then(|| note_whole(Arc::clone(&self.progress), self.directory));
         let follower = Follower {
             raft: self.raft,
@@ -88,6 +94,7 @@ impl EdgeTasks {
         ];
         others.extend(publishing.map(|messages| tokio::spawn(publish(messages, upstreams))));
         others.extend(note.map(tokio::spawn));
+        others.extend(nodes.map(|nodes| tokio::spawn(nodes.run())));
         Running { writes, others }
     }
 }
@@ -111,7 +118,11 @@ async fn note_whole(progress: Arc<Progress>, directory: PathBuf) {
         match noted.map_err(|error| error.to_string()).and_then(|noted| noted.map_err(|e| e.to_string())) {
             Ok(()) => return edge.noted(),
             Err(error) => {
-                tracing::error!(%error, "cannot write down that this node is whole; it does not answer yet");
+                tracing::error!(
+                    %error,
+                    remedy = "make the data directory writable; it is tried again every few seconds",
+                    "cannot write down that this node is whole; it does not answer yet"
+                );
                 tokio::time::sleep(NOTE_AGAIN).await;
             }
         }

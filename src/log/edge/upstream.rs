@@ -2,7 +2,7 @@
 //! whole copies away, remembers what they report while they are connected.
 
 use super::{
-    Feed,
+    Feed, core_nodes,
     seeds::Seeds,
     wire::{self, kind},
 };
@@ -128,6 +128,10 @@ impl Upstream {
                 let report = FedReport { core_index, lag_ms, state };
                 self.progress.status.fed.report(from, &name, &site, &report);
                 Ok(Bytes::new())
+            }
+            kind::NODES => {
+                let members = self.barrier.raft.members().list.into_iter();
+                Ok(core_nodes::told(members.map(|member| member.peer.address)))
             }
             kind::SEED => self.seeds.offer(from, read(body).map_err(refused)?).await,
             kind::FILE => {

@@ -1,10 +1,12 @@
-//! The core nodes that an edge knows, the preferred one first: calls go to one that answers.
+//! The core nodes that an edge knows, the preferred one first: calls go to one that answers. Those that it was started with
+//! come before those that it has learned of (`core_nodes.rs`).
 
 use crate::{
     log::raft::Peers,
     peer::{CallError, Lane, PeerClient},
 };
 use bytes::Bytes;
+use parking_lot::RwLock;
 use std::{
     sync::{
         Arc,
@@ -21,23 +23,41 @@ const LINE_BYTES: usize = 64 << 10;
 /// See the module.
 pub(in crate::log) struct Upstreams {
     peers: Arc<Peers>,
-    addresses: Vec<String>,
+    configured: usize,
+    addresses: RwLock<Vec<String>>,
     /// The one that answered last.
     current: AtomicUsize,
 }
 
 impl Upstreams {
     pub(in crate::log) fn new(peers: Arc<Peers>, addresses: Vec<String>) -> Self {
-        Upstreams { peers, addresses, current: AtomicUsize::new(0) }
+        let (configured, addresses) = (addresses.len(), RwLock::new(addresses));
+        Upstreams { peers, configured, addresses, current: AtomicUsize::new(0) }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.addresses.len()
+        self.addresses.read().len()
+    }
+
+    /// How many of them it was started with; only those are preferred.
+    pub(super) fn configured(&self) -> usize {
+        self.configured
+    }
+
+    /// The core has these nodes.
+    pub(super) fn learn(&self, nodes: &[String]) {
+        let mut addresses = self.addresses.write();
+        addresses.truncate(self.configured);
+        for node in nodes {
+            if !addresses.contains(node) {
+                addresses.push(node.clone());
+            }
+        }
     }
 
     /// Number `index` in the order of preference, and its address.
     pub(super) fn client(&self, index: usize) -> Option<Arc<PeerClient>> {
-        self.addresses.get(index).map(|address| self.peers.client(address, 0))
+        self.addresses.read().get(index).map(|address| self.peers.client(address, 0))
     }
 
     /// This one answers: calls go there first.

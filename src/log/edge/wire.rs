@@ -24,6 +24,7 @@ pub(in crate::log) mod kind {
     pub const READ_INDEX: u32 = 44;
     pub const PUBLISH: u32 = 45;
     pub const REPORT: u32 = 46;
+    pub const NODES: u32 = 47;
 
     /// Between the nodes of one site: which files a whole copy has, those files, and to fetch it.
     pub const SITE_SEED: u32 = 130;
@@ -184,6 +185,13 @@ pub(in crate::log) struct SeedOffer {
     pub(in crate::log) name: String,
     #[prost(message, repeated, tag = "5")]
     pub(in crate::log) files: Vec<FileMeta>,
+}
+
+/// Where the nodes of the core answer edges and each other.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::log) struct CoreNodes {
+    #[prost(string, repeated, tag = "1")]
+    pub(in crate::log) addresses: Vec<String>,
 }
 
 /// How the edge is.

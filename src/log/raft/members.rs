@@ -2,10 +2,15 @@
 
 use super::{
     node::{RaftNode, failed},
-    types::{Peer, RaftLogId, RaftMembership},
+    types::{Peer, RaftLogId, RaftMembership, Types},
 };
 use crate::log::LogError;
-use openraft::{ChangeMembers, async_runtime::WatchReceiver};
+use openraft::{
+    ChangeMembers,
+    async_runtime::WatchReceiver,
+    errors::{ChangeMembershipError, ClientWriteError, RaftError},
+    raft::Precondition,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -24,9 +29,29 @@ pub(in crate::log) struct Member {
     pub(in crate::log) matched: Option<u64>,
 }
 
+/// Why the members were not changed.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::log) enum ChangeError {
+    /// Nothing was done.
+    #[error("another change of the members is under way; try again")]
+    UnderWay,
+    /// It may have been begun; the next leader ends what has.
+    #[error("this node does not lead any more")]
+    NotLeader,
+    #[error("outcome unknown: no majority has taken the change in {} s; it may yet be done", CHANGE_MAX.as_secs())]
+    Undecided,
+    #[error("the core would be left without a voter")]
+    NoVoters,
+    #[error("node {0} is not a member of the core any more")]
+    NotMember(u64),
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// All of them, as this node knows.
 #[derive(Debug, Clone, Default)]
 pub(in crate::log) struct Members {
+    pub(in crate::log) log_id: Option<RaftLogId>,
     /// The entry of the log that made them so.
     pub(in crate::log) at: u64,
     pub(in crate::log) is_committed: bool,
@@ -72,6 +97,7 @@ impl RaftNode {
             matched: matched(*id),
         };
         Members {
+            log_id: *seen.membership_config.log_id(),
             at: seen.membership_config.log_id().as_ref().map_or(0, |id| id.index),
             is_committed: seen.membership_config == seen.committed_membership_config,
             is_joint: membership.get_joint_config().len() > 1,
@@ -93,53 +119,67 @@ impl RaftNode {
     }
 
     /// The log goes to this node from now on; it has no vote.
-    pub(in crate::log) async fn add_learner(&self, id: u64, peer: Peer) -> Result<(), LogError> {
-        self.change(ChangeMembers::AddNodes(BTreeMap::from([(id, peer)]))).await
+    pub(in crate::log) async fn add_learner(
+        &self,
+        members: &Members,
+        id: u64,
+        peer: Peer,
+    ) -> Result<(), ChangeError> {
+        self.change(members, ChangeMembers::AddNodes(BTreeMap::from([(id, peer)]))).await
     }
 
     /// What is known of a member beside its id.
-    pub(in crate::log) async fn set_peer(&self, id: u64, peer: Peer) -> Result<(), LogError> {
-        self.change(ChangeMembers::SetNodes(BTreeMap::from([(id, peer)]))).await
+    pub(in crate::log) async fn set_peer(
+        &self,
+        members: &Members,
+        id: u64,
+        peer: Peer,
+    ) -> Result<(), ChangeError> {
+        self.change(members, ChangeMembers::SetNodes(BTreeMap::from([(id, peer)]))).await
     }
 
     /// Gives a learner its vote, and takes it from the one whose place it takes.
     pub(in crate::log) async fn promote(
         &self,
+        members: &Members,
         learner: &Member,
         replaced: Option<&Member>,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), ChangeError> {
         let peer = Peer { standby: false, replaces: 0, ..learner.peer.clone() };
         let mut steps = vec![
             ChangeMembers::SetNodes(BTreeMap::from([(learner.id, peer)])),
             ChangeMembers::AddVoterIds(BTreeSet::from([learner.id])),
         ];
         steps.extend(replaced.map(removal));
-        self.change(ChangeMembers::Batch(steps)).await
+        self.change(members, ChangeMembers::Batch(steps)).await
     }
 
     /// Takes a node out.
-    pub(in crate::log) async fn remove(&self, member: &Member) -> Result<(), LogError> {
-        self.change(removal(member)).await
+    pub(in crate::log) async fn remove(&self, members: &Members, member: &Member) -> Result<(), ChangeError> {
+        self.change(members, removal(member)).await
     }
 
     /// Ends a change that its leader did not live to end.
-    pub(in crate::log) async fn settle_joint(&self) -> Result<(), LogError> {
-        self.change(ChangeMembers::AddVoterIds(BTreeSet::new())).await
+    pub(in crate::log) async fn settle_joint(&self, members: &Members) -> Result<(), ChangeError> {
+        self.change(members, ChangeMembers::AddVoterIds(BTreeSet::new())).await
     }
 
-    async fn change(&self, change: ChangeMembers<u64, Peer>) -> Result<(), LogError> {
+    /// Changes the members if they still are those that the change was decided for.
+    async fn change(
+        &self,
+        decided_for: &Members,
+        change: ChangeMembers<u64, Peer>,
+    ) -> Result<(), ChangeError> {
         let text = change.to_string();
-        let changed = tokio::time::timeout(CHANGE_MAX, self.raft.change_membership(change, false)).await;
-        match changed {
+        let still = Precondition::LastMembershipLogId { last_membership_log_id: decided_for.log_id };
+        let changed = self.raft.change_membership_if(change, false, [still]);
+        match tokio::time::timeout(CHANGE_MAX, changed).await {
             Ok(Ok(_)) => {
                 tracing::info!(change = %text, "the members of the core have changed");
                 Ok(())
             }
-            Ok(Err(error)) => Err(failed(error)),
-            Err(_) => Err(LogError::Raft(format!(
-                "outcome unknown: no majority has taken the change in {} s; it may yet be done",
-                CHANGE_MAX.as_secs()
-            ))),
+            Ok(Err(error)) => Err(in_words(error)),
+            Err(_) => Err(ChangeError::Undecided),
         }
     }
 
@@ -157,6 +197,33 @@ impl RaftNode {
             }
         }
         leads()
+    }
+}
+
+/// openraft's own texts show its data structures.
+fn in_words(error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError {
+    let refused = match error {
+        RaftError::APIError(refused) => refused,
+        RaftError::Fatal(fatal) => return ChangeError::Failed(format!("the raft core has stopped: {fatal}")),
+    };
+    match refused {
+        ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_) => {
+            ChangeError::NotLeader
+        }
+        ClientWriteError::PreconditionFailed(_)
+        | ClientWriteError::ChangeMembershipError(
+            ChangeMembershipError::InProgress(_) | ChangeMembershipError::UncommittedLeaderLog(_),
+        ) => ChangeError::UnderWay,
+        ClientWriteError::ChangeMembershipError(ChangeMembershipError::EmptyMembership(_)) => {
+            ChangeError::NoVoters
+        }
+        ClientWriteError::ChangeMembershipError(ChangeMembershipError::LearnerNotFound(missing)) => {
+            ChangeError::NotMember(missing.node_id)
+        }
+        ClientWriteError::ChangeMembershipError(
+            other @ (ChangeMembershipError::UnsupportedMembershipTransition(_)
+            | ChangeMembershipError::NodeMetadataChanged(_)),
+        ) => ChangeError::Failed(other.to_string()),
     }
 }
 

@@ -20,7 +20,7 @@ mod types;
 mod verified;
 pub(super) mod wire;
 
-pub(super) use members::{Member, Members, sole};
+pub(super) use members::{ChangeError, Member, Members, sole};
 pub(super) use network::Peers;
 pub(super) use node::VOTE_DELAY;
 pub use node::{RaftNode, RaftParts, Verdict};

@@ -133,6 +133,7 @@ impl Appending {
         let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
         let mut append = wire::append(request, self.status.clock.known_ms());
         append.of_core = self.status.edge.is_edge().then(|| self.status.edge.site_word().into());
+        append.cut_off = !self.status.contact.has_quorum();
         let body = wire::write(&append);
         let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;
         let unreadable = |error: wire::Unreadable| RPCError::Network(NetworkError::new(&error));
@@ -162,6 +163,7 @@ impl Appending {
             node_id = self.client.node_id(),
             end,
             acknowledged = known,
+            remedy = "empty that node's data directory and start it again",
             "the log of a node went back behind what it had acknowledged; it is told to stop"
         );
         let told = wire::write(&wire::Quarantine { index: known, went_back: true });

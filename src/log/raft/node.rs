@@ -217,6 +217,7 @@ impl RaftNode {
             let ago = heard.map_or(Duration::from_secs(3600), |heard| heard.into_inner().elapsed());
             now.checked_sub(ago).unwrap_or(now - LEASE)
         });
+        self.progress.status.contact.heard_by_quorum(heard);
         self.progress.set_lease(heard, LEASE);
     }
 

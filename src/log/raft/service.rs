@@ -33,6 +33,8 @@ use tokio::time::Instant;
 
 /// See the module.
 pub(in crate::log) struct Service {
+    /// Started without others: nobody joins it.
+    pub(in crate::log) is_alone: bool,
     pub(in crate::log) raft: RaftNode,
     pub(in crate::log) queue: Arc<Queue>,
     pub(in crate::log) progress: Arc<Progress>,
@@ -76,6 +78,9 @@ impl Service {
                 self.stranger.found(&wire::read(body).map_err(refused)?)?;
                 Ok(Bytes::new())
             }
+            kind::JOIN if self.is_alone => Err(refused(
+                "this node was started alone; to let others join it, start it with --cluster NAME=HOST:PEER-PORT, its own",
+            )),
             kind::JOIN => {
                 let answer = self.admission.admit(wire::read(body).map_err(refused)?).await?;
                 Ok(wire::write(&answer))
@@ -145,12 +150,15 @@ impl Service {
 
     async fn append(&self, body: Bytes) -> Answer {
         let append: wire::Append = wire::read(body).map_err(refused)?;
-        let (leader_ms, of_core) = (append.now, append.of_core);
+        let (leader_ms, of_core, cut_off) = (append.now, append.of_core, append.cut_off);
         let request = wire::raft_append(append).map_err(refused)?;
         let committed = request.leader_commit.as_ref().map_or(0, |id| id.index);
         let answer = self.raft.append(request).await.map_err(broken)?;
         let accepted =
             matches!(answer, AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_));
+        if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+            self.progress.status.contact.heard_leader(cut_off);
+        }
         if accepted {
             self.progress.status.clock.heard(leader_ms);
         }

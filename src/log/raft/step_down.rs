@@ -98,8 +98,9 @@ impl RaftNode {
 
     #[cfg(test)]
     pub(in crate::log) async fn remove_itself(&self) {
-        let own = self.members().find(*self.raft.node_id()).cloned().unwrap();
-        self.remove(&own).await.unwrap();
+        let members = self.members();
+        let own = members.find(*self.raft.node_id()).unwrap();
+        self.remove(&members, own).await.unwrap();
     }
 
     /// As openraft's `StepDownPolicy::After`, but the lease is void before another node is asked.

@@ -67,6 +67,7 @@ pub(in crate::log::raft) fn append(request: AppendEntriesRequest<Types>, now: u6
     Append {
         now,
         of_core: None,
+        cut_off: false,
         vote: (&request.vote).into(),
         previous: request.prev_log_id.as_ref().map(LogId::from),
         entries: request.entries.into_iter().map(entry).collect(),

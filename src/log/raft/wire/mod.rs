@@ -91,6 +91,9 @@ pub(super) struct Append {
     /// On an edge site: what the leader knows of the core.
     #[prost(message, optional, tag = "6")]
     pub(super) of_core: Option<FromLeader>,
+    /// Whether no majority hears the leader.
+    #[prost(bool, tag = "7")]
+    pub(super) cut_off: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -213,6 +213,7 @@ impl Node {
         let name = format!("n{}", self.slot);
         let own = is_known.then(|| known.cluster_id.clone());
         ClusterOptions {
+            is_alone: false,
             feed: FeedSettings { edges_max: 0, seeds_max: 1, seed_bytes_per_second: 0 },
             members: self.members.clone(),
             join: vec![],
