@@ -5,7 +5,10 @@
 //! when the log has come to the present. Replicas decide
 //! alike because only `Client` errors can follow from a log entry.
 
-use crate::resp::ErrorReply;
+use crate::{
+    fail::{self, Damage},
+    resp::ErrorReply,
+};
 
 /// The result of a command handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -32,6 +35,9 @@ pub enum Error {
 pub enum StoreError {
     #[error("storage engine: {0}")]
     Engine(#[from] rocksdb_error::EngineError),
+    /// A file of the engine is not what it wrote.
+    #[error("{0}")]
+    Damaged(Damage),
     #[error("corrupt {what}: {detail}")]
     Corrupt { what: &'static str, detail: String },
     #[error("{what}: {detail}")]
@@ -50,6 +56,33 @@ impl StoreError {
     /// Bytes that no version of this program wrote.
     pub fn corrupt(what: &'static str, detail: impl Into<String>) -> Self {
         StoreError::Corrupt { what, detail: detail.into() }
+    }
+
+    /// What is damaged, if this is not merely a failure: then another node's data can take its place.
+    pub fn damage(&self) -> Option<Damage> {
+        match self {
+            StoreError::Damaged(damage) => Some(damage.clone()),
+            // An entry that cannot be applied is the same on every node.
+            StoreError::Corrupt { what: "log entry" | "apply", .. }
+            | StoreError::Engine(_)
+            | StoreError::Io { .. } => None,
+            StoreError::Corrupt { what, detail } => {
+                Some(Damage::of_store(format!("the store's {what}"), detail))
+            }
+        }
+    }
+
+    /// The store failed where nobody can be told: the node stops, or repairs what is damaged.
+    pub fn stop_the_process(&self, doing: &str) -> ! {
+        match self.damage() {
+            Some(damage) => fail::damaged(&damage),
+            None => fail::stop_the_process(&format!("{doing}: {self}")),
+        }
+    }
+
+    /// A file of the engine is not what it wrote.
+    pub fn damaged(file: &std::path::Path, detail: impl Into<String>) -> Self {
+        StoreError::Damaged(Damage::of_store(file.display().to_string(), detail))
     }
 
     /// A file-system operation that failed.

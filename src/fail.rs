@@ -3,6 +3,9 @@
 //! `stop_the_process` is the last resort when the disk or the store cannot be trusted any more: nothing that follows may
 //! be acknowledged, so nothing follows. A full disk counts: an entry that could not be written may not be half there.
 //!
+//! `damaged` is for a file of this node that is not what was written: what the node does then (`on_damage`) is to tell its
+//! restarted self to repair it. Until the process is gone nobody gets an answer from damaged data.
+//!
 //! Fail points exist only with the cargo feature `fail-points`; without it every call here but `stop_the_process` is
 //! empty. They are armed by the environment: `FLOTILLA_FAIL="name=abort-after:N,name=error-after:N"`. The N-th passage
 //! (from 1) aborts the process as `kill -9` would, or fails the write with an I/O error.
@@ -25,7 +28,80 @@
 //! | `snapshot.built` | checkpoint in place, older ones not yet removed | abort |
 //! | `snapshot.install` | apply thread, before a received snapshot replaces the store | abort |
 
-use std::io;
+use std::{
+    io,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// What a node cannot trust any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its data: another node's take their place. What it has promised with its log and its votes stands.
+    Store,
+    /// Its log, its votes or who it is: it must not vote as the node that it was.
+    Log,
+}
+
+/// A file that is not what was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    pub part: Part,
+    /// As exactly as is known.
+    pub file: String,
+    pub detail: String,
+}
+
+impl Damage {
+    /// In the store.
+    pub fn of_store(file: impl Into<String>, detail: impl Into<String>) -> Self {
+        Damage { part: Part::Store, file: file.into(), detail: detail.into() }
+    }
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is damaged: {}", self.file, self.detail)
+    }
+}
+
+type OnDamage = Box<dyn Fn(&Damage) + Send + Sync>;
+
+static ON_DAMAGE: OnceLock<OnDamage> = OnceLock::new();
+static IS_DAMAGED: AtomicBool = AtomicBool::new(false);
+
+/// What this process does when it finds damage, before it ends. Set once.
+pub fn on_damage(act: OnDamage) {
+    let _ = ON_DAMAGE.set(act);
+}
+
+/// Damage in this node's own files was found by somebody who cannot go on with it. The first one sees to it; others wait
+/// until the process is gone.
+pub fn damaged(damage: &Damage) -> ! {
+    #[cfg(test)]
+    crate::tests::stage::stop(&damage.to_string());
+    if IS_DAMAGED.swap(true, Ordering::SeqCst) {
+        loop {
+            std::thread::park();
+        }
+    }
+    if let Some(act) = ON_DAMAGE.get() {
+        act(damage);
+    }
+    stop_the_process(&damage.to_string())
+}
+
+/// Starts this program anew in the same process, with the same arguments; returns only if that cannot be done. All other
+/// threads end at once, files and connections are closed.
+pub fn restart() -> io::Error {
+    use std::os::unix::process::CommandExt;
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_else(|| "flotilla".into());
+    // Also when the program's file has been replaced meanwhile.
+    std::process::Command::new("/proc/self/exe").arg0(name).args(arguments).exec()
+}
 
 /// See the module. The reason goes to the log and to standard error.
 pub fn stop_the_process(reason: &str) -> ! {

@@ -7,6 +7,7 @@
 #[cfg(all(any(feature = "broken-lease", feature = "broken-apply-index"), not(debug_assertions)))]
 compile_error!("a build that breaks a rule on purpose is for tests: it may not be optimised");
 
+pub mod checked;
 pub mod error;
 pub mod limits;
 pub mod time;

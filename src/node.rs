@@ -6,16 +6,19 @@
 //! their outcomes) → flush → HTTP → lock. All of it has until one deadline (`shutdown-timeout`); what is not done by then is
 //! told as unknown, and the process ends.
 
+mod damaged;
+mod options;
+
 use crate::{
     command::ShutdownMode,
     commands,
     config::{Config, Settings},
+    fail::{self, Damage},
     log::{
-        ClusterOptions, DataDirectory, EdgeOptions, LogHandle, LogOptions, adopt,
+        DataDirectory, Helpers, LogError, LogHandle, LogOptions, LostStore,
         segment::{Retention, SegmentOptions},
     },
     ops,
-    peer::{LocalIdentity, Tls},
     server::{Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
         AuthFailures, Clients, ClusterIdentity, LogStatus, MemoryMarks, Node, NodeIdentity, Stats, Witness,
@@ -24,6 +27,8 @@ use crate::{
     store::{Store, StoreOptions},
     time::now_ms,
 };
+use damaged::Damaged;
+use options::{cluster, edge, helpers, tls};
 use parking_lot::RwLock;
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
@@ -45,6 +50,17 @@ pub enum NodeError {
     Log(#[from] crate::log::LogError),
 }
 
+impl NodeError {
+    /// What is damaged, if that is why.
+    fn damage(&self) -> Option<Damage> {
+        match self {
+            NodeError::Io { .. } => None,
+            NodeError::Store(error) => error.damage(),
+            NodeError::Log(error) => error.damage(),
+        }
+    }
+}
+
 fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> NodeError {
     let what = what.into();
     move |source| NodeError::Io { what, source }
@@ -53,10 +69,21 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> NodeError {
 /// How long closing may take when the time to finish is up. The help of `shutdown-timeout` says so, too.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
-/// Runs a node until SHUTDOWN, SIGTERM or SIGINT.
+/// Runs a node until SHUTDOWN, SIGTERM or SIGINT. One that finds damage in its files starts anew, to repair them.
 pub fn run(config: Config) -> Result<(), NodeError> {
-    let started = Instant::now();
     let config = Arc::new(config);
+    let damaged = Arc::new(Damaged::new(&config.settings()));
+    let on_damage = Arc::clone(&damaged);
+    fail::on_damage(Box::new(move |damage| on_damage.act(damage)));
+    run_once(config, &damaged).inspect_err(|error| {
+        if let Some(damage) = error.damage() {
+            damaged.act(&damage);
+        }
+    })
+}
+
+fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
+    let started = Instant::now();
     let settings = Settings::clone(&config.settings());
     disable_huge_pages(settings.disable_thp);
     let listeners = bind_all(&settings.addresses(settings.port), settings.tcp_backlog)
@@ -69,15 +96,30 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         .map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
     let is_one_of_many = settings.is_one_of_many();
     let site = settings.edge.as_ref().map(|edge| edge.site.as_str());
-    let directory = DataDirectory::open(&settings.data_dir, &settings.node_name, is_one_of_many)?.of(site)?;
-    let store = Arc::new(Store::open(&settings.data_dir.join("store"), store_options(&settings))?);
+    let tls = tls(&settings)?;
+    let helpers = damaged.can_repair().then(|| helpers(&settings, tls.clone()));
+    let (directory, quarantine) = DataDirectory::open_damaged(
+        &settings.data_dir,
+        &settings.node_name,
+        is_one_of_many,
+        helpers.as_ref(),
+    )?;
+    let directory = directory.of(site)?;
+    let (store_at, options) = (settings.data_dir.join("store"), store_options(&settings));
+    let store = Arc::new(match (&quarantine, &helpers) {
+        (None, _) => Store::open(&store_at, options)?,
+        (Some(_), Some(_)) => Store::open_empty(&store_at, options)?,
+        (Some(found), None) => {
+            let (path, text) = (settings.data_dir.clone(), found.text.clone());
+            return Err(LogError::Quarantined { path, text }.into());
+        }
+    });
     let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
     store.observe(Arc::new(Witness::new(&node)));
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
     node.log.was_member.store(directory.identity.was_member, Ordering::Relaxed);
     node.log.asks_to_read.store(!settings.lease_reads, Ordering::Relaxed);
     *node.log.own_clients.write() = (own_host(&settings), own_port);
-    let tls = tls(&settings)?;
     let peer_listener = match (is_one_of_many, &settings.edge) {
         (true, _) => {
             Some(bind_peers(&settings).map_err(io(format!("listen on peer port {}", settings.peer_port)))?)
@@ -89,6 +131,13 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         .map(|listener| cluster(&settings, &directory, &node, tls.clone(), listener))
         .transpose()?;
     let edge = edge(&settings, &directory, cluster.as_ref(), tls);
+    let lost_store = quarantine.zip(helpers).map(|(quarantine, helpers)| {
+        let identity =
+            cluster.as_ref().map_or(Arc::clone(&helpers.identity), |own| Arc::clone(&own.identity));
+        LostStore { quarantine, helpers: Helpers { identity, ..helpers } }
+    });
+    let http_at = addresses(&http_listeners);
+    let http = ops::start(Arc::clone(&node), http_listeners).map_err(io("start the HTTP thread"))?;
     let log = LogHandle::start(LogOptions {
         data_directory: settings.data_dir.clone(),
         node_id: directory.identity.node_id,
@@ -105,9 +154,9 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         },
         cluster,
         edge,
+        lost_store,
     })?;
-    let http_at = addresses(&http_listeners);
-    let http = ops::start(Arc::clone(&node), http_listeners).map_err(io("start the HTTP thread"))?;
+    damaged.hands_over_by(&log);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -183,99 +232,6 @@ fn own_host(settings: &Settings) -> String {
         "" => bound.unwrap_or_else(|| "127.0.0.1".into()),
         host => host.to_owned(),
     }
-}
-
-/// What this node is to the other ones of its list.
-fn cluster(
-    settings: &Settings,
-    directory: &DataDirectory,
-    node: &Node,
-    tls: Option<Arc<Tls>>,
-    listener: TcpListener,
-) -> Result<ClusterOptions, NodeError> {
-    let own = &directory.identity;
-    let in_list = settings.cluster.iter().find(|(name, _)| *name == own.node_name).map(|(_, at)| at.clone());
-    if !settings.cluster.is_empty() && in_list.is_none() {
-        let text = format!("this node is {}, which --cluster does not name", own.node_name);
-        return Err(io("cluster")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
-    }
-    let bound = || settings.addresses(settings.peer_port).first().map(SocketAddr::to_string);
-    let said = (!settings.peer_address.is_empty()).then(|| settings.peer_address.clone());
-    let address = said.or(in_list).or_else(bound).unwrap_or_default();
-    if !settings.join.is_empty()
-        && settings.peer_address.is_empty()
-        && settings.bind.iter().any(IpAddr::is_unspecified)
-    {
-        let text =
-            "--peer-address must say where other nodes reach this one, since it is bound to every address";
-        return Err(io("join")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
-    }
-    match (&tls, settings.has_loopback_only()) {
-        (Some(_), _) => tracing::info!("nodes talk by mutual TLS"),
-        (None, true) => tracing::info!("nodes talk in plain text, on loopback"),
-        (None, false) => tracing::warn!(
-            "nodes talk in PLAIN TEXT beyond loopback (--peer-insecure): who reaches the peer port owns the data"
-        ),
-    }
-    let known = (!own.cluster_id.is_empty()).then(|| own.cluster_id.clone());
-    let fresh = |id: &str| if id.is_empty() { uuid::Uuid::new_v4().to_string() } else { id.to_owned() };
-    let (path, shown) = (directory.path.clone(), Arc::clone(&node.identity.cluster));
-    Ok(ClusterOptions {
-        is_alone: !settings.is_one_of_many(),
-        members: settings.cluster.clone(),
-        join: settings.join.clone(),
-        standby: settings.join_as_standby,
-        verify_interval: Duration::from_secs(settings.verify_interval_seconds),
-        cluster: Arc::clone(&node.identity.cluster),
-        identity: Arc::new(
-            LocalIdentity::new(own.node_id, own.node_name.clone(), address, known).with_tls(tls),
-        ),
-        cluster_id: fresh(&own.cluster_id),
-        history_id: fresh(&own.history_id),
-        adopt: Arc::new(move |cluster_id, history_id| {
-            adopt(&path, cluster_id, history_id)?;
-            *shown.write() = ClusterIdentity { cluster_id: cluster_id.into(), history_id: history_id.into() };
-            Ok(())
-        }),
-        listener,
-        client_port: match settings.announce.1 {
-            0 => u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0),
-            port => port,
-        },
-        client_host: settings.announce.0.clone(),
-        snapshot_bytes_per_second: settings.snapshot_bytes_per_second,
-        master_name: settings.sentinel_master_name.clone(),
-        feed: settings.feed,
-    })
-}
-
-/// How this node shows others who it is; `None`: they talk in plain text.
-fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, NodeError> {
-    Ok(match &settings.peer_tls {
-        Some([cert, key, ca]) => Some(Arc::new(Tls::open(cert, key, ca).map_err(io("TLS for other nodes"))?)),
-        None => None,
-    })
-}
-
-/// What this node follows, if it is of an edge site.
-fn edge(
-    settings: &Settings,
-    directory: &DataDirectory,
-    cluster: Option<&ClusterOptions>,
-    tls: Option<Arc<Tls>>,
-) -> Option<EdgeOptions> {
-    let own = &directory.identity;
-    let known = (!own.cluster_id.is_empty()).then(|| own.cluster_id.clone());
-    let alone = || LocalIdentity::new(own.node_id, settings.node_name.clone(), String::new(), known);
-    Some(EdgeOptions {
-        settings: settings.edge.clone()?,
-        identity: match cluster {
-            Some(cluster) => Arc::clone(&cluster.identity),
-            None => Arc::new(alone().with_tls(tls)),
-        },
-        is_partial: own.is_partial,
-        seed_bytes_per_second: settings.snapshot_bytes_per_second,
-    })
 }
 
 fn store_options(settings: &Settings) -> StoreOptions {

@@ -12,7 +12,7 @@ use syn::{
 
 /// Bottom first. A module may import those of lower layers, and itself.
 const LAYERS: [&[&str]; 14] = [
-    &["time", "limits", "value", "fail"],
+    &["time", "limits", "value", "fail", "checked"],
     &["resp", "rdb"],
     &["error"],
     &["config", "store"],

@@ -205,6 +205,13 @@ impl Server {
         self.program.peer_address(self.ports.peers)
     }
 
+    /// Starts with another value of an argument that it has from the next start on.
+    pub fn change_arg(&mut self, name: &str, value: &str) {
+        let at = self.args.iter().position(|word| word == name);
+        let found = at.and_then(|at| self.args.get_mut(at + 1));
+        found.unwrap_or_else(|| panic!("{name} was not given")).replace_range(.., value);
+    }
+
     /// Starts with these arguments from the next start on.
     pub fn set_args(&mut self, args: &[String]) {
         self.args = args.to_vec();

@@ -58,6 +58,7 @@ pub struct Settings {
     pub peer_address: String,
     /// 0 = never.
     pub verify_interval_seconds: u64,
+    pub repair_damaged: bool,
     /// Certificate, key and authority for other nodes; `None` = plain text.
     pub peer_tls: Option<[PathBuf; 3]>,
     /// 0 = no limit.
@@ -134,6 +135,7 @@ impl Settings {
             join: addresses("join", values.get("join"))?,
             join_as_standby: values.get("join-as") == "standby",
             peer_address: addresses("peer-address", values.get("peer-address"))?.pop().unwrap_or_default(),
+            repair_damaged: values.get("repair-damaged") == "yes",
             verify_interval_seconds: values.number("verify-interval")?,
             peer_tls: peer_tls(values)?,
             snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,

@@ -42,6 +42,13 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "Seconds between two comparisons of all nodes' states by checksum; each reads the whole store once. 0 = never.",
     ),
     row(
+        "repair-damaged",
+        Kind::Bool,
+        "yes",
+        Change::Start,
+        "What a node does that finds one of its files damaged: take sound data from another node, or (log and votes) come back as a new node; no = it stops and waits for you. A node that is alone has nobody to repair from and stops.",
+    ),
+    row(
         "on-follower",
         Kind::Choice(&["auto", "forward", "redirect", "readonly"]),
         "auto",

@@ -6,8 +6,14 @@ use super::{
     progress::Progress,
     raft::{Members, Peers, RaftNode, wire},
 };
-use crate::{peer::LocalIdentity, session::Other, time::now_ms};
+use crate::{
+    peer::LocalIdentity,
+    session::{ClusterIdentity, Other},
+    time::now_ms,
+};
+use parking_lot::RwLock;
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -21,6 +27,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Acquaintance {
     /// Where this node's data are.
     pub(super) directory: PathBuf,
+    /// What this node is of.
+    pub(super) cluster: Arc<RwLock<ClusterIdentity>>,
     /// The others of the list, for as long as there is no log.
     pub(super) members: Vec<(String, String)>,
     pub(super) raft: RaftNode,
@@ -34,6 +42,7 @@ impl Acquaintance {
     pub(super) async fn run(self) {
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut strangers = BTreeSet::new();
         loop {
             ticks.tick().await;
             let before = self.progress.status.others.read().clone();
@@ -52,8 +61,11 @@ impl Acquaintance {
             let looked = futures::future::join_all(looks).await;
             // Asking took a while; what they say is compared with what this node knows by now.
             let members = self.raft.members();
-            for (other, _) in &looked {
+            for (other, status) in &looked {
                 self.tell(other, &before, &members);
+                if let Some(status) = status {
+                    self.compare_identity(other, status, &mut strangers);
+                }
             }
             let is_member = members.find(self.node_id).is_some();
             if is_member && members.is_committed {
@@ -67,6 +79,32 @@ impl Acquaintance {
             let excluded = looked.iter().filter_map(|(_, status)| status.as_ref()).any(without_us);
             self.set_removed(!members.list.is_empty() && (!is_member && members.is_committed || excluded));
             *self.progress.status.others.write() = looked.into_iter().map(|(other, _)| other).collect();
+        }
+    }
+
+    /// Says, once, that a node is of another cluster, or of another history of this one.
+    fn compare_identity(&self, other: &Other, status: &wire::Status, strangers: &mut BTreeSet<u64>) {
+        let own = self.cluster.read().clone();
+        let differ = |own: &str, theirs: &str| !own.is_empty() && !theirs.is_empty() && own != theirs;
+        let (what, ours, theirs) = match () {
+            () if differ(&own.cluster_id, &status.cluster_id) => {
+                ("cluster", &own.cluster_id, &status.cluster_id)
+            }
+            () if differ(&own.history_id, &status.history_id) => {
+                ("history", &own.history_id, &status.history_id)
+            }
+            () => {
+                strangers.remove(&other.node_id);
+                return;
+            }
+        };
+        if strangers.insert(other.node_id) {
+            let file = self.directory.join("IDENTITY");
+            tracing::error!(
+                node = %status.node_name, host = %other.host, identity = %file.display(),
+                remedy = "empty the data directory of the one that is wrong",
+                "that node belongs to {what} {theirs}, this one to {what} {ours}"
+            );
         }
     }
 

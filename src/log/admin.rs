@@ -139,18 +139,6 @@ impl Admin {
         Ok(wire::write(&wire::AdminAnswer { reply: bytes }))
     }
 
-    /// Compares the states of all nodes, wherever this node leads.
-    pub(super) async fn verify_now_and_then(self: Arc<Self>, interval: Duration) {
-        loop {
-            tokio::time::sleep(interval).await;
-            if self.progress.is_leader()
-                && let Err(error) = self.verify.run().await
-            {
-                tracing::warn!(%error, "the states of the nodes were not compared");
-            }
-        }
-    }
-
     async fn lead(&self, request: &CoreRequest) -> Result<Reply, Undone> {
         if !matches!(request, CoreRequest::Status | CoreRequest::Clock { step: false }) {
             tracing::info!(?request, "administration");

@@ -11,19 +11,21 @@ use super::{
     admin::Admin,
     barrier::Barrier,
     broadcast::{Broadcast, Publishing},
-    edge::{self, Feeding, SiteSeeds},
+    edge::{Feeding, SiteSeeds},
     join::{Admission, Joiner},
+    leave::Leave,
     progress::Progress,
     queue::Queue,
     raft::{Answering, Peer, Peers, RaftNode, Service, VOTE_DELAY, wire},
     steward::Steward,
+    stranger::Stranger,
     switches::tell_switches,
     verify::Verify,
 };
 use crate::{
     config::FeedSettings,
     fail,
-    peer::{self, CallError, LocalIdentity},
+    peer::{self, LocalIdentity},
     session::{ClusterIdentity, PubSub},
 };
 use parking_lot::RwLock;
@@ -54,6 +56,8 @@ pub struct ClusterOptions {
     pub standby: bool,
     /// Between two comparisons of all nodes' states; zero = never.
     pub verify_interval: Duration,
+    /// Whether this node repairs itself when it finds damage.
+    pub repair_damaged: bool,
     /// Which cluster it is of, kept current by `adopt`.
     pub cluster: Arc<RwLock<ClusterIdentity>>,
     pub identity: Arc<LocalIdentity>,
@@ -168,47 +172,6 @@ enum Waiting {
     InVain(LogError),
 }
 
-/// Answers what nodes may ask that are not known to be of this cluster.
-pub(super) struct Stranger {
-    pub(super) identity: Arc<LocalIdentity>,
-    pub(super) adopt: Adopt,
-    pub(super) progress: Arc<Progress>,
-    pub(super) client_port: u16,
-    pub(super) client_host: String,
-}
-
-impl Stranger {
-    pub(super) fn status(&self, has_log: bool, raft: &RaftNode) -> wire::Status {
-        let members = raft.members();
-        wire::Status {
-            feature_level: wire::FEATURE_LEVEL,
-            fed: self.progress.status.fed.seen().into_iter().map(edge::fed_to_wire).collect(),
-            members: members.list.iter().map(|member| member.id).collect(),
-            members_at: if members.is_committed { members.at } else { 0 },
-            node_id: self.identity.node_id,
-            node_name: self.identity.node_name.clone(),
-            cluster_id: self.identity.cluster_id().unwrap_or_default(),
-            has_log,
-            never_member: !self.progress.status.was_member.load(Ordering::Relaxed),
-            // One that no majority hears leads nobody.
-            leader_id: self.progress.status.sound_leader_id(),
-            client_port: self.client_port.into(),
-            client_host: self.client_host.clone(),
-            applied: self.progress.status.applied_index.load(Ordering::Relaxed),
-            is_stopping: self.progress.refuses_leadership(),
-            in_flight: u64::try_from(self.progress.in_flight()).unwrap_or(u64::MAX),
-        }
-    }
-
-    /// Joins the cluster it is told of, if it is of none.
-    pub(super) fn found(&self, found: &wire::Found) -> Result<(), CallError> {
-        (self.adopt)(&found.cluster_id, &found.history_id)
-            .map_err(|error| CallError::Refused(error.to_string()))?;
-        self.identity.join(&found.cluster_id);
-        Ok(())
-    }
-}
-
 /// What a node of several runs beside its log: the side that answers other nodes, and the founding.
 pub(super) struct Membership {
     pub(super) options: ClusterOptions,
@@ -239,6 +202,7 @@ impl Membership {
             join,
             standby,
             verify_interval,
+            repair_damaged,
             cluster,
             identity,
             cluster_id,
@@ -264,6 +228,7 @@ impl Membership {
             identity: Arc::clone(&identity),
             adopt: Arc::clone(&adopt),
             progress: Arc::clone(&progress),
+            cluster: Arc::clone(&cluster),
             client_port,
             client_host,
         };
@@ -273,6 +238,14 @@ impl Membership {
             progress: Arc::clone(&progress),
             cluster: Arc::clone(&cluster),
         });
+        let leave = Arc::new(Leave::new(
+            raft.clone(),
+            Arc::clone(&peers),
+            Arc::clone(&progress),
+            Arc::clone(&identity),
+            repair_damaged,
+        ));
+        tokio::spawn(Arc::clone(&leave).run());
         let admin = Arc::new(Admin {
             raft: raft.clone(),
             peers: Arc::clone(&peers),
@@ -285,13 +258,14 @@ impl Membership {
                 progress: Arc::clone(&progress),
                 queue: Arc::clone(&queue),
                 identity: Arc::clone(&identity),
-                directory: directory.clone(),
+                leave: Arc::clone(&leave),
             },
             client_port,
         });
         // An edge site proposes nothing of its own.
         if verify_interval > Duration::ZERO && feeding.is_some() && !is_alone {
-            tokio::spawn(Arc::clone(&admin).verify_now_and_then(verify_interval));
+            let admin = Arc::clone(&admin);
+            tokio::spawn(async move { admin.verify.run_now_and_then(verify_interval).await });
         }
         let steward =
             Steward { raft: raft.clone(), progress: Arc::clone(&progress), identity: Arc::clone(&identity) };
@@ -322,6 +296,7 @@ impl Membership {
         if feeding.is_none() {
             tokio::spawn(Arc::clone(&site_seeds).keep_others(raft.clone(), identity.node_id));
         }
+        let of = Arc::clone(&cluster);
         let upstream = feeding.map(|feeding| {
             let (broadcast, queue) = (Arc::clone(&broadcast), Arc::clone(&queue));
             let barrier =
@@ -344,10 +319,12 @@ impl Membership {
             snapshots: directory.join("snapshot"),
             snapshot_bytes_per_second,
             receiving: directory.join("received"),
+            one_receives: Arc::default(),
             votes_from: tokio::time::Instant::now() + vote_delay(),
         };
         let acquaintance = Acquaintance {
             directory,
+            cluster: of,
             members: members.iter().filter(|(name, _)| *name != identity.node_name).cloned().collect(),
             raft: raft.clone(),
             node_id: identity.node_id,

@@ -1,6 +1,9 @@
 //! What can go wrong while the log is opened. Once it is open, a failed write stops the process instead.
 
-use crate::error::StoreError;
+use crate::{
+    error::StoreError,
+    fail::{Damage, Part},
+};
 use std::{io, path::Path, path::PathBuf};
 
 /// Why the log, or the node on it, cannot be opened.
@@ -18,8 +21,8 @@ pub enum LogError {
     /// Another process has the data directory.
     #[error("{} is in use by another process (its lock file is held)", path.display())]
     Locked { path: PathBuf },
-    /// The leader found that its state is not that of the majority.
-    #[error("{} is quarantined: {text}", path.display())]
+    /// Damage was found, and a human is to see to it.
+    #[error("{} is quarantined: {text}. Start the node with --repair-damaged yes, or with an empty data directory: it gets all data back", path.display())]
     Quarantined { path: PathBuf, text: String },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -33,6 +36,22 @@ impl LogError {
     pub fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
         let path = path.to_path_buf();
         move |source| LogError::Io { what, path, source }
+    }
+
+    /// What is damaged, if that is why.
+    pub fn damage(&self) -> Option<Damage> {
+        match self {
+            LogError::Damaged { path, detail, .. } => {
+                let part = if path.ends_with("store") { Part::Store } else { Part::Log };
+                Some(Damage { part, file: path.display().to_string(), detail: detail.clone() })
+            }
+            LogError::Store(error) => error.damage(),
+            LogError::Io { .. }
+            | LogError::Newer { .. }
+            | LogError::Locked { .. }
+            | LogError::Quarantined { .. }
+            | LogError::Raft(_) => None,
+        }
     }
 
     pub(super) fn damaged(path: &Path, offset: u64, detail: impl Into<String>) -> LogError {

@@ -9,11 +9,13 @@ use super::{
     edge::{EdgeOptions, SiteSeeds},
     fit::check_fit,
     forward::Forwarder,
+    identity::bind_log,
     mailbox::Ticket,
     maintenance::Maintenance,
     progress::Progress,
     queue::{Queue, Refused},
     raft::{Peers, RaftParts, Snapshots},
+    repair::LostStore,
     segment::{Retention, SegmentLog, SegmentOptions},
     thread::{RaftThread, Reading, Request},
     timekeeper::{self, Timekeeper},
@@ -34,7 +36,11 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{
+        mpsc,
+        oneshot::{self, error::TryRecvError},
+        watch,
+    },
     time::Instant,
 };
 
@@ -58,6 +64,8 @@ pub struct LogOptions {
     pub cluster: Option<ClusterOptions>,
     /// Of a node of an edge site; `None`: it is one of a core.
     pub edge: Option<EdgeOptions>,
+    /// The store is empty because what it had is damaged: another node's data are to take its place.
+    pub lost_store: Option<LostStore>,
 }
 
 /// See the module. Clones are handles of the same log; when the last is dropped, it shuts down.
@@ -104,8 +112,13 @@ impl LogHandle {
             retention,
             cluster,
             edge,
+            lost_store,
         } = options;
         let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
+        bind_log(&data_directory, &log.id())?;
+        if let Some(lost_store) = lost_store {
+            lost_store.restore(&data_directory, &log, &store)?;
+        }
         check_fit(&data_directory, &log, &store)?;
         let snapshots = Arc::new(Snapshots::open(&data_directory.join("snapshot"), Arc::clone(&store))?);
         timekeeper::begin(&status, &data_directory, store.published().state().last_at);
@@ -295,6 +308,24 @@ impl LogHandle {
         // An error means that the log has stopped: then it does not lead.
         if self.requests.send(Request::StepDown(answer)).await.is_ok() {
             let _ = done.await;
+        }
+    }
+
+    /// Lets another node lead from a thread that may wait, when this one is about to end without its log: asks, and waits no
+    /// longer than this. Does not keep the log alive.
+    pub fn last_hand_over(&self) -> impl Fn(Duration) + Send + Sync + use<> {
+        let (requests, progress) = (self.requests.downgrade(), Arc::clone(&self.progress));
+        move |within| {
+            let Some(requests) = requests.upgrade().filter(|_| progress.is_leader()) else { return };
+            let (answer, mut done) = oneshot::channel();
+            progress.refuse_leadership();
+            if requests.try_send(Request::StepDown(answer)).is_err() {
+                return;
+            }
+            let deadline = Instant::now() + within;
+            while done.try_recv() == Err(TryRecvError::Empty) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
     }
 

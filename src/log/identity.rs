@@ -6,18 +6,25 @@
 //! it needs no cleaning up after a crash.
 //! A node id is random and never given to another directory: a node whose directory was wiped is a new node, which
 //! cannot vote with the memory of the old one.
+//!
+//! Its last field is a checksum of all that is before it. It names the log that it belongs to: one of another node's files
+//! beside this node's would go unnoticed else.
 
-use super::{LogError, segment};
+use super::{
+    LogError,
+    identity_file::{FORMAT_VERSION, load, save},
+    quarantine::Quarantine,
+    repair::{Helpers, begin_anew},
+    segment,
+};
+use crate::fail::Part;
 use fs4::fs_std::FileExt;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
+    fs::{File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
-
-const FORMAT_VERSION: u32 = 1;
 
 /// The content of `IDENTITY`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +47,9 @@ pub struct Identity {
     /// Of an edge site, and has never had all that its core had: its clients may have seen more before its disk was lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_partial: bool,
+    /// The id of the log in this directory; absent: it has not been opened since nodes write it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_id: Option<String>,
 }
 
 fn yes() -> bool {
@@ -59,21 +69,41 @@ impl DataDirectory {
     /// Takes possession of `path`, which is created if need be; `node_name` counts only then.
     /// Such a directory is of a cluster of its own; with `is_one_of_many` it waits to be told its cluster, see `adopt`.
     pub fn open(path: &Path, node_name: &str, is_one_of_many: bool) -> Result<Self, LogError> {
+        let (directory, quarantine) = Self::open_damaged(path, node_name, is_one_of_many, None)?;
+        match quarantine {
+            None => Ok(directory),
+            Some(Quarantine { text, .. }) => Err(LogError::Quarantined { path: path.to_path_buf(), text }),
+        }
+    }
+
+    /// As `open`, of a node that may repair itself with the help of others: what is wrong with its data is for the caller to
+    /// repair, with a log or an identity that it cannot trust it has become a new node when this returns.
+    pub fn open_damaged(
+        path: &Path,
+        node_name: &str,
+        is_one_of_many: bool,
+        helpers: Option<&Helpers>,
+    ) -> Result<(Self, Option<Quarantine>), LogError> {
         segment::create_private_directory(path)?;
         let lock = lock(&path.join("LOCK"))?;
-        if let Ok(text) = fs::read_to_string(path.join(super::verify::QUARANTINE)) {
-            return Err(LogError::Quarantined { path: path.to_path_buf(), text: text.trim().to_owned() });
+        let mut quarantine = Quarantine::read(path)?;
+        if let (Some(found), Some(helpers)) = (&quarantine, helpers)
+            && (found.part == Some(Part::Log) || found.part.is_some() && helpers.are_all_upstream())
+        {
+            begin_anew(path, found, helpers)?;
+            quarantine = None;
+        }
+        if let Some(Quarantine { part: None, text, .. }) = quarantine {
+            return Err(LogError::Quarantined { path: path.to_path_buf(), text });
         }
         segment::remove_temporary(path)?;
         let identity = match load(&path.join("IDENTITY"))? {
             Some(identity) => identity,
             None => create(path, node_name, is_one_of_many)?,
         };
-        Ok(DataDirectory { path: path.to_path_buf(), identity, _lock: lock })
+        Ok((DataDirectory { path: path.to_path_buf(), identity, _lock: lock }, quarantine))
     }
-}
 
-impl DataDirectory {
     /// As this, of an edge site, or (`None`) of a core; one of something else is refused.
     pub fn of(mut self, site: Option<&str>) -> Result<Self, LogError> {
         if self.identity.site.as_deref() == site {
@@ -112,27 +142,30 @@ fn lock(path: &Path) -> Result<File, LogError> {
     }
 }
 
-fn load(path: &Path) -> Result<Option<Identity>, LogError> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(LogError::io("read", path)(error)),
-    };
-    // The version is read by itself first: a newer file may have fields that mean nothing to this program.
-    #[derive(Deserialize)]
-    struct Version {
-        format_version: u32,
+/// The cluster that the directory's node is of, as far as it can be read.
+pub(super) fn cluster_of(directory: &Path) -> Option<String> {
+    let identity = load(&directory.join("IDENTITY")).ok()??;
+    (!identity.cluster_id.is_empty()).then_some(identity.cluster_id)
+}
+
+/// The log that was found in this directory must be the one that IDENTITY names, if it does; from now on it does.
+pub(super) fn bind_log(directory: &Path, log_id: &str) -> Result<(), LogError> {
+    let path = directory.join("IDENTITY");
+    let Some(mut identity) = load(&path)? else { return Ok(()) };
+    match &identity.log_id {
+        Some(known) if known == log_id => Ok(()),
+        Some(known) => {
+            let detail = format!(
+                "it belongs to the log {known}, but the directory 'log' holds the log {log_id}: one of them is another node's, \
+                 or the log directory was lost"
+            );
+            Err(LogError::damaged(&path, 0, detail))
+        }
+        None => {
+            identity.log_id = Some(log_id.to_owned());
+            save(directory, &identity)
+        }
     }
-    let damaged = |error: serde_json::Error| LogError::damaged(path, 0, error.to_string());
-    let Version { format_version } = serde_json::from_slice(&text).map_err(damaged)?;
-    if format_version > FORMAT_VERSION {
-        return Err(LogError::Newer {
-            path: path.to_path_buf(),
-            found: format_version,
-            known: FORMAT_VERSION,
-        });
-    }
-    serde_json::from_slice(&text).map(Some).map_err(damaged)
 }
 
 fn create(directory: &Path, node_name: &str, is_one_of_many: bool) -> Result<Identity, LogError> {
@@ -152,6 +185,7 @@ fn create(directory: &Path, node_name: &str, is_one_of_many: bool) -> Result<Ide
         site: None,
         was_member: false,
         is_partial: false,
+        log_id: None,
     };
     save(directory, &identity)?;
     Ok(identity)
@@ -201,23 +235,11 @@ fn change(directory: &Path, make: impl FnOnce(&mut Identity)) -> Result<(), LogE
     save(directory, &identity)
 }
 
-fn save(directory: &Path, identity: &Identity) -> Result<(), LogError> {
-    let (path, temporary) = (directory.join("IDENTITY"), directory.join("IDENTITY.tmp"));
-    let write = || -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&serde_json::to_vec_pretty(identity)?)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        File::open(directory)?.sync_all()
-    };
-    write().map_err(LogError::io("create", &path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::identity_file::tests::without_checksum;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -258,7 +280,7 @@ mod tests {
         become_member(home.path()).unwrap();
         assert!(open().was_member);
         let file = home.path().join("IDENTITY");
-        let text = fs::read_to_string(&file).unwrap();
+        let text = without_checksum(&fs::read_to_string(&file).unwrap());
         let old = text.replace(",\n  \"was_member\": true", "");
         assert_ne!(old, text);
         fs::write(&file, old).unwrap();
@@ -294,7 +316,8 @@ mod tests {
         let file = home.path().join("IDENTITY");
         drop(DataDirectory::open(home.path(), "a", false).unwrap());
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("\"format_version\": 1", "\"format_version\": 2")).unwrap();
+        let newer = without_checksum(&text).replace("\"format_version\": 1", "\"format_version\": 2");
+        fs::write(&file, newer).unwrap();
         let newer = DataDirectory::open(home.path(), "a", false).err().unwrap();
         assert!(newer.to_string().contains("format version 2; this program reads up to 1"), "{newer}");
         fs::write(&file, &text[..text.len() / 2]).unwrap();
@@ -302,5 +325,15 @@ mod tests {
         fs::remove_file(&file).unwrap();
         fs::create_dir(home.path().join("log")).unwrap();
         assert!(matches!(DataDirectory::open(home.path(), "a", false).err(), Some(LogError::Damaged { .. })));
+    }
+    #[test]
+    fn an_identity_belongs_to_one_log() {
+        let home = tempfile::tempdir().unwrap();
+        drop(DataDirectory::open(home.path(), "a", false).unwrap());
+        for _ in 0..2 {
+            bind_log(home.path(), "0123").unwrap();
+        }
+        let refused = bind_log(home.path(), "4567").err().unwrap().to_string();
+        assert!(refused.contains("belongs to the log 0123"), "{refused}");
     }
 }

@@ -12,8 +12,8 @@ use super::{
     segment::Retention,
 };
 use crate::{
-    error::StoreError, fail, limits::EXPIRE_SWEEP_KEYS_MAX, replica::ProposalBuilder, resp::Reply,
-    session::Stats, store::Store,
+    error::StoreError, limits::EXPIRE_SWEEP_KEYS_MAX, replica::ProposalBuilder, resp::Reply, session::Stats,
+    store::Store,
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -26,6 +26,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks at when keys expire.
 const LIFETIMES_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks for files of the store that are new.
+const FILES_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks for the rows of flushed databases.
 const COLLECT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -82,6 +84,14 @@ impl Maintenance {
                 loop {
                     interval.tick().await;
                     self.look_at_lifetimes().await;
+                }
+            },
+            async {
+                let mut interval = every(FILES_INTERVAL);
+                let mut seen = 0;
+                loop {
+                    interval.tick().await;
+                    seen = self.off_thread(move |store| store.note_new_files(seen)).await.unwrap_or(seen);
                 }
             },
             async {
@@ -160,7 +170,7 @@ impl Maintenance {
         let store = Arc::clone(&self.store);
         match blocking(move || run(&store)).await {
             Ok(Ok(value)) => Some(value),
-            Ok(Err(error)) => fail::stop_the_process(&format!("the store failed: {error}")),
+            Ok(Err(error)) => error.stop_the_process("the store failed"),
             Err(error) => {
                 tracing::warn!(%error, "a look at the store was not taken, trying again");
                 None

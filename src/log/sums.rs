@@ -1,6 +1,6 @@
 //! Checksums of the state at marked places of the log, computed beside the log's own work.
 
-use crate::{fail, store::Store};
+use crate::{session::LogStatus, store::Store};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -17,6 +17,8 @@ pub(super) enum Sum {
     Known(u32),
     /// Another one was being computed when the log came by.
     Skipped,
+    /// The data could not be read: a file is damaged.
+    Damaged,
 }
 
 /// See the module.
@@ -28,7 +30,8 @@ pub(super) struct Sums {
 
 impl Sums {
     /// The entry at `index` was applied last: computes the checksum of what the store shows now, on a thread of its own.
-    pub(super) fn begin(&self, index: u64, store: &Store) {
+    /// Damage that it meets is noted: this node may go on until the others can do without it.
+    pub(super) fn begin(&self, index: u64, store: &Store, status: &Arc<LogStatus>) {
         if self.running.swap(true, Ordering::AcqRel) {
             self.note(index, Sum::Skipped);
             return;
@@ -36,10 +39,15 @@ impl Sums {
         self.note(index, Sum::Pending);
         let published = store.published();
         let (sums, running) = (Arc::clone(&self.sums), Arc::clone(&self.running));
+        let status = Arc::clone(status);
         let started = std::thread::Builder::new().name("checksum".into()).spawn(move || {
             match published.checksum() {
                 Ok(sum) => drop(sums.lock().insert(index, Sum::Known(sum))),
-                Err(error) => fail::stop_the_process(&format!("the store cannot be read: {error}")),
+                Err(error) if error.damage().is_some() => {
+                    status.note_damage(&error);
+                    sums.lock().insert(index, Sum::Damaged);
+                }
+                Err(error) => error.stop_the_process("the store cannot be read"),
             }
             running.store(false, Ordering::Release);
         });

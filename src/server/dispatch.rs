@@ -282,9 +282,7 @@ impl Connection {
             Ok(reply) => Ok(reply),
             Err(Error::Client(error)) => Ok(Reply::Error(error)),
             Err(Error::WouldBlock | Error::NotLogged) => Ok(Reply::Error(ErrorReply::err("internal error"))),
-            Err(Error::Fatal(error)) => {
-                crate::fail::stop_the_process(&format!("the store failed while reading: {error}"))
-            }
+            Err(Error::Fatal(error)) => error.stop_the_process("the store failed while reading"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the log layer says about itself, for INFO, ROLE and readiness.
 
 use super::{Contact, EdgeStatus, FedEdges, FedSeen, Following, Leadership, LogClock, WallClocks};
+use crate::{error::StoreError, fail::Damage};
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use xxhash_rust::xxh3;
@@ -39,6 +40,8 @@ pub struct LogStatus {
     pub verified_index: AtomicU64,
     /// Nodes that differed then.
     pub divergent_nodes: AtomicU64,
+    /// Damage that was found in this node's data where it could go on all the same, until the others can do without it.
+    pub damage: RwLock<Option<Damage>>,
     /// Whether this node was taken out of the core.
     pub is_removed: AtomicBool,
     /// Whether this node has ever known itself as a member of the core.
@@ -120,6 +123,21 @@ pub struct Follower {
 }
 
 impl LogStatus {
+    /// Remembers damage; other failures are whoever's who met them.
+    pub fn note_damage(&self, error: &StoreError) {
+        let Some(damage) = error.damage() else { return };
+        let mut known = self.damage.write();
+        if known.is_none() {
+            tracing::error!(remedy = "none is needed: the node repairs itself when the others can do without it; with --repair-damaged no, empty its data directory", file = %damage.file, detail = %damage.detail, "a file of this node is damaged");
+            *known = Some(damage);
+        }
+    }
+
+    /// Whether this node knows its data to be damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.damage.read().is_some()
+    }
+
     /// Whether this node is one of several and does not lead.
     pub fn follows(&self) -> bool {
         self.is_one_of_many.load(Ordering::Relaxed) && !self.is_leader.load(Ordering::Relaxed)

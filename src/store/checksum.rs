@@ -2,7 +2,11 @@
 
 use super::{Published, Store, engine::Family};
 use crate::error::{Error, StoreError};
+use std::time::{Duration, Instant};
 
+/// After so much of a walk it rests for as long as that took: others need the disk and the processor, too.
+const REST_BYTES: usize = 4 << 20;
+const REST_MAX: Duration = Duration::from_millis(200);
 /// Read ahead of a walk over a whole family.
 const READAHEAD_BYTES: usize = 1 << 20;
 
@@ -19,6 +23,7 @@ impl Published {
     pub fn checksum(&self) -> Result<u32, StoreError> {
         let (published, state) = (self, self.state());
         let mut sum = crc32c::crc32c(&state.encode());
+        let (mut walked, mut began) = (0_usize, Instant::now());
         for (family, namespace_at) in
             [(Family::Meta, 0), (Family::Expiry, 8), (Family::Data, 0), (Family::Score, 0)]
         {
@@ -37,7 +42,12 @@ impl Published {
                     sum = crc32c::crc32c_append(sum, key);
                     sum = crc32c::crc32c_append(sum, value);
                 }
+                walked = walked.saturating_add(key.len()).saturating_add(value.len());
                 iterator.next();
+                if walked >= REST_BYTES {
+                    std::thread::sleep(began.elapsed().min(REST_MAX));
+                    (walked, began) = (0, Instant::now());
+                }
             }
             iterator.status().map_err(|error| match super::engine::read_error(error) {
                 Error::Fatal(error) => error,

@@ -1,13 +1,17 @@
 //! The open RocksDB and its column families; the only file that calls into it for point reads and batches.
 
+use super::file_sums::FileSums;
 use super::options::{self, DATA_CF, DeadNamespaces, EXPIRY_CF, META_CF, SCORE_CF, StoreOptions};
-use crate::error::{Error, StoreError, rocksdb_error::EngineError};
+use crate::{
+    error::{Error, StoreError, rocksdb_error::EngineError},
+    fail::Damage,
+};
 use bytes::Bytes;
 use rocksdb::{
     ColumnFamily, DBRawIteratorWithThreadMode, DBWithThreadMode, FlushOptions, ReadOptions, ReadTier,
     SingleThreaded, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) type Db = DBWithThreadMode<SingleThreaded>;
 pub(super) type EngineSnapshot<'a> = SnapshotWithThreadMode<'a, Db>;
@@ -27,7 +31,7 @@ impl Family {
     pub(super) const ALL: [Family; 5] =
         [Family::Default, Family::Meta, Family::Expiry, Family::Data, Family::Score];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Family::Default => "default",
             Family::Meta => META_CF,
@@ -58,14 +62,54 @@ impl Tier {
     }
 }
 
+/// Damage is told from other failures: files that do not have their checksums, and files that are gone.
 pub(super) fn engine_error(error: rocksdb::Error) -> StoreError {
-    StoreError::Engine(EngineError(error.into_string()))
+    let kind = error.kind();
+    let text = error.into_string();
+    let is_gone = kind == rocksdb::ErrorKind::IOError && text.contains("No such file or directory");
+    match kind == rocksdb::ErrorKind::Corruption || is_gone {
+        true => {
+            let file = file_in(&text).unwrap_or_else(|| "a file of the store".to_owned());
+            StoreError::Damaged(Damage::of_store(file, text))
+        }
+        false => StoreError::Engine(EngineError(text)),
+    }
+}
+
+/// Where there are data but no CURRENT the engine would begin a new database, and remove what is there.
+fn refuse_headless(directory: &Path) -> Result<(), StoreError> {
+    let current = directory.join("CURRENT");
+    let Ok(entries) = directory.read_dir() else { return Ok(()) };
+    let is_data = |name: &std::ffi::OsStr| {
+        name.to_str().is_some_and(|name| name.starts_with("MANIFEST-") || name.ends_with(".sst"))
+    };
+    match !current.exists() && entries.flatten().any(|entry| is_data(&entry.file_name())) {
+        true => Err(StoreError::damaged(&current, "it is gone, but there are data")),
+        false => Ok(()),
+    }
+}
+
+/// The file that an error of the engine names.
+fn file_in(text: &str) -> Option<String> {
+    let words = text.split([' ', ':', ',', '"', '\'']);
+    let is_file = |word: &&str| {
+        word.ends_with(".sst")
+            || word.contains("MANIFEST-")
+            || word.ends_with("CURRENT") && word.contains('/')
+    };
+    words.into_iter().find(is_file).map(str::to_owned)
 }
 
 /// A miss of the memory tier is not a failure.
 pub(super) fn read_error(error: rocksdb::Error) -> Error {
     match error.kind() {
         rocksdb::ErrorKind::Incomplete => Error::WouldBlock,
+        // What cannot be read from the disk is as good as damaged; what cannot be written may be another day.
+        rocksdb::ErrorKind::IOError if error.as_ref().contains("Input/output error") => {
+            let detail = error.into_string();
+            let file = file_in(&detail).unwrap_or_else(|| "a file of the store".to_owned());
+            Error::Fatal(StoreError::Damaged(Damage::of_store(file, detail)))
+        }
         _ => Error::Fatal(engine_error(error)),
     }
 }
@@ -74,15 +118,20 @@ pub(super) fn read_error(error: rocksdb::Error) -> Error {
 pub(super) struct Engine {
     pub(super) db: Db,
     pub(super) dead: DeadNamespaces,
+    pub(super) directory: PathBuf,
+    pub(super) sums: FileSums,
 }
 
 impl Engine {
     pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
+        refuse_headless(path)?;
+        let sums = FileSums::load(path);
+        sums.check_manifest(path)?;
         let dead = DeadNamespaces::default();
         let families = options::column_families(options, &dead);
         let db =
             Db::open_cf_descriptors(&options::database(options), path, families).map_err(engine_error)?;
-        Ok(Engine { db, dead })
+        Ok(Engine { db, dead, directory: path.to_path_buf(), sums })
     }
 
     pub(super) fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
@@ -125,5 +174,28 @@ impl Engine {
         let families =
             Family::ALL.map(|family| self.family(family)).into_iter().collect::<Result<Vec<_>, _>>()?;
         self.db.flush_cfs_opt(&families, &FlushOptions::default()).map_err(engine_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_in;
+
+    #[test]
+    fn the_file_that_an_error_names_is_found() {
+        for (text, file) in [
+            (
+                "Corruption: block checksum mismatch: stored = 1, computed = 2, type = 4  in /d/store/db/000012.sst offset 0 size 9",
+                Some("/d/store/db/000012.sst"),
+            ),
+            (
+                "IO error: No such file or directory: While open a file for random read: /d/db/000009.sst: No such file or directory",
+                Some("/d/db/000009.sst"),
+            ),
+            ("Corruption: CURRENT file does not end with newline", None),
+            ("Corruption: checksum mismatch in file /d/db/MANIFEST-000005", Some("/d/db/MANIFEST-000005")),
+        ] {
+            assert_eq!(file_in(text).as_deref(), file, "{text}");
+        }
     }
 }

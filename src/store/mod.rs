@@ -15,9 +15,11 @@
 //! * Nothing here reads a clock or a random number.
 
 mod access;
+mod check;
 mod checksum;
 mod engine;
 mod fields;
+mod file_sums;
 mod hot;
 pub mod keys;
 mod lifetimes;
@@ -26,6 +28,7 @@ mod options;
 mod pages;
 mod place;
 mod published;
+mod replaced;
 mod row;
 mod scan;
 mod site;
@@ -40,6 +43,7 @@ mod view;
 mod watched;
 
 pub use fields::{FieldExpiries, expiry_sub, parse_expiry_sub};
+pub use file_sums::FileSum;
 pub use hot::Hot;
 pub use keys::{ALL, Life, SubRange, successor};
 pub use observe::{EventClass, Happening, Observer};

@@ -3,18 +3,28 @@
 use super::{
     Store,
     engine::{Engine, Family, engine_error},
-    keys,
+    keys, replaced,
     site::SiteRecord,
     state::{Position, StateRecord},
     store::{read_site, read_state},
 };
-use crate::error::StoreError;
+use crate::{checked, error::StoreError};
+use parking_lot::Mutex;
 use rocksdb::{WriteBatch, checkpoint::Checkpoint as EngineCheckpoint};
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// The file that names the directory of the database.
+const CURRENT_DB: &str = "CURRENT_DB";
+/// The directory of the first database, which no file names.
+const FIRST: &str = "db";
+/// What the names of those that replace it begin with.
+const INCOMING: &str = "incoming-";
+/// The directory of an empty database that stands in for a damaged one until another takes its place.
+const UNNAMED: &str = "empty";
 
 /// A checkpoint on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +77,7 @@ impl Store {
     /// Replaces the whole store by a checkpoint (copied by hard links, so the checkpoint stays usable). The old state
     /// serves until the switch. Only the apply thread may call it.
     pub fn install(&self, checkpoint: &Path) -> Result<(), StoreError> {
-        let incoming = unused_directory(&self.directory);
+        let incoming = unused_directory(&self.directory)?;
         link_files(checkpoint, &incoming)?;
         // The engine has its files open by name, so the new one is opened where it will stay.
         let engine = Arc::new(Engine::open(&incoming, &self.options)?);
@@ -78,7 +88,7 @@ impl Store {
     /// membership that the site has.
     pub fn seed(&self, checkpoint: &Path, site: &SiteRecord) -> Result<(), StoreError> {
         let membership = self.membership()?;
-        let incoming = unused_directory(&self.directory);
+        let incoming = unused_directory(&self.directory)?;
         link_files(checkpoint, &incoming)?;
         let engine = Arc::new(Engine::open(&incoming, &self.options)?);
         let default = engine.family(Family::Default)?;
@@ -96,10 +106,12 @@ impl Store {
 
     fn switch_to(&self, engine: Arc<Engine>, directory: &Path) -> Result<(), StoreError> {
         let (state, site) = (read_state(&engine)?, read_site(&engine)?);
+        let replaced = Arc::clone(self.published().engine());
         write_current(&self.directory, directory)?;
         self.enter_commit();
         self.hot.clear();
         self.leave_commit(engine, state, site);
+        replaced::retire(replaced);
         if let Some(observer) = self.observer() {
             observer.replaced();
         }
@@ -113,7 +125,11 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
         .map_err(|e| StoreError::io("sync directory", &e))
 }
 
-fn remove_directory(directory: &Path) -> Result<(), StoreError> {
+/// One removes at a time: what a start finds left over, a thread may be about to remove (`replaced.rs`).
+static REMOVING: Mutex<()> = Mutex::new(());
+
+pub(super) fn remove_directory(directory: &Path) -> Result<(), StoreError> {
+    let _one = REMOVING.lock();
     match fs::remove_dir_all(directory) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -136,47 +152,80 @@ fn link_files(from: &Path, to: &Path) -> Result<(), StoreError> {
     sync_directory(to)
 }
 
-/// A name that no database directory has; the one in use is among those that exist.
-fn unused_directory(store: &Path) -> PathBuf {
-    (0_u64..)
-        .map(|serial| store.join(format!("incoming-{serial}")))
-        .find(|path| !path.exists())
-        .unwrap_or_default()
+/// A name that no database directory has had since the one in use came: one that is being removed may not come back.
+fn unused_directory(store: &Path) -> Result<PathBuf, StoreError> {
+    let io = |e: std::io::Error| StoreError::io("read store directory", &e);
+    let mut next = 0_u64;
+    for entry in fs::read_dir(store).map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        let serial = name.to_str().and_then(|name| name.strip_prefix(INCOMING)?.parse::<u64>().ok());
+        next = serial.map_or(next, |serial| next.max(serial.saturating_add(1)));
+    }
+    Ok(store.join(format!("{INCOMING}{next}")))
+}
+
+/// Where an empty database may be that no file names.
+pub(super) fn empty_directory(store: &Path) -> Result<PathBuf, StoreError> {
+    let directory = store.join(UNNAMED);
+    remove_directory(&directory)?;
+    Ok(directory)
 }
 
 /// Which directory under the store's holds the database: the content of the file CURRENT_DB, else `db`.
 pub(super) fn current_directory(store: &Path) -> Result<PathBuf, StoreError> {
-    match fs::read_to_string(store.join("CURRENT_DB")) {
-        Ok(name) => {
-            let name = name.trim();
-            if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-                return Err(StoreError::corrupt("CURRENT_DB", "not a directory name"));
+    let file = store.join(CURRENT_DB);
+    let damaged = |detail: String| StoreError::damaged(&file, detail);
+    let text = match fs::read(&file) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| damaged("it is not a text".into()))?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let first = store.join(FIRST);
+            if !first.exists() && has_replacement(store)? {
+                return Err(damaged(
+                    "it is gone, and so is the first database, which another one replaced".into(),
+                ));
             }
-            Ok(store.join(name))
+            return Ok(first);
         }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(store.join("db")),
-        Err(e) => Err(StoreError::io("read CURRENT_DB", &e)),
+        Err(e) => return Err(StoreError::io("read CURRENT_DB", &e)),
+    };
+    let name = checked::unseal(&text).map_err(|detail| damaged(detail.into()))?.text;
+    if name.is_empty() || name.contains(['/', '\\', '\n']) || name.starts_with('.') {
+        return Err(damaged("it does not name a directory".into()));
+    }
+    // Only what was there has ever been named: the engine would make a new, empty one.
+    let directory = store.join(name);
+    match directory.join("CURRENT").exists() {
+        true => Ok(directory),
+        false => Err(damaged(format!("it names {name}, where there is no database"))),
     }
 }
 
-/// Durably names the directory that holds the database; removes the ones that no longer do at the next open.
-fn write_current(store: &Path, directory: &Path) -> Result<(), StoreError> {
-    let name = directory.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let (temporary, target) = (store.join("CURRENT_DB.tmp"), store.join("CURRENT_DB"));
-    let io = |e: std::io::Error| StoreError::io("write CURRENT_DB", &e);
-    fs::write(&temporary, name).map_err(io)?;
-    fs::File::open(&temporary).and_then(|f| f.sync_all()).map_err(io)?;
-    fs::rename(&temporary, &target).map_err(io)?;
-    sync_directory(store)
+fn has_replacement(store: &Path) -> Result<bool, StoreError> {
+    let io = |e: std::io::Error| StoreError::io("read store directory", &e);
+    for entry in fs::read_dir(store).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let is_one = entry.file_name().to_str().is_some_and(|name| name.starts_with(INCOMING));
+        if is_one && entry.path().join("CURRENT").exists() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-/// Removes database directories that CURRENT_DB does not name (left by an install or a crash during one).
+/// Durably names the directory that holds the database.
+fn write_current(store: &Path, directory: &Path) -> Result<(), StoreError> {
+    let name = directory.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    checked::replace_file(&store.join(CURRENT_DB), checked::seal(name).as_bytes())
+        .map_err(|e| StoreError::io("write CURRENT_DB", &e))
+}
+
+/// Removes database directories that CURRENT_DB does not name (left by a crash, or a stop, during an install).
 pub(super) fn remove_stale(store: &Path, current: &Path) -> Result<(), StoreError> {
     let io = |e: std::io::Error| StoreError::io("clean store directory", &e);
     for entry in fs::read_dir(store).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        if path != current && (name == "db" || name.starts_with("incoming-")) {
+        if path != current && (name == FIRST || name == UNNAMED || name.starts_with(INCOMING)) {
             remove_directory(&path)?;
         }
     }

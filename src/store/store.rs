@@ -69,7 +69,24 @@ impl Store {
         std::fs::create_dir_all(directory).map_err(|e| StoreError::io("create store directory", &e))?;
         let current = snapshot::current_directory(directory)?;
         snapshot::remove_stale(directory, &current)?;
-        let engine = Arc::new(Engine::open(&current, &options)?);
+        Self::open_at(directory, &current, options)
+    }
+
+    /// Opens an empty store beside what is in `directory`, which is damaged: until `install` puts another database in its
+    /// place nothing of that is touched, and nothing here outlives the process.
+    pub fn open_empty(directory: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(directory).map_err(|e| StoreError::io("create store directory", &e))?;
+        let empty = snapshot::empty_directory(directory)?;
+        Self::open_at(directory, &empty, options)
+    }
+
+    /// Removes the databases that this one has replaced.
+    pub fn remove_others(&self) -> Result<(), StoreError> {
+        snapshot::remove_stale(&self.directory, &self.published().engine().directory)
+    }
+
+    fn open_at(directory: &Path, database: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let engine = Arc::new(Engine::open(database, &options)?);
         let (state, site) = (read_state(&engine)?, read_site(&engine)?);
         Ok(Store {
             directory: directory.to_path_buf(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use resp_tests::cluster::Cluster;
+use resp_tests::cluster::{Cluster, field};
 use resp_tests::server::{Program, Stop};
 
 use super::{NODES, call, ok};
@@ -26,7 +26,7 @@ fn copy(from: &Path, to: &Path) {
 /// faults.md (a) 32.
 #[test]
 fn a_node_whose_log_went_back_is_stopped_and_stays_stopped_until_it_is_emptied() {
-    let mut cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
+    let mut cluster = Cluster::start(&Program::product(), NODES, &["--repair-damaged", "no"]).unwrap();
     let leader = cluster.wait_until_agreed().unwrap();
     let victim = (leader + 1) % NODES;
     let write = |cluster: &Cluster, from: u32| {
@@ -36,6 +36,7 @@ fn a_node_whose_log_went_back_is_stopped_and_stays_stopped_until_it_is_emptied()
         }
     };
     write(&cluster, 0);
+    let old = field(&cluster.nodes[victim], "flotilla_node_id");
     cluster.nodes[victim].stop(Stop::Terminate).unwrap();
     let backup = tempfile::tempdir().unwrap();
     copy(&cluster.nodes[victim].data(), backup.path());
@@ -56,9 +57,14 @@ fn a_node_whose_log_went_back_is_stopped_and_stays_stopped_until_it_is_emptied()
         let said = cluster.nodes[victim].log_tail();
         assert!(said.contains("its data directory is an old copy"), "{said}");
     }
-    // The others took no harm, and it comes back as a new node.
+    // The others took no harm, and it comes back as a new node when it may, or when it is emptied.
     assert_eq!(cluster.leader(), Some(leader));
     write(&cluster, 200);
+    cluster.nodes[victim].change_arg("--repair-damaged", "yes");
+    cluster.nodes[victim].start_again().unwrap();
+    cluster.wait_until_agreed().unwrap();
+    assert_ne!(field(&cluster.nodes[victim], "flotilla_node_id"), old);
+    cluster.nodes[victim].stop(Stop::Kill).unwrap();
     cluster.nodes[victim].wipe().unwrap();
     cluster.nodes[victim].start_again().unwrap();
     cluster.wait_until_agreed().unwrap();

@@ -43,6 +43,7 @@ pub(super) use frames::{Frame, Frames, Next, decode};
 pub use options::EdgeOptions;
 
 pub(super) use site_seeds::{SiteSeeds, place_of};
+pub(super) use site_snapshot::fits;
 pub(super) use tasks::EdgeTasks;
 pub(super) use upstream::{Feeding, Upstream};
 use upstreams::Upstreams;

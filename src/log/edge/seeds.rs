@@ -86,7 +86,10 @@ impl Seeds {
         self.snapshots.hold(&name);
         let snapshots = Arc::clone(&self.snapshots);
         let files = blocking(move || snapshots.files(&snapshot.directory));
-        let files = files.await.map_err(refused)?.map_err(refused)?;
+        let files = files.await.map_err(refused)?.map_err(|error| {
+            self.raft.note_damage(&error);
+            refused(error)
+        })?;
         let history = self.cluster.read().history_id.clone();
         let offer = wire::SeedOffer { history, term: position.term, index: position.index, name, files };
         Ok(write(&offer))

@@ -11,14 +11,15 @@ use crate::{
         blocking::blocking,
         progress::Progress,
         raft::{
-            Peers, RaftNode, Snapshots, Source, Throttle, fetch_files, read_part, snapshot_files,
-            wire::{GetFile, read, write},
+            Peers, RaftNode, SnapshotFile, Snapshots, Source, Throttle, fetch_files, read_part,
+            snapshot_files,
+            wire::{FileMeta, GetFile, read, write},
         },
         segment::SegmentLog,
     },
     peer::{Answer, CallError, PeerClient},
     replica::Seed,
-    store::Position,
+    store::{Position, Store},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -90,6 +91,18 @@ fn holds(directory: &Path, history: &str, position: Position) -> bool {
     fs::read_to_string(at).is_ok_and(|text| text == mark(history, position))
 }
 
+/// The files of a whole copy, for another node. One that is damaged is a copy no more.
+fn offered_files(directory: &Path, position: Position) -> io::Result<BTreeMap<SnapshotFile, FileMeta>> {
+    let place = place_of(directory, position);
+    let files = snapshot_files(&place, &BTreeMap::new())?;
+    if let Err(error) = Store::check_blocks(&place) {
+        tracing::warn!(copy = %place.display(), %error, "a whole copy of the core is damaged; it is given to nobody");
+        fs::remove_file(held_at(&place))?;
+        return Err(io::Error::other(error));
+    }
+    Ok(files)
+}
+
 /// Makes room for the copy of this place: what is left of one that never became whole is begun with, since many of its files
 /// will be the same; of whole ones the newest stays, for a node that has not come so far.
 pub(super) fn prepare(directory: &Path, position: Position) -> io::Result<PathBuf> {
@@ -158,7 +171,7 @@ impl SiteSeeds {
                 let position = Position { term: wanted.term, index: wanted.index };
                 let directory = self.directory.clone();
                 let files = blocking(move || match holds(&directory, &wanted.history, position) {
-                    true => snapshot_files(&place_of(&directory, position), &BTreeMap::new()),
+                    true => offered_files(&directory, position),
                     false => Err(io::Error::new(io::ErrorKind::NotFound, "this node has not got that copy")),
                 });
                 let files = files.await.map_err(refused)?.map_err(refused)?.into_values().collect();

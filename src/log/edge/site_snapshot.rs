@@ -46,7 +46,10 @@ impl SiteSeeds {
         self.snapshots.hold(&name);
         let snapshots = Arc::clone(&self.snapshots);
         let files = blocking(move || snapshots.files(&newest.directory));
-        let files = files.await.map_err(refused)?.map_err(refused)?;
+        let files = files.await.map_err(refused)?.map_err(|error| {
+            self.progress.status.note_damage(&error);
+            refused(error)
+        })?;
         Ok(write(&wire::SeedOffer { term, index, name, files, ..Default::default() }))
     }
 
@@ -86,7 +89,7 @@ impl SiteSeeds {
 
 /// Whether a log has the entry that a store stands at, or is to get it: another one in its place would not have been
 /// committed, and be about to go.
-fn fits(log: &SegmentLog, at: Position) -> io::Result<bool> {
+pub(in crate::log) fn fits(log: &SegmentLog, at: Position) -> io::Result<bool> {
     let (purged, last) = log.state();
     let is_within = |end: Option<Position>| end.is_some_and(|end| end.index >= at.index);
     if is_within(purged) || !is_within(last) {

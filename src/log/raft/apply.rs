@@ -159,7 +159,7 @@ impl Applier {
             self.logged();
             self.progress.applied(last);
             if mark {
-                self.progress.sums.begin(last.index, self.replica.store());
+                self.progress.sums.begin(last.index, self.replica.store(), &self.progress.status);
             }
         }
         self.answer(answers);
@@ -280,6 +280,6 @@ fn read_seed(entry: &RaftEntry) -> Result<Seed, StoreError> {
 
 fn or_stop(result: Result<(), StoreError>) {
     if let Err(error) = result {
-        fail::stop_the_process(&format!("cannot apply the log: {error}"));
+        error.stop_the_process("cannot apply the log");
     }
 }

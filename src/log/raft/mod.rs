@@ -26,7 +26,7 @@ pub(super) use node::VOTE_DELAY;
 pub use node::{RaftNode, RaftParts, Verdict};
 pub(super) use service::{Answering, Service};
 pub use snapshots::Snapshots;
-pub(super) use transfer::{Source, Throttle, fetch_files, read_part, snapshot_files};
+pub(super) use transfer::{SnapshotFile, Source, Throttle, fetch_files, read_part, snapshot_files};
 pub(super) use types::Peer;
 use types::Types;
 

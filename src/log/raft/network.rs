@@ -5,6 +5,7 @@
 use super::{
     Types,
     fetchers::Fetchers,
+    receiving::HAS_NOT_ITS_CHECKSUM,
     snapshots::Snapshots,
     transfer::offer,
     types::{Peer, RaftLogId, RaftSnapshot, RaftVote, SnapshotFiles},
@@ -311,7 +312,10 @@ impl RaftNetworkV2<Types> for Connection {
         let files = blocking(move || snapshots.files(&directory))
             .await
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?
-            .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
+            .map_err(|error| {
+                self.status.note_damage(&error);
+                StreamingError::Network(NetworkError::new(&error))
+            })?;
         let offered = offer(&self.address, &vote, &snapshot, files);
         let answer = tokio::select! {
             biased;
@@ -319,6 +323,12 @@ impl RaftNetworkV2<Types> for Connection {
             closed = cancel => return Err(StreamingError::Closed(closed)),
             never = held => match never {},
         };
+        let answer = answer.inspect_err(|error| {
+            // What was right when it was read first is not any more: the next offer looks again.
+            if error.to_string().contains(HAS_NOT_ITS_CHECKSUM) {
+                self.snapshots.forget_files();
+            }
+        });
         let answer: wire::SnapshotAnswer = wire::read(answer.map_err(rpc_error)?)
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
         Ok(SnapshotResponse::new((&answer.vote).into()))

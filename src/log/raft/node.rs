@@ -12,6 +12,7 @@ use super::{
     wire,
 };
 use crate::{
+    error::StoreError,
     fail,
     log::{
         LogError,
@@ -328,6 +329,11 @@ impl RaftNode {
     /// Whether who stands at this entry can go on by the log of this node.
     pub(in crate::log) fn can_feed_from(&self, index: u64) -> bool {
         self.log.has(index.saturating_add(1))
+    }
+
+    /// Somebody found this node's own data damaged, and can go on without them.
+    pub(in crate::log) fn note_damage(&self, error: &StoreError) {
+        self.progress.status.note_damage(error);
     }
 
     /// Bytes of log on disk.

@@ -15,6 +15,9 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
+/// What the receiver says of a file that did not come as it was offered.
+pub(super) const HAS_NOT_ITS_CHECKSUM: &str = "does not have its checksum";
+
 /// How much of a file is there from an earlier attempt. `None`: all of it, with the right checksum.
 pub(super) async fn held(directory: &Path, wanted: &FileMeta) -> io::Result<Option<u64>> {
     let (path, wanted) = (directory.join(&wanted.name), wanted.clone());
@@ -113,7 +116,7 @@ impl Writing {
         let found = (self.bytes, self.checksum);
         if self.bytes >= self.wanted.bytes && found != (self.wanted.bytes, self.wanted.checksum) {
             fs::remove_file(&self.path)?;
-            let text = format!("{} does not have its checksum", self.wanted.name);
+            let text = format!("{} {HAS_NOT_ITS_CHECKSUM}", self.wanted.name);
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         if self.bytes >= self.wanted.bytes {

@@ -11,12 +11,12 @@ use crate::{
         admin::Admin,
         blocking::blocking,
         broadcast::Broadcast,
-        cluster::Stranger,
         edge::{SiteSeeds, Upstream, wire::kind as seed_kind},
         forward,
         join::Admission,
         progress::Progress,
         queue::Queue,
+        stranger::Stranger,
     },
     peer::{Answer, Answers, CallError, Caller, FIRST_EDGE_KIND, FIRST_MEMBER_KIND, Handler},
     time::now_ms,
@@ -52,6 +52,8 @@ pub(in crate::log) struct Service {
     pub(in crate::log) snapshot_bytes_per_second: u64,
     /// Where those of others are put together.
     pub(in crate::log) receiving: PathBuf,
+    /// Held while one is: two that write the same files would mix them.
+    pub(in crate::log) one_receives: Arc<tokio::sync::Mutex<()>>,
     /// No vote is given before this moment: a node that has just started does not know to whom it promised a lease.
     pub(in crate::log) votes_from: Instant,
 }
@@ -115,6 +117,10 @@ impl Service {
             kind::QUARANTINE if self.progress.leader().is_some_and(|(leader, _)| leader == from) => {
                 let told: wire::Quarantine = wire::read(body).map_err(refused)?;
                 self.admin.verify.go_into_quarantine(&told)
+            }
+            kind::LEAVE => {
+                self.admin.verify.leave.let_go(from).map_err(refused)?;
+                Ok(Bytes::new())
             }
             kind::PUBLISH => self.broadcast.receive(wire::read(body).map_err(refused)?).await,
             kind::DELIVER => self.broadcast.deliver(wire::read(body).map_err(refused)?),
@@ -190,14 +196,29 @@ impl Service {
         Ok(wire::write(&answer_body))
     }
 
-    async fn snapshot(&self, from: u64, body: Bytes) -> Answer {
+    /// Fetches and installs what the leader offers, to the end even if the leader does not wait for it: what writes the
+    /// files would go on, beside that of the next offer.
+    async fn snapshot(self: Arc<Self>, from: u64, body: Bytes) -> Answer {
         let offered: wire::Snapshot = wire::read(body).map_err(refused)?;
+        let Ok(one) = Arc::clone(&self.one_receives).try_lock_owned() else {
+            tracing::info!(from = %offered.address, "a snapshot is offered while one is being received: refused");
+            return Err(refused("this node is receiving a snapshot already; offer it again later"));
+        };
+        let receiving = tokio::spawn(async move {
+            let received = self.receive(from, &offered).await;
+            drop(one);
+            received
+        });
+        receiving.await.map_err(broken)?
+    }
+
+    async fn receive(&self, from: u64, offered: &wire::Snapshot) -> Answer {
         let client = self.peers.client(&offered.address, from);
         let began = Instant::now();
         let mut throttle = transfer::Throttle::new(self.snapshot_bytes_per_second);
         let bytes: u64 = offered.files.iter().map(|file| file.bytes).sum();
         tracing::info!(from = %offered.address, snapshot = %offered.name, bytes, "fetching a snapshot");
-        let fetched = transfer::fetch(&offered, &client, &self.receiving, &mut throttle).await;
+        let fetched = transfer::fetch(offered, &client, &self.receiving, &mut throttle).await;
         let snapshot = fetched.map_err(|error| {
             tracing::warn!(from = %offered.address, snapshot = %offered.name, %error, "cannot fetch the snapshot");
             broken(error)
@@ -205,6 +226,11 @@ impl Service {
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(snapshot = %offered.name, bytes, millis, "fetched the snapshot, installing it");
         let vote = self.raft.install((&offered.vote).into(), snapshot).await.map_err(broken)?;
+        // The store has names of its own for the files.
+        let received = self.receiving.clone();
+        if let Ok(Err(error)) = blocking(move || std::fs::remove_dir_all(received)).await {
+            tracing::warn!(%error, "the files of the snapshot could not be removed; the next one replaces them");
+        }
         Ok(wire::write(&wire::SnapshotAnswer { vote: (&vote).into() }))
     }
 }

@@ -45,9 +45,17 @@ impl Snapshots {
     pub fn open(directory: &Path, store: Arc<Store>) -> Result<Self, StoreError> {
         fs::create_dir_all(directory).map_err(|e| StoreError::io("create snapshot directory", &e))?;
         let newest = numbered(directory)?.into_iter().max();
-        let current = match &newest {
-            Some((_, path)) => Some(Store::read_checkpoint(path)?),
-            None => None,
+        let (newest, current) = match newest {
+            None => (None, None),
+            Some((index, path)) => match Store::read_checkpoint(&path) {
+                Ok(checkpoint) => (Some((index, path)), Some(checkpoint)),
+                // Only a copy of what the store has.
+                Err(error) if error.damage().is_some() => {
+                    tracing::warn!(%error, "a snapshot is damaged; it is removed, and the next one takes its place");
+                    (None, None)
+                }
+                Err(error) => return Err(error),
+            },
         };
         let snapshots = Snapshots {
             directory: directory.to_path_buf(),
@@ -67,7 +75,16 @@ impl Snapshots {
         fail::point("snapshot.build");
         let target = self.directory.join("new");
         remove(&target)?;
-        let made = self.store.checkpoint(&target)?;
+        let made = self.store.checkpoint(&target).and_then(|made| {
+            self.store.note_files()?;
+            Ok(made)
+        });
+        // A file is gone that the store has open: the raft core would stop by it, and not know why.
+        let made = made.inspect_err(|error| {
+            if error.damage().is_some() {
+                error.stop_the_process("cannot make a snapshot");
+            }
+        })?;
         let name = made.position.map_or(0, |position| position.index).to_string();
         let directory = self.directory.join(name);
         // The same index is the same state: the one that is there stays.
@@ -109,11 +126,38 @@ impl Snapshots {
         }
     }
 
-    /// The files of a snapshot, with their checksums: reads each once in its life.
-    pub(in crate::log) fn files(&self, directory: &Path) -> io::Result<Vec<FileMeta>> {
+    /// The files of a snapshot, with their checksums: reads each once in its life. What another node gets must be what was
+    /// written here once: a table has the checksum that it had then, or, if that is not known, all its blocks have theirs.
+    pub(in crate::log) fn files(&self, directory: &Path) -> Result<Vec<FileMeta>, StoreError> {
         let mut measured = self.measured.lock();
-        *measured = snapshot_files(directory, &measured)?;
+        let found = snapshot_files(directory, &measured).map_err(|e| StoreError::io("read snapshot", &e))?;
+        let mut is_known = true;
+        for (file, meta) in found.iter().filter(|(file, _)| !measured.contains_key(*file)) {
+            let (name, _, inode, _) = file;
+            if !name.ends_with(".sst") {
+                continue;
+            }
+            match self.store.file_sum(name).filter(|written| written.inode == *inode) {
+                Some(written) if (written.bytes, written.checksum) == (meta.bytes, meta.checksum) => {}
+                Some(_) => {
+                    let detail = "it does not have the checksum that it had when it was written";
+                    return Err(StoreError::damaged(&directory.join(name), detail));
+                }
+                None => is_known = false,
+            }
+        }
+        if !is_known {
+            Store::check_blocks(directory)?;
+        }
+        // The small ones, which are written for this checkpoint alone.
+        Store::read_checkpoint(directory)?;
+        *measured = found;
         Ok(measured.values().cloned().collect())
+    }
+
+    /// Somebody got other bytes than were offered: the next offer reads all files again.
+    pub(super) fn forget_files(&self) {
+        self.measured.lock().clear();
     }
 
     fn is_held(&self, path: &Path) -> bool {
@@ -156,4 +200,73 @@ fn remove(path: &Path) -> Result<(), StoreError> {
         Err(e) => Err(e),
     };
     removed.map_err(|e| StoreError::io("remove old snapshot", &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{NewRow, Position, StoreOptions};
+
+    /// A store with some tables and a snapshot of it.
+    fn snapshots(home: &Path) -> (Snapshots, PathBuf) {
+        let store = Arc::new(Store::open(&home.join("store"), StoreOptions::default()).unwrap());
+        for index in 1..200_u64 {
+            let mut txn = store.begin();
+            txn.begin_entry(Position { term: 1, index }, 0, index);
+            txn.begin_command(0, 0);
+            txn.put(&index.to_be_bytes(), NewRow::string(&[index as u8; 500])).unwrap();
+            txn.accept();
+            txn.commit().unwrap();
+        }
+        let snapshots = Snapshots::open(&home.join("snapshot"), store).unwrap();
+        let directory = snapshots.build().unwrap().snapshot.directory;
+        (snapshots, directory)
+    }
+
+    /// As a disk does: the file stays the same one.
+    fn flip_a_table(directory: &Path) {
+        let tables = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let largest = tables
+            .filter(|path| path.extension().is_some_and(|extension| extension == "sst"))
+            .max_by_key(|path| fs::metadata(path).unwrap().len());
+        let path = largest.unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[1000] ^= 1;
+        let mut file = fs::File::options().write(true).truncate(true).open(path).unwrap();
+        io::Write::write_all(&mut file, &bytes).unwrap();
+    }
+
+    /// Its checksum would be made of the damage.
+    #[test]
+    fn a_table_that_is_damaged_before_it_is_offered_is_not_offered() {
+        let home = tempfile::tempdir().unwrap();
+        let (snapshots, directory) = snapshots(home.path());
+        assert!(!snapshots.files(&directory).unwrap().is_empty());
+        snapshots.forget_files();
+        flip_a_table(&directory);
+        let refused = snapshots.files(&directory).unwrap_err();
+        assert!(refused.damage().unwrap().file.contains(".sst"), "{refused}");
+    }
+
+    /// Written before files had checksums, or a moment before a crash.
+    #[test]
+    fn a_table_of_unknown_health_is_read_block_by_block() {
+        let home = tempfile::tempdir().unwrap();
+        let (first, directory) = snapshots(home.path());
+        drop(first);
+        let again = |damaged: bool| {
+            fs::remove_file(home.path().join("store/db/FILE_SUMS")).unwrap();
+            let store = Arc::new(Store::open(&home.path().join("store"), StoreOptions::default()).unwrap());
+            let snapshots = Snapshots::open(&home.path().join("snapshot"), Arc::clone(&store)).unwrap();
+            let found = snapshots.files(&directory);
+            assert_eq!(found.is_err(), damaged, "{found:?}");
+            store.note_files().unwrap();
+            found
+        };
+        again(false).unwrap();
+        flip_a_table(&directory);
+        let refused = again(true).unwrap_err();
+        assert!(refused.to_string().contains("checksum mismatch"), "{refused}");
+        assert!(refused.damage().unwrap().file.contains(".sst"), "{refused}");
+    }
 }

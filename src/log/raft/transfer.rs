@@ -58,7 +58,7 @@ pub(super) fn offer(
 }
 
 /// A file by name, length, inode and time: the same ones mean the same content.
-pub(super) type SnapshotFile = (String, u64, u64, i64);
+pub(in crate::log) type SnapshotFile = (String, u64, u64, i64);
 
 /// The files of a snapshot. Reads those that are not `known`, for their checksums.
 pub(in crate::log) fn snapshot_files(

@@ -58,6 +58,7 @@ pub struct SegmentLog {
     shared: Arc<Mutex<Shared>>,
     tasks: Sender<Task>,
     bytes: Arc<AtomicU64>,
+    id: [u8; 16],
     thread: Option<JoinHandle<()>>,
 }
 
@@ -84,6 +85,7 @@ impl SegmentLog {
         if let Some(purged) = opened.state.purged {
             files.delete(shared.lock().index.purge(purged.index));
         }
+        let id = opened.state.log_id;
         let writer = Writer {
             directory: directory.to_path_buf(),
             state: opened.state,
@@ -97,7 +99,12 @@ impl SegmentLog {
         };
         let (tasks, queue) = bounded(TASKS_MAX);
         let thread = start(writer, queue).map_err(LogError::io("start thread for", directory))?;
-        Ok(SegmentLog { shared, tasks, bytes, thread })
+        Ok(SegmentLog { shared, tasks, bytes, id, thread })
+    }
+
+    /// Random at its creation: no other log has it.
+    pub fn id(&self) -> String {
+        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Appends entries that follow the last one. They can be read at once; `done` runs when they are durable.

@@ -105,6 +105,7 @@ impl TestNode {
             retention: Retention::of_bytes(log_retain_bytes),
             cluster: None,
             edge: None,
+            lost_store: None,
         })?;
         Ok(TestNode { store, log, stats, mailbox: Mailbox::new(), _directory: directory })
     }

@@ -41,6 +41,8 @@ pub(in crate::log) mod kind {
     pub const QUARANTINE: u32 = 115;
     pub const PUBLISH: u32 = 116;
     pub const DELIVER: u32 = 117;
+    /// A node that is not sound asks the leader whether it may stop to be repaired; refused with the reason why not.
+    pub const LEAVE: u32 = 118;
     pub const SNAPSHOT: u32 = 120;
     pub const FILE: u32 = 121;
 }
@@ -217,6 +219,12 @@ pub(in crate::log) struct Status {
     /// It may have a log, but has never known itself as a member: whoever let it in was leader no more.
     #[prost(bool, tag = "13")]
     pub(in crate::log) never_member: bool,
+    /// Whether it leads, and a majority has heard it lately.
+    #[prost(bool, tag = "14")]
+    pub(in crate::log) has_quorum: bool,
+    /// Empty: none yet.
+    #[prost(string, tag = "15")]
+    pub(in crate::log) history_id: String,
     /// The edges that it feeds.
     #[prost(message, repeated, tag = "20")]
     pub(in crate::log) fed: Vec<Fed>,
@@ -276,7 +284,7 @@ pub(in crate::log) struct AdminAnswer {
 /// The checksum of a node's state after an entry.
 #[derive(Clone, PartialEq, Message)]
 pub(in crate::log) struct SumAnswer {
-    /// 0 the entry is not there yet (or was long ago), 1 being computed, 2 `sum`, 3 left out.
+    /// 0 the entry is not there yet (or was long ago), 1 being computed, 2 `sum`, 3 left out, 4 the data are damaged.
     #[prost(uint32, tag = "1")]
     pub(in crate::log) state: u32,
     #[prost(uint32, tag = "2")]

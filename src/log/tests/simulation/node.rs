@@ -177,6 +177,7 @@ impl Node {
             retention: crate::log::segment::Retention::of_bytes(RETAIN_BYTES),
             cluster: Some(self.cluster_options()),
             edge: None,
+            lost_store: None,
         })?;
         let log = Arc::clone(&raft_thread.parts.log);
         let worker = stage.employed().pop().unwrap();
@@ -219,6 +220,7 @@ impl Node {
             join: vec![],
             standby: false,
             verify_interval: Duration::ZERO,
+            repair_damaged: false,
             identity: Arc::new(LocalIdentity::new(self.id, name, address(self.slot), own)),
             cluster_id: if is_known { known.cluster_id } else { format!("cluster of n{}", self.slot) },
             history_id: if is_known { known.history_id } else { "history".into() },

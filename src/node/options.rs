@@ -1,0 +1,122 @@
+//! From the settings to what a node is to other nodes: of a core of several, of an edge site, in need of help.
+
+use super::{NodeError, io};
+use crate::{
+    config::Settings,
+    log::{ClusterOptions, DataDirectory, EdgeOptions, Helpers, adopt},
+    peer::{LocalIdentity, Tls},
+    session::{ClusterIdentity, Node},
+};
+use std::{
+    net::{IpAddr, SocketAddr, TcpListener},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+/// Where a damaged node finds others to repair itself from. It may not know yet who it is itself.
+pub(super) fn helpers(settings: &Settings, tls: Option<Arc<Tls>>) -> Helpers {
+    let others = settings.cluster.iter().filter(|(name, _)| *name != settings.node_name);
+    let peers = others.map(|(_, address)| address.clone()).chain(settings.join.iter().cloned()).collect();
+    Helpers {
+        peers,
+        upstreams: settings.edge.as_ref().map(|edge| edge.upstreams.clone()).unwrap_or_default(),
+        identity: Arc::new(
+            LocalIdentity::new(0, settings.node_name.clone(), String::new(), None).with_tls(tls),
+        ),
+        bytes_per_second: settings.snapshot_bytes_per_second,
+    }
+}
+
+/// What this node is to the other ones of its list.
+pub(super) fn cluster(
+    settings: &Settings,
+    directory: &DataDirectory,
+    node: &Node,
+    tls: Option<Arc<Tls>>,
+    listener: TcpListener,
+) -> Result<ClusterOptions, NodeError> {
+    let own = &directory.identity;
+    let in_list = settings.cluster.iter().find(|(name, _)| *name == own.node_name).map(|(_, at)| at.clone());
+    if !settings.cluster.is_empty() && in_list.is_none() {
+        let text = format!("this node is {}, which --cluster does not name", own.node_name);
+        return Err(io("cluster")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
+    }
+    let bound = || settings.addresses(settings.peer_port).first().map(SocketAddr::to_string);
+    let said = (!settings.peer_address.is_empty()).then(|| settings.peer_address.clone());
+    let address = said.or(in_list).or_else(bound).unwrap_or_default();
+    if !settings.join.is_empty()
+        && settings.peer_address.is_empty()
+        && settings.bind.iter().any(IpAddr::is_unspecified)
+    {
+        let text =
+            "--peer-address must say where other nodes reach this one, since it is bound to every address";
+        return Err(io("join")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
+    }
+    match (&tls, settings.has_loopback_only()) {
+        (Some(_), _) => tracing::info!("nodes talk by mutual TLS"),
+        (None, true) => tracing::info!("nodes talk in plain text, on loopback"),
+        (None, false) => tracing::warn!(
+            "nodes talk in PLAIN TEXT beyond loopback (--peer-insecure): who reaches the peer port owns the data"
+        ),
+    }
+    let known = (!own.cluster_id.is_empty()).then(|| own.cluster_id.clone());
+    let fresh = |id: &str| if id.is_empty() { uuid::Uuid::new_v4().to_string() } else { id.to_owned() };
+    let (path, shown) = (directory.path.clone(), Arc::clone(&node.identity.cluster));
+    Ok(ClusterOptions {
+        is_alone: !settings.is_one_of_many(),
+        members: settings.cluster.clone(),
+        join: settings.join.clone(),
+        standby: settings.join_as_standby,
+        repair_damaged: settings.repair_damaged,
+        verify_interval: Duration::from_secs(settings.verify_interval_seconds),
+        cluster: Arc::clone(&node.identity.cluster),
+        identity: Arc::new(
+            LocalIdentity::new(own.node_id, own.node_name.clone(), address, known).with_tls(tls),
+        ),
+        cluster_id: fresh(&own.cluster_id),
+        history_id: fresh(&own.history_id),
+        adopt: Arc::new(move |cluster_id, history_id| {
+            adopt(&path, cluster_id, history_id)?;
+            *shown.write() = ClusterIdentity { cluster_id: cluster_id.into(), history_id: history_id.into() };
+            Ok(())
+        }),
+        listener,
+        client_port: match settings.announce.1 {
+            0 => u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0),
+            port => port,
+        },
+        client_host: settings.announce.0.clone(),
+        snapshot_bytes_per_second: settings.snapshot_bytes_per_second,
+        master_name: settings.sentinel_master_name.clone(),
+        feed: settings.feed,
+    })
+}
+
+/// How this node shows others who it is; `None`: they talk in plain text.
+pub(super) fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, NodeError> {
+    Ok(match &settings.peer_tls {
+        Some([cert, key, ca]) => Some(Arc::new(Tls::open(cert, key, ca).map_err(io("TLS for other nodes"))?)),
+        None => None,
+    })
+}
+
+/// What this node follows, if it is of an edge site.
+pub(super) fn edge(
+    settings: &Settings,
+    directory: &DataDirectory,
+    cluster: Option<&ClusterOptions>,
+    tls: Option<Arc<Tls>>,
+) -> Option<EdgeOptions> {
+    let own = &directory.identity;
+    let known = (!own.cluster_id.is_empty()).then(|| own.cluster_id.clone());
+    let alone = || LocalIdentity::new(own.node_id, settings.node_name.clone(), String::new(), known);
+    Some(EdgeOptions {
+        settings: settings.edge.clone()?,
+        identity: match cluster {
+            Some(cluster) => Arc::clone(&cluster.identity),
+            None => Arc::new(alone().with_tls(tls)),
+        },
+        is_partial: own.is_partial,
+        seed_bytes_per_second: settings.snapshot_bytes_per_second,
+    })
+}
