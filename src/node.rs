@@ -84,6 +84,8 @@ pub fn run(config: Config) -> Result<(), NodeError> {
 
 fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let started = Instant::now();
+    // Declared first, so it is dropped last: closing the store is guarded, too.
+    let _end_guard;
     let settings = Settings::clone(&config.settings());
     disable_huge_pages(settings.disable_thp);
     let listeners = bind_all(&settings.addresses(settings.port), settings.tcp_backlog)
@@ -188,7 +190,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let deadline = stop.deadline().unwrap_or_else(Instant::now);
     let left = || deadline.saturating_duration_since(Instant::now());
     tracing::info!(seconds = left().as_secs_f32(), "stopping: finishing what clients are owed");
-    signals.guard_the_end(runtime, deadline + CLOSE_MAX).map_err(io("start a thread"))?;
+    _end_guard = signals.guard_the_end(runtime, deadline + CLOSE_MAX).map_err(io("start a thread"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -4,6 +4,7 @@ use std::{io, time::Instant};
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
 };
 
 /// SIGTERM and SIGINT. From the first listener on they do nothing else any more, so one listens from start to end.
@@ -29,12 +30,16 @@ impl Signals {
         }
     }
 
-    /// Ends the process at that moment whatever still runs, or when SIGINT comes once more, as Redis does. `runtime` is the
-    /// one on which they are listened to.
-    pub fn guard_the_end(mut self, runtime: Runtime, at: Instant) -> io::Result<()> {
-        let guard = move || {
+    /// Ends the process at that moment whatever still runs, or when SIGINT comes once more, as Redis does, unless what is
+    /// returned is dropped before. `runtime` is the one on which they are listened to.
+    pub fn guard_the_end(mut self, runtime: Runtime, at: Instant) -> io::Result<EndGuard> {
+        let (guard, ended) = oneshot::channel();
+        let watch = move || {
             runtime.block_on(async {
                 tokio::select! {
+                    biased;
+                    // All has ended in time.
+                    _ = ended => {}
                     () = tokio::time::sleep_until(at.into()) => end_without("what would not end in time"),
                     _ = self.interrupt.recv() => {
                         tracing::warn!("SIGINT once more: ending at once; what was acknowledged is in the log");
@@ -43,12 +48,41 @@ impl Signals {
                 }
             })
         };
-        std::thread::Builder::new().name("stop".into()).spawn(guard).map(drop)
+        std::thread::Builder::new().name("stop".into()).spawn(watch)?;
+        Ok(EndGuard(guard))
     }
 }
+
+/// While it is there the end is guarded. A process that runs a node and goes on, as a test does, is not ended later.
+pub struct EndGuard(#[expect(dead_code, reason = "dropping it is what counts")] oneshot::Sender<()>);
 
 /// Ends the process without closing the store: as far as it was not flushed, the next start replays the log.
 pub fn end_without(what: &str) -> ! {
     tracing::warn!("stopped without waiting for {what}; what was acknowledged is in the log");
     std::process::exit(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{env, process::Command, thread, time::Duration};
+
+    /// Run by itself once more: a process that was ended says nothing, and with code 0.
+    #[test]
+    fn a_process_that_goes_on_after_its_node_is_not_ended() {
+        const IS_CHILD: &str = "FLOTILLA_TEST_OF_END_GUARD";
+        if env::var_os(IS_CHILD).is_none() {
+            let name = "signals::tests::a_process_that_goes_on_after_its_node_is_not_ended";
+            let own = env::current_exe().unwrap();
+            let child = Command::new(own).args(["--exact", name]).env(IS_CHILD, "yes").output().unwrap();
+            let said = String::from_utf8_lossy(&child.stdout);
+            assert!(said.contains("1 passed"), "the process was ended: {said}");
+            return;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let signals = runtime.block_on(async { Signals::new() }).unwrap();
+        let at = Instant::now() + Duration::from_millis(100);
+        drop(signals.guard_the_end(runtime, at).unwrap());
+        thread::sleep(Duration::from_millis(500));
+    }
 }

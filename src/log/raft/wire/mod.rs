@@ -22,7 +22,9 @@ use prost::Message;
 
 /// What this program can read and do, beyond the versions that each format carries. A core works at the lowest level of
 /// its members, so that every one of them understands what the leader writes; a node below that is not let in.
-pub(in crate::log) const FEATURE_LEVEL: u32 = 1;
+///
+/// 2: fields and members of small collections are numbered in the store.
+pub(in crate::log) const FEATURE_LEVEL: u32 = 2;
 
 /// Calls between nodes that may not be of one cluster yet are below `peer::FIRST_MEMBER_KIND`.
 pub(in crate::log) mod kind {
