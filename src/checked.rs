@@ -1,7 +1,9 @@
 //! Small text files that carry a checksum, and how they are replaced: whole or not at all.
 //!
-//! The last line of a sealed text is `crc32c:` and eight hexadecimal digits, over everything before that line. Texts that
-//! were written before there was a checksum have no such line and are taken as they are.
+//! The last line of a sealed text is `/crc32c:` and eight hexadecimal digits, over everything before that line. Texts that
+//! were written before there was a checksum have no such line and are taken as they are. The slash is for builds of that time:
+//! they take all of `CURRENT_DB` for the name of a directory, and refuse to start with one that has a slash. Otherwise they
+//! would begin an empty store and remove the real one.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -10,7 +12,7 @@ use std::{
     path::Path,
 };
 
-const TAG: &str = "crc32c:";
+const TAG: &str = "/crc32c:";
 
 /// The text with its checksum.
 pub fn seal(text: &str) -> String {
@@ -71,7 +73,7 @@ mod tests {
                 Err(_) => continue,
             }
         }
-        assert!(unseal("one\ntvo\ncrc32c:00000000").is_err());
+        assert!(unseal("one\ntvo\n/crc32c:00000000").is_err());
         assert_eq!(unseal("as it was\n"), Ok(Unsealed { text: "as it was", is_checked: false }));
     }
 
