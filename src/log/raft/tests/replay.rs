@@ -52,7 +52,10 @@ fn start(data: &Path, args: &[String]) -> InThread {
     let config = config::Config::new(parsed.values).unwrap();
     let thread = thread::spawn(move || node::run(config).unwrap());
     let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
-    while !Connection::open(port).is_ok_and(|mut connection| connection.call(&["PING"]).is_ok()) {
+    let pong = Received::Reply(Value::Simple(b"PONG".to_vec()));
+    let is_ready = || Connection::open(port).and_then(|mut connection| connection.call(&["PING"]));
+    // Until then it says LOADING.
+    while !is_ready().is_ok_and(|answer| answer == pong) {
         assert!(Instant::now() < deadline && !thread.is_finished(), "the node does not start");
         thread::sleep(Duration::from_millis(5));
     }

@@ -1,5 +1,7 @@
-//! Log time goes on as it should, whatever the wall clocks do and whoever leads: no node's goes back, and that of the nodes
-//! that lead passes as fast as time does, but for a twentieth. Only when a majority has lost its memory may it begin anew.
+//! Log time goes on as it should, whatever the wall clocks do and whoever leads: no node's goes back, and it passes as fast as
+//! time does, but for a twentieth: the most that any node knows is not faster, what a leader goes by not slower. (A leader that
+//! comes after one that was ahead is late by a little; the one that was ahead may lead again.) Only when a majority has lost
+//! its memory may it begin anew.
 
 use super::node::Node;
 use crate::tests::stage::Stage;
@@ -18,18 +20,18 @@ pub(super) struct LogTime {
     /// What each node's was, while it is up.
     seen: Vec<Option<u64>>,
     /// When, what it was where it was most.
-    led: Option<(u64, u64)>,
+    line: Option<(u64, u64)>,
 }
 
 impl LogTime {
     pub(super) fn new(nodes: usize) -> Self {
-        LogTime { seen: vec![None; nodes], led: None }
+        LogTime { seen: vec![None; nodes], line: None }
     }
 
     /// Looks at all nodes; says what is wrong.
     pub(super) fn look(&mut self, stage: &Stage, nodes: &[Node]) -> Option<String> {
         let now = stage.now();
-        let (mut known, mut most) = (0, None);
+        let (mut known, mut most, mut led) = (0, None, None);
         for node in nodes {
             stage.turn_to(node.slot);
             let Some((time, is_known)) = node.log_time() else {
@@ -40,24 +42,25 @@ impl LogTime {
             if let Some(before) = before.filter(|before| time < *before) {
                 return Some(format!("n{}: log time goes back from {before} to {time}", node.slot));
             }
-            known += usize::from(is_known);
-            if is_known && node.is_leader() {
+            if is_known {
+                known += 1;
                 most = most.max(Some(time));
+                led = if node.is_leader() { led.max(Some(time)) } else { led };
             }
         }
         if known <= nodes.len() / 2 {
-            self.led = None;
+            self.line = None;
             return None;
         }
         let most = most?;
-        let (since, led) = *self.led.get_or_insert((now, most));
+        let (since, was) = *self.line.get_or_insert((now, most));
         let passed = now - since;
-        let (low, high) = (led + passed * LOSS_PER_MILLE / 1000, led + passed * GAIN_PER_MILLE / 1000);
-        if most > high + ROUNDED_MS || most + LATE_MS < low {
-            return Some(format!("log time was {led}, and {most} after {passed} ms"));
+        let (low, high) = (was + passed * LOSS_PER_MILLE / 1000, was + passed * GAIN_PER_MILLE / 1000);
+        if most > high + ROUNDED_MS || led.is_some_and(|led| led + LATE_MS < low) {
+            return Some(format!("log time was {was}, and {most} (of a leader {led:?}) after {passed} ms"));
         }
         if passed >= SPAN_MS {
-            self.led = Some((now, most.max(low)));
+            self.line = Some((now, most.max(low)));
         }
         None
     }
