@@ -15,6 +15,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// The file that names the directory of the database.
@@ -127,13 +128,23 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
 
 /// One removes at a time: what a start finds left over, a thread may be about to remove (`replaced.rs`).
 static REMOVING: Mutex<()> = Mutex::new(());
+const REMOVE_ATTEMPTS: u32 = 50;
+const REMOVE_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) fn remove_directory(directory: &Path) -> Result<(), StoreError> {
     let _one = REMOVING.lock();
-    match fs::remove_dir_all(directory) {
-        Ok(()) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(StoreError::io("remove directory", &e)),
+    let mut attempts = REMOVE_ATTEMPTS;
+    loop {
+        match fs::remove_dir_all(directory) {
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            // A replaced database that is being closed may have written one more file meanwhile.
+            Err(e) if e.kind() == std::io::ErrorKind::DirectoryNotEmpty && attempts > 1 => {
+                attempts = attempts.saturating_sub(1);
+                std::thread::sleep(REMOVE_INTERVAL);
+            }
+            Err(e) => return Err(StoreError::io("remove directory", &e)),
+        }
     }
 }
 

@@ -6,7 +6,10 @@ use crate::{
     session::{Consistency, CoreRequest},
     tests::stage::Stage,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 impl Node {
     pub(super) fn submit(&self, stage: &Stage, write: u64) {
@@ -91,6 +94,7 @@ impl Node {
     pub(super) fn ask_to_stop(&self, stage: &Stage) {
         stage.turn_to(self.slot);
         let Some(running) = &self.running else { return };
+        running.is_asked_to_stop.store(true, Ordering::Relaxed);
         let handle = running.handle.clone();
         running.runtime.spawn(async move {
             handle.step_down().await;

@@ -76,6 +76,8 @@ pub(super) struct Running {
     work_at: Option<u64>,
     /// The power went while it worked.
     is_stuck: bool,
+    /// It is to stop, and will when others let it.
+    pub(super) is_asked_to_stop: AtomicBool,
     /// Its raft thread has come to its end, as it was asked to.
     has_ended: Arc<AtomicBool>,
 }
@@ -125,6 +127,10 @@ impl Node {
 
     pub(super) fn is_stuck(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.is_stuck)
+    }
+
+    pub(super) fn is_asked_to_stop(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.is_asked_to_stop.load(Ordering::Relaxed))
     }
 
     pub(super) fn is_leader(&self) -> bool {
@@ -203,6 +209,7 @@ impl Node {
             worker,
             work_at: None,
             is_stuck: false,
+            is_asked_to_stop: AtomicBool::new(false),
             has_ended,
         })
     }

@@ -1,6 +1,6 @@
 //! A run from its seed to its end: found, trouble, heal, come to rest.
 
-use super::{checker, command, nemesis::Nemesis, world::World};
+use super::{checker, command, nemesis::Nemesis, node::Node, world::World};
 use crate::tests::stage::Mutant;
 use std::collections::BTreeMap;
 
@@ -87,10 +87,10 @@ fn until(world: &mut World, ms_max: u64, is_so: impl Fn(&World) -> bool) -> bool
 
 /// Whether all nodes have applied the same log to its end, and every client has its answer.
 fn has_settled(world: &World) -> bool {
-    if !world.is_complete() {
+    if !world.is_complete() || world.nodes.iter().any(Node::is_asked_to_stop) {
         return false;
     }
-    let stands = |node: &super::node::Node| {
+    let stands = |node: &Node| {
         let applied = node.store()?.applied()?;
         (node.log()?.state().1 == Some(applied)).then_some(applied)
     };
