@@ -1,5 +1,6 @@
 //! Who fetches a whole copy from this node at the moment: what they will need of the log is kept for them meanwhile, and for
-//! a follower until it has caught up by the log.
+//! a follower until it has caught up by the log. A follower that cannot be reached fetches nothing: for that one the log would
+//! grow until the disk is full.
 
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, time::Duration};
@@ -19,11 +20,13 @@ struct Fetcher {
     heard: Instant,
     /// A follower: how far its log was then.
     matched: u64,
+    /// A follower that was not there when it was offered a snapshot.
+    is_unreachable: bool,
 }
 
 impl Fetcher {
     fn is_there(&self) -> bool {
-        self.heard.elapsed() < LEASE
+        !self.is_unreachable && self.heard.elapsed() < LEASE
     }
 }
 
@@ -31,13 +34,28 @@ impl Fetchers {
     /// Somebody asks for a part; whether it may have it, if no more than so many may fetch at a time.
     pub(in crate::log) fn admit(&self, id: u64, at_most: usize) -> bool {
         let mut fetching = self.0.lock();
-        fetching.retain(|_, fetcher| fetcher.is_there());
-        if !fetching.contains_key(&id) && fetching.len() >= at_most {
+        fetching.retain(|_, fetcher| fetcher.is_there() || fetcher.is_unreachable);
+        let others = fetching.iter().filter(|(other, fetcher)| **other != id && fetcher.is_there()).count();
+        if !fetching.get(&id).is_some_and(Fetcher::is_there) && others >= at_most {
             return false;
         }
         let heard = Instant::now();
-        fetching.entry(id).or_insert(Fetcher { heard, matched: 0 }).heard = heard;
+        let fetcher = fetching.entry(id).or_insert(Fetcher { heard, matched: 0, is_unreachable: false });
+        (fetcher.heard, fetcher.is_unreachable) = (heard, false);
         true
+    }
+
+    /// A follower is offered a snapshot. Unless it was not there the last time, it counts from now on.
+    pub(super) fn offer(&self, id: u64) {
+        if !self.0.lock().get(&id).is_some_and(|fetcher| fetcher.is_unreachable) {
+            self.admit(id, usize::MAX);
+        }
+    }
+
+    /// A follower that was offered a snapshot is not there.
+    pub(super) fn unreachable(&self, id: u64) {
+        let fetcher = Fetcher { heard: Instant::now(), matched: 0, is_unreachable: true };
+        self.0.lock().insert(id, fetcher);
     }
 
     /// It fetches no more.
@@ -52,7 +70,7 @@ impl Fetchers {
         if matched.saturating_add(CAUGHT_UP_ENTRIES) >= last_index {
             fetching.remove(&id);
         } else if matched > fetcher.matched {
-            *fetcher = Fetcher { heard: Instant::now(), matched };
+            *fetcher = Fetcher { heard: Instant::now(), matched, is_unreachable: false };
         }
     }
 

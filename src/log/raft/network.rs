@@ -192,15 +192,14 @@ impl Connection {
         let name = name.unwrap_or_default().to_string_lossy().into_owned();
         let (snapshots, fetchers) = (Arc::clone(&self.snapshots), Arc::clone(&self.fetchers));
         let id = self.client.node_id();
-        let hold = move || {
-            snapshots.hold(&name);
-            fetchers.admit(id, usize::MAX);
-        };
-        hold();
+        snapshots.hold(&name);
+        fetchers.offer(id);
         async move {
             loop {
                 tokio::time::sleep(HOLD_INTERVAL).await;
-                hold();
+                // By now it would be known if the follower were not there.
+                snapshots.hold(&name);
+                fetchers.admit(id, usize::MAX);
             }
         }
     }
@@ -327,6 +326,9 @@ impl RaftNetworkV2<Types> for Connection {
             // What was right when it was read first is not any more: the next offer looks again.
             if error.to_string().contains(HAS_NOT_ITS_CHECKSUM) {
                 self.snapshots.forget_files();
+            }
+            if matches!(error, CallError::Unreachable(_)) {
+                self.fetchers.unreachable(self.client.node_id());
             }
         });
         let answer: wire::SnapshotAnswer = wire::read(answer.map_err(rpc_error)?)

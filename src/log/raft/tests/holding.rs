@@ -85,3 +85,37 @@ async fn a_snapshot_that_a_follower_fetches_stays_and_so_does_the_log_behind_it(
     assert!(fetchers.are_there(), "and the log is kept for whoever fetches it");
     sending.abort();
 }
+
+/// A follower that is away is offered a snapshot again and again; the log was kept for it all the while, until the disk was full.
+#[tokio::test]
+async fn the_log_is_not_kept_for_a_follower_that_is_not_there() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(&home.path().join("store"), StoreOptions::default()).unwrap());
+    let replica = Replica::new(Arc::clone(&store), &NO_COMMANDS);
+    let mut txn = replica.begin();
+    replica.advance(&mut txn, Position { term: 1, index: 1 }).unwrap();
+    txn.commit().unwrap();
+    let snapshots = Arc::new(Snapshots::open(&home.path().join("snapshot"), store).unwrap());
+    // Nobody listens there any more.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let identity = Arc::new(LocalIdentity::new(1, String::new(), address.clone(), Some("c".into())));
+    let fetchers = Arc::new(Fetchers::default());
+    let mut network = Network {
+        peers: Arc::new(Peers::new(identity)),
+        snapshots: Arc::clone(&snapshots),
+        fetchers: Arc::clone(&fetchers),
+        status: Arc::default(),
+    };
+    let mut connection = network.new_client(2, &Peer { address, ..Peer::default() }).await;
+    for attempt in 1..=2 {
+        let (vote, option) = (RaftVote::new(1, 1), RPCOption::new(Duration::from_secs(60)));
+        let snapshot = snapshots.build().unwrap();
+        let never = std::future::pending::<ReplicationClosed>();
+        assert!(connection.full_snapshot(vote, snapshot, never, option).await.is_err());
+        assert!(!fetchers.are_there(), "attempt {attempt}");
+    }
+    fetchers.offer(2);
+    assert!(!fetchers.are_there(), "it was not there the last time");
+    fetchers.admit(2, usize::MAX);
+    assert!(fetchers.are_there(), "it fetches");
+}
