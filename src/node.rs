@@ -1,8 +1,8 @@
 //! Composition: opens the data directory, starts store, log, HTTP and client server, and stops them in reverse.
 //!
 //! Start order: identity and lock (nobody else uses this directory) → store → log (replays what the store lacks) → HTTP
-//! (alive, not ready) → client port (commands are told why they are refused) → wait until the log is applied to its end →
-//! ready. Stop order: leadership goes to another node → client port (connections finish what they hold) → log (proposals get
+//! (alive, not ready) → wait until the log is applied to its end, and a few seconds at most → client port (from then on commands
+//! are told why they are refused) → ready. Stop order: leadership goes to another node → client port (connections finish what they hold) → log (proposals get
 //! their outcomes) → flush → HTTP → lock. All of it has until one deadline (`shutdown-timeout`); what is not done by then is
 //! told as unknown, and the process ends.
 
@@ -68,6 +68,10 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> NodeError {
 
 /// How long closing may take when the time to finish is up. The help of `shutdown-timeout` says so, too.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
+
+/// So long a node that starts lets clients wait for it; then they are told why it cannot serve. Most starts take less, and
+/// not every client tries again when it is told LOADING.
+const HOLD_AT_START: Duration = Duration::from_secs(5);
 
 /// Runs a node until SHUTDOWN, SIGTERM or SIGINT. One that finds damage in its files starts anew, to repair them.
 pub fn run(config: Config) -> Result<(), NodeError> {
@@ -168,6 +172,9 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let mut signals = runtime.block_on(async { Signals::new() }).map_err(io("listen for signals"))?;
     let timeout = || Duration::from_secs(node.config.settings().shutdown_timeout_seconds);
     let clients_at = addresses(&listeners);
+    // Meanwhile the kernel accepts connections.
+    let ready = runtime
+        .block_on(async { tokio::time::timeout(HOLD_AT_START, wait_ready(&log, &stop, &mut signals)).await });
     let server = Server::start(
         listeners.into_iter().chain(sentinel_listeners).collect(),
         settings.network_threads,
@@ -177,7 +184,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         commands::table(),
     )
     .map_err(io("start the network threads"))?;
-    if runtime.block_on(wait_ready(&log, &stop, &mut signals)) {
+    if ready.unwrap_or_else(|_| runtime.block_on(wait_ready(&log, &stop, &mut signals))) {
         node.ready.store(true, Ordering::Release);
         let start_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
