@@ -17,8 +17,8 @@ const ROUNDED_MS: u64 = 3;
 
 /// See the module.
 pub(super) struct LogTime {
-    /// What each node's was, while it is up.
-    seen: Vec<Option<u64>>,
+    /// What each node's was, and in which of its lives.
+    seen: Vec<Option<(u64, u64)>>,
     /// When, what it was where it was most.
     line: Option<(u64, u64)>,
 }
@@ -34,12 +34,12 @@ impl LogTime {
         let (mut known, mut most, mut led) = (0, None, None);
         for node in nodes {
             stage.turn_to(node.slot);
-            let Some((time, is_known)) = node.log_time() else {
+            let Some((life, time, is_known)) = node.log_time() else {
                 self.seen[node.slot] = None;
                 continue;
             };
-            let before = self.seen[node.slot].replace(time);
-            if let Some(before) = before.filter(|before| time < *before) {
+            let before = self.seen[node.slot].replace((life, time));
+            if let Some((_, before)) = before.filter(|before| before.0 == life && time < before.1) {
                 return Some(format!("n{}: log time goes back from {before} to {time}", node.slot));
             }
             if is_known {

@@ -62,6 +62,8 @@ pub(super) struct Node {
     pub(super) disk_ms: u64,
     /// How often its id was given up with its disk.
     wipes: u64,
+    /// How often it was started.
+    starts: u64,
 }
 
 /// A life of a node.
@@ -106,6 +108,7 @@ impl Node {
             owed: 0,
             disk_ms,
             wipes: 0,
+            starts: 0,
         }
     }
 
@@ -139,15 +142,16 @@ impl Node {
     }
 
     /// Log time as it knows it, and whether that is more than a time that has been.
-    pub(super) fn log_time(&self) -> Option<(u64, bool)> {
+    /// In which of its lives it is, log time, and whether it knows that.
+    pub(super) fn log_time(&self) -> Option<(u64, u64, bool)> {
         let clock = &self.running.as_ref()?.handle.status().clock;
-        Some((clock.now_ms(), clock.is_known()))
+        Some((self.starts, clock.now_ms(), clock.is_known()))
     }
 
     /// Starts it on what its directory holds.
     pub(super) fn start(&mut self, stage: &Stage) -> Result<(), NotUp> {
         stage.turn_to(self.slot);
-        self.away_until = 0;
+        (self.away_until, self.starts) = (0, self.starts + 1);
         stage.note(format_args!("starts"));
         match catch_unwind(AssertUnwindSafe(|| self.begin(stage))) {
             Ok(Ok(running)) => {
