@@ -78,6 +78,13 @@ impl Members {
 }
 
 impl RaftNode {
+    /// Whether that node leads by this one's vote. It need not be a member as far as this node knows: a log that went back
+    /// may lack the entry that let it in.
+    pub(super) fn follows(&self, id: u64) -> bool {
+        let vote = self.raft.server_metrics().borrow_watched().vote;
+        vote.committed && vote.leader_id.voted_for == id
+    }
+
     pub(in crate::log) fn members(&self) -> Members {
         let seen = self.raft.server_metrics().borrow_watched().clone();
         let data = self.raft.data_metrics().borrow_watched().clone();

@@ -113,8 +113,8 @@ impl Service {
                 let wanted: wire::Replicated = wire::read(body).map_err(refused)?;
                 Ok(wire::write(&self.admin.verify.answer(wanted.index)))
             }
-            // Only a member's word counts; the leader has compared with a majority.
-            kind::QUARANTINE if self.progress.leader().is_some_and(|(leader, _)| leader == from) => {
+            // Only the leader's word counts: it has compared with a majority.
+            kind::QUARANTINE if self.raft.follows(from) => {
                 let told: wire::Quarantine = wire::read(body).map_err(refused)?;
                 self.admin.verify.go_into_quarantine(&told)
             }
