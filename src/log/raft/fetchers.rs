@@ -69,7 +69,7 @@ impl Fetchers {
         let Some(fetcher) = fetching.get_mut(&id) else { return };
         if matched.saturating_add(CAUGHT_UP_ENTRIES) >= last_index {
             fetching.remove(&id);
-        } else if matched > fetcher.matched {
+        } else if !fetcher.is_unreachable && matched > fetcher.matched {
             *fetcher = Fetcher { heard: Instant::now(), matched, is_unreachable: false };
         }
     }
@@ -117,5 +117,8 @@ mod tests {
         assert!(!fetchers.are_there(), "it came no further");
         fetchers.progressed(2, 5000, 100_000);
         assert!(!fetchers.are_there(), "it never fetched");
+        fetchers.unreachable(1);
+        fetchers.progressed(1, 5000, 100_000);
+        assert!(!fetchers.are_there(), "what it had before it went is no progress");
     }
 }

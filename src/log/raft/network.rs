@@ -331,8 +331,11 @@ impl RaftNetworkV2<Types> for Connection {
                 self.fetchers.unreachable(self.client.node_id());
             }
         });
-        let answer: wire::SnapshotAnswer = wire::read(answer.map_err(rpc_error)?)
-            .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
+        let answer = answer.map_err(rpc_error)?;
+        // It has it, and goes on from it by the log.
+        self.fetchers.admit(self.client.node_id(), usize::MAX);
+        let answer: wire::SnapshotAnswer =
+            wire::read(answer).map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
         Ok(SnapshotResponse::new((&answer.vote).into()))
     }
 

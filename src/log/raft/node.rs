@@ -178,7 +178,9 @@ impl RaftNode {
                 let name = members.get_node(&leader).map_or("", |peer| &peer.name);
                 tracing::info!(leader = name, term, here = leader == node_id, "a node leads");
             }
-            self.progress.set_leader(address.map(|address| (leader, address)));
+            // A node that was the leader before it started again does not follow itself: it has yet to apply what it led.
+            let follows_or_leads = leads || leader != node_id;
+            self.progress.set_leader(address.filter(|_| follows_or_leads).map(|address| (leader, address)));
             // What waits for room must be told that nothing will land any more.
             self.progress.ring_if_awaited();
             if metrics.changed().await.is_err() {
