@@ -11,7 +11,7 @@
 //! * [`corpus`]: where the scripts lie and which commands they cover.
 //! * [`server`], [`ports`], [`connection`], [`run`]: a server process, its ports, a client of it, a script against both.
 //! * [`recorder`]: clients that write, and check what must have come of it.
-//! * [`cluster`]: several servers that are one.
+//! * [`cluster`]: several servers that are one; [`damage`]: what a bad disk does to their files.
 //! * [`edge`]: sites that follow a core; [`wan`]: networks between them that are slow, lossy and cut.
 //! * [`differential`]: random commands to two servers, which must answer alike.
 //! * [`harness`]: the whole corpus as named tests.
@@ -26,6 +26,7 @@ pub mod cluster;
 mod command;
 pub mod connection;
 pub mod corpus;
+pub mod damage;
 pub mod differential;
 pub mod door;
 pub mod edge;

@@ -15,7 +15,7 @@ const KEPT: usize = 8;
 pub(super) enum Sum {
     Pending,
     Known(u32),
-    /// Another one was being computed when the log came by.
+    /// Another one was being computed when the log came by, or the node has restarted or installed a snapshot since.
     Skipped,
     /// The data could not be read: a file is damaged.
     Damaged,
@@ -58,9 +58,11 @@ impl Sums {
         }
     }
 
-    /// What is known of a place; `None`: the log has not come by, or long ago.
-    pub(super) fn get(&self, index: u64) -> Option<Sum> {
-        self.sums.lock().get(&index).copied()
+    /// What is known of a place; `None`: the log has not come by. It came by before if `applied`, read earlier, is at or past
+    /// the place: without a sum then (after a restart, or by a snapshot) there will never be one.
+    pub(super) fn get(&self, index: u64, applied: u64) -> Option<Sum> {
+        let known = self.sums.lock().get(&index).copied();
+        known.or((applied >= index).then_some(Sum::Skipped))
     }
 
     fn note(&self, index: u64, sum: Sum) {
@@ -69,5 +71,20 @@ impl Sums {
         while sums.len() > KEPT {
             sums.pop_first();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_was_passed_without_a_sum_is_not_waited_for() {
+        let sums = Sums::default();
+        assert_eq!(sums.get(5, 4), None);
+        // As after a restart: the entry is applied, nobody remembers its sum.
+        assert_eq!(sums.get(5, 5), Some(Sum::Skipped));
+        sums.note(5, Sum::Pending);
+        assert_eq!(sums.get(5, 9), Some(Sum::Pending));
     }
 }

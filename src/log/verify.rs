@@ -151,7 +151,7 @@ impl Verify {
         let mut silent_until = Instant::now() + SILENT_MAX;
         loop {
             let sum = match member.id == self.identity.node_id {
-                true => self.progress.sums.get(index),
+                true => self.own_sum(index),
                 false => {
                     let answer = self.ask(member, index).await;
                     if answer.is_some() {
@@ -182,9 +182,14 @@ impl Verify {
         wire::read(answer).ok()
     }
 
+    fn own_sum(&self, index: u64) -> Option<Sum> {
+        let applied = self.progress.status.applied_index.load(Ordering::SeqCst);
+        self.progress.sums.get(index, applied)
+    }
+
     /// Answers the leader's question.
     pub(super) fn answer(&self, index: u64) -> wire::SumAnswer {
-        match self.progress.sums.get(index) {
+        match self.own_sum(index) {
             None => wire::SumAnswer { state: 0, sum: 0 },
             Some(Sum::Pending) => wire::SumAnswer { state: 1, sum: 0 },
             Some(Sum::Known(sum)) => wire::SumAnswer { state: 2, sum },

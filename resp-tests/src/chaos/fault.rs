@@ -38,6 +38,9 @@ pub enum Fault {
     /// The disk of a node is full for a while.
     FullDiskLeader,
     FullDiskFollower,
+    /// A file of a node's data is damaged: bits flip, or it is cut, zeroed or gone.
+    DamageLeader,
+    DamageFollower,
     /// Another node joins, gets its vote, perhaps leads, and is removed.
     JoinAndLeave,
     /// The leader is removed, and comes back with an empty disk.
@@ -54,7 +57,7 @@ pub enum Fault {
     Several,
 }
 
-pub const KINDS: [Fault; 29] = [
+pub const KINDS: [Fault; 31] = [
     Fault::None,
     Fault::KillLeader,
     Fault::KillFollower,
@@ -76,6 +79,8 @@ pub const KINDS: [Fault; 29] = [
     Fault::Rolling,
     Fault::FullDiskLeader,
     Fault::FullDiskFollower,
+    Fault::DamageLeader,
+    Fault::DamageFollower,
     Fault::JoinAndLeave,
     Fault::ReplaceLeader,
     Fault::SnapshotsIsolate,
@@ -143,6 +148,8 @@ impl Fault {
             | Fault::Wipe
             | Fault::FullDiskLeader
             | Fault::FullDiskFollower
+            | Fault::DamageLeader
+            | Fault::DamageFollower
             | Fault::ReplaceLeader
             | Fault::SnapshotsIsolate
             | Fault::SnapshotsKill
@@ -168,6 +175,7 @@ impl Fault {
             | Fault::Wipe
             | Fault::Rolling
             | Fault::FullDiskFollower
+            | Fault::DamageFollower
             | Fault::JoinAndLeave
             | Fault::TailInSite => (Some(GAP_MAX), 0.05),
             Fault::KillLeader
@@ -178,6 +186,7 @@ impl Fault {
             | Fault::Ring
             | Fault::Flapping
             | Fault::FullDiskLeader
+            | Fault::DamageLeader
             | Fault::ReplaceLeader
             | Fault::SnapshotsIsolate
             | Fault::SnapshotsKill

@@ -6,53 +6,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use resp_tests::cluster::Cluster;
-use resp_tests::recorder::Dice;
+use resp_tests::damage::{HARMS, KINDS, database, find, flip, harm, tables};
 use resp_tests::server::{Program, Server, Stop};
 use resp_tests::value::Value;
 
 use super::stage::{
-    NODES, WHOLE_MAX, assert_has_all, call, database, dice, flip, rounds, save, start, tables, told, value,
-    wait_until_whole, write_in_place, write_through_others,
+    NODES, WHOLE_MAX, assert_has_all, call, dice, rounds, save, start, told, value, wait_until_whole,
+    write_through_others,
 };
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Table,
-    Manifest,
-    Current,
-    Options,
-    FileSums,
-    CurrentDb,
-    SnapshotManifest,
-    OldSegment,
-    LastSegment,
-    HardState,
-    Identity,
-}
-
-const KINDS: [Kind; 11] = [
-    Kind::Table,
-    Kind::Manifest,
-    Kind::Current,
-    Kind::Options,
-    Kind::FileSums,
-    Kind::CurrentDb,
-    Kind::SnapshotManifest,
-    Kind::OldSegment,
-    Kind::LastSegment,
-    Kind::HardState,
-    Kind::Identity,
-];
-
-#[derive(Clone, Copy, Debug)]
-enum Harm {
-    Flip,
-    Cut,
-    Zero,
-    Remove,
-}
-
-const HARMS: [Harm; 4] = [Harm::Flip, Harm::Cut, Harm::Zero, Harm::Remove];
 
 #[derive(Clone, Copy, Debug)]
 enum Role {
@@ -62,57 +23,6 @@ enum Role {
 }
 
 const ROLES: [Role; 3] = [Role::Follower, Role::Leader, Role::FeedsAnEdge];
-
-fn begins_with(directory: &Path, start: &str) -> Option<PathBuf> {
-    let entries = fs::read_dir(directory).ok()?.map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(start)).max()
-}
-
-/// `None`: the node has no such file.
-fn find(kind: Kind, data: &Path) -> Option<PathBuf> {
-    let database = database(data);
-    let segments = || -> Vec<PathBuf> {
-        let entries = fs::read_dir(data.join("log")).unwrap().map(|entry| entry.unwrap().path());
-        let mut found: Vec<PathBuf> =
-            entries.filter(|path| path.extension().is_some_and(|extension| extension == "seg")).collect();
-        found.sort();
-        found
-    };
-    // One that is prepared for later has a header and nothing else.
-    let is_used = |path: &PathBuf| fs::read(path).unwrap().iter().skip(64).any(|byte| *byte != 0);
-    let found = match kind {
-        Kind::Table => tables(data).into_iter().next(),
-        Kind::Manifest => begins_with(&database, "MANIFEST-"),
-        Kind::Current => Some(database.join("CURRENT")),
-        Kind::Options => begins_with(&database, "OPTIONS-"),
-        Kind::FileSums => Some(database.join("FILE_SUMS")),
-        Kind::CurrentDb => Some(data.join("store/CURRENT_DB")),
-        Kind::SnapshotManifest => begins_with(&begins_with(&data.join("snapshot"), "")?, "MANIFEST-"),
-        Kind::OldSegment => segments().into_iter().next(),
-        Kind::LastSegment => segments().into_iter().rev().find(is_used),
-        Kind::HardState => Some(data.join("log/STATE")),
-        Kind::Identity => Some(data.join("IDENTITY")),
-    };
-    found.filter(|path| path.exists())
-}
-
-fn harm(path: &Path, harm: Harm, dice: &mut Dice) {
-    let bytes = fs::read(path).unwrap();
-    // Where there is something: segments end with zeros.
-    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
-    let at = used / 8 + dice.below((used / 2) as u64 + 1) as usize;
-    match harm {
-        Harm::Flip => flip(path, at.min(used - 1) as u64),
-        Harm::Cut => write_in_place(path, &bytes[..at]),
-        Harm::Zero => {
-            let mut bytes = bytes;
-            let end = (at + 4096).min(bytes.len());
-            bytes[at..end].fill(0);
-            write_in_place(path, &bytes);
-        }
-        Harm::Remove => fs::remove_file(path).unwrap(),
-    }
-}
 
 fn edge(cluster: &Cluster, preferred: usize) -> Server {
     let order = (0..NODES).map(|step| cluster.nodes[(preferred + step) % NODES].peer_address());
@@ -165,7 +75,7 @@ fn any_damage_to_any_file_of_one_node_is_repaired_and_never_seen() {
                     }
                     continue;
                 };
-                harm(&path, harm_kind, &mut dice);
+                harm(&path, harm_kind, &mut dice).unwrap();
                 hurt += 1;
                 if !at_rest {
                     cluster.nodes[victim].stop(Stop::Kill).unwrap();
@@ -213,7 +123,7 @@ fn a_block_that_a_client_needs_is_damaged_under_a_running_leader() {
         let bytes = fs::metadata(&path).unwrap().len();
         // Each data block.
         for at in (0..bytes * 8 / 10).step_by(2048) {
-            flip(&path, at);
+            flip(&path, at).unwrap();
         }
     }
     let deadline = Instant::now() + WHOLE_MAX;

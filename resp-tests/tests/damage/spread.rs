@@ -5,9 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use resp_tests::cluster::Cluster;
+use resp_tests::damage::{flip, tables};
 use resp_tests::server::Stop;
 
-use super::stage::{NODES, WHOLE_MAX, dice, flip, rounds, start, tables, verify, wait_until_whole, write};
+use super::stage::{NODES, WHOLE_MAX, dice, rounds, start, verify, wait_until_whole, write};
 
 fn make_lead(cluster: &Cluster, node: usize) {
     let deadline = Instant::now() + WHOLE_MAX;
@@ -33,7 +34,7 @@ fn a_leader_with_a_damaged_table_gives_it_to_nobody() {
         let table = &found[dice.below(found.len() as u64) as usize];
         let bytes = std::fs::metadata(table).unwrap().len();
         // Data come first in a table.
-        flip(table, dice.below(bytes / 2));
+        flip(table, dice.below(bytes / 2)).unwrap();
         cluster.nodes[bad].start_again().unwrap();
         make_lead(&cluster, bad);
         cluster.nodes[emptied].stop(Stop::Kill).unwrap();

@@ -1,8 +1,6 @@
 //! A core of three with data of which most are in files, and what is asked of it while one of its disks is bad.
 
 use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -220,37 +218,4 @@ pub fn start(args: &[&str]) -> Cluster {
     let cluster = Cluster::start(&Program::product(), NODES, &args).unwrap();
     fill(&cluster);
     cluster
-}
-
-/// The directory of the node's database.
-pub fn database(data: &Path) -> PathBuf {
-    let store = data.join("store");
-    let named = fs::read_to_string(store.join("CURRENT_DB")).unwrap_or("db".into());
-    store.join(named.lines().next().unwrap())
-}
-
-/// Tables, the largest first.
-pub fn tables(data: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<(u64, PathBuf)> = fs::read_dir(database(data))
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "sst"))
-        .map(|entry| (entry.metadata().unwrap().len(), entry.path()))
-        .collect();
-    found.sort();
-    found.into_iter().rev().map(|(_, path)| path).collect()
-}
-
-/// One bit of a file is another one.
-pub fn flip(path: &Path, at: u64) {
-    let mut bytes = fs::read(path).unwrap();
-    bytes[at as usize] ^= 1 << (at % 8);
-    write_in_place(path, &bytes);
-}
-
-/// As a disk changes a file: all that link to it see it.
-pub fn write_in_place(path: &Path, bytes: &[u8]) {
-    use std::io::Write;
-    let mut file = fs::File::options().write(true).truncate(true).open(path).unwrap();
-    file.write_all(bytes).unwrap();
 }

@@ -157,10 +157,11 @@ impl Applier {
         if let Some(last) = last {
             self.followed();
             self.logged();
-            self.progress.applied(last);
             if mark {
+                // Before the index is told: a mark that is applied and has no sum will never have one.
                 self.progress.sums.begin(last.index, self.replica.store(), &self.progress.status);
             }
+            self.progress.applied(last);
         }
         self.answer(answers);
         Ok(())

@@ -34,7 +34,7 @@ async fn child() {
     let deadline = Instant::now() + Duration::from_secs(20);
     while Instant::now() < deadline {
         // Before they are sent: the next child must not use one of them again.
-        fs::write(Path::new(&directory).join("tried"), (next + WRITES_AT_ONCE).to_string()).unwrap();
+        note_tried(Path::new(&directory), next + WRITES_AT_ONCE);
         for id in next..next + WRITES_AT_ONCE {
             node.submit(id, &[b"ADD", key(id).as_bytes()]);
         }
@@ -58,6 +58,13 @@ fn run_child(directory: &Path, fail: &str) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{fail} was never reached: {text}");
     text
+}
+
+/// By rename: another thread may end the process at any moment.
+fn note_tried(directory: &Path, next: u64) {
+    let new = directory.join("tried.new");
+    fs::write(&new, next.to_string()).unwrap();
+    fs::rename(new, directory.join("tried")).unwrap();
 }
 
 /// All ids that were ever sent are below this.

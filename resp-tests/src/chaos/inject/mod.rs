@@ -1,6 +1,7 @@
 //! How faults are done: each is installed, proves that it is there, lasts, and is healed before its function returns.
 
 mod clocks;
+mod damage;
 mod disks;
 mod links;
 mod members;
@@ -90,6 +91,8 @@ impl<'a> Stage<'a> {
             Fault::ReplaceLeader => members::replace_leader(self),
             Fault::FullDiskLeader => disks::fill(self, leader),
             Fault::FullDiskFollower => disks::fill(self, follower),
+            Fault::DamageLeader => damage::play(self, leader),
+            Fault::DamageFollower => damage::play(self, follower),
             Fault::SnapshotsIsolate => snapshots::isolate(self),
             Fault::SnapshotsKill => snapshots::kill(self),
             Fault::SnapshotsWipe => snapshots::wipe(self),
