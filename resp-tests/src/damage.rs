@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::recorder::Dice;
@@ -86,7 +87,8 @@ pub fn tables(data: &Path) -> Vec<PathBuf> {
     found.into_iter().rev().map(|(_, path)| path).collect()
 }
 
-fn segments(data: &Path) -> Vec<PathBuf> {
+/// Segments of the log, the oldest first.
+pub fn segments(data: &Path) -> Vec<PathBuf> {
     let mut found = with_extension(&data.join("log"), "seg");
     found.sort();
     found
@@ -131,14 +133,12 @@ pub fn harm(path: &Path, harm: Harm, dice: &mut Dice) -> io::Result<()> {
     }
 }
 
-/// One bit of a file is another one.
+/// One bit of a file is another one; all other bytes stay, also those that its owner writes meanwhile.
 pub fn flip(path: &Path, at: u64) -> io::Result<()> {
-    let mut bytes = fs::read(path)?;
-    let Some(byte) = usize::try_from(at).ok().and_then(|at| bytes.get_mut(at)) else {
-        return Err(io::Error::other(format!("{} has no byte {at}", path.display())));
-    };
-    *byte ^= 1 << (at % 8);
-    write_in_place(path, &bytes)
+    let file = File::options().read(true).write(true).open(path)?;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at)?;
+    file.write_all_at(&[byte[0] ^ (1 << (at % 8))], at)
 }
 
 /// As a disk changes a file: all that link to it see it.

@@ -2,7 +2,7 @@
 
 use crate::{
     error::StoreError,
-    fail::{Damage, Part},
+    fail::{self, Damage, Part},
 };
 use std::{io, path::Path, path::PathBuf};
 
@@ -52,6 +52,15 @@ impl LogError {
             | LogError::Quarantined { .. }
             | LogError::Raft(_) => None,
         }
+    }
+
+    /// Damage to a file ends this process, which then repairs it (`fail::damaged`); any other error is given back. For whoever
+    /// would pass it to somebody that cannot tell the two apart, such as openraft.
+    pub(super) fn or_repair(self) -> LogError {
+        if let Some(damage) = self.damage() {
+            fail::damaged(&damage);
+        }
+        self
     }
 
     pub(super) fn damaged(path: &Path, offset: u64, detail: impl Into<String>) -> LogError {

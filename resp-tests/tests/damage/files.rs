@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use resp_tests::cluster::Cluster;
-use resp_tests::damage::{HARMS, KINDS, database, find, flip, harm, tables};
+use resp_tests::damage::{HARMS, KINDS, database, find, flip, harm, segments, tables};
 use resp_tests::server::{Program, Server, Stop};
 use resp_tests::value::Value;
 
 use super::stage::{
-    NODES, WHOLE_MAX, assert_has_all, call, dice, rounds, save, start, told, value, wait_until_whole,
+    NODES, WHOLE_MAX, assert_has_all, call, dice, rounds, save, start, told, value, wait_until_whole, write,
     write_through_others,
 };
 
@@ -136,6 +136,39 @@ fn a_block_that_a_client_needs_is_damaged_under_a_running_leader() {
         assert!(Instant::now() < deadline, "nobody noticed\n{}", cluster.nodes[victim].log_tail());
     }
     let took = wait_until_whole(&mut cluster, victim, &mut dice, "a block under a client");
+    println!("whole after {took:?}");
+}
+
+/// A follower that was away makes its leader read entries that it has on disk only, and some are damaged.
+#[test]
+fn entries_that_a_follower_needs_are_damaged_under_a_running_leader() {
+    // What a node keeps in memory is half of what is written.
+    const VALUES: u64 = 64;
+    const VALUE_BYTES: usize = 500_000;
+    let mut cluster = start(&["--log-retain-bytes", "64mb"]);
+    let leader = cluster.wait_until_agreed().unwrap();
+    let follower = (leader + 1) % NODES;
+    cluster.nodes[follower].stop(Stop::Kill).unwrap();
+    let mut connection = cluster.nodes[leader].connect().unwrap();
+    for key in 0..VALUES {
+        write(&mut connection, &["SET", &format!("away:{key}"), &"y".repeat(VALUE_BYTES)]);
+    }
+    let mut left = VALUES * VALUE_BYTES as u64 / 4;
+    for path in segments(&cluster.nodes[leader].data()) {
+        let used = fs::read(&path).unwrap().iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64;
+        for at in (4096..used.min(left)).step_by(100_000) {
+            flip(&path, at).unwrap();
+        }
+        left = left.saturating_sub(used);
+    }
+    cluster.nodes[follower].spawn_again().unwrap();
+    let deadline = Instant::now() + WHOLE_MAX;
+    while !cluster.nodes[leader].has_said("is damaged") {
+        assert!(Instant::now() < deadline, "nobody noticed\n{}", cluster.nodes[leader].log_tail());
+        thread::sleep(Duration::from_millis(20));
+    }
+    let took = wait_until_whole(&mut cluster, leader, &mut dice(), "entries of a leader's log");
+    assert!(!cluster.nodes[leader].has_said("the raft core failed"), "it ended, and did not repair itself");
     println!("whole after {took:?}");
 }
 

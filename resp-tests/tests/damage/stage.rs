@@ -213,8 +213,10 @@ pub fn wait_until_whole(cluster: &mut Cluster, victim: usize, dice: &mut Dice, w
     began.elapsed()
 }
 
+/// `args`: parameters and values, which go before the settings.
 pub fn start(args: &[&str]) -> Cluster {
-    let args: Vec<&str> = SETTINGS.iter().chain(args).copied().collect();
+    let settings = SETTINGS.chunks(2).filter(|pair| !args.contains(&pair[0])).flatten();
+    let args: Vec<&str> = settings.chain(args).copied().collect();
     let cluster = Cluster::start(&Program::product(), NODES, &args).unwrap();
     fill(&cluster);
     cluster

@@ -108,7 +108,7 @@ impl Frames {
         }
         let frames = Arc::clone(self);
         let made = blocking(move || {
-            let entries = frames.log.read(first, end, FRAME_BYTES)?;
+            let entries = frames.log.read(first, end, FRAME_BYTES).map_err(LogError::or_repair)?;
             match entries.first() {
                 Some(entry) if entry.index == first => {
                     let frame = encode(previous_term, &entries)?;

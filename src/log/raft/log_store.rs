@@ -3,6 +3,7 @@
 use super::types::{RaftEntry, RaftLogId, RaftVote, Types, log_id, position, to_log_entry, to_raft_entry};
 use crate::{
     log::{
+        LogError,
         blocking::blocking,
         segment::{Done, SegmentLog, VoteRecord},
     },
@@ -54,7 +55,9 @@ impl LogStore {
             Some(entries) => entries,
             None => {
                 let log = Arc::clone(&self.log);
-                blocking(move || log.read(start, end, bytes_max)).await.map_err(io::Error::other)??
+                let read =
+                    blocking(move || log.read(start, end, bytes_max)).await.map_err(io::Error::other)?;
+                read.map_err(LogError::or_repair)?
             }
         };
         entries.into_iter().map(|entry| to_raft_entry(entry).map_err(io::Error::other)).collect()

@@ -10,7 +10,7 @@ use super::{
     },
 };
 use crate::{
-    log::{blocking::blocking, edge::SiteSeeds},
+    log::{LogError, blocking::blocking, edge::SiteSeeds},
     replica::Seed,
     store::Store,
 };
@@ -131,7 +131,7 @@ impl RaftStateMachine<Types> for StateMachine {
 
     async fn applied_state(&mut self) -> io::Result<(Option<RaftLogId>, RaftStoredMembership)> {
         self.settle(0).await?;
-        let bytes = self.store.membership().map_err(io::Error::other)?;
+        let bytes = self.store.membership().map_err(|error| LogError::from(error).or_repair())?;
         let membership = membership::decode_stored(bytes.as_deref()).map_err(io::Error::other)?;
         Ok((self.store.applied().map(log_id), membership))
     }
@@ -203,7 +203,7 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<RaftSnapshot>> {
-        self.snapshots.current().map_err(io::Error::other)
+        Ok(self.snapshots.current().map_err(|error| LogError::from(error).or_repair())?)
     }
 }
 
