@@ -30,7 +30,7 @@ test: prepare ## Install what the tests need and run them all; ARGS="-p flotilla
 	@.build/test-deps.sh
 	@$(cargo) build --locked --workspace --bins
 	@$(cargo) test --locked $(or $(ARGS),--workspace --no-fail-fast)
-	@[ -n "$(ARGS)" ] || { $(cargo) test --locked --lib --features fail-points log::tests::crash; }
+	@[ -n "$(ARGS)" ] || { $(cargo) test --locked --lib --features fail-points replication::tests::crash; }
 
 chaos: prepare ## Faults of all kinds while clients write, in network namespaces: MINUTES=60 SEED=7 NODES=5 FAULTS=Wipe,Ring
 	@.build/test-deps.sh network
@@ -54,11 +54,11 @@ crash: prepare ## Kill a server over and over while clients write: CYCLES=300 SE
 	@$(cargo) build --locked --bins
 	@export CRASH_CYCLES=$(or $(CYCLES),300) $(if $(SEED),CRASH_SEED=$(SEED)); \
 		$(cargo) test --locked -p resp-tests --test crash -- --nocapture
-	@$(cargo) test --locked --lib --features fail-points log::tests::crash
+	@$(cargo) test --locked --lib --features fail-points replication::tests::crash
 
 sim: prepare ## Simulate the log layer of several nodes: SEEDS=1000 from SEED=1; SEED=17 TRACE=1 one again; MUTANT=VotesAtOnce
 	@export SIM_SEED=$(or $(SEED),1) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) $(if $(TRACE),SIM_TRACE=1) $(if $(MUTANT),SIM_MUTANT=$(MUTANT)); \
-		$(cargo) test --locked $(if $(SEEDS),--profile sim) --lib log::tests::simulation::what -- --nocapture
+		$(cargo) test --locked $(if $(SEEDS),--profile sim) --lib replication::tests::simulation::what -- --nocapture
 
 fuzz: prepare ## Fuzz everything that reads foreign bytes, SECONDS=60 per target; ARGS="decoder ..." for some
 	@. .build/lib.sh && choose_toolchain && src/fuzz/run.sh $(or $(SECONDS),60) $(ARGS)

@@ -30,7 +30,7 @@ pub mod replica;
 pub mod peer;
 
 pub mod fail;
-pub mod log;
+pub mod replication;
 
 pub mod admin;
 pub mod ops;

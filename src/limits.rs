@@ -39,6 +39,8 @@ pub const PROPOSAL_QUEUE_BYTES_MAX: usize = 1024 * 1024 * 1024;
 pub const ENTRIES_IN_FLIGHT_MAX: usize = 4;
 /// Batches of writes on their way to the node that leads. One that is far away answers late, so more than entries.
 pub const FORWARDS_IN_FLIGHT_MAX: usize = 16;
+/// Members of a core: voters and learners.
+pub const MEMBERS_MAX: usize = 32;
 /// Logical databases.
 pub const DATABASES: u32 = 16;
 /// Keys one connection may WATCH.

@@ -14,11 +14,11 @@ use crate::{
     commands,
     config::{Config, Settings},
     fail::{self, Damage},
-    log::{
-        DataDirectory, Helpers, LogError, LogHandle, LogOptions, LostStore,
-        segment::{Retention, SegmentOptions},
-    },
     ops,
+    replication::{
+        DataDirectory, Helpers, LogError, LogHandle, LogOptions, LostStore,
+        wal::{Retention, SegmentOptions},
+    },
     server::{Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
         AuthFailures, Clients, ClusterIdentity, LogStatus, MemoryMarks, Node, NodeIdentity, Stats, Witness,
@@ -47,7 +47,7 @@ pub enum NodeError {
     #[error(transparent)]
     Store(#[from] crate::error::StoreError),
     #[error(transparent)]
-    Log(#[from] crate::log::LogError),
+    Log(#[from] crate::replication::LogError),
 }
 
 impl NodeError {

@@ -22,11 +22,36 @@ const LAYERS: [&[&str]; 14] = [
     &["commands"],
     &["replica"],
     &["peer"],
-    &["log"],
+    &["replication"],
     &["server", "ops", "admin", "signals"],
     &["node", "transfer"],
     &["main"],
 ];
+
+/// The rooms of a module that is cut into some, bottom first. A room may import those before it in the list, and itself;
+/// beside the rooms there is nothing but `mod.rs` and tests.
+const ROOMS: [(&str, &[&str]); 1] = [(
+    "replication",
+    &[
+        "wal",
+        "wire",
+        "queue",
+        "state",
+        "snapshots",
+        "directory",
+        "consensus",
+        "proposals",
+        "pubsub",
+        "upkeep",
+        "verify",
+        "edge",
+        "membership",
+        "group",
+    ],
+)];
+
+/// A newcomer reads the first page of a room to know what it does; fewer lines do not say it.
+const ROOM_ESSAY_LINES_MIN: usize = 15;
 
 /// Crates that only one place may name, so that they can be replaced there.
 const OWNERS: [(&str, &[&str]); 16] = [
@@ -34,13 +59,13 @@ const OWNERS: [(&str, &[&str]); 16] = [
     ("rocksdb", &["store"]),
     ("quick_cache", &["store"]),
     ("triomphe", &["value"]),
-    ("openraft", &["log::raft"]),
-    ("openraft_rt_tokio", &["log::raft"]),
+    ("openraft", &["replication::consensus"]),
+    ("openraft_rt_tokio", &["replication::consensus"]),
     ("tokio_rustls", &["peer"]),
     ("webpki", &["peer"]),
     ("tonic", &["peer"]),
     ("tonic_prost", &["peer"]),
-    ("fs4", &["log"]),
+    ("fs4", &["replication::directory"]),
     ("axum", &["ops"]),
     ("prometheus_client", &["ops"]),
     ("histogram", &["session"]),
@@ -50,7 +75,7 @@ const OWNERS: [(&str, &[&str]); 16] = [
 
 const FILE_LINES_MAX: usize = 400;
 
-/// The module that a file is: `src/log/raft/mod.rs` is `log::raft`.
+/// The module that a file is: `src/replication/wal/mod.rs` is `replication::wal`.
 fn module_of(path: &str) -> Vec<String> {
     let inner = path.trim_end_matches(".rs").trim_end_matches("/mod");
     inner.split('/').map(str::to_owned).collect()
@@ -72,6 +97,7 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
     if is_test(path) || path == "lib.rs" {
         return complaints;
     }
+    complaints.extend(room_complaints(path, text));
     let file: File = syn::parse_str(text).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut names = Names { module: module_of(path), found: Vec::new() };
     names.visit_file(&file);
@@ -84,6 +110,30 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
     }));
     complaints.sort();
     complaints.dedup();
+    complaints
+}
+
+/// What is wrong with a file as one of a room.
+fn room_complaints(path: &str, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let parts: Vec<&str> = path.split('/').collect();
+    let (Some(module), Some(room)) = (parts.first(), parts.get(1)) else { return complaints };
+    let Some((_, rooms)) = ROOMS.iter().find(|(name, _)| name == module) else { return complaints };
+    if parts.len() == 2 && *room != "mod.rs" {
+        complaints.push(format!("{path}: a loose file of {module}: it belongs into one of its rooms"));
+    } else if parts.len() > 2 && !rooms.contains(room) {
+        complaints.push(format!("{path}: {room} is no room of {module}"));
+    }
+    let essay = text.lines().take_while(|line| line.starts_with("//!")).count();
+    if parts.len() == 3 && parts[2] == "mod.rs" && essay < ROOM_ESSAY_LINES_MIN {
+        complaints
+            .push(format!("{path}: a room opens with a page that says what it does, not {essay} lines"));
+    }
+    if text.contains(&format!("pub(in crate::{module})")) {
+        complaints.push(format!(
+            "{path}: visible beyond its room: what other rooms need is pub, and exported by mod.rs"
+        ));
+    }
     complaints
 }
 
@@ -115,13 +165,29 @@ fn judge(path: &str, module: &[String], name: &[String]) -> Option<String> {
         let other = name.get(1)?;
         let (own, theirs) = (layer(&module[0]), layer(other)?);
         let Some(own) = own else { return Some(format!("{path}: module {} has no layer", module[0])) };
-        let down = theirs < own || *other == module[0];
+        if *other == module[0] && theirs == own {
+            return judge_room(path, module, name);
+        }
+        let down = theirs < own;
         return (!down).then(|| format!("{path}: {} imports {other}, which is not below it", module[0]));
     }
     let (_, owners) = OWNERS.iter().find(|(name, _)| name == first)?;
     let place = module.join("::");
     let owns = owners.iter().any(|owner| place == *owner || place.starts_with(&format!("{owner}::")));
     (!owns).then(|| format!("{path}: {first} belongs to {}", owners.join(", ")))
+}
+
+/// Whether a file of a room may name this path of the same module.
+fn judge_room(path: &str, module: &[String], name: &[String]) -> Option<String> {
+    let (_, rooms) = ROOMS.iter().find(|(name, _)| *name == module[0])?;
+    let level = |room: Option<&String>| rooms.iter().position(|name| Some(*name) == room.map(String::as_str));
+    let (Some(own), Some(theirs)) = (level(module.get(1)), level(name.get(2))) else {
+        // `mod.rs` of the module exports what it likes; a room does not take what it exports.
+        let is_room = level(module.get(1)).is_some();
+        return is_room.then(|| format!("{path}: {} is named by way of {}", name.join("::"), module[0]));
+    };
+    let down = theirs <= own;
+    (!down).then(|| format!("{path}: room {} imports {}, which is not below it", rooms[own], rooms[theirs]))
 }
 
 fn layer(module: &str) -> Option<usize> {
@@ -236,7 +302,7 @@ fn every_module_has_a_layer() {
 #[test]
 fn broken_rules_are_found() {
     for (path, text, complaint) in [
-        ("store/a.rs", "//! A.\nuse crate::log::LogHandle;", "store imports log"),
+        ("store/a.rs", "//! A.\nuse crate::replication::LogHandle;", "store imports replication"),
         (
             "store/a.rs",
             "//! A.\nuse crate::{error::Result, session::{Stats, Node}};",
@@ -250,8 +316,24 @@ fn broken_rules_are_found() {
             "types imports node",
         ),
         ("session/a.rs", "//! A.\nuse rocksdb::DB;", "rocksdb belongs to store"),
-        ("server/a.rs", "//! A.\nfn f(_: openraft::Raft<T>) {}", "openraft belongs to log::raft"),
-        ("log/a.rs", "//! A.\nuse openraft as o;", "openraft belongs to log::raft"),
+        (
+            "server/a.rs",
+            "//! A.\nfn f(_: openraft::Raft<T>) {}",
+            "openraft belongs to replication::consensus",
+        ),
+        ("replication/edge/a.rs", "//! A.\nuse openraft as o;", "openraft belongs to replication::consensus"),
+        ("replication/a.rs", "//! A.", "a loose file of replication"),
+        ("replication/attic/a.rs", "//! A.", "attic is no room"),
+        ("replication/wal/mod.rs", "//! A.\n//! B.", "not 2 lines"),
+        ("replication/wal/a.rs", "//! A.\nuse crate::replication::edge::Feed;", "room wal imports edge"),
+        ("replication/wal/a.rs", "//! A.\nuse super::super::state::Progress;", "room wal imports state"),
+        (
+            "replication/wal/a.rs",
+            "//! A.\nfn f() { crate::replication::queue::g() }",
+            "room wal imports queue",
+        ),
+        ("replication/edge/a.rs", "//! A.\nuse crate::replication::Outcome;", "by way of replication"),
+        ("replication/edge/a.rs", "//! A.\npub(in crate::replication) fn f() {}", "visible beyond its room"),
         ("store/a.rs", "use std::fs;", "does not open"),
         ("novel/a.rs", "//! A.\nuse crate::store::Store;", "novel has no layer"),
         (
@@ -271,9 +353,12 @@ fn broken_rules_are_found() {
 fn kept_rules_are_not_complained_of() {
     for (path, text) in [
         (
-            "log/raft/a.rs",
+            "replication/consensus/a.rs",
             "//! A.\nuse openraft::Raft;\nuse super::super::queue::Queue;\nuse crate::store::Store;",
         ),
+        ("replication/mod.rs", "//! A.\npub use self::edge::Feed;\npub use wal::Log;"),
+        ("replication/edge/a.rs", "//! A.\nuse crate::replication::{edge::b::C, wire};"),
+        ("replication/edge/a.rs", "//! A.\npub(in crate::replication::edge) fn f() {}"),
         ("store/a.rs", "//! A.\n#[cfg(test)]\nmod tests { use crate::node::Node; }"),
         ("store/tests/a.rs", "//! A.\nuse crate::node::Node;"),
         ("store/a.rs", "//! crate::node is above.\nconst A: &str = \"crate::node::x\";"),

@@ -3,8 +3,8 @@
 //! The monotonic clock is CLOCK_BOOTTIME: as CLOCK_MONOTONIC it is never set, and it also counts the time for which the
 //! machine was suspended. It is read without libc, so that what fakes a process's wall clock in tests leaves it alone.
 //!
-//! Invariants: nothing below `log/` and `server/` calls `now_ms`; apply takes its time from the entry. Intervals, deadlines
-//! and time-outs are of the monotonic clock; the wall clock is for people, for TIME, and for `log/timekeeper.rs`.
+//! Invariants: nothing below `replication/` and `server/` calls `now_ms`; apply takes its time from the entry. Intervals, deadlines
+//! and time-outs are of the monotonic clock; the wall clock is for people, for TIME, and for `replication/upkeep/timekeeper.rs`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

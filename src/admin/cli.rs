@@ -4,7 +4,7 @@ use super::{
     failure::{EXIT_CODES, Failure, Outcome},
     show::{clock, sites, status, verdict},
 };
-use crate::{log, resp};
+use crate::{replication, resp};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::{
     ffi::OsString,
@@ -189,7 +189,7 @@ fn perform(matches: &ArgMatches) -> Result<String, Failure> {
 }
 
 fn recover(directory: &Path, address: &str) -> Result<String, Failure> {
-    let index = log::recover(directory, address).map_err(|error| error.to_string())?;
+    let index = replication::recover(directory, address).map_err(|error| error.to_string())?;
     Ok(format!(
         "{} is a cluster of its own now, with everything up to entry {index} of its log. Start it with --cluster and \
          itself alone, empty the directories of the other nodes, and start them with --join.",

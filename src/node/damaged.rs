@@ -3,7 +3,7 @@
 use crate::{
     config::Settings,
     fail::{self, Damage},
-    log::{LogHandle, Quarantine},
+    replication::{LogHandle, Quarantine},
 };
 use std::{path::PathBuf, sync::OnceLock, thread, time::Duration};
 

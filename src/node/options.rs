@@ -3,8 +3,8 @@
 use super::{NodeError, io};
 use crate::{
     config::Settings,
-    log::{ClusterOptions, DataDirectory, EdgeOptions, Helpers, adopt},
     peer::{LocalIdentity, Tls},
+    replication::{ClusterOptions, DataDirectory, EdgeOptions, Helpers, adopt},
     session::{ClusterIdentity, Node},
 };
 use std::{

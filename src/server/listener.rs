@@ -8,7 +8,7 @@ use crate::{
     command::Table,
     config::Settings,
     fail,
-    log::LogHandle,
+    replication::LogHandle,
     session::{Client, ClientFilter, Node, Stats},
     time::monotonic_ms,
 };

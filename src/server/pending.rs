@@ -3,8 +3,8 @@
 use super::connection::Connection;
 use crate::{
     limits,
-    log::Outcome,
     replica::ProposalBuilder,
+    replication::Outcome,
     resp::{ErrorReply, Reply},
     store::Place,
 };

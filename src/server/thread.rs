@@ -7,7 +7,7 @@ use super::{Stop, connection::Connection};
 use crate::{
     command::Table,
     fail,
-    log::{LogHandle, Mailbox, Outcome, Ticket},
+    replication::{LogHandle, Mailbox, Outcome, Ticket},
     resp::ErrorReply,
     session::{Client, NETWORK_THREAD, Node, Session, ThreadStats},
     time::monotonic_ms,

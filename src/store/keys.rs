@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `default` | `state` | applied position, time, databases and their counts (`state.rs`) |
 //! | `default` | `site` | on an edge: place in its site's log, history of the data (`site.rs`) |
-//! | `default` | `membership` | the Raft membership, bytes that only `log/raft` understands |
+//! | `default` | `membership` | the Raft membership, bytes that only `replication/consensus` understands |
 //! | `meta` | namespace u32 ‖ key | metadata record (`row.rs`) |
 //! | `expiry` | when the key or its first field expires, u64 ‖ namespace u32 ‖ key | – |
 //! | `data` | namespace u32 ‖ generation ‖ field, index, member … | what the type says (`src/types`) |

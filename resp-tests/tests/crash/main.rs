@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `CRASH_CYCLES` kills (30 if not set), chosen by `CRASH_SEED` (printed). `make crash CYCLES=300 SEED=7` runs longer.
-//! The named fail points inside the log are in the product's own `log::tests::crash`.
+//! The named fail points inside the log are in the product's own `replication::tests::crash`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -1,7 +1,7 @@
 //! Log segments: damage is refused or cut off as a torn tail, and never shows as an entry that was not written.
 
 use bytes::Bytes;
-use flotilla::log::segment::{EntryKind, LogEntry, SegmentLog, SegmentOptions};
+use flotilla::replication::wal::{EntryKind, LogEntry, SegmentLog, SegmentOptions};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use std::{cell::OnceCell, fs, path::PathBuf, sync::mpsc};
 

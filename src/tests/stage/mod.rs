@@ -1,8 +1,8 @@
 //! A stage: the clock, the dice, the network and the disks of simulated machines, all on one thread and all from one
-//! seed. What plays on it is the product's own code (`log/tests/simulation` puts it there).
+//! seed. What plays on it is the product's own code (`replication/tests/simulation` puts it there).
 //!
 //! A thread that has a stage is in a simulation. Product code asks, in tests only, whether it is, at the few places where
-//! it would touch the world: `time::now_ms`, random numbers, `log/segment/disk.rs`, calls of `peer`, threads, stopping
+//! it would touch the world: `time::now_ms`, random numbers, `replication/wal/disk.rs`, calls of `peer`, threads, stopping
 //! the process. Everywhere else it runs as it does in production, on tokio's paused clock.
 
 mod dice;

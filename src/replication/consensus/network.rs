@@ -1,0 +1,350 @@
+//! openraft's calls to other nodes, over `peer`.
+//!
+//! A peer that cannot be reached answers a vote with an error, never with a grant.
+
+use super::{
+    rpc,
+    snapshot::offer,
+    types::{Peer, RaftLogId, RaftSnapshot, RaftVote, SnapshotFiles, Types},
+};
+use crate::{
+    peer::{CallError, Lane, PeerClient, Peers},
+    replication::{
+        snapshots::{Fetchers, HAS_NOT_ITS_CHECKSUM, Snapshots},
+        wal::blocking,
+        wire::{self, kind},
+    },
+    session::LogStatus,
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, future::BoxFuture, stream::BoxStream};
+use openraft::{
+    OptionalSend,
+    errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
+    network::{RPCOption, RaftNetworkFactory, RaftNetworkV2},
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+        TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+    },
+};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    ffi::OsStr,
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+/// How long the other node may take to fetch and install a snapshot.
+const SNAPSHOT_MAX: Duration = Duration::from_secs(6 * 3600);
+/// How often it is noted meanwhile that it does.
+const HOLD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How far this node, as leader, knows a follower's log to be on its disk.
+type Acknowledged = Arc<Mutex<Option<(RaftVote, u64)>>>;
+
+/// Append calls on their way to one follower.
+const APPENDS_IN_FLIGHT_MAX: usize = 8;
+/// How long one of them may take: the follower writes its entries to disk, after those before it.
+const APPEND_MAX: Duration = Duration::from_millis(1500);
+
+/// Answers to append calls, in the order of the calls.
+type Appended<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Types>>>;
+
+/// Makes openraft's clients.
+pub(super) struct Network {
+    peers: Arc<Peers>,
+    snapshots: Arc<Snapshots>,
+    fetchers: Arc<Fetchers>,
+    status: Arc<LogStatus>,
+    acknowledged: BTreeMap<u64, Acknowledged>,
+}
+
+impl Network {
+    pub(super) fn new(
+        peers: Arc<Peers>,
+        snapshots: Arc<Snapshots>,
+        fetchers: Arc<Fetchers>,
+        status: Arc<LogStatus>,
+    ) -> Self {
+        Network { peers, snapshots, fetchers, status, acknowledged: BTreeMap::new() }
+    }
+}
+
+impl RaftNetworkFactory<Types> for Network {
+    type Network = Connection;
+
+    async fn new_client(&mut self, target: u64, peer: &Peer) -> Connection {
+        Connection {
+            client: self.peers.client(&peer.address, target),
+            address: self.peers.identity().address.clone(),
+            snapshots: Arc::clone(&self.snapshots),
+            fetchers: Arc::clone(&self.fetchers),
+            status: Arc::clone(&self.status),
+            acknowledged: Arc::clone(self.acknowledged.entry(target).or_default()),
+        }
+    }
+}
+
+/// openraft's client of one node.
+pub(super) struct Connection {
+    client: Arc<PeerClient>,
+    /// This node's own.
+    address: String,
+    snapshots: Arc<Snapshots>,
+    fetchers: Arc<Fetchers>,
+    status: Arc<LogStatus>,
+    acknowledged: Acknowledged,
+}
+
+/// Append calls to one follower. A follower whose log ends before what it has acknowledged under the same leader has lost
+/// entries that may be committed because of it; it is told to stop before it votes, and openraft never hears of it
+/// (which takes such a follower for impossible).
+#[derive(Clone)]
+struct Appending {
+    client: Arc<PeerClient>,
+    status: Arc<LogStatus>,
+    acknowledged: Acknowledged,
+}
+
+impl Appending {
+    /// The answer, and the last entry that was sent (or the one before all of them).
+    async fn send(
+        self,
+        lane: Lane,
+        request: AppendEntriesRequest<Types>,
+        within: Duration,
+    ) -> Result<(AppendEntriesResponse<Types>, Option<RaftLogId>), RPCError<Types>> {
+        let (vote, previous) = (request.vote, request.prev_log_id);
+        let last = request.entries.last().map_or(previous, |entry| Some(entry.log_id));
+        if let Some(committed) = &request.leader_commit {
+            // Before it leaves: from then on a follower may have applied more than this node.
+            self.status.announced_index.fetch_max(committed.index, Ordering::SeqCst);
+        }
+        let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
+        let mut append = rpc::append(request, self.status.clock.known_ms());
+        append.of_core = self.status.edge.is_edge().then(|| self.status.edge.site_word().into());
+        append.cut_off = !self.status.contact.has_quorum();
+        let body = wire::write(&append);
+        let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;
+        let unreadable = |error: wire::Unreadable| RPCError::Network(NetworkError::new(&error));
+        let answer: rpc::AppendAnswer = wire::read(answer).map_err(unreadable)?;
+        self.status.walls.hear(self.client.node_id(), answer.wall_ms);
+        if let (Some(end), Some(known)) = (answer.last_index, known)
+            && end < known
+        {
+            return Err(self.went_back(end, known));
+        }
+        let answer = rpc::raft_append_answer(&answer).map_err(unreadable)?;
+        let matching = match &answer {
+            AppendEntriesResponse::Success => last,
+            AppendEntriesResponse::PartialSuccess(matching) => *matching,
+            AppendEntriesResponse::Conflict | AppendEntriesResponse::HigherVote(_) => None,
+        };
+        if let Some(matching) = matching {
+            let mut acknowledged = self.acknowledged.lock();
+            let before = acknowledged.filter(|(by, _)| *by == vote).map_or(0, |(_, index)| index);
+            *acknowledged = Some((vote, before.max(matching.index)));
+        }
+        Ok((answer, last))
+    }
+
+    fn went_back(self, end: u64, known: u64) -> RPCError<Types> {
+        tracing::error!(
+            node_id = self.client.node_id(),
+            end,
+            acknowledged = known,
+            remedy = "empty that node's data directory and start it again",
+            "the log of a node went back behind what it had acknowledged; it is told to stop"
+        );
+        let told = wire::write(&wire::Quarantine { index: known, went_back: true });
+        tokio::spawn(async move {
+            // It stops before it answers; if it does not hear this, it is told again with its next answer.
+            let _ = self.client.call(kind::QUARANTINE, told, APPEND_MAX).await;
+        });
+        let text = format!("its log ends at {end}, but it had acknowledged {known}");
+        RPCError::Unreachable(Unreachable::new(&std::io::Error::other(text)))
+    }
+}
+
+impl Connection {
+    fn appending(&self) -> Appending {
+        Appending {
+            client: Arc::clone(&self.client),
+            status: Arc::clone(&self.status),
+            acknowledged: Arc::clone(&self.acknowledged),
+        }
+    }
+
+    /// While this is polled, and for a while after it, a snapshot stays although newer ones come, and so does the log that
+    /// the follower goes on from.
+    fn hold(&self, name: Option<&OsStr>) -> impl Future<Output = Infallible> + use<> {
+        let name = name.unwrap_or_default().to_string_lossy().into_owned();
+        let (snapshots, fetchers) = (Arc::clone(&self.snapshots), Arc::clone(&self.fetchers));
+        let id = self.client.node_id();
+        snapshots.hold(&name);
+        fetchers.offer(id);
+        async move {
+            loop {
+                tokio::time::sleep(HOLD_INTERVAL).await;
+                // By now it would be known if the follower were not there.
+                snapshots.hold(&name);
+                fetchers.admit(id, usize::MAX);
+            }
+        }
+    }
+
+    /// A node that comes to lead goes on from the time that those know who vote for it.
+    fn voted(&self, answer: &rpc::BallotAnswer) -> VoteResponse<Types> {
+        self.status.clock.told(answer.log_ms);
+        self.status.walls.hear(self.client.node_id(), answer.wall_ms);
+        rpc::raft_ballot_answer(answer)
+    }
+
+    async fn call<M: prost::Message + Default>(
+        &self,
+        kind: u32,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<M, RPCError<Types>> {
+        let answer = self.client.send(Lane::Quick, kind, body, within).await.map_err(rpc_error)?;
+        wire::read(answer).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+    }
+}
+
+fn rpc_error(error: CallError) -> RPCError<Types> {
+    match error {
+        CallError::Unreachable(_) | CallError::Refused(_) => RPCError::Unreachable(Unreachable::new(&error)),
+        CallError::Broken(_) => RPCError::Network(NetworkError::new(&error)),
+    }
+}
+
+impl RaftNetworkV2<Types> for Connection {
+    type SnapshotData = SnapshotFiles;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<Types>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
+        let (answer, _) = self.appending().send(Lane::Quick, request, option.hard_ttl()).await?;
+        Ok(answer)
+    }
+
+    /// Requests go out as they come, several at a time, and answers come back in their order. The line must keep the order
+    /// on the way: one that is overtaken makes the follower answer the other with a conflict, and behind a success openraft
+    /// takes that for a log that went back.
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        _option: RPCOption,
+    ) -> BoxFuture<'s, Result<Appended<'s>, RPCError<Types>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+    {
+        let appending = self.appending();
+        let answers = input.map(move |request| {
+            let appending = appending.clone();
+            let previous = request.prev_log_id;
+            async move {
+                let (answer, last) = appending.send(Lane::Ordered, request, APPEND_MAX).await?;
+                let is_whole = match &answer {
+                    AppendEntriesResponse::PartialSuccess(matching) => *matching == last,
+                    _ => true,
+                };
+                Ok((answer.into_stream_result(previous, last), is_whole))
+            }
+        });
+        let answers = answers.buffered(APPENDS_IN_FLIGHT_MAX);
+        // After an answer that is not a whole success nothing more is sent.
+        let until_failure = answers.scan(false, |ended, answer| {
+            let next = (!*ended).then_some(answer);
+            if let Some(answer) = &next {
+                *ended = !matches!(answer, Ok((Ok(_), true)));
+            }
+            std::future::ready(next.map(|answer| answer.map(|(result, _)| result)))
+        });
+        let until_failure: Appended<'s> = Box::pin(until_failure);
+        Box::pin(std::future::ready(Ok(until_failure)))
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let body = wire::write(&rpc::ballot(&request));
+        let answer = self.call(kind::VOTE, body, option.hard_ttl()).await?;
+        Ok(self.voted(&answer))
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let body = wire::write(&rpc::ballot(&request));
+        let answer = self.call(kind::PRE_VOTE, body, option.hard_ttl()).await?;
+        Ok(self.voted(&answer))
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: RaftVote,
+        snapshot: RaftSnapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        // Before anything else: it is there now, and so is the log behind it.
+        let held = self.hold(snapshot.snapshot.directory.file_name());
+        let (snapshots, directory) = (Arc::clone(&self.snapshots), snapshot.snapshot.directory.clone());
+        let files = blocking(move || snapshots.files(&directory))
+            .await
+            .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?
+            .map_err(|error| {
+                self.status.note_damage(&error);
+                StreamingError::Network(NetworkError::new(&error))
+            })?;
+        let offered = offer(&self.address, &vote, &snapshot, files);
+        let answer = tokio::select! {
+            biased;
+            answer = self.client.call(kind::SNAPSHOT, wire::write(&offered), SNAPSHOT_MAX) => answer,
+            closed = cancel => return Err(StreamingError::Closed(closed)),
+            never = held => match never {},
+        };
+        let answer = answer.inspect_err(|error| {
+            // What was right when it was read first is not any more: the next offer looks again.
+            if error.to_string().contains(HAS_NOT_ITS_CHECKSUM) {
+                self.snapshots.forget_files();
+            }
+            if matches!(error, CallError::Unreachable(_)) {
+                self.fetchers.unreachable(self.client.node_id());
+            }
+        });
+        let answer = answer.map_err(rpc_error)?;
+        // It has it, and goes on from it by the log.
+        self.fetchers.admit(self.client.node_id(), usize::MAX);
+        let answer: rpc::SnapshotAnswer =
+            wire::read(answer).map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
+        Ok(SnapshotResponse::new((&answer.vote).into()))
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        let message = rpc::Transfer {
+            from: request.from_leader().into(),
+            to: *request.to_node_id(),
+            last: request.last_log_id().map(rpc::LogId::from),
+        };
+        self.client
+            .call(kind::TRANSFER, wire::write(&message), option.hard_ttl())
+            .await
+            .map_err(rpc_error)?;
+        Ok(Ok(()))
+    }
+}

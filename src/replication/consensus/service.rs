@@ -1,0 +1,184 @@
+//! openraft's calls of other nodes, answered: entries, votes, snapshots.
+
+use super::{
+    node::{RaftNode, VOTE_DELAY},
+    rpc,
+    snapshot::fetch,
+};
+use crate::{
+    peer::{Answer, CallError, Peers},
+    replication::{
+        snapshots::Throttle,
+        state::Progress,
+        wal::blocking,
+        wire::{self, kind},
+    },
+    time::now_ms,
+};
+use bytes::Bytes;
+use openraft::raft::AppendEntriesResponse;
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// A node whose answer takes longer than this has given up listening.
+const VOTE_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// See the module.
+pub struct RaftService {
+    raft: RaftNode,
+    peers: Arc<Peers>,
+    progress: Arc<Progress>,
+    node_id: u64,
+    /// How fast snapshots of others are fetched at most; 0 = no limit.
+    snapshot_bytes_per_second: u64,
+    /// Where those of others are put together.
+    receiving: PathBuf,
+    /// Held while one is: two that write the same files would mix them.
+    one_receives: Arc<tokio::sync::Mutex<()>>,
+    /// No vote is given before this moment: a node that has just started does not know to whom it promised a lease.
+    votes_from: Instant,
+}
+
+fn broken(error: impl std::fmt::Display) -> CallError {
+    CallError::Broken(error.to_string())
+}
+
+fn refused(error: impl std::fmt::Display) -> CallError {
+    CallError::Refused(error.to_string())
+}
+
+impl RaftService {
+    pub fn new(
+        raft: RaftNode,
+        peers: Arc<Peers>,
+        progress: Arc<Progress>,
+        node_id: u64,
+        snapshot_bytes_per_second: u64,
+        receiving: PathBuf,
+    ) -> Self {
+        let (one_receives, votes_from) = (Arc::default(), Instant::now() + vote_delay());
+        RaftService {
+            raft,
+            peers,
+            progress,
+            node_id,
+            snapshot_bytes_per_second,
+            receiving,
+            one_receives,
+            votes_from,
+        }
+    }
+
+    /// Answers a call of one of openraft's kinds.
+    pub async fn answer(self: &Arc<Self>, from: u64, kind: u32, body: Bytes) -> Answer {
+        match kind {
+            kind::APPEND => self.append(body).await,
+            kind::VOTE | kind::PRE_VOTE => self.vote(kind, body).await,
+            kind::TRANSFER => self.transfer(body).await,
+            kind::SNAPSHOT => Arc::clone(self).snapshot(from, body).await,
+            _ => Err(CallError::Refused(format!("no call of kind {kind}"))),
+        }
+    }
+
+    async fn transfer(&self, body: Bytes) -> Answer {
+        let transfer: rpc::Transfer = wire::read(body).map_err(refused)?;
+        // Who is to lead instead of another one is told all the same: it lets that one be elected.
+        if transfer.to == self.node_id && self.progress.refuses_leadership() {
+            return Err(refused("this node stops and does not take over"));
+        }
+        self.raft.transfer_to_us(&transfer).await.map_err(broken)?;
+        Ok(Bytes::new())
+    }
+
+    async fn append(&self, body: Bytes) -> Answer {
+        let append: rpc::Append = wire::read(body).map_err(refused)?;
+        let (leader_ms, of_core, cut_off) = (append.now, append.of_core, append.cut_off);
+        let request = rpc::raft_append(append).map_err(refused)?;
+        let committed = request.leader_commit.as_ref().map_or(0, |id| id.index);
+        let answer = self.raft.append(request).await.map_err(broken)?;
+        let accepted =
+            matches!(answer, AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_));
+        if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+            self.progress.status.contact.heard_leader(cut_off);
+        }
+        if accepted {
+            self.progress.status.clock.heard(leader_ms);
+        }
+        if let Some(word) = of_core.filter(|_| accepted && self.progress.status.edge.is_edge()) {
+            self.progress.status.edge.hear_site(&word.into());
+        }
+        if accepted && self.progress.status.applied_index.load(Ordering::Acquire) >= committed {
+            self.progress.heard_leader();
+        }
+        let mut answer_body = rpc::append_answer(&answer);
+        answer_body.wall_ms = now_ms();
+        if matches!(answer, AppendEntriesResponse::Conflict) {
+            // Set when entries are appended, before any of them is acknowledged: never less than what this node said it has.
+            answer_body.last_index = Some(self.progress.status.last_index.load(Ordering::Acquire));
+        }
+        Ok(wire::write(&answer_body))
+    }
+
+    async fn vote(&self, kind: u32, body: Bytes) -> Answer {
+        let ballot: rpc::Ballot = wire::read(body).map_err(refused)?;
+        if Instant::now() + VOTE_WAIT_MAX < self.votes_from {
+            return Err(CallError::Refused("this node has just started and votes later".into()));
+        }
+        tokio::time::sleep_until(self.votes_from).await;
+        let request = rpc::raft_ballot(&ballot);
+        let answer = self.raft.vote(request, kind == kind::PRE_VOTE).await.map_err(broken)?;
+        let mut answer_body = rpc::ballot_answer(&answer);
+        (answer_body.log_ms, answer_body.wall_ms) = (self.progress.status.clock.known_ms(), now_ms());
+        Ok(wire::write(&answer_body))
+    }
+
+    /// Fetches and installs what the leader offers, to the end even if the leader does not wait for it: what writes the
+    /// files would go on, beside that of the next offer.
+    async fn snapshot(self: Arc<Self>, from: u64, body: Bytes) -> Answer {
+        let offered: rpc::Snapshot = wire::read(body).map_err(refused)?;
+        let Ok(one) = Arc::clone(&self.one_receives).try_lock_owned() else {
+            tracing::info!(from = %offered.address, "a snapshot is offered while one is being received: refused");
+            return Err(refused("this node is receiving a snapshot already; offer it again later"));
+        };
+        let receiving = tokio::spawn(async move {
+            let received = self.receive(from, &offered).await;
+            drop(one);
+            received
+        });
+        receiving.await.map_err(broken)?
+    }
+
+    async fn receive(&self, from: u64, offered: &rpc::Snapshot) -> Answer {
+        let client = self.peers.client(&offered.address, from);
+        let began = Instant::now();
+        let mut throttle = Throttle::new(self.snapshot_bytes_per_second);
+        let bytes: u64 = offered.files.iter().map(|file| file.bytes).sum();
+        tracing::info!(from = %offered.address, snapshot = %offered.name, bytes, "fetching a snapshot");
+        let fetched = fetch(offered, &client, &self.receiving, &mut throttle).await;
+        let snapshot = fetched.map_err(|error| {
+            tracing::warn!(from = %offered.address, snapshot = %offered.name, %error, "cannot fetch the snapshot");
+            broken(error)
+        })?;
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(snapshot = %offered.name, bytes, millis, "fetched the snapshot, installing it");
+        let vote = self.raft.install((&offered.vote).into(), snapshot).await.map_err(broken)?;
+        // The store has names of its own for the files.
+        let received = self.receiving.clone();
+        if let Ok(Err(error)) = blocking(move || std::fs::remove_dir_all(received)).await {
+            tracing::warn!(%error, "the files of the snapshot could not be removed; the next one replaces them");
+        }
+        Ok(wire::write(&rpc::SnapshotAnswer { vote: (&vote).into() }))
+    }
+}
+
+fn vote_delay() -> Duration {
+    #[cfg(test)]
+    if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::VotesAtOnce) {
+        return Duration::ZERO;
+    }
+    VOTE_DELAY
+}

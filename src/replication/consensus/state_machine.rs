@@ -1,0 +1,250 @@
+//! openraft's view of the store: has entries applied, here or on the apply thread, builds and installs snapshots.
+
+use super::{
+    apply::{Applier, JOBS_MAX, Job, Work, is_seed},
+    membership,
+    snapshot::to_raft,
+    types::{
+        RaftLogId, RaftSnapshot, RaftSnapshotMeta, RaftStoredMembership, SnapshotFiles, Types, log_id,
+        position,
+    },
+};
+use crate::{
+    replica::Seed,
+    replication::{
+        snapshots::{SiteSeeds, Snapshots},
+        wal::{LogError, blocking},
+    },
+    store::Store,
+};
+use crossbeam::channel::Sender;
+use futures::{Stream, TryStreamExt};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    storage::{EntryResponder, RaftStateMachine},
+};
+use parking_lot::Mutex;
+use std::{collections::VecDeque, fs, io, path::PathBuf, sync::Arc};
+use tokio::sync::oneshot;
+
+/// Payload bytes handed to the apply thread at a time.
+const CHUNK_BYTES_MAX: usize = 4 << 20;
+/// Entries handed to the apply thread at a time.
+const CHUNK_ENTRIES_MAX: usize = 1024;
+/// A chunk up to this size is applied on the raft thread: waking the apply thread and being woken by it would cost more
+/// than the work (measured at 50 clients without pipelining: a sixth of all CPU time). Larger ones must not keep the
+/// raft core from its heartbeats.
+const INLINE_BYTES_MAX: usize = 32 << 10;
+
+/// See the module.
+pub struct StateMachine {
+    store: Arc<Store>,
+    snapshots: Arc<Snapshots>,
+    jobs: Sender<Job>,
+    applier: Arc<Mutex<Applier>>,
+    site_seeds: Arc<SiteSeeds>,
+    /// Jobs on the apply thread, oldest first.
+    outstanding: VecDeque<oneshot::Receiver<()>>,
+    /// On an edge: the store stands at this entry already (`SiteSeeds::ensure`), openraft has not come so far.
+    ahead: Option<u64>,
+}
+
+impl StateMachine {
+    pub(super) fn new(
+        store: Arc<Store>,
+        snapshots: Arc<Snapshots>,
+        jobs: Sender<Job>,
+        applier: Arc<Mutex<Applier>>,
+        site_seeds: Arc<SiteSeeds>,
+    ) -> Self {
+        StateMachine {
+            store,
+            snapshots,
+            jobs,
+            applier,
+            site_seeds,
+            outstanding: VecDeque::with_capacity(JOBS_MAX),
+            ahead: None,
+        }
+    }
+
+    fn hand_over(&mut self, make: impl FnOnce(oneshot::Sender<()>) -> Job) -> io::Result<()> {
+        let (done, wait) = oneshot::channel();
+        #[cfg(test)]
+        if crate::tests::stage::is_set() {
+            self.applier.lock().run(make(done));
+            self.outstanding.push_back(wait);
+            return Ok(());
+        }
+        // There is room: no more than JOBS_MAX are outstanding.
+        self.jobs.send(make(done)).map_err(|_| ended())?;
+        self.outstanding.push_back(wait);
+        Ok(())
+    }
+
+    /// Waits until no more than `left` jobs are outstanding.
+    async fn settle(&mut self, left: usize) -> io::Result<()> {
+        while self.outstanding.len() > left {
+            if let Some(wait) = self.outstanding.pop_front() {
+                wait.await.map_err(|_| ended())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// On an edge: waits until these whole copies are here, each before the entry with its index, or goes past them.
+    async fn have_seeds(&mut self, wanted: Vec<(u64, Seed)>) -> io::Result<()> {
+        for (index, seed) in wanted {
+            if self.ahead.is_some_and(|ahead| index <= ahead) {
+                continue;
+            }
+            if let Some(directory) = self.site_seeds.ensure(index, &seed).await {
+                let from = directory.clone();
+                self.hand_over(|done| Job::GoPast { directory: from, done })?;
+                self.settle(0).await?;
+                self.ahead = self.store.applied().map(|at| at.index);
+                // The store has names of its own for the files.
+                let removed = blocking(move || fs::remove_dir_all(&directory)).await;
+                removed.map_err(io::Error::other)??;
+            }
+        }
+        Ok(())
+    }
+
+    /// openraft has come to this entry.
+    fn come_to(&mut self, index: Option<u64>) {
+        self.ahead = self.ahead.filter(|ahead| index.is_none_or(|index| index < *ahead));
+    }
+
+    /// Forgets jobs that are done.
+    fn look(&mut self) {
+        while self.outstanding.front_mut().is_some_and(|wait| wait.try_recv().is_ok()) {
+            self.outstanding.pop_front();
+        }
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the apply thread has ended")
+}
+
+impl RaftStateMachine<Types> for StateMachine {
+    type SnapshotData = SnapshotFiles;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<RaftLogId>, RaftStoredMembership)> {
+        self.settle(0).await?;
+        let bytes = self.store.membership().map_err(|error| LogError::from(error).or_repair())?;
+        let membership = membership::decode_stored(bytes.as_deref()).map_err(io::Error::other)?;
+        Ok((self.store.applied().map(log_id), membership))
+    }
+
+    /// Applies a small chunk at once. Larger ones are handed to the apply thread without waiting for it, so that it goes
+    /// from one to the next without a pause. openraft then takes for applied what soon will be. It may: it answers nobody
+    /// by it, entries are applied in the order of this call, and whatever asks the state machine settles first.
+    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
+    {
+        loop {
+            let (entries, bytes, more) = next_chunk(&mut entries).await?;
+            if self.site_seeds.is_edge() && entries.iter().any(|(entry, _)| is_seed(entry)) {
+                // With nothing on the apply thread, the applier is free.
+                self.settle(0).await?;
+                let wanted = self.applier.lock().wanted_seeds(&entries);
+                self.have_seeds(wanted).await?;
+            }
+            self.come_to(entries.last().map(|(entry, _)| entry.log_id.index));
+            self.look();
+            if self.outstanding.is_empty() && bytes <= INLINE_BYTES_MAX {
+                // Free: nothing is on the apply thread.
+                self.applier.lock().entries(entries);
+            } else {
+                self.settle(JOBS_MAX - 1).await?;
+                self.hand_over(|done| Job::Entries { entries, done })?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// None is made while the store is ahead: openraft would take what it has not come to for done with.
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<SnapshotBuilder> {
+        match self.ahead {
+            Some(_) => None,
+            None => Some(self.get_snapshot_builder().await),
+        }
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        // An error means that the apply thread is gone; then the next call will say so.
+        let _ = self.settle(0).await;
+        SnapshotBuilder { snapshots: Arc::clone(&self.snapshots) }
+    }
+
+    async fn install_snapshot(&mut self, meta: &RaftSnapshotMeta, snapshot: SnapshotFiles) -> io::Result<()> {
+        let directory: PathBuf = snapshot.directory;
+        self.settle(0).await?;
+        self.come_to(meta.last_log_id.as_ref().map(|id| id.index));
+        // Before anybody can see that the store stands there: openraft takes back a tail of the log only where it knows it
+        // to differ, and purges the rest when this has returned.
+        if let Some(last) = &meta.last_log_id {
+            self.site_seeds.log.cover(position(last));
+        }
+        // A store that is still ahead stays there.
+        if self.ahead.is_none() {
+            self.hand_over(|done| Job::Install { directory, done })?;
+            self.settle(0).await?;
+            if self.store.applied().map(log_id) != meta.last_log_id {
+                return Err(io::Error::other("the installed snapshot is not the one it was said to be"));
+            }
+        }
+        // Of our own files: what was received may be removed, and this one is what `get_current_snapshot` answers.
+        build(&self.snapshots).await?;
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<RaftSnapshot>> {
+        let current = self.snapshots.newest().as_ref().map(to_raft).transpose();
+        Ok(current.map_err(|error| LogError::from(error).or_repair())?)
+    }
+}
+
+/// Entries up to the bounds of a chunk, and whether there may be more.
+async fn next_chunk<S>(entries: &mut S) -> io::Result<(Vec<Work>, usize, bool)>
+where
+    S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
+{
+    let (mut chunk, mut bytes) = (Vec::new(), 0_usize);
+    while let Some((entry, responder)) = entries.try_next().await? {
+        if let EntryPayload::Normal(payload) = &entry.payload {
+            bytes = bytes.saturating_add(payload.0.len());
+        }
+        chunk.push((entry, responder));
+        if bytes >= CHUNK_BYTES_MAX || chunk.len() >= CHUNK_ENTRIES_MAX {
+            return Ok((chunk, bytes, true));
+        }
+    }
+    Ok((chunk, bytes, false))
+}
+
+/// Builds a snapshot off the runtime's thread.
+async fn build(snapshots: &Arc<Snapshots>) -> io::Result<RaftSnapshot> {
+    let snapshots = Arc::clone(snapshots);
+    let built = blocking(move || snapshots.build()).await.map_err(io::Error::other)?;
+    built.and_then(|checkpoint| to_raft(&checkpoint)).map_err(io::Error::other)
+}
+
+/// Makes a checkpoint of the store; it says itself where in the log it stands.
+pub struct SnapshotBuilder {
+    snapshots: Arc<Snapshots>,
+}
+
+impl RaftSnapshotBuilder<Types> for SnapshotBuilder {
+    type SnapshotData = SnapshotFiles;
+
+    async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
+        build(&self.snapshots).await
+    }
+}

@@ -1,0 +1,155 @@
+//! How a leader makes room for another one: before its node stops, when an administrator asks, and when it was taken out
+//! of the core.
+//!
+//! **Invariant.** Before another node is asked to lead, this one's lease is void: whoever is asked is helped at once,
+//! whatever the others have promised to this one.
+
+use super::{
+    members::{Member, Members},
+    node::{HEARTBEAT_MS, RaftNode},
+};
+use crate::replication::wire;
+use bytes::Bytes;
+use openraft::{ServerState, async_runtime::WatchReceiver};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a leader that stops waits for another one to lead.
+const HAND_OVER_MAX: Duration = Duration::from_millis(1000);
+/// How long a node may take to say whether it would lead.
+const WILLING_MAX: Duration = Duration::from_millis(250);
+/// Between two attempts of a stopping leader to find somebody.
+const AGAIN: Duration = Duration::from_millis(200);
+/// How long a leader that was taken out goes on, so that all hear that the change is committed.
+const REMOVED_GRACE: Duration = Duration::from_millis(150);
+
+impl RaftNode {
+    /// From here on this node does not lead: it does not campaign, refuses to take over, and hands over what it leads, now
+    /// or (elected a moment ago) later. It goes on voting and replicating. Returns after the first attempt.
+    pub async fn step_down(&self) {
+        self.progress.refuse_leadership();
+        self.raft.runtime_config().elect(false);
+        self.hand_over().await;
+        let node = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(AGAIN).await;
+                node.hand_over().await;
+            }
+        });
+    }
+
+    /// Lets another voter lead, if this node leads and there is one that would.
+    pub async fn hand_over(&self) {
+        if !self.progress.is_leader() {
+            return;
+        }
+        let deadline = Instant::now() + HAND_OVER_MAX;
+        let Some(successor) = self.successor().await else { return };
+        if !self.offer(successor.id).await {
+            return;
+        }
+        let led_by_another = || self.progress.leader().is_some_and(|(id, _)| id != *self.raft.node_id());
+        while !led_by_another() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tracing::info!(to = %successor.peer.name, done = led_by_another(), "handed leadership over");
+    }
+
+    /// The other voter that has most of the log among those that would lead.
+    pub async fn successor(&self) -> Option<Member> {
+        let members = self.members();
+        for voter in best_first(&members, *self.raft.node_id()) {
+            if self.is_willing(&voter).await {
+                return Some(voter);
+            }
+        }
+        None
+    }
+
+    /// Whether a node answers and does not stop itself.
+    pub async fn is_willing(&self, member: &Member) -> bool {
+        let client = self.peers.client(&member.peer.address, member.id);
+        let answer = client.call(wire::kind::STATUS, Bytes::new(), WILLING_MAX).await;
+        let status = answer.ok().and_then(|answer| wire::read::<wire::Status>(answer).ok());
+        status.is_some_and(|status| !status.is_stopping)
+    }
+
+    /// Asks a node to lead, at once and whatever it has promised to this one; false if the raft core is gone.
+    pub(super) async fn offer(&self, id: u64) -> bool {
+        self.progress.offers_leadership();
+        self.raft.trigger().transfer_leader(id).await.is_ok()
+    }
+
+    /// Before a stopping node leaves: while the leader stops as well, and has entries on their way, it needs this one.
+    pub async fn stay_for_leader(&self, until: Instant) {
+        while let Some((id, address)) = self.progress.leader().filter(|(id, _)| *id != *self.raft.node_id())
+            && Instant::now() < until
+        {
+            let answer = self.peers.client(&address, id);
+            let answer = answer.call(wire::kind::STATUS, Bytes::new(), WILLING_MAX).await;
+            let status = answer.ok().and_then(|answer| wire::read::<wire::Status>(answer).ok());
+            if !status.is_some_and(|status| status.is_stopping && status.in_flight > 0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[cfg(test)]
+    pub async fn remove_itself(&self) {
+        let members = self.members();
+        let own = members.find(*self.raft.node_id()).unwrap();
+        self.remove(&members, own).await.unwrap();
+    }
+
+    /// As openraft's `StepDownPolicy::After`, but the lease is void before another node is asked.
+    pub(super) async fn watch_removal(self) {
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            if self.is_removed_leader() {
+                tokio::time::sleep(REMOVED_GRACE).await;
+                self.leave().await;
+            }
+            if metrics.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether this node leads a core that it is no member of, and all of it is committed.
+    fn is_removed_leader(&self) -> bool {
+        let seen = self.raft.server_metrics().borrow_watched().clone();
+        seen.state == ServerState::Leader
+            && seen.membership_config.membership().get_node(&seen.id).is_none()
+            && seen.committed_membership_config == seen.membership_config
+    }
+
+    async fn leave(&self) {
+        // It may have been let in again meanwhile.
+        if !self.is_removed_leader() {
+            return;
+        }
+        let seen = self.raft.server_metrics().borrow_watched().clone();
+        tracing::info!("this node leads a core that it is no member of any more; another one is to lead");
+        let best = best_first(&self.members(), seen.id).into_iter().next();
+        let offered = match &best {
+            Some(best) => self.offer(best.id).await,
+            None => true,
+        };
+        if !offered {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(HEARTBEAT_MS)).await;
+        // In case nobody took over; nothing happens if somebody did. An error means that the raft core is gone.
+        let at = *seen.membership_config.log_id();
+        let _ = self.raft.trigger().refresh_server_state(Some(seen.vote), at).await;
+    }
+}
+
+/// All voters but one, those first that have most of the log.
+fn best_first(members: &Members, own: u64) -> Vec<Member> {
+    let mut others: Vec<Member> = members.voters().filter(|voter| voter.id != own).cloned().collect();
+    others.sort_by_key(|voter| std::cmp::Reverse(voter.matched));
+    others
+}

@@ -1,0 +1,10 @@
+//! openraft's storage suite, and the log replayed on a second replica.
+
+mod holding;
+mod replay;
+pub(in crate::replication::consensus) mod runtime;
+pub mod said;
+mod storage;
+mod transfer;
+mod watch;
+mod window;

@@ -1,0 +1,36 @@
+//! The data directory of a node: whose it is, whether it is sound, and how it becomes whole again.
+//!
+//! | name | content | file |
+//! |---|---|---|
+//! | `LOCK` | held by the process that works on the directory | `identity.rs` |
+//! | `IDENTITY` | node id, cluster, history, the log that belongs to it; JSON with a checksum | `identity.rs`, `identity_file.rs` |
+//! | `QUARANTINED` | damage was found: the node does not start with these files as if nothing were | `quarantine.rs` |
+//! | `log/` | the log | `wal/` |
+//! | `store/` | the data | `crate::store` |
+//! | `snapshot/`, `received/`, `seed/` | snapshots: its own, one that is being fetched, those of an edge site | `snapshots/` |
+//! | `damaged/` | what a node gave up of its log at its last repair | `repair.rs` |
+//! | `CLOCK` | log time at the last stop | `state/clock_file.rs` |
+//! | `UPSTREAMS` | on an edge: the nodes that its core had | `edge/core_nodes.rs` |
+//!
+//! A node id is random and belongs to one directory for good. A node whose directory was emptied is a new node: it cannot
+//! vote with the memory of the old one.
+//!
+//! **Damage.** A node that finds damage writes `QUARANTINED` and stops. At its next start it fetches the data of another node
+//! if only its data are damaged: its log, its votes and its promises stand. If its log, its votes or its identity are damaged
+//! it gives all of them up, as soon as the others have a leader that a majority hears, and comes back as a new node.
+//!
+//! **Invariants.**
+//! * One process at a time works on a directory.
+//! * A directory of another cluster, another history or another site is refused with the reason, never adopted.
+//! * Damaged data are removed only when sound ones are in their place.
+
+mod identity;
+mod identity_file;
+mod quarantine;
+mod repair;
+
+pub use identity::{
+    Adopt, DataDirectory, Identity, adopt, become_member, become_whole, begin_again, bind_log,
+};
+pub use quarantine::Quarantine;
+pub use repair::{Helpers, LostStore};

@@ -1,0 +1,109 @@
+//! Entries of the site's log that were proposed and have not landed yet: few enough to bound memory, and whatever becomes of
+//! each is heard of.
+
+use crate::{
+    replication::{consensus::RaftNode, queue::Verdict},
+    resp::Reply,
+};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+const COUNT_MAX: usize = 8;
+const BYTES_MAX: usize = 16 << 20;
+
+/// Why an entry did not bring the data forward.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Astray {
+    /// This node does not lead its site any more, or the log has stopped.
+    NotLeading,
+    /// The replica refused it.
+    Refused(String),
+}
+
+type Landed = (usize, Result<(), Astray>);
+
+/// See the module.
+pub(super) struct Flights {
+    sender: mpsc::Sender<Landed>,
+    landed: mpsc::Receiver<Landed>,
+    count: usize,
+    bytes: usize,
+}
+
+impl Flights {
+    pub(super) fn new() -> Self {
+        let (sender, landed) = mpsc::channel(COUNT_MAX + 1);
+        Flights { sender, landed, count: 0, bytes: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether one more may be proposed; one of any size if there is no other.
+    pub(super) fn have_room(&self) -> bool {
+        self.count == 0 || self.count < COUNT_MAX && self.bytes < BYTES_MAX
+    }
+
+    /// Proposes an entry of the site's log.
+    pub(super) async fn propose(&mut self, raft: &RaftNode, payload: Bytes) {
+        let landing = Landing { sender: self.sender.clone(), bytes: payload.len(), is_told: false };
+        self.count = self.count.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(payload.len());
+        raft.propose(payload, move |verdict| landing.land(verdict)).await;
+    }
+
+    /// Waits for one to land.
+    pub(super) async fn next(&mut self) -> Result<(), Astray> {
+        // The sender is in `self`, so the channel cannot close.
+        let Some((bytes, result)) = self.landed.recv().await else { return Err(Astray::NotLeading) };
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        result
+    }
+
+    /// Waits until all have landed, however.
+    pub(super) async fn settle(&mut self) {
+        while !self.is_empty() {
+            let _ = self.next().await;
+        }
+    }
+}
+
+/// Tells what became of one entry, also when nobody ever will know.
+struct Landing {
+    sender: mpsc::Sender<Landed>,
+    bytes: usize,
+    is_told: bool,
+}
+
+impl Landing {
+    fn land(mut self, verdict: Verdict) {
+        let result = match verdict {
+            Verdict::Applied { replies, .. } => match replies.first().and_then(|replies| replies.first()) {
+                Some(Reply::Error(error)) => Err(Astray::Refused(error.to_string())),
+                _ => Ok(()),
+            },
+            Verdict::NotProposed | Verdict::Lost => Err(Astray::NotLeading),
+        };
+        self.tell(result);
+    }
+
+    fn tell(&mut self, result: Result<(), Astray>) {
+        self.is_told = true;
+        // There is room for all that may be on their way; the one who waits may have gone.
+        let _ = self.sender.try_send((self.bytes, result));
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.tell(Err(Astray::NotLeading));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Writes of an edge's clients go to the core, over the edge's own connection, once.
+//!
+//! A write that certainly was not taken is tried again, at another core node if need be, until the time is up; one that may
+//! have been taken never is. The order of one connection's writes is that connection's own: it waits for each proposal.
+
+use super::upstreams::Upstreams;
+use crate::{
+    limits::ENTRY_BYTES_TARGET,
+    peer::CallError,
+    replication::{
+        proposals::{SEND_ELSEWHERE, answer_all, read_outcome, unknown},
+        queue::{Outbox, Outcome, Queue, Refused, Ticket},
+        state::Progress,
+        wire::{Forward, ForwardAnswer, edge_kind, read, write},
+    },
+    resp::ErrorReply,
+};
+use bytes::Bytes;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::{sync::Semaphore, time::Instant};
+
+/// How long a write waits until some core node takes it.
+const REACH_MAX: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(50);
+/// How long the core may take for a write it has taken.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Calls on their way; while there are so many, writes gather in the queue and share the next one.
+const CALLS_MAX: usize = 32;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Writes {
+    pub queue: Arc<Queue>,
+    pub upstreams: Arc<Upstreams>,
+    pub progress: Arc<Progress>,
+}
+
+impl Writes {
+    /// Sends until the queue is closed and all that were sent are answered.
+    pub async fn run(self) {
+        let room = Arc::new(Semaphore::new(CALLS_MAX));
+        let mut carried = None;
+        loop {
+            if carried.is_none() && self.queue.is_empty() {
+                if self.queue.is_closed() {
+                    break;
+                }
+                self.queue.wait().await;
+                continue;
+            }
+            // The semaphore is never closed.
+            let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
+            let (proposals, tickets) = self.gather(&mut carried);
+            let writes = self.clone();
+            tokio::spawn(async move {
+                writes.send(proposals, tickets).await;
+                drop(place);
+            });
+        }
+        let _ = room.acquire_many(u32::try_from(CALLS_MAX).unwrap_or(u32::MAX)).await;
+        self.queue.refuse_all(Refused::Stopping);
+    }
+
+    fn gather(&self, carried: &mut Option<(Bytes, Ticket)>) -> (Vec<Bytes>, Vec<Ticket>) {
+        let (mut proposals, mut tickets, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
+        while let Some((proposal, ticket)) = carried.take().or_else(|| self.queue.pop()) {
+            if bytes > 0 && bytes.saturating_add(proposal.len()) > ENTRY_BYTES_TARGET {
+                *carried = Some((proposal, ticket));
+                break;
+            }
+            bytes = bytes.saturating_add(proposal.len());
+            proposals.push(proposal);
+            tickets.push(ticket);
+        }
+        (proposals, tickets)
+    }
+
+    async fn send(&self, mut proposals: Vec<Bytes>, mut tickets: Vec<Ticket>) {
+        let deadline = Instant::now() + REACH_MAX;
+        while !tickets.is_empty() {
+            let body = write(&Forward { proposals: proposals.clone() });
+            match self.upstreams.call(edge_kind::FORWARD, &body, ANSWER_MAX, deadline).await {
+                Ok(answer) => (proposals, tickets) = self.answer_each(proposals, tickets, answer),
+                Err(CallError::Broken(why)) => return answer_all(tickets, &unknown(&why)),
+                Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
+            }
+            if !tickets.is_empty() {
+                if Instant::now() >= deadline || self.queue.is_closed() {
+                    return answer_all(tickets, &Outcome::NotDone(cut_off()));
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// Hands outcomes out; what no core node could take comes back.
+    fn answer_each(
+        &self,
+        proposals: Vec<Bytes>,
+        tickets: Vec<Ticket>,
+        answer: Bytes,
+    ) -> (Vec<Bytes>, Vec<Ticket>) {
+        let answer = read::<ForwardAnswer>(answer).unwrap_or_default();
+        // Before anybody hears of it: whoever reads next must know how far to wait.
+        self.progress.status.edge.forwarded.fetch_max(answer.applied, Ordering::AcqRel);
+        let mut outcomes = answer.outcomes.iter();
+        let (mut again, mut outbox) = ((Vec::new(), Vec::new()), Outbox::default());
+        for (proposal, ticket) in proposals.into_iter().zip(tickets) {
+            let outcome = outcomes.next();
+            if outcome.is_some_and(|outcome| outcome.kind == SEND_ELSEWHERE) {
+                again.0.push(proposal);
+                again.1.push(ticket);
+            } else {
+                let outcome = outcome.and_then(read_outcome);
+                outbox.add(ticket, outcome.unwrap_or_else(|| unknown("the core's answer cannot be read")));
+            }
+        }
+        outbox.deliver();
+        again
+    }
+}
+
+/// A write that no core node could be asked to take.
+fn cut_off() -> ErrorReply {
+    ErrorReply::new("CLUSTERDOWN", "the core is not reached at the moment; nothing was changed, try again")
+}

@@ -1,0 +1,43 @@
+//! The way back to a preferred core node, once it is well again.
+
+use super::upstreams::Upstreams;
+use crate::replication::wire::edge_kind;
+use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
+
+/// How long another node is followed before the preferred ones are asked.
+pub(super) const RETURN_AFTER_MIN: Duration = Duration::from_secs(5);
+/// The same for one that answered, and then could not be followed.
+pub(super) const RETURN_AFTER_MAX: Duration = Duration::from_secs(300);
+/// A node is well that answers so often in a row.
+const ANSWERS: u32 = 3;
+const ASK_INTERVAL: Duration = Duration::from_millis(500);
+const ASK_MAX: Duration = Duration::from_secs(1);
+
+/// Waits until one that is preferred to number `index` is well, and hears its leader.
+pub(super) async fn better(upstreams: Arc<Upstreams>, index: usize, after: Duration) -> usize {
+    if index == 0 {
+        std::future::pending::<()>().await;
+    }
+    loop {
+        tokio::time::sleep(after).await;
+        for candidate in 0..index.min(upstreams.configured()) {
+            if is_well(&upstreams, candidate).await {
+                return candidate;
+            }
+        }
+    }
+}
+
+async fn is_well(upstreams: &Upstreams, index: usize) -> bool {
+    let Some(client) = upstreams.client(index) else { return false };
+    for turn in 0..ANSWERS {
+        if turn > 0 {
+            tokio::time::sleep(ASK_INTERVAL).await;
+        }
+        if client.call(edge_kind::READ_INDEX, Bytes::new(), ASK_MAX).await.is_err() {
+            return false;
+        }
+    }
+    true
+}

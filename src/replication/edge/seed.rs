@@ -1,0 +1,146 @@
+//! A whole copy of the core's data: fetched file by file while the old data serve, then put in their place at once.
+//!
+//! What was fetched stays when the way breaks: the next attempt, at the same core node, goes on where this one ended. The
+//! switch is an entry of the site's log like any other, so it happens at one place of it.
+
+use super::{flights::Flights, follow::Follower};
+use crate::{
+    peer::PeerClient,
+    replica::Seed,
+    replication::{
+        snapshots::{Source, Throttle, fetch_files, note_held, prepare},
+        wal::blocking,
+        wire::{self, FileMeta, edge_kind, read, write},
+    },
+    session::Following,
+    store::{Position, Store},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// A core node may have to make a snapshot first, and reads it once.
+const OFFER_MAX: Duration = Duration::from_secs(600);
+const TELL_INTERVAL: Duration = Duration::from_secs(5);
+/// Attempts at one core node before another one is asked, whose files are others.
+const ATTEMPTS_MAX: u32 = 20;
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Follower {
+    /// Takes a whole copy from this core node.
+    pub(super) async fn seed(&self, index: usize) -> Result<(), String> {
+        let client = self.upstreams.client(index).ok_or("no upstream")?;
+        let mut attempt = 1;
+        loop {
+            match self.seed_once(&client).await {
+                Err(why) if attempt < ATTEMPTS_MAX && self.progress.is_leader() => {
+                    tracing::warn!(%why, attempt, "the whole copy is not complete, going on with it");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                result => return result,
+            }
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    async fn seed_once(&self, client: &Arc<PeerClient>) -> Result<(), String> {
+        let text = |error: &dyn std::fmt::Display| format!("{}: {error}", client.address());
+        let (history, position) = self.cursor();
+        let is_same_history = *self.progress.status.edge.core_history.read() == history;
+        let Position { term: term_min, index: index_min } =
+            position.filter(|_| is_same_history).unwrap_or_default();
+        let body = write(&wire::SeedWanted { index_min, term_min });
+        let offer = client.call(edge_kind::SEED, body, OFFER_MAX).await.map_err(|error| text(&error))?;
+        let offer: wire::SeedOffer = read(offer).map_err(|error| text(&error))?;
+        let offered = Position { term: offer.term, index: offer.index };
+        let seed = Seed { history: offer.history.clone(), position: offered, name: offer.name.clone() };
+        if position.is_some_and(|position| history == seed.history && !seed.is_forward_of(position)) {
+            return Err(text(&"its copy is older than the data here"));
+        }
+        self.fetch(client, &offer).await.map_err(|error| text(&error))?;
+        self.spread(&seed).await;
+        let mut flights = Flights::new();
+        flights.propose(&self.raft, seed.encode()).await;
+        flights.next().await.map_err(|astray| format!("the copy could not be put in place: {astray:?}"))?;
+        self.clean_up().await;
+        tracing::info!(index = offered.index, "the whole copy is in place");
+        Ok(())
+    }
+
+    /// Lets the other nodes of the site have the copy, too.
+    async fn spread(&self, seed: &Seed) {
+        let identity = &self.options.identity;
+        let members = self.raft.members();
+        let others = members.list.into_iter().filter(|member| member.id != identity.node_id);
+        let others: Vec<(u64, String)> = others.map(|member| (member.id, member.peer.address)).collect();
+        if !others.is_empty() {
+            self.site_seeds.spread(others, &identity.address, seed).await;
+        }
+    }
+
+    /// In a site of one node nobody needs the files any more; the store has its own names for them.
+    async fn clean_up(&self) {
+        if self.raft.members().list.len() > 1 {
+            return;
+        }
+        let directory = self.site_seeds.directory.clone();
+        let removed = blocking(move || std::fs::remove_dir_all(&directory));
+        if let Ok(Err(error)) = removed.await {
+            tracing::warn!(%error, "the files of the whole copy could not be removed");
+        }
+    }
+
+    async fn fetch(&self, client: &Arc<PeerClient>, offer: &wire::SeedOffer) -> Result<(), String> {
+        let of_bytes: u64 = offer.files.iter().map(|file: &FileMeta| file.bytes).sum();
+        let done = AtomicU64::new(0);
+        let mut throttle = Throttle::new(self.options.seed_bytes_per_second);
+        let source = Source { kind: edge_kind::FILE, snapshot: &offer.name, from: client };
+        let tell = |bytes: u64| {
+            let bytes = done.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+            self.note(Following::Seed { bytes, of_bytes });
+        };
+        self.note(Following::Seed { bytes: 0, of_bytes });
+        tracing::info!(
+            upstream = %client.address(), index = offer.index, bytes = of_bytes, files = offer.files.len(),
+            "fetching a whole copy"
+        );
+        let began = Instant::now();
+        let mut ticks = tokio::time::interval(TELL_INTERVAL);
+        ticks.tick().await;
+        let offered = Position { term: offer.term, index: offer.index };
+        let directory = self.site_seeds.directory.clone();
+        let place = blocking(move || prepare(&directory, offered)).await;
+        let place = place.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let fetching = fetch_files(&source, &offer.files, &place, &mut throttle, &tell);
+        tokio::pin!(fetching);
+        let fetched = loop {
+            tokio::select! {
+                fetched = &mut fetching => break fetched,
+                _ = ticks.tick() => {
+                    let bytes = done.load(Ordering::Relaxed);
+                    let per_second = (bytes as f64 / began.elapsed().as_secs_f64().max(0.001)) as u64;
+                    let eta_seconds = of_bytes.saturating_sub(bytes) / per_second.max(1);
+                    tracing::info!(bytes, of_bytes, per_second, eta_seconds, "fetching a whole copy");
+                    self.report(client);
+                }
+            }
+        };
+        fetched.map_err(|error| error.to_string())?;
+        let checked = place.clone();
+        let stands = blocking(move || Store::read_checkpoint(&checked))
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())?
+            .data;
+        match stands == Some(offered) {
+            true => note_held(&self.site_seeds.directory, &offer.history, offered)
+                .map_err(|error| error.to_string()),
+            false => Err(format!("the copy stands at {stands:?}, not where it was said to")),
+        }
+    }
+}

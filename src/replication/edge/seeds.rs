@@ -1,0 +1,157 @@
+//! The core's side of a whole copy: which files it is made of, and the files, part by part.
+//!
+//! A copy is the node's own snapshot: hard links, made at no cost. One that is being fetched stays although newer ones are
+//! made. Few edges fetch at a time, and all together no faster than they may.
+
+use crate::{
+    peer::{Answer, CallError},
+    replication::{
+        consensus::RaftNode,
+        snapshots::{Snapshots, read_part},
+        wal::{LogError, blocking},
+        wire::{self, GetFile, write},
+    },
+    session::ClusterIdentity,
+    store::{Checkpoint, Position, Store},
+};
+use parking_lot::{Mutex, RwLock};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// A snapshot that many entries behind is not given away: the next one costs no more.
+const ENTRIES_BEHIND_MAX: u64 = 10_000;
+
+/// See the module.
+pub struct Seeds {
+    raft: RaftNode,
+    store: Arc<Store>,
+    snapshots: Arc<Snapshots>,
+    directory: PathBuf,
+    cluster: Arc<RwLock<ClusterIdentity>>,
+    fetching_max: usize,
+    bytes_per_second: u64,
+    /// When the next part may go.
+    free_at: Mutex<Instant>,
+    one_at_a_time: tokio::sync::Mutex<()>,
+}
+
+fn refused(error: impl std::fmt::Display) -> CallError {
+    CallError::Refused(error.to_string())
+}
+
+impl Seeds {
+    pub fn new(
+        raft: RaftNode,
+        store: Arc<Store>,
+        snapshots: Arc<Snapshots>,
+        directory: PathBuf,
+        cluster: Arc<RwLock<ClusterIdentity>>,
+        fetching_max: usize,
+        bytes_per_second: u64,
+    ) -> Self {
+        Seeds {
+            raft,
+            store,
+            snapshots,
+            directory,
+            cluster,
+            fetching_max,
+            bytes_per_second,
+            free_at: Mutex::new(Instant::now()),
+            one_at_a_time: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The edge fetches no more.
+    pub(super) fn release(&self, edge: u64) {
+        self.raft.fetchers.release(edge);
+    }
+
+    fn admit(&self, edge: u64) -> bool {
+        self.raft.fetchers.admit(edge, self.fetching_max)
+    }
+
+    /// What a whole copy of now is made of.
+    pub(super) async fn offer(&self, edge: u64, wanted: wire::SeedWanted) -> Answer {
+        if !self.admit(edge) {
+            return Err(refused("as many edges as may fetch whole copies from this node at the moment"));
+        }
+        let _one = self.one_at_a_time.lock().await;
+        let snapshot = self.recent(wanted).await.map_err(refused)?;
+        let position = snapshot.position.ok_or_else(|| refused("this node has no data yet"))?;
+        let name = snapshot.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.snapshots.hold(&name);
+        let snapshots = Arc::clone(&self.snapshots);
+        let files = blocking(move || snapshots.files(&snapshot.directory));
+        let files = files.await.map_err(refused)?.map_err(|error| {
+            self.raft.note_damage(&error);
+            refused(error)
+        })?;
+        let history = self.cluster.read().history_id.clone();
+        let offer = wire::SeedOffer { history, term: position.term, index: position.index, name, files };
+        Ok(write(&offer))
+    }
+
+    /// The newest snapshot, or a new one if that is too far behind.
+    async fn recent(&self, wanted: wire::SeedWanted) -> Result<Checkpoint, LogError> {
+        let applied = self.store.applied().unwrap_or_default();
+        if !is_enough(applied, wanted) {
+            return Err(LogError::Raft("this node is behind the edge".into()));
+        }
+        let is_recent = |at: &Checkpoint| {
+            at.position.is_some_and(|at| {
+                let is_near = applied.index.saturating_sub(at.index) <= ENTRIES_BEHIND_MAX;
+                // The log may have been purged past a snapshot since: whoever took that would need the next one at once.
+                is_enough(at, wanted) && is_near && self.raft.can_feed_from(at.index)
+            })
+        };
+        if let Some(newest) = self.snapshots.newest().filter(is_recent) {
+            return Ok(newest);
+        }
+        self.raft.snapshot().await?;
+        self.snapshots.newest().ok_or_else(|| LogError::Raft("there is no snapshot".into()))
+    }
+
+    /// A part of a file.
+    pub(super) async fn part(&self, edge: u64, wanted: GetFile) -> Answer {
+        if !self.admit(edge) {
+            return Err(refused("as many edges as may fetch whole copies from this node at the moment"));
+        }
+        self.snapshots.hold(&wanted.snapshot);
+        let directory = self.directory.clone();
+        let part = blocking(move || read_part(&directory, &wanted));
+        let part = part.await.map_err(refused)?.map_err(refused)?;
+        if self.bytes_per_second > 0 {
+            let takes = Duration::from_secs_f64(part.len() as f64 / self.bytes_per_second as f64);
+            let goes_at = {
+                let mut free_at = self.free_at.lock();
+                let goes_at = (*free_at).max(Instant::now());
+                *free_at = goes_at + takes;
+                goes_at
+            };
+            tokio::time::sleep_until(goes_at + takes).await;
+        }
+        Ok(part)
+    }
+}
+
+/// Whether a copy that stands at `at` brings the edge forward.
+fn is_enough(at: Position, wanted: wire::SeedWanted) -> bool {
+    let wire::SeedWanted { index_min: index, term_min: term } = wanted;
+    at.index >= index || term != 0 && at >= Position { term, index }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_a_later_term_is_enough_although_its_index_is_lower() {
+        let at = |term, index| Position { term, index };
+        let wanted = |term_min, index_min| wire::SeedWanted { term_min, index_min };
+        assert!(is_enough(at(2, 9), wanted(2, 9)) && is_enough(at(2, 9), wanted(0, 9)));
+        assert!(!is_enough(at(2, 8), wanted(2, 9)) && !is_enough(at(2, 8), wanted(0, 9)));
+        assert!(is_enough(at(3, 8), wanted(2, 9)), "the edge's entry was never committed");
+        assert!(!is_enough(at(1, 8), wanted(2, 9)));
+    }
+}

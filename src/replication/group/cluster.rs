@@ -1,0 +1,261 @@
+//! What a node of several is started with, and what it runs beside its log.
+
+use super::service::{Answering, Service};
+use crate::{
+    config::FeedSettings,
+    fail,
+    peer::{self, LocalIdentity, Peers},
+    replication::{
+        consensus::{Barrier, RaftNode, RaftService},
+        directory::Adopt,
+        edge::{self, Feeding},
+        membership::{Acquaintance, Admin, Admission, Founder, Joiner, Steward, Stranger},
+        pubsub::{Broadcast, Publishing, tell_switches},
+        queue::Queue,
+        snapshots::SiteSeeds,
+        state::Progress,
+        verify::{Leave, Verify},
+    },
+    session::{ClusterIdentity, PubSub},
+};
+use parking_lot::RwLock;
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// What a node of a core of several is started with.
+pub struct ClusterOptions {
+    /// Started without others: it founds a core of itself and lets nobody in, but it feeds edges.
+    pub is_alone: bool,
+    /// Names and peer addresses of all nodes that found a core, this one included; empty: it joins one.
+    pub members: Vec<(String, String)>,
+    /// Peer addresses of a core to join.
+    pub join: Vec<String>,
+    /// Whether it joins as a learner that stays one.
+    pub standby: bool,
+    /// Between two comparisons of all nodes' states; zero = never.
+    pub verify_interval: Duration,
+    /// Whether this node repairs itself when it finds damage.
+    pub repair_damaged: bool,
+    /// Which cluster it is of, kept current by `adopt`.
+    pub cluster: Arc<RwLock<ClusterIdentity>>,
+    pub identity: Arc<LocalIdentity>,
+    /// What this node's directory says, or would found.
+    pub cluster_id: String,
+    pub history_id: String,
+    pub adopt: Adopt,
+    pub listener: TcpListener,
+    /// Where this node's clients connect.
+    pub client_port: u16,
+    /// Empty: where other nodes reach it.
+    pub client_host: String,
+    /// How fast snapshots are fetched at most; 0 = no limit.
+    pub snapshot_bytes_per_second: u64,
+    /// Under which SENTINEL tells of the leader.
+    pub master_name: String,
+    /// What edges may have of this node.
+    pub feed: FeedSettings,
+}
+
+/// What a node of several runs beside its log: the side that answers other nodes, and the founding.
+pub struct Membership {
+    pub options: ClusterOptions,
+    pub directory: PathBuf,
+    pub peers: Arc<Peers>,
+    pub progress: Arc<Progress>,
+    pub pubsub: Arc<PubSub>,
+    /// What clients of this node publish; `None`: it goes to the core.
+    pub publishing: Option<mpsc::Receiver<Publishing>>,
+    /// What edges are fed from; `None`: this node is of an edge site itself.
+    pub feeding: Option<Feeding>,
+    pub site_seeds: Arc<SiteSeeds>,
+}
+
+impl Membership {
+    /// Starts both on the current runtime, until `end` is dropped. A node that is alone has nothing to administrate.
+    pub fn start(
+        self,
+        raft: RaftNode,
+        queue: Arc<Queue>,
+        end: oneshot::Receiver<()>,
+    ) -> (Option<Arc<Admin>>, Arc<Broadcast>) {
+        let Membership { options, directory, peers, progress, pubsub, publishing, feeding, site_seeds } =
+            self;
+        let ClusterOptions {
+            is_alone,
+            members,
+            join,
+            standby,
+            verify_interval,
+            repair_damaged,
+            cluster,
+            identity,
+            cluster_id,
+            history_id,
+            adopt,
+            listener,
+            client_port,
+            client_host,
+            snapshot_bytes_per_second,
+            master_name,
+            feed,
+        } = options;
+        let (host, peer_port) = identity.address.rsplit_once(':').unwrap_or_default();
+        progress.status.own_peer_port.store(peer_port.parse().unwrap_or(0), Ordering::Relaxed);
+        let host = if client_host.is_empty() { host.to_owned() } else { client_host.clone() };
+        if !is_alone {
+            progress.status.is_one_of_many.store(true, Ordering::Relaxed);
+            *progress.status.own_clients.write() = (host, client_port);
+            let (progress, pubsub) = (Arc::clone(&progress), Arc::clone(&pubsub));
+            tokio::spawn(tell_switches(progress, pubsub, identity.node_id, master_name));
+        }
+        let stranger = Stranger {
+            identity: Arc::clone(&identity),
+            adopt: Arc::clone(&adopt),
+            progress: Arc::clone(&progress),
+            cluster: Arc::clone(&cluster),
+            client_port,
+            client_host,
+        };
+        let admission = Arc::new(Admission {
+            raft: raft.clone(),
+            peers: Arc::clone(&peers),
+            progress: Arc::clone(&progress),
+            cluster: Arc::clone(&cluster),
+        });
+        let leave = Arc::new(Leave::new(
+            raft.clone(),
+            Arc::clone(&peers),
+            Arc::clone(&progress),
+            Arc::clone(&identity),
+            repair_damaged,
+        ));
+        tokio::spawn(Arc::clone(&leave).run());
+        let admin = Arc::new(Admin {
+            raft: raft.clone(),
+            peers: Arc::clone(&peers),
+            progress: Arc::clone(&progress),
+            identity: Arc::clone(&identity),
+            admission: Arc::clone(&admission),
+            verify: Verify {
+                raft: raft.clone(),
+                peers: Arc::clone(&peers),
+                progress: Arc::clone(&progress),
+                queue: Arc::clone(&queue),
+                identity: Arc::clone(&identity),
+                leave: Arc::clone(&leave),
+            },
+            client_port,
+        });
+        // An edge site proposes nothing of its own.
+        if verify_interval > Duration::ZERO && feeding.is_some() && !is_alone {
+            let admin = Arc::clone(&admin);
+            tokio::spawn(async move { admin.verify.run_now_and_then(verify_interval).await });
+        }
+        let steward =
+            Steward { raft: raft.clone(), progress: Arc::clone(&progress), identity: Arc::clone(&identity) };
+        let others = members.iter().filter(|(name, _)| *name != identity.node_name);
+        let joiner = Joiner {
+            contacts: others.map(|(_, address)| address.clone()).chain(join).collect(),
+            identity: Arc::clone(&identity),
+            standby,
+            founds: members.first().is_some_and(|(name, _)| *name == identity.node_name),
+            raft: raft.clone(),
+            peers: Arc::clone(&peers),
+            progress: Arc::clone(&progress),
+        };
+        if !is_alone {
+            tokio::spawn(steward.run());
+            tokio::spawn(joiner.run());
+        }
+        let broadcast = Arc::new(Broadcast::new(
+            raft.clone(),
+            Arc::clone(&peers),
+            Arc::clone(&progress),
+            Arc::clone(&identity),
+            pubsub,
+        ));
+        if let Some(publishing) = publishing {
+            tokio::spawn(Arc::clone(&broadcast).run(publishing));
+        }
+        if feeding.is_none() {
+            tokio::spawn(edge::keep_others(Arc::clone(&site_seeds), raft.clone(), identity.node_id));
+        }
+        let of = Arc::clone(&cluster);
+        let upstream = feeding.map(|feeding| {
+            let (broadcast, queue) = (Arc::clone(&broadcast), Arc::clone(&queue));
+            let barrier =
+                Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+            let name = identity.node_name.clone();
+            Arc::new(feeding.upstream(feed, cluster, name, barrier, broadcast, queue))
+        });
+        let raft_service = RaftService::new(
+            raft.clone(),
+            Arc::clone(&peers),
+            Arc::clone(&progress),
+            identity.node_id,
+            snapshot_bytes_per_second,
+            directory.join("received"),
+        );
+        let service = Service {
+            is_alone,
+            upstream,
+            site_seeds,
+            broadcast: Arc::clone(&broadcast),
+            admission,
+            admin: Arc::clone(&admin),
+            raft: raft.clone(),
+            queue,
+            progress,
+            stranger,
+            raft_service: Arc::new(raft_service),
+            snapshots: directory.join("snapshot"),
+        };
+        let acquaintance = Acquaintance {
+            directory,
+            cluster: of,
+            members: members.iter().filter(|(name, _)| *name != identity.node_name).cloned().collect(),
+            raft: raft.clone(),
+            node_id: identity.node_id,
+            identity: Arc::clone(&identity),
+            peers: Arc::clone(&peers),
+            progress: Arc::clone(&service.progress),
+        };
+        if !is_alone {
+            tokio::spawn(acquaintance.run());
+        }
+        let progress = Arc::clone(&service.progress);
+        let answering = Arc::new(Answering(Arc::new(service)));
+        let founder = Founder {
+            members,
+            identity: Arc::clone(&identity),
+            cluster_id,
+            history_id,
+            adopt,
+            peers,
+            progress,
+        };
+        tokio::spawn(async move {
+            let ended = async move {
+                let _ = end.await;
+            };
+            if let Err(error) = peer::serve(listener, identity, answering, ended).await {
+                fail::stop_the_process(&format!("cannot answer other nodes: {error}"));
+            }
+        });
+        tokio::spawn(async move {
+            let is_new = raft.is_initialized().await.is_ok_and(|initialized| !initialized);
+            if is_new
+                && founder.is_founder()
+                && let Err(error) = founder.found(raft).await
+            {
+                fail::stop_the_process(&format!("cannot found the cluster: {error}"));
+            }
+        });
+        ((!is_alone).then_some(admin), broadcast)
+    }
+}

@@ -1,0 +1,375 @@
+//! The log as the rest of the program uses it, and the raft thread behind it.
+
+use super::{
+    cluster::ClusterOptions,
+    thread::{RaftThread, Reading, Request},
+};
+use crate::{
+    command::Table,
+    fail,
+    peer::{LocalIdentity, Peers},
+    replica::Replica,
+    replication::{
+        consensus::{READERS_MAX, RaftParts, Reader, WAIT_MAX, down},
+        directory::{LostStore, bind_log},
+        edge::EdgeOptions,
+        proposals::{Batcher, Forwarder},
+        pubsub::{PUBLISHING_MAX, Publishing},
+        queue::{Queue, Refused, Ticket},
+        snapshots::{SiteSeeds, Snapshots},
+        state::{Progress, begin_log_time},
+        upkeep::{Maintenance, Timekeeper},
+        wal::{LogError, Retention, SegmentLog, SegmentOptions, check_fit},
+    },
+    resp::{ErrorReply, Reply},
+    session::{Consistency, CoreRequest, LogStatus, PubSub, Publication, Stats},
+    store::Store,
+};
+use bytes::Bytes;
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::{
+    sync::{
+        mpsc,
+        oneshot::{self, error::TryRecvError},
+        watch,
+    },
+    time::Instant,
+};
+
+/// How long the raft thread may take to end when it has nothing more to wait for.
+const END_MAX: Duration = Duration::from_secs(4);
+
+/// What a log is started with.
+pub struct LogOptions {
+    /// The node's data directory; the log goes to `log/` and snapshots to `snapshot/` in it.
+    pub data_directory: PathBuf,
+    pub node_id: u64,
+    pub store: Arc<Store>,
+    pub table: &'static Table,
+    pub status: Arc<LogStatus>,
+    pub pubsub: Arc<PubSub>,
+    pub stats: Arc<Stats>,
+    pub segments: SegmentOptions,
+    /// Log kept on disk beyond what a restart needs, bytes.
+    pub retention: Retention,
+    /// The other nodes; `None`: there are none.
+    pub cluster: Option<ClusterOptions>,
+    /// Of a node of an edge site; `None`: it is one of a core.
+    pub edge: Option<EdgeOptions>,
+    /// The store is empty because what it had is damaged: another node's data are to take its place.
+    pub lost_store: Option<LostStore>,
+}
+
+/// See the module. Clones are handles of the same log; when the last is dropped, it shuts down.
+#[derive(Clone)]
+pub struct LogHandle {
+    queue: Arc<Queue>,
+    progress: Arc<Progress>,
+    stats: Arc<Stats>,
+    requests: mpsc::Sender<Request>,
+    readers: mpsc::Sender<Reader>,
+    core_readers: mpsc::Sender<Reader>,
+    publishing: mpsc::Sender<Publishing>,
+    ended: watch::Receiver<Option<bool>>,
+}
+
+impl LogHandle {
+    /// Opens the log and starts its threads. Returns when the raft core runs; `wait_ready` says when it can serve.
+    pub fn start(options: LogOptions) -> Result<Self, LogError> {
+        let directory = options.data_directory.clone();
+        let (handle, raft_thread) = Self::prepare(options)?;
+        let (started, start) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .name("raft".into())
+            .spawn(move || {
+                let _guard = fail::StopOnPanic("the raft thread");
+                raft_thread.run(&started);
+            })
+            .map_err(LogError::io("start thread for", &directory))?;
+        start.recv().map_err(|_| LogError::Raft("the raft thread ended at its start".into()))??;
+        Ok(handle)
+    }
+
+    /// Opens the log; nothing runs yet but its writer.
+    pub fn prepare(options: LogOptions) -> Result<(Self, RaftThread), LogError> {
+        let LogOptions {
+            data_directory,
+            node_id,
+            store,
+            table,
+            status,
+            pubsub,
+            stats,
+            segments,
+            retention,
+            cluster,
+            edge,
+            lost_store,
+        } = options;
+        let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
+        bind_log(&data_directory, &log.id())?;
+        if let Some(lost_store) = lost_store {
+            lost_store.restore(&data_directory, &log, &store)?;
+        }
+        check_fit(&data_directory, &log, &store)?;
+        let snapshots = Arc::new(Snapshots::open(&data_directory.join("snapshot"), Arc::clone(&store))?);
+        begin_log_time(&status, &data_directory, store.published().state().last_at);
+        let progress = Arc::new(Progress::new(Arc::clone(&status)));
+        let queue = Arc::new(Queue::new(Arc::clone(&status)));
+        let (requests, received) = mpsc::channel(16);
+        let (ending, ended) = watch::channel(None);
+        let (publishing, published) = mpsc::channel(PUBLISHING_MAX);
+        let (readers, reading) = mpsc::channel(READERS_MAX);
+        let (core_readers, core_reading) = mpsc::channel(READERS_MAX);
+        if let Some(edge) = &edge {
+            begin_as_edge(&status, &store, &log, edge.is_partial);
+        }
+        let alone = || Arc::new(LocalIdentity::new(node_id, String::new(), String::new(), None));
+        let identity = cluster.as_ref().map(|cluster| &cluster.identity);
+        let identity = identity.or(edge.as_ref().map(|edge| &edge.identity)).map_or_else(alone, Arc::clone);
+        let peers = Arc::new(Peers::new(identity));
+        let is_one_of_many = cluster.as_ref().is_some_and(|cluster| !cluster.is_alone);
+        let forwarder = is_one_of_many.then(|| Forwarder {
+            peers: Arc::clone(&peers),
+            progress: Arc::clone(&progress),
+            queue: Arc::clone(&queue),
+        });
+        let site_seeds = SiteSeeds::new(
+            Arc::clone(&peers),
+            Arc::clone(&progress),
+            Arc::clone(&log),
+            Arc::clone(&snapshots),
+            data_directory.join("seed"),
+        );
+        let parts = RaftParts {
+            node_id,
+            log,
+            replica: match edge.is_some() {
+                true => Replica::new(Arc::clone(&store), table).of_edge(),
+                false => Replica::new(Arc::clone(&store), table),
+            },
+            site_seeds: Arc::new(site_seeds),
+            snapshots,
+            progress: Arc::clone(&progress),
+            peers: Arc::clone(&peers),
+            is_one_of_many,
+        };
+        let raft_thread = RaftThread {
+            parts,
+            batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&progress), forwarder),
+            maintenance: Maintenance::new(
+                store,
+                Arc::clone(&progress),
+                Arc::clone(&queue),
+                Arc::clone(&stats),
+                retention,
+            )
+            .without_sweeps(edge.is_some()),
+            timekeeper: Timekeeper::new(Arc::clone(&progress), data_directory.clone()),
+            requests: received,
+            reading: Reading { site: reading, core: core_reading },
+            published,
+            pubsub,
+            queue: Arc::clone(&queue),
+            data_directory,
+            cluster,
+            edge,
+            ending,
+        };
+        let handle = LogHandle { queue, progress, stats, requests, readers, core_readers, publishing, ended };
+        Ok((handle, raft_thread))
+    }
+
+    /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
+    pub fn submit(&self, proposal: Bytes, ticket: Ticket) -> Result<(), Refused> {
+        let taken = self.queue.submit(proposal, ticket);
+        if taken.is_err() {
+            Stats::add(&self.stats.proposals_refused, 1);
+        }
+        taken
+    }
+
+    /// Whether a read of the store now is linearizable.
+    pub fn can_read(&self) -> bool {
+        self.progress.can_read()
+    }
+
+    /// Waits until the store is as current as a read wants it; an error says that it will not be for now. Where the leader
+    /// was asked, the read is as of log time (ms) when it answered; 0: as of now.
+    pub async fn barrier(&self, consistency: Consistency) -> Result<u64, ErrorReply> {
+        let enough = match consistency {
+            Consistency::Local => true,
+            Consistency::Session => self.progress.has_applied_own_writes(),
+            Consistency::Bounded(ms) => self.progress.heard_within(ms),
+            Consistency::Linearizable | Consistency::Core => false,
+        };
+        if (enough && !self.is_removed()) || self.can_read() {
+            return Ok(0);
+        }
+        if self.is_removed() && consistency != Consistency::Local {
+            return Err(ErrorReply::new("CLUSTERDOWN", "this node was removed from the core"));
+        }
+        if self.progress.knows_all() {
+            // Another node may have applied an entry a moment before this one does.
+            let applied = self.progress.wait_applied(self.progress.announced());
+            let applied = tokio::time::timeout(WAIT_MAX, applied).await;
+            return applied.map(|()| 0).map_err(|_| down("this node is slow to apply its log"));
+        }
+        ask(&self.readers).await
+    }
+
+    /// On an edge: waits until the store has all that the core had when it was asked; says what log time was then (ms).
+    pub async fn core_barrier(&self) -> Result<u64, ErrorReply> {
+        ask(&self.core_readers).await
+    }
+
+    /// Waits until the data stand at this entry of the core; false: they do not in that time.
+    pub async fn wait_core(&self, index: u64, within: Duration) -> bool {
+        tokio::time::timeout(within, self.progress.wait_core(index)).await.is_ok()
+    }
+
+    /// An entry of the core's log that is not before any write that this node has acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        let edge = &self.progress.status.edge;
+        match edge.is_edge() {
+            true => edge.core_index.load(Ordering::Acquire).max(edge.forwarded.load(Ordering::Acquire)),
+            false => self.progress.acknowledged(),
+        }
+    }
+
+    fn is_removed(&self) -> bool {
+        self.progress.status.is_removed.load(Ordering::Relaxed)
+    }
+
+    /// Hands a message to whoever listens on any node; says to how many, or why it was not done.
+    pub async fn publish(&self, message: Publication) -> Result<u64, ErrorReply> {
+        let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
+        let (answer, outcome) = oneshot::channel();
+        self.publishing.send((message, answer)).await.map_err(|_| stopping())?;
+        outcome.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Does what an administrator asks, here or at the leader.
+    pub async fn core(&self, request: CoreRequest) -> Reply {
+        let stopping = || Reply::Error(ErrorReply::new("CLUSTERDOWN", "this node is stopping"));
+        let (answer, outcome) = oneshot::channel();
+        if self.requests.send(Request::Core(request, answer)).await.is_err() {
+            return stopping();
+        }
+        outcome.await.unwrap_or_else(|_| stopping())
+    }
+
+    /// Waits until `wanted` other nodes have on disk all that this one has acknowledged, or the time is up; says how many.
+    pub async fn replicated(&self, wanted: u32, within: Duration) -> u32 {
+        let status = &self.progress.status;
+        // What is acknowledged at an edge is on the core's disks.
+        if !status.is_one_of_many.load(Ordering::Relaxed) || status.edge.is_edge() {
+            return 0;
+        }
+        let (answer, outcome) = oneshot::channel();
+        match self.requests.send(Request::Replicated { wanted, within, answer }).await {
+            Ok(()) => outcome.await.unwrap_or(0),
+            Err(_) => 0,
+        }
+    }
+
+    /// Waits until this node can serve.
+    pub async fn wait_ready(&self) {
+        self.progress.wait_ready().await;
+    }
+
+    /// What the log says about itself.
+    pub fn status(&self) -> &LogStatus {
+        &self.progress.status
+    }
+
+    /// Makes a snapshot of everything applied so far.
+    pub async fn snapshot(&self) -> Result<(), LogError> {
+        let ended = || LogError::Raft("the log has stopped".into());
+        let (answer, outcome) = oneshot::channel();
+        self.requests.send(Request::Snapshot(answer)).await.map_err(|_| ended())?;
+        outcome.await.map_err(|_| ended())?
+    }
+
+    /// Before a stop: lets another node lead if this one does and there is one that would, and leads no more. Writes go on
+    /// meanwhile: they are forwarded.
+    pub async fn step_down(&self) {
+        let (answer, done) = oneshot::channel();
+        // At once: the raft thread may be asked to take over before it comes to the request.
+        self.progress.refuse_leadership();
+        // An error means that the log has stopped: then it does not lead.
+        if self.requests.send(Request::StepDown(answer)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    /// Lets another node lead from a thread that may wait, when this one is about to end without its log: asks, and waits no
+    /// longer than this. Does not keep the log alive.
+    pub fn last_hand_over(&self) -> impl Fn(Duration) + Send + Sync + use<> {
+        let (requests, progress) = (self.requests.downgrade(), Arc::clone(&self.progress));
+        move |within| {
+            let Some(requests) = requests.upgrade().filter(|_| progress.is_leader()) else { return };
+            let (answer, mut done) = oneshot::channel();
+            progress.refuse_leadership();
+            if requests.try_send(Request::StepDown(answer)).is_err() {
+                return;
+            }
+            let deadline = Instant::now() + within;
+            while done.try_recv() == Err(TryRecvError::Empty) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+
+    /// As leader: takes itself out of the core, which `core` never does.
+    #[cfg(test)]
+    pub async fn remove_leader(&self) {
+        let _ = self.requests.send(Request::RemoveLeader).await;
+    }
+
+    /// Refuses new proposals from here on.
+    pub fn refuse_writes(&self) {
+        self.queue.close();
+    }
+
+    /// Refuses new proposals, waits for so long until those queued have their outcomes, stops all threads and closes the
+    /// files. Whether nothing of it runs any more; what has no outcome then has none.
+    pub async fn shutdown(&self, within: Duration) -> bool {
+        self.queue.close_by(Instant::now() + within);
+        let mut ended = self.ended.clone();
+        let ended = tokio::time::timeout(within + END_MAX, ended.wait_for(Option::is_some)).await;
+        // An error of the channel means that the thread is gone, which is what we wait for.
+        ended.is_ok_and(|ended| ended.is_ok_and(|ended| ended.is_none_or(|has_ended| has_ended)))
+    }
+}
+
+/// Waits for the word that a read may go on.
+async fn ask(readers: &mpsc::Sender<Reader>) -> Result<u64, ErrorReply> {
+    let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
+    let (reader, outcome) = oneshot::channel();
+    readers.send(reader).await.map_err(|_| stopping())?;
+    outcome.await.unwrap_or_else(|_| Err(stopping()))
+}
+
+/// An edge that ever was whole serves what it has from the start, however old. What only its log has is known when that has
+/// been applied.
+fn begin_as_edge(status: &LogStatus, store: &Store, log: &SegmentLog, is_partial: bool) {
+    let (published, edge) = (store.published(), &status.edge);
+    let was_whole = !is_partial && log.state().1.is_some();
+    edge.is_edge.store(true, Ordering::Relaxed);
+    edge.was_whole.store(was_whole, Ordering::Relaxed);
+    if is_partial {
+        edge.answer_once_noted();
+    }
+    if published.site().is_some_and(|site| !site.history.is_empty()) {
+        let index = published.state().applied.map_or(0, |applied| applied.index);
+        edge.stand_at(index);
+        if was_whole {
+            edge.set_goal(index);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The raft thread: what runs on it, and in which order it ends.
+
+use super::cluster::{ClusterOptions, Membership};
+use crate::{
+    peer::Peers,
+    replication::{
+        consensus::{Barrier, RaftNode, RaftParts, Reader, wait_replicated},
+        edge::{EdgeOptions, EdgeTasks, Feeding},
+        membership::Admin,
+        proposals::Batcher,
+        pubsub::Publishing,
+        queue::{Queue, Refused},
+        state::Progress,
+        upkeep::{Maintenance, Timekeeper, tell_clock},
+        wal::LogError,
+    },
+    resp::{ErrorReply, Reply},
+    session::{CoreRequest, PubSub},
+};
+use std::{path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
+
+/// How long what runs may take to end, once the raft core has stopped.
+const END_MAX: Duration = Duration::from_secs(1);
+
+/// A request to the raft thread.
+pub enum Request {
+    Snapshot(oneshot::Sender<Result<(), LogError>>),
+    Core(CoreRequest, oneshot::Sender<Reply>),
+    Replicated {
+        wanted: u32,
+        within: Duration,
+        answer: oneshot::Sender<u32>,
+    },
+    StepDown(oneshot::Sender<()>),
+    /// Takes this node out, although it leads.
+    #[cfg(test)]
+    RemoveLeader,
+}
+
+/// Reads that wait for a word: of the node that leads the log here, or (on an edge) of the core.
+pub struct Reading {
+    pub site: mpsc::Receiver<Reader>,
+    pub core: mpsc::Receiver<Reader>,
+}
+
+/// See the module.
+pub struct RaftThread {
+    pub parts: RaftParts,
+    pub batcher: Batcher,
+    pub maintenance: Maintenance,
+    pub timekeeper: Timekeeper,
+    pub requests: mpsc::Receiver<Request>,
+    pub reading: Reading,
+    pub published: mpsc::Receiver<Publishing>,
+    pub pubsub: Arc<PubSub>,
+    pub queue: Arc<Queue>,
+    pub data_directory: PathBuf,
+    pub cluster: Option<ClusterOptions>,
+    pub edge: Option<EdgeOptions>,
+    /// Told at the end: whether nothing of the log runs any more.
+    pub ending: watch::Sender<Option<bool>>,
+}
+
+impl RaftThread {
+    pub fn run(self, started: &std::sync::mpsc::SyncSender<Result<(), LogError>>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("raft-blocking")
+            .max_blocking_threads(4)
+            .build();
+        let ending = self.ending.clone();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = started.send(Err(LogError::Raft(format!("cannot start a runtime: {error}"))));
+                return;
+            }
+        };
+        let apply_thread = runtime.block_on(self.serve(started));
+        // The runtime's tasks hold the state machine, and that the apply thread's only sender.
+        let ended = Instant::now();
+        runtime.shutdown_timeout(END_MAX);
+        let mut has_ended = ended.elapsed() < END_MAX;
+        if let Some(thread) = apply_thread {
+            // It may be amid a long command; what is not applied is in the log.
+            while !thread.is_finished() && ended.elapsed() < END_MAX {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            has_ended &= thread.is_finished() && thread.join().is_ok();
+        }
+        ending.send_replace(Some(has_ended));
+    }
+
+    pub async fn serve(
+        self,
+        started: &std::sync::mpsc::SyncSender<Result<(), LogError>>,
+    ) -> Option<JoinHandle<()>> {
+        let (peers, progress) = (Arc::clone(&self.parts.peers), Arc::clone(&self.parts.progress));
+        let (store, log) = (Arc::clone(self.parts.replica.store()), Arc::clone(&self.parts.log));
+        let snapshots = Arc::clone(&self.parts.snapshots);
+        let site_seeds = Arc::clone(&self.parts.site_seeds);
+        let (raft, apply_thread) = match RaftNode::start(self.parts).await {
+            Ok(running) => running,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return None;
+            }
+        };
+        let (end_peers, ended) = oneshot::channel::<()>();
+        let directory = self.data_directory.clone();
+        let (mut published, mut admin, mut broadcast) = (Some(self.published), None, None);
+        let publishing = if self.edge.is_some() { None } else { published.take() };
+        if let Some(options) = self.cluster {
+            let feeding = self.edge.is_none().then(|| Feeding {
+                log,
+                store: Arc::clone(&store),
+                snapshots,
+                snapshots_directory: self.data_directory.join("snapshot"),
+            });
+            let own = Membership {
+                options,
+                directory: self.data_directory,
+                peers: Arc::clone(&peers),
+                progress: Arc::clone(&progress),
+                pubsub: Arc::clone(&self.pubsub),
+                publishing,
+                feeding,
+                site_seeds: Arc::clone(&site_seeds),
+            };
+            let (started_admin, started_broadcast) = own.start(raft.clone(), Arc::clone(&self.queue), ended);
+            (admin, broadcast) = (started_admin, Some(started_broadcast));
+        }
+        let edge = self.edge.map(|options| {
+            let tasks = EdgeTasks {
+                options,
+                directory,
+                raft: raft.clone(),
+                progress: Arc::clone(&progress),
+                peers: Arc::clone(&peers),
+                store,
+                pubsub: self.pubsub,
+                queue: Arc::clone(&self.queue),
+                site_seeds,
+                broadcast,
+            };
+            tasks.start(published, self.reading.core)
+        });
+        let barrier =
+            Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+        let barrier = tokio::spawn(barrier.run(self.reading.site));
+        let _ = started.send(Ok(()));
+        let queue = self.queue;
+        let answering = Answers { raft: raft.clone(), peers, progress: Arc::clone(&progress), admin };
+        let requests = tokio::spawn(answering.run(self.requests, Arc::clone(&queue)));
+        let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
+        let timekeeper = tokio::spawn(self.timekeeper.run());
+        let serve = async {
+            match edge {
+                None => self.batcher.run(&raft).await,
+                Some(edge) => edge.run().await,
+            }
+        };
+        tokio::select! {
+            () = serve => {}
+            () = queue.overdue() => tracing::warn!(
+                in_flight = progress.in_flight(),
+                "stopping: the time is up (shutdown-timeout); writes that are under way are of unknown outcome"
+            ),
+        }
+        queue.refuse_all(Refused::Stopping);
+        raft.stay_for_leader(queue.deadline().unwrap_or_else(Instant::now)).await;
+        maintenance.abort();
+        timekeeper.abort();
+        requests.abort();
+        barrier.abort();
+        drop(end_peers);
+        raft.shutdown().await;
+        apply_thread
+    }
+}
+
+/// What answers requests of the rest of the program.
+struct Answers {
+    raft: RaftNode,
+    peers: Arc<Peers>,
+    progress: Arc<Progress>,
+    /// `None`: this node is alone.
+    admin: Option<Arc<Admin>>,
+}
+
+impl Answers {
+    /// Answers until all handles are gone; then nobody can propose either. Whoever asked may have gone meanwhile.
+    async fn run(self, mut requests: mpsc::Receiver<Request>, queue: Arc<Queue>) {
+        while let Some(request) = requests.recv().await {
+            let raft = self.raft.clone();
+            match request {
+                Request::Snapshot(outcome) => drop(tokio::spawn(async move {
+                    let _ = outcome.send(raft.snapshot().await);
+                })),
+                Request::StepDown(done) => drop(tokio::spawn(async move {
+                    raft.step_down().await;
+                    let _ = done.send(());
+                })),
+                #[cfg(test)]
+                Request::RemoveLeader => drop(tokio::spawn(async move { raft.remove_itself().await })),
+                Request::Core(request, outcome) => match self.admin.clone() {
+                    Some(admin) => drop(tokio::spawn(async move {
+                        let _ = outcome.send(admin.perform(request).await);
+                    })),
+                    None if matches!(request, CoreRequest::Clock { .. })
+                        && !self.progress.status.edge.is_edge() =>
+                    {
+                        let (progress, queue) = (Arc::clone(&self.progress), Arc::clone(&queue));
+                        tokio::spawn(async move {
+                            let _ = outcome.send(clock_of_one(&progress, &queue, &request).await);
+                        });
+                    }
+                    None => {
+                        let text = "this node is alone (it was started without --cluster and --join)";
+                        let _ = outcome.send(Reply::Error(ErrorReply::err(text)));
+                    }
+                },
+                Request::Replicated { wanted, within, answer } => {
+                    let (peers, progress) = (Arc::clone(&self.peers), Arc::clone(&self.progress));
+                    let index = progress.acknowledged();
+                    tokio::spawn(async move {
+                        let have = wait_replicated(raft, peers, progress, index, wanted, within).await;
+                        let _ = answer.send(have);
+                    });
+                }
+            }
+        }
+        queue.close();
+    }
+}
+
+/// CORE CLOCK of a node that is alone.
+async fn clock_of_one(progress: &Progress, queue: &Queue, request: &CoreRequest) -> Reply {
+    let step = *request == CoreRequest::Clock { step: true };
+    match tell_clock(progress, queue, step, 0, |_| "this node".to_owned()).await {
+        Ok(told) => Reply::bulk(told.to_string()),
+        Err(why) => Reply::Error(ErrorReply::err(why)),
+    }
+}

@@ -1,0 +1,379 @@
+//! What an administrator asks of the core: done by the leader, whichever node was asked.
+
+use super::{join::Admission, reconfigure::Wanted};
+use crate::{
+    peer::{Answer, CallError, LocalIdentity, Peers},
+    replication::{
+        consensus::{ChangeError, Member, RaftNode},
+        state::Progress,
+        upkeep::tell_clock,
+        verify::Verify,
+        wire,
+    },
+    resp::{ErrorReply, Reply, put_reply, take_reply},
+    session::{CoreRequest, Other},
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long a request waits for somebody to lead.
+const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(50);
+/// How long a request may take, over all leaders that are asked.
+const REQUEST_MAX: Duration = Duration::from_secs(90);
+/// How long the leader may take for a request.
+const ANSWER_MAX: Duration = Duration::from_secs(120);
+const STATUS_MAX: Duration = Duration::from_secs(2);
+const TRANSFER_MAX: Duration = Duration::from_secs(3);
+
+/// See the module.
+pub struct Admin {
+    pub raft: RaftNode,
+    pub peers: Arc<Peers>,
+    pub progress: Arc<Progress>,
+    pub identity: Arc<LocalIdentity>,
+    pub admission: Arc<Admission>,
+    pub verify: Verify,
+    /// Where this node's clients connect.
+    pub client_port: u16,
+}
+
+/// Why a request was not done here.
+pub enum Undone {
+    NotLeader,
+    Because(String),
+    /// It goes on by itself; this is what it waits for.
+    InProgress(String),
+}
+
+impl Undone {
+    /// What whoever asked is told; `None`: another node is to be asked.
+    fn told(self) -> Option<Reply> {
+        match self {
+            Undone::NotLeader => None,
+            Undone::Because(text) => Some(Reply::Error(ErrorReply::err(text))),
+            Undone::InProgress(waits_for) => {
+                let text = format!("{waits_for}; the change goes on by itself, ask again to wait for it");
+                Some(Reply::Error(ErrorReply::new("INPROGRESS", text)))
+            }
+        }
+    }
+}
+
+impl From<CallError> for Undone {
+    fn from(error: CallError) -> Self {
+        Undone::Because(error.to_string())
+    }
+}
+
+fn because<T>(text: impl Into<String>) -> Result<T, Undone> {
+    Err(Undone::Because(text.into()))
+}
+
+impl Admin {
+    /// Does it here if this node leads, and has it done by the leader if not.
+    pub async fn perform(&self, request: CoreRequest) -> Reply {
+        let (began, mut asked) = (Instant::now(), Instant::now());
+        let mut broken = None;
+        loop {
+            match self.attempt(&request).await {
+                Attempt::Done(reply) => return reply,
+                Attempt::Broken(why) => {
+                    broken = Some(why);
+                    asked = Instant::now();
+                }
+                Attempt::Elsewhere => asked = Instant::now(),
+                Attempt::Nowhere => {}
+            }
+            // What one node knows is better than nothing, and here nothing is changed.
+            if request == CoreRequest::Status {
+                return self.status();
+            }
+            if let Some(why) = broken.as_ref().filter(|_| !is_repeatable(&request)) {
+                return unknown(why);
+            }
+            if began.elapsed() > REQUEST_MAX || asked.elapsed() > LEADER_WAIT_MAX {
+                return broken.as_deref().map_or_else(nobody_leads, unknown);
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn attempt(&self, request: &CoreRequest) -> Attempt {
+        if self.progress.is_leader() {
+            // Without a majority it can change nothing; another node may lead already.
+            if !self.progress.has_lease() && *request != CoreRequest::Status {
+                return Attempt::Nowhere;
+            }
+            return match self.lead(request).await {
+                Ok(reply) => Attempt::Done(reply),
+                Err(undone) => undone.told().map_or(Attempt::Elsewhere, Attempt::Done),
+            };
+        }
+        let Some((id, address)) = self.progress.leader() else { return Attempt::Nowhere };
+        let (body, within) = (wire::write(&to_wire(request)), answer_max(request));
+        match self.peers.client(&address, id).call(wire::kind::ADMIN, body, within).await {
+            Ok(answer) => Attempt::Done(read_answer(answer)),
+            Err(CallError::Broken(why)) => Attempt::Broken(why),
+            Err(CallError::Unreachable(_) | CallError::Refused(_)) => Attempt::Nowhere,
+        }
+    }
+
+    /// The leader's side of a request that another node sent on.
+    pub async fn receive(&self, wanted: wire::Admin) -> Answer {
+        let refused = |text: &str| CallError::Refused(text.into());
+        let request = from_wire(wanted).ok_or_else(|| refused("no such request"))?;
+        if !self.progress.is_leader() {
+            return Err(refused("this node does not lead"));
+        }
+        let done = match self.lead(&request).await {
+            Ok(reply) => Some(reply),
+            Err(undone) => undone.told(),
+        };
+        let reply = done.ok_or_else(|| CallError::Broken("the leader has changed".into()))?;
+        let mut bytes = Vec::new();
+        put_reply(&reply, &mut bytes);
+        Ok(wire::write(&wire::AdminAnswer { reply: bytes }))
+    }
+
+    async fn lead(&self, request: &CoreRequest) -> Result<Reply, Undone> {
+        if !matches!(request, CoreRequest::Status | CoreRequest::Clock { step: false }) {
+            tracing::info!(?request, "administration");
+        }
+        match request {
+            CoreRequest::Status => Ok(self.status()),
+            CoreRequest::Add { name, address, standby } => {
+                self.bring_about(Wanted::Member { name, address, standby: *standby }).await
+            }
+            CoreRequest::Replace { old, name, address } => {
+                self.bring_about(Wanted::Replaced { old, name, address }).await
+            }
+            CoreRequest::Remove { name, force } => {
+                self.bring_about(Wanted::Gone { name, force: *force }).await
+            }
+            CoreRequest::Promote { name } => self.bring_about(Wanted::Voter { name }).await,
+            CoreRequest::Transfer { name } => self.transfer(name.as_deref()).await,
+            CoreRequest::Verify => self.verify.run().await.map_err(Undone::Because),
+            CoreRequest::Clock { step } => self.clock(*step).await,
+        }
+    }
+
+    pub async fn transfer(&self, name: Option<&str>) -> Result<Reply, Undone> {
+        let deadline = Instant::now() + TRANSFER_MAX;
+        let mut members = self.raft.members();
+        while members.is_joint || !members.is_committed {
+            if Instant::now() > deadline {
+                return because(ChangeError::UnderWay.to_string());
+            }
+            tokio::time::sleep(AGAIN).await;
+            members = self.raft.members();
+        }
+        let own = self.identity.node_id;
+        let target = match name {
+            Some(name) => match members.named(name) {
+                Some(member) => member.clone(),
+                None => return because(format!("the core has no node {name}")),
+            },
+            None => match self.raft.successor().await {
+                Some(best) => best,
+                None => return because("there is no other voter that answers and does not stop itself"),
+            },
+        };
+        if target.id == own {
+            return Ok(Reply::Ok);
+        }
+        if !target.is_voter {
+            return because(format!("{} is a learner, which cannot lead", target.peer.name));
+        }
+        // One that has died since it was last looked at would cost the core its leader for an election.
+        if self.admission.status(&target.peer.address, target.id).await.is_err() {
+            return because(format!("{} does not answer at {}", target.peer.name, target.peer.address));
+        }
+        match self.raft.transfer_to(target.id, TRANSFER_MAX).await {
+            true => Ok(Reply::Ok),
+            false => because(format!(
+                "{} did not take over in {} s; look at the status",
+                target.peer.name,
+                TRANSFER_MAX.as_secs()
+            )),
+        }
+    }
+
+    async fn clock(&self, step: bool) -> Result<Reply, Undone> {
+        if self.progress.status.edge.is_edge() {
+            return because("an edge's time is the core's; ask a node of the core");
+        }
+        if !self.progress.has_applied_own_term() {
+            return Err(Undone::NotLeader);
+        }
+        let members = self.raft.members();
+        let name = |id| members.find(id).map_or_else(|| id.to_string(), |member| member.peer.name.clone());
+        let told = tell_clock(&self.progress, &self.verify.queue, step, self.identity.node_id, name).await;
+        told.map(|told| Reply::bulk(told.to_string())).map_err(Undone::Because)
+    }
+
+    pub fn answers(&self, id: u64) -> bool {
+        let others = self.progress.status.others.read();
+        id == self.identity.node_id || others.iter().any(|other| other.node_id == id && other.answers)
+    }
+
+    fn status(&self) -> Reply {
+        let members = self.raft.members();
+        let status = &self.progress.status;
+        let leadership = status.leadership();
+        // One that no majority hears leads nobody.
+        let leader = self.progress.leader().map(|(id, _)| id).filter(|_| leadership.is_sound());
+        let cluster = self.admission.cluster.read().clone();
+        let others = status.others.read().clone();
+        let applied = status.applied_index.load(Ordering::Relaxed);
+        let node = |member: &Member| {
+            let is_own = member.id == self.identity.node_id;
+            let other = others.iter().find(|other| other.node_id == member.id).cloned().unwrap_or_default();
+            let host = member.peer.address.rsplit_once(':').map_or("", |(host, _)| host);
+            let own = Other {
+                host: host.to_owned(),
+                client_port: self.client_port,
+                applied_index: applied,
+                answers: true,
+                ..Other::default()
+            };
+            let seen = if is_own { own } else { other };
+            let role = match member {
+                member if Some(member.id) == leader => "leader",
+                member if member.is_voter => "voter",
+                member if member.peer.standby => "standby",
+                _ => "learner",
+            };
+            serde_json::json!({
+                "id": member.id,
+                "name": member.peer.name,
+                "peer_address": member.peer.address,
+                "clients": format!("{}:{}", seen.host, seen.client_port),
+                "role": role,
+                "answers": seen.answers,
+                "applied_index": seen.applied_index,
+                "log_index": member.matched,
+                "replaces": (member.peer.replaces != 0).then_some(member.peer.replaces),
+            })
+        };
+        let mut list: Vec<&Member> = members.list.iter().collect();
+        list.sort_by(|a, b| a.peer.name.cmp(&b.peer.name));
+        let nodes: Vec<serde_json::Value> = list.into_iter().map(node).collect();
+        let told = serde_json::json!({
+            "cluster_id": cluster.cluster_id,
+            "history_id": cluster.history_id,
+            "told_by": self.identity.node_name,
+            "term": status.term.load(Ordering::Relaxed),
+            "problem": status.problem(),
+            "leader": leader.and_then(|id| members.find(id)).map(|leader| leader.peer.name.clone()),
+            "committed_index": status.committed_index.load(Ordering::Relaxed),
+            "last_index": members.last_index,
+            "log_time_ms": status.clock.now_ms(),
+            "log_time_ahead_ms": status.clock.ahead_ms(),
+            "change_under_way": members.is_joint || !members.is_committed,
+            "feature_level": wire::FEATURE_LEVEL,
+            "nodes": nodes,
+        });
+        Reply::bulk(told.to_string())
+    }
+}
+
+/// What came of asking once.
+enum Attempt {
+    Done(Reply),
+    /// It may have been done.
+    Broken(String),
+    /// This node leads no more.
+    Elsewhere,
+    /// No leader was asked; nothing was done.
+    Nowhere,
+}
+
+/// Whether asking twice ends as asking once.
+fn is_repeatable(request: &CoreRequest) -> bool {
+    !matches!(request, CoreRequest::Transfer { name: None })
+}
+
+fn answer_max(request: &CoreRequest) -> Duration {
+    match request {
+        CoreRequest::Status => STATUS_MAX,
+        _ => ANSWER_MAX,
+    }
+}
+
+fn unknown(why: &str) -> Reply {
+    let text = format!("outcome unknown: {why}; look at the status before trying again");
+    Reply::Error(ErrorReply::new("UNKNOWN", text))
+}
+
+fn nobody_leads() -> Reply {
+    let text = "no node leads at the moment; nothing was changed, try again";
+    Reply::Error(ErrorReply::new("CLUSTERDOWN", text))
+}
+
+fn to_wire(request: &CoreRequest) -> wire::Admin {
+    let (request, words, flag) = match request.clone() {
+        CoreRequest::Status => (1, vec![], false),
+        CoreRequest::Add { name, address, standby } => (2, vec![name, address], standby),
+        CoreRequest::Remove { name, force } => (3, vec![name], force),
+        CoreRequest::Promote { name } => (4, vec![name], false),
+        CoreRequest::Transfer { name } => (5, name.into_iter().collect(), false),
+        CoreRequest::Replace { old, name, address } => (6, vec![old, name, address], false),
+        CoreRequest::Verify => (7, vec![], false),
+        CoreRequest::Clock { step } => (8, vec![], step),
+    };
+    wire::Admin { request, words, flag }
+}
+
+fn from_wire(wanted: wire::Admin) -> Option<CoreRequest> {
+    let mut words = wanted.words.into_iter();
+    let flag = wanted.flag;
+    let request = match wanted.request {
+        1 => CoreRequest::Status,
+        2 => CoreRequest::Add { name: words.next()?, address: words.next()?, standby: flag },
+        3 => CoreRequest::Remove { name: words.next()?, force: flag },
+        4 => CoreRequest::Promote { name: words.next()? },
+        5 => CoreRequest::Transfer { name: words.next() },
+        6 => CoreRequest::Replace { old: words.next()?, name: words.next()?, address: words.next()? },
+        7 => CoreRequest::Verify,
+        8 => CoreRequest::Clock { step: flag },
+        _ => return None,
+    };
+    words.next().is_none().then_some(request)
+}
+
+fn read_answer(answer: bytes::Bytes) -> Reply {
+    let unreadable = || Reply::Error(ErrorReply::new("UNKNOWN", "the leader's answer cannot be read"));
+    let Ok(answer) = wire::read::<wire::AdminAnswer>(answer) else {
+        return unreadable();
+    };
+    take_reply(&mut &answer.reply[..]).unwrap_or_else(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_come_through_as_they_were() {
+        let text = |text: &str| text.to_owned();
+        for request in [
+            CoreRequest::Status,
+            CoreRequest::Add { name: text("a"), address: text("h:1"), standby: true },
+            CoreRequest::Remove { name: text("a"), force: true },
+            CoreRequest::Promote { name: text("a") },
+            CoreRequest::Transfer { name: None },
+            CoreRequest::Transfer { name: Some(text("b")) },
+            CoreRequest::Replace { old: text("a"), name: text("b"), address: text("h:2") },
+            CoreRequest::Verify,
+            CoreRequest::Clock { step: true },
+        ] {
+            assert_eq!(from_wire(to_wire(&request)), Some(request));
+        }
+        assert_eq!(from_wire(wire::Admin { request: 3, ..Default::default() }), None);
+        assert_eq!(from_wire(wire::Admin { request: 99, ..Default::default() }), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! The way out when a majority is lost for good: one node goes on alone, with what it has.
+//!
+//! Dangerous by nature: writes that were acknowledged may be missing, namely those that this node never got. So the node
+//! becomes a new cluster with a new history: nodes of the old one are refused, and whoever followed the old history starts
+//! again. Works on a stopped node's directory.
+
+use crate::{
+    replication::{
+        consensus::sole,
+        directory::{DataDirectory, begin_again},
+        wal::{EntryKind, LogEntry, LogError, SegmentLog, SegmentOptions, VoteRecord},
+    },
+    store::{Store, StoreOptions},
+};
+use std::{path::Path, sync::mpsc};
+
+/// Makes the node of this directory the only one of a new cluster; says which entry its log ends with.
+pub fn recover(directory: &Path, address: &str) -> Result<u64, LogError> {
+    if !directory.join("IDENTITY").exists() {
+        return Err(LogError::Raft(format!("{} is not the data directory of a node", directory.display())));
+    }
+    let held = DataDirectory::open(directory, "", false)?;
+    let (id, name) = (held.identity.node_id, held.identity.node_name.clone());
+    let log = SegmentLog::open(&directory.join("log"), &SegmentOptions::default())?;
+    purge_to_store(directory, &log)?;
+    let (_, last) = log.state();
+    let last =
+        last.ok_or_else(|| LogError::Raft("this node has no log: it was never of a cluster".into()))?;
+    let term = log.vote().map_or(0, |vote| vote.term).max(last.term).saturating_add(1);
+    let index = last.index.saturating_add(1);
+    // First the new cluster: should this be cut short, nodes of the old one are refused already.
+    begin_again(directory)?;
+    let (done, wait) = mpsc::channel();
+    let also = done.clone();
+    let vote = VoteRecord { term, node_id: id, committed: false };
+    // `wait` is there until both have come.
+    log.save_vote(vote, Box::new(move || done.send(()).unwrap_or_default()))?;
+    let entry =
+        LogEntry { index, term, kind: EntryKind::Membership, payload: sole(id, &name, address)?.into() };
+    log.append(vec![entry], Box::new(move || also.send(()).unwrap_or_default()))?;
+    for _ in 0..2 {
+        wait.recv().map_err(|_| LogError::Raft("the log stopped".into()))?;
+    }
+    Ok(last.index)
+}
+
+/// A node that ended between the installation of a snapshot and the purge behind it has a store that is past its log. What is
+/// appended to that log has to come behind what the store has, or it would never be applied.
+fn purge_to_store(directory: &Path, log: &SegmentLog) -> Result<(), LogError> {
+    let Some(applied) = Store::open(&directory.join("store"), StoreOptions::default())?.applied() else {
+        return Ok(());
+    };
+    if log.state().1.is_some_and(|last| last.index >= applied.index) {
+        return Ok(());
+    }
+    let (done, wait) = mpsc::channel();
+    log.purge(applied, Box::new(move || done.send(()).unwrap_or_default()))?;
+    wait.recv().map_err(|_| LogError::Raft("the log stopped".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{commands, replica::Replica, store::Position};
+    use std::sync::Arc;
+
+    /// As after a snapshot was installed, and before the log was purged behind it.
+    #[test]
+    fn a_store_that_is_past_its_log_has_the_new_beginning_behind_it() {
+        let home = tempfile::tempdir().unwrap();
+        drop(DataDirectory::open(home.path(), "core-0", false).unwrap());
+        {
+            let log = SegmentLog::open(&home.path().join("log"), &SegmentOptions::default()).unwrap();
+            let entry = |index| LogEntry { index, term: 1, kind: EntryKind::Blank, payload: vec![].into() };
+            let (done, wait) = mpsc::channel();
+            log.append((0..5).map(entry).collect(), Box::new(move || done.send(()).unwrap())).unwrap();
+            wait.recv().unwrap();
+            let store = Store::open(&home.path().join("store"), StoreOptions::default()).unwrap();
+            let replica = Replica::new(Arc::new(store), commands::table());
+            let mut txn = replica.begin();
+            replica.advance(&mut txn, Position { term: 3, index: 20 }).unwrap();
+            txn.commit().unwrap();
+            replica.store().flush().unwrap();
+        }
+        assert_eq!(recover(home.path(), "127.0.0.1:1").unwrap(), 20);
+        let log = SegmentLog::open(&home.path().join("log"), &SegmentOptions::default()).unwrap();
+        assert_eq!(log.state().1, Some(Position { term: 4, index: 21 }));
+    }
+}

@@ -1,0 +1,209 @@
+//! The batcher: whatever is queued becomes one entry, as soon as there is room for one more in flight. No linger timer:
+//! while an entry is being synced and applied, the next one gathers.
+
+use super::forward::Forwarder;
+use crate::{
+    limits::ENTRY_BYTES_TARGET,
+    replica::BatchBuilder,
+    replication::{
+        consensus::RaftNode,
+        queue::{Outbox, Outcome, Queue, Refused, Ticket, Verdict},
+        state::{Forwarding, Progress},
+    },
+    resp::ErrorReply,
+    time::now_ms,
+};
+use bytes::Bytes;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+/// State of the batcher's task.
+pub struct Batcher {
+    queue: Arc<Queue>,
+    progress: Arc<Progress>,
+    /// Where writes go while another node leads; `None`: there is no other node.
+    forwarder: Option<Forwarder>,
+    /// Taken from the queue, but too large for the entry it would have joined.
+    carried: Option<(Bytes, Ticket)>,
+    seed: u64,
+}
+
+impl Batcher {
+    pub fn new(queue: Arc<Queue>, progress: Arc<Progress>, forwarder: Option<Forwarder>) -> Self {
+        Batcher { queue, progress, forwarder, carried: None, seed: random() }
+    }
+
+    /// Proposes until the queue is closed and everything in flight has landed.
+    pub async fn run(mut self, raft: &RaftNode) {
+        loop {
+            if self.carried.is_none() && self.queue.is_empty() {
+                if self.queue.is_closed() {
+                    break;
+                }
+                self.queue.wait().await;
+            } else if !self.progress.is_leader() && self.forwarder.is_none() {
+                self.refuse();
+            } else if self.progress.is_leader() && self.progress.take_off() {
+                self.propose(raft).await;
+            } else if !self.progress.is_leader() && self.progress.forwards.has_room() {
+                self.forward();
+            } else {
+                // Stays marked awake, so that submitters do not ring in vain.
+                self.progress.wait_for_landing(|| self.progress.has_room()).await;
+            }
+        }
+        while !self.progress.all_landed() {
+            self.progress.wait_for_landing(|| self.progress.all_landed()).await;
+        }
+        self.queue.refuse_all(Refused::Stopping);
+    }
+
+    async fn propose(&mut self, raft: &RaftNode) {
+        let (batch, tickets, proposals) = self.gather();
+        let at = self.progress.status.clock.now_ms();
+        self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        let seed = self.seed ^ (self.seed >> 33);
+        let elsewhere = self.forwarder.clone().map(|forwarder| (forwarder, proposals));
+        let flight = Flight { tickets, progress: Arc::clone(&self.progress), elsewhere };
+        raft.propose(batch.finish(at, seed), move |verdict| flight.land(verdict)).await;
+    }
+
+    /// Sends what is queued to the node that leads; what came from another node is told that this one does not.
+    fn forward(&mut self) {
+        let (mut proposals, mut tickets, mut refused) = (Vec::new(), Vec::new(), Outbox::default());
+        let mut bytes = 0_usize;
+        while let Some((proposal, ticket)) = self.next() {
+            if ticket.was_forwarded {
+                refused.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
+                continue;
+            }
+            if bytes > 0 && bytes.saturating_add(proposal.len()) > ENTRY_BYTES_TARGET {
+                self.carried = Some((proposal, ticket));
+                break;
+            }
+            bytes = bytes.saturating_add(proposal.len());
+            proposals.push(proposal);
+            tickets.push(ticket);
+        }
+        refused.deliver();
+        if let Some(forwarder) = self.forwarder.clone().filter(|_| !proposals.is_empty()) {
+            let forwarding = Forwarding::begin(&self.progress);
+            tokio::spawn(forwarder.forward(proposals, tickets, forwarding));
+        }
+    }
+
+    fn next(&mut self) -> Option<(Bytes, Ticket)> {
+        self.carried.take().or_else(|| self.queue.pop())
+    }
+
+    /// As many queued proposals as one entry should carry, at least one; in a core of several also each by itself.
+    fn gather(&mut self) -> (BatchBuilder, Vec<Ticket>, Vec<Bytes>) {
+        let (mut tickets, mut proposals) = (Vec::new(), Vec::new());
+        let mut next = self.next();
+        let first_len = next.as_ref().map_or(0, |(proposal, _)| proposal.len());
+        let mut batch = BatchBuilder::with_capacity(first_len.max(4096));
+        while let Some((proposal, ticket)) = next {
+            if !batch.is_empty() && batch.len().saturating_add(proposal.len()) > ENTRY_BYTES_TARGET {
+                self.carried = Some((proposal, ticket));
+                break;
+            }
+            batch.push(&proposal);
+            tickets.push(ticket);
+            if self.forwarder.is_some() {
+                proposals.push(proposal);
+            }
+            next = self.queue.pop();
+        }
+        (batch, tickets, proposals)
+    }
+
+    fn refuse(&mut self) {
+        if let Some((_, ticket)) = self.carried.take() {
+            let mut outbox = Outbox::default();
+            outbox.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
+            outbox.deliver();
+        }
+        self.queue.refuse_all(Refused::NotLeader);
+    }
+}
+
+fn random() -> u64 {
+    #[cfg(test)]
+    if let Some(random) = crate::tests::stage::random() {
+        return random;
+    }
+    RandomState::new().hash_one(now_ms())
+}
+
+/// The waiters of one entry. However it ends, each gets one outcome.
+struct Flight {
+    tickets: Vec<Ticket>,
+    progress: Arc<Progress>,
+    /// Where they go if this node turns out not to lead, and the proposals themselves.
+    elsewhere: Option<(Forwarder, Vec<Bytes>)>,
+}
+
+impl Flight {
+    fn land(mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Applied { replies, outbox } => {
+                let tickets = std::mem::take(&mut self.tickets);
+                self.progress.land();
+                let mut outbox = outbox.lock();
+                for (ticket, replies) in tickets.into_iter().zip(replies) {
+                    outbox.add(ticket, Outcome::Applied(replies));
+                }
+            }
+            Verdict::NotProposed => match self.elsewhere.take() {
+                Some((forwarder, proposals)) => self.send(forwarder, proposals),
+                None => self.fail(&Outcome::NotDone(Refused::NotLeader.into())),
+            },
+            Verdict::Lost => self.fail(&unknown("the leader changed")),
+        }
+    }
+
+    /// Another node leads: what clients of this one wait for goes there.
+    fn send(&mut self, forwarder: Forwarder, proposals: Vec<Bytes>) {
+        let (own, foreign): (Vec<_>, Vec<_>) =
+            self.tickets.drain(..).zip(proposals).partition(|(ticket, _)| !ticket.was_forwarded);
+        let mut outbox = Outbox::default();
+        for (ticket, _) in foreign {
+            outbox.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
+        }
+        outbox.deliver();
+        let forwarding = Forwarding::begin(&self.progress);
+        self.progress.land();
+        self.progress.ring_if_awaited();
+        let (tickets, proposals) = own.into_iter().unzip();
+        // The verdict comes from the raft core, which runs where the batcher does.
+        tokio::spawn(forwarder.forward(proposals, tickets, forwarding));
+    }
+
+    fn fail(&mut self, outcome: &Outcome) {
+        let mut outbox = Outbox::default();
+        for ticket in self.tickets.drain(..) {
+            outbox.add(ticket, outcome.clone());
+        }
+        outbox.deliver();
+        self.progress.land();
+        self.progress.ring_if_awaited();
+    }
+}
+
+impl Drop for Flight {
+    /// Dropped without a verdict: the raft core has stopped with the entry somewhere in it.
+    fn drop(&mut self) {
+        if !self.tickets.is_empty() {
+            self.fail(&unknown("the log stopped"));
+        }
+    }
+}
+
+fn unknown(why: &str) -> Outcome {
+    Outcome::Unknown(ErrorReply::new(
+        "UNKNOWN",
+        format!("outcome unknown: {why}; the write may or may not be applied"),
+    ))
+}

@@ -1,0 +1,27 @@
+//! Clients that listen to `+switch-master` hear of another leader.
+
+use crate::{
+    replication::state::Progress,
+    session::{Face, PubSub, Publication},
+};
+use std::{sync::Arc, time::Duration};
+
+/// How soon clients hear of another leader.
+const SWITCH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Tells clients of this node that listen for it, as Redis's Sentinel does, that another node leads.
+pub async fn tell_switches(progress: Arc<Progress>, pubsub: Arc<PubSub>, own_id: u64, name: String) {
+    let mut known: Option<Face> = None;
+    loop {
+        tokio::time::sleep(SWITCH_INTERVAL).await;
+        let Some(leader) = progress.status.faces(own_id).into_iter().find(|face| face.leads) else {
+            continue;
+        };
+        if let Some(before) = known.as_ref().filter(|before| before.node_id != leader.node_id) {
+            let text = format!("{name} {} {} {} {}", before.host, before.port, leader.host, leader.port);
+            let channel = bytes::Bytes::from_static(b"+switch-master");
+            pubsub.publish(&Publication { channel, payload: text.into(), is_sharded: false, at: None });
+        }
+        known = Some(leader);
+    }
+}

@@ -1,0 +1,124 @@
+//! Who fetches a whole copy from this node at the moment: what they will need of the log is kept for them meanwhile, and for
+//! a follower until it has caught up by the log. A follower that cannot be reached fetches nothing: for that one the log would
+//! grow until the disk is full.
+
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::Instant;
+
+/// One that has asked for nothing, and has come no further, for so long fetches no more.
+const LEASE: Duration = Duration::from_secs(30);
+/// Entries by which a follower may be behind that has caught up.
+const CAUGHT_UP_ENTRIES: u64 = 256;
+
+/// See the module.
+#[derive(Default)]
+pub struct Fetchers(Mutex<BTreeMap<u64, Fetcher>>);
+
+struct Fetcher {
+    /// When it was last heard of.
+    heard: Instant,
+    /// A follower: how far its log was then.
+    matched: u64,
+    /// A follower that was not there when it was offered a snapshot.
+    is_unreachable: bool,
+}
+
+impl Fetcher {
+    fn is_there(&self) -> bool {
+        !self.is_unreachable && self.heard.elapsed() < LEASE
+    }
+}
+
+impl Fetchers {
+    /// Somebody asks for a part; whether it may have it, if no more than so many may fetch at a time.
+    pub fn admit(&self, id: u64, at_most: usize) -> bool {
+        let mut fetching = self.0.lock();
+        fetching.retain(|_, fetcher| fetcher.is_there() || fetcher.is_unreachable);
+        let others = fetching.iter().filter(|(other, fetcher)| **other != id && fetcher.is_there()).count();
+        if !fetching.get(&id).is_some_and(Fetcher::is_there) && others >= at_most {
+            return false;
+        }
+        let heard = Instant::now();
+        let fetcher = fetching.entry(id).or_insert(Fetcher { heard, matched: 0, is_unreachable: false });
+        (fetcher.heard, fetcher.is_unreachable) = (heard, false);
+        true
+    }
+
+    /// A follower is offered a snapshot. Unless it was not there the last time, it counts from now on.
+    pub fn offer(&self, id: u64) {
+        if !self.0.lock().get(&id).is_some_and(|fetcher| fetcher.is_unreachable) {
+            self.admit(id, usize::MAX);
+        }
+    }
+
+    /// A follower that was offered a snapshot is not there.
+    pub fn unreachable(&self, id: u64) {
+        let fetcher = Fetcher { heard: Instant::now(), matched: 0, is_unreachable: true };
+        self.0.lock().insert(id, fetcher);
+    }
+
+    /// It fetches no more.
+    pub fn release(&self, id: u64) {
+        self.0.lock().remove(&id);
+    }
+
+    /// A follower's log is known to reach so far; one that has fetched goes on to count until it has caught up.
+    pub fn progressed(&self, id: u64, matched: u64, last_index: u64) {
+        let mut fetching = self.0.lock();
+        let Some(fetcher) = fetching.get_mut(&id) else { return };
+        if matched.saturating_add(CAUGHT_UP_ENTRIES) >= last_index {
+            fetching.remove(&id);
+        } else if !fetcher.is_unreachable && matched > fetcher.matched {
+            *fetcher = Fetcher { heard: Instant::now(), matched, is_unreachable: false };
+        }
+    }
+
+    pub fn are_there(&self) -> bool {
+        self.0.lock().values().any(Fetcher::is_there)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn few_fetch_at_a_time_and_the_silent_are_forgotten() {
+        let fetchers = Fetchers::default();
+        assert!(!fetchers.are_there());
+        assert!(fetchers.admit(1, 2) && fetchers.admit(2, 2));
+        assert!(!fetchers.admit(3, 2), "two are there");
+        assert!(fetchers.admit(1, 2), "it is one of them");
+        fetchers.release(1);
+        assert!(fetchers.admit(3, 2) && fetchers.are_there());
+        tokio::time::advance(LEASE).await;
+        assert!(!fetchers.are_there());
+        assert!(fetchers.admit(4, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_follower_counts_until_it_has_caught_up_or_comes_no_further() {
+        let fetchers = Fetchers::default();
+        let half = LEASE / 2;
+        assert!(fetchers.admit(1, usize::MAX));
+        for matched in [1000, 2000, 3000, 4000] {
+            tokio::time::advance(half).await;
+            fetchers.progressed(1, matched, 10_000 + matched);
+            assert!(fetchers.are_there(), "it has got to {matched}");
+        }
+        fetchers.progressed(1, 10_000, 10_000 + CAUGHT_UP_ENTRIES);
+        assert!(!fetchers.are_there(), "caught up");
+        assert!(fetchers.admit(1, usize::MAX));
+        fetchers.progressed(1, 5000, 100_000);
+        tokio::time::advance(half).await;
+        fetchers.progressed(1, 5000, 100_000);
+        tokio::time::advance(half).await;
+        assert!(!fetchers.are_there(), "it came no further");
+        fetchers.progressed(2, 5000, 100_000);
+        assert!(!fetchers.are_there(), "it never fetched");
+        fetchers.unreachable(1);
+        fetchers.progressed(1, 5000, 100_000);
+        assert!(!fetchers.are_there(), "what it had before it went is no progress");
+    }
+}

@@ -1,0 +1,171 @@
+//! A node without a server: log and store in a directory, a client that proposes and waits.
+
+use crate::{
+    command::{Args, Command, Flags, KeyRange, Run, Table},
+    error::Result,
+    replica::ProposalBuilder,
+    replication::{
+        directory::DataDirectory,
+        group::{LogHandle, LogOptions},
+        queue::{Mailbox, Outcome, Ticket},
+        wal::{LogError, Retention, SegmentOptions},
+    },
+    resp::Reply,
+    session::{LogStatus, Stats},
+    store::{NewRow, ReadTime, Store, StoreOptions, Txn},
+};
+use bytes::Bytes;
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+/// `ADD key`: counts and returns the new count. `EXPIREAT key ms`.
+static COMMANDS: &[Command] = &[
+    Command {
+        name: "ADD",
+        arity: 2,
+        keys: KeyRange::ONE,
+        run: Run::Write(add),
+        flags: Flags::WRITE,
+        ..Command::BASE
+    },
+    Command {
+        name: "EXPIREAT",
+        arity: 3,
+        keys: KeyRange::ONE,
+        run: Run::Write(expire_at),
+        flags: Flags::WRITE,
+        ..Command::BASE
+    },
+];
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[COMMANDS]));
+
+fn add(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let key = args.next_word()?;
+    let count = txn.get(key)?.map_or(0, |row| std::str::from_utf8(&row.body).unwrap().parse().unwrap());
+    let next: i64 = count + 1;
+    txn.put(key, NewRow::string(next.to_string().as_bytes()))?;
+    Ok(Reply::Int(next))
+}
+
+fn expire_at(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (key, at) = (args.next_word()?, args.next_word()?);
+    let expires_at = std::str::from_utf8(at).unwrap().parse().unwrap();
+    let Some(row) = txn.get(key)? else {
+        return Ok(Reply::Int(0));
+    };
+    let body = row.body.to_vec();
+    txn.put(key, NewRow { expires_at, ..NewRow::string(&body) })?;
+    Ok(Reply::Int(1))
+}
+
+pub(super) struct TestNode {
+    pub(super) store: Arc<Store>,
+    pub(super) log: LogHandle,
+    pub(super) stats: Arc<Stats>,
+    mailbox: Arc<Mailbox>,
+    _directory: DataDirectory,
+}
+
+pub(super) fn small_segments() -> SegmentOptions {
+    SegmentOptions { segment_bytes: 64 << 10, first_segment_bytes: 16 << 10, cache_bytes: 8 << 10 }
+}
+
+impl TestNode {
+    pub(super) async fn start(path: &Path) -> TestNode {
+        Self::start_with(path, small_segments(), 128 << 10).await
+    }
+
+    pub(super) async fn start_with(path: &Path, segments: SegmentOptions, log_retain_bytes: u64) -> TestNode {
+        let node = Self::try_start(path, segments, log_retain_bytes).unwrap();
+        within(10, node.log.wait_ready()).await;
+        node
+    }
+
+    pub(super) fn try_start(
+        path: &Path,
+        segments: SegmentOptions,
+        log_retain_bytes: u64,
+    ) -> std::result::Result<TestNode, LogError> {
+        let directory = DataDirectory::open(path, "test", false)?;
+        let options =
+            StoreOptions { block_cache_bytes: 8 << 20, hot_cache_bytes: 1 << 20, ..Default::default() };
+        let store = Arc::new(Store::open(&path.join("store"), options)?);
+        let stats = Arc::new(Stats::default());
+        let log = LogHandle::start(LogOptions {
+            data_directory: path.to_path_buf(),
+            node_id: directory.identity.node_id,
+            store: Arc::clone(&store),
+            table: &TABLE,
+            status: Arc::new(LogStatus::default()),
+            pubsub: Arc::default(),
+            stats: Arc::clone(&stats),
+            segments,
+            retention: Retention::of_bytes(log_retain_bytes),
+            cluster: None,
+            edge: None,
+            lost_store: None,
+        })?;
+        Ok(TestNode { store, log, stats, mailbox: Mailbox::new(), _directory: directory })
+    }
+
+    pub(super) fn submit(&self, id: u64, words: &[&[u8]]) {
+        let mut proposal = ProposalBuilder::commands();
+        proposal.push(0, words);
+        self.submit_bytes(id, proposal.finish());
+    }
+
+    pub(super) fn submit_bytes(&self, id: u64, proposal: Bytes) {
+        self.log
+            .submit(proposal, Ticket { mailbox: Arc::clone(&self.mailbox), id, was_forwarded: false })
+            .unwrap();
+    }
+
+    /// Outcomes in the order in which they come, until there are `count`.
+    pub(super) async fn outcomes(&self, count: usize) -> Vec<(u64, Outcome)> {
+        let mut got = Vec::new();
+        while got.len() < count {
+            within(20, self.mailbox.wait()).await;
+            self.mailbox.drain(&mut got);
+        }
+        got
+    }
+
+    /// Runs one call and returns its reply.
+    pub(super) async fn call(&self, words: &[&[u8]]) -> Reply {
+        self.submit(0, words);
+        match self.outcomes(1).await.pop().unwrap().1 {
+            Outcome::Applied(mut replies) => replies.pop().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn count_of(&self, key: &[u8]) -> Option<i64> {
+        let published = self.store.published();
+        let row = self.store.blocking_view(&published, 0, ReadTime::At(0)).get(key).unwrap()?;
+        Some(std::str::from_utf8(&row.body).unwrap().parse().unwrap())
+    }
+
+    pub(super) async fn stop(self) {
+        assert!(self.log.shutdown(Duration::from_secs(10)).await);
+    }
+}
+
+/// Fails instead of waiting for ever.
+pub(super) async fn within<T>(seconds: u64, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(seconds), future).await.expect("took too long")
+}
+
+/// Waits for a condition.
+pub(super) async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..2000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never happened: {what}");
+}

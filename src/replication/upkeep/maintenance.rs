@@ -1,0 +1,203 @@
+//! What the log does by itself now and then: purge what is no longer needed, delete expired keys, let dead rows go.
+//!
+//! Deleting an expired key is a logged entry like any other, proposed by the leader, so every replica deletes it at the
+//! same place. Nothing is proposed unless something is due.
+
+use crate::{
+    error::StoreError,
+    limits::EXPIRE_SWEEP_KEYS_MAX,
+    replica::ProposalBuilder,
+    replication::{
+        consensus::RaftNode,
+        queue::{Mailbox, Outcome, Queue, Ticket},
+        state::Progress,
+        wal::{Retention, blocking},
+    },
+    resp::Reply,
+    session::Stats,
+    store::Store,
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::MissedTickBehavior;
+
+const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two looks at the size of the log.
+const PURGE_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks at when keys expire.
+const LIFETIMES_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks for files of the store that are new.
+const FILES_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks for the rows of flushed databases.
+const COLLECT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub struct Maintenance {
+    store: Arc<Store>,
+    progress: Arc<Progress>,
+    queue: Arc<Queue>,
+    stats: Arc<Stats>,
+    retention: Retention,
+    mailbox: Arc<Mailbox>,
+    /// Whether it deletes expired keys; on an edge they go when the core says so.
+    sweeps: bool,
+}
+
+impl Maintenance {
+    pub fn new(
+        store: Arc<Store>,
+        progress: Arc<Progress>,
+        queue: Arc<Queue>,
+        stats: Arc<Stats>,
+        retention: Retention,
+    ) -> Self {
+        Maintenance { store, progress, queue, stats, retention, mailbox: Mailbox::new(), sweeps: true }
+    }
+
+    /// As this, but (if so) expired keys are not deleted.
+    pub fn without_sweeps(self, without: bool) -> Self {
+        Maintenance { sweeps: !without, ..self }
+    }
+
+    /// Runs until aborted. Loops side by side: expiry does not wait for a compaction or a snapshot.
+    pub async fn run(self, raft: RaftNode) {
+        tokio::join!(
+            async {
+                let mut interval = every(SWEEP_INTERVAL);
+                loop {
+                    interval.tick().await;
+                    self.sweep().await;
+                }
+            },
+            async {
+                let mut interval = every(PURGE_INTERVAL);
+                loop {
+                    interval.tick().await;
+                    self.progress.status.log_bytes.store(raft.log_bytes(), Ordering::Relaxed);
+                    if let Err(error) = raft.purge(&self.retention).await {
+                        tracing::warn!(%error, "cannot purge the log, trying again");
+                    }
+                }
+            },
+            async {
+                let mut interval = every(LIFETIMES_INTERVAL);
+                loop {
+                    interval.tick().await;
+                    self.look_at_lifetimes().await;
+                }
+            },
+            async {
+                let mut interval = every(FILES_INTERVAL);
+                let mut seen = 0;
+                loop {
+                    interval.tick().await;
+                    seen = self.off_thread(move |store| store.note_new_files(seen)).await.unwrap_or(seen);
+                }
+            },
+            async {
+                let mut interval = every(COLLECT_INTERVAL);
+                let mut collected = 0;
+                loop {
+                    interval.tick().await;
+                    collected = self.collect(collected).await;
+                }
+            }
+        );
+    }
+
+    /// Deletes expired keys, and fields of hashes, until none is due.
+    async fn sweep(&self) {
+        while self.sweeps && self.progress.leads_surely() && self.is_something_due().await {
+            let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: 0, was_forwarded: false };
+            if self.queue.submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket).is_err() {
+                return;
+            }
+            let mut outcomes = Vec::new();
+            while outcomes.is_empty() {
+                self.mailbox.wait().await;
+                self.mailbox.drain(&mut outcomes);
+            }
+            let (keys, fields) = outcomes.first().map_or((0, 0), |(_, outcome)| deleted(outcome));
+            Stats::add(&self.stats.expired_keys, keys);
+            Stats::add(&self.stats.expired_subkeys, fields);
+            if keys.saturating_add(fields) < u64::from(EXPIRE_SWEEP_KEYS_MAX) {
+                return;
+            }
+        }
+    }
+
+    async fn is_something_due(&self) -> bool {
+        // Fields expire without being counted: any key may be a hash that has some.
+        if self.store.published().state().databases().iter().all(|database| database.keys == 0) {
+            return false;
+        }
+        let next = self.off_thread(|store| store.next_expiry()).await;
+        next.flatten().is_some_and(|expires_at| expires_at <= self.progress.status.clock.now_ms())
+    }
+
+    /// For INFO: how long keys that expire have left.
+    async fn look_at_lifetimes(&self) {
+        if self.store.published().state().databases().iter().any(|database| database.expires > 0) {
+            let now = self.progress.status.clock.now_ms();
+            self.off_thread(move |store| store.look_at_lifetimes(now)).await;
+        }
+    }
+
+    /// Lets compaction drop the rows of flushed databases, if there are more since `collected` namespaces were handed out;
+    /// returns how many were this time.
+    async fn collect(&self, collected: u32) -> u32 {
+        let next_namespace = self.store.published().state().next_namespace;
+        if next_namespace == collected {
+            return collected;
+        }
+        let flushed = self.off_thread(|store| {
+            let flushed = store.flushed()?;
+            store.collect_dead_namespaces()?;
+            Ok(flushed)
+        });
+        // Again next time unless the flushed state already knew of all of them.
+        match flushed.await {
+            Some(flushed) if flushed == self.store.applied() => next_namespace,
+            _ => collected,
+        }
+    }
+
+    /// Runs what may wait for the disk away from the raft thread. A store that fails stops the process.
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<T> {
+        let store = Arc::clone(&self.store);
+        match blocking(move || run(&store)).await {
+            Ok(Ok(value)) => Some(value),
+            Ok(Err(error)) => error.stop_the_process("the store failed"),
+            Err(error) => {
+                tracing::warn!(%error, "a look at the store was not taken, trying again");
+                None
+            }
+        }
+    }
+}
+
+/// Keys and fields that a sweep deleted.
+fn deleted(outcome: &Outcome) -> (u64, u64) {
+    let counts = match outcome {
+        Outcome::Applied(replies) => match replies.first() {
+            Some(Reply::Array(counts)) => &counts[..],
+            _ => &[],
+        },
+        Outcome::NotDone(_) | Outcome::Unknown(_) => &[],
+    };
+    match counts {
+        [Reply::Int(keys), Reply::Int(fields)] => (keys.unsigned_abs(), fields.unsigned_abs()),
+        _ => (0, 0),
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,28 @@
+//! What a group does without being asked: keep its log short, its expired keys gone, and its time right.
+//!
+//! | task | how often | where |
+//! |---|---|---|
+//! | delete expired keys and fields, as logged entries | every 100 ms while something is due | the leader of a core |
+//! | purge the log below what the store has flushed and `--log-retention` wants | every second | every node |
+//! | refresh what is known of keys' lifetimes, so that dead rows can go in compaction | every second | every node |
+//! | note the checksums of new store files | every second | every node |
+//! | collect the rows of flushed databases | every 10 s | every node |
+//! | steer log time towards what most wall clocks say | every 100 ms | the leader of a core |
+//! | note log time for the next start (`CLOCK`) | every second | every node |
+//! | warn when clocks differ | when the gap changes, then every 10 minutes | every node |
+//!
+//! **Expiry is logged.** An expired key is invisible to reads at once, by log time. It is *deleted* by an entry that the
+//! leader proposes, so every replica deletes it at the same place of the log, and `expired` events happen once.
+//!
+//! **Log time is not a wall clock.** It starts with the wall clocks of a new cluster, follows the monotonic clock after that,
+//! and bends by at most 5 % towards the middle one of the nodes' wall clocks. It never goes back. `session/log_clock.rs` has
+//! the arithmetic; `timekeeper.rs` decides what it follows.
+//!
+//! **Invariants.** Nothing is proposed unless something is due. The loops are independent: expiry never waits for a
+//! compaction or a snapshot. On an edge nothing is swept and nothing is steered: keys and time are the core's.
+
+mod maintenance;
+mod timekeeper;
+
+pub use maintenance::Maintenance;
+pub use timekeeper::{Timekeeper, tell as tell_clock};

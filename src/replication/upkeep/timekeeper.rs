@@ -1,0 +1,292 @@
+//! Keeps log time: steers it where this node leads, remembers it for the next start, says when clocks are wrong.
+//!
+//! A wall clock that is set moves log time by a twentieth of the time that passes at most, and nothing at all while most of
+//! the nodes' clocks say otherwise (`session::WallClocks`). On an edge nothing is steered: its time is the core's.
+
+use crate::{
+    limits::EXPIRE_SWEEP_KEYS_MAX,
+    replica::ProposalBuilder,
+    replication::{
+        queue::{Mailbox, Outcome, Queue, Ticket},
+        state::{ClockFile, ClockRecord, Progress, boot_hash},
+        wal::blocking,
+    },
+    session::LogClock,
+    time::{boot, difference, now_ms},
+};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// Between two adjustments of log time, and two looks at the clocks.
+const STEER_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two notes of what log time is.
+const NOTE_INTERVAL: Duration = Duration::from_secs(1);
+/// A difference from here on is worth a warning,
+const NOTABLE_MS: u64 = 1000;
+/// and from here on a human must act: it does not go by itself in less than twenty minutes.
+const ALARMING_MS: u64 = 60_000;
+/// As long as it lasts it is said again now and then.
+const SAY_AGAIN: Duration = Duration::from_secs(600);
+
+/// See the module.
+pub struct Timekeeper {
+    progress: Arc<Progress>,
+    directory: PathBuf,
+    alarm: Alarm,
+    file: Option<Arc<ClockFile>>,
+    boot: u64,
+}
+
+impl Timekeeper {
+    pub fn new(progress: Arc<Progress>, directory: PathBuf) -> Self {
+        Timekeeper {
+            progress,
+            directory,
+            alarm: Alarm::default(),
+            file: None,
+            boot: boot_hash(boot().as_deref()),
+        }
+    }
+
+    /// Runs until aborted.
+    pub async fn run(mut self) {
+        let mut interval = tokio::time::interval(STEER_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut note_at = Instant::now();
+        loop {
+            interval.tick().await;
+            self.steer();
+            if Instant::now() >= note_at && self.boot != 0 {
+                note_at = Instant::now() + NOTE_INTERVAL;
+                self.note().await;
+            }
+        }
+    }
+
+    fn steer(&mut self) {
+        let status = &self.progress.status;
+        let (log_ms, wall_ms) = (status.clock.now_ms(), now_ms());
+        let own = difference(wall_ms, log_ms);
+        let steers = self.progress.is_leader() && !status.edge.is_edge();
+        let agreed = if steers { status.walls.agreed_ahead_of(log_ms, wall_ms) } else { own };
+        if steers {
+            #[cfg(test)]
+            if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::WallClockFollowed) {
+                status.clock.step(agreed);
+            }
+            // Without a majority nobody knows what most clocks say.
+            status.clock.steer(self.progress.has_lease().then_some(agreed));
+        }
+        status.clock.set_ahead_ms(agreed.saturating_neg());
+        if status.clock.is_known() {
+            self.alarm.look(steers.then_some(agreed), own);
+        }
+    }
+
+    /// Notes log time for the next start. What cannot be noted costs precision then, nothing else.
+    async fn note(&mut self) {
+        let clock = &self.progress.status.clock;
+        if !clock.is_known() {
+            return;
+        }
+        let record = ClockRecord { boot: self.boot, offset_us: clock.offset_us(), log_ms: clock.now_ms() };
+        let (file, directory) = (self.file.clone(), self.directory.clone());
+        let noted = blocking(move || {
+            let file = match file {
+                Some(file) => file,
+                None => Arc::new(ClockFile::open(&directory)?),
+            };
+            file.write(&record).map(|()| file)
+        });
+        match noted.await {
+            Ok(Ok(file)) => self.file = Some(file),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "cannot note log time");
+                self.file = None;
+            }
+            Err(error) => tracing::debug!(%error, "cannot note log time"),
+        }
+    }
+}
+
+/// How far two clocks are apart, as a matter for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Gap {
+    #[default]
+    Small,
+    Notable,
+    Alarming,
+}
+
+impl Gap {
+    /// As this, or as less once the difference has halved.
+    fn of(ahead_ms: i64, before: Gap) -> Gap {
+        let level = |ms: u64| match ms {
+            ALARMING_MS.. => Gap::Alarming,
+            NOTABLE_MS.. => Gap::Notable,
+            _ => Gap::Small,
+        };
+        let ms = ahead_ms.unsigned_abs();
+        level(ms).max(before.min(level(ms.saturating_mul(2))))
+    }
+}
+
+/// Says when clocks are apart, and when they are not any more.
+#[derive(Debug, Default)]
+struct Alarm {
+    /// Log time and what most wall clocks say, on the leader.
+    agreed: (Gap, Option<Instant>),
+    /// This node's wall clock and the others', or (elsewhere) log time.
+    own: (Gap, Option<Instant>),
+}
+
+impl Alarm {
+    /// On the leader wall time is ahead of log time by `agreed`; this node's wall clock is by `own`.
+    fn look(&mut self, agreed: Option<i64>, own: i64) {
+        if let Some(gap) = due(&mut self.agreed, agreed.unwrap_or(0)) {
+            say_agreed(gap, agreed.unwrap_or(0));
+        }
+        let own = own.saturating_sub(agreed.unwrap_or(0));
+        match due(&mut self.own, own) {
+            None => {}
+            Some(Gap::Small) => tracing::info!("this node's wall clock is right again"),
+            Some(Gap::Notable | Gap::Alarming) => tracing::warn!(
+                ahead_ms = own,
+                "this node's wall clock and log time are apart; log time does not follow one node's clock. Synchronize it (NTP)"
+            ),
+        }
+    }
+}
+
+fn say_agreed(gap: Gap, wall_ahead_ms: i64) {
+    let settles_in_s = LogClock::settles_within(wall_ahead_ms).as_secs();
+    let log_ahead_ms = wall_ahead_ms.saturating_neg();
+    match gap {
+        Gap::Small => tracing::info!("log time and wall clocks agree again"),
+        Gap::Notable => tracing::warn!(
+            log_ahead_ms,
+            settles_in_s,
+            "log time and wall clocks are apart: was a clock set? Log time nears them by 5 % of the time that passes"
+        ),
+        Gap::Alarming => tracing::error!(
+            log_ahead_ms,
+            settles_in_s,
+            remedy = "set the clocks if they are wrong (NTP); if they are right and log time is behind, 'flotilla admin clock \
+                      --step' steps it to them, which expires at once what is due by then",
+            "log time and wall clocks are far apart: EXPIREAT and the like are off by as much, lifetimes by 5 % until they agree"
+        ),
+    }
+}
+
+/// What is to be said of a difference now, if anything.
+fn due((known, said): &mut (Gap, Option<Instant>), ahead_ms: i64) -> Option<Gap> {
+    let gap = Gap::of(ahead_ms, *known);
+    let is_again = gap != Gap::Small && said.is_none_or(|said| said.elapsed() >= SAY_AGAIN);
+    if std::mem::replace(known, gap) == gap && !is_again {
+        return None;
+    }
+    *said = Some(Instant::now());
+    Some(gap)
+}
+
+/// CORE CLOCK, on the leader: what the clocks say, as JSON; with `step`, log time is what wall clocks say first.
+pub async fn tell(
+    progress: &Progress,
+    queue: &Queue,
+    step: bool,
+    own_id: u64,
+    name: impl Fn(u64) -> String,
+) -> Result<serde_json::Value, String> {
+    let status = &progress.status;
+    let agreed = || {
+        let log_ms = status.clock.now_ms();
+        (log_ms, status.walls.agreed_ahead_of(log_ms, now_ms()))
+    };
+    let (before_ms, ahead_ms) = agreed();
+    if step {
+        if !status.clock.step(ahead_ms) {
+            return Err(format!(
+                "log time is {} ms ahead of wall clocks and never goes back, since what has expired is gone; it nears them by \
+                 5 % of the time that passes",
+                ahead_ms.unsigned_abs()
+            ));
+        }
+        tracing::warn!(
+            from_ms = before_ms,
+            by_ms = ahead_ms,
+            "log time was stepped to wall time by an administrator"
+        );
+        log_the_time(queue).await?;
+    }
+    let (log_ms, ahead_ms) = agreed();
+    let own = (own_id, difference(now_ms(), log_ms));
+    let mut clocks: Vec<(u64, i64)> = status.walls.ahead_of(log_ms).into_iter().chain([own]).collect();
+    clocks.sort_unstable();
+    let node =
+        |(id, ahead_ms): &(u64, i64)| serde_json::json!({ "name": name(*id), "wall_ahead_ms": ahead_ms });
+    Ok(serde_json::json!({
+        "log_time_ms": log_ms,
+        "wall_time_ms": log_ms.saturating_add_signed(ahead_ms),
+        "wall_ahead_ms": ahead_ms,
+        "settles_in_ms": LogClock::settles_within(ahead_ms).as_millis() as u64,
+        "stepped_by_ms": if step { log_ms.saturating_sub(before_ms) } else { 0 },
+        "nodes": clocks.iter().map(node).collect::<Vec<_>>(),
+    }))
+}
+
+/// An entry of now: from then on no node's time is before it, whoever leads.
+async fn log_the_time(queue: &Queue) -> Result<(), String> {
+    let mailbox = Mailbox::new();
+    let ticket = Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: true };
+    queue
+        .submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket)
+        .map_err(|refused| refused.to_string())?;
+    let mut outcomes = Vec::new();
+    while outcomes.is_empty() {
+        mailbox.wait().await;
+        mailbox.drain(&mut outcomes);
+    }
+    match outcomes.pop() {
+        Some((_, Outcome::NotDone(error) | Outcome::Unknown(error))) => {
+            Err(format!("log time was stepped here, but that is not in the log: {error}; look at it again"))
+        }
+        Some((_, Outcome::Applied(_))) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_closed_when_it_has_halved() {
+        let mut gap = Gap::Small;
+        for (ahead_ms, expected) in [
+            (999, Gap::Small),
+            (-1000, Gap::Notable),
+            (-501, Gap::Notable),
+            (60_000, Gap::Alarming),
+            (31_000, Gap::Alarming),
+            (29_000, Gap::Notable),
+            (499, Gap::Small),
+            (999, Gap::Small),
+        ] {
+            gap = Gap::of(ahead_ms, gap);
+            assert_eq!(gap, expected, "{ahead_ms}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gap_is_said_once_and_again_after_a_while() {
+        let mut state = (Gap::Small, None);
+        assert_eq!(due(&mut state, 10), None);
+        assert_eq!(due(&mut state, 5000), Some(Gap::Notable));
+        assert_eq!(due(&mut state, 4000), None);
+        assert_eq!(due(&mut state, 262_000), Some(Gap::Alarming));
+        tokio::time::advance(SAY_AGAIN).await;
+        assert_eq!(due(&mut state, 250_000), Some(Gap::Alarming));
+        assert_eq!(due(&mut state, 0), Some(Gap::Small));
+        tokio::time::advance(SAY_AGAIN).await;
+        assert_eq!(due(&mut state, 0), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! Who is of a core, how each of them is, and what administrators and the leader ask.
+
+use super::Fed;
+use prost::Message;
+
+/// Who a node is, asked by anybody.
+#[derive(Clone, PartialEq, Message)]
+pub struct Status {
+    #[prost(uint64, tag = "1")]
+    pub node_id: u64,
+    #[prost(string, tag = "2")]
+    pub node_name: String,
+    /// Empty: none yet.
+    #[prost(string, tag = "3")]
+    pub cluster_id: String,
+    /// Whether its log has anything in it.
+    #[prost(bool, tag = "4")]
+    pub has_log: bool,
+    #[prost(uint64, tag = "5")]
+    pub leader_id: u64,
+    #[prost(uint32, tag = "6")]
+    pub client_port: u32,
+    #[prost(uint64, tag = "7")]
+    pub applied: u64,
+    /// Where its clients connect; empty: the host of its peer address.
+    #[prost(string, tag = "8")]
+    pub client_host: String,
+    /// What the node's program can do, see `FEATURE_LEVEL`.
+    #[prost(uint32, tag = "10")]
+    pub feature_level: u32,
+    /// The members that it knows of, and the entry that made them so.
+    #[prost(uint64, repeated, tag = "11")]
+    pub members: Vec<u64>,
+    #[prost(uint64, tag = "12")]
+    pub members_at: u64,
+    /// It may have a log, but has never known itself as a member: whoever let it in was leader no more.
+    #[prost(bool, tag = "13")]
+    pub never_member: bool,
+    /// Whether it leads, and a majority has heard it lately.
+    #[prost(bool, tag = "14")]
+    pub has_quorum: bool,
+    /// Empty: none yet.
+    #[prost(string, tag = "15")]
+    pub history_id: String,
+    /// The edges that it feeds.
+    #[prost(message, repeated, tag = "20")]
+    pub fed: Vec<Fed>,
+    /// It was asked to stop, and will not lead.
+    #[prost(bool, tag = "30")]
+    pub is_stopping: bool,
+    /// Entries that it has proposed and that are not applied yet, and writes that it has sent on.
+    #[prost(uint64, tag = "31")]
+    pub in_flight: u64,
+}
+
+/// The founder tells the nodes of a new cluster which one they are of.
+#[derive(Clone, PartialEq, Message)]
+pub struct Found {
+    #[prost(string, tag = "1")]
+    pub cluster_id: String,
+    #[prost(string, tag = "2")]
+    pub history_id: String,
+}
+
+/// A node asks to become a member, or to be known by another address.
+#[derive(Clone, PartialEq, Message)]
+pub struct Join {
+    #[prost(uint64, tag = "1")]
+    pub node_id: u64,
+    #[prost(string, tag = "2")]
+    pub node_name: String,
+    #[prost(string, tag = "3")]
+    pub address: String,
+    #[prost(bool, tag = "4")]
+    pub standby: bool,
+    #[prost(uint32, tag = "5")]
+    pub feature_level: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct JoinAnswer {
+    #[prost(bool, tag = "1")]
+    pub is_member: bool,
+    #[prost(bool, tag = "2")]
+    pub is_voter: bool,
+    /// Where the leader answers, if this is not it.
+    #[prost(string, tag = "3")]
+    pub leader: String,
+}
+
+/// What an administrator wants of the leader.
+#[derive(Clone, PartialEq, Message)]
+pub struct Admin {
+    /// The number of a `CoreRequest`.
+    #[prost(uint32, tag = "1")]
+    pub request: u32,
+    #[prost(string, repeated, tag = "2")]
+    pub words: Vec<String>,
+    #[prost(bool, tag = "3")]
+    pub flag: bool,
+}
+
+/// A reply, as `resp::put_reply` writes it.
+#[derive(Clone, PartialEq, Message)]
+pub struct AdminAnswer {
+    #[prost(bytes = "vec", tag = "1")]
+    pub reply: Vec<u8>,
+}
+
+/// How many nodes beside the leader have an entry on disk?
+#[derive(Clone, PartialEq, Message)]
+pub struct Replicated {
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct ReplicatedAnswer {
+    #[prost(uint32, tag = "1")]
+    pub nodes: u32,
+}
+
+/// The checksum of a node's state after an entry.
+#[derive(Clone, PartialEq, Message)]
+pub struct SumAnswer {
+    /// 0 the entry is not there yet (or was long ago), 1 being computed, 2 `sum`, 3 left out, 4 the data are damaged.
+    #[prost(uint32, tag = "1")]
+    pub state: u32,
+    #[prost(uint32, tag = "2")]
+    pub sum: u32,
+}
+
+/// From the leader: the node is to stop, and not to start again with the directory it has.
+#[derive(Clone, PartialEq, Message)]
+pub struct Quarantine {
+    /// Up to which entry it should have had what it has not.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    /// Its log ends before that entry, which it had acknowledged; otherwise its state differs there.
+    #[prost(bool, tag = "2")]
+    pub went_back: bool,
+}
