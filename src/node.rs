@@ -21,7 +21,8 @@ use crate::{
     },
     server::{Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
-        AuthFailures, Clients, ClusterIdentity, LogStatus, MemoryMarks, Node, NodeIdentity, Stats, Witness,
+        AuthFailures, Clients, ClusterIdentity, KeyspaceNotifier, LogStatus, MemoryMarks, Node, NodeIdentity,
+        Stats,
     },
     signals::{Signals, end_without},
     store::{Store, StoreOptions},
@@ -121,7 +122,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         }
     });
     let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
-    store.observe(Arc::new(Witness::new(&node)));
+    store.observe(Arc::new(KeyspaceNotifier::new(&node)));
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
     node.log.was_member.store(directory.identity.was_member, Ordering::Relaxed);
     node.log.asks_to_read.store(!settings.lease_reads, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! COMMAND INFO and COMMAND DOCS of a row.
 
-use super::{Command, Flags, Group, KeyRange, KeyWord, Run, docs, full_name};
+use super::{Access, Command, Flags, Group, KeyRange, KeyWord, Run, docs, full_name};
 use crate::resp::Reply;
 
 /// The ten elements of COMMAND INFO.
@@ -85,37 +85,30 @@ pub fn categories(parent: Option<&Command>, command: &Command) -> Vec<&'static s
     all.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect()
 }
 
-/// What a command does with its keys.
-pub fn key_flags(command: &Command) -> &'static [&'static str] {
-    match command.run {
-        _ if !command.key_flags.is_empty() => command.key_flags,
-        Run::Read(_) => &["RO", "access"],
-        Run::Write(_) => &["RW", "access", "update"],
-        Run::Local(_) | Run::Admin(_) | Run::Container => &[],
-    }
-}
-
 fn key_specs(command: &Command) -> Vec<Reply> {
     let keys = command.keys;
+    let variable: &[&str] = if command.variable_access.is_some() { &["variable_flags"] } else { &[] };
+    let flags = |access: &Access| [access.flags(), variable].concat();
+    let (first, second) = match command.accesses() {
+        [] => (Vec::new(), None),
+        [first] => (flags(first), None),
+        [first, second, ..] => (flags(first), Some(flags(second))),
+    };
     if keys.streams_from > 0 {
-        return vec![streams_spec(keys.streams_from, key_flags(command))];
+        return vec![streams_spec(keys.streams_from, &first)];
     }
     if keys.first <= 0 {
         return Vec::new();
     }
     // A first key that is used differently (COPY, RENAME, BITOP) is a spec of its own.
-    let split = key_flags(command).iter().position(|flag| *flag == "|");
-    match split {
-        Some(at) => {
-            let flags = key_flags(command);
-            let (first, second) =
-                (flags.get(..at).unwrap_or_default(), flags.get(at + 1..).unwrap_or_default());
+    match second {
+        Some(second) => {
             let (one, rest) = (keys.first, keys.first.saturating_add(1));
             let others =
                 if keys.count_at.is_some() { keys } else { KeyRange::new(rest, keys.last, keys.step) };
-            vec![spec(KeyRange::new(one, one, 1), first), spec(others, second)]
+            vec![spec(KeyRange::new(one, one, 1), &first), spec(others, &second)]
         }
-        None => vec![spec(keys, key_flags(command))],
+        None => vec![spec(keys, &first)],
     }
 }
 

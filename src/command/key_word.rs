@@ -1,5 +1,6 @@
 //! Keys behind keywords: `STORE key`.
 
+use super::Access;
 use crate::resp::Reply;
 
 /// A key that an option names.
@@ -12,17 +13,17 @@ pub struct KeyWord {
     /// The keyword may also be an argument of another option: COMMAND INFO says no more than that there is such a key.
     pub hidden: bool,
     /// What the command does with the key.
-    pub flags: &'static [&'static str],
+    pub access: Access,
 }
 
 impl KeyWord {
     /// A key that results are stored under.
     pub const fn target(keyword: &'static str, from: usize, hidden: bool) -> Self {
-        KeyWord { keyword: Some(keyword), from, hidden, flags: &["OW", "update"] }
+        KeyWord { keyword: Some(keyword), from, hidden, access: Access::Overwrite }
     }
 
     /// Keys that follow from the data.
-    pub const UNTOLD: KeyWord = KeyWord { keyword: None, from: 0, hidden: true, flags: &["RO", "access"] };
+    pub const UNTOLD: KeyWord = KeyWord { keyword: None, from: 0, hidden: true, access: Access::Read };
 
     /// Index of the key in a call, if it has one.
     pub fn position(&self, argv: &[&[u8]]) -> Option<usize> {
@@ -44,7 +45,7 @@ impl KeyWord {
             }
         };
         map(vec![
-            ("flags", Reply::Set(self.flags.iter().map(|flag| Reply::simple(*flag)).collect())),
+            ("flags", Reply::Set(self.access.flags().iter().map(|flag| Reply::simple(*flag)).collect())),
             ("begin_search", begin),
             ("find_keys", find),
         ])

@@ -1,21 +1,60 @@
-//! Where a call's keys are. One answer for whoever asks: COMMAND GETKEYS, redirection and slots, calls that wait.
+//! What a call names: its keys, its channels, and what it does to each. One answer from the row for whoever asks: COMMAND
+//! GETKEYS, redirection and slots, WATCH, calls that wait.
 
-use super::{Command, KeyRange, parse_i64};
+use super::{Access, Command, KeyRange, Run, parse_i64};
+
+/// A key or channel of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// Index in argv.
+    pub at: usize,
+    pub access: Access,
+}
 
 impl Command {
     /// Whether calls have keys. Channels of shards stand where keys do and have slots, but are none.
     pub fn has_keys(&self) -> bool {
         let keys = self.keys;
         (keys.first > 0 || keys.streams_from > 0 || keys.count_at.is_some())
-            && !self.key_flags.contains(&"not_key")
+            && self.accesses().iter().all(|access| access.is_of_key())
     }
-}
 
-/// Indexes in `argv` of a call's keys, those behind keywords last; also of a shard's channels.
-pub fn key_positions(command: &Command, argv: &[&[u8]]) -> Vec<usize> {
-    let mut positions = in_range(command.keys, argv);
-    positions.extend(command.key_words.iter().filter_map(|word| word.position(argv)));
-    positions
+    /// What calls do to their keys: to the first, to the second …, to all that follow. Never empty, but of a command without
+    /// keys.
+    pub(super) fn accesses(&self) -> &'static [Access] {
+        match self.run {
+            _ if !self.access.is_empty() => self.access,
+            Run::Read(_) => &[Access::Read],
+            Run::Write(_) => &[Access::ReadUpdate],
+            Run::Local(_) | Run::Admin(_) | Run::Container => &[],
+        }
+    }
+
+    /// The keys of a call, those behind keywords last; also a shard's channels, which stand where keys do.
+    pub fn keys_of(&self, argv: &[&[u8]]) -> Vec<Named> {
+        let accesses = self.accesses();
+        let mut named: Vec<Named> = in_range(self.keys, argv)
+            .into_iter()
+            .enumerate()
+            .map(|(number, at)| {
+                let access = accesses.get(number).or(accesses.last()).copied().unwrap_or(Access::Look);
+                Named { at, access: self.variable_access.map_or(access, |access_of| access_of(argv)) }
+            })
+            .collect();
+        let behind_words = self
+            .key_words
+            .iter()
+            .filter_map(|word| Some(Named { at: word.position(argv)?, access: word.access }));
+        named.extend(behind_words);
+        named
+    }
+
+    /// The channels and channel patterns of a call.
+    pub fn channels_of(&self, argv: &[&[u8]]) -> Vec<Named> {
+        let shards = self.keys_of(argv).into_iter().filter(|named| !named.access.is_of_key());
+        let (range, access) = self.channels;
+        shards.chain(in_range(range, argv).into_iter().map(|at| Named { at, access })).collect()
+    }
 }
 
 fn in_range(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {

@@ -1,6 +1,6 @@
 //! One command: a row of data beside its handler.
 
-use super::{Args, Flags, KeyWord, WaitFor};
+use super::{Access, Args, Flags, KeyWord, WaitFor};
 use crate::{
     error::Result,
     resp::Reply,
@@ -163,13 +163,23 @@ pub struct Command {
     /// As in COMMAND INFO: the number of words including the name(s); negative = at least.
     pub arity: i32,
     pub keys: KeyRange,
-    /// What the command does to its keys, as COMMAND INFO's key specs say it; empty = what `run` suggests.
-    pub key_flags: &'static [&'static str],
+    /// What the command does to its first key, to its second … and to all that follow; empty = what `run` suggests.
+    pub access: &'static [Access],
+    /// Of a command whose arguments say what it does to its keys: how to tell.
+    pub variable_access: Option<fn(&[&[u8]]) -> Access>,
     /// Keys besides `keys`, behind keywords.
     pub key_words: &'static [KeyWord],
+    /// Channels or channel patterns; those of shards stand in `keys`.
+    pub channels: (KeyRange, Access),
     pub run: Run,
     /// Of a command that may wait for keys: what it would wait for.
     pub wait: Option<WaitFor>,
+    /// Of a command after which the connection is in another database: which one, if the call names one.
+    pub selects: Option<fn(&[&[u8]]) -> Option<u32>>,
+    /// Of a command that may carry a password: whether the call does.
+    pub has_password: Option<fn(&[&[u8]]) -> bool>,
+    /// Of a command that may be none for a cluster, which has one database: why the call is refused in cluster mode.
+    pub not_in_cluster: Option<fn(&[&[u8]]) -> Option<&'static str>>,
     pub flags: Flags,
     pub group: Group,
     /// First Redis (or Valkey, or Flotilla) version that had it.
@@ -189,10 +199,15 @@ impl Command {
         name: "",
         arity: 1,
         keys: KeyRange::NONE,
-        key_flags: &[],
+        access: &[],
+        variable_access: None,
         key_words: &[],
+        channels: (KeyRange::NONE, Access::Channel),
         run: Run::Container,
         wait: None,
+        selects: None,
+        has_password: None,
+        not_in_cluster: None,
         flags: Flags::NONE,
         group: Group::Generic,
         since: "1.0.0",

@@ -11,6 +11,8 @@ const NAME_BYTES_MAX: usize = 32;
 pub struct Table {
     by_name: HashMap<&'static [u8], (&'static Command, usize), foldhash::fast::RandomState>,
     rows: Vec<&'static Command>,
+    /// All rows and subcommands, by number.
+    numbered: Vec<Resolved>,
     names: Vec<String>,
 }
 
@@ -47,13 +49,17 @@ impl Table {
         let mut rows: Vec<&'static Command> = groups.iter().flat_map(|group| group.iter()).collect();
         rows.sort_by_key(|row| row.name);
         let mut by_name = HashMap::default();
-        let mut names = Vec::new();
+        let mut numbered: Vec<Resolved> = Vec::new();
         for row in &rows {
-            by_name.insert(row.name.as_bytes(), (*row, names.len()));
-            names.push(full_name(None, row));
-            names.extend(row.subcommands.iter().map(|sub| full_name(Some(row), sub)));
+            let row: &'static Command = row;
+            by_name.insert(row.name.as_bytes(), (row, numbered.len()));
+            numbered.push(Resolved { command: row, parent: None, names: 1, index: numbered.len() });
+            for command in row.subcommands {
+                numbered.push(Resolved { command, parent: Some(row), names: 2, index: numbered.len() });
+            }
         }
-        Table { by_name, rows, names }
+        let names = numbered.iter().map(Resolved::full_name).collect();
+        Table { by_name, rows, numbered, names }
     }
 
     /// All rows by name, containers but not their subcommands.
@@ -64,6 +70,11 @@ impl Table {
     /// Names of all rows and subcommands; positions are `Resolved::index`.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The call of a number that `resolve` gave (`Resolved::index`).
+    pub fn at(&self, index: usize) -> Option<Resolved> {
+        self.numbered.get(index).copied()
     }
 
     /// The row of a name, whatever its case.

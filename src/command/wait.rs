@@ -25,6 +25,9 @@ pub struct Wait {
     pub others: Vec<Vec<u8>>,
     /// The call with everything in it that means "now" put in words (XREAD's `$`).
     pub argv: Option<Vec<Vec<u8>>>,
+    /// For entries that a consumer group has not had (XREADGROUP): another group may want what this one has had, and a group
+    /// that is gone ends the wait.
+    pub of_group: bool,
 }
 
 /// What there is, as far as a look at the data can tell.
@@ -68,6 +71,6 @@ impl Wait {
     pub fn for_keys(keys: &[&[u8]], ms: u64, nothing: Reply, finds: Finds) -> Self {
         let keys = keys.iter().map(|key| key.to_vec()).collect();
         let within = (ms != 0).then(|| Duration::from_millis(ms));
-        Wait { keys, within, nothing, finds, others: Vec::new(), argv: None }
+        Wait { keys, within, nothing, finds, others: Vec::new(), argv: None, of_group: false }
     }
 }

@@ -55,7 +55,8 @@ const fn sub(
     summary: &'static str,
     syntax: &'static str,
 ) -> Command {
-    Command { name, arity, run, summary, syntax, ..ROW }
+    let flags = ROW.flags.with(Flags::CLUSTER_ONLY);
+    Command { name, arity, run, flags, summary, syntax, ..ROW }
 }
 
 const CLUSTER: Command = Command {

@@ -24,6 +24,8 @@ pub mod site;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
+#[cfg(test)]
+mod tests;
 pub mod transactions;
 mod walk;
 

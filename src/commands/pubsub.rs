@@ -1,7 +1,7 @@
 //! SUBSCRIBE and its kin, PUBLISH, PUBSUB. What is promised is in `src/docs/pubsub.md`.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Action, Args, Command, Flags, Group, KeyRange, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -14,16 +14,16 @@ use bytes::Bytes;
 pub static COMMANDS: &[Command] =
     &[PSUBSCRIBE, PUBLISH, PUBSUB, PUNSUBSCRIBE, SPUBLISH, SSUBSCRIBE, SUBSCRIBE, SUNSUBSCRIBE, UNSUBSCRIBE];
 
-const ROW: Command = Command {
-    flags: Flags::PUBSUB.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE),
-    group: Group::PubSub,
-    since: "2.0.0",
-    ..Command::BASE
-};
+const FLAGS: Flags = Flags::PUBSUB.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
+const LISTENS: Flags = FLAGS.with(Flags::WHILE_SUBSCRIBED);
+
+const ROW: Command = Command { flags: FLAGS, group: Group::PubSub, since: "2.0.0", ..Command::BASE };
 
 const SUBSCRIBE: Command = Command {
     name: "SUBSCRIBE",
     arity: -2,
+    flags: LISTENS,
+    channels: (KeyRange::ALL, Access::Channel),
     run: Run::Local(|context, args| subscribe(context, args, Subscribed::Channel)),
     complexity: "O(N log M), N channels given, M known",
     summary: "Listens to channels.",
@@ -33,6 +33,7 @@ const SUBSCRIBE: Command = Command {
 
 const PSUBSCRIBE: Command = Command {
     name: "PSUBSCRIBE",
+    channels: (KeyRange::ALL, Access::ChannelPattern),
     run: Run::Local(|context, args| subscribe(context, args, Subscribed::Pattern)),
     summary: "Listens to all channels that a pattern matches.",
     syntax: "pattern [pattern ...]",
@@ -41,9 +42,12 @@ const PSUBSCRIBE: Command = Command {
 
 const SSUBSCRIBE: Command = Command {
     name: "SSUBSCRIBE",
+    channels: Command::BASE.channels,
     keys: KeyRange::ALL,
-    key_flags: &["not_key"],
+    access: &[Access::Channel],
     run: Run::Local(|context, args| subscribe(context, args, Subscribed::Shard)),
+    // As redis-server, which lets the two older kinds pass.
+    flags: LISTENS.with(Flags::NOT_IN_EXEC),
     since: "7.0.0",
     summary: "Listens to shard channels; all of them are of the one shard that there is.",
     syntax: "shardchannel [shardchannel ...]",
@@ -52,7 +56,10 @@ const SSUBSCRIBE: Command = Command {
 
 const UNSUBSCRIBE: Command = Command {
     name: "UNSUBSCRIBE",
+    channels: (KeyRange::ALL, Access::Channel),
     arity: -1,
+    // Nothing comes after the confirmation: a RESP2 client would take it for a reply.
+    flags: LISTENS.with(Flags::AFTER_MESSAGES),
     run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Channel)),
     complexity: "O(N log M), N channels given, M known",
     summary: "Listens no more to these channels, or to any.",
@@ -62,6 +69,7 @@ const UNSUBSCRIBE: Command = Command {
 
 const PUNSUBSCRIBE: Command = Command {
     name: "PUNSUBSCRIBE",
+    channels: (KeyRange::ALL, Access::ChannelPattern),
     run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Pattern)),
     summary: "Listens no more by these patterns, or by any.",
     syntax: "[pattern [pattern ...]]",
@@ -70,8 +78,9 @@ const PUNSUBSCRIBE: Command = Command {
 
 const SUNSUBSCRIBE: Command = Command {
     name: "SUNSUBSCRIBE",
+    channels: Command::BASE.channels,
     keys: KeyRange::ALL,
-    key_flags: &["not_key"],
+    access: &[Access::Channel],
     run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Shard)),
     since: "7.0.0",
     summary: "Listens no more to these shard channels, or to any.",
@@ -81,6 +90,7 @@ const SUNSUBSCRIBE: Command = Command {
 
 const PUBLISH: Command = Command {
     name: "PUBLISH",
+    channels: (KeyRange::ONE, Access::Channel),
     arity: 3,
     run: Run::Admin(|_, args| publish(args, false)),
     flags: Flags::PUBSUB.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST),
@@ -92,8 +102,9 @@ const PUBLISH: Command = Command {
 
 const SPUBLISH: Command = Command {
     name: "SPUBLISH",
+    channels: Command::BASE.channels,
     keys: KeyRange::ONE,
-    key_flags: &["not_key"],
+    access: &[Access::Channel],
     run: Run::Admin(|_, args| publish(args, true)),
     since: "7.0.0",
     summary: "Sends a message to a shard channel; says to how many connections it was handed.",

@@ -1,7 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH. The server queues and runs; these handlers change the session and say what to do.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Action, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     session::{Context, Transaction},
@@ -10,6 +10,22 @@ use std::sync::atomic::Ordering;
 
 const FLAGS: Flags =
     Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST).with(Flags::ALLOW_BUSY);
+const AT_ONCE: Flags = FLAGS.with(Flags::NOT_QUEUED);
+
+const WATCH: Command = Command {
+    name: "WATCH",
+    arity: -2,
+    keys: KeyRange::ALL,
+    access: &[Access::Look],
+    run: Run::Admin(watch),
+    flags: AT_ONCE,
+    group: Group::Transactions,
+    since: "2.2.0",
+    complexity: "O(1) for every key.",
+    summary: "Remembers the revisions of keys; EXEC does nothing if one of them has changed.",
+    syntax: "key [key ...]",
+    ..Command::BASE
+};
 
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[
@@ -17,7 +33,7 @@ pub static COMMANDS: &[Command] = &[
         name: "MULTI",
         arity: 1,
         run: Run::Local(multi),
-        flags: FLAGS,
+        flags: AT_ONCE,
         group: Group::Transactions,
         since: "1.2.0",
         summary: "Starts a transaction: the commands that follow are queued until EXEC.",
@@ -27,7 +43,12 @@ pub static COMMANDS: &[Command] = &[
         name: "EXEC",
         arity: 1,
         run: Run::Admin(exec),
-        flags: Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::SKIP_SLOWLOG),
+        flags: Flags::NOSCRIPT
+            .with(Flags::LOADING)
+            .with(Flags::STALE)
+            .with(Flags::SKIP_SLOWLOG)
+            .with(Flags::NOT_QUEUED)
+            .with(Flags::RUNS_QUEUE),
         group: Group::Transactions,
         since: "1.2.0",
         complexity: "Depends on commands in the transaction",
@@ -38,27 +59,14 @@ pub static COMMANDS: &[Command] = &[
         name: "DISCARD",
         arity: 1,
         run: Run::Local(discard),
-        flags: FLAGS,
+        flags: AT_ONCE,
         group: Group::Transactions,
         since: "2.0.0",
         complexity: "O(N), when N is the number of queued commands",
         summary: "Drops the queued commands and all watches.",
         ..Command::BASE
     },
-    Command {
-        name: "WATCH",
-        arity: -2,
-        keys: KeyRange::ALL,
-        key_flags: &["RO"],
-        run: Run::Admin(watch),
-        flags: FLAGS,
-        group: Group::Transactions,
-        since: "2.2.0",
-        complexity: "O(1) for every key.",
-        summary: "Remembers the revisions of keys; EXEC does nothing if one of them has changed.",
-        syntax: "key [key ...]",
-        ..Command::BASE
-    },
+    WATCH,
     Command {
         name: "UNWATCH",
         arity: 1,
@@ -100,7 +108,9 @@ fn watch(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
     if context.session.transaction.is_some() {
         return Err(ErrorReply::err("WATCH inside MULTI is not allowed").into());
     }
-    Ok(Action::Watch(args.rest().iter().map(|key| key.to_vec()).collect()))
+    let argv = args.argv();
+    let keys = WATCH.keys_of(argv).into_iter().filter_map(|named| argv.get(named.at));
+    Ok(Action::Watch(keys.map(|key| key.to_vec()).collect()))
 }
 
 fn unwatch(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

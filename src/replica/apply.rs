@@ -1,21 +1,18 @@
-//! Runs entries: decode, look the command up, call its handler inside the batch, collect replies.
+//! Runs entries: decode, run each call inside the batch (`command::invoke`), collect replies.
 
 use super::{
-    entry::{Batch, CallRef, EntryError, Proposal},
+    entry::{Batch, CallRef, Calls, EntryError, Proposal},
     follow::enter_site,
 };
 use crate::{
-    command::{Args, Run, Table},
+    command::{Table, invoke},
     error::{Error, StoreError},
-    resp::{ErrorReply, Reply},
+    resp::Reply,
     store::{Condition, Position, Store, Txn},
 };
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 /// Applies entries to a store. One per store, on one thread.
@@ -101,46 +98,27 @@ impl Replica {
     ) -> Result<Applied, StoreError> {
         let mut batch = Batch::decode(payload).map_err(malformed)?;
         begin_entry(txn, position, batch.at, batch.seed)?;
-        let mut ordinal = 0_u32;
         let mut replies = Vec::with_capacity(batch.len().min(payload.len()));
         while let Some(proposal) = batch.next_proposal().map_err(malformed)? {
-            replies.push(self.proposal(txn, proposal, &mut ordinal)?);
+            replies.push(self.proposal(txn, proposal)?);
         }
         Ok(replies)
     }
 
-    fn proposal(
-        &self,
-        txn: &mut Txn<'_>,
-        proposal: Proposal<'_>,
-        ordinal: &mut u32,
-    ) -> Result<Vec<Reply>, StoreError> {
+    fn proposal(&self, txn: &mut Txn<'_>, proposal: Proposal<'_>) -> Result<Vec<Reply>, StoreError> {
         match proposal {
-            Proposal::Commands(mut calls) => {
-                let mut replies = Vec::with_capacity(calls.len().min(1024));
-                while let Some(call) = calls.next_call().map_err(malformed)? {
-                    replies.push(self.call(txn, &call, ordinal)?);
-                }
-                Ok(replies)
-            }
-            Proposal::Transaction { conditions, mut calls } => {
-                if !hold(txn, &conditions)? {
-                    return Ok(vec![Reply::NilArray]);
-                }
-                let mut replies = Vec::with_capacity(calls.len().min(1024));
-                while let Some(call) = calls.next_call().map_err(malformed)? {
-                    replies.push(self.call(txn, &call, ordinal)?);
-                }
-                Ok(vec![Reply::Array(replies)])
-            }
+            Proposal::Commands(calls) => self.calls(txn, calls),
+            Proposal::Transaction { conditions, calls } => match hold(txn, &conditions)? {
+                true => Ok(vec![Reply::Array(self.calls(txn, calls)?)]),
+                false => Ok(vec![Reply::NilArray]),
+            },
             Proposal::Mark => {
                 self.marked.store(true, Ordering::Relaxed);
                 let index = txn.state().applied.map_or(0, |applied| applied.index);
                 Ok(vec![Reply::count(index)])
             }
             Proposal::Sweep { keys_max } => {
-                txn.begin_command(*ordinal, 0);
-                *ordinal = ordinal.saturating_add(1);
+                txn.begin_command(0);
                 let swept = txn.sweep_expired(keys_max).map_err(fatal)?;
                 txn.accept();
                 Ok(vec![Reply::Array(vec![Reply::count(swept.keys), Reply::count(swept.fields)])])
@@ -148,40 +126,19 @@ impl Replica {
         }
     }
 
-    fn call(&self, txn: &mut Txn<'_>, call: &CallRef<'_>, ordinal: &mut u32) -> Result<Reply, StoreError> {
-        txn.begin_command(*ordinal, call.db);
-        *ordinal = ordinal.saturating_add(1);
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.run(txn, call)));
-        match outcome {
-            Ok(Ok(reply)) => {
-                txn.accept();
-                Ok(reply)
-            }
-            Ok(Err(Error::Client(error))) => {
-                txn.reject();
-                Ok(Reply::Error(error))
-            }
-            Ok(Err(Error::Fatal(error))) => Err(error),
-            Ok(Err(Error::WouldBlock | Error::NotLogged)) => {
-                Err(StoreError::corrupt("apply", "a read refused to wait"))
-            }
-            Err(_panic) => {
-                txn.reject();
-                Ok(Reply::Error(ErrorReply::err("internal error")))
-            }
-        }
+    fn call(&self, txn: &mut Txn<'_>, call: &CallRef<'_>) -> Result<Reply, StoreError> {
+        txn.begin_command(call.db);
+        let reply = invoke(self.table, txn, &call.argv)?;
+        txn.accept();
+        Ok(reply)
     }
 
-    fn run(&self, txn: &mut Txn<'_>, call: &CallRef<'_>) -> Result<Reply, Error> {
-        let resolved = self.table.resolve(&call.argv)?;
-        let mut args = Args::new(&call.argv, resolved.names);
-        match resolved.command.run {
-            Run::Write(handler) => handler(txn, &mut args),
-            Run::Read(handler) => handler(&txn.view(), &mut args),
-            Run::Local(_) | Run::Admin(_) | Run::Container => {
-                Err(ErrorReply::err("command cannot be applied from the log").into())
-            }
+    fn calls(&self, txn: &mut Txn<'_>, mut calls: Calls<'_>) -> Result<Vec<Reply>, StoreError> {
+        let mut replies = Vec::with_capacity(calls.len().min(1024));
+        while let Some(call) = calls.next_call().map_err(malformed)? {
+            replies.push(self.call(txn, &call)?);
         }
+        Ok(replies)
     }
 }
 

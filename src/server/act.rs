@@ -3,16 +3,15 @@
 use super::{
     ahead::gone,
     connection::{Close, Connection},
-    exec::hold,
-    read::BlockingCall,
+    read::Attempt,
 };
 use crate::{
-    command::{Action, Args},
-    error::{Error, Result as HandlerResult},
+    command::Action,
+    error::Result as HandlerResult,
     limits,
     resp::{ErrorReply, Reply},
     session::{Publication, Stats},
-    store::{Condition, ReadTime, Store},
+    store::{Condition, ReadTime},
     time::{monotonic_ms, now_ms},
 };
 use std::{
@@ -42,7 +41,7 @@ impl Connection {
             Action::Checksum => self.checksum().await?,
             Action::Publish(message) => self.publish(message).await,
             Action::Core(request) => {
-                tracing::info!(client = self.session.client.id, ?request, "CORE");
+                tracing::info!(client = self.session.client.id, ?request, "asked to change the core");
                 self.local.log.core(request).await
             }
             Action::Exec => self.exec().await?,
@@ -123,16 +122,16 @@ impl Connection {
             store.watch(watched, db, key);
         }
         let time = self.edge_time().unwrap_or(ReadTime::At(self.log_ms()));
-        let conditions = match revisions(&store, db, &fresh, time, false) {
-            Err(Error::WouldBlock) => {
-                let run = move || revisions(&store, db, &fresh, time, true);
-                match self.on_pool(run).await {
-                    Ok(conditions) => conditions,
-                    Err(error) => return Ok(Reply::Error(error)),
-                }
-            }
-            conditions => conditions,
-        };
+        let conditions = self
+            .attempt(
+                time,
+                |attempt| revisions(attempt, db, &fresh),
+                || {
+                    let keys = fresh.clone();
+                    move |attempt: &Attempt<'_>| revisions(attempt, db, &keys)
+                },
+            )
+            .await;
         match conditions {
             Ok(conditions) => {
                 self.session.watches.extend(conditions);
@@ -178,47 +177,14 @@ impl Connection {
         }
         if work.await { Reply::Ok } else { Reply::Error(ErrorReply::err("checkpoint failed, see the log")) }
     }
-
-    /// Runs reads, all at one point in time, where waiting for the disk is allowed, if the watched keys have not changed;
-    /// `None` = they have. An error is that of all of them.
-    pub(super) async fn read_blocking_if(
-        &self,
-        calls: Vec<BlockingCall>,
-        watches: Vec<Condition>,
-        time: ReadTime,
-    ) -> HandlerResult<Option<Vec<HandlerResult<Reply>>>> {
-        Stats::add(&self.local.node.stats.blocking_reads, 1);
-        let store = Arc::clone(&self.local.node.store);
-        let run = move || {
-            let published = store.published();
-            if !hold(&store.blocking_view(&published, 0, time), &watches)? {
-                return Ok(None);
-            }
-            let replies = calls.iter().map(|call| {
-                let argv: Vec<&[u8]> = call.argv.iter().map(Vec::as_slice).collect();
-                let view = store.blocking_view(&published, call.db, time);
-                let view = if call.untouched { view.untouched() } else { view };
-                (call.handler)(&view, &mut Args::new(&argv, call.names))
-            });
-            Ok(Some(replies.collect()))
-        };
-        self.on_pool(run).await?
-    }
 }
 
-fn revisions(
-    store: &Store,
-    db: u32,
-    keys: &[Vec<u8>],
-    time: ReadTime,
-    may_block: bool,
-) -> HandlerResult<Vec<Condition>> {
-    let published = store.published();
-    let view =
-        if may_block { store.blocking_view(&published, db, time) } else { store.view(&published, db, time) };
+/// What WATCH remembers of these keys.
+fn revisions(attempt: &Attempt<'_>, db: u32, keys: &[Vec<u8>]) -> HandlerResult<Vec<Condition>> {
+    let view = attempt.view(db).quiet();
     keys.iter()
         .map(|key| {
-            let revision = view.quiet().get(key)?.map(|row| row.revision);
+            let revision = view.get(key)?.map(|row| row.revision);
             Ok(Condition { db, key: key.clone(), revision })
         })
         .collect()

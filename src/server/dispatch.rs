@@ -1,181 +1,63 @@
-//! The gates that every call passes, in Redis's order: known, arity, authenticated, queued by MULTI, paused, run.
+//! What becomes of a call: the gates (`gates.rs`), then its handler, by how it runs.
 
 use super::{
-    ahead::gone,
     connection::{Close, Connection},
+    gates::Refusal,
 };
 use crate::{
     command::{Args, Flags, Resolved, Run},
     error::Error,
-    resp::{ErrorReply, Protocol, Reply},
-    session::{Context, PauseMode, Stats},
+    resp::{ErrorReply, Reply},
+    session::{Context, Stats},
 };
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
-
-/// How long a paused client sleeps before it looks at the pause again.
-const PAUSE_POLL: Duration = Duration::from_millis(50);
 
 impl Connection {
     /// Runs one call and appends its reply, or queues it behind the chunk's writes.
     pub(super) async fn dispatch(&mut self, argv: &[&[u8]]) -> Result<(), Close> {
-        let resolved = match self.gate(argv) {
-            Ok(resolved) => resolved,
-            Err(Refusal::Security) => {
+        let call = match self.admit(argv) {
+            Ok(call) => call,
+            Err(refusal) => return self.refuse(refusal, argv).await,
+        };
+        if self.queued(call, argv).await {
+            return Ok(());
+        }
+        self.paused(call).await?;
+        self.run(call, argv).await
+    }
+
+    /// What a refused call leads to. An EXEC that is refused ends its transaction all the same; any other call inside MULTI
+    /// makes EXEC give up.
+    async fn refuse(&mut self, refusal: Refusal, argv: &[&[u8]]) -> Result<(), Close> {
+        let name = argv.first().copied().unwrap_or_default();
+        let is_exec = self.local.table.get(name).is_some_and(|row| row.flags.has(Flags::RUNS_QUEUE));
+        let error = match refusal {
+            Refusal::Security => {
                 tracing::warn!(
                     client = self.session.client.id,
                     "a client speaks HTTP: closing, this looks like a cross-protocol attack"
                 );
                 return Err(Close::Now);
             }
-            Err(Refusal::Error(error)) => {
-                self.settle().await;
-                let is_exec = argv.first().is_some_and(|word| word.eq_ignore_ascii_case(b"EXEC"));
-                let is_elsewhere = ["MOVED", "REDIRECT", "CROSSSLOT", "CLUSTERDOWN"].contains(&error.code());
-                if is_exec && is_elsewhere {
-                    self.abandon_transaction();
-                    self.reply_error(error);
-                } else if is_exec {
-                    self.abandon_transaction();
-                    let why = if error.code() == "ERR" { error.text().to_owned() } else { error.to_string() };
-                    let text = format!("Transaction discarded because of: {why}");
-                    self.reply_error(ErrorReply::new("EXECABORT", text));
-                } else {
-                    if let Some(transaction) = &mut self.session.transaction {
-                        transaction.aborted = true;
-                    }
-                    self.reply_error(error);
-                }
-                return Ok(());
+            Refusal::Error(error) if is_exec => {
+                let why = if error.code() == "ERR" { error.text().to_owned() } else { error.to_string() };
+                ErrorReply::new("EXECABORT", format!("Transaction discarded because of: {why}"))
             }
+            Refusal::Error(error) | Refusal::Elsewhere(error) => error,
         };
-        if self.queue(resolved, argv).await {
-            return Ok(());
-        }
-        if self.is_held_back(resolved) {
-            self.settle().await;
-            self.wait_out_pause(resolved).await?;
-        }
-        self.run(resolved, argv).await
-    }
-
-    fn gate(&mut self, argv: &[&[u8]]) -> Result<Resolved, Refusal> {
-        let resolved = self.local.table.resolve(argv).map_err(|error| {
-            self.count_rejected(self.local.table.index(argv));
-            match argv.first() {
-                Some(word) if is_http(word) => Refusal::Security,
-                _ => Refusal::Error(error),
-            }
-        })?;
-        self.session.client.last_command.store(resolved.index, Ordering::Relaxed);
-        if !self.session.authenticated && !resolved.command.flags.has(Flags::NO_AUTH) {
-            self.count_rejected(Some(resolved.index));
-            return Err(Refusal::Error(ErrorReply::no_auth()));
-        }
-        if !self.local.node.ready.load(Ordering::Acquire) && !resolved.command.flags.has(Flags::LOADING) {
-            self.count_rejected(Some(resolved.index));
-            let (code, why) = self.local.node.log.waiting();
-            return Err(Refusal::Error(ErrorReply::new(code, why)));
-        }
-        if let Some(error) = self.elsewhere(resolved, argv) {
-            self.count_rejected(Some(resolved.index));
-            return Err(Refusal::Error(error));
-        }
-        let listens = self.session.protocol == Protocol::Resp2 && !self.session.subscriptions.is_empty();
-        if listens && !is_for_listeners(resolved) {
-            self.count_rejected(Some(resolved.index));
-            let text = format!(
-                "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-                self.local.table.names().get(resolved.index).map_or("", String::as_str)
-            );
-            return Err(Refusal::Error(ErrorReply::err(text)));
-        }
-        Ok(resolved)
-    }
-
-    /// An EXEC that was refused ends its transaction all the same.
-    fn abandon_transaction(&mut self) {
-        self.session.transaction = None;
-        self.session.unwatch();
-        self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
-    }
-
-    /// Inside MULTI, queues the call; true if it did (or refused it).
-    async fn queue(&mut self, resolved: Resolved, argv: &[&[u8]]) -> bool {
-        let Some(transaction) = &mut self.session.transaction else { return false };
-        if matches!(resolved.command.name, "EXEC" | "DISCARD" | "MULTI" | "WATCH" | "QUIT" | "RESET") {
-            return false;
-        }
-        let reply = if resolved.command.flags.has(Flags::NO_MULTI) {
-            transaction.aborted = true;
-            Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
-        } else if transaction.push(argv) {
-            let queued = u32::try_from(transaction.calls.len()).unwrap_or(u32::MAX);
-            self.session.client.queued.store(queued, Ordering::Relaxed);
-            self.session.client.multi_bytes.store(transaction.bytes() as u64, Ordering::Relaxed);
-            Reply::Simple("QUEUED".into())
-        } else {
-            Reply::Error(ErrorReply::err("transaction is larger than the limit; EXEC will be refused"))
-        };
-        if matches!(reply, Reply::Error(_)) {
-            self.count_rejected(Some(resolved.index));
-        }
         self.settle().await;
-        self.reply(&reply);
-        true
-    }
-
-    fn is_held_back(&self, resolved: Resolved) -> bool {
-        let clients = &self.local.node.clients;
-        let Some(pause) = clients.paused(self.clock.now_ms()) else { return false };
-        // CLIENT UNPAUSE must get through, or a pause could not be taken back.
-        let is_client = resolved.parent.is_some_and(|parent| parent.name == "CLIENT");
-        match pause.mode {
-            PauseMode::All => !is_client,
-            PauseMode::Write => {
-                resolved.command.is_write() || (resolved.command.name == "EXEC" && self.queue_writes())
-            }
+        if is_exec {
+            self.session.transaction = None;
+            self.session.unwatch();
+            self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
+        } else if let Some(transaction) = &mut self.session.transaction {
+            transaction.aborted = true;
         }
-    }
-
-    fn queue_writes(&self) -> bool {
-        self.session.transaction.as_ref().is_some_and(|transaction| {
-            transaction.calls.iter().any(|argv| {
-                let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
-                self.local.table.resolve(&argv).is_ok_and(|resolved| resolved.command.is_write())
-            })
-        })
-    }
-
-    pub(super) async fn wait_out_pause(&mut self, resolved: Resolved) -> Result<(), Close> {
-        if !self.is_held_back(resolved) {
-            return Ok(());
-        }
-        self.send().await?;
-        let client = Arc::clone(&self.session.client);
-        let _blocked = client.block();
-        while self.is_held_back(resolved) {
-            if client.is_killed() || self.local.stop.is_asked() {
-                return Err(Close::Now);
-            }
-            let node = &self.local.node;
-            tokio::select! {
-                () = node.clients.unpaused.notified() => {}
-                () = tokio::time::sleep(PAUSE_POLL) => {}
-                // Whoever has gone wants nothing done any more.
-                () = gone(&mut self.stream, &mut self.input, &client, &node.stats) => return Err(Close::Now),
-            }
-            self.clock.lap();
-        }
+        self.reply_error(error);
         Ok(())
-    }
-
-    pub(super) fn count_rejected(&self, index: Option<usize>) {
-        if let Some(stats) = index.and_then(|index| self.local.node.stats.command(index)) {
-            Stats::add(&stats.rejected, 1);
-        }
     }
 
     /// Counts a call that ran.
@@ -192,7 +74,7 @@ impl Connection {
     }
 
     async fn run(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
-        if let Some(error) = self.refused_in_cluster(resolved, argv) {
+        if let Err(error) = self.in_cluster(resolved, argv) {
             self.settle().await;
             self.finish(resolved.index, &Reply::Error(error));
             return Ok(());
@@ -208,9 +90,9 @@ impl Connection {
             Run::Read(_) if !self.pending.is_empty() && resolved.command.flags.has(Flags::FAST) => {
                 self.write(resolved.index, argv).await;
             }
-            Run::Read(handler) => {
+            Run::Read(_) => {
                 self.settle().await;
-                let reply = self.read(handler, resolved.names, argv).await?;
+                let reply = self.read(resolved, argv).await?;
                 self.finish(resolved.index, &reply);
             }
             Run::Local(handler) => {
@@ -218,8 +100,7 @@ impl Connection {
                 self.wait_to_authenticate(resolved, argv).await?;
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
-                if resolved.command.name.ends_with("UNSUBSCRIBE") {
-                    // Nothing comes after the confirmation: a RESP2 client would take it for a reply.
+                if resolved.command.flags.has(Flags::AFTER_MESSAGES) {
                     self.pass_on().await?;
                 }
                 let reply = self.reply_of(outcome)?;
@@ -252,11 +133,7 @@ impl Connection {
 
     /// After wrong passwords from its address, an attempt waits until it is due.
     async fn wait_to_authenticate(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
-        let has_password = match resolved.command.name {
-            "AUTH" => true,
-            "HELLO" => argv.iter().any(|word| word.eq_ignore_ascii_case(b"AUTH")),
-            _ => false,
-        };
+        let has_password = resolved.command.has_password.is_some_and(|has_password| has_password(argv));
         let from = self.session.client.peer.ip();
         while has_password && let Some(left) = self.local.node.auth_failures.held_for(from, Instant::now()) {
             self.send().await?;
@@ -285,29 +162,4 @@ impl Connection {
             Err(Error::Fatal(error)) => error.stop_the_process("the store failed while reading"),
         }
     }
-}
-
-enum Refusal {
-    Error(ErrorReply),
-    Security,
-}
-
-fn is_http(word: &[u8]) -> bool {
-    word.eq_ignore_ascii_case(b"POST") || word.eq_ignore_ascii_case(b"HOST:")
-}
-
-/// What a RESP2 client may still say while it listens.
-fn is_for_listeners(resolved: Resolved) -> bool {
-    const WORDS: [&str; 9] = [
-        "PING",
-        "PSUBSCRIBE",
-        "PUNSUBSCRIBE",
-        "QUIT",
-        "RESET",
-        "SSUBSCRIBE",
-        "SUBSCRIBE",
-        "SUNSUBSCRIBE",
-        "UNSUBSCRIBE",
-    ];
-    resolved.parent.is_none() && WORDS.contains(&resolved.command.name)
 }

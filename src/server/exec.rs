@@ -7,27 +7,27 @@
 use super::{
     connection::{Close, Connection},
     pending::{encoded_len, too_large},
-    read::BlockingCall,
+    read::{Attempt, borrowed},
 };
 use crate::{
-    command::{Action, Args, Resolved, Run, parse_i64},
+    command::{Action, Args, Resolved, Run, invoke_read},
     error::Error,
     limits,
     replica::ProposalBuilder,
     replication::Outcome,
     resp::{ErrorReply, Reply},
     session::{CoreRequest, QueuedCall, Transaction},
-    store::{Condition, ReadTime, View},
+    store::Condition,
 };
 use std::{
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 /// A queued call and where it runs.
 struct Step {
-    resolved: Resolved,
-    argv: QueuedCall,
+    call: Resolved,
+    argv: Vec<Vec<u8>>,
     db: u32,
     /// It is not run: its answer.
     refused: Option<ErrorReply>,
@@ -35,11 +35,11 @@ struct Step {
 
 impl Step {
     fn words(&self) -> Vec<&[u8]> {
-        self.argv.iter().map(Vec::as_slice).collect()
+        borrowed(&self.argv)
     }
 
     fn is_data(&self) -> bool {
-        self.refused.is_none() && matches!(self.resolved.command.run, Run::Read(_) | Run::Write(_))
+        self.refused.is_none() && matches!(self.call.command.run, Run::Read(_) | Run::Write(_))
     }
 }
 
@@ -68,11 +68,11 @@ impl Connection {
             return Ok(Reply::Error(ErrorReply::exec_abort()));
         }
         let steps = match self.plan(transaction.calls) {
-            Ok(steps) => steps,
+            Ok(steps) => Arc::new(steps),
             Err(error) => return Ok(Reply::Error(error)),
         };
         let began = Instant::now();
-        let data = if steps.iter().any(|step| step.is_data() && step.resolved.command.is_write()) {
+        let data = if steps.iter().any(|step| step.is_data() && step.call.command.is_write()) {
             self.exec_in_log(&steps, &watches).await?
         } else {
             self.exec_as_reads(&steps, &watches).await?
@@ -80,7 +80,7 @@ impl Connection {
         match data {
             Reply::Array(replies) => {
                 let share = began.elapsed() / u32::try_from(replies.len()).unwrap_or(u32::MAX).max(1);
-                self.assemble(steps, replies, share).await
+                self.assemble(&steps, replies, share).await
             }
             other => Ok(other),
         }
@@ -89,17 +89,13 @@ impl Connection {
     fn plan(&self, calls: Vec<QueuedCall>) -> Result<Vec<Step>, ErrorReply> {
         let mut db = self.session.db;
         let mut steps = Vec::with_capacity(calls.len());
-        for argv in calls {
-            let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
-            let resolved = self.local.table.resolve(&words)?;
-            let refused = self.refused_in_cluster(resolved, &words);
-            let mut behind = db;
-            if resolved.command.name == "SELECT" && refused.is_none() {
-                let chosen = words.get(1).and_then(|word| parse_i64(word));
-                let chosen = chosen.and_then(|n| u32::try_from(n).ok());
-                behind = chosen.filter(|n| *n < limits::DATABASES).unwrap_or(db);
-            }
-            steps.push(Step { resolved, db, argv, refused });
+        for QueuedCall { row, argv } in calls {
+            let call = self.local.table.at(row).ok_or_else(|| ErrorReply::err("internal error"))?;
+            let words = borrowed(&argv);
+            let refused = self.admit_queued(call, &words).err();
+            let selected = call.command.selects.filter(|_| refused.is_none());
+            let behind = selected.and_then(|selects| selects(&words)).unwrap_or(db);
+            steps.push(Step { call, db, argv, refused });
             db = behind;
         }
         Ok(steps)
@@ -125,101 +121,40 @@ impl Connection {
         })
     }
 
-    async fn exec_as_reads(&mut self, steps: &[Step], watches: &[Condition]) -> Result<Reply, Close> {
+    async fn exec_as_reads(&mut self, steps: &Arc<Vec<Step>>, watches: &[Condition]) -> Result<Reply, Close> {
         if steps.iter().all(|step| !step.is_data()) && watches.is_empty() {
             return Ok(Reply::Array(Vec::new()));
         }
         if let Err(refusal) = self.barrier().await {
             return Ok(Reply::Error(refusal));
         }
-        let mut time = self.read_time();
-        loop {
-            let outcome = match self.reads_in_memory(steps, watches, time) {
-                Err(Error::WouldBlock) => self.reads_on_pool(steps, watches, time).await,
-                outcome => outcome,
-            };
-            match outcome {
-                Ok(Some(replies)) => return Ok(Reply::Array(replies)),
-                Ok(None) => return Ok(Reply::NilArray),
-                Err(Error::NotLogged) if time != ReadTime::LastEntry => {
-                    if let Err(refusal) = self.log_the_time().await {
-                        return Ok(Reply::Error(refusal));
-                    }
-                    time = ReadTime::LastEntry;
-                }
-                Err(error) => return self.reply_of(Err(error)),
-            }
-        }
-    }
-
-    fn reads_in_memory(
-        &self,
-        steps: &[Step],
-        watches: &[Condition],
-        time: ReadTime,
-    ) -> Result<Option<Vec<Reply>>, Error> {
-        let store = &self.local.node.store;
-        let published = store.published();
-        if !hold(&store.view(&published, 0, time), watches)? {
-            return Ok(None);
-        }
-        let mut replies = Vec::with_capacity(steps.len());
-        for step in steps {
-            if let (true, Run::Read(handler)) = (step.is_data(), step.resolved.command.run) {
-                let words = step.words();
-                let view = store.view(&published, step.db, time);
-                let view = if self.leaves_untouched() { view.untouched() } else { view };
-                replies.push(told(handler(&view, &mut Args::new(&words, step.resolved.names)))?);
-            }
-        }
-        Ok(Some(replies))
-    }
-
-    async fn reads_on_pool(
-        &self,
-        steps: &[Step],
-        watches: &[Condition],
-        time: ReadTime,
-    ) -> Result<Option<Vec<Reply>>, Error> {
-        let calls: Vec<BlockingCall> = steps
-            .iter()
-            .filter(|step| step.is_data())
-            .filter_map(|step| match step.resolved.command.run {
-                Run::Read(handler) => Some(BlockingCall {
-                    handler,
-                    names: step.resolved.names,
-                    untouched: self.leaves_untouched(),
-                    db: step.db,
-                    argv: step.argv.clone(),
-                }),
-                _ => None,
-            })
-            .collect();
-        let outcomes = self.read_blocking_if(calls, watches.to_vec(), time).await?;
-        outcomes.map(|outcomes| outcomes.into_iter().map(told).collect()).transpose()
+        let untouched: Vec<bool> = steps.iter().map(|step| self.leaves_untouched(step.call)).collect();
+        let outcome = self
+            .attempt(
+                self.read_time(),
+                |attempt| run_reads(attempt, steps, &untouched, watches),
+                || {
+                    let (steps, untouched, watches) =
+                        (Arc::clone(steps), untouched.clone(), watches.to_vec());
+                    move |attempt: &Attempt<'_>| run_reads(attempt, &steps, &untouched, &watches)
+                },
+            )
+            .await;
+        self.reply_of(outcome)
     }
 
     /// Puts the data replies and those of the session's own commands in the order of the queue. `share`: what each of the
     /// former took.
-    async fn assemble(
-        &mut self,
-        steps: Vec<Step>,
-        data: Vec<Reply>,
-        share: Duration,
-    ) -> Result<Reply, Close> {
+    async fn assemble(&mut self, steps: &[Step], data: Vec<Reply>, share: Duration) -> Result<Reply, Close> {
         self.clock.tick();
         let mut data = data.into_iter();
         let mut replies = Vec::with_capacity(steps.len());
-        for step in &steps {
+        for step in steps {
             let words = step.words();
-            let mut args = Args::new(&words, step.resolved.names);
-            let reply = match step.resolved.command.run {
+            let mut args = Args::new(&words, step.call.names);
+            let reply = match step.call.command.run {
                 _ if step.refused.is_some() => step.refused.clone().map_or(Reply::Nil, Reply::Error),
                 Run::Read(_) | Run::Write(_) => data.next().unwrap_or(Reply::Nil),
-                // As redis-server, which lets the two older kinds pass.
-                Run::Local(_) if step.resolved.command.name == "SSUBSCRIBE" => {
-                    Reply::Error(ErrorReply::err("SSUBSCRIBE isn't allowed for a DENY BLOCKING client"))
-                }
                 Run::Local(handler) => {
                     let mut context = self.context();
                     let outcome = handler(&mut context, &mut args);
@@ -251,7 +186,7 @@ impl Connection {
                 Run::Container => Reply::Error(ErrorReply::syntax()),
             };
             let took = if step.is_data() { share } else { self.clock.tick() };
-            self.count_call(step.resolved.index, took, matches!(reply, Reply::Error(_)));
+            self.count_call(step.call.index, took, matches!(reply, Reply::Error(_)));
             self.count_error(&reply);
             replies.push(reply);
         }
@@ -261,20 +196,28 @@ impl Connection {
     }
 }
 
-/// An error that is told to the client is the reply of one call; any other one ends the whole.
-fn told(outcome: Result<Reply, Error>) -> Result<Reply, Error> {
-    match outcome {
-        Err(Error::Client(error)) => Ok(Reply::Error(error)),
-        outcome => outcome,
-    }
-}
-
-/// Whether every watched key still has the revision it had.
-pub(super) fn hold(view: &View<'_>, watches: &[Condition]) -> Result<bool, Error> {
+/// The replies of the calls that read, all at one point in time; nil if a watched key has changed. An error that is told to
+/// the client is the reply of one call; any other one ends the whole.
+fn run_reads(
+    attempt: &Attempt<'_>,
+    steps: &[Step],
+    untouched: &[bool],
+    watches: &[Condition],
+) -> Result<Reply, Error> {
+    let view = attempt.view(0).quiet();
     for watch in watches {
-        if view.quiet().get_in(watch.db, &watch.key)?.map(|row| row.revision) != watch.revision {
-            return Ok(false);
+        if view.get_in(watch.db, &watch.key)?.map(|row| row.revision) != watch.revision {
+            return Ok(Reply::NilArray);
         }
     }
-    Ok(true)
+    let mut replies = Vec::with_capacity(steps.len());
+    for (step, untouched) in steps.iter().zip(untouched).filter(|(step, _)| step.is_data()) {
+        let view = attempt.view(step.db);
+        let view = if *untouched { view.untouched() } else { view };
+        replies.push(match invoke_read(step.call, &view, &step.words()) {
+            Err(Error::Client(error)) => Reply::Error(error),
+            outcome => outcome?,
+        });
+    }
+    Ok(Reply::Array(replies))
 }

@@ -1,5 +1,5 @@
 //! Sockets: who is let in (`listener.rs`), the network threads that own connections (`thread.rs`), and one connection's
-//! life: bytes in (`connection.rs`) and out (`output.rs`), the gates every call passes (`dispatch.rs`), writes waiting for the log
+//! life: bytes in (`connection.rs`) and out (`output.rs`), the gates every call passes (`gates.rs`, `redirect.rs`) and what becomes of it (`dispatch.rs`), writes waiting for the log
 //! (`pending.rs`), reads (`read.rs`, `pool.rs`), MULTI/EXEC (`exec.rs`), what Admin commands ask for (`act.rs`), calls that wait for keys (`park.rs`) and their clients (`ahead.rs`), and what is
 //! different on an edge (`edge.rs`).
 //!
@@ -20,6 +20,7 @@ mod connection;
 mod dispatch;
 mod edge;
 mod exec;
+mod gates;
 mod listener;
 mod output;
 mod park;

@@ -10,16 +10,17 @@ use super::{
     connection::{Close, Connection},
     output::message,
     pending::{is_too_large, too_large},
+    read::{Attempt, borrowed, owned},
 };
 use crate::{
-    command::{Args, Finds, Group, Resolved, Run, Wait, WaitFor, key_positions},
+    command::{Args, Finds, Resolved, Run, Wait, WaitFor, guarded},
     config::EdgeWrites,
     error::{Error, Result as HandlerResult},
     replica::ProposalBuilder,
     replication::Outcome,
     resp::{ErrorReply, Reply},
     session::Unblocked,
-    store::{ReadTime, View},
+    store::ReadTime,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -30,7 +31,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// How an attempt ended.
-enum Attempt {
+enum Tried {
     Got(Reply),
     Nothing,
     /// It was not made.
@@ -48,9 +49,10 @@ impl Waiting<'_> {
     /// The words of the call without some of its keys.
     fn without(&self, others: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let range = self.resolved.command.keys;
-        let keys = key_positions(self.resolved.command, &self.argv);
-        let is_other =
-            |at: usize, word: &[u8]| keys.contains(&at) && others.iter().any(|other| other == word);
+        let keys = self.resolved.command.keys_of(&self.argv);
+        let is_other = |at: usize, word: &[u8]| {
+            keys.iter().any(|key| key.at == at) && others.iter().any(|other| other == word)
+        };
         let numbered = self.argv.iter().enumerate();
         let gone = numbered.clone().filter(|(at, word)| is_other(*at, word)).count();
         let kept = numbered.filter(|(at, word)| !is_other(*at, word)).map(|(at, word)| {
@@ -90,23 +92,15 @@ impl Connection {
             return Ok(Reply::Error(refusal));
         }
         let time = self.read_time();
-        let wait = match self.look(&call, wait_for, time).await {
-            Err(Error::NotLogged) => {
-                if let Err(refusal) = self.log_the_time().await {
-                    return Ok(Reply::Error(refusal));
-                }
-                self.look(&call, wait_for, ReadTime::LastEntry).await
-            }
-            outcome => outcome,
-        };
+        let wait = self.look(&call, wait_for, time).await;
         let wait = match wait {
             // The handler says what is wrong, or finds something before that.
             Ok(Some(wait)) if !wait.others.is_empty() => return self.answer(&call).await,
             Ok(Some(wait)) => {
                 debug_assert!({
-                    let keys = key_positions(call.resolved.command, &call.argv);
+                    let keys = call.resolved.command.keys_of(&call.argv);
                     let is_one =
-                        |key: &Vec<u8>| keys.iter().any(|at| call.argv.get(*at) == Some(&key.as_slice()));
+                        |key: &Vec<u8>| keys.iter().any(|it| call.argv.get(it.at) == Some(&key.as_slice()));
                     wait.keys.iter().all(is_one)
                 });
                 wait
@@ -122,10 +116,10 @@ impl Connection {
 
     /// One attempt, whose answer is the answer.
     async fn answer(&mut self, call: &Waiting<'_>) -> Result<Reply, Close> {
-        match self.attempt(call, None).await? {
-            Attempt::Got(reply) => Ok(reply),
-            Attempt::NotDone(error) => Ok(Reply::Error(error)),
-            Attempt::Nothing => Ok(Reply::NilArray),
+        match self.try_once(call, None).await? {
+            Tried::Got(reply) => Ok(reply),
+            Tried::NotDone(error) => Ok(Reply::Error(error)),
+            Tried::Nothing => Ok(Reply::NilArray),
         }
     }
 
@@ -140,7 +134,7 @@ impl Connection {
             let mut again = FOR_EVER;
             match self.look(call, wait_for, ReadTime::At(self.log_ms())).await {
                 Ok(Some(Wait { finds: Finds::Something, others, .. })) if parked.is_next() => {
-                    if let Err(close) = self.wait_out_pause(call.resolved).await {
+                    if let Err(close) = self.paused(call.resolved).await {
                         break Err(close);
                     }
                     // What it would take could not be delivered.
@@ -148,10 +142,10 @@ impl Connection {
                         break Err(Close::Now);
                     }
                     let words = call.without(&others);
-                    match self.attempt(&call.with(&words), Some(&wait.nothing)).await {
-                        Ok(Attempt::Got(reply)) => break Ok(reply),
-                        Ok(Attempt::Nothing) => parked.pass_on(),
-                        Ok(Attempt::NotDone(_)) => again = AGAIN,
+                    match self.try_once(&call.with(&words), Some(&wait.nothing)).await {
+                        Ok(Tried::Got(reply)) => break Ok(reply),
+                        Ok(Tried::Nothing) => parked.pass_on(),
+                        Ok(Tried::NotDone(_)) => again = AGAIN,
                         Err(close) => break Err(close),
                     }
                 }
@@ -160,12 +154,10 @@ impl Connection {
                     wait.keys.iter().for_each(|key| self.local.node.parking.ready(self.session.db, key));
                 }
                 // A group's stream that is gone ends the wait, a key of another type does not.
-                Err(Error::Client(error)) if call.takes && call.resolved.command.group == Group::Stream => {
-                    break Ok(Reply::Error(error));
-                }
+                Err(Error::Client(error)) if wait.of_group => break Ok(Reply::Error(error)),
                 Ok(Some(Wait { finds: Finds::Other, .. })) | Err(Error::Client(_)) => parked.pass_on(),
                 // Another group may want what this one has had.
-                Ok(_) if call.resolved.command.group == Group::Stream => parked.pass_on(),
+                Ok(_) if wait.of_group => parked.pass_on(),
                 Ok(_) => {}
                 Err(Error::Fatal(error)) => break self.reply_of(Err(error.into())),
                 Err(Error::WouldBlock | Error::NotLogged) => again = AGAIN,
@@ -206,28 +198,25 @@ impl Connection {
         time: ReadTime,
     ) -> HandlerResult<Option<Wait>> {
         let (db, names) = (self.session.db, call.resolved.names);
-        let run = |view: &View<'_>, argv: &[&[u8]]| wait_for(view, &mut Args::new(argv, names));
-        let store = Arc::clone(&self.local.node.store);
-        let outcome = {
-            let published = store.latest();
-            run(&store.view(&published, db, time).quiet(), &call.argv)
+        let run = move |attempt: &Attempt<'_>, argv: &[&[u8]]| {
+            let view = attempt.view(db).quiet();
+            guarded(|| wait_for(&view, &mut Args::new(argv, names)))
         };
-        if !matches!(outcome, Err(Error::WouldBlock)) {
-            return outcome;
-        }
-        let argv: Vec<Vec<u8>> = call.argv.iter().map(|word| word.to_vec()).collect();
-        let looked = self.on_pool(move || {
-            let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
-            let published = store.published();
-            wait_for(&store.blocking_view(&published, db, time).quiet(), &mut Args::new(&argv, names))
-        });
-        looked.await?
+        self.attempt(
+            time,
+            |attempt| run(attempt, &call.argv),
+            || {
+                let argv = owned(&call.argv);
+                move |attempt: &Attempt<'_>| run(attempt, &borrowed(&argv))
+            },
+        )
+        .await
     }
 
     /// Runs the handler once. `nothing`: its answer when there is nothing.
-    async fn attempt(&mut self, call: &Waiting<'_>, nothing: Option<&Reply>) -> Result<Attempt, Close> {
+    async fn try_once(&mut self, call: &Waiting<'_>, nothing: Option<&Reply>) -> Result<Tried, Close> {
         let reply = match call.resolved.command.run {
-            Run::Read(handler) => self.read(handler, call.resolved.names, &call.argv).await?,
+            Run::Read(_) => self.read(call.resolved, &call.argv).await?,
             Run::Write(_) => {
                 let mut builder = ProposalBuilder::commands();
                 builder.push(self.session.db, &call.argv);
@@ -236,15 +225,15 @@ impl Connection {
                         self.note_writes();
                         replies.into_iter().next().unwrap_or(Reply::Nil)
                     }
-                    Outcome::NotDone(error) => return Ok(Attempt::NotDone(error)),
+                    Outcome::NotDone(error) => return Ok(Tried::NotDone(error)),
                     Outcome::Unknown(error) => Reply::Error(error),
                 }
             }
             Run::Local(_) | Run::Admin(_) | Run::Container => Reply::Error(ErrorReply::err("internal error")),
         };
         Ok(match nothing {
-            Some(nothing) if *nothing == reply => Attempt::Nothing,
-            _ => Attempt::Got(reply),
+            Some(nothing) if *nothing == reply => Tried::Nothing,
+            _ => Tried::Got(reply),
         })
     }
 

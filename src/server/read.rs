@@ -2,68 +2,103 @@
 
 use super::connection::{Close, Connection};
 use crate::{
-    command::Args,
-    error::{Error, Result},
+    command::{Flags, Resolved, invoke_read},
+    error::{Error, Result as HandlerResult},
     limits::EXPIRE_SWEEP_KEYS_MAX,
     replica::ProposalBuilder,
     replication::Outcome,
     resp::{ErrorReply, Reply},
-    session::Consistency,
-    store::{ReadTime, View},
+    session::{Consistency, Stats},
+    store::{Published, ReadTime, Store, View},
 };
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
-/// A read handler.
-pub(super) type ReadHandler = fn(&View<'_>, &mut Args<'_>) -> Result<Reply>;
+/// What an attempt to read sees: one published state, as of one time.
+pub(super) struct Attempt<'a> {
+    store: &'a Store,
+    published: &'a Published,
+    time: ReadTime,
+    may_wait: bool,
+}
+
+impl<'a> Attempt<'a> {
+    /// The data of a database.
+    pub(super) fn view(&self, db: u32) -> View<'a> {
+        match self.may_wait {
+            true => self.store.blocking_view(self.published, db, self.time),
+            false => self.store.view(self.published, db, self.time),
+        }
+    }
+}
 
 impl Connection {
     /// Runs a read at the latest published state, which holds every write acknowledged so far.
-    pub(super) async fn read(
-        &mut self,
-        handler: ReadHandler,
-        names: usize,
-        argv: &[&[u8]],
-    ) -> Result<Reply, Close> {
+    pub(super) async fn read(&mut self, call: Resolved, argv: &[&[u8]]) -> Result<Reply, Close> {
         if let Err(refusal) = self.barrier().await {
             return Ok(Reply::Error(refusal));
         }
-        let mut time = self.read_time();
-        // TOUCH is what such a client says where it does mean to touch.
-        let untouched =
-            self.leaves_untouched() && !argv.first().is_some_and(|word| word.eq_ignore_ascii_case(b"TOUCH"));
+        let (db, untouched) = (self.session.db, self.leaves_untouched(call));
+        let run = move |attempt: &Attempt<'_>, argv: &[&[u8]]| {
+            let view = attempt.view(db);
+            let view = if untouched { view.untouched() } else { view };
+            invoke_read(call, &view, argv)
+        };
+        let outcome = self
+            .attempt(
+                self.read_time(),
+                |attempt| run(attempt, argv),
+                || {
+                    let argv = owned(argv);
+                    move |attempt: &Attempt<'_>| run(attempt, &borrowed(&argv))
+                },
+            )
+            .await;
+        self.reply_of(outcome)
+    }
+
+    /// Runs a read: here, while what it needs is in memory, else on the pool; and if only the log can say what has expired,
+    /// again as of the last entry once the log has come to the present. Every read of a connection goes this way.
+    ///
+    /// `here` makes an attempt on this thread, `elsewhere` makes one that can move to another.
+    pub(super) async fn attempt<T, F>(
+        &mut self,
+        mut time: ReadTime,
+        here: impl Fn(&Attempt<'_>) -> HandlerResult<T>,
+        elsewhere: impl Fn() -> F,
+    ) -> HandlerResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Attempt<'_>) -> HandlerResult<T> + Send + 'static,
+    {
         loop {
             let mut outcome = {
                 let store = &self.local.node.store;
                 let published = store.latest();
-                let view = store.view(&published, self.session.db, time);
-                let view = if untouched { view.untouched() } else { view };
-                handler(&view, &mut Args::new(argv, names))
+                here(&Attempt { store, published: &published, time, may_wait: false })
             };
             if let Err(Error::WouldBlock) = outcome {
-                let call = BlockingCall {
-                    handler,
-                    names,
-                    untouched,
-                    db: self.session.db,
-                    argv: argv.iter().map(|word| word.to_vec()).collect(),
-                };
-                outcome = self.read_blocking(call, time).await;
+                Stats::add(&self.local.node.stats.blocking_reads, 1);
+                let (store, run) = (Arc::clone(&self.local.node.store), elsewhere());
+                let waiting = self.on_pool(move || {
+                    let published = store.published();
+                    run(&Attempt { store: &store, published: &published, time, may_wait: true })
+                });
+                outcome = waiting.await?;
             }
             match outcome {
                 Err(Error::NotLogged) if time != ReadTime::LastEntry => {
-                    if let Err(refusal) = self.log_the_time().await {
-                        return Ok(Reply::Error(refusal));
-                    }
+                    self.log_the_time().await?;
                     time = ReadTime::LastEntry;
                 }
-                outcome => return self.reply_of(outcome),
+                outcome => return outcome,
             }
         }
     }
 
-    /// Whether the client asked that what it reads counts as idle (CLIENT NO-TOUCH).
-    pub(super) fn leaves_untouched(&self) -> bool {
-        self.session.client.no_touch.load(Ordering::Relaxed)
+    /// Whether what the call reads counts as idle as before: the client asked for it (CLIENT NO-TOUCH), and this is no call
+    /// by which it does mean to touch.
+    pub(super) fn leaves_untouched(&self, call: Resolved) -> bool {
+        self.session.client.no_touch.load(Ordering::Relaxed) && !call.command.flags.has(Flags::TOUCHES)
     }
 
     /// As of when this connection reads. Where several nodes must agree, what has expired is for the log to say.
@@ -107,20 +142,14 @@ impl Connection {
         self.clock.tick();
         passed.map(|log_ms| self.clock.read_as_of(log_ms))
     }
-
-    /// Runs a read where waiting for the disk is allowed.
-    async fn read_blocking(&self, call: BlockingCall, time: ReadTime) -> Result<Reply> {
-        let outcomes = self.read_blocking_if(vec![call], Vec::new(), time).await?;
-        outcomes.unwrap_or_default().pop().unwrap_or(Err(Error::WouldBlock))
-    }
 }
 
-/// A read that moves to another thread with its words.
-pub(super) struct BlockingCall {
-    pub(super) handler: ReadHandler,
-    pub(super) names: usize,
-    /// What it reads counts as idle.
-    pub(super) untouched: bool,
-    pub(super) db: u32,
-    pub(super) argv: Vec<Vec<u8>>,
+/// Words that can move to another thread.
+pub(super) fn owned(argv: &[&[u8]]) -> Vec<Vec<u8>> {
+    argv.iter().map(|word| word.to_vec()).collect()
+}
+
+/// Words of a call.
+pub(super) fn borrowed(argv: &[Vec<u8>]) -> Vec<&[u8]> {
+    argv.iter().map(Vec::as_slice).collect()
 }

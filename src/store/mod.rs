@@ -15,6 +15,7 @@
 //! * Nothing here reads a clock or a random number.
 
 mod access;
+mod changes;
 mod check;
 mod checksum;
 mod engine;
@@ -23,7 +24,6 @@ mod file_sums;
 mod hot;
 pub mod keys;
 mod lifetimes;
-mod observe;
 mod options;
 mod pages;
 mod place;
@@ -42,11 +42,11 @@ mod txn;
 mod view;
 mod watched;
 
+pub use changes::{ChangeEvent, EventClass, Interest, KeyChange, Observer};
 pub use fields::{FieldExpiries, expiry_sub, parse_expiry_sub};
 pub use file_sums::FileSum;
 pub use hot::Hot;
 pub use keys::{ALL, Life, SubRange, successor};
-pub use observe::{EventClass, Happening, Observer};
 pub use options::StoreOptions;
 pub use place::{Condition, Place};
 pub use published::Published;
@@ -57,7 +57,7 @@ pub use snapshot::Checkpoint;
 pub use state::{Database, Position, StateRecord};
 pub use store::{Store, StoreStats};
 pub use subkeys::SubKeys;
-pub use txn::{NewRow, Swept, Txn};
+pub use txn::{NewRow, Savepoint, Swept, Txn};
 pub use view::{ReadTime, View};
 pub use watched::Watches;
 

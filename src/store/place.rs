@@ -1,6 +1,9 @@
 //! A place in the log: which entry, and which command within it.
 
-use crate::error::StoreError;
+use crate::{error::StoreError, limits::ENTRY_BYTES_MAX};
+
+// Each command of an entry takes more than a byte of it.
+const _: () = assert!(ENTRY_BYTES_MAX < Place::FIRST_FURTHER as usize);
 
 /// (index, ordinal): the position of one command in the log. Ordered; unique per executed command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +26,10 @@ impl Place {
         ordinal.copy_from_slice(&self.ordinal.to_be_bytes());
         bytes
     }
+
+    /// Ordinals from here on are no command's: collections have them that a command creates beyond its first
+    /// (`Txn::new_life`).
+    pub const FIRST_FURTHER: u32 = 1 << 31;
 
     /// Reads what `to_bytes` wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {

@@ -1,11 +1,11 @@
 //! The store: opens the engine, commits batches, publishes what readers may see.
 
 use super::{
+    changes::Observer,
     engine::{Engine, Family, Tier},
     hot::Hot,
     keys,
     lifetimes::Lifetimes,
-    observe::Observer,
     options::StoreOptions,
     published::Published,
     site::SiteRecord,

@@ -1,10 +1,11 @@
 //! Keys under WATCH on this node, so that a key which was absent, was made and has gone again is seen to have changed.
 //!
 //! A revision cannot say that: absent before is absent after. So each watching session has a flag, and a batch that makes,
-//! changes or deletes a watched key raises it; deleting a row whose time had come does not, since it was absent before. The flag only ever makes EXEC give up; that a transaction runs is decided by revisions inside
-//! apply, alike on every replica. Costs one atomic load per write while nobody watches.
+//! changes or deletes a watched key raises it (`changes.rs`); deleting a row whose time had come does not, since it was absent
+//! before. The flag only ever makes EXEC give up; that a transaction runs is decided by revisions inside apply, alike on every
+//! replica. Costs one atomic load per batch while nobody watches.
 
-use super::keys::StorageKey;
+use super::{ChangeEvent, keys::StorageKey};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -47,14 +48,22 @@ impl Watched {
         self.keys.load(Ordering::Acquire) > 0
     }
 
+    /// Raises the flags of those who watch a key that a batch has changed.
+    pub(super) fn changed(&self, changes: &[ChangeEvent]) {
+        self.written(changes.iter().filter_map(|change| match change {
+            ChangeEvent::Key(change) if change.is_visible() => Some((change.db, &change.key[..])),
+            ChangeEvent::Key(_) | ChangeEvent::Keyspace { .. } | ChangeEvent::Databases => None,
+        }));
+    }
+
     /// Raises the flags of those who watch one of these keys.
-    pub(super) fn touch(&self, written: &[StorageKey]) {
-        if written.is_empty() {
+    pub(super) fn written<'k>(&self, keys: impl Iterator<Item = (u32, &'k [u8])>) {
+        if !self.any() {
             return;
         }
         let by_key = self.by_key.lock();
-        for key in written {
-            for flag in by_key.get(key).into_iter().flatten() {
+        for (db, key) in keys {
+            for flag in by_key.get(&watched_key(db, key)).into_iter().flatten() {
                 flag.store(true, Ordering::Release);
             }
         }
@@ -92,14 +101,19 @@ impl Drop for Watches {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{KeyChange, Type};
 
     #[test]
     fn only_those_who_watch_are_told_and_drop_ends_it() {
         let watched = Arc::new(Watched::default());
         let (mut a, mut b) = (watched.session(), watched.session());
-        a.add(StorageKey::from_slice(b"k"));
-        b.add(StorageKey::from_slice(b"other"));
-        watched.touch(&[StorageKey::from_slice(b"k")]);
+        a.add(watched_key(0, b"k"));
+        b.add(watched_key(0, b"other"));
+        let (before, after) = (Some(Type::String), None);
+        let change = |db, was_live| KeyChange { db, key: b"k".to_vec(), before, after, was_live };
+        watched.changed(&[ChangeEvent::Key(change(1, true)), ChangeEvent::Key(change(0, false))]);
+        assert!(!a.touched(), "another database, and what had expired");
+        watched.changed(&[ChangeEvent::Key(change(0, true))]);
         assert!(a.touched() && !b.touched());
         drop((a, b));
         assert_eq!(watched.keys.load(Ordering::Acquire), 0);

@@ -1,4 +1,5 @@
 //! What tests of several modules share.
 
+mod command_names;
 mod pages;
 pub(crate) mod stage;

@@ -54,7 +54,7 @@ impl Collection {
     }
 
     /// An empty one that begins with the running command. It replaces what its key holds once it is saved.
-    pub fn create(txn: &Txn<'_>, kind: Type) -> Self {
+    pub fn create(txn: &mut Txn<'_>, kind: Type) -> Self {
         Collection {
             kind,
             life: txn.new_life(),
@@ -67,7 +67,7 @@ impl Collection {
     }
 
     /// The one under a key, or a new one.
-    pub fn open_or_create(txn: &Txn<'_>, key: &[u8], kind: Type) -> Result<Self> {
+    pub fn open_or_create(txn: &mut Txn<'_>, key: &[u8], kind: Type) -> Result<Self> {
         Ok(Self::open(&txn.view(), key, kind)?.unwrap_or_else(|| Self::create(txn, kind)))
     }
 

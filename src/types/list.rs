@@ -51,12 +51,12 @@ impl List {
     }
 
     /// The one under a key, or a new one.
-    pub fn open_or_create(txn: &Txn<'_>, key: &[u8]) -> Result<Self> {
+    pub fn open_or_create(txn: &mut Txn<'_>, key: &[u8]) -> Result<Self> {
         Ok(Self::open(&txn.view(), key)?.unwrap_or_else(|| Self::create(txn)))
     }
 
     /// An empty one. It replaces what its key holds once it is saved.
-    pub fn create(txn: &Txn<'_>) -> Self {
+    pub fn create(txn: &mut Txn<'_>) -> Self {
         let collection = Collection::create(txn, Type::List);
         List { collection, head: FIRST, bytes: 0, is_cleared: false }
     }

@@ -2,7 +2,7 @@
 
 use super::bit::{grown, offset, put_if_changed};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Txn, View},
@@ -14,7 +14,8 @@ use crate::{
 
 pub(super) const BITFIELD: Command = Command {
     name: "BITFIELD",
-    key_flags: &["RW", "access", "update", "variable_flags"],
+    access: &[Access::ReadUpdate],
+    variable_access: Some(access),
     arity: -2,
     keys: KeyRange::ONE,
     run: Run::Write(bitfield),
@@ -26,6 +27,15 @@ pub(super) const BITFIELD: Command = Command {
     syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment>> ...]",
     ..Command::BASE
 };
+
+/// It may read only.
+fn access(argv: &[&[u8]]) -> Access {
+    let writes = argv
+        .iter()
+        .skip(2)
+        .any(|word| [&b"SET"[..], b"INCRBY"].iter().any(|name| word.eq_ignore_ascii_case(name)));
+    if writes { Access::ReadUpdate } else { Access::Read }
+}
 
 pub(super) const BITFIELD_RO: Command = Command {
     name: "BITFIELD_RO",

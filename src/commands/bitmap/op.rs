@@ -1,7 +1,7 @@
 //! BITOP.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Encoding, EventClass, NewRow, Txn, Type},
@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) const BITOP: Command = Command {
     name: "BITOP",
-    key_flags: &["OW", "update", "|", "RO", "access"],
+    access: &[Access::Overwrite, Access::Read],
     arity: -4,
     keys: KeyRange::new(2, -1, 1),
     run: Run::Write(bitop),

@@ -1,7 +1,7 @@
 //! PING, ECHO, SELECT, QUIT, RESET.
 
 use crate::{
-    command::{Args, Command, Flags, Group, Run},
+    command::{Args, Command, Flags, Group, Run, parse_i64},
     error::Result,
     limits::DATABASES,
     resp::{ErrorReply, Protocol, Reply},
@@ -9,14 +9,19 @@ use crate::{
 };
 
 const ALWAYS: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::FAST);
-const BEFORE_AUTH: Flags = ALWAYS.with(Flags::NOSCRIPT).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY);
+const BEFORE_AUTH: Flags = ALWAYS
+    .with(Flags::NOSCRIPT)
+    .with(Flags::NO_AUTH)
+    .with(Flags::ALLOW_BUSY)
+    .with(Flags::NOT_QUEUED)
+    .with(Flags::WHILE_SUBSCRIBED);
 
 pub(super) const PING: Command = Command {
     name: "PING",
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     arity: -1,
     run: Run::Local(ping),
-    flags: Flags::FAST,
+    flags: Flags::FAST.with(Flags::WHILE_SUBSCRIBED),
     group: Group::Connection,
     summary: "Answers PONG, or what it was given.",
     syntax: "[message]",
@@ -38,6 +43,8 @@ pub(super) const SELECT: Command = Command {
     name: "SELECT",
     arity: 2,
     run: Run::Local(select),
+    selects: Some(selected),
+    not_in_cluster: Some(selects_another),
     flags: ALWAYS,
     group: Group::Connection,
     summary: "Chooses the logical database of the connection.",
@@ -88,6 +95,16 @@ fn select(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let db = db.ok_or_else(ErrorReply::db_out_of_range)?;
     context.session.select(db);
     Ok(Reply::Ok)
+}
+
+fn selected(argv: &[&[u8]]) -> Option<u32> {
+    let db = argv.get(1).and_then(|word| parse_i64(word)).and_then(|number| u32::try_from(number).ok());
+    db.filter(|db| *db < DATABASES)
+}
+
+fn selects_another(argv: &[&[u8]]) -> Option<&'static str> {
+    let db = argv.get(1).and_then(|word| parse_i64(word)).and_then(|number| i32::try_from(number).ok());
+    db.filter(|db| *db != 0).map(|_| "SELECT is not allowed in cluster mode")
 }
 
 fn quit(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

@@ -10,8 +10,9 @@ use crate::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const PLAIN: Flags = Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE);
+const PLAIN: Flags = Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::IN_PAUSE);
 const ADMIN: Flags = PLAIN.with(Flags::ADMIN);
+const HELP: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::IN_PAUSE);
 
 /// A subcommand's row.
 const fn sub(name: &'static str, arity: i32, run: Run, flags: Flags, since: &'static str) -> Command {
@@ -46,7 +47,7 @@ pub(super) const CLIENT: Command = Command {
         },
         Command {
             summary: "Lists the subcommands.",
-            ..sub("HELP", 2, Run::Local(client_help), Flags::LOADING.with(Flags::STALE), "5.0.0")
+            ..sub("HELP", 2, Run::Local(client_help), HELP, "5.0.0")
         },
         Command {
             summary: "Returns the connection's number.",

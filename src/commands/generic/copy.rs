@@ -1,7 +1,7 @@
 //! Keys under other names and in other databases.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     limits::DATABASES,
     resp::{ErrorReply, Reply},
@@ -10,10 +10,11 @@ use crate::{
 
 pub(super) const COPY: Command = Command {
     name: "COPY",
-    key_flags: &["RO", "access", "|", "OW", "update"],
+    access: &[Access::Read, Access::Overwrite],
     arity: -3,
     keys: KeyRange::new(1, 2, 1),
     run: Run::Write(copy),
+    not_in_cluster: Some(copies_to_another),
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::KEYSPACE),
     group: Group::Generic,
     since: "6.2.0",
@@ -28,6 +29,7 @@ pub(super) const MOVE: Command = Command {
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(move_to),
+    not_in_cluster: Some(|_| Some("MOVE is not allowed in cluster mode")),
     flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE),
     group: Group::Generic,
     summary: "Moves a key to another database, if it is not there already.",
@@ -37,7 +39,7 @@ pub(super) const MOVE: Command = Command {
 
 pub(super) const RENAME: Command = Command {
     name: "RENAME",
-    key_flags: &["RW", "access", "delete", "|", "OW", "update"],
+    access: &[Access::Take, Access::Overwrite],
     arity: 3,
     keys: KeyRange::new(1, 2, 1),
     run: Run::Write(rename),
@@ -50,7 +52,7 @@ pub(super) const RENAME: Command = Command {
 
 pub(super) const RENAMENX: Command = Command {
     name: "RENAMENX",
-    key_flags: &["RW", "access", "delete", "|", "OW", "insert"],
+    access: &[Access::Take, Access::Create],
     run: Run::Write(renamenx),
     flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE),
     summary: "Renames a key, but only if the new name does not exist.",
@@ -81,6 +83,13 @@ fn copy(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     txn.duplicate(&row, db, target)?;
     txn.event_in(db, EventClass::Generic, "copy_to", target);
     Ok(Reply::Int(1))
+}
+
+fn copies_to_another(argv: &[&[u8]]) -> Option<&'static str> {
+    let option = argv.iter().skip(3).position(|word| word.eq_ignore_ascii_case(b"DB"))?;
+    let db = argv.get(option.saturating_add(4)).and_then(|word| parse_i64(word))?;
+    let is_another = (1..i64::from(DATABASES)).contains(&db);
+    is_another.then_some("Copying to another database is not allowed in cluster mode")
 }
 
 fn move_to(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {

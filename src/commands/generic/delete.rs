@@ -1,7 +1,7 @@
 //! Whether keys exist, what they are, and their end.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{EventClass, Txn, View},
@@ -9,7 +9,7 @@ use crate::{
 
 pub(super) const DEL: Command = Command {
     name: "DEL",
-    key_flags: &["RM", "delete"],
+    access: &[Access::Remove],
     tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     arity: -2,
     keys: KeyRange::ALL,
@@ -32,7 +32,7 @@ pub(super) const UNLINK: Command = Command {
 
 pub(super) const EXISTS: Command = Command {
     name: "EXISTS",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     arity: -2,
     keys: KeyRange::ALL,
@@ -47,6 +47,7 @@ pub(super) const EXISTS: Command = Command {
 pub(super) const TOUCH: Command = Command {
     name: "TOUCH",
     run: Run::Read(touch),
+    flags: Flags::READONLY.with(Flags::FAST).with(Flags::KEYSPACE).with(Flags::TOUCHES),
     since: "3.2.1",
     summary: "Counts how many of the keys exist; they are no longer idle.",
     ..EXISTS
@@ -54,7 +55,7 @@ pub(super) const TOUCH: Command = Command {
 
 pub(super) const TYPE: Command = Command {
     name: "TYPE",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(kind),

@@ -1,7 +1,7 @@
 //! DUMP and RESTORE: a value as bytes, in Redis's RDB format, and back.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     rdb::{self, Fault},
     resp::{ErrorReply, Reply},
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const DUMP: Command = Command {
     name: "DUMP",
-    key_flags: &["RO", "access"],
+    access: &[Access::Read],
     tips: &["nondeterministic_output"],
     arity: 2,
     keys: KeyRange::ONE,
@@ -27,7 +27,7 @@ pub(super) const DUMP: Command = Command {
 
 pub(super) const RESTORE: Command = Command {
     name: "RESTORE",
-    key_flags: &["OW", "update"],
+    access: &[Access::Overwrite],
     arity: -4,
     keys: KeyRange::ONE,
     run: Run::Write(restore),

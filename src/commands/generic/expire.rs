@@ -1,7 +1,7 @@
 //! EXPIRE and its kin.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, NewRow, Row, Txn},
@@ -12,7 +12,7 @@ const FLAGS: Flags = Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE);
 
 pub(super) const EXPIRE: Command = Command {
     name: "EXPIRE",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(expire),

@@ -1,7 +1,7 @@
 //! OBJECT: how a value is stored.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -22,7 +22,7 @@ pub(super) const OBJECT: Command = Command {
     subcommands: &[
         Command {
             name: "ENCODING",
-            key_flags: &["RO"],
+            access: &[Access::Look],
             tips: &["nondeterministic_output"],
             arity: 3,
             keys: KEY,
@@ -35,7 +35,7 @@ pub(super) const OBJECT: Command = Command {
         },
         Command {
             name: "FREQ",
-            key_flags: &["RO"],
+            access: &[Access::Look],
             tips: &["nondeterministic_output"],
             arity: 3,
             keys: KEY,
@@ -57,7 +57,7 @@ pub(super) const OBJECT: Command = Command {
         },
         Command {
             name: "IDLETIME",
-            key_flags: &["RO"],
+            access: &[Access::Look],
             tips: &["nondeterministic_output"],
             arity: 3,
             keys: KEY,
@@ -70,7 +70,7 @@ pub(super) const OBJECT: Command = Command {
         },
         Command {
             name: "REFCOUNT",
-            key_flags: &["RO"],
+            access: &[Access::Look],
             tips: &["nondeterministic_output"],
             arity: 3,
             keys: KEY,

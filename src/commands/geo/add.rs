@@ -2,7 +2,7 @@
 
 use super::point;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const GEOADD: Command = Command {
     name: "GEOADD",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     arity: -5,
     keys: KeyRange::ONE,
     run: Run::Write(geoadd),

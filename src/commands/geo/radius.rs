@@ -5,7 +5,7 @@ use super::{
     query::{Form, Query},
 };
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, KeyWord, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, KeyWord, Run},
     error::Result,
     resp::Reply,
     store::{Txn, View},
@@ -16,7 +16,7 @@ const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of members in the 
 
 pub(super) const GEORADIUS: Command = Command {
     name: "GEORADIUS",
-    key_flags: &["RO", "access"],
+    access: &[Access::Read],
     key_words: &stores(6),
     arity: -6,
     keys: KeyRange::ONE,

@@ -5,7 +5,7 @@ use super::{
     query::{Form, Query, Target},
 };
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{Txn, View},
@@ -31,7 +31,7 @@ pub(super) const GEOSEARCH: Command = Command {
 
 pub(super) const GEOSEARCHSTORE: Command = Command {
     name: "GEOSEARCHSTORE",
-    key_flags: &["OW", "update", "|", "RO", "access"],
+    access: &[Access::Overwrite, Access::Read],
     arity: -8,
     keys: KeyRange::new(1, 2, 1),
     run: Run::Write(geosearchstore),

@@ -2,7 +2,7 @@
 
 use super::{get::value_reply, options, save};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const HDEL: Command = Command {
     name: "HDEL",
-    key_flags: &["RW", "delete"],
+    access: &[Access::Delete],
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(hdel),
@@ -26,7 +26,7 @@ pub(super) const HDEL: Command = Command {
 
 pub(super) const HGETDEL: Command = Command {
     name: "HGETDEL",
-    key_flags: &["RW", "access", "delete"],
+    access: &[Access::Take],
     arity: -5,
     run: Run::Write(hgetdel),
     since: "9.1.0",

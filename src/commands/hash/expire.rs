@@ -2,7 +2,7 @@
 
 use super::{options, save};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -17,7 +17,7 @@ const DELETED: i64 = 2;
 
 pub(super) const HEXPIRE: Command = Command {
     name: "HEXPIRE",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     arity: -6,
     keys: KeyRange::ONE,
     run: Run::Write(hexpire),

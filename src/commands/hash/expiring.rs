@@ -2,7 +2,7 @@
 
 use super::{get::value_reply, options, save};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const HGETEX: Command = Command {
     name: "HGETEX",
-    key_flags: &["RW", "access"],
+    access: &[Access::ReadWrite],
     arity: -5,
     keys: KeyRange::ONE,
     run: Run::Write(hgetex),
@@ -26,7 +26,7 @@ pub(super) const HGETEX: Command = Command {
 
 pub(super) const HSETEX: Command = Command {
     name: "HSETEX",
-    key_flags: &["RW", "insert"],
+    access: &[Access::Insert],
     arity: -6,
     run: Run::Write(hsetex),
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),

@@ -1,7 +1,7 @@
 //! Reading fields.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::View,
@@ -60,7 +60,7 @@ pub(super) const HVALS: Command = Command {
 
 pub(super) const HLEN: Command = Command {
     name: "HLEN",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     arity: 2,
     run: Run::Read(hlen),
     summary: "Counts the fields of a hash; those that have expired do not count.",
@@ -70,7 +70,7 @@ pub(super) const HLEN: Command = Command {
 
 pub(super) const HSTRLEN: Command = Command {
     name: "HSTRLEN",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     run: Run::Read(hstrlen),
     since: "3.2.0",
     summary: "Returns the length of a field's value in bytes; 0 if there is no such field.",
@@ -79,7 +79,7 @@ pub(super) const HSTRLEN: Command = Command {
 
 pub(super) const HEXISTS: Command = Command {
     name: "HEXISTS",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     run: Run::Read(hexists),
     summary: "Says whether a hash has a field.",
     ..HGET

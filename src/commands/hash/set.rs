@@ -2,7 +2,7 @@
 
 use super::save;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -13,7 +13,7 @@ const FLAGS: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
 
 pub(super) const HSET: Command = Command {
     name: "HSET",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     arity: -4,
     keys: KeyRange::ONE,
     run: Run::Write(hset),
@@ -36,7 +36,7 @@ pub(super) const HMSET: Command = Command {
 
 pub(super) const HSETNX: Command = Command {
     name: "HSETNX",
-    key_flags: &["RW", "insert"],
+    access: &[Access::Insert],
     arity: 4,
     run: Run::Write(hsetnx),
     complexity: "O(1)",

@@ -2,7 +2,7 @@
 
 use super::{corrupt, sketch_of};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     commands::string::replace,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) const PFDEBUG: Command = Command {
     name: "PFDEBUG",
-    key_flags: &["RW", "access"],
+    access: &[Access::ReadWrite],
     arity: 3,
     keys: KeyRange::new(2, 2, 1),
     run: Run::Write(pfdebug),

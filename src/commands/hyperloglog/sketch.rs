@@ -2,7 +2,7 @@
 
 use super::{corrupt, sketch_of};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     commands::string::replace,
     error::Result,
     resp::Reply,
@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) const PFADD: Command = Command {
     name: "PFADD",
-    key_flags: &["RW", "insert"],
+    access: &[Access::Insert],
     arity: -2,
     keys: KeyRange::ONE,
     run: Run::Write(pfadd),
@@ -31,7 +31,7 @@ pub(super) const PFADD: Command = Command {
 pub(super) const PFCOUNT: Command = Command {
     name: "PFCOUNT",
     // As Redis says it, though nothing is written here.
-    key_flags: &["RW", "access"],
+    access: &[Access::ReadWrite],
     arity: -2,
     keys: KeyRange::ALL,
     run: Run::Read(pfcount),
@@ -46,7 +46,7 @@ pub(super) const PFCOUNT: Command = Command {
 
 pub(super) const PFMERGE: Command = Command {
     name: "PFMERGE",
-    key_flags: &["RW", "access", "insert", "|", "RO", "access"],
+    access: &[Access::ReadInsert, Access::Read],
     arity: -2,
     keys: KeyRange::new(1, -1, 1),
     run: Run::Write(pfmerge),

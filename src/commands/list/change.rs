@@ -2,7 +2,7 @@
 
 use super::{save_less, save_more};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, Txn},
@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 pub(super) const LSET: Command = Command {
     name: "LSET",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(lset),
@@ -26,7 +26,7 @@ pub(super) const LSET: Command = Command {
 
 pub(super) const LINSERT: Command = Command {
     name: "LINSERT",
-    key_flags: &["RW", "insert"],
+    access: &[Access::Insert],
     arity: 5,
     keys: KeyRange::ONE,
     run: Run::Write(linsert),
@@ -41,7 +41,7 @@ pub(super) const LINSERT: Command = Command {
 
 pub(super) const LREM: Command = Command {
     name: "LREM",
-    key_flags: &["RW", "delete"],
+    access: &[Access::Delete],
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(lrem),
@@ -56,7 +56,7 @@ pub(super) const LREM: Command = Command {
 
 pub(super) const LTRIM: Command = Command {
     name: "LTRIM",
-    key_flags: &["RW", "delete"],
+    access: &[Access::Delete],
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(ltrim),

@@ -2,7 +2,7 @@
 
 use super::{next_end, pop_event, push_event, save_less, save_more};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{EventClass, Txn},
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const LMOVE: Command = Command {
     name: "LMOVE",
-    key_flags: &["RW", "access", "delete", "|", "RW", "insert"],
+    access: &[Access::Take, Access::Insert],
     arity: 5,
     keys: KeyRange::new(1, 2, 1),
     run: Run::Write(lmove),

@@ -2,7 +2,7 @@
 
 use super::{next_end, pop_event, save_less};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) const LPOP: Command = Command {
     name: "LPOP",
-    key_flags: &["RW", "access", "delete"],
+    access: &[Access::Take],
     arity: -2,
     keys: KeyRange::ONE,
     run: Run::Write(lpop),
@@ -34,7 +34,7 @@ pub(super) const RPOP: Command = Command {
 
 pub(super) const LMPOP: Command = Command {
     name: "LMPOP",
-    key_flags: &["RW", "access", "delete"],
+    access: &[Access::Take],
     arity: -4,
     keys: KeyRange::counted(1),
     run: Run::Write(lmpop),

@@ -2,7 +2,7 @@
 
 use super::{push_event, save_more};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const LPUSH: Command = Command {
     name: "LPUSH",
-    key_flags: &["RW", "insert"],
+    access: &[Access::Insert],
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(lpush),

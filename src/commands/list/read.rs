@@ -1,7 +1,7 @@
 //! A list's length and elements by index.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{Direction, View},
@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) const LLEN: Command = Command {
     name: "LLEN",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(llen),

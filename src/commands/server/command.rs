@@ -2,8 +2,8 @@
 
 use crate::{
     command::{
-        Args, Command, Flags, Group, KeyWord, Run, Table, full_name, info::categories, info::docs,
-        info::info, info::key_flags, key_positions, subcommand,
+        Access, Args, Command, Flags, Group, Run, Table, full_name, info::categories, info::docs, info::info,
+        subcommand,
     },
     commands::{help, table},
     error::Result,
@@ -138,7 +138,8 @@ fn list(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Array(names))
 }
 
-fn keys_of<'a>(args: &Args<'a>) -> Result<(Vec<&'a [u8]>, &'static Command)> {
+/// Keys of a call, and what is done to them.
+fn keys_of<'a>(args: &Args<'a>) -> Result<Vec<(&'a [u8], Access)>> {
     let argv = args.rest();
     let resolved = match table().resolve(argv) {
         Ok(resolved) => resolved,
@@ -158,45 +159,20 @@ fn keys_of<'a>(args: &Args<'a>) -> Result<(Vec<&'a [u8]>, &'static Command)> {
     if !resolved.command.has_keys() {
         return Err(ErrorReply::err("The command has no key arguments").into());
     }
-    let positions = key_positions(resolved.command, argv);
-    if positions.is_empty() {
+    let keys = resolved.command.keys_of(argv);
+    if keys.is_empty() {
         return Err(ErrorReply::err("Invalid arguments specified for command").into());
     }
-    let keys = positions.into_iter().filter_map(|at| argv.get(at).copied()).collect();
-    Ok((keys, resolved.command))
+    Ok(keys.into_iter().filter_map(|named| Some((*argv.get(named.at)?, named.access))).collect())
 }
 
 fn getkeys(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let (keys, _) = keys_of(args)?;
-    Ok(Reply::Array(keys.into_iter().map(Reply::bulk).collect()))
+    Ok(Reply::Array(keys_of(args)?.into_iter().map(|(key, _)| Reply::bulk(key)).collect()))
 }
 
 fn getkeysandflags(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let (keys, command) = keys_of(args)?;
-    let parts: Vec<&[&'static str]> = key_flags(command).split(|flag| *flag == "|").collect();
-    let words = args.rest();
-    let says = |name: &str, from: usize| {
-        words.iter().skip(from).any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
-    };
-    // SET reads the old value only with GET; BITFIELD may read only.
-    let variable = match command.name {
-        "BITFIELD" if !says("SET", 2) && !says("INCRBY", 2) => &["RO", "access"][..],
-        "SET" if !says("GET", 3) => &["OW", "update"][..],
-        _ => &["RW", "access", "update"][..],
-    };
-    let behind: Vec<&KeyWord> =
-        command.key_words.iter().filter(|word| word.position(words).is_some()).collect();
-    let plain = keys.len().saturating_sub(behind.len());
-    let pairs = keys.into_iter().enumerate().map(|(at, key)| {
-        let part = match at.checked_sub(plain) {
-            Some(word) => behind.get(word).map(|word| word.flags),
-            None => parts.get(at).or(parts.last()).copied(),
-        };
-        let flags = match part.unwrap_or_default() {
-            [.., "variable_flags"] => variable,
-            flags => flags,
-        };
-        let flags = flags.iter().map(|flag| Reply::simple(*flag)).collect();
+    let pairs = keys_of(args)?.into_iter().map(|(key, access)| {
+        let flags = access.flags().iter().map(|flag| Reply::simple(*flag)).collect();
         Reply::Array(vec![Reply::bulk(key), Reply::Set(flags)])
     });
     Ok(Reply::Array(pairs.collect()))

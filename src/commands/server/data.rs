@@ -42,6 +42,7 @@ pub(super) const SWAPDB: Command = Command {
     name: "SWAPDB",
     arity: 3,
     run: Run::Write(swapdb),
+    not_in_cluster: Some(|_| Some("SWAPDB is not allowed in cluster mode")),
     flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE).with(Flags::DANGEROUS),
     group: Group::Server,
     since: "4.0.0",

@@ -1,7 +1,7 @@
 //! MEMORY.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Protocol, Reply},
@@ -80,7 +80,7 @@ pub(super) const MEMORY: Command = Command {
             name: "USAGE",
             arity: -3,
             keys: KeyRange::new(2, 2, 1),
-            key_flags: &["RO"],
+            access: &[Access::Look],
             run: Run::Read(usage),
             flags: Flags::READONLY,
             group: Group::Server,

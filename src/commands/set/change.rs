@@ -2,7 +2,7 @@
 
 use super::save_less;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{EventClass, Txn},
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const SADD: Command = Command {
     name: "SADD",
-    key_flags: &["RW", "insert"],
+    access: &[Access::Insert],
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(sadd),
@@ -26,7 +26,7 @@ pub(super) const SADD: Command = Command {
 
 pub(super) const SREM: Command = Command {
     name: "SREM",
-    key_flags: &["RW", "delete"],
+    access: &[Access::Delete],
     run: Run::Write(srem),
     flags: Flags::WRITE.with(Flags::FAST),
     summary: "Takes members out of a set and says how many of them were there.",
@@ -35,7 +35,7 @@ pub(super) const SREM: Command = Command {
 
 pub(super) const SMOVE: Command = Command {
     name: "SMOVE",
-    key_flags: &["RW", "access", "delete", "|", "RW", "insert"],
+    access: &[Access::Take, Access::Insert],
     arity: 4,
     keys: KeyRange::new(1, 2, 1),
     run: Run::Write(smove),

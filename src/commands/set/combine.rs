@@ -2,7 +2,7 @@
 
 use super::members_reply;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn, View},
@@ -26,7 +26,7 @@ pub(super) const SINTER: Command = Command {
 
 pub(super) const SINTERSTORE: Command = Command {
     name: "SINTERSTORE",
-    key_flags: &["RW", "update", "|", "RO", "access"],
+    access: &[Access::Update, Access::Read],
     tips: &[],
     arity: -3,
     run: Run::Write(sinterstore),
@@ -59,7 +59,7 @@ pub(super) const SUNION: Command = Command {
 
 pub(super) const SUNIONSTORE: Command = Command {
     name: "SUNIONSTORE",
-    key_flags: &["OW", "update", "|", "RO", "access"],
+    access: &[Access::Overwrite, Access::Read],
     run: Run::Write(sunionstore),
     complexity: "O(N) where N is the number of members in all sets.",
     summary: "Stores the members that any of several sets has, instead of what the destination holds.",

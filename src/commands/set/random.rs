@@ -2,7 +2,7 @@
 
 use super::save_less;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Txn, View},
@@ -14,7 +14,7 @@ const REPEATED_MAX: u64 = 16 * 1024 * 1024;
 
 pub(super) const SPOP: Command = Command {
     name: "SPOP",
-    key_flags: &["RW", "access", "delete"],
+    access: &[Access::Take],
     tips: &["nondeterministic_output"],
     arity: -2,
     keys: KeyRange::ONE,

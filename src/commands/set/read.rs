@@ -2,7 +2,7 @@
 
 use super::members_reply;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::View,
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const SCARD: Command = Command {
     name: "SCARD",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(scard),
@@ -25,7 +25,7 @@ pub(super) const SCARD: Command = Command {
 
 pub(super) const SISMEMBER: Command = Command {
     name: "SISMEMBER",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Read(sismember),

@@ -2,7 +2,7 @@
 
 use super::tell;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -13,7 +13,7 @@ const FLAGS: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
 
 pub(super) const ZADD: Command = Command {
     name: "ZADD",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     arity: -4,
     keys: KeyRange::ONE,
     run: Run::Write(zadd),

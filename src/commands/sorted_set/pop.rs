@@ -2,7 +2,7 @@
 
 use super::{members_reply, number_from, tell};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, Txn},
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const ZPOPMIN: Command = Command {
     name: "ZPOPMIN",
-    key_flags: &["RW", "access", "delete"],
+    access: &[Access::Take],
     arity: -2,
     keys: KeyRange::ONE,
     run: Run::Write(zpopmin),

@@ -1,7 +1,7 @@
 //! Scores, counts and ranks.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, View},
@@ -14,7 +14,7 @@ const FLAGS: Flags = Flags::READONLY.with(Flags::FAST);
 
 pub(super) const ZCARD: Command = Command {
     name: "ZCARD",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(zcard),

@@ -5,7 +5,7 @@ use super::{
     tell,
 };
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{Direction, Txn},
@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) const ZREM: Command = Command {
     name: "ZREM",
-    key_flags: &["RW", "delete"],
+    access: &[Access::Delete],
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(zrem),

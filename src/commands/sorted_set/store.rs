@@ -6,7 +6,7 @@ use super::{
     sources::{Combination, Form, Operation},
 };
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{EventClass, Txn},
@@ -18,12 +18,12 @@ use crate::{
 
 const LISTPACK_MAX: usize = LISTPACK_ELEMENTS_MAX as usize;
 
-const KEYS: &[&str] = &["OW", "update", "|", "RO", "access"];
+const KEYS: &[Access] = &[Access::Overwrite, Access::Read];
 const FLAGS: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::MOVABLEKEYS);
 
 pub(super) const ZUNIONSTORE: Command = Command {
     name: "ZUNIONSTORE",
-    key_flags: KEYS,
+    access: KEYS,
     arity: -4,
     keys: KeyRange::COUNTED_STORE,
     run: Run::Write(zunionstore),
@@ -54,7 +54,7 @@ pub(super) const ZDIFFSTORE: Command = Command {
 
 pub(super) const ZRANGESTORE: Command = Command {
     name: "ZRANGESTORE",
-    key_flags: KEYS,
+    access: KEYS,
     arity: -5,
     keys: KeyRange::new(1, 2, 1),
     run: Run::Write(zrangestore),

@@ -1,7 +1,7 @@
 //! XACK.
 
 use crate::{
-    command::{Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) const XACK: Command = Command {
     name: "XACK",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     arity: -4,
     keys: KeyRange::ONE,
     run: Run::Write(xack),

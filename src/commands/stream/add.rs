@@ -2,7 +2,7 @@
 
 use super::{id_reply, trim::TrimOptions};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const XADD: Command = Command {
     name: "XADD",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     tips: &["nondeterministic_output"],
     arity: -5,
     keys: KeyRange::ONE,

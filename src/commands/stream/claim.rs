@@ -6,7 +6,7 @@ use super::{
     read_group::{note_active, see_consumer},
 };
 use crate::{
-    command::{Args, Command, Flags, Group as CommandGroup, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, Txn},
@@ -22,7 +22,7 @@ const COUNT_MAX: i64 = i64::MAX / 16;
 
 pub(super) const XCLAIM: Command = Command {
     name: "XCLAIM",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     tips: &["nondeterministic_output"],
     arity: -6,
     keys: KeyRange::ONE,
@@ -38,7 +38,7 @@ pub(super) const XCLAIM: Command = Command {
 
 pub(super) const XAUTOCLAIM: Command = Command {
     name: "XAUTOCLAIM",
-    key_flags: &["RW", "delete"],
+    access: &[Access::Delete],
     tips: &["nondeterministic_output"],
     arity: -6,
     keys: KeyRange::ONE,

@@ -1,7 +1,7 @@
 //! XDEL, XSETID.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) const XDEL: Command = Command {
     name: "XDEL",
-    key_flags: &["RW", "delete"],
+    access: &[Access::Delete],
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(xdel),
@@ -25,7 +25,7 @@ pub(super) const XDEL: Command = Command {
 
 pub(super) const XSETID: Command = Command {
     name: "XSETID",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(xsetid),

@@ -2,7 +2,7 @@
 
 use super::{no_group_of_key, subcommand_syntax};
 use crate::{
-    command::{Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -23,7 +23,7 @@ pub(super) const XGROUP: Command = Command {
     subcommands: &[
         Command {
             name: "CREATE",
-            key_flags: &["RW", "insert"],
+            access: &[Access::Insert],
             arity: -5,
             keys: KEY,
             run: Run::Write(create),
@@ -35,7 +35,7 @@ pub(super) const XGROUP: Command = Command {
         },
         Command {
             name: "CREATECONSUMER",
-            key_flags: &["RW", "insert"],
+            access: &[Access::Insert],
             arity: 5,
             keys: KEY,
             run: Run::Write(create_consumer),
@@ -47,7 +47,7 @@ pub(super) const XGROUP: Command = Command {
         },
         Command {
             name: "DELCONSUMER",
-            key_flags: &["RW", "delete"],
+            access: &[Access::Delete],
             arity: 5,
             keys: KEY,
             run: Run::Write(delete_consumer),
@@ -60,7 +60,7 @@ pub(super) const XGROUP: Command = Command {
         },
         Command {
             name: "DESTROY",
-            key_flags: &["RW", "delete"],
+            access: &[Access::Delete],
             arity: 4,
             keys: KEY,
             run: Run::Write(destroy),
@@ -82,7 +82,7 @@ pub(super) const XGROUP: Command = Command {
         },
         Command {
             name: "SETID",
-            key_flags: &["RW", "update"],
+            access: &[Access::Update],
             arity: -5,
             keys: KEY,
             run: Run::Write(set_id),

@@ -2,7 +2,7 @@
 
 use super::{entry_reply, interval_end, interval_start};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, View},
@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 pub(super) const XLEN: Command = Command {
     name: "XLEN",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(xlen),

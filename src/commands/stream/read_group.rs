@@ -5,7 +5,7 @@ use super::{
     read_options::{ReadOptions, Reader, found_reply, read_options},
 };
 use crate::{
-    command::{Args, Command, Finds, Flags, Group as CommandGroup, KeyRange, Run, Wait},
+    command::{Access, Args, Command, Finds, Flags, Group as CommandGroup, KeyRange, Run, Wait},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, EventClass, Txn, View},
@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 
 pub(super) const XREADGROUP: Command = Command {
     name: "XREADGROUP",
-    key_flags: &["RO", "access"],
+    access: &[Access::Read],
     arity: -7,
     keys: KeyRange::streams(4),
     run: Run::Write(xreadgroup),
@@ -79,7 +79,8 @@ fn wait_to_read(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
             finds = Finds::Something;
         }
     }
-    Ok(Some(Wait::for_keys(options.keys, ms, Reply::NilArray, finds)))
+    let wait = Wait::for_keys(options.keys, ms, Reply::NilArray, finds);
+    Ok(Some(Wait { of_group: true, ..wait }))
 }
 
 fn wanted(view: &View<'_>, options: &ReadOptions<'_>, group: &[u8]) -> Result<Vec<Wanted>> {

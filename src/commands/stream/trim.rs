@@ -1,7 +1,7 @@
 //! XTRIM, and the options that XADD shares with it.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -13,7 +13,7 @@ const LIMIT_DEFAULT: u64 = 100 * NODE_ENTRIES;
 
 pub(super) const XTRIM: Command = Command {
     name: "XTRIM",
-    key_flags: &["RW", "delete"],
+    access: &[Access::Delete],
     tips: &["nondeterministic_output"],
     arity: -4,
     keys: KeyRange::ONE,

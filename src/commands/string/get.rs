@@ -2,7 +2,7 @@
 
 use super::{set, value_reply};
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, NewRow, Txn, View},
@@ -24,7 +24,7 @@ pub(super) const GET: Command = Command {
 
 pub(super) const GETDEL: Command = Command {
     name: "GETDEL",
-    key_flags: &["RW", "access", "delete"],
+    access: &[Access::Take],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Write(getdel),
@@ -64,7 +64,7 @@ pub(super) const GETSET: Command = Command {
 
 pub(super) const STRLEN: Command = Command {
     name: "STRLEN",
-    key_flags: &["RO"],
+    access: &[Access::Look],
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(strlen),

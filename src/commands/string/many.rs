@@ -5,7 +5,7 @@ use super::{
     value_reply,
 };
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Txn, Type, View},
@@ -28,7 +28,7 @@ pub(super) const MGET: Command = Command {
 
 pub(super) const MSET: Command = Command {
     name: "MSET",
-    key_flags: &["OW", "update"],
+    access: &[Access::Overwrite],
     tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
     arity: -3,
     keys: KeyRange::new(1, -1, 2),
@@ -44,7 +44,7 @@ pub(super) const MSET: Command = Command {
 
 pub(super) const MSETNX: Command = Command {
     name: "MSETNX",
-    key_flags: &["OW", "insert"],
+    access: &[Access::Create],
     tips: &["request_policy:multi_shard", "response_policy:agg_min"],
     arity: -3,
     keys: KeyRange::new(1, -1, 2),
@@ -60,7 +60,7 @@ pub(super) const MSETNX: Command = Command {
 
 pub(super) const MSETEX: Command = Command {
     name: "MSETEX",
-    key_flags: &["OW", "update"],
+    access: &[Access::Overwrite],
     arity: -4,
     keys: KeyRange { count_at: Some(1), ..KeyRange::new(2, -1, 2) },
     run: Run::Write(msetex),

@@ -2,7 +2,7 @@
 
 use super::set::replace;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Encoding, EventClass, Txn, View},
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const APPEND: Command = Command {
     name: "APPEND",
-    key_flags: &["RW", "insert"],
+    access: &[Access::Insert],
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(append),
@@ -43,7 +43,7 @@ pub(super) const SUBSTR: Command =
 
 pub(super) const SETRANGE: Command = Command {
     name: "SETRANGE",
-    key_flags: &["RW", "update"],
+    access: &[Access::Update],
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(setrange),

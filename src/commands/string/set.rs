@@ -2,7 +2,7 @@
 
 use super::value_reply;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Encoding, EventClass, NewRow, Row, Txn, Type},
@@ -14,7 +14,8 @@ use crate::{
 
 pub(super) const SET: Command = Command {
     name: "SET",
-    key_flags: &["RW", "access", "update", "variable_flags"],
+    access: &[Access::ReadUpdate],
+    variable_access: Some(access),
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(set),
@@ -26,9 +27,15 @@ pub(super) const SET: Command = Command {
     ..Command::BASE
 };
 
+/// Reads the old value only with GET.
+fn access(argv: &[&[u8]]) -> Access {
+    let gets = argv.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"GET"));
+    if gets { Access::ReadUpdate } else { Access::Overwrite }
+}
+
 pub(super) const SETEX: Command = Command {
     name: "SETEX",
-    key_flags: &["OW", "update"],
+    access: &[Access::Overwrite],
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(setex),
@@ -42,7 +49,7 @@ pub(super) const SETEX: Command = Command {
 
 pub(super) const PSETEX: Command = Command {
     name: "PSETEX",
-    key_flags: &["OW", "update"],
+    access: &[Access::Overwrite],
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(psetex),
@@ -56,7 +63,7 @@ pub(super) const PSETEX: Command = Command {
 
 pub(super) const SETNX: Command = Command {
     name: "SETNX",
-    key_flags: &["OW", "insert"],
+    access: &[Access::Create],
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(setnx),
@@ -70,7 +77,7 @@ pub(super) const SETNX: Command = Command {
 
 pub(super) const DELIFEQ: Command = Command {
     name: "DELIFEQ",
-    key_flags: &["RM", "delete"],
+    access: &[Access::Remove],
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(delifeq),

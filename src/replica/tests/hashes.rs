@@ -3,7 +3,7 @@
 use super::support::Home;
 use crate::{
     resp::Reply,
-    store::{Happening, Observer},
+    store::{ChangeEvent, Interest, Observer},
 };
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
@@ -69,17 +69,13 @@ fn a_walk_returns_every_field_once_whoever_goes_on_with_it() {
 struct Told(Mutex<Vec<String>>);
 
 impl Observer for Told {
-    fn wants_events(&self) -> bool {
-        true
+    fn interest(&self) -> Interest {
+        Interest { keys: false, events: true }
     }
 
-    fn wants_ready(&self) -> bool {
-        false
-    }
-
-    fn happened(&self, happenings: Vec<Happening>) {
-        for happening in happenings {
-            if let Happening::Event { db, key, class, name } = happening {
+    fn changed(&self, changes: Vec<ChangeEvent>) {
+        for change in changes {
+            if let ChangeEvent::Keyspace { db, key, class, name } = change {
                 self.0.lock().push(format!("{db} {} {class:?} {name}", String::from_utf8_lossy(&key)));
             }
         }

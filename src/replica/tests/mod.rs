@@ -5,5 +5,6 @@ mod follow;
 mod hashes;
 mod order;
 mod panics;
+mod savepoints;
 mod support;
 mod sweep;

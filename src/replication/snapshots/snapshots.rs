@@ -197,7 +197,7 @@ mod tests {
         for index in 1..200_u64 {
             let mut txn = store.begin();
             txn.begin_entry(Position { term: 1, index }, 0, index);
-            txn.begin_command(0, 0);
+            txn.begin_command(0);
             txn.put(&index.to_be_bytes(), NewRow::string(&[index as u8; 500])).unwrap();
             txn.accept();
             txn.commit().unwrap();

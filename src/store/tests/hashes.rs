@@ -179,8 +179,8 @@ fn hashes_are_those_of_the_maps() {
                 now += dice.below(6);
                 let index = txn.state().applied.map_or(1, |applied| applied.index + 1);
                 txn.begin_entry(Position { term: 1, index }, now, index);
-                for ordinal in 0..=dice.below(4) as u32 {
-                    txn.begin_command(ordinal, dice.below(u64::from(DATABASES)) as u32);
+                for _ in 0..=dice.below(4) {
+                    txn.begin_command(dice.below(u64::from(DATABASES)) as u32);
                     model = at(&model, now);
                     let before = model.clone();
                     command(&mut dice, &mut txn, &mut model);

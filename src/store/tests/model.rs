@@ -99,8 +99,8 @@ fn rows_counts_and_order_are_those_of_the_model() {
             for _ in 0..dice.between(1, 4) {
                 (index, now) = (index + 1, now + dice.below(10));
                 txn.begin_entry(Position { term: 1, index }, now, 0);
-                for ordinal in 0..dice.between(1, 5) as u32 {
-                    txn.begin_command(ordinal, 0);
+                for _ in 0..dice.between(1, 5) {
+                    txn.begin_command(0);
                     let before = model.clone();
                     for _ in 0..dice.between(1, 4) {
                         command(&mut dice, &mut txn, &mut model, now);

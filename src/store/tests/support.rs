@@ -41,7 +41,7 @@ impl Home {
         let mut txn = self.store.begin();
         let index = self.store.applied().map_or(1, |applied| applied.index + 1);
         txn.begin_entry(Position { term: 1, index }, at, index);
-        txn.begin_command(0, db);
+        txn.begin_command(db);
         let out = run(&mut txn);
         txn.accept();
         txn.commit().unwrap();
@@ -109,8 +109,8 @@ pub fn against_model<M: Clone + Default>(
         for _ in 0..=dice.below(2) {
             let index = txn.state().applied.map_or(1, |applied| applied.index + 1);
             txn.begin_entry(Position { term: 1, index }, 0, index);
-            for ordinal in 0..=dice.below(4) as u32 {
-                txn.begin_command(ordinal, dice.below(u64::from(databases)) as u32);
+            for _ in 0..=dice.below(4) {
+                txn.begin_command(dice.below(u64::from(databases)) as u32);
                 let before = model.clone();
                 command(dice, &mut txn, &mut model);
                 if dice.below(4) == 0 {

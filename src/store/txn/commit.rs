@@ -46,7 +46,14 @@ impl Txn<'_> {
         self.site.iter().for_each(|site| batch.put_cf(default, keys::SITE, site.encode()));
         self.store.enter_commit();
         engine.write(batch)?;
-        self.store.watched.touch(&self.touched);
+        let watched = &self.store.watched;
+        if self.interest.keys {
+            watched.changed(&self.changes);
+        } else if watched.any() {
+            // Who came while the batch was filled may have looked before a key was made and deleted again.
+            let keys = self.meta.keys().filter_map(|key| keys::meta_user_key(key).ok());
+            watched.written(keys.filter_map(|(of, key)| Some((self.state.database_of(of)?, key))));
+        }
         for (key, value) in std::mem::take(&mut self.meta) {
             match value {
                 Some(record) => self.store.hot.put(key, &record),
@@ -60,11 +67,11 @@ impl Txn<'_> {
         self.store.leave_commit(engine, self.state, self.site);
         self.store.keep_held(self.held);
         if let Some(observer) = self.store.observer() {
-            if !self.happenings.is_empty() {
-                observer.happened(self.happenings);
+            if !self.changes.is_empty() {
+                observer.changed(self.changes);
             }
             // Who came while the batch was filled looked before it was published, and no key of it was noted.
-            if !self.wants_ready && observer.wants_ready() {
+            if !self.interest.keys && observer.interest().keys {
                 observer.replaced();
             }
         }

@@ -1,6 +1,8 @@
 //! Whole databases: emptied and exchanged in constant time, counted exactly.
 
 use super::Txn;
+use crate::store::ChangeEvent;
+
 impl Txn<'_> {
     /// Empties a database in constant time: it gets a new namespace, compaction drops the old rows.
     pub fn flush_db(&mut self, db: u32) {
@@ -8,7 +10,7 @@ impl Txn<'_> {
         if self.state.database(db).keys == 0 {
             return;
         }
-        self.all_ready();
+        self.databases_changed();
         self.save_state();
         let namespace = self.state.next_namespace;
         self.state.next_namespace = namespace.saturating_add(1);
@@ -20,17 +22,22 @@ impl Txn<'_> {
 
     /// Exchanges two databases in constant time.
     pub fn swap_db(&mut self, a: u32, b: u32) {
-        self.all_ready();
+        self.databases_changed();
         self.save_state();
         self.state.swap(a, b);
+    }
+
+    fn databases_changed(&mut self) {
+        if self.interest.keys {
+            self.changes.push(ChangeEvent::Databases);
+        }
     }
 
     pub(super) fn count(&mut self, db: u32, created: bool, deleted: bool, old_expiry: u64, new_expiry: u64) {
         if !created && !deleted && (old_expiry == 0) == (new_expiry == 0) {
             return;
         }
-        self.save_state();
-        let database = self.state.database_mut(db);
+        let database = self.counts_mut(db);
         database.keys = database.keys.saturating_add(u64::from(created)).saturating_sub(u64::from(deleted));
         database.expires = database
             .expires

@@ -4,7 +4,8 @@
 //! they see and write is a function of (state, entry). Writes go to ordered overlays; `commit` puts them, sorted, into
 //! one RocksDB batch with the state record, then into the hot cache, then publishes.
 //!
-//! Order of use: `begin_entry`, then per command `begin_command` … `accept` or `reject`, then `commit`.
+//! Order of use: `begin_entry`, then per command `begin_command` … `accept` or `reject`, then `commit`. Within a command
+//! savepoints nest, so that one call of several can be undone without its neighbours.
 
 mod commit;
 mod database;
@@ -16,8 +17,7 @@ mod undo;
 mod whole;
 
 use super::{
-    EventClass, Happening, Life, Place, Position, Published, Row, Store,
-    keys::StorageKey,
+    ChangeEvent, EventClass, Interest, Life, Place, Position, Published, Row, Store,
     row::{Encoding, Type},
     scan::Overlay,
     site::SiteRecord,
@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 pub(in crate::store) use held::Held;
 pub use sweep::Swept;
+pub use undo::Savepoint;
 
 /// What a write handler stores under a key.
 #[derive(Debug, Clone, Copy)]
@@ -64,13 +65,20 @@ pub struct Txn<'s> {
     now: u64,
     random: u64,
     place: Place,
+    /// Ordinal of the entry's next command.
+    next_ordinal: u32,
+    /// Whether the running command has created a collection, and how many more commands of this entry have created
+    /// beyond their first.
+    has_created: bool,
+    further_created: u32,
     db: u32,
-    undo: undo::Undo,
-    /// Watched keys (while anybody watches) that were made, changed, or deleted while alive.
-    touched: Vec<StorageKey>,
-    happenings: Vec<Happening>,
-    wants_events: bool,
-    wants_ready: bool,
+    /// Newest last.
+    undo: Vec<undo::Undo>,
+    /// Where the running command began.
+    began: Savepoint,
+    /// What changed, as far as somebody wants to hear of it.
+    changes: Vec<ChangeEvent>,
+    interest: Interest,
 }
 
 impl<'s> Txn<'s> {
@@ -91,12 +99,14 @@ impl<'s> Txn<'s> {
             membership: None,
             random: 0,
             place: Place::default(),
+            next_ordinal: 0,
+            has_created: false,
+            further_created: 0,
             db: 0,
-            undo: undo::Undo::default(),
-            touched: Vec::new(),
-            happenings: Vec::new(),
-            wants_events: store.observer().is_some_and(|observer| observer.wants_events()),
-            wants_ready: store.observer().is_some_and(|observer| observer.wants_ready()),
+            undo: Vec::new(),
+            began: Savepoint::default(),
+            changes: Vec::new(),
+            interest: store.interest(),
         }
     }
 
@@ -107,12 +117,16 @@ impl<'s> Txn<'s> {
         self.state.applied = Some(position);
         self.random = seed;
         self.place = Place { index: position.index, ordinal: 0 };
+        (self.next_ordinal, self.has_created, self.further_created) = (0, false, 0);
     }
 
-    /// Starts a command of the entry.
-    pub fn begin_command(&mut self, ordinal: u32, db: u32) {
-        self.place.ordinal = ordinal;
+    /// Starts the next command of the entry.
+    pub fn begin_command(&mut self, db: u32) {
+        self.place.ordinal = self.next_ordinal;
+        self.next_ordinal = self.next_ordinal.saturating_add(1);
+        self.has_created = false;
         self.db = db;
+        self.began = self.savepoint();
     }
 
     /// Stores the Raft membership with this batch.
@@ -143,6 +157,19 @@ impl<'s> Txn<'s> {
     /// Where in the log the running command stands.
     pub fn place(&self) -> Place {
         self.place
+    }
+
+    /// Names a collection that the running command creates; no other one has this name, whatever else the command creates.
+    ///
+    /// The first one of a command has the place of the command. Those beyond it are numbered through the entry, among ordinals
+    /// that no command has: what one command alone creates is named as it always was.
+    pub(super) fn new_generation(&mut self) -> Place {
+        if !std::mem::replace(&mut self.has_created, true) {
+            return self.place;
+        }
+        let ordinal = Place::FIRST_FURTHER.saturating_add(self.further_created);
+        self.further_created = self.further_created.saturating_add(1);
+        Place { index: self.place.index, ordinal }
     }
 
     /// The logical database that unqualified keys mean.
@@ -177,21 +204,8 @@ impl<'s> Txn<'s> {
 
     /// As `event`, in another database.
     pub fn event_in(&mut self, db: u32, class: EventClass, name: &'static str, key: &[u8]) {
-        if self.wants_events {
-            self.tell(Happening::Event { db, key: key.to_vec(), class, name });
-        }
-    }
-
-    /// Sessions that are parked on a key of this database should look again.
-    pub fn ready_in(&mut self, db: u32, key: &[u8]) {
-        if self.wants_ready {
-            self.tell(Happening::Ready { db, key: key.to_vec() });
-        }
-    }
-
-    fn all_ready(&mut self) {
-        if self.wants_ready {
-            self.tell(Happening::AllReady);
+        if self.interest.events {
+            self.changes.push(ChangeEvent::Keyspace { db, key: key.to_vec(), class, name });
         }
     }
 }

@@ -4,13 +4,12 @@ use super::{NewRow, Txn};
 use crate::{
     error::{Result, StoreError},
     store::{
-        CollectionHead, EventClass, FieldExpiries, Life, Namespace, Row,
+        ChangeEvent, CollectionHead, EventClass, FieldExpiries, KeyChange, Life, Namespace, Row, Type,
         engine::{EngineIterator, Family, Tier},
         fields::due_at,
         keys::{self, Span, StorageKey},
         row::Header,
         scan::{self, Direction, Overlay},
-        watched::watched_key,
     },
     value::Value,
 };
@@ -21,6 +20,7 @@ use bytes::Bytes;
 pub(super) struct Stored {
     /// 0 = never.
     pub(super) expires_at: u64,
+    pub(super) kind: Type,
     /// Of a collection.
     pub(super) head: Option<CollectionHead>,
     /// Of a hash.
@@ -39,7 +39,7 @@ impl Stored {
         let body = record.get(crate::store::row::ROW_HEADER_LEN..).unwrap_or_default();
         let head = header.kind.is_collection().then(|| CollectionHead::decode(body)).transpose()?;
         let fields = FieldExpiries::of_body(header.kind, body)?;
-        Ok(Stored { expires_at: header.expires_at, head, fields })
+        Ok(Stored { expires_at: header.expires_at, kind: header.kind, head, fields })
     }
 
     fn due_at(&self) -> u64 {
@@ -72,7 +72,6 @@ impl<'s> Txn<'s> {
         self.count(db, before.is_none(), false, old_expiry, row.expires_at);
         let due = due_at(row.expires_at, FieldExpiries::of_body(row.kind, row.body)?);
         self.move_expiry(namespace, key, before.map_or(0, |before| before.due_at()), due);
-        self.touch(db, key);
         // Who keeps the life of a collection found it alive, whatever has become of its sub-keys since.
         if was_gone && !is_kept {
             if let Some(before) = before {
@@ -80,11 +79,7 @@ impl<'s> Txn<'s> {
             }
             self.event_in(db, EventClass::New, "new", key);
         }
-        // What is there now may be waited for; who waits for what was there, a stream's group, must hear that it is not.
-        let was_replaced = !is_kept && before.is_some_and(|before| before.head.is_some());
-        if row.kind.is_collection() || was_replaced {
-            self.ready_in(db, key);
-        }
+        self.note(db, key, before, Some(row.kind), !was_gone);
         self.write(Family::Meta, storage_key, Some(Bytes::from(record)));
         Ok(())
     }
@@ -137,13 +132,7 @@ impl<'s> Txn<'s> {
         self.count(db, false, true, stored.expires_at, 0);
         self.move_expiry(namespace, key, stored.due_at(), 0);
         let was_live = !self.is_gone(namespace, Some(stored))?;
-        if was_live {
-            self.touch(db, key);
-        }
-        if stored.head.is_some() {
-            // Whoever is parked on a stream's group must hear that it is gone.
-            self.ready_in(db, key);
-        }
+        self.note(db, key, Some(stored), None, was_live);
         self.write(Family::Meta, storage_key, None);
         Ok(Some(Removed { head: stored.head, was_live }))
     }
@@ -182,7 +171,8 @@ impl<'s> Txn<'s> {
         }
         match self.store.hot.summary(storage_key) {
             Some(summary) if !summary.is_collection => {
-                Ok(Some(Stored { expires_at: summary.expires_at, head: None, fields: None }))
+                let (kind, expires_at) = (Type::String, summary.expires_at);
+                Ok(Some(Stored { expires_at, kind, head: None, fields: None }))
             }
             _ => Ok(self.stored_record(storage_key)?.as_deref().map(Stored::decode).transpose()?),
         }
@@ -200,9 +190,10 @@ impl<'s> Txn<'s> {
         }
     }
 
-    fn touch(&mut self, db: u32, key: &[u8]) {
-        if self.store.watched.any() {
-            self.touched.push(watched_key(db, key));
+    fn note(&mut self, db: u32, key: &[u8], before: Option<Stored>, after: Option<Type>, was_live: bool) {
+        if self.interest.keys {
+            let (key, before) = (key.to_vec(), before.map(|before| before.kind));
+            self.changes.push(ChangeEvent::Key(KeyChange { db, key, before, after, was_live }));
         }
     }
 }

@@ -22,9 +22,10 @@ use std::ops::{Bound, ControlFlow};
 const ONE_BY_ONE_MAX: usize = 256;
 
 impl Txn<'_> {
-    /// A life of the current database that begins with the running command.
-    pub fn new_life(&self) -> Life {
-        Life::new(self.state.database(self.db).namespace, self.place)
+    /// A life of the current database that begins with the running command. Each call begins another one.
+    pub fn new_life(&mut self) -> Life {
+        let generation = self.new_generation();
+        Life::new(self.state.database(self.db).namespace, generation)
     }
 
     /// What a sub-key holds.

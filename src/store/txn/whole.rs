@@ -39,7 +39,7 @@ impl Txn<'_> {
             return self.put_in(db, new, copied);
         }
         let head = CollectionHead::decode(&row.body)?;
-        let (from, generation) = (self.view().life(head.generation), self.place);
+        let (from, generation) = (self.view().life(head.generation), self.new_generation());
         let rest = row.body.get(CollectionHead::LEN..).unwrap_or_default();
         let body = CollectionHead { generation, ..head }.body(rest);
         self.put_in(db, new, NewRow { body: &body, ..copied })?;

@@ -40,12 +40,12 @@ impl Hash {
     }
 
     /// The one under a key, or a new one.
-    pub fn open_or_create(txn: &Txn<'_>, key: &[u8]) -> Result<Self> {
+    pub fn open_or_create(txn: &mut Txn<'_>, key: &[u8]) -> Result<Self> {
         Self::of(Collection::open_or_create(txn, key, Type::Hash)?)
     }
 
     /// An empty one that replaces what its key holds once it is saved.
-    pub fn create(txn: &Txn<'_>) -> Self {
+    pub fn create(txn: &mut Txn<'_>) -> Self {
         let collection = Collection::create(txn, Type::Hash);
         Hash { collection, expiries: None, lost_first: false, last_number: 0 }
     }

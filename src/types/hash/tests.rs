@@ -13,8 +13,8 @@ fn with_fields(fields: u32, check: impl Fn(&Hash, &View<'_>)) {
     let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
     let mut txn = store.begin();
     txn.begin_entry(Position { term: 1, index: 1 }, 1, 1);
-    txn.begin_command(0, 0);
-    let mut hash = Hash::create(&txn);
+    txn.begin_command(0);
+    let mut hash = Hash::create(&mut txn);
     for n in 0..fields {
         hash.set(&mut txn, format!("field{n}").as_bytes(), format!("{n}").as_bytes(), 0).unwrap();
         hash.set(&mut txn, format!("gone{n}").as_bytes(), b"", 10).unwrap();

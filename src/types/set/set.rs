@@ -38,7 +38,7 @@ impl Set {
     }
 
     /// An empty one for so many members, of which the first is known. It replaces what its key holds once it is saved.
-    pub fn create(txn: &Txn<'_>, first: &[u8], members: usize) -> Self {
+    pub fn create(txn: &mut Txn<'_>, first: &[u8], members: usize) -> Self {
         let members = u64::try_from(members).unwrap_or(u64::MAX);
         let encoding = if parse_i64(first).is_some() && members <= INTSET_ELEMENTS_MAX {
             Encoding::Natural
@@ -50,7 +50,7 @@ impl Set {
         Self::encoded(txn, encoding)
     }
 
-    fn encoded(txn: &Txn<'_>, encoding: Encoding) -> Self {
+    fn encoded(txn: &mut Txn<'_>, encoding: Encoding) -> Self {
         let mut collection = Collection::create(txn, Type::Set);
         collection.encoding = encoding;
         Set { collection, is_cleared: false, last_number: 0 }

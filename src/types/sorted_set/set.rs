@@ -60,12 +60,12 @@ impl SortedSet {
     }
 
     /// An empty one that replaces what its key holds once it is saved.
-    pub fn create(txn: &Txn<'_>) -> Self {
+    pub fn create(txn: &mut Txn<'_>) -> Self {
         SortedSet { collection: Collection::create(txn, Type::SortedSet), ends: Ends::default(), levels: 0 }
     }
 
     /// The one under a key, or a new one.
-    pub fn open_or_create(txn: &Txn<'_>, key: &[u8]) -> Result<Self> {
+    pub fn open_or_create(txn: &mut Txn<'_>, key: &[u8]) -> Result<Self> {
         Ok(Self::open(&txn.view(), key)?.unwrap_or_else(|| Self::create(txn)))
     }
 

@@ -156,8 +156,8 @@ fn run(seed: u64, many: u64, batches: usize) {
         let mut txn = store.begin();
         let index = store.applied().map_or(1, |applied| applied.index + 1);
         txn.begin_entry(Position { term: 1, index }, 0, index);
-        for ordinal in 0..=dice.below(many) as u32 {
-            txn.begin_command(ordinal, 0);
+        for _ in 0..=dice.below(many) {
+            txn.begin_command(0);
             let before = if dice.below(10) == 0 { Some(model.clone()) } else { None };
             change(&mut dice, &mut txn, &mut model, many);
             match before {
@@ -182,7 +182,7 @@ fn run(seed: u64, many: u64, batches: usize) {
     }
     let mut txn = store.begin();
     txn.begin_entry(Position { term: 1, index: 1_000_000 }, 0, 0);
-    txn.begin_command(0, 0);
+    txn.begin_command(0);
     let Some(mut set) = SortedSet::open(&txn.view(), KEY).unwrap() else { return };
     let life = set.collection().life;
     assert_eq!(subkeys(&txn.view(), &life).1, model.len());
@@ -214,7 +214,7 @@ fn counts_on_several_levels_add_up() {
     let members: Vec<Scored> = (0..16_000).map(|n| Scored { member: name(n), score: f64::from(n) }).collect();
     SortedSet::replace(&mut txn, KEY, &members).unwrap();
     txn.accept();
-    txn.begin_command(1, 0);
+    txn.begin_command(0);
     let mut set = SortedSet::open(&txn.view(), KEY).unwrap().unwrap();
     set.raise_as_if(&mut txn, 1 << 25);
     let mut scores: BTreeMap<u32, f64> = (0..20_000).map(|n| (n, f64::from(n))).collect();
@@ -265,7 +265,7 @@ fn seeks_from_an_end_start_behind_what_was_popped() {
         (0..1000_u32).map(|n| Scored { member: n.to_be_bytes().to_vec(), score: f64::from(n) }).collect();
     SortedSet::replace(&mut txn, KEY, &members).unwrap();
     txn.accept();
-    txn.begin_command(1, 0);
+    txn.begin_command(0);
     let mut set = SortedSet::open(&txn.view(), KEY).unwrap().unwrap();
     assert_eq!(set.take_from_end(&mut txn, Direction::Forward, 900).unwrap().len(), 900);
     set.save(&mut txn, KEY).unwrap();
@@ -322,7 +322,7 @@ fn a_scan_returns_every_member_that_stays() {
     let store = Store::open(&directory.path().join("store"), StoreOptions::default()).unwrap();
     let mut txn = store.begin();
     txn.begin_entry(Position { term: 1, index: 1 }, 0, 0);
-    let mut set = SortedSet::create(&txn);
+    let mut set = SortedSet::create(&mut txn);
     for n in 0..1000_u32 {
         set.add(&mut txn, &n.to_be_bytes(), 1.0).unwrap();
     }

@@ -25,7 +25,7 @@ impl Stream {
     }
 
     /// An empty one that begins with the running command.
-    pub fn create(txn: &Txn<'_>) -> Self {
+    pub fn create(txn: &mut Txn<'_>) -> Self {
         Stream { collection: Collection::create(txn, Type::Stream), meta: StreamMeta::default() }
     }
 

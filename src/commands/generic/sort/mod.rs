@@ -8,7 +8,7 @@ mod pattern;
 mod source;
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, KeyWord, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, KeyWord, Run},
     error::Result,
     resp::Reply,
     store::{EventClass, Txn, View},
@@ -20,7 +20,7 @@ use pattern::Pattern;
 
 pub(super) const SORT: Command = Command {
     name: "SORT",
-    key_flags: &["RO", "access"],
+    access: &[Access::Read],
     key_words: &[KeyWord::UNTOLD, KeyWord::target("STORE", 2, true)],
     arity: -2,
     keys: KeyRange::ONE,

@@ -1,7 +1,7 @@
 //! Keyspace events, and who is woken.
 
 use super::support::Home;
-use crate::store::{EventClass, Happening, Observer};
+use crate::store::{ChangeEvent, EventClass, Interest, Observer};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -9,22 +9,20 @@ use std::sync::Arc;
 struct Heard(Mutex<Vec<String>>);
 
 impl Observer for Heard {
-    fn wants_events(&self) -> bool {
-        true
+    fn interest(&self) -> Interest {
+        Interest { keys: true, events: true }
     }
 
-    fn wants_ready(&self) -> bool {
-        true
-    }
-
-    fn happened(&self, happenings: Vec<Happening>) {
-        self.0.lock().extend(happenings.into_iter().map(|happening| match happening {
-            Happening::Event { class: EventClass::Stream, name, key, .. } => {
+    fn changed(&self, changes: Vec<ChangeEvent>) {
+        self.0.lock().extend(changes.into_iter().map(|change| match change {
+            ChangeEvent::Keyspace { class: EventClass::Stream, name, key, .. } => {
                 format!("{name} {}", String::from_utf8(key).unwrap())
             }
-            Happening::Event { name, .. } => name.to_owned(),
-            Happening::Ready { key, .. } => format!("ready {}", String::from_utf8(key).unwrap()),
-            Happening::AllReady => "all ready".to_owned(),
+            ChangeEvent::Keyspace { name, .. } => name.to_owned(),
+            ChangeEvent::Key(change) if change.may_unblock() => {
+                format!("ready {}", String::from_utf8(change.key).unwrap())
+            }
+            other => format!("{other:?}"),
         }));
     }
 

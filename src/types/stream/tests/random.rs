@@ -33,13 +33,13 @@ fn step(dice: &mut Dice, txn: &mut Txn<'_>, ordinal: u32, model: &mut Option<Mod
     match dice.below(12) {
         0..=3 => {
             let id = StreamId::new(whole.last_id.ms + dice.below(2), whole.last_id.seq + 1);
-            let reply = run(txn, ordinal, &format!("XADD s {id} n {ordinal}"));
+            let reply = run(txn, &format!("XADD s {id} n {ordinal}"));
             assert_eq!(reply, Reply::bulk(id.to_string()));
             whole.entries.insert(id, u64::from(ordinal));
             whole.last_id = id;
         }
         4 => {
-            let reply = run(txn, ordinal, &format!("XDEL s {id} {id}"));
+            let reply = run(txn, &format!("XDEL s {id} {id}"));
             assert_eq!(reply, Reply::Int(i64::from(whole.entries.remove(&id).is_some())));
         }
         5 if dice.below(3) == 0 => {
@@ -52,26 +52,26 @@ fn step(dice: &mut Dice, txn: &mut Txn<'_>, ordinal: u32, model: &mut Option<Mod
                 true => format!("XTRIM s MAXLEN {}", whole.entries.len()),
                 false => format!("XTRIM s MINID {id}"),
             };
-            assert_eq!(run(txn, ordinal, &line), Reply::Int((before - whole.entries.len()) as i64), "{line}");
+            assert_eq!(run(txn, &line), Reply::Int((before - whole.entries.len()) as i64), "{line}");
         }
         5 | 6 => match whole.groups.get_mut(name) {
             None => {
-                assert_eq!(run(txn, ordinal, &format!("XGROUP CREATE s {name} {id}")), Reply::Ok);
+                assert_eq!(run(txn, &format!("XGROUP CREATE s {name} {id}")), Reply::Ok);
                 whole.groups.insert(name.into(), ModelGroup { last_id: id, ..ModelGroup::default() });
             }
             Some(_) if dice.below(8) == 0 => {
-                assert_eq!(run(txn, ordinal, &format!("XGROUP DESTROY s {name}")), Reply::Int(1));
+                assert_eq!(run(txn, &format!("XGROUP DESTROY s {name}")), Reply::Int(1));
                 whole.groups.remove(name);
             }
             Some(group) if dice.below(3) == 0 => {
                 let had = group.pending.len();
                 group.pending.retain(|_, (with, _)| with != consumer);
                 group.consumers.remove(consumer);
-                let reply = run(txn, ordinal, &format!("XGROUP DELCONSUMER s {name} {consumer}"));
+                let reply = run(txn, &format!("XGROUP DELCONSUMER s {name} {consumer}"));
                 assert_eq!(reply, Reply::Int((had - group.pending.len()) as i64));
             }
             Some(group) => {
-                assert_eq!(run(txn, ordinal, &format!("XGROUP SETID s {name} {id}")), Reply::Ok);
+                assert_eq!(run(txn, &format!("XGROUP SETID s {name} {id}")), Reply::Ok);
                 group.last_id = id;
             }
         },
@@ -79,17 +79,15 @@ fn step(dice: &mut Dice, txn: &mut Txn<'_>, ordinal: u32, model: &mut Option<Mod
             let ModelStream { entries, groups, .. } = whole;
             if let Some(group) = groups.get_mut(name) {
                 let known: Vec<StreamId> = entries.keys().copied().collect();
-                of_group(dice, txn, ordinal, group, &known, name, consumer, id);
+                of_group(dice, txn, group, &known, name, consumer, id);
             }
         }
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "what the dice have chosen")]
 fn of_group(
     dice: &mut Dice,
     txn: &mut Txn<'_>,
-    ordinal: u32,
     group: &mut ModelGroup,
     known: &[StreamId],
     name: &str,
@@ -100,7 +98,7 @@ fn of_group(
         0 | 1 => {
             let count = 1 + dice.below(3) as usize;
             let line = format!("XREADGROUP GROUP {name} {consumer} COUNT {count} STREAMS s >");
-            let reply = run(txn, ordinal, &line);
+            let reply = run(txn, &line);
             let new: Vec<StreamId> =
                 known.iter().copied().filter(|id| *id > group.last_id).take(count).collect();
             match &reply {
@@ -114,7 +112,7 @@ fn of_group(
             }
         }
         2 => {
-            let reply = run(txn, ordinal, &format!("XREADGROUP GROUP {name} {consumer} STREAMS s {id}"));
+            let reply = run(txn, &format!("XREADGROUP GROUP {name} {consumer} STREAMS s {id}"));
             group.consumers.insert(consumer.into());
             let theirs = group.pending.iter_mut().filter(|(at, (with, _))| **at > id && with == consumer);
             let Reply::Keyed(found) = reply else { panic!("{reply:?}") };
@@ -127,11 +125,11 @@ fn of_group(
         }
         3 => {
             let acknowledged = group.pending.remove(&id).is_some();
-            let reply = run(txn, ordinal, &format!("XACK s {name} {id} {id}"));
+            let reply = run(txn, &format!("XACK s {name} {id} {id}"));
             assert_eq!(reply, Reply::Int(i64::from(acknowledged)));
         }
         _ if dice.below(2) == 0 => {
-            let reply = run(txn, ordinal, &format!("XCLAIM s {name} {consumer} 0 {id} FORCE"));
+            let reply = run(txn, &format!("XCLAIM s {name} {consumer} 0 {id} FORCE"));
             group.consumers.insert(consumer.into());
             let mut claimed = Vec::new();
             if known.contains(&id) {
@@ -144,7 +142,7 @@ fn of_group(
             assert_eq!(ids_of(&reply), claimed);
         }
         _ => {
-            let reply = run(txn, ordinal, &format!("XAUTOCLAIM s {name} {consumer} 0 {id} COUNT 2 JUSTID"));
+            let reply = run(txn, &format!("XAUTOCLAIM s {name} {consumer} 0 {id} COUNT 2 JUSTID"));
             group.consumers.insert(consumer.into());
             let upon: Vec<StreamId> = group.pending.keys().copied().filter(|at| *at >= id).collect();
             let (old, gone): (Vec<StreamId>, Vec<StreamId>) =
@@ -171,10 +169,10 @@ fn streams_are_those_of_the_maps() {
             let mut txn = home.begin(round);
             for ordinal in 0..=dice.below(6) as u32 {
                 if dice.below(60) == 0 {
-                    assert_eq!(run(&mut txn, ordinal, "DEL s"), Reply::Int(i64::from(model.is_some())));
+                    assert_eq!(run(&mut txn, "DEL s"), Reply::Int(i64::from(model.is_some())));
                     model = None;
                 } else if model.is_none() {
-                    assert_eq!(run(&mut txn, ordinal, "XGROUP CREATE s g 0 MKSTREAM"), Reply::Ok);
+                    assert_eq!(run(&mut txn, "XGROUP CREATE s g 0 MKSTREAM"), Reply::Ok);
                     let group = ("g".to_owned(), ModelGroup::default());
                     model = Some(ModelStream { groups: [group].into(), ..ModelStream::default() });
                 } else {

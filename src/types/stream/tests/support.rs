@@ -1,9 +1,8 @@
 //! A store in a directory of its own, and commands run on it.
 
 use crate::{
-    command::{Args, Run},
+    command::invoke,
     commands,
-    error::Error,
     resp::Reply,
     store::{Observer, Position, ReadTime, Store, StoreOptions, Txn, View},
 };
@@ -48,7 +47,7 @@ impl Home {
     /// One command in a batch of its own. Words are what stands between blanks.
     pub fn call(&self, at: u64, line: &str) -> Reply {
         let mut txn = self.begin(at);
-        let reply = run(&mut txn, 0, line);
+        let reply = run(&mut txn, line);
         txn.commit().unwrap();
         reply
     }
@@ -63,25 +62,9 @@ pub fn words(line: &str) -> Vec<&[u8]> {
 }
 
 /// Runs a command as apply does.
-pub fn run(txn: &mut Txn<'_>, ordinal: u32, line: &str) -> Reply {
-    let argv = words(line);
-    let resolved = commands::table().resolve(&argv).unwrap();
-    let mut args = Args::new(&argv, resolved.names);
-    txn.begin_command(ordinal, 0);
-    let outcome = match resolved.command.run {
-        Run::Write(handler) => handler(txn, &mut args),
-        Run::Read(handler) => handler(&txn.view(), &mut args),
-        _ => panic!("{line}"),
-    };
-    match outcome {
-        Ok(reply) => {
-            txn.accept();
-            reply
-        }
-        Err(Error::Client(error)) => {
-            txn.reject();
-            Reply::Error(error)
-        }
-        Err(error) => panic!("{line}: {error}"),
-    }
+pub fn run(txn: &mut Txn<'_>, line: &str) -> Reply {
+    txn.begin_command(0);
+    let reply = invoke(commands::table(), txn, &words(line)).unwrap();
+    txn.accept();
+    reply
 }

@@ -1,33 +1,35 @@
-//! What batches did, passed on within this node: keyspace events to its subscribers (Redis's keyspace notifications),
-//! ready keys to its parked sessions. Every node does so from its own apply, after the batch, in log order, so events are
+//! Passes what batches changed on within this node: keyspace events to its subscribers (Redis's keyspace notifications), keys
+//! that have become ready to its blocked sessions. Every node does so from its own apply, after the batch, in log order, so events are
 //! not sent between nodes.
 
 use super::{Node, Parking, PubSub, Publication};
 use crate::{
     config::Config,
-    store::{EventClass, Happening, Observer},
+    store::{ChangeEvent, EventClass, Interest, Observer},
 };
 use bytes::Bytes;
 use std::sync::Arc;
 
 /// See the module.
-pub struct Witness {
+pub struct KeyspaceNotifier {
     config: Arc<Config>,
     pubsub: Arc<PubSub>,
     parking: Arc<Parking>,
 }
 
-impl Witness {
+impl KeyspaceNotifier {
     pub fn new(node: &Node) -> Self {
-        Witness {
+        KeyspaceNotifier {
             config: Arc::clone(&node.config),
             pubsub: Arc::clone(&node.pubsub),
             parking: Arc::clone(&node.parking),
         }
     }
-}
 
-impl Witness {
+    fn has_subscribers(&self) -> bool {
+        self.pubsub.has_listeners() && !self.config.settings().notify_keyspace_events.is_empty()
+    }
+
     fn publish(&self, wanted: &Wanted<'_>, db: u32, key: &[u8], name: &str) {
         let deliver = |channel: Vec<u8>, payload: &[u8]| {
             let (channel, payload) = (Bytes::from(channel), Bytes::copy_from_slice(payload));
@@ -42,32 +44,30 @@ impl Witness {
     }
 }
 
-impl Observer for Witness {
-    fn wants_events(&self) -> bool {
-        self.pubsub.has_listeners() && !self.config.settings().notify_keyspace_events.is_empty()
+impl Observer for KeyspaceNotifier {
+    fn interest(&self) -> Interest {
+        Interest { keys: !self.parking.is_empty(), events: self.has_subscribers() }
     }
 
-    fn wants_ready(&self) -> bool {
-        !self.parking.is_empty()
-    }
-
-    fn happened(&self, happenings: Vec<Happening>) {
+    fn changed(&self, changes: Vec<ChangeEvent>) {
         let settings = self.config.settings();
         let wanted = Wanted(&settings.notify_keyspace_events);
-        for happening in happenings {
-            match happening {
-                Happening::Ready { db, key } => self.parking.ready(db, &key),
-                Happening::AllReady => self.parking.all_ready(),
-                Happening::Event { db, key, class, name } if wanted.has(class) => {
+        for change in changes {
+            match change {
+                ChangeEvent::Key(change) if change.may_unblock() && !self.parking.is_empty() => {
+                    self.parking.ready(change.db, &change.key);
+                }
+                ChangeEvent::Databases => self.parking.all_ready(),
+                ChangeEvent::Keyspace { db, key, class, name } if wanted.has(class) => {
                     self.publish(&wanted, db, &key, name);
                 }
-                Happening::Event { .. } => {}
+                ChangeEvent::Key(_) | ChangeEvent::Keyspace { .. } => {}
             }
         }
     }
 
     fn missed(&self, db: u32, key: &[u8]) {
-        if !self.wants_events() {
+        if !self.has_subscribers() {
             return;
         }
         let settings = self.config.settings();

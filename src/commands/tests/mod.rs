@@ -1,0 +1,3 @@
+//! What rows say of calls.
+
+mod names;
