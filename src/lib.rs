@@ -19,6 +19,8 @@ pub mod resp;
 pub mod store;
 pub mod types;
 
+pub mod state;
+
 pub mod session;
 
 pub mod command;

@@ -21,10 +21,10 @@ use crate::{
     },
     server::{Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
-        AuthFailures, Clients, ClusterIdentity, KeyspaceNotifier, LogStatus, MemoryMarks, Node, NodeIdentity,
-        Stats,
+        AuthFailures, Clients, ClusterIdentity, KeyspaceNotifier, MemoryMarks, Node, NodeIdentity, Stats,
     },
     signals::{Signals, end_without},
+    state::{ReplicationState, StateWriter},
     store::{Store, StoreOptions},
     time::now_ms,
 };
@@ -121,7 +121,9 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
             return Err(LogError::Quarantined { path, text }.into());
         }
     });
-    let node = Arc::new(node(config, Arc::clone(&store), &directory, &listeners, started));
+    let writer = Arc::new(StateWriter::default());
+    let state = Arc::clone(writer.state());
+    let node = Arc::new(node(config, Arc::clone(&store), state, &directory, &listeners, started));
     store.observe(Arc::new(KeyspaceNotifier::new(&node)));
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
     node.log.was_member.store(directory.identity.was_member, Ordering::Relaxed);
@@ -150,7 +152,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         node_id: directory.identity.node_id,
         store,
         table: commands::table(),
-        status: Arc::clone(&node.log),
+        writer,
         pubsub: Arc::clone(&node.pubsub),
         stats: Arc::clone(&node.stats),
         segments: SegmentOptions::retaining(settings.log_retain_bytes),
@@ -256,6 +258,7 @@ fn store_options(settings: &Settings) -> StoreOptions {
 fn node(
     config: Arc<Config>,
     store: Arc<Store>,
+    state: Arc<ReplicationState>,
     directory: &DataDirectory,
     listeners: &[TcpListener],
     started: Instant,
@@ -271,7 +274,7 @@ fn node(
         clients: Clients::default(),
         auth_failures: AuthFailures::default(),
         stats: Arc::new(stats),
-        log: Arc::new(LogStatus::default()),
+        log: state,
         pubsub: Arc::default(),
         parking: Arc::default(),
         identity: NodeIdentity {
@@ -323,7 +326,7 @@ async fn wait_ready(log: &LogHandle, stop: &Stop, signals: &mut Signals) -> bool
                 return false;
             }
             _ = progress.tick() => {
-                let (_, why) = log.status().waiting();
+                let (_, why) = log.state().waiting();
                 tracing::info!(%why, "not ready yet");
             }
         }

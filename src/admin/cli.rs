@@ -103,7 +103,7 @@ pub fn program() -> Command {
         .subcommand(Command::new("sites").about("The edge sites that follow the core, and how far each has come"))
         .subcommand(
             Command::new("reseed")
-                .about("Asked of an edge: take a whole copy of the core's data; the present ones serve until then"),
+                .about("Asked of an edge: take a bootstrap snapshot of the core's data; the present ones serve until then"),
         )
         .subcommand(Command::new("verify").about("Compare the state of all nodes at one place of the log"))
         .subcommand(

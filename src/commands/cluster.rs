@@ -9,11 +9,12 @@ use crate::{
     commands::{help, server::lead},
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, Face, public_id},
+    session::Context,
+    state::{NodeEndpoint, public_id},
     store::View,
 };
 use crc::{CRC_16_XMODEM, Crc};
-use std::{fmt::Write, ops::ControlFlow, sync::atomic::Ordering};
+use std::{fmt::Write, ops::ControlFlow};
 
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[ASKING, CLUSTER];
@@ -162,13 +163,13 @@ fn enabled(context: &Context<'_>) -> Result<()> {
     }
 }
 
-fn faces(context: &Context<'_>) -> Result<Vec<Face>> {
+fn endpoints(context: &Context<'_>) -> Result<Vec<NodeEndpoint>> {
     enabled(context)?;
-    Ok(context.node.log.faces(context.node.identity.node_id))
+    Ok(context.node.log.endpoints(context.node.identity.node_id))
 }
 
 fn term(context: &Context<'_>) -> u64 {
-    context.node.log.term.load(Ordering::Relaxed)
+    context.node.log.term()
 }
 
 fn asking(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
@@ -242,66 +243,66 @@ fn shard_id(context: &Context<'_>) -> String {
 }
 
 /// The node of an id that the client gives.
-fn known(context: &Context<'_>, args: &mut Args<'_>) -> Result<Face> {
+fn known(context: &Context<'_>, args: &mut Args<'_>) -> Result<NodeEndpoint> {
     let wanted = String::from_utf8_lossy(args.next_word()?).into_owned();
-    let found = faces(context)?.into_iter().find(|face| face.id() == wanted);
+    let found = endpoints(context)?.into_iter().find(|endpoint| endpoint.id() == wanted);
     found.ok_or_else(|| ErrorReply::err(format!("Unknown node {wanted}")).into())
 }
 
 fn slots(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let faces = faces(context)?;
-    if !faces.first().is_some_and(|face| face.leads) {
+    let endpoints = endpoints(context)?;
+    if !endpoints.first().is_some_and(|endpoint| endpoint.leads) {
         return Ok(Reply::Array(vec![]));
     }
-    let node = |face: &Face| {
-        let rest = [Reply::count(face.port), Reply::bulk(face.id()), Reply::Map(vec![])];
-        Reply::Array([Reply::bulk(&face.host)].into_iter().chain(rest).collect())
+    let node = |endpoint: &NodeEndpoint| {
+        let rest = [Reply::count(endpoint.port), Reply::bulk(endpoint.id()), Reply::Map(vec![])];
+        Reply::Array([Reply::bulk(&endpoint.host)].into_iter().chain(rest).collect())
     };
     let range = [Reply::Int(0), Reply::count(SLOTS - 1)];
-    let nodes = faces.iter().filter(|face| face.leads || face.answers).map(node);
+    let nodes = endpoints.iter().filter(|endpoint| endpoint.leads || endpoint.answers).map(node);
     Ok(Reply::Array(vec![Reply::Array(range.into_iter().chain(nodes).collect())]))
 }
 
 fn shards(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let faces = faces(context)?;
-    let node = |face: &Face| {
+    let endpoints = endpoints(context)?;
+    let node = |endpoint: &NodeEndpoint| {
         let pair = |name: &str, value: Reply| (Reply::bulk(name), value);
         Reply::Map(vec![
-            pair("id", Reply::bulk(face.id())),
-            pair("port", Reply::count(face.port)),
-            pair("ip", Reply::bulk(&face.host)),
-            pair("endpoint", Reply::bulk(&face.host)),
-            pair("role", Reply::bulk(if face.leads { "master" } else { "replica" })),
-            pair("replication-offset", Reply::count(face.offset)),
-            pair("health", Reply::bulk(if face.answers { "online" } else { "fail" })),
+            pair("id", Reply::bulk(endpoint.id())),
+            pair("port", Reply::count(endpoint.port)),
+            pair("ip", Reply::bulk(&endpoint.host)),
+            pair("endpoint", Reply::bulk(&endpoint.host)),
+            pair("role", Reply::bulk(if endpoint.leads { "master" } else { "replica" })),
+            pair("replication-offset", Reply::count(endpoint.offset)),
+            pair("health", Reply::bulk(if endpoint.answers { "online" } else { "fail" })),
         ])
     };
     Ok(Reply::Array(vec![Reply::Map(vec![
         (Reply::bulk("slots"), Reply::Array(vec![Reply::Int(0), Reply::count(SLOTS - 1)])),
-        (Reply::bulk("nodes"), Reply::Array(faces.iter().map(node).collect())),
+        (Reply::bulk("nodes"), Reply::Array(endpoints.iter().map(node).collect())),
     ])]))
 }
 
 /// A line of CLUSTER NODES.
-fn line(context: &Context<'_>, face: &Face, leader: Option<&Face>) -> String {
-    let myself = if face.node_id == context.node.identity.node_id { "myself," } else { "" };
-    let role = if face.leads { "master" } else { "slave" };
-    let failed = if face.answers { "" } else { ",fail" };
-    let master = leader.filter(|_| !face.leads).map_or_else(|| "-".to_owned(), Face::id);
-    let link = if face.answers { "connected" } else { "disconnected" };
-    let slots = if face.leads { format!(" 0-{}", SLOTS - 1) } else { String::new() };
-    let (id, host, port, epoch) = (face.id(), &face.host, face.port, term(context));
-    let (bus, ping, pong) = (face.peer_port, face.asked_ms, face.answered_ms);
+fn line(context: &Context<'_>, endpoint: &NodeEndpoint, leader: Option<&NodeEndpoint>) -> String {
+    let myself = if endpoint.node_id == context.node.identity.node_id { "myself," } else { "" };
+    let role = if endpoint.leads { "master" } else { "slave" };
+    let failed = if endpoint.answers { "" } else { ",fail" };
+    let master = leader.filter(|_| !endpoint.leads).map_or_else(|| "-".to_owned(), NodeEndpoint::id);
+    let link = if endpoint.answers { "connected" } else { "disconnected" };
+    let slots = if endpoint.leads { format!(" 0-{}", SLOTS - 1) } else { String::new() };
+    let (id, host, port, epoch) = (endpoint.id(), &endpoint.host, endpoint.port, term(context));
+    let (bus, ping, pong) = (endpoint.peer_port, endpoint.asked_ms, endpoint.answered_ms);
     format!("{id} {host}:{port}@{bus} {myself}{role}{failed} {master} {ping} {pong} {epoch} {link}{slots}")
 }
 
 fn nodes(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let faces = faces(context)?;
-    let leader = faces.iter().find(|face| face.leads);
+    let endpoints = endpoints(context)?;
+    let leader = endpoints.iter().find(|endpoint| endpoint.leads);
     let mut out = String::new();
-    for face in &faces {
+    for endpoint in &endpoints {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "{}", line(context, face, leader));
+        let _ = writeln!(out, "{}", line(context, endpoint, leader));
     }
     Ok(Reply::Verbatim("txt", out.into()))
 }
@@ -311,17 +312,19 @@ fn replicas(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if !of.leads {
         return Err(ErrorReply::err("The specified node is not a master").into());
     }
-    let faces = faces(context)?;
-    let lines =
-        faces.iter().filter(|face| !face.leads).map(|face| Reply::bulk(line(context, face, Some(&of))));
+    let endpoints = endpoints(context)?;
+    let lines = endpoints
+        .iter()
+        .filter(|endpoint| !endpoint.leads)
+        .map(|endpoint| Reply::bulk(line(context, endpoint, Some(&of))));
     Ok(Reply::Array(lines.collect()))
 }
 
 fn info(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let faces = faces(context)?;
+    let endpoints = endpoints(context)?;
     let is_sound = context.node.log.leadership().is_sound();
     let (state, ok, failed) = if is_sound { ("ok", SLOTS, 0) } else { ("fail", 0, SLOTS) };
-    let (term, count) = (term(context), faces.len());
+    let (term, count) = (term(context), endpoints.len());
     let text = format!(
         "cluster_state:{state}\r\ncluster_slots_assigned:{SLOTS}\r\ncluster_slots_ok:{ok}\r\ncluster_slots_pfail:0\r\n\
          cluster_slots_fail:{failed}\r\ncluster_known_nodes:{count}\r\ncluster_size:1\r\ncluster_current_epoch:{term}\r\n\

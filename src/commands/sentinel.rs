@@ -6,9 +6,9 @@ use crate::{
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, CoreRequest, Face, Leadership, public_id},
+    session::{Context, CoreRequest},
+    state::{Leadership, NodeEndpoint, public_id},
 };
-use std::sync::atomic::Ordering;
 
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[SENTINEL];
@@ -65,8 +65,8 @@ const SENTINEL: Command = Command {
     ..ROW
 };
 
-fn faces(context: &Context<'_>) -> Vec<Face> {
-    context.node.log.faces(context.node.identity.node_id)
+fn endpoints(context: &Context<'_>) -> Vec<NodeEndpoint> {
+    context.node.log.endpoints(context.node.identity.node_id)
 }
 
 fn is_name(context: &Context<'_>, args: &mut Args<'_>) -> Result<bool> {
@@ -74,9 +74,9 @@ fn is_name(context: &Context<'_>, args: &mut Args<'_>) -> Result<bool> {
 }
 
 /// All nodes, if the name is the right one.
-fn named(context: &Context<'_>, args: &mut Args<'_>) -> Result<Vec<Face>> {
+fn named(context: &Context<'_>, args: &mut Args<'_>) -> Result<Vec<NodeEndpoint>> {
     match is_name(context, args)? {
-        true => Ok(faces(context)),
+        true => Ok(endpoints(context)),
         false => Err(ErrorReply::err("No such master with that name").into()),
     }
 }
@@ -86,9 +86,9 @@ fn sentinel_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Rep
 }
 
 fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
-    let faces = named(context, args)?;
+    let endpoints = named(context, args)?;
     // As Redis where no replica will do.
-    if !faces.iter().any(|face| !face.leads && face.answers) {
+    if !endpoints.iter().any(|endpoint| !endpoint.leads && endpoint.answers) {
         return Err(ErrorReply::new("NOGOODSLAVE", "No suitable replica to promote").into());
     }
     Ok(Action::Core(CoreRequest::Transfer { name: None }))
@@ -106,15 +106,15 @@ fn address(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if !is_name(context, args)? {
         return Ok(Reply::NilArray);
     }
-    let leader = faces(context).into_iter().find(|face| face.leads);
+    let leader = endpoints(context).into_iter().find(|endpoint| endpoint.leads);
     Ok(leader.map_or(Reply::NilArray, |leader| {
         Reply::Array(vec![Reply::bulk(leader.host), Reply::bulk(leader.port.to_string())])
     }))
 }
 
 fn ckquorum(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let faces = named(context, args)?;
-    let (all, answering) = (faces.len(), faces.iter().filter(|face| face.answers).count());
+    let endpoints = named(context, args)?;
+    let (all, answering) = (endpoints.len(), endpoints.iter().filter(|endpoint| endpoint.answers).count());
     // A majority of the voters is what the leader needs; that one knows best.
     if answering > all / 2 && context.node.log.leadership() != Leadership::NoQuorum {
         return Ok(Reply::simple(format!(
@@ -129,8 +129,11 @@ fn ckquorum(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn is_down(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (host, port) = (args.next_word()?, args.next_word()?);
-    let is_it = |face: &Face| face.host.as_bytes() == host && face.port.to_string().as_bytes() == port;
-    let down = !faces(context).iter().any(|face| face.leads && is_it(face) && face.answers);
+    let is_it = |endpoint: &NodeEndpoint| {
+        endpoint.host.as_bytes() == host && endpoint.port.to_string().as_bytes() == port
+    };
+    let down =
+        !endpoints(context).iter().any(|endpoint| endpoint.leads && is_it(endpoint) && endpoint.answers);
     Ok(Reply::Array(vec![Reply::count(u8::from(down)), Reply::bulk("*"), Reply::Int(0)]))
 }
 
@@ -139,13 +142,13 @@ fn fields(pairs: Vec<(&str, String)>) -> Reply {
 }
 
 /// What all kinds of nodes have.
-fn common(name: String, face: &Face, flags: &str) -> Vec<(&'static str, String)> {
-    let flags = if face.answers { flags.to_owned() } else { format!("{flags},s_down,disconnected") };
+fn common(name: String, endpoint: &NodeEndpoint, flags: &str) -> Vec<(&'static str, String)> {
+    let flags = if endpoint.answers { flags.to_owned() } else { format!("{flags},s_down,disconnected") };
     vec![
         ("name", name),
-        ("ip", face.host.clone()),
-        ("port", face.port.to_string()),
-        ("runid", face.id()),
+        ("ip", endpoint.host.clone()),
+        ("port", endpoint.port.to_string()),
+        ("runid", endpoint.id()),
         ("flags", flags),
         ("link-pending-commands", "0".into()),
         ("link-refcount", "1".into()),
@@ -156,18 +159,18 @@ fn common(name: String, face: &Face, flags: &str) -> Vec<(&'static str, String)>
     ]
 }
 
-fn leader_fields(context: &Context<'_>, faces: &[Face]) -> Option<Reply> {
-    let leader = faces.iter().find(|face| face.leads)?;
-    let others = faces.len().saturating_sub(1);
+fn leader_fields(context: &Context<'_>, endpoints: &[NodeEndpoint]) -> Option<Reply> {
+    let leader = endpoints.iter().find(|endpoint| endpoint.leads)?;
+    let others = endpoints.len().saturating_sub(1);
     let mut pairs = common(context.node.config.settings().sentinel_master_name.clone(), leader, "master");
     pairs.extend([
         ("info-refresh", "0".into()),
         ("role-reported", "master".into()),
         ("role-reported-time", "0".into()),
-        ("config-epoch", context.node.log.term.load(Ordering::Relaxed).to_string()),
+        ("config-epoch", context.node.log.term().to_string()),
         ("num-slaves", others.to_string()),
         ("num-other-sentinels", others.to_string()),
-        ("quorum", (faces.len() / 2).saturating_add(1).to_string()),
+        ("quorum", (endpoints.len() / 2).saturating_add(1).to_string()),
         ("failover-timeout", "5000".into()),
         ("parallel-syncs", "1".into()),
     ]);
@@ -175,21 +178,21 @@ fn leader_fields(context: &Context<'_>, faces: &[Face]) -> Option<Reply> {
 }
 
 fn master(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let faces = named(context, args)?;
-    let fields = leader_fields(context, &faces);
+    let endpoints = named(context, args)?;
+    let fields = leader_fields(context, &endpoints);
     fields.ok_or_else(|| ErrorReply::new("CLUSTERDOWN", "no node leads at the moment; try again").into())
 }
 
 fn masters(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    Ok(Reply::Array(leader_fields(context, &faces(context)).into_iter().collect()))
+    Ok(Reply::Array(leader_fields(context, &endpoints(context)).into_iter().collect()))
 }
 
 fn replicas(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let faces = named(context, args)?;
-    let leader = faces.iter().find(|face| face.leads);
-    let one = |face: &Face| {
-        let mut pairs = common(format!("{}:{}", face.host, face.port), face, "slave");
-        let link = if face.answers { "ok" } else { "err" };
+    let endpoints = named(context, args)?;
+    let leader = endpoints.iter().find(|endpoint| endpoint.leads);
+    let one = |endpoint: &NodeEndpoint| {
+        let mut pairs = common(format!("{}:{}", endpoint.host, endpoint.port), endpoint, "slave");
+        let link = if endpoint.answers { "ok" } else { "err" };
         let (host, port) =
             leader.map_or_else(|| ("?".into(), 0), |leader| (leader.host.clone(), leader.port));
         pairs.extend([
@@ -201,18 +204,18 @@ fn replicas(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
             ("master-host", host),
             ("master-port", port.to_string()),
             ("slave-priority", "100".into()),
-            ("slave-repl-offset", face.offset.to_string()),
+            ("slave-repl-offset", endpoint.offset.to_string()),
             ("replica-announced", "1".into()),
         ]);
         fields(pairs)
     };
-    Ok(Reply::Array(faces.iter().filter(|face| !face.leads).map(one).collect()))
+    Ok(Reply::Array(endpoints.iter().filter(|endpoint| !endpoint.leads).map(one).collect()))
 }
 
 fn sentinels(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let own = context.node.identity.node_id;
-    let one = |face: &Face| {
-        let mut pairs = common(face.id(), face, "sentinel");
+    let one = |endpoint: &NodeEndpoint| {
+        let mut pairs = common(endpoint.id(), endpoint, "sentinel");
         pairs.extend([
             ("last-hello-message", "0".into()),
             ("voted-leader", "?".into()),
@@ -220,6 +223,6 @@ fn sentinels(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
         ]);
         fields(pairs)
     };
-    let faces = named(context, args)?;
-    Ok(Reply::Array(faces.iter().filter(|face| face.node_id != own).map(one).collect()))
+    let endpoints = named(context, args)?;
+    Ok(Reply::Array(endpoints.iter().filter(|endpoint| endpoint.node_id != own).map(one).collect()))
 }

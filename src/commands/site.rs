@@ -5,7 +5,8 @@ use crate::{
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, Following},
+    session::Context,
+    state::Following,
 };
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +40,7 @@ const SITE: Command = Command {
         Command {
             name: "RESEED",
             run: Run::Local(reseed),
-            summary: "On an edge: takes a whole copy of the core's data; the data here serve until it is complete.",
+            summary: "On an edge: takes a bootstrap snapshot of the core's data; the data here serve until it is complete.",
             ..ROW
         },
         Command {
@@ -61,8 +62,8 @@ fn list(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     if log.edge.is_edge() {
         return Err(ErrorReply::err("this is an edge: ask a node of the core, or say SITE STATUS").into());
     }
-    let committed = log.committed_index.load(Ordering::Relaxed);
-    let edge = |(fed_by, seen): &(u64, crate::session::FedSeen)| {
+    let committed = log.committed_index();
+    let edge = |(fed_by, seen): &(u64, crate::state::FedSeen)| {
         json!({
             "site": seen.site,
             "name": seen.name,
@@ -99,7 +100,9 @@ fn status(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let following = edge.following.read().clone();
     let (why, seed) = match &following {
         Following::Cut(why) => (Some(why.clone()), None),
-        Following::Seed { bytes, of_bytes } => (None, Some(json!({ "bytes": bytes, "of_bytes": of_bytes }))),
+        Following::Bootstrap { bytes, of_bytes } => {
+            (None, Some(json!({ "bytes": bytes, "of_bytes": of_bytes })))
+        }
         Following::No | Following::Log | Following::Site => (None, None),
     };
     let told = json!({

@@ -158,7 +158,7 @@ static PLAIN: &[Parameter] = &[
         Kind::Bytes { min: 1 << 20, max: 1 << 50 },
         "1gb",
         Change::Start,
-        "Raft log that is kept at most for `log-retain-seconds`, or while an edge fetches a whole copy; \
+        "Raft log that is kept at most for `log-retain-seconds`, or while an edge fetches a bootstrap snapshot; \
          `log-retain-bytes` goes before it.",
     ),
     row(

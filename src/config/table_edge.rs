@@ -67,13 +67,13 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         Kind::Number { min: 1, max: 64 },
         "2",
         Change::Start,
-        "Core: edge sites that fetch a whole copy of the data from this node at a time.",
+        "Core: edge sites that fetch a bootstrap snapshot of the data from this node at a time.",
     ),
     row(
         "edge-seed-bytes-per-second",
         SIZE,
         "0",
         Change::Start,
-        "Core: how fast this node gives whole copies away, all edges together; 0 = as fast as it goes.",
+        "Core: how fast this node gives bootstrap snapshots away, all edges together; 0 = as fast as it goes.",
     ),
 ];

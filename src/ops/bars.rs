@@ -1,6 +1,6 @@
 //! Bars on a terminal for what takes long, beside the log. Where standard error is no terminal there are none.
 
-use crate::session::{Following, LogStatus};
+use crate::state::{Following, ReplicationState};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::{
     io::{self, IsTerminal, Write},
@@ -12,7 +12,7 @@ use std::{
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const TEMPLATE: &str =
-    "whole copy [{bar:30}] {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
+    "bootstrap snapshot [{bar:30}] {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
 const FILE_TEMPLATE: &str =
     "[{bar:30}] {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {msg} keys  {eta} left";
 const KEYS_TEMPLATE: &str = "[{bar:30}] {percent:>3} %  {pos} of {len} keys  {per_sec}  {eta} left";
@@ -30,8 +30,8 @@ impl Write for BesideBars {
     }
 }
 
-/// On an edge: shows how far a whole copy of the core's data has come. Ends only where it would show nothing.
-pub(super) async fn show(status: Arc<LogStatus>) {
+/// On an edge: shows how far a bootstrap snapshot of the core's data has come. Ends only where it would show nothing.
+pub(super) async fn show(status: Arc<ReplicationState>) {
     if !io::stderr().is_terminal() || !status.edge.is_edge() {
         return;
     }
@@ -41,7 +41,7 @@ pub(super) async fn show(status: Arc<LogStatus>) {
         looks.tick().await;
         let following = status.edge.following.read().clone();
         match following {
-            Following::Seed { bytes, of_bytes } => {
+            Following::Bootstrap { bytes, of_bytes } => {
                 let bar = bar.get_or_insert_with(|| BARS.add(ProgressBar::new(of_bytes).with_style(style())));
                 bar.set_length(of_bytes);
                 bar.set_position(bytes);

@@ -2,8 +2,11 @@
 //!
 //! Names end in their unit; counters in `_total` (the exposition adds it). See the OpenMetrics specification.
 
-use crate::session::{FedSeen, Following, Leadership, Node, ProcessUsage};
-use crate::store::StoreStats;
+use crate::{
+    session::{Node, ProcessUsage},
+    state::{FedSeen, Following, Leadership},
+    store::StoreStats,
+};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text},
@@ -95,22 +98,24 @@ static ROWS: &[Row] = &[
     gauge("flotilla_divergent_nodes", "Nodes whose state differed then", |s| {
         load(&s.node.log.divergent_nodes)
     }),
-    gauge("flotilla_raft_term", "Raft term", |s| load(&s.node.log.term)),
+    gauge("flotilla_raft_term", "Raft term", |s| s.node.log.term() as f64),
     gauge("flotilla_raft_is_leader", "1 if this node leads", |s| {
         f64::from(u8::from(s.node.log.leadership() == Leadership::Leads))
     }),
     gauge("flotilla_raft_has_leader", "1 if a leader is known that a majority hears", |s| {
         f64::from(u8::from(s.node.log.leadership().is_sound()))
     }),
-    gauge("flotilla_raft_last_index", "Index of the last log entry", |s| load(&s.node.log.last_index)),
+    gauge("flotilla_raft_last_index", "Index of the last log entry", |s| s.node.log.last_index() as f64),
     gauge("flotilla_raft_committed_index", "Index of the last committed entry", |s| {
-        load(&s.node.log.committed_index)
+        s.node.log.committed_index() as f64
     }),
     gauge("flotilla_raft_applied_index", "Index of the last applied entry", |s| {
-        load(&s.node.log.applied_index)
+        s.node.log.applied_index() as f64
     }),
-    gauge("flotilla_raft_purged_index", "Index of the last purged entry", |s| load(&s.node.log.purged_index)),
-    gauge("flotilla_raft_log_bytes", "Bytes of log segments on disk", |s| load(&s.node.log.log_bytes)),
+    gauge("flotilla_raft_purged_index", "Index of the last purged entry", |s| {
+        s.node.log.purged_index() as f64
+    }),
+    gauge("flotilla_raft_log_bytes", "Bytes of log segments on disk", |s| s.node.log.log_bytes() as f64),
     gauge(
         "flotilla_log_time_ahead_seconds",
         "How far log time is ahead of wall clocks: where this node leads most of the core's, else its own",
@@ -135,21 +140,23 @@ static ROWS: &[Row] = &[
     counter("flotilla_edge_received_bytes", "On an edge: bytes of feeds, as they came", |s| {
         load(&s.node.log.edge.received_bytes)
     }),
-    counter("flotilla_edge_seeds", "On an edge: whole copies taken", |s| load(&s.node.log.edge.seeds)),
+    counter("flotilla_edge_seeds", "On an edge: bootstrap snapshots taken", |s| load(&s.node.log.edge.seeds)),
     counter(
         "flotilla_edge_contradictions",
         "On an edge: times that its data contradicted the core's log",
         |s| load(&s.node.log.edge.contradictions),
     ),
-    gauge("flotilla_edge_seed_bytes", "On an edge: bytes of a whole copy that are here", |s| {
-        match *s.node.log.edge.following.read() {
-            Following::Seed { bytes, .. } => bytes as f64,
+    gauge(
+        "flotilla_edge_seed_bytes",
+        "On an edge: bytes of a bootstrap snapshot that are here",
+        |s| match *s.node.log.edge.following.read() {
+            Following::Bootstrap { bytes, .. } => bytes as f64,
             Following::No | Following::Cut(_) | Following::Log | Following::Site => 0.0,
-        }
-    }),
-    gauge("flotilla_edge_seed_of_bytes", "On an edge: bytes that a whole copy has", |s| {
+        },
+    ),
+    gauge("flotilla_edge_seed_of_bytes", "On an edge: bytes that a bootstrap snapshot has", |s| {
         match *s.node.log.edge.following.read() {
-            Following::Seed { of_bytes, .. } => of_bytes as f64,
+            Following::Bootstrap { of_bytes, .. } => of_bytes as f64,
             Following::No | Following::Cut(_) | Following::Log | Following::Site => 0.0,
         }
     }),
@@ -234,7 +241,7 @@ impl Collector for Metrics {
                 }
             }
         }
-        let (edges, committed) = (self.0.log.fed.seen(), self.0.log.committed_index.load(Ordering::Relaxed));
+        let (edges, committed) = (self.0.log.fed.seen(), self.0.log.committed_index());
         for row in EDGE_ROWS.iter().filter(|_| !edges.is_empty()) {
             let kind = prometheus_client::metrics::MetricType::Gauge;
             let mut family = encoder.encode_descriptor(row.name, row.help, None, kind)?;

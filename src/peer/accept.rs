@@ -21,7 +21,7 @@ use tonic::transport::server::Connected;
 const CONNECTIONS_MAX: usize = 512;
 const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 /// After accepting failed, for instance because no file descriptor was free.
-const AGAIN: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A connection, and its place among those that may be open.
 pub(super) struct Held<S> {
@@ -79,7 +79,7 @@ async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStr
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a node's connection");
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RETRY_INTERVAL).await;
             }
         }
     }

@@ -3,12 +3,12 @@
 use super::{
     feed::Feed,
     identity::LocalIdentity,
-    line::Line,
     message::{
         CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_EDGE_KIND, FIRST_MEMBER_KIND,
         FRAME_BYTES_MAX, FROM_HEADER, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION,
         STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
+    multiplexed::MultiplexedStream,
 };
 #[cfg(test)]
 use crate::tests::stage::network as stage;
@@ -25,7 +25,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 const CONNECT_MAX: Duration = Duration::from_millis(1000);
-/// A connection on which nothing is heard for so long is given up: a peer behind a cut line sends no reset.
+/// A connection on which nothing is heard for so long is given up: a peer behind a cut cable sends no reset.
 pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) const KEEP_ALIVE_MAX: Duration = Duration::from_secs(3);
 
@@ -43,7 +43,7 @@ pub enum CallError {
     Broken(String),
 }
 
-/// Lines of one client: calls on different ones do not wait for each other.
+/// Streams of one client: calls on different ones do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// Small calls that somebody waits for.
@@ -59,7 +59,7 @@ pub struct PeerClient {
     node_id: u64,
     identity: Arc<LocalIdentity>,
     channel: Mutex<Option<Channel>>,
-    lines: [Mutex<Option<Arc<Line>>>; 2],
+    streams: [Mutex<Option<Arc<MultiplexedStream>>>; 2],
 }
 
 impl PeerClient {
@@ -69,7 +69,7 @@ impl PeerClient {
             node_id,
             identity,
             channel: Mutex::new(None),
-            lines: Default::default(),
+            streams: Default::default(),
         }
     }
 
@@ -129,7 +129,7 @@ impl PeerClient {
         }
     }
 
-    /// As `call`, on a line: only for calls of members (`FIRST_MEMBER_KIND`), or all of an edge.
+    /// As `call`, on a multiplexed stream: only for calls of members (`FIRST_MEMBER_KIND`), or all of an edge.
     pub async fn send(
         &self,
         lane: Lane,
@@ -143,9 +143,9 @@ impl PeerClient {
         }
         let deadline = tokio::time::Instant::now() + within;
         let late = |_| CallError::Unreachable(format!("{}: no connection in time", self.address));
-        let line = tokio::time::timeout_at(deadline, self.line(lane, kind)).await.map_err(late)??;
+        let stream = tokio::time::timeout_at(deadline, self.stream(lane, kind)).await.map_err(late)??;
         let at = |why: String| format!("{}: {why}", self.address);
-        line.call(kind, body, deadline).await.map_err(|error| match error {
+        stream.call(kind, body, deadline).await.map_err(|error| match error {
             CallError::Unreachable(why) => CallError::Unreachable(at(why)),
             CallError::Broken(why) => CallError::Broken(at(why)),
             refused @ CallError::Refused(_) => refused,
@@ -157,26 +157,26 @@ impl PeerClient {
         stage::To { address: self.address.clone(), node_id: self.node_id }
     }
 
-    async fn line(&self, lane: Lane, kind: u32) -> Result<Arc<Line>, CallError> {
-        let [quick, ordered] = &self.lines;
+    async fn stream(&self, lane: Lane, kind: u32) -> Result<Arc<MultiplexedStream>, CallError> {
+        let [quick, ordered] = &self.streams;
         let slot = match lane {
             Lane::Quick => quick,
             Lane::Ordered => ordered,
         };
         let mut slot = slot.lock().await;
-        if let Some(line) = slot.as_ref().filter(|line| line.is_up()) {
-            return Ok(Arc::clone(line));
+        if let Some(stream) = slot.as_ref().filter(|stream| stream.is_up()) {
+            return Ok(Arc::clone(stream));
         }
         *slot = None;
         let channel = self.channel().await?;
         let mut headers = MetadataMap::new();
         let announced = if kind < FIRST_MEMBER_KIND { FIRST_EDGE_KIND } else { FIRST_MEMBER_KIND };
         self.sign(announced, &mut headers).map_err(CallError::Unreachable)?;
-        match Line::open(channel, headers).await {
-            Ok(line) => {
-                let line = Arc::new(line);
-                *slot = Some(Arc::clone(&line));
-                Ok(line)
+        match MultiplexedStream::open(channel, headers).await {
+            Ok(stream) => {
+                let stream = Arc::new(stream);
+                *slot = Some(Arc::clone(&stream));
+                Ok(stream)
             }
             Err(status) if is_refusal(&status) => Err(CallError::Refused(status.message().to_owned())),
             Err(status) => {

@@ -24,17 +24,17 @@ pub(super) const KIND_HEADER: &str = "flotilla-kind";
 /// A message that carries the largest entry of the log, and room for what is around it.
 pub(super) const MESSAGE_BYTES_MAX: usize = crate::limits::ENTRY_BYTES_MAX + (1 << 20);
 
-/// Calls that may be on a line without an answer.
+/// Calls that may be on a multiplexed stream without an answer.
 pub(super) const FRAMES_MAX: usize = 512;
-/// Bytes of calls that a line handles at once; a single one may be larger.
-pub(super) const LINE_BYTES_MAX: usize = 64 << 20;
+/// Bytes of calls that a multiplexed stream handles at once; a single one may be larger.
+pub(super) const STREAM_BYTES_MAX: usize = 64 << 20;
 /// What may be on its way on one stream, and on all of a connection, before the other side has read it.
 pub(super) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 pub(super) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 /// HTTP/2's default of 16 KiB makes 64 frames of one part of a file; much more would hold up what shares the connection.
 pub(super) const FRAME_BYTES_MAX: u32 = 256 << 10;
 
-/// A call or its answer on a line.
+/// A call or its answer on a multiplexed stream.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Frame {
     #[prost(uint64, tag = "1")]

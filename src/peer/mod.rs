@@ -5,10 +5,10 @@
 //!  caller ─ PeerClient::call(kind, body) ─▶ one HTTP/2 connection per peer ─▶ PeerServer ─▶ Handler::call ─▶ answer
 //! ```
 //!
-//! Small and frequent calls share a line (`line.rs`) per lane instead of being a stream of their own each.
+//! Small and frequent calls share a multiplexed stream (`multiplexed.rs`) per lane instead of being a stream of their own each.
 //!
 //! A feed (`feed.rs`) is one call with many answers, made as fast as they are taken. Who may ask what follows from the
-//! caller's name (`rank.rs`).
+//! caller's name (`authorization.rs`).
 //!
 //! Every call says which cluster it belongs to, which node sends it and which node it is meant for; the receiver looks
 //! at that before it reads the body, and how large that may be (`receipt.rs`). A node that has no cluster yet takes only kinds below `FIRST_MEMBER_KIND`.
@@ -17,23 +17,23 @@
 //! done anything (`Unreachable`, `Refused`). Bodies have a limit, and so has the time for a call.
 
 mod accept;
+mod authorization;
 mod client;
 mod feed;
 mod identity;
-mod line;
 mod message;
+mod multiplexed;
 mod peers;
-mod rank;
 mod receipt;
 mod server;
 mod tls;
 
+pub use authorization::site_of;
 pub use client::{CallError, Lane, PeerClient};
 pub use feed::{Answers, Feed};
 pub use identity::LocalIdentity;
 pub use message::{FIRST_EDGE_KIND, FIRST_MEMBER_KIND, PROTOCOL_VERSION};
 pub use peers::Peers;
-pub use rank::site_of;
 pub use server::{Answer, Caller, Handler, serve};
 pub use tls::Tls;
 

@@ -1,12 +1,12 @@
 //! How much of what others send may be on its way into memory. A member owns the data and is trusted with it; to a core an
 //! edge sends a few large calls at a time, however many streams it opens, and all edges together a few more.
 //!
-//! Edges send small calls on a line, where a frame has a limit of its own (`EDGE_FRAME_BYTES_MAX`). A call of its own may
+//! Edges send small calls on a multiplexed stream, where a frame has a limit of its own (`EDGE_FRAME_BYTES_MAX`). A call of its own may
 //! carry a value of the largest size.
 
 use super::{
+    authorization::is_edge_kind,
     message::{FIRST_EDGE_KIND, FIRST_MEMBER_KIND, MESSAGE_BYTES_MAX},
-    rank::is_edge_kind,
     server::Caller,
 };
 use parking_lot::Mutex;
@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const EDGE_CALLS_MAX: usize = 2;
 /// And all edges together.
 const EDGES_CALLS_MAX: usize = 4;
-/// A frame of an edge's line.
+/// A frame of an edge's stream.
 const EDGE_FRAME_BYTES_MAX: usize = 1 << 20;
 /// What nodes say that may be of no cluster, and the request of a feed.
 pub(super) const SMALL_BYTES_MAX: usize = 64 << 10;
@@ -82,10 +82,10 @@ impl Receipts {
 }
 
 /// Bytes that one message of this caller may have.
-pub(super) fn bytes_max(caller: &Caller, is_line: bool) -> usize {
+pub(super) fn bytes_max(caller: &Caller, is_multiplexed: bool) -> usize {
     match caller.kind {
         ..FIRST_EDGE_KIND => SMALL_BYTES_MAX,
-        FIRST_EDGE_KIND..FIRST_MEMBER_KIND if is_line => EDGE_FRAME_BYTES_MAX,
+        FIRST_EDGE_KIND..FIRST_MEMBER_KIND if is_multiplexed => EDGE_FRAME_BYTES_MAX,
         _ => MESSAGE_BYTES_MAX,
     }
 }

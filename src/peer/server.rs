@@ -1,17 +1,16 @@
 //! The side that answers.
 
 use super::{
-    accept,
+    accept, authorization,
     client::{CallError, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_MAX},
     feed::{Answers, FeedCall},
     identity::LocalIdentity,
-    line,
     message::{
         CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FEED_PATH, FIRST_MEMBER_KIND,
         FRAME_BYTES_MAX, FROM_HEADER, Frame, KIND_HEADER, MESSAGE_BYTES_MAX, NAME_HEADER, PROTOCOL_VERSION,
         SERVICE_NAME, STREAM_PATH, STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
-    rank,
+    multiplexed,
     receipt::{self, Receipt, Receipts},
     tls,
 };
@@ -56,7 +55,7 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Caller {
     pub id: u64,
     pub name: String,
-    /// Of the call, or (a line) of the first that was let in.
+    /// Of the call, or (a multiplexed stream) of the first that was let in.
     pub kind: u32,
 }
 
@@ -121,7 +120,7 @@ impl PeerService {
             return Err(Status::permission_denied("the call does not say whose it is"));
         };
         let name = header(NAME_HEADER);
-        if !rank::may_ask(&self.identity.node_name, name, kind) {
+        if !authorization::may_ask(&self.identity.node_name, name, kind) {
             return Err(Status::permission_denied(format!("a node named {name:?} may not ask for this")));
         }
         if !header(TO_HEADER).is_empty() && number(TO_HEADER) != Some(self.identity.node_id) {
@@ -155,8 +154,8 @@ impl Service<http::Request<Body>> for PeerService {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        let (is_line, is_feed) = (path == STREAM_PATH, path == FEED_PATH);
-        let admitted = match is_line || is_feed || path == CALL_PATH {
+        let (is_multiplexed, is_feed) = (path == STREAM_PATH, path == FEED_PATH);
+        let admitted = match is_multiplexed || is_feed || path == CALL_PATH {
             true => tls::is_who_it_says(&request).and_then(|()| self.admit(request.headers())),
             false => Err(Status::unimplemented("no such call")),
         };
@@ -166,8 +165,8 @@ impl Service<http::Request<Body>> for PeerService {
                 Ok(caller) => caller,
                 Err(status) => return Ok(status.into_http()),
             };
-            let bytes_max = receipt::bytes_max(&caller, is_line);
-            if is_line {
+            let bytes_max = receipt::bytes_max(&caller, is_multiplexed);
+            if is_multiplexed {
                 let mut grpc = Grpc::new(ProstCodec::<Frame, Frame>::default())
                     .max_decoding_message_size(bytes_max)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -191,7 +190,7 @@ impl Service<http::Request<Body>> for PeerService {
     }
 }
 
-/// One call, or a line of them, after its headers were found good.
+/// One call, or a stream of them, after its headers were found good.
 struct Call {
     caller: Caller,
     handler: Arc<dyn Handler>,
@@ -207,7 +206,7 @@ impl UnaryService<Envelope> for Call {
         self.receipt = None;
         let Envelope { group, kind, body } = request.into_inner();
         // What the headers announced is what was let in.
-        let answer = match group == 0 && rank::is_covered(self.caller.kind, kind, false) {
+        let answer = match group == 0 && authorization::is_covered(self.caller.kind, kind, false) {
             true => self.handler.call(self.caller.id, kind, body),
             false => Box::pin(async { Err(CallError::Refused("no such group or kind".into())) }),
         };
@@ -229,7 +228,8 @@ impl StreamingService<Frame> for Call {
     type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<Frame>>) -> Self::Future {
-        let answers = line::answer(request.into_inner(), self.caller.clone(), Arc::clone(&self.handler));
+        let answers =
+            multiplexed::answer(request.into_inner(), self.caller.clone(), Arc::clone(&self.handler));
         Box::pin(async move { Ok(Response::new(answers)) })
     }
 }

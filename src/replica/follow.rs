@@ -9,7 +9,7 @@
 
 use super::{
     apply::{Applied, Replica, begin_entry, malformed},
-    site::{Seed, SiteEntry},
+    site::{BootstrapSnapshot, SiteEntry},
 };
 use crate::{
     error::StoreError,
@@ -74,28 +74,34 @@ impl Replica {
     }
 
     /// Whether a seed does not take the data back; if it does it is passed over.
-    pub fn wants(&self, seed: &Seed) -> bool {
+    pub fn wants(&self, snapshot: &BootstrapSnapshot) -> bool {
         let published = self.store().published();
         let history = published.site().map_or("", |site| &site.history);
-        history != seed.history || published.state().applied.is_none_or(|applied| seed.is_forward_of(applied))
+        history != snapshot.history
+            || published.state().applied.is_none_or(|applied| snapshot.is_forward_of(applied))
     }
 
-    /// Whether what was said of the data here says nothing of those of a seed: they are of another history, or of none that
+    /// Whether what was said of the data here says nothing of those of a bootstrap snapshot: they are of another history, or of none that
     /// the core has committed; no data are of none.
-    pub fn is_of_other_history(&self, seed: &Seed) -> bool {
+    pub fn is_of_other_history(&self, snapshot: &BootstrapSnapshot) -> bool {
         let published = self.store().published();
         let history = published.site().map_or("", |site| &site.history);
         !history.is_empty()
-            && (history != seed.history
-                || published.state().applied.is_some_and(|applied| applied.index > seed.position.index))
+            && (history != snapshot.history
+                || published.state().applied.is_some_and(|applied| applied.index > snapshot.position.index))
     }
 
-    /// Replaces the data by those of a seed, whose files are in `directory`.
-    pub fn seed(&self, at: Position, seed: &Seed, directory: &Path) -> Result<(), StoreError> {
-        self.store().seed(directory, &SiteRecord { applied: at, history: seed.history.clone() })?;
+    /// Replaces the data by those of a bootstrap snapshot, whose files are in `directory`.
+    pub fn install_bootstrap(
+        &self,
+        at: Position,
+        snapshot: &BootstrapSnapshot,
+        directory: &Path,
+    ) -> Result<(), StoreError> {
+        self.store().seed(directory, &SiteRecord { applied: at, history: snapshot.history.clone() })?;
         let stands = self.store().published().state().applied;
-        if stands != Some(seed.position) {
-            let detail = format!("the files stand at {stands:?}, not at {:?}", seed.position);
+        if stands != Some(snapshot.position) {
+            let detail = format!("the files stand at {stands:?}, not at {:?}", snapshot.position);
             return Err(StoreError::corrupt("seed", detail));
         }
         Ok(())

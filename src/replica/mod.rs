@@ -15,4 +15,4 @@ mod tests;
 
 pub use apply::{Applied, Replica};
 pub use entry::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, ProposalKind};
-pub use site::{RECORD_HEAD_BYTES, Record, Records, Seed, SiteEntry, put_record};
+pub use site::{BootstrapSnapshot, RECORD_HEAD_BYTES, Record, Records, SiteEntry, put_record};

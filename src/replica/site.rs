@@ -21,12 +21,12 @@ const SEED_VERSION: u8 = 3;
 #[derive(Debug, Clone)]
 pub enum SiteEntry<'a> {
     Entries { history: &'a str, records: Records<'a> },
-    Seed(Seed),
+    Bootstrap(BootstrapSnapshot),
 }
 
 /// A whole state of the core: from here on the site's data are those.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seed {
+pub struct BootstrapSnapshot {
     pub history: String,
     pub position: Position,
     /// Which files it is made of; a name that no other seed has.
@@ -89,7 +89,7 @@ impl<'a> SiteEntry<'a> {
     }
 
     /// Whether a payload is a seed.
-    pub fn is_seed(payload: &[u8]) -> bool {
+    pub fn is_bootstrap(payload: &[u8]) -> bool {
         payload.first() == Some(&SEED_VERSION)
     }
 
@@ -103,7 +103,7 @@ impl<'a> SiteEntry<'a> {
                 let position = position(&mut rest)?;
                 let name = text(&mut rest)?.to_owned();
                 match rest.0.is_empty() {
-                    true => Ok(SiteEntry::Seed(Seed { history, position, name })),
+                    true => Ok(SiteEntry::Bootstrap(BootstrapSnapshot { history, position, name })),
                     false => Err(EntryError("trailing bytes")),
                 }
             }
@@ -112,9 +112,9 @@ impl<'a> SiteEntry<'a> {
     }
 }
 
-impl Seed {
+impl BootstrapSnapshot {
     /// Whether data of the same history that stand at `position` do not go back by it. They may, if what is there was never
-    /// committed: then the seed is of a later term.
+    /// committed: then the snapshot is of a later term.
     pub fn is_forward_of(&self, position: Position) -> bool {
         position.index <= self.position.index || position < self.position
     }
@@ -157,9 +157,9 @@ mod tests {
             \0\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\
             \x01\x02\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x02\0\0\0xy";
         assert_eq!(&SiteEntry::entries("h", &records)[..], &golden[..]);
-        let seed = Seed { history: "h".into(), position: AT, name: "n".into() };
+        let snapshot = BootstrapSnapshot { history: "h".into(), position: AT, name: "n".into() };
         let golden = b"\x03\x01\0\0\0h\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x01\0\0\0n";
-        assert_eq!(&seed.encode()[..], &golden[..]);
+        assert_eq!(&snapshot.encode()[..], &golden[..]);
     }
 
     #[test]
@@ -173,10 +173,10 @@ mod tests {
         assert_eq!(history, "history");
         assert_eq!(records.next_record().unwrap(), Some(Record { position: AT, batch: Some(b"batch") }));
         assert_eq!(records.next_record().unwrap(), None);
-        let seed = Seed { history: "h".into(), position: AT, name: "n".into() };
-        let bytes = seed.encode();
-        assert!(matches!(SiteEntry::decode(&bytes), Ok(SiteEntry::Seed(read)) if read == seed));
-        assert!(SiteEntry::is_seed(&bytes) && !SiteEntry::is_seed(&payload));
+        let snapshot = BootstrapSnapshot { history: "h".into(), position: AT, name: "n".into() };
+        let bytes = snapshot.encode();
+        assert!(matches!(SiteEntry::decode(&bytes), Ok(SiteEntry::Bootstrap(read)) if read == snapshot));
+        assert!(SiteEntry::is_bootstrap(&bytes) && !SiteEntry::is_bootstrap(&payload));
         for cut in 0..bytes.len() {
             assert!(SiteEntry::decode(&bytes[..cut]).is_err(), "cut at {cut}");
         }

@@ -20,10 +20,12 @@
 //! | `consensus/` | all that knows openraft: log store, state machine, network, members, read index |
 //! | `directory/` | the data directory: whose it is, whether it is sound, how it is repaired |
 //! | `snapshots/` | checkpoints of the store, and their way to another node |
-//! | `state/` | what this node knows of the group right now: leader, lease, commit, applied, in flight |
-//! | `queue/` | where proposals wait, and how outcomes come back |
+//! | `queue/` | where proposals wait, what is in flight, and how outcomes come back |
 //! | `wire/` | the messages that nodes exchange |
 //! | `wal/` | the durable log: segment files, one writer thread, group commit |
+//!
+//! What this node knows of the group right now (leader, lease, commit, applied) is in `crate::state`, below all of them:
+//! commands and metrics read it, and `consensus/` has its writer.
 //!
 //! On an edge site the log is that of the site: what is proposed comes from the core (`edge/`), and what sessions submit
 //! goes there.
@@ -40,7 +42,6 @@ pub mod wal;
 mod wire;
 
 mod queue;
-mod state;
 
 mod snapshots;
 

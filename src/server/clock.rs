@@ -3,7 +3,7 @@
 //!
 //! Invariant: whoever waited (for the log, the disk, the client) calls `tick` before the next command looks at the time.
 
-use crate::{session::LogClock, time::monotonic_us};
+use crate::{state::LogClock, time::monotonic_us};
 use std::time::Duration;
 
 /// See the module.
@@ -61,7 +61,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::Clock;
-    use crate::session::LogClock;
+    use crate::state::LogClock;
     use std::{thread, time::Duration};
 
     #[test]

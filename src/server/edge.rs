@@ -78,9 +78,9 @@ impl Connection {
 
     /// The core has taken writes of this connection.
     pub(super) fn note_writes(&mut self) {
-        let edge = &self.local.node.log.edge;
-        if edge.is_edge() {
-            self.session.wrote = self.session.wrote.max(edge.forwarded.load(Ordering::Acquire));
+        let state = &self.local.node.log;
+        if state.edge.is_edge() {
+            self.session.wrote = self.session.wrote.max(state.forwarded_index());
         }
     }
 

@@ -26,7 +26,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// After an attempt that could not be made.
-const AGAIN: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// Waits without an end look at their keys so often all the same.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
@@ -145,7 +145,7 @@ impl Connection {
                     match self.try_once(&call.with(&words), Some(&wait.nothing)).await {
                         Ok(Tried::Got(reply)) => break Ok(reply),
                         Ok(Tried::Nothing) => parked.pass_on(),
-                        Ok(Tried::NotDone(_)) => again = AGAIN,
+                        Ok(Tried::NotDone(_)) => again = RETRY_INTERVAL,
                         Err(close) => break Err(close),
                     }
                 }
@@ -160,7 +160,7 @@ impl Connection {
                 Ok(_) if wait.of_group => parked.pass_on(),
                 Ok(_) => {}
                 Err(Error::Fatal(error)) => break self.reply_of(Err(error.into())),
-                Err(Error::WouldBlock | Error::NotLogged) => again = AGAIN,
+                Err(Error::WouldBlock | Error::NotLogged) => again = RETRY_INTERVAL,
             }
             let due = deadline.unwrap_or_else(|| Instant::now() + FOR_EVER).min(Instant::now() + again);
             let subscriber = self.session.subscriptions.subscriber();

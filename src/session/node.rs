@@ -1,7 +1,7 @@
 //! The node as its sessions see it: what Local and Admin handlers may read and change.
 
-use super::{AuthFailures, Clients, LogStatus, MemoryMarks, Parking, PubSub, Session, Stats};
-use crate::{config::Config, store::Store};
+use super::{AuthFailures, Clients, MemoryMarks, Parking, PubSub, Session, Stats};
+use crate::{config::Config, state::ReplicationState, store::Store};
 use parking_lot::RwLock;
 use std::{
     sync::{
@@ -37,7 +37,8 @@ pub struct Node {
     pub clients: Clients,
     pub auth_failures: AuthFailures,
     pub stats: Arc<Stats>,
-    pub log: Arc<LogStatus>,
+    /// What this node knows of its group.
+    pub log: Arc<ReplicationState>,
     pub pubsub: Arc<PubSub>,
     pub parking: Arc<Parking>,
     pub identity: NodeIdentity,

@@ -2,4 +2,5 @@
 
 mod command_names;
 mod pages;
+mod retired;
 pub(crate) mod stage;

@@ -1,4 +1,4 @@
-//! Nodes of a site that were away for long, or come back with an empty disk; and many sites that want whole copies at once.
+//! Nodes of a site that were away for long, or come back with an empty disk; and many sites that want bootstrap snapshots at once.
 
 use resp_tests::cluster::field;
 use resp_tests::recorder::Dice;
@@ -13,7 +13,7 @@ use super::seeds::{SMALL, outgrow_the_log};
 use super::support::*;
 
 /// Says a node that could not get a copy from anybody.
-const PAST: &str = "no node of the site has that whole copy any more";
+const PAST: &str = "no node of the site has that bootstrap snapshot any more";
 
 fn wait_for_leader(site: &[Server], among: &[usize]) -> usize {
     let leads = |index: &usize| field(&site[*index], "flotilla_raft_is_leader").as_deref() == Some("1");
@@ -35,7 +35,7 @@ fn are_three_voters(node: &Server) -> bool {
     told["change_under_way"] == false && nodes.len() == 3 && nodes.iter().all(votes)
 }
 
-/// The site takes another whole copy, of what it had not when it took the last one.
+/// The site takes another bootstrap snapshot, of what it had not when it took the last one.
 fn take_a_copy(writer: &Writer, site: &[Server], among: &[usize]) {
     let_write(writer, 20);
     let last = writer.last.load(Ordering::Relaxed);
@@ -57,7 +57,7 @@ fn wait_for_last(nodes: &[Server], last: u64) {
     }
 }
 
-/// Each whole copy is kept for a while, for a node that has not come so far; one was away for longer than that.
+/// Each bootstrap snapshot is kept for a while, for a node that has not come so far; one was away for longer than that.
 #[test]
 fn a_node_that_missed_more_whole_copies_than_are_kept_comes_back_by_itself() {
     let core = core(1, &[]);
@@ -183,7 +183,7 @@ fn many_sites_that_want_whole_copies_at_once_all_get_them() {
         wait_for_data(edge);
         assert!(info(edge, "flotilla_seeds") >= 1, "{}", edge.log_tail());
     }
-    let refused = "as many edges as may fetch whole copies";
+    let refused = "as many edges as may fetch bootstrap snapshots";
     assert!(edges.iter().any(|edge| edge.has_said(refused)), "nobody had to wait");
     let last = writer.stop();
     wait_for_last(&edges, last);

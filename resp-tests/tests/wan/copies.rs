@@ -1,4 +1,4 @@
-//! Whole copies over a slow network: after a long cut, broken half-way, after the loss of a disk.
+//! Bootstrap snapshots over a slow network: after a long cut, broken half-way, after the loss of a disk.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ fn a_cut_longer_than_the_cores_log_ends_with_a_whole_copy() {
     assert_eq!(error_code(&call(&mut client, &["GET", "one"])), "STALE");
     assert_eq!(info(&edge, "flotilla_seeds"), before);
     wan.heal(&[0], &[1]);
-    eventually("it takes a whole copy", || info(&edge, "flotilla_seeds") == before + 1);
+    eventually("it takes a bootstrap snapshot", || info(&edge, "flotilla_seeds") == before + 1);
     let took = wan.carried(0, 1);
     let last = writer.stop();
     wait_for_last(&[&edge], last);
@@ -84,7 +84,7 @@ fn a_cut_longer_than_the_cores_log_ends_with_a_whole_copy() {
     assert_eq!(info(&edge, "flotilla_seeds"), before + 1, "{}", edge.log_tail());
 }
 
-/// Waits until so many hundredths of a whole copy are here; of how many bytes it is.
+/// Waits until so many hundredths of a bootstrap snapshot are here; of how many bytes it is.
 fn wait_for_part(edge: &Server, hundredths: i64) -> u64 {
     let mut of_bytes = 0;
     eventually("a part of the copy is here", || {

@@ -6,7 +6,8 @@ use crate::{
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, Leadership},
+    session::Context,
+    state::Leadership,
     types::glob,
 };
 use bytes::Bytes;

@@ -7,7 +7,8 @@ use crate::{
     command::{Action, Args, Command, Flags, Group, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, CoreRequest, Other},
+    session::{Context, CoreRequest},
+    state::Other,
 };
 use std::sync::atomic::Ordering;
 

@@ -10,7 +10,8 @@ use crate::{
     error::Result,
     limits::REPORTED_REDIS_VERSION,
     resp::{Protocol, Reply},
-    session::{Context, Follower, Leadership, Node, ProcessUsage},
+    session::{Context, Node, ProcessUsage},
+    state::{Follower, Leadership},
     time::{monotonic_ms, now_ms},
 };
 use bytes::Bytes;
@@ -177,21 +178,21 @@ fn persistence(node: &Node, out: &mut String) {
     line(out, "aof_last_cow_size", 0);
     line(out, "module_fork_in_progress", 0);
     line(out, "module_fork_last_cow_size", 0);
-    line(out, "aof_current_size", node.log.log_bytes.load(Ordering::Relaxed));
+    line(out, "aof_current_size", node.log.log_bytes());
     line(out, "aof_base_size", 0);
     line(out, "aof_pending_rewrite", 0);
     line(out, "aof_buffer_length", node.log.queued_bytes.load(Ordering::Relaxed));
     line(out, "aof_pending_bio_fsync", 0);
     line(out, "aof_delayed_fsync", 0);
-    line(out, "flotilla_log_bytes", node.log.log_bytes.load(Ordering::Relaxed));
-    line(out, "flotilla_log_last_index", node.log.last_index.load(Ordering::Relaxed));
-    line(out, "flotilla_log_applied_index", node.log.applied_index.load(Ordering::Relaxed));
-    line(out, "flotilla_log_purged_index", node.log.purged_index.load(Ordering::Relaxed));
+    line(out, "flotilla_log_bytes", node.log.log_bytes());
+    line(out, "flotilla_log_last_index", node.log.last_index());
+    line(out, "flotilla_log_applied_index", node.log.applied_index());
+    line(out, "flotilla_log_purged_index", node.log.purged_index());
     line(out, "flotilla_store_bytes", store.live_sst_bytes);
 }
 
 fn replication(node: &Node, out: &mut String) {
-    let committed = node.log.committed_index.load(Ordering::Relaxed);
+    let committed = node.log.committed_index();
     let (leadership, is_edge) = (node.log.leadership(), node.log.edge.is_edge());
     line(out, "role", if node.log.is_replica() { "slave" } else { "master" });
     if is_edge {
@@ -200,7 +201,7 @@ fn replication(node: &Node, out: &mut String) {
         let (host, port) = node.log.leader_clients();
         line(out, "master_host", host);
         line(out, "master_port", port);
-        let silent = node.log.contact.silent_seconds();
+        let silent = node.log.silent_seconds();
         line(out, "master_link_status", if leadership.is_sound() { "up" } else { "down" });
         line(
             out,
@@ -208,8 +209,8 @@ fn replication(node: &Node, out: &mut String) {
             if leadership.is_sound() { silent.to_string() } else { "-1".into() },
         );
         line(out, "master_sync_in_progress", 0);
-        line(out, "slave_read_repl_offset", node.log.applied_index.load(Ordering::Relaxed));
-        line(out, "slave_repl_offset", node.log.applied_index.load(Ordering::Relaxed));
+        line(out, "slave_read_repl_offset", node.log.applied_index());
+        line(out, "slave_repl_offset", node.log.applied_index());
         if !leadership.is_sound() {
             line(out, "master_link_down_since_seconds", silent);
         }
@@ -242,8 +243,8 @@ fn replication(node: &Node, out: &mut String) {
     line(out, "repl_backlog_size", 0);
     line(out, "repl_backlog_first_byte_offset", 0);
     line(out, "repl_backlog_histlen", 0);
-    line(out, "flotilla_raft_applied_index", node.log.applied_index.load(Ordering::Relaxed));
-    line(out, "flotilla_raft_term", node.log.term.load(Ordering::Relaxed));
+    line(out, "flotilla_raft_applied_index", node.log.applied_index());
+    line(out, "flotilla_raft_term", node.log.term());
     line(out, "flotilla_raft_is_leader", u8::from(leadership == Leadership::Leads));
     line(out, "flotilla_raft_leadership", leadership.name());
     line(out, "flotilla_verified_index", node.log.verified_index.load(Ordering::Relaxed));

@@ -1,8 +1,11 @@
 //! INFO's lines about edge sites: of an edge, what it follows; of a core node, whom it feeds.
 
 use super::info::line;
-use crate::config::EdgeWrites;
-use crate::session::{FedSeen, Following, Node};
+use crate::{
+    config::EdgeWrites,
+    session::Node,
+    state::{FedSeen, Following},
+};
 use std::sync::atomic::Ordering;
 
 /// The upstream's host and port, as INFO and ROLE tell of a master; empty and 0 before there was one.
@@ -21,7 +24,7 @@ pub(super) fn edge(node: &Node, out: &mut String) {
     line(out, "master_port", port);
     line(out, "master_link_status", if node.log.is_fed() { "up" } else { "down" });
     line(out, "master_last_io_seconds_ago", edge.lag().as_secs());
-    line(out, "master_sync_in_progress", u8::from(matches!(following, Following::Seed { .. })));
+    line(out, "master_sync_in_progress", u8::from(matches!(following, Following::Bootstrap { .. })));
     let index = edge.core_index.load(Ordering::Relaxed);
     line(out, "slave_read_repl_offset", index);
     line(out, "slave_repl_offset", index);
@@ -33,7 +36,7 @@ pub(super) fn edge(node: &Node, out: &mut String) {
     line(out, "flotilla_site", edge.site.read());
     line(out, "flotilla_upstream", edge.upstream.read());
     line(out, "flotilla_edge_state", following.name());
-    if let Following::Seed { bytes, of_bytes } = following {
+    if let Following::Bootstrap { bytes, of_bytes } = following {
         line(out, "flotilla_seed_bytes", bytes);
         line(out, "flotilla_seed_of_bytes", of_bytes);
     }
@@ -46,7 +49,7 @@ pub(super) fn edge(node: &Node, out: &mut String) {
 
 /// The edges that a core node feeds.
 pub(super) fn fed(node: &Node, out: &mut String) {
-    let committed = node.log.committed_index.load(Ordering::Relaxed);
+    let committed = node.log.committed_index();
     let edges = node.log.fed.seen();
     line(out, "flotilla_edges", edges.len());
     for (number, seen) in edges.iter().enumerate() {

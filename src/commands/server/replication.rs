@@ -4,7 +4,8 @@ use crate::{
     command::{Action, Args, Command, Flags, Group, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    session::{Context, Follower, Following, Leadership},
+    session::Context,
+    state::{Follower, Following, Leadership},
 };
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -58,7 +59,7 @@ fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let log = &context.node.log;
     if log.edge.is_edge() {
         let (host, port) = super::info_edge::upstream(context.node);
-        let is_seeding = matches!(*log.edge.following.read(), Following::Seed { .. });
+        let is_seeding = matches!(*log.edge.following.read(), Following::Bootstrap { .. });
         let state = match (log.is_fed(), is_seeding) {
             (true, _) => "connected",
             (false, true) => "sync",
@@ -76,7 +77,7 @@ fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     if leadership != Leadership::Leads {
         let (host, port) = log.leader_clients();
         let state = if leadership == Leadership::Follows { "connected" } else { "connect" };
-        let applied = log.applied_index.load(Ordering::Relaxed);
+        let applied = log.applied_index();
         return Ok(Reply::Array(vec![
             Reply::bulk("slave"),
             Reply::bulk(host),
@@ -85,7 +86,7 @@ fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
             Reply::count(applied),
         ]));
     }
-    let offset = log.committed_index.load(Ordering::Relaxed);
+    let offset = log.committed_index();
     let follower = |follower: &Follower| {
         Reply::Array(vec![
             Reply::bulk(&follower.host),

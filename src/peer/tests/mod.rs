@@ -1,7 +1,7 @@
 //! Two ends of a call in one process.
 
 mod feed;
-mod lines;
+mod multiplexed;
 pub(crate) mod tls;
 
 use super::{Answer, CallError, FIRST_MEMBER_KIND, Handler, LocalIdentity, PeerClient, serve};

@@ -2,7 +2,7 @@
 
 use super::support::{Home, commands, entry, position};
 use crate::{
-    replica::{Replica, Seed, SiteEntry, put_record},
+    replica::{BootstrapSnapshot, Replica, SiteEntry, put_record},
     resp::Reply,
     store::{Position, Store, StoreOptions},
 };
@@ -133,12 +133,12 @@ fn a_seed_replaces_the_data_and_keeps_the_sites_own() {
     let files = core.store.checkpoint(&core.path().join("seed")).unwrap();
     let mut edge = Edge::new();
     assert_eq!(edge.follow("old", &borrowed(&entries)[..3]), Reply::Int(2));
-    let seed = Seed { history: "new".into(), position: position(4), name: "4".into() };
-    assert!(edge.replica.wants(&seed));
-    edge.replica.seed(position(edge.next), &seed, &files.directory).unwrap();
+    let snapshot = BootstrapSnapshot { history: "new".into(), position: position(4), name: "4".into() };
+    assert!(edge.replica.wants(&snapshot));
+    edge.replica.install_bootstrap(position(edge.next), &snapshot, &files.directory).unwrap();
     edge.next += 1;
-    let earlier = Seed { position: position(3), ..seed.clone() };
-    assert!(edge.replica.wants(&seed) && !edge.replica.wants(&earlier));
+    let earlier = BootstrapSnapshot { position: position(3), ..snapshot.clone() };
+    assert!(edge.replica.wants(&snapshot) && !edge.replica.wants(&earlier));
     let mut edge = edge.reopen();
     assert_eq!(edge.sum(), core.store.checksum().unwrap());
     let store = edge.replica.store();

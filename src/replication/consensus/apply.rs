@@ -11,9 +11,13 @@ use super::{
 use crate::{
     error::StoreError,
     fail,
-    replica::{Applied, Replica, Seed, SiteEntry},
-    replication::{queue::Outbox, snapshots::place_of, state::Progress},
+    replica::{Applied, BootstrapSnapshot, Replica, SiteEntry},
+    replication::{
+        queue::{InFlight, Outbox},
+        snapshots::place_of,
+    },
     resp::{ErrorReply, Reply},
+    state::StateWriter,
     store::Position,
 };
 use crossbeam::channel::{Sender, bounded};
@@ -61,12 +65,13 @@ pub(super) struct Running {
 /// Starts the thread.
 pub(super) fn start(
     replica: Replica,
-    progress: Arc<Progress>,
-    seed_directory: PathBuf,
+    state: Arc<StateWriter>,
+    in_flight: Arc<InFlight>,
+    bootstrap_directory: PathBuf,
 ) -> io::Result<Running> {
     let (jobs, todo) = bounded(JOBS_MAX);
     let outbox = Arc::new(Mutex::new(Outbox::default()));
-    let applier = Applier { replica, progress, seed_directory, passed: None, outbox };
+    let applier = Applier { replica, state, in_flight, bootstrap_directory, passed: None, outbox };
     let applier = Arc::new(Mutex::new(applier));
     let shared = Arc::clone(&applier);
     let work = move || todo.into_iter().for_each(|job| shared.lock().run(job));
@@ -81,9 +86,10 @@ pub(super) fn start(
 
 pub(super) struct Applier {
     replica: Replica,
-    progress: Arc<Progress>,
-    /// On an edge: where the files of a seed are.
-    seed_directory: PathBuf,
+    state: Arc<StateWriter>,
+    in_flight: Arc<InFlight>,
+    /// On an edge: where the files of a bootstrap snapshot are.
+    bootstrap_directory: PathBuf,
     /// On an edge: the store has gone past entries up to this one.
     passed: Option<u64>,
     /// One for the life of the thread: entries that end up in one chunk share their wakes.
@@ -128,13 +134,13 @@ impl Applier {
             self.answer(responder.map(|responder| (responder, Vec::new())).into_iter().collect());
             return Ok(());
         }
-        if let Some((entry, responder)) = entries.next_if(|(entry, _)| self.is_seed(entry)) {
-            return self.seed(&entry, responder);
+        if let Some((entry, responder)) = entries.next_if(|(entry, _)| self.is_bootstrap(entry)) {
+            return self.bootstrap(&entry, responder);
         }
         let mut txn = self.replica.begin();
         let mut answers = Vec::new();
         let (mut last, mut mark) = (None, false);
-        while let Some((entry, responder)) = entries.next_if(|(entry, _)| !self.is_seed(entry)) {
+        while let Some((entry, responder)) = entries.next_if(|(entry, _)| !self.is_bootstrap(entry)) {
             let at = position(&entry.log_id);
             let replies = match entry.payload {
                 EntryPayload::Blank => {
@@ -164,10 +170,10 @@ impl Applier {
             self.followed();
             self.logged();
             if mark {
-                // Before the index is told: a mark that is applied and has no sum will never have one.
-                self.progress.sums.begin(last.index, self.replica.store(), &self.progress.status);
+                // Before the index is told: a mark that is applied and has no checksum will never have one.
+                self.state.checksums.begin(last.index, self.replica.store(), self.state.state());
             }
-            self.progress.applied(last);
+            self.state.applied(last);
         }
         self.answer(answers);
         Ok(())
@@ -178,43 +184,48 @@ impl Applier {
             responder.send(Response { replies, outbox: Some(Arc::clone(&self.outbox)) });
         }
         self.outbox.lock().deliver();
-        self.progress.ring_if_awaited();
+        self.in_flight.wake_batcher();
     }
 
-    fn is_seed(&self, entry: &RaftEntry) -> bool {
-        self.replica.is_edge() && is_seed(entry)
+    fn is_bootstrap(&self, entry: &RaftEntry) -> bool {
+        self.replica.is_edge() && is_bootstrap(entry)
     }
 
     fn is_passed(&self, entry: &RaftEntry) -> bool {
         self.passed.is_some_and(|passed| entry.log_id.index <= passed)
     }
 
-    /// On an edge: whole copies that these entries put in place, each with the index of its entry.
-    pub(super) fn wanted_seeds(&self, entries: &[Work]) -> Vec<(u64, Seed)> {
-        let seeds = entries.iter().filter(|(entry, _)| self.is_seed(entry));
+    /// On an edge: bootstrap snapshots that these entries put in place, each with the index of its entry.
+    pub(super) fn wanted_bootstraps(&self, entries: &[Work]) -> Vec<(u64, BootstrapSnapshot)> {
+        let bootstraps = entries.iter().filter(|(entry, _)| self.is_bootstrap(entry));
         // One that cannot be read stops the process when it is applied.
-        let read = seeds.filter_map(|(entry, _)| Some((entry.log_id.index, read_seed(entry).ok()?)));
-        read.filter(|(_, seed)| self.replica.wants(seed)).collect()
+        let read =
+            bootstraps.filter_map(|(entry, _)| Some((entry.log_id.index, read_bootstrap(entry).ok()?)));
+        read.filter(|(_, snapshot)| self.replica.wants(snapshot)).collect()
     }
 
-    /// On an edge: the data become those of a seed, whose files are there.
-    fn seed(
+    /// On an edge: the data become those of a bootstrap snapshot, whose files are there.
+    fn bootstrap(
         &self,
         entry: &RaftEntry,
         responder: Option<ApplyResponder<super::types::Types>>,
     ) -> Result<(), StoreError> {
-        let (at, seed) = (position(&entry.log_id), read_seed(entry)?);
-        let reply = match self.replica.wants(&seed) {
+        let (at, snapshot) = (position(&entry.log_id), read_bootstrap(entry)?);
+        let reply = match self.replica.wants(&snapshot) {
             true => {
                 fail::point("snapshot.install");
-                let is_other = self.replica.is_of_other_history(&seed);
+                let is_other = self.replica.is_of_other_history(&snapshot);
                 // Before the first read can see it.
-                self.progress.status.edge.seeds.fetch_add(1, Ordering::Relaxed);
-                self.replica.seed(at, &seed, &place_of(&self.seed_directory, seed.position))?;
+                self.state.edge.seeds.fetch_add(1, Ordering::Relaxed);
+                self.replica.install_bootstrap(
+                    at,
+                    &snapshot,
+                    &place_of(&self.bootstrap_directory, snapshot.position),
+                )?;
                 if is_other {
-                    self.begin_again(seed.position.index);
+                    self.begin_again(snapshot.position.index);
                 }
-                Reply::count(seed.position.index)
+                Reply::count(snapshot.position.index)
             }
             false => {
                 let mut txn = self.replica.begin();
@@ -225,21 +236,20 @@ impl Applier {
         };
         self.followed();
         self.logged();
-        self.progress.applied(at);
+        self.state.applied(at);
         self.answer(responder.map(|responder| (responder, vec![vec![reply]])).into_iter().collect());
         Ok(())
     }
 
     /// Log time is no earlier than that of the last entry applied.
     fn logged(&self) {
-        self.progress.status.clock.logged(self.replica.store().published().state().last_at);
+        self.state.clock.logged(self.replica.store().published().state().last_at);
     }
 
     /// On an edge: the data are of another history from here on. What the old one said of anything counts no more.
     fn begin_again(&self, core_index: u64) {
-        let status = &self.progress.status;
-        status.clock.begin(self.replica.store().published().state().last_at, None);
-        status.edge.begin_again(core_index);
+        self.state.clock.begin(self.replica.store().published().state().last_at, None);
+        self.state.begin_again(core_index);
     }
 
     /// On an edge: says where the core's data stand now.
@@ -247,7 +257,7 @@ impl Applier {
         if self.replica.is_edge()
             && let Some(Position { index, .. }) = self.replica.store().latest().state().applied
         {
-            self.progress.followed(index);
+            self.state.followed(index);
         }
     }
 
@@ -264,23 +274,23 @@ impl Applier {
         self.followed();
         self.logged();
         if let Some(applied) = store.applied() {
-            self.progress.applied(applied);
+            self.state.applied(applied);
         }
         Ok(())
     }
 }
 
-/// Whether an entry of an edge site's log puts a whole copy in place.
-pub(super) fn is_seed(entry: &RaftEntry) -> bool {
-    matches!(&entry.payload, EntryPayload::Normal(payload) if SiteEntry::is_seed(&payload.0))
+/// Whether an entry of an edge site's log puts a bootstrap snapshot in place.
+pub(super) fn is_bootstrap(entry: &RaftEntry) -> bool {
+    matches!(&entry.payload, EntryPayload::Normal(payload) if SiteEntry::is_bootstrap(&payload.0))
 }
 
-fn read_seed(entry: &RaftEntry) -> Result<Seed, StoreError> {
+fn read_bootstrap(entry: &RaftEntry) -> Result<BootstrapSnapshot, StoreError> {
     let bad = |detail: &str| StoreError::corrupt("log entry", detail);
-    let EntryPayload::Normal(payload) = &entry.payload else { return Err(bad("not a seed")) };
+    let EntryPayload::Normal(payload) = &entry.payload else { return Err(bad("not a bootstrap snapshot")) };
     match SiteEntry::decode(&payload.0) {
-        Ok(SiteEntry::Seed(seed)) => Ok(seed),
-        Ok(SiteEntry::Entries { .. }) => Err(bad("not a seed")),
+        Ok(SiteEntry::Bootstrap(snapshot)) => Ok(snapshot),
+        Ok(SiteEntry::Entries { .. }) => Err(bad("not a bootstrap snapshot")),
         Err(error) => Err(bad(error.0)),
     }
 }

@@ -6,8 +6,9 @@
 use super::node::RaftNode;
 use crate::{
     peer::{Lane, Peers},
-    replication::{state::Progress, wire},
+    replication::wire,
     resp::ErrorReply,
+    state::ReplicationState,
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -19,7 +20,7 @@ use tokio::{
 /// How long a read waits until some leader says how far it must go.
 pub const WAIT_MAX: Duration = Duration::from_secs(5);
 const ASK_MAX: Duration = Duration::from_secs(1);
-const AGAIN: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// Readers that may wait at once.
 pub const READERS_MAX: usize = 65_536;
 
@@ -37,7 +38,7 @@ pub struct ReadFrom {
 pub struct Barrier {
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
 }
 
 impl Barrier {
@@ -61,32 +62,32 @@ impl Barrier {
         let deadline = Instant::now() + WAIT_MAX;
         loop {
             if let Some(ReadFrom { index, log_ms }) = self.ask().await {
-                let applied = tokio::time::timeout_at(deadline, self.progress.wait_applied(index)).await;
+                let applied = tokio::time::timeout_at(deadline, self.state.wait_applied(index)).await;
                 return applied.map(|()| log_ms).map_err(|_| down("this node is behind its leader"));
             }
             if Instant::now() >= deadline {
                 return Err(down("no node leads at the moment"));
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
     /// How far a read of now must be applied, by the leader's word.
     pub async fn ask(&self) -> Option<ReadFrom> {
-        if self.progress.is_leader() {
+        if self.state.is_leader() {
             let index = self.raft.read_index().await?;
-            return Some(ReadFrom { index, log_ms: self.progress.status.clock.now_ms() });
+            return Some(ReadFrom { index, log_ms: self.state.clock.now_ms() });
         }
-        let (id, address) = self.progress.leader()?;
+        let (id, address) = self.state.leader()?;
         let client = self.peers.client(&address, id);
         let answer = tokio::select! {
             biased;
             answer = client.send(Lane::Quick, wire::kind::READ_INDEX, Bytes::new(), ASK_MAX) => answer,
             // One that was cut off answers late, or never.
-            () = self.progress.led_by_another_than(id) => return None,
+            () = self.state.led_by_another_than(id) => return None,
         };
         let wire::ReadIndex { index, log_ms } = wire::read(answer.ok()?).ok()?;
-        self.progress.status.clock.told(log_ms);
+        self.state.clock.told(log_ms);
         Some(ReadFrom { index, log_ms })
     }
 }

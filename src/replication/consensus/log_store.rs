@@ -3,7 +3,8 @@
 use super::types::{RaftEntry, RaftLogId, RaftVote, Types, log_id, position, to_log_entry, to_raft_entry};
 use crate::{
     replication::wal::{Done, LogError, SegmentLog, VoteRecord, blocking},
-    session::LogStatus,
+    state::StateWriter,
+    store::Position,
 };
 use futures::{Stream, StreamExt, stream};
 use openraft::{
@@ -14,7 +15,7 @@ use std::{
     fmt::Debug,
     io,
     ops::{Bound, RangeBounds},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
 };
 use tokio::sync::oneshot;
 
@@ -25,21 +26,20 @@ const READ_BYTES_MAX: usize = 4 << 20;
 #[derive(Clone)]
 pub struct LogStore {
     log: Arc<SegmentLog>,
-    status: Arc<LogStatus>,
+    state: Arc<StateWriter>,
 }
 
 impl LogStore {
-    pub fn new(log: Arc<SegmentLog>, status: Arc<LogStatus>) -> Self {
-        let store = LogStore { log, status };
+    pub fn new(log: Arc<SegmentLog>, state: Arc<StateWriter>) -> Self {
+        let store = LogStore { log, state };
         store.publish();
         store
     }
 
     fn publish(&self) {
         let (purged, last) = self.log.state();
-        self.status.purged_index.store(purged.map_or(0, |p| p.index), Ordering::Relaxed);
-        self.status.last_index.store(last.map_or(0, |p| p.index), Ordering::Relaxed);
-        self.status.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
+        let index = |at: Option<Position>| at.map_or(0, |at| at.index);
+        self.state.logged(index(purged), index(last), self.log.bytes());
     }
 
     /// What is in memory is read at once; what is not, where waiting for the disk keeps nobody from his heartbeats.

@@ -115,7 +115,7 @@ impl RaftNode {
 
     /// As leader: how many other nodes have the entry on their disks.
     pub fn replicated(&self, index: u64) -> Option<u32> {
-        if !self.progress.is_leader() {
+        if !self.state.is_leader() {
             return None;
         }
         let replication = self.raft.data_metrics().borrow_watched().replication.clone().unwrap_or_default();
@@ -183,7 +183,7 @@ impl RaftNode {
     /// Asks a node to lead, and waits until it does.
     pub async fn transfer_to(&self, id: u64, within: Duration) -> bool {
         let deadline = tokio::time::Instant::now() + within;
-        let leads = || self.progress.leader().is_some_and(|(leader, _)| leader == id);
+        let leads = || self.state.leader().is_some_and(|(leader, _)| leader == id);
         while !leads() && tokio::time::Instant::now() < deadline {
             if !self.offer(id).await {
                 return false;

@@ -14,7 +14,7 @@ use crate::{
         wal::blocking,
         wire::{self, kind},
     },
-    session::LogStatus,
+    state::StateWriter,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, future::BoxFuture, stream::BoxStream};
@@ -29,12 +29,7 @@ use openraft::{
 };
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    ffi::OsStr,
-    future::Future,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
+    collections::BTreeMap, convert::Infallible, ffi::OsStr, future::Future, sync::Arc, time::Duration,
 };
 
 /// How long the other node may take to fetch and install a snapshot.
@@ -58,7 +53,7 @@ pub(super) struct Network {
     peers: Arc<Peers>,
     snapshots: Arc<Snapshots>,
     fetchers: Arc<Fetchers>,
-    status: Arc<LogStatus>,
+    state: Arc<StateWriter>,
     acknowledged: BTreeMap<u64, Acknowledged>,
 }
 
@@ -67,9 +62,9 @@ impl Network {
         peers: Arc<Peers>,
         snapshots: Arc<Snapshots>,
         fetchers: Arc<Fetchers>,
-        status: Arc<LogStatus>,
+        state: Arc<StateWriter>,
     ) -> Self {
-        Network { peers, snapshots, fetchers, status, acknowledged: BTreeMap::new() }
+        Network { peers, snapshots, fetchers, state, acknowledged: BTreeMap::new() }
     }
 }
 
@@ -82,7 +77,7 @@ impl RaftNetworkFactory<Types> for Network {
             address: self.peers.identity().address.clone(),
             snapshots: Arc::clone(&self.snapshots),
             fetchers: Arc::clone(&self.fetchers),
-            status: Arc::clone(&self.status),
+            state: Arc::clone(&self.state),
             acknowledged: Arc::clone(self.acknowledged.entry(target).or_default()),
         }
     }
@@ -95,7 +90,7 @@ pub(super) struct Connection {
     address: String,
     snapshots: Arc<Snapshots>,
     fetchers: Arc<Fetchers>,
-    status: Arc<LogStatus>,
+    state: Arc<StateWriter>,
     acknowledged: Acknowledged,
 }
 
@@ -105,7 +100,7 @@ pub(super) struct Connection {
 #[derive(Clone)]
 struct Appending {
     client: Arc<PeerClient>,
-    status: Arc<LogStatus>,
+    state: Arc<StateWriter>,
     acknowledged: Acknowledged,
 }
 
@@ -120,18 +115,18 @@ impl Appending {
         let (vote, previous) = (request.vote, request.prev_log_id);
         let last = request.entries.last().map_or(previous, |entry| Some(entry.log_id));
         if let Some(committed) = &request.leader_commit {
-            // Before it leaves: from then on a follower may have applied more than this node.
-            self.status.announced_index.fetch_max(committed.index, Ordering::SeqCst);
+            // Before it leaves.
+            self.state.announces(committed.index);
         }
         let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
-        let mut append = rpc::append(request, self.status.clock.known_ms());
-        append.of_core = self.status.edge.is_edge().then(|| self.status.edge.site_word().into());
-        append.cut_off = !self.status.contact.has_quorum();
+        let mut append = rpc::append(request, self.state.clock.known_ms());
+        append.of_core = self.state.edge.is_edge().then(|| self.state.edge.site_heartbeat().into());
+        append.cut_off = !self.state.has_quorum();
         let body = wire::write(&append);
         let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;
         let unreadable = |error: wire::Unreadable| RPCError::Network(NetworkError::new(&error));
         let answer: rpc::AppendAnswer = wire::read(answer).map_err(unreadable)?;
-        self.status.walls.hear(self.client.node_id(), answer.wall_ms);
+        self.state.walls.observe(self.client.node_id(), answer.wall_ms);
         if let (Some(end), Some(known)) = (answer.last_index, known)
             && end < known
         {
@@ -173,7 +168,7 @@ impl Connection {
     fn appending(&self) -> Appending {
         Appending {
             client: Arc::clone(&self.client),
-            status: Arc::clone(&self.status),
+            state: Arc::clone(&self.state),
             acknowledged: Arc::clone(&self.acknowledged),
         }
     }
@@ -198,8 +193,8 @@ impl Connection {
 
     /// A node that comes to lead goes on from the time that those know who vote for it.
     fn voted(&self, answer: &rpc::BallotAnswer) -> VoteResponse<Types> {
-        self.status.clock.told(answer.log_ms);
-        self.status.walls.hear(self.client.node_id(), answer.wall_ms);
+        self.state.clock.told(answer.log_ms);
+        self.state.walls.observe(self.client.node_id(), answer.wall_ms);
         rpc::raft_ballot_answer(answer)
     }
 
@@ -304,7 +299,7 @@ impl RaftNetworkV2<Types> for Connection {
             .await
             .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?
             .map_err(|error| {
-                self.status.note_damage(&error);
+                self.state.note_damage(&error);
                 StreamingError::Network(NetworkError::new(&error))
             })?;
         let offered = offer(&self.address, &vote, &snapshot, files);

@@ -4,7 +4,7 @@ use super::{
     apply,
     log_store::LogStore,
     network::Network,
-    responder::Fan,
+    responder::CallbackResponder,
     rpc,
     state_machine::StateMachine,
     types::{Payload, Peer, RaftSnapshot, RaftVote, Response, Types},
@@ -15,11 +15,11 @@ use crate::{
     peer::Peers,
     replica::Replica,
     replication::{
-        queue::Verdict,
-        snapshots::{Fetchers, SiteSeeds, Snapshots},
-        state::Progress,
+        queue::{InFlight, Verdict},
+        snapshots::{BootstrapSnapshots, Fetchers, Snapshots},
         wal::{LogError, Retention, SegmentLog},
     },
+    state::StateWriter,
 };
 use bytes::Bytes;
 use openraft::{
@@ -44,9 +44,10 @@ pub struct RaftParts {
     pub log: Arc<SegmentLog>,
     pub replica: Replica,
     pub snapshots: Arc<Snapshots>,
-    /// On an edge: whole copies of the core's data.
-    pub site_seeds: Arc<SiteSeeds>,
-    pub progress: Arc<Progress>,
+    /// On an edge: bootstrap snapshots of the core's data.
+    pub bootstrap_snapshots: Arc<BootstrapSnapshots>,
+    pub state: Arc<StateWriter>,
+    pub in_flight: Arc<InFlight>,
     pub peers: Arc<Peers>,
     /// Whether there are, or will be, other nodes: then this one does not found a cluster of itself.
     pub is_one_of_many: bool,
@@ -56,7 +57,8 @@ pub struct RaftParts {
 #[derive(Clone)]
 pub struct RaftNode {
     pub(super) raft: Raft<Types, StateMachine>,
-    pub(super) progress: Arc<Progress>,
+    pub(super) state: Arc<StateWriter>,
+    in_flight: Arc<InFlight>,
     pub(super) peers: Arc<Peers>,
     log: Arc<SegmentLog>,
     pub fetchers: Arc<Fetchers>,
@@ -90,22 +92,36 @@ const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(600);
 impl RaftNode {
     /// Starts a node inside the current runtime; returns it with its apply thread.
     pub async fn start(parts: RaftParts) -> Result<(Self, Option<JoinHandle<()>>), LogError> {
-        let RaftParts { node_id, log, replica, snapshots, site_seeds, progress, peers, is_one_of_many } =
-            parts;
+        let RaftParts {
+            node_id,
+            log,
+            replica,
+            snapshots,
+            bootstrap_snapshots,
+            state,
+            in_flight,
+            peers,
+            is_one_of_many,
+        } = parts;
         let store = Arc::clone(replica.store());
         if let Some(applied) = store.applied() {
-            progress.applied(applied);
+            state.applied(applied);
         }
-        let apply::Running { jobs, applier, thread } =
-            apply::start(replica, Arc::clone(&progress), site_seeds.directory.clone()).map_err(failed)?;
-        let state_machine = StateMachine::new(store, Arc::clone(&snapshots), jobs, applier, site_seeds);
-        let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&progress.status));
+        let apply::Running { jobs, applier, thread } = apply::start(
+            replica,
+            Arc::clone(&state),
+            Arc::clone(&in_flight),
+            bootstrap_snapshots.directory.clone(),
+        )
+        .map_err(failed)?;
+        let state_machine =
+            StateMachine::new(store, Arc::clone(&snapshots), jobs, applier, bootstrap_snapshots);
+        let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&state));
         let config = Arc::new(config().validate().map_err(failed)?);
         let fetchers = Arc::new(Fetchers::default());
-        let network =
-            Network::new(Arc::clone(&peers), snapshots, Arc::clone(&fetchers), Arc::clone(&progress.status));
+        let network = Network::new(Arc::clone(&peers), snapshots, Arc::clone(&fetchers), Arc::clone(&state));
         let raft = Raft::new(node_id, config, network, log_store, state_machine).await.map_err(failed)?;
-        let node = RaftNode { raft, progress, peers, log, fetchers };
+        let node = RaftNode { raft, state, in_flight, peers, log, fetchers };
         tokio::spawn(node.clone().watch_leadership(node_id));
         tokio::spawn(node.clone().watch_removal());
         tokio::spawn(node.clone().watch_lease());
@@ -127,17 +143,15 @@ impl RaftNode {
         Ok(())
     }
 
-    /// Keeps `Progress` and the status current; a raft core that fails stops the process.
+    /// Keeps the replication state current; a raft core that fails stops the process.
     async fn watch_leadership(self, node_id: u64) {
         let mut metrics = self.raft.server_metrics();
-        let state = self.raft.metrics();
+        let running = self.raft.metrics();
         let mut members_at = 0;
         loop {
             let seen = metrics.borrow_watched().clone();
             let term = seen.vote.leader_id.term;
             let leads = seen.state == ServerState::Leader && seen.vote.committed;
-            let status = &self.progress.status;
-            status.term.store(term, Ordering::Relaxed);
             let leader = seen.current_leader.unwrap_or(0);
             let members = seen.membership_config.membership();
             let address = members.get_node(&leader).map(|peer| peer.address.clone());
@@ -146,31 +160,31 @@ impl RaftNode {
                 && members.get_node(&node_id).is_some()
             {
                 // Let in, perhaps again: it serves from now on, not when it next asks the others.
-                status.is_removed.store(false, Ordering::Relaxed);
+                self.state.is_removed.store(false, Ordering::Relaxed);
             }
             self.renew_lease();
-            self.progress.set_leader_term(if leads && leader == node_id { term } else { 0 });
+            let known = self.state.leader_id();
+            // A node that was the leader before it started again does not follow itself: it has yet to apply what it led.
+            let follows_or_leads = leads || leader != node_id;
+            let node = address.filter(|_| follows_or_leads).map(|address| (leader, address));
+            self.state.set_leader(term, leads && leader == node_id, node);
             if leads && members.get_node(&node_id).is_none() {
                 // Long before `leave` asks another node to lead.
-                self.progress.offers_leadership();
+                self.state.offers_leadership();
             }
-            let known = self.progress.leader().map_or(0, |(id, _)| id);
             if leader != 0 && leader != known && members.nodes().count() > 1 {
                 let name = members.get_node(&leader).map_or("", |peer| &peer.name);
                 tracing::info!(leader = name, term, here = leader == node_id, "a node leads");
             }
-            // A node that was the leader before it started again does not follow itself: it has yet to apply what it led.
-            let follows_or_leads = leads || leader != node_id;
-            self.progress.set_leader(address.filter(|_| follows_or_leads).map(|address| (leader, address)));
-            // What waits for room must be told that nothing will land any more.
-            self.progress.ring_if_awaited();
+            // What waits for room must be told that nothing more will come of it.
+            self.in_flight.wake_batcher();
             if metrics.changed().await.is_err() {
                 break;
             }
         }
-        self.progress.set_leader_term(0);
-        self.progress.ring_if_awaited();
-        match &state.borrow_watched().running_state {
+        self.state.set_leader(self.state.term(), false, self.state.leader());
+        self.in_flight.wake_batcher();
+        match &running.borrow_watched().running_state {
             Err(Fatal::Stopped) => {}
             Err(fatal) => fail::stop_the_process(&format!("the raft core failed: {fatal}")),
             // It ended without a word: tokio has caught the panic, and nobody leads or follows here any more.
@@ -201,8 +215,7 @@ impl RaftNode {
             let ago = heard.map_or(Duration::from_secs(3600), |heard| heard.into_inner().elapsed());
             now.checked_sub(ago).unwrap_or(now - LEASE)
         });
-        self.progress.status.contact.heard_by_quorum(heard);
-        self.progress.set_lease(heard, LEASE);
+        self.state.heard_by_quorum(heard, LEASE);
     }
 
     /// The first entry of a new cluster's log: its members.
@@ -219,9 +232,9 @@ impl RaftNode {
     /// Under the lease nobody needs to be asked: what was acknowledged was applied here before, and what another node may
     /// have shown was announced by this one.
     pub async fn read_index(&self) -> Option<u64> {
-        let applied = self.progress.status.applied_index.load(Ordering::SeqCst);
-        if self.progress.knows_all() {
-            return Some(applied.max(self.progress.announced()));
+        let applied = self.state.applied_index();
+        if self.state.knows_all() {
+            return Some(applied.max(self.state.announced_index()));
         }
         let answer = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await;
         answer.ok().map(|(read, _)| read.log_id().index)
@@ -258,14 +271,14 @@ impl RaftNode {
 
     /// Proposes an entry; `then` gets the verdict, or is dropped when the node stops before there is one.
     pub async fn propose(&self, payload: Bytes, then: impl FnOnce(Verdict) + Send + 'static) {
-        let fan = Fan::new(move |result: ClientWriteResult<Types>| then(verdict(result)));
+        let fan = CallbackResponder::new(move |result: ClientWriteResult<Types>| then(verdict(result)));
         // On an error the responder is dropped, and with it `then`.
         let _ = self.raft.client_write_ff(Payload(payload), Some(fan)).await;
     }
 
     /// Makes a snapshot of at least everything applied when it was called; the log may then be purged up to it.
     pub async fn snapshot(&self) -> Result<(), LogError> {
-        let target = self.progress.status.applied_index.load(Ordering::Acquire);
+        let target = self.state.applied_index();
         let reached = |index: Option<u64>| index.is_some_and(|index| index >= target);
         let deadline = tokio::time::Instant::now() + SNAPSHOT_WAIT_MAX;
         let mut metrics = self.raft.data_metrics();
@@ -289,6 +302,7 @@ impl RaftNode {
 
     /// Lets go of log segments that need not be kept; snapshots first if that is needed for it.
     pub async fn purge(&self, keep: &Retention) -> Result<(), LogError> {
+        self.state.log_size(self.log.bytes());
         let members = self.members();
         for (id, matched) in members.list.iter().filter_map(|member| Some((member.id, member.matched?))) {
             self.fetchers.progressed(id, matched, members.last_index);
@@ -306,7 +320,7 @@ impl RaftNode {
 
     /// How far this node has applied its log.
     pub fn applied_index(&self) -> u64 {
-        self.progress.status.applied_index.load(Ordering::SeqCst)
+        self.state.applied_index()
     }
 
     /// Whether who stands at this entry can go on by the log of this node.
@@ -316,12 +330,7 @@ impl RaftNode {
 
     /// Somebody found this node's own data damaged, and can go on without them.
     pub fn note_damage(&self, error: &StoreError) {
-        self.progress.status.note_damage(error);
-    }
-
-    /// Bytes of log on disk.
-    pub fn log_bytes(&self) -> u64 {
-        self.log.bytes()
+        self.state.note_damage(error);
     }
 
     /// Stops the core, or gives up when it takes too long; entries that were queued get no verdict.

@@ -9,19 +9,15 @@ use crate::{
     peer::{Answer, CallError, Peers},
     replication::{
         snapshots::Throttle,
-        state::Progress,
         wal::blocking,
         wire::{self, kind},
     },
+    state::StateWriter,
     time::now_ms,
 };
 use bytes::Bytes;
 use openraft::raft::AppendEntriesResponse;
-use std::{
-    path::PathBuf,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// A node whose answer takes longer than this has given up listening.
@@ -31,7 +27,7 @@ const VOTE_WAIT_MAX: Duration = Duration::from_millis(500);
 pub struct RaftService {
     raft: RaftNode,
     peers: Arc<Peers>,
-    progress: Arc<Progress>,
+    state: Arc<StateWriter>,
     node_id: u64,
     /// How fast snapshots of others are fetched at most; 0 = no limit.
     snapshot_bytes_per_second: u64,
@@ -55,7 +51,7 @@ impl RaftService {
     pub fn new(
         raft: RaftNode,
         peers: Arc<Peers>,
-        progress: Arc<Progress>,
+        state: Arc<StateWriter>,
         node_id: u64,
         snapshot_bytes_per_second: u64,
         receiving: PathBuf,
@@ -64,7 +60,7 @@ impl RaftService {
         RaftService {
             raft,
             peers,
-            progress,
+            state,
             node_id,
             snapshot_bytes_per_second,
             receiving,
@@ -87,7 +83,7 @@ impl RaftService {
     async fn transfer(&self, body: Bytes) -> Answer {
         let transfer: rpc::Transfer = wire::read(body).map_err(refused)?;
         // Who is to lead instead of another one is told all the same: it lets that one be elected.
-        if transfer.to == self.node_id && self.progress.refuses_leadership() {
+        if transfer.to == self.node_id && self.state.refuses_leadership() {
             return Err(refused("this node stops and does not take over"));
         }
         self.raft.transfer_to_us(&transfer).await.map_err(broken)?;
@@ -103,22 +99,22 @@ impl RaftService {
         let accepted =
             matches!(answer, AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_));
         if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
-            self.progress.status.contact.heard_leader(cut_off);
+            self.state.heard_leader(cut_off);
         }
         if accepted {
-            self.progress.status.clock.heard(leader_ms);
+            self.state.clock.heard(leader_ms);
         }
-        if let Some(word) = of_core.filter(|_| accepted && self.progress.status.edge.is_edge()) {
-            self.progress.status.edge.hear_site(&word.into());
+        if let Some(heartbeat) = of_core.filter(|_| accepted && self.state.edge.is_edge()) {
+            self.state.edge.observe_site(&heartbeat.into());
         }
-        if accepted && self.progress.status.applied_index.load(Ordering::Acquire) >= committed {
-            self.progress.heard_leader();
+        if accepted && self.state.applied_index() >= committed {
+            self.state.caught_up_with_leader();
         }
         let mut answer_body = rpc::append_answer(&answer);
         answer_body.wall_ms = now_ms();
         if matches!(answer, AppendEntriesResponse::Conflict) {
             // Set when entries are appended, before any of them is acknowledged: never less than what this node said it has.
-            answer_body.last_index = Some(self.progress.status.last_index.load(Ordering::Acquire));
+            answer_body.last_index = Some(self.state.last_index());
         }
         Ok(wire::write(&answer_body))
     }
@@ -132,7 +128,7 @@ impl RaftService {
         let request = rpc::raft_ballot(&ballot);
         let answer = self.raft.vote(request, kind == kind::PRE_VOTE).await.map_err(broken)?;
         let mut answer_body = rpc::ballot_answer(&answer);
-        (answer_body.log_ms, answer_body.wall_ms) = (self.progress.status.clock.known_ms(), now_ms());
+        (answer_body.log_ms, answer_body.wall_ms) = (self.state.clock.known_ms(), now_ms());
         Ok(wire::write(&answer_body))
     }
 

@@ -1,7 +1,7 @@
 //! openraft's view of the store: has entries applied, here or on the apply thread, builds and installs snapshots.
 
 use super::{
-    apply::{Applier, JOBS_MAX, Job, Work, is_seed},
+    apply::{Applier, JOBS_MAX, Job, Work, is_bootstrap},
     membership,
     snapshot::to_raft,
     types::{
@@ -10,9 +10,9 @@ use super::{
     },
 };
 use crate::{
-    replica::Seed,
+    replica::BootstrapSnapshot,
     replication::{
-        snapshots::{SiteSeeds, Snapshots},
+        snapshots::{BootstrapSnapshots, Snapshots},
         wal::{LogError, blocking},
     },
     store::Store,
@@ -42,10 +42,10 @@ pub struct StateMachine {
     snapshots: Arc<Snapshots>,
     jobs: Sender<Job>,
     applier: Arc<Mutex<Applier>>,
-    site_seeds: Arc<SiteSeeds>,
+    bootstrap_snapshots: Arc<BootstrapSnapshots>,
     /// Jobs on the apply thread, oldest first.
     outstanding: VecDeque<oneshot::Receiver<()>>,
-    /// On an edge: the store stands at this entry already (`SiteSeeds::ensure`), openraft has not come so far.
+    /// On an edge: the store stands at this entry already (`BootstrapSnapshots::ensure`), openraft has not come so far.
     ahead: Option<u64>,
 }
 
@@ -55,14 +55,14 @@ impl StateMachine {
         snapshots: Arc<Snapshots>,
         jobs: Sender<Job>,
         applier: Arc<Mutex<Applier>>,
-        site_seeds: Arc<SiteSeeds>,
+        bootstrap_snapshots: Arc<BootstrapSnapshots>,
     ) -> Self {
         StateMachine {
             store,
             snapshots,
             jobs,
             applier,
-            site_seeds,
+            bootstrap_snapshots,
             outstanding: VecDeque::with_capacity(JOBS_MAX),
             ahead: None,
         }
@@ -92,13 +92,13 @@ impl StateMachine {
         Ok(())
     }
 
-    /// On an edge: waits until these whole copies are here, each before the entry with its index, or goes past them.
-    async fn have_seeds(&mut self, wanted: Vec<(u64, Seed)>) -> io::Result<()> {
-        for (index, seed) in wanted {
+    /// On an edge: waits until these bootstrap snapshots are here, each before the entry with its index, or goes past them.
+    async fn have_bootstraps(&mut self, wanted: Vec<(u64, BootstrapSnapshot)>) -> io::Result<()> {
+        for (index, snapshot) in wanted {
             if self.ahead.is_some_and(|ahead| index <= ahead) {
                 continue;
             }
-            if let Some(directory) = self.site_seeds.ensure(index, &seed).await {
+            if let Some(directory) = self.bootstrap_snapshots.ensure(index, &snapshot).await {
                 let from = directory.clone();
                 self.hand_over(|done| Job::GoPast { directory: from, done })?;
                 self.settle(0).await?;
@@ -148,11 +148,11 @@ impl RaftStateMachine<Types> for StateMachine {
     {
         loop {
             let (entries, bytes, more) = next_chunk(&mut entries).await?;
-            if self.site_seeds.is_edge() && entries.iter().any(|(entry, _)| is_seed(entry)) {
+            if self.bootstrap_snapshots.is_edge() && entries.iter().any(|(entry, _)| is_bootstrap(entry)) {
                 // With nothing on the apply thread, the applier is free.
                 self.settle(0).await?;
-                let wanted = self.applier.lock().wanted_seeds(&entries);
-                self.have_seeds(wanted).await?;
+                let wanted = self.applier.lock().wanted_bootstraps(&entries);
+                self.have_bootstraps(wanted).await?;
             }
             self.come_to(entries.last().map(|(entry, _)| entry.log_id.index));
             self.look();
@@ -190,7 +190,7 @@ impl RaftStateMachine<Types> for StateMachine {
         // Before anybody can see that the store stands there: openraft takes back a tail of the log only where it knows it
         // to differ, and purges the rest when this has returned.
         if let Some(last) = &meta.last_log_id {
-            self.site_seeds.log.cover(position(last));
+            self.bootstrap_snapshots.log.cover(position(last));
         }
         // A store that is still ahead stays there.
         if self.ahead.is_none() {

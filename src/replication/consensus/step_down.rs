@@ -19,7 +19,7 @@ const HAND_OVER_MAX: Duration = Duration::from_millis(1000);
 /// How long a node may take to say whether it would lead.
 const WILLING_MAX: Duration = Duration::from_millis(250);
 /// Between two attempts of a stopping leader to find somebody.
-const AGAIN: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a leader that was taken out goes on, so that all hear that the change is committed.
 const REMOVED_GRACE: Duration = Duration::from_millis(150);
 
@@ -27,13 +27,13 @@ impl RaftNode {
     /// From here on this node does not lead: it does not campaign, refuses to take over, and hands over what it leads, now
     /// or (elected a moment ago) later. It goes on voting and replicating. Returns after the first attempt.
     pub async fn step_down(&self) {
-        self.progress.refuse_leadership();
+        self.state.refuse_leadership();
         self.raft.runtime_config().elect(false);
         self.hand_over().await;
         let node = self.clone();
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RETRY_INTERVAL).await;
                 node.hand_over().await;
             }
         });
@@ -41,7 +41,7 @@ impl RaftNode {
 
     /// Lets another voter lead, if this node leads and there is one that would.
     pub async fn hand_over(&self) {
-        if !self.progress.is_leader() {
+        if !self.state.is_leader() {
             return;
         }
         let deadline = Instant::now() + HAND_OVER_MAX;
@@ -49,7 +49,7 @@ impl RaftNode {
         if !self.offer(successor.id).await {
             return;
         }
-        let led_by_another = || self.progress.leader().is_some_and(|(id, _)| id != *self.raft.node_id());
+        let led_by_another = || self.state.leader().is_some_and(|(id, _)| id != *self.raft.node_id());
         while !led_by_another() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -77,13 +77,13 @@ impl RaftNode {
 
     /// Asks a node to lead, at once and whatever it has promised to this one; false if the raft core is gone.
     pub(super) async fn offer(&self, id: u64) -> bool {
-        self.progress.offers_leadership();
+        self.state.offers_leadership();
         self.raft.trigger().transfer_leader(id).await.is_ok()
     }
 
     /// Before a stopping node leaves: while the leader stops as well, and has entries on their way, it needs this one.
     pub async fn stay_for_leader(&self, until: Instant) {
-        while let Some((id, address)) = self.progress.leader().filter(|(id, _)| *id != *self.raft.node_id())
+        while let Some((id, address)) = self.state.leader().filter(|(id, _)| *id != *self.raft.node_id())
             && Instant::now() < until
         {
             let answer = self.peers.client(&address, id);

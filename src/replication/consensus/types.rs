@@ -1,6 +1,6 @@
 //! The types openraft is instantiated with, and their persisted forms.
 
-use super::responder::Fan;
+use super::responder::CallbackResponder;
 use crate::{
     replica::Applied,
     replication::{
@@ -36,7 +36,7 @@ impl openraft::RaftTypeConfig for Types {
     type Payload = EntryPayload<Payload, u64, Peer>;
     type Entry = DefaultEntryOf<Self>;
     type Responder<T>
-        = Fan<T>
+        = CallbackResponder<T>
     where
         T: Send + 'static;
     type Batch<T>

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | its data (`store`, `snapshot`) | another node's snapshot takes their place; log, votes and identity stay, so what it promised stands, and nobody need lead for it |
 //! | its log, its votes, `IDENTITY` | it is a new node with an empty directory, which the core lets in in place of the old one |
-//! | anything of an edge that is alone | it begins again with an empty directory, and takes a whole copy of the core |
+//! | anything of an edge that is alone | it begins again with an empty directory, and takes a bootstrap snapshot of the core |
 //!
 //! **Invariants.** A node whose log is damaged gives it up only while the others have a leader that a majority hears:
 //! then every acknowledged entry is on a node of that majority. Damaged data go only when sound ones are in their place.
@@ -15,9 +15,9 @@ use crate::{
     peer::{LocalIdentity, Peers},
     replication::{
         snapshots::{Source, Throttle, fetch_files},
-        wal::{LogError, SegmentLog, blocking, fits},
+        wal::{LogError, SegmentLog, blocking, is_consistent_with},
         wire::{
-            self, SeedOffer, SeedWanted,
+            self, BootstrapOffer, BootstrapWanted,
             edge_kind::{SITE_SNAPSHOT, SITE_SNAPSHOT_FILE},
         },
     },
@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-const AGAIN: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const ASK_MAX: Duration = Duration::from_secs(2);
 /// The other node may have to make the snapshot first, and reads it.
 const OFFER_MAX: Duration = Duration::from_secs(600);
@@ -75,7 +75,7 @@ impl Waiting {
             tracing::warn!(reason = %why, "waiting to repair this node");
             self.0 = why;
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 
@@ -191,7 +191,7 @@ impl LostStore {
                 }
             }
         })?;
-        if !fits(log, position).map_err(LogError::io("read the log of", directory))? {
+        if !is_consistent_with(log, position).map_err(LogError::io("read the log of", directory))? {
             drop_tail(log)?;
         }
         store.install(&received)?;
@@ -238,9 +238,9 @@ impl LostStore {
     ) -> Result<Position, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let client = peers.client(address, id);
-        let wanted = wire::write(&SeedWanted { index_min, ..Default::default() });
+        let wanted = wire::write(&BootstrapWanted { index_min, ..Default::default() });
         let offer = client.call(SITE_SNAPSHOT, wanted, OFFER_MAX).await.map_err(|error| text(&error))?;
-        let offer: SeedOffer = wire::read(offer).map_err(|error| text(&error))?;
+        let offer: BootstrapOffer = wire::read(offer).map_err(|error| text(&error))?;
         let source = Source { kind: SITE_SNAPSHOT_FILE, snapshot: &offer.name, from: &client };
         let mut throttle = Throttle::new(self.helpers.bytes_per_second);
         fetch_files(&source, &offer.files, received, &mut throttle, &|_| ()).await.map_err(|e| text(&e))?;

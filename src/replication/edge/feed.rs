@@ -1,7 +1,7 @@
-//! The core's side of a feed: entries as they are applied here, words in between, messages of PUBLISH.
+//! The core's side of a feed: entries as they are applied here, heartbeats in between, messages of PUBLISH.
 //!
 //! A feed is a stream that makes its next item when the connection has room for it. It waits for the applied index to move,
-//! so an idle edge costs a word now and then and a busy one gets what has gathered since its last item.
+//! so an idle edge costs a heartbeat now and then and a busy one gets what has gathered since its last item.
 //!
 //! **Invariant.** Each item's entries continue the last one's, index and term, and are committed: `frames.rs` says how that
 //! is known. An edge whose own last entry is not in this log is told so as soon as this node can tell.
@@ -9,11 +9,9 @@
 use super::frames::{Frames, Next};
 use crate::{
     peer::{Answers, CallError, Caller},
-    replication::{
-        state::Progress,
-        wire::{self, write},
-    },
-    session::{ClusterIdentity, MessagePosition, PubSub, Publication, Seat},
+    replication::wire::{self, write},
+    session::{ClusterIdentity, MessagePosition, PubSub, Publication},
+    state::{FeedSlot, ReplicationState},
     store::{Position, Store},
 };
 use bytes::Bytes;
@@ -25,8 +23,8 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior},
 };
 
-/// Between two words while nothing happens.
-const WORD_INTERVAL: Duration = Duration::from_millis(150);
+/// Between two heartbeats while nothing happens.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(150);
 /// Between two small items while much happens: each costs both sides a wake-up.
 const PACE: Duration = Duration::from_millis(1);
 /// So many edges have that pace. More share it, so that all of them together cost this node no more wake-ups a second,
@@ -42,7 +40,7 @@ const MESSAGES_BYTES_MAX: usize = 1 << 20;
 /// See the module.
 pub struct Feed {
     pub(super) frames: Arc<Frames>,
-    progress: Arc<Progress>,
+    state: Arc<ReplicationState>,
     store: Arc<Store>,
     cluster: Arc<RwLock<ClusterIdentity>>,
     pubsub: Arc<PubSub>,
@@ -53,7 +51,7 @@ pub struct Feed {
 impl Feed {
     pub fn new(
         log: Arc<crate::replication::wal::SegmentLog>,
-        progress: Arc<Progress>,
+        state: Arc<ReplicationState>,
         store: Arc<Store>,
         cluster: Arc<RwLock<ClusterIdentity>>,
         pubsub: Arc<PubSub>,
@@ -61,7 +59,7 @@ impl Feed {
         edges_max: usize,
     ) -> Self {
         let frames = Arc::new(Frames::new(log));
-        Feed { frames, progress, store, cluster, pubsub, node_name, edges_max }
+        Feed { frames, state, store, cluster, pubsub, node_name, edges_max }
     }
 
     /// Begins to feed an edge.
@@ -73,23 +71,23 @@ impl Feed {
         if crate::peer::site_of(&caller.name) != Some(wanted.site.as_str()) {
             return refused("the edge is of another site than its name says");
         }
-        if self.progress.status.is_removed.load(std::sync::atomic::Ordering::Relaxed) {
+        if self.state.is_removed.load(std::sync::atomic::Ordering::Relaxed) {
             return refused("this node was removed from the core");
         }
         let history = self.cluster.read().history_id.clone();
         if history.is_empty() {
             return refused("this node is of no core yet");
         }
-        let fed = &self.progress.status.fed;
-        let Some(seat) = fed.take(caller.id, &caller.name, &wanted.site, self.edges_max) else {
+        let fed = &self.state.fed;
+        let Some(slot) = fed.take(caller.id, &caller.name, &wanted.site, self.edges_max) else {
             return refused("this node feeds as many edges as it may");
         };
         let heard = MessagePosition { term: wanted.heard_term, number: wanted.heard_number };
         let is_heard = wanted.history == history && heard.number != 0;
         let (missed, messages) = self.pubsub.tap(is_heard.then_some(heard));
         let position = Position { term: wanted.term, index: wanted.index };
-        let mut words = tokio::time::interval(WORD_INTERVAL);
-        words.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heartbeats = tokio::time::interval(HEARTBEAT_INTERVAL);
+        heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let hello = wire::Hello {
             history: history.clone(),
             node_name: self.node_name.clone(),
@@ -97,12 +95,12 @@ impl Feed {
         };
         let feeding = Feeding {
             feed: Arc::clone(self),
-            seat,
+            slot,
             is_other_history: wanted.has_position && wanted.history != history,
             behind: wanted.has_position.then_some(position),
             is_checked: false,
             hello: Some(hello),
-            words,
+            heartbeats,
             missed: missed.into(),
             messages,
             paced_until: Instant::now(),
@@ -112,13 +110,13 @@ impl Feed {
         Ok(futures::stream::unfold(feeding, Feeding::step).boxed())
     }
 
-    fn word(&self) -> wire::Word {
+    fn heartbeat(&self) -> wire::CommitHeartbeat {
         let published = self.store.latest();
         let state = published.state();
-        wire::Word {
+        wire::CommitHeartbeat {
             committed: state.applied.map_or(0, |applied| applied.index),
-            clock_ms: self.progress.status.clock.known_ms(),
-            age_ms: u64::try_from(self.progress.knowledge_age().as_millis()).unwrap_or(u64::MAX),
+            clock_ms: self.state.clock.known_ms(),
+            age_ms: u64::try_from(self.state.knowledge_age().as_millis()).unwrap_or(u64::MAX),
         }
     }
 }
@@ -126,14 +124,14 @@ impl Feed {
 /// One edge that is fed.
 struct Feeding {
     feed: Arc<Feed>,
-    seat: Seat,
+    slot: FeedSlot,
     is_other_history: bool,
     /// The last entry that the edge has, or was sent.
     behind: Option<Position>,
     /// Whether that entry is known to be the one that the core has there.
     is_checked: bool,
     hello: Option<wire::Hello>,
-    words: Interval,
+    heartbeats: Interval,
     /// Messages that the edge missed on its way here; before those of `messages`.
     missed: VecDeque<Publication>,
     messages: broadcast::Receiver<Publication>,
@@ -156,14 +154,14 @@ impl Feeding {
         self.is_over |= item.lost != 0;
         let bytes = write(&item);
         let sent = self.behind.map_or(0, |at| at.index);
-        self.seat.sent(sent, bytes.len() as u64);
+        self.slot.sent(sent, bytes.len() as u64);
         Some((Ok(bytes), self))
     }
 
     async fn next_item(&mut self) -> Result<wire::Item, String> {
         if let Some(hello) = self.hello.take() {
-            let word = Some(self.feed.word());
-            return Ok(wire::Item { hello: Some(hello), word, ..Default::default() });
+            let heartbeat = Some(self.feed.heartbeat());
+            return Ok(wire::Item { hello: Some(hello), heartbeat, ..Default::default() });
         }
         if self.is_other_history {
             return Ok(lost(wire::lost::HISTORY));
@@ -173,7 +171,7 @@ impl Feeding {
             return Ok(wire::Item { messages, ..Default::default() });
         }
         loop {
-            if !self.seat.is_taken() {
+            if !self.slot.is_taken() {
                 return Ok(lost(wire::lost::REPLACED));
             }
             let applied = self.feed.store.applied();
@@ -192,7 +190,7 @@ impl Feeding {
             // Before the very first entry there is nothing to wait for but time.
             let moved = async {
                 match applied {
-                    Some(_) => self.feed.progress.wait_core(next).await,
+                    Some(_) => self.feed.state.wait_core(next).await,
                     None => std::future::pending().await,
                 }
             };
@@ -203,9 +201,9 @@ impl Feeding {
                     let messages = self.gather(message);
                     return Ok(wire::Item { messages, ..Default::default() });
                 }
-                _ = self.words.tick() => {
-                    // Entries that were applied after the word was written are after it in the feed, too.
-                    return Ok(wire::Item { word: Some(self.feed.word()), ..Default::default() });
+                _ = self.heartbeats.tick() => {
+                    // Entries that were applied after the heartbeat was written are after it in the feed, too.
+                    return Ok(wire::Item { heartbeat: Some(self.feed.heartbeat()), ..Default::default() });
                 }
             }
         }
@@ -222,19 +220,23 @@ impl Feeding {
         self.behind = Some(frame.last);
         self.is_checked = true;
         if frame.entries.records.len() < PACED_BYTES {
-            self.paced_until = Instant::now() + pace(self.feed.progress.status.fed.len());
+            self.paced_until = Instant::now() + pace(self.feed.state.fed.len());
         }
         let messages = match self.messages.try_recv() {
             Ok(message) => self.gather(Ok(message)),
             Err(_) => Vec::new(),
         };
-        let word = Some(self.feed.word());
-        Ok(wire::Item { entries: Some(frame.entries), word, messages, ..Default::default() })
+        let heartbeat = Some(self.feed.heartbeat());
+        Ok(wire::Item { entries: Some(frame.entries), heartbeat, messages, ..Default::default() })
     }
 
     fn conflict(&self, behind: Position) -> wire::Item {
         let Position { term, index } = behind;
-        tracing::warn!(index, term, "an edge has an entry that this core has not; it will take a whole copy");
+        tracing::warn!(
+            index,
+            term,
+            "an edge has an entry that this core has not; it will take a bootstrap snapshot"
+        );
         lost(wire::lost::HISTORY)
     }
 

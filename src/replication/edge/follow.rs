@@ -2,17 +2,17 @@
 //!
 //! ```text
 //!  connect ─▶ hello ─▶ entries … ─▶ proposed into the site's group, a few at a time, in order ─▶ applied
-//!     ▲          └▶ too far behind, or another history ─▶ a whole copy (`seed.rs`) ─▶ connect again
+//!     ▲          └▶ too far behind, or another history ─▶ a bootstrap snapshot (`bootstrap.rs`) ─▶ connect again
 //!     ├── wait a little, next core node ◀── silence, an error, a core node that knows nothing new
 //!     └── a preferred core node is well again (`preference.rs`)
 //! ```
 //!
-//! **Invariants.** It begins behind what is applied here, after everything proposed before has landed, so nothing is left
+//! **Invariants.** It begins behind what is applied here, after everything proposed before has completed, so nothing is left
 //! out; what comes twice is passed over by the replica. It never gives up.
 
 use super::{
-    flights::Flights,
     following::FollowingOne,
+    in_flight::InFlightProposals,
     options::EdgeOptions,
     preference::{RETURN_AFTER_MAX, RETURN_AFTER_MIN},
     upstreams::Upstreams,
@@ -22,11 +22,11 @@ use crate::{
     replication::{
         consensus::RaftNode,
         pubsub::Broadcast,
-        snapshots::SiteSeeds,
-        state::Progress,
+        snapshots::BootstrapSnapshots,
         wire::{self, edge_kind, write},
     },
-    session::{Following, PubSub},
+    session::PubSub,
+    state::{Following, ReplicationState},
     store::{Position, Store},
 };
 use parking_lot::Mutex;
@@ -41,8 +41,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(3);
 /// A core node that for so long has heard nothing of its own leader, or is behind this edge, is left for another one.
 pub(super) const STALE_MAX: Duration = Duration::from_secs(10);
-const AGAIN_MIN: Duration = Duration::from_millis(100);
-const AGAIN_MAX: Duration = Duration::from_secs(5);
+const RETRY_INTERVAL_MIN: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
 /// Following for so long is a success: the next attempt begins with the preferred node, at once.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
 const LEADING_INTERVAL: Duration = Duration::from_millis(50);
@@ -51,12 +51,12 @@ pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// See the module.
 pub struct Follower {
     pub raft: RaftNode,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
     pub store: Arc<Store>,
     pub pubsub: Arc<PubSub>,
     pub upstreams: Arc<Upstreams>,
     pub options: EdgeOptions,
-    pub site_seeds: Arc<SiteSeeds>,
+    pub bootstrap_snapshots: Arc<BootstrapSnapshots>,
     /// How messages get to the other nodes of the site; `None`: there are none.
     pub broadcast: Option<Arc<Broadcast>>,
     /// For how long nodes of the core were asked in vain what this site must have before it answers.
@@ -69,7 +69,7 @@ pub struct Follower {
 pub(super) enum End {
     NotLeading,
     /// What is needed is not in that node's log, or the history is another one.
-    NeedsSeed(String),
+    NeedsBootstrap(String),
     /// This one is preferred, and well.
     Better(usize),
     Cut(String),
@@ -91,9 +91,9 @@ impl Follower {
                     self.note(Following::No);
                     continue;
                 }
-                End::NeedsSeed(why) => {
-                    tracing::info!(%why, "this site needs a whole copy of the core's data");
-                    match self.seed(index).await {
+                End::NeedsBootstrap(why) => {
+                    tracing::info!(%why, "this site needs a bootstrap snapshot of the core's data");
+                    match self.bootstrap(index).await {
                         Ok(()) => {
                             (failures, said) = (0, String::new());
                             continue;
@@ -131,12 +131,13 @@ impl Follower {
         let rounds = usize::try_from(failures).unwrap_or(usize::MAX) / self.upstreams.len().max(1);
         match u32::try_from(rounds).unwrap_or(u32::MAX) {
             0 => Duration::ZERO,
-            rounds => (AGAIN_MIN * 2_u32.saturating_pow(rounds.min(16).saturating_sub(1))).min(AGAIN_MAX),
+            rounds => (RETRY_INTERVAL_MIN * 2_u32.saturating_pow(rounds.min(16).saturating_sub(1)))
+                .min(RETRY_INTERVAL_MAX),
         }
     }
 
     async fn wait_leading(&self) {
-        while !self.progress.has_applied_own_term() {
+        while !self.state.has_applied_own_term() {
             tokio::time::sleep(LEADING_INTERVAL).await;
         }
     }
@@ -144,7 +145,7 @@ impl Follower {
     /// All that the log held at the start is applied now. If it ever was all that the core had it is served, however old,
     /// whether the core can be reached or not.
     fn serve_what_was_here(&self) {
-        let edge = &self.progress.status.edge;
+        let edge = &self.state.edge;
         let (history, position) = self.cursor();
         if let (true, false, Some(position)) =
             (edge.was_whole.load(Ordering::Relaxed), history.is_empty(), position)
@@ -154,7 +155,7 @@ impl Follower {
     }
 
     pub(super) fn note(&self, following: Following) {
-        *self.progress.status.edge.following.write() = following;
+        *self.state.edge.following.write() = following;
     }
 
     /// Whose history the data are of (empty: there are none), and where they stand.
@@ -191,7 +192,7 @@ impl Follower {
             history,
             had: position,
             behind: position,
-            flights: Flights::new(),
+            in_flight: InFlightProposals::new(),
             is_greeted: false,
             asks_goal: false,
             fresh_at: Instant::now(),
@@ -202,14 +203,14 @@ impl Follower {
             *asked = asked.saturating_add(began.elapsed());
         }
         // What is on its way counts before the next attempt asks where the data stand.
-        following.flights.settle().await;
-        self.progress.status.edge.waiting_bytes.store(0, Ordering::Relaxed);
+        following.in_flight.drain().await;
+        self.state.edge.waiting_bytes.store(0, Ordering::Relaxed);
         end
     }
 
     /// Tells the core node how this site is. Nobody waits for it.
     pub(super) fn report(&self, client: &Arc<PeerClient>) {
-        let edge = &self.progress.status.edge;
+        let edge = &self.state.edge;
         let report = wire::Report {
             core_index: edge.core_index.load(Ordering::Relaxed),
             lag_ms: u64::try_from(edge.lag().as_millis()).unwrap_or(u64::MAX),

@@ -1,14 +1,14 @@
 //! One core node that is followed: what it says is checked, and what follows the data here is proposed into the site's group.
 //!
 //! **Invariant.** Entries are proposed only if they continue the data here: the next index, behind an entry of the term that
-//! is here, and none of an earlier term behind one of a later. What contradicts the data here is an alarm, and a whole copy
+//! is here, and none of an earlier term behind one of a later. What contradicts the data here is an alarm, and a bootstrap snapshot
 //! replaces them.
 
 use super::{
-    flights::{Astray, Flights},
     follow::{End, Follower, REPORT_INTERVAL, SILENCE_MAX, STALE_MAX},
     frames,
     goal::{ASK_FOR, goal},
+    in_flight::{InFlightProposals, ProposalError},
     preference::better,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         wal::blocking,
         wire::{self, lost, publication_from_wire, read},
     },
-    session::{Following, Word},
+    state::{CommitHeartbeat, Following},
     store::Position,
 };
 use std::{
@@ -44,7 +44,7 @@ pub(super) struct FollowingOne<'a> {
     pub(super) had: Option<Position>,
     /// The last entry that is here, or on its way.
     pub(super) behind: Option<Position>,
-    pub(super) flights: Flights,
+    pub(super) in_flight: InFlightProposals,
     pub(super) is_greeted: bool,
     /// Whether the core is to say what this site must have before it answers.
     pub(super) asks_goal: bool,
@@ -56,23 +56,23 @@ impl FollowingOne<'_> {
     pub(super) async fn run(&mut self, mut feed: Feed, return_after: Duration) -> End {
         let mut reports = tokio::time::interval(REPORT_INTERVAL);
         let better = better(Arc::clone(&self.follower.upstreams), self.index, return_after);
-        let edge = &self.follower.progress.status.edge;
+        let edge = &self.follower.state.edge;
         let left = ASK_FOR.saturating_sub(*self.follower.asked.lock());
         let goal = goal(self.client, left);
         tokio::pin!(better, goal);
         loop {
             tokio::select! {
                 biased;
-                landed = self.flights.next(), if !self.flights.is_empty() => match landed {
+                completed = self.in_flight.next(), if !self.in_flight.is_empty() => match completed {
                     Ok(()) => {}
-                    Err(Astray::NotLeading) => return End::NotLeading,
-                    Err(Astray::Refused(why)) => return End::Cut(why),
+                    Err(ProposalError::NotLeading) => return End::NotLeading,
+                    Err(ProposalError::Refused(why)) => return End::Cut(why),
                 },
                 index = &mut goal, if self.asks_goal => {
                     self.asks_goal = false;
                     edge.set_goal(index.unwrap_or_else(|| edge.committed.load(Ordering::Relaxed)));
                 }
-                item = tokio::time::timeout(SILENCE_MAX, feed.next()), if self.flights.have_room() => {
+                item = tokio::time::timeout(SILENCE_MAX, feed.next()), if self.in_flight.has_room() => {
                     let item = match item {
                         Ok(Ok(Some(item))) => item,
                         Ok(Ok(None)) => return self.cut("it has ended the feed"),
@@ -89,12 +89,12 @@ impl FollowingOne<'_> {
                     return End::Better(preferred);
                 }
             }
-            edge.waiting_bytes.store(self.flights.bytes() as u64, Ordering::Relaxed);
-            if !self.follower.progress.is_leader() {
+            edge.waiting_bytes.store(self.in_flight.bytes() as u64, Ordering::Relaxed);
+            if !self.follower.state.is_leader() {
                 return End::NotLeading;
             }
             if edge.take_reseed() {
-                return End::NeedsSeed("an administrator wants one".into());
+                return End::NeedsBootstrap("an administrator wants one".into());
             }
         }
     }
@@ -104,7 +104,7 @@ impl FollowingOne<'_> {
     }
 
     async fn take(&mut self, item: bytes::Bytes) -> Option<End> {
-        let edge = &self.follower.progress.status.edge;
+        let edge = &self.follower.state.edge;
         edge.received_bytes.fetch_add(item.len() as u64, Ordering::Relaxed);
         let item: wire::Item = match read(item) {
             Ok(item) => item,
@@ -115,12 +115,14 @@ impl FollowingOne<'_> {
         }
         match item.lost {
             0 => {}
-            lost::PURGED => return Some(End::NeedsSeed("the core's log does not go back so far".into())),
+            lost::PURGED => {
+                return Some(End::NeedsBootstrap("the core's log does not go back so far".into()));
+            }
             lost::HISTORY if self.had.is_some() && *edge.core_history.read() == self.history => {
                 return Some(self.contradiction("it has another entry where the data here stand"));
             }
             lost::HISTORY => {
-                return Some(End::NeedsSeed("the core's history is not that of the data here".into()));
+                return Some(End::NeedsBootstrap("the core's history is not that of the data here".into()));
             }
             _ => return Some(self.cut("it has ended the feed")),
         }
@@ -136,12 +138,12 @@ impl FollowingOne<'_> {
         {
             return Some(end);
         }
-        let word = item.word?;
-        self.hear(&word)
+        let heartbeat = item.heartbeat?;
+        self.observe(&heartbeat)
     }
 
     fn greet(&mut self, hello: &wire::Hello) {
-        let (follower, edge) = (self.follower, &self.follower.progress.status.edge);
+        let (follower, edge) = (self.follower, &self.follower.state.edge);
         tracing::info!(upstream = %self.client.address(), node = %hello.node_name, from = self.next(), "following the core");
         self.is_greeted = true;
         if self.history.is_empty() {
@@ -163,7 +165,7 @@ impl FollowingOne<'_> {
     /// None of it is applied.
     fn contradiction(&self, why: impl std::fmt::Display) -> End {
         let Position { term, index } = self.behind.unwrap_or_default();
-        let edge = &self.follower.progress.status.edge;
+        let edge = &self.follower.state.edge;
         edge.contradictions.fetch_add(1, Ordering::Relaxed);
         let mut alarmed = self.follower.alarmed.lock();
         // Once for each place, however often fetching the copy fails.
@@ -172,10 +174,10 @@ impl FollowingOne<'_> {
                 upstream = %self.client.address(), index, term, %why,
                 remedy = "compare what clients read here with the core, since some of it may never have been committed, and \
                           upgrade core nodes that run an older version",
-                "the data of this site contradict the core's log: a whole copy will replace them"
+                "the data of this site contradict the core's log: a bootstrap snapshot will replace them"
             );
         }
-        End::NeedsSeed(format!("{}: {why}", self.client.address()))
+        End::NeedsBootstrap(format!("{}: {why}", self.client.address()))
     }
 
     async fn propose(&mut self, entries: wire::Entries) -> Result<(), End> {
@@ -200,28 +202,28 @@ impl FollowingOne<'_> {
         let (at, records) = records.map_err(|error: String| self.cut(error))?;
         let at = at.map_err(|why| self.contradiction(why))?;
         let count = last.saturating_sub(first).saturating_add(1);
-        self.follower.progress.status.edge.count_received(count, records.len() as u64);
+        self.follower.state.edge.count_received(count, records.len() as u64);
         let payload = SiteEntry::entries(&self.history, &records);
-        self.flights.propose(&self.follower.raft, payload).await;
+        self.in_flight.propose(&self.follower.raft, payload).await;
         self.behind = Some(at);
         Ok(())
     }
 
-    fn hear(&mut self, word: &wire::Word) -> Option<End> {
+    fn observe(&mut self, heartbeat: &wire::CommitHeartbeat) -> Option<End> {
         let now = std::time::Instant::now();
-        let age = Duration::from_millis(word.age_ms);
+        let age = Duration::from_millis(heartbeat.age_ms);
         let at = now.checked_sub(age).unwrap_or(now);
         let own = self.behind.map_or(0, |behind| behind.index);
-        if age < STALE_MAX && word.committed >= own {
+        if age < STALE_MAX && heartbeat.committed >= own {
             self.fresh_at = Instant::now();
         }
         // Log time goes on alone at a node that is cut off.
         if age <= TIME_AGE_MAX {
-            self.follower.progress.status.clock.heard(word.clock_ms);
+            self.follower.state.clock.heard(heartbeat.clock_ms);
         }
         // What a node knows that is behind says nothing about now.
-        if word.committed >= own {
-            self.follower.progress.status.edge.hear(Word { committed: word.committed, at });
+        if heartbeat.committed >= own {
+            self.follower.state.edge.observe(CommitHeartbeat { committed: heartbeat.committed, at });
         }
         let is_stale = self.fresh_at.elapsed() >= STALE_MAX && self.follower.upstreams.len() > 1;
         is_stale.then(|| self.cut("it hears nothing new of the core"))

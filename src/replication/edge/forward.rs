@@ -10,21 +10,18 @@ use crate::{
     replication::{
         proposals::{SEND_ELSEWHERE, answer_all, read_outcome, unknown},
         queue::{Outbox, Outcome, Queue, Refused, Ticket},
-        state::Progress,
         wire::{Forward, ForwardAnswer, edge_kind, read, write},
     },
     resp::ErrorReply,
+    state::ReplicationState,
 };
 use bytes::Bytes;
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 /// How long a write waits until some core node takes it.
 const REACH_MAX: Duration = Duration::from_secs(5);
-const AGAIN: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// How long the core may take for a write it has taken.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Calls on their way; while there are so many, writes gather in the queue and share the next one.
@@ -35,7 +32,7 @@ const CALLS_MAX: usize = 32;
 pub struct Writes {
     pub queue: Arc<Queue>,
     pub upstreams: Arc<Upstreams>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
 }
 
 impl Writes {
@@ -91,7 +88,7 @@ impl Writes {
                 if Instant::now() >= deadline || self.queue.is_closed() {
                     return answer_all(tickets, &Outcome::NotDone(cut_off()));
                 }
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RETRY_INTERVAL).await;
             }
         }
     }
@@ -105,7 +102,7 @@ impl Writes {
     ) -> (Vec<Bytes>, Vec<Ticket>) {
         let answer = read::<ForwardAnswer>(answer).unwrap_or_default();
         // Before anybody hears of it: whoever reads next must know how far to wait.
-        self.progress.status.edge.forwarded.fetch_max(answer.applied, Ordering::AcqRel);
+        self.state.forwarded(answer.applied);
         let mut outcomes = answer.outcomes.iter();
         let (mut again, mut outbox) = ((Vec::new(), Vec::new()), Outbox::default());
         for (proposal, ticket) in proposals.into_iter().zip(tickets) {

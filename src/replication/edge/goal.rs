@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const ASK_MAX: Duration = Duration::from_secs(2);
-const AGAIN: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// When nodes that can be reached have had no answer for so long, what they have themselves is all there is.
 pub(super) const ASK_FOR: Duration = Duration::from_secs(20);
 
@@ -37,7 +37,7 @@ async fn first_answer<F: Future<Output = Option<u64>>>(ask: impl Fn() -> F, with
             );
             return None;
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 

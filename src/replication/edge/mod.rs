@@ -2,17 +2,17 @@
 //!
 //! ```text
 //!  core node, leader or not                                   edge site
-//!  wal         ─▶ feed.rs ─ entries, words, messages ───────▶ follow.rs ─▶ the site's Raft group ─▶ replica
+//!  wal         ─▶ feed.rs ─ entries, heartbeats, messages ───────▶ follow.rs ─▶ the site's Raft group ─▶ replica
 //!  queue       ◀─ upstream.rs ◀─ writes, read index, reports ─ forward.rs, follow.rs
-//!  snapshot    ─▶ upstream.rs ─ files ──────────────────────▶ seed.rs
+//!  snapshot    ─▶ upstream.rs ─ files ──────────────────────▶ bootstrap.rs
 //! ```
 //!
 //! | side | file | does |
 //! |---|---|---|
 //! | core | `feed.rs`, `frames.rs` | sends committed entries as they are applied; a frame is made once for all edges |
-//! | core | `upstream.rs`, `seeds.rs` | takes writes and messages, says how far a read must go, gives copies away |
+//! | core | `upstream.rs`, `bootstrap_source.rs` | takes writes and messages, says how far a read must go, gives copies away |
 //! | edge | `follow.rs`, `following.rs` | connects, checks each item against the data here, proposes it into the site's group |
-//! | edge | `seed.rs`, `goal.rs` | takes a copy of the core's data, and says when a site that never was whole may answer |
+//! | edge | `bootstrap.rs`, `goal.rs` | takes a copy of the core's data, and says when a site that never was whole may answer |
 //! | edge | `upstreams.rs`, `preference.rs`, `core_nodes.rs` | which core nodes there are, and which one is followed |
 //! | edge | `forward.rs`, `tasks.rs` | writes, reads and messages of its clients that go to the core |
 //! | edge | `site.rs` | what the nodes of one site give each other |
@@ -27,21 +27,21 @@
 //! * The core keeps nothing of an edge that is not connected, and what it makes for a connected one that does not read is
 //!   bounded by HTTP/2's windows and one item.
 //! * The only proposer in a site's group is the follow task of its leader; sessions' writes go to the core.
-//! * An edge never follows a history that is not its data's: it takes a whole copy of the other one instead, and serves the
+//! * An edge never follows a history that is not its data's: it takes a bootstrap snapshot of the other one instead, and serves the
 //!   old one until that is complete.
 
+mod bootstrap;
+mod bootstrap_source;
 mod core_nodes;
 mod feed;
-mod flights;
 mod follow;
 mod following;
 mod forward;
 mod frames;
 mod goal;
+mod in_flight;
 mod options;
 mod preference;
-mod seed;
-mod seeds;
 mod site;
 mod tasks;
 mod upstream;

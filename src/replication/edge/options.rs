@@ -9,6 +9,6 @@ pub struct EdgeOptions {
     pub identity: Arc<LocalIdentity>,
     /// Whether this node has never had all that the core had.
     pub is_partial: bool,
-    /// How fast a whole copy is fetched at most; 0 = no limit.
+    /// How fast a bootstrap snapshot is fetched at most; 0 = no limit.
     pub seed_bytes_per_second: u64,
 }

@@ -4,7 +4,7 @@ use crate::{
     peer::{Answer, CallError},
     replication::{
         consensus::RaftNode,
-        snapshots::SiteSeeds,
+        snapshots::BootstrapSnapshots,
         wal::blocking,
         wire::{self, read, write},
     },
@@ -20,7 +20,7 @@ fn refused(error: impl std::fmt::Display) -> CallError {
 }
 
 /// Keeps in mind who else is of the site.
-pub async fn keep_others(site: Arc<SiteSeeds>, raft: RaftNode, own_id: u64) {
+pub async fn keep_others(site: Arc<BootstrapSnapshots>, raft: RaftNode, own_id: u64) {
     loop {
         let members = raft.members().list.into_iter().filter(|member| member.id != own_id);
         *site.others.lock() = members.map(|member| (member.id, member.peer.address)).collect();
@@ -29,8 +29,8 @@ pub async fn keep_others(site: Arc<SiteSeeds>, raft: RaftNode, own_id: u64) {
 }
 
 /// Offers another node of the site a snapshot that stands at this entry of the site's log, or behind it.
-pub async fn offer_snapshot(site: &SiteSeeds, raft: &RaftNode, body: Bytes) -> Answer {
-    let wanted: wire::SeedWanted = read(body).map_err(refused)?;
+pub async fn offer_snapshot(site: &BootstrapSnapshots, raft: &RaftNode, body: Bytes) -> Answer {
+    let wanted: wire::BootstrapWanted = read(body).map_err(refused)?;
     if raft.applied_index() < wanted.index_min {
         return Err(refused("this node has not come so far either"));
     }
@@ -46,8 +46,8 @@ pub async fn offer_snapshot(site: &SiteSeeds, raft: &RaftNode, body: Bytes) -> A
     let snapshots = Arc::clone(&site.snapshots);
     let files = blocking(move || snapshots.files(&newest.directory));
     let files = files.await.map_err(refused)?.map_err(|error| {
-        site.progress.status.note_damage(&error);
+        site.state.note_damage(&error);
         refused(error)
     })?;
-    Ok(write(&wire::SeedOffer { term, index, name, files, ..Default::default() }))
+    Ok(write(&wire::BootstrapOffer { term, index, name, files, ..Default::default() }))
 }

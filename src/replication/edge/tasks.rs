@@ -10,13 +10,13 @@ use crate::{
         directory::become_whole,
         pubsub::{Broadcast, Publishing},
         queue::Queue,
-        snapshots::SiteSeeds,
-        state::Progress,
+        snapshots::BootstrapSnapshots,
         wal::blocking,
         wire::{Publish, PublishAnswer, ReadIndex, edge_kind, publication_to_wire, read, write},
     },
     resp::ErrorReply,
     session::PubSub,
+    state::ReplicationState,
     store::Store,
 };
 use bytes::Bytes;
@@ -31,7 +31,7 @@ const ASK_MAX: Duration = Duration::from_secs(2);
 const PUBLISH_MAX: Duration = Duration::from_secs(5);
 const BATCH_MESSAGES_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 1 << 20;
-const NOTE_AGAIN: Duration = Duration::from_secs(5);
+const NOTE_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub struct EdgeTasks {
@@ -39,12 +39,12 @@ pub struct EdgeTasks {
     /// The data directory.
     pub directory: PathBuf,
     pub raft: RaftNode,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
     pub peers: Arc<Peers>,
     pub store: Arc<Store>,
     pub pubsub: Arc<PubSub>,
     pub queue: Arc<Queue>,
-    pub site_seeds: Arc<SiteSeeds>,
+    pub bootstrap_snapshots: Arc<BootstrapSnapshots>,
     pub broadcast: Option<Arc<Broadcast>>,
 }
 
@@ -63,34 +63,31 @@ impl EdgeTasks {
     ) -> Running {
         let upstreams = self.options.settings.upstreams.clone();
         let upstreams = Arc::new(Upstreams::new(self.peers, upstreams));
-        self.options.settings.site.clone_into(&mut self.progress.status.edge.site.write());
-        let writes = Writes {
-            queue: self.queue,
-            upstreams: Arc::clone(&upstreams),
-            progress: Arc::clone(&self.progress),
-        };
+        self.options.settings.site.clone_into(&mut self.state.edge.site.write());
+        let writes =
+            Writes { queue: self.queue, upstreams: Arc::clone(&upstreams), state: Arc::clone(&self.state) };
         let settings = &self.options.settings;
         let nodes = settings.discovers.then(|| CoreNodes {
             upstreams: Arc::clone(&upstreams),
             directory: self.directory.clone(),
             may_leave_machine: settings.leaves_machine() || self.options.identity.tls.is_some(),
         });
-        let note = self.options.is_partial.then(|| note_whole(Arc::clone(&self.progress), self.directory));
+        let note = self.options.is_partial.then(|| note_whole(Arc::clone(&self.state), self.directory));
         let follower = Follower {
             raft: self.raft,
-            progress: Arc::clone(&self.progress),
+            state: Arc::clone(&self.state),
             store: self.store,
             pubsub: self.pubsub,
             upstreams: Arc::clone(&upstreams),
             options: self.options,
-            site_seeds: self.site_seeds,
+            bootstrap_snapshots: self.bootstrap_snapshots,
             broadcast: self.broadcast,
             asked: Mutex::default(),
             alarmed: Mutex::default(),
         };
         let mut others = vec![
             tokio::spawn(follower.run()),
-            tokio::spawn(answer_readers(readers, Arc::clone(&upstreams), self.progress)),
+            tokio::spawn(answer_readers(readers, Arc::clone(&upstreams), self.state)),
         ];
         others.extend(publishing.map(|messages| tokio::spawn(publish(messages, upstreams))));
         others.extend(note.map(tokio::spawn));
@@ -109,8 +106,8 @@ impl Running {
 
 /// Writes down that this node has had all that the core had, once it has, and only then has it answer: whatever it answered
 /// once it answers after a restart, too, without asking anybody.
-async fn note_whole(progress: Arc<Progress>, directory: PathBuf) {
-    let edge = &progress.status.edge;
+async fn note_whole(state: Arc<ReplicationState>, directory: PathBuf) {
+    let edge = &state.edge;
     edge.reached().await;
     loop {
         let directory = directory.clone();
@@ -123,7 +120,7 @@ async fn note_whole(progress: Arc<Progress>, directory: PathBuf) {
                     remedy = "make the data directory writable; it is tried again every few seconds",
                     "cannot write down that this node is whole; it does not answer yet"
                 );
-                tokio::time::sleep(NOTE_AGAIN).await;
+                tokio::time::sleep(NOTE_RETRY_INTERVAL).await;
             }
         }
     }
@@ -133,7 +130,7 @@ async fn note_whole(progress: Arc<Progress>, directory: PathBuf) {
 async fn answer_readers(
     mut readers: mpsc::Receiver<Reader>,
     upstreams: Arc<Upstreams>,
-    progress: Arc<Progress>,
+    state: Arc<ReplicationState>,
 ) {
     while let Some(first) = readers.recv().await {
         let mut waiting = vec![first];
@@ -141,7 +138,7 @@ async fn answer_readers(
             waiting.push(next);
         }
         // The next question need not wait until this site has come so far.
-        let (upstreams, progress) = (Arc::clone(&upstreams), Arc::clone(&progress));
+        let (upstreams, state) = (Arc::clone(&upstreams), Arc::clone(&state));
         let deadline = Instant::now() + READ_MAX;
         let asked = upstreams.call(edge_kind::READ_INDEX, &Bytes::new(), ASK_MAX, deadline).await;
         tokio::spawn(async move {
@@ -150,8 +147,8 @@ async fn answer_readers(
                     Err(ErrorReply::new("CLUSTERDOWN", "the core is not reached at the moment; try again"))
                 }
                 Some(ReadIndex { index, log_ms }) => {
-                    progress.status.clock.told(log_ms);
-                    let come = tokio::time::timeout_at(deadline, progress.wait_core(index)).await;
+                    state.clock.told(log_ms);
+                    let come = tokio::time::timeout_at(deadline, state.wait_core(index)).await;
                     come.map(|()| log_ms)
                         .map_err(|_| ErrorReply::new("STALE", "this site is behind the core; try again"))
                 }

@@ -1,7 +1,7 @@
 //! What a core node does for edges beside feeding them: takes their writes and messages, says how far a read must go, gives
-//! whole copies away, remembers what they report while they are connected.
+//! bootstrap snapshots away, remembers what they report while they are connected.
 
-use super::{core_nodes, feed::Feed, seeds::Seeds};
+use super::{bootstrap_source::BootstrapSource, core_nodes, feed::Feed};
 use crate::{
     config::FeedSettings,
     peer::{Answer, Answers, CallError, Caller},
@@ -12,11 +12,11 @@ use crate::{
         pubsub::Broadcast,
         queue::Queue,
         snapshots::Snapshots,
-        state::Progress,
         wal::SegmentLog,
         wire::{self, Forward, GetFile, Publish, ReadIndex, edge_kind, read, write},
     },
-    session::{ClusterIdentity, FedReport},
+    session::ClusterIdentity,
+    state::{FedReport, ReplicationState},
     store::Store,
 };
 use bytes::Bytes;
@@ -31,9 +31,9 @@ const NAME_BYTES_MAX: usize = 255;
 /// See the module.
 pub struct Upstream {
     pub feed: Arc<Feed>,
-    pub seeds: Seeds,
+    pub bootstrap: BootstrapSource,
     pub queue: Arc<Queue>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
     pub barrier: Barrier,
     pub broadcast: Arc<Broadcast>,
 }
@@ -56,8 +56,8 @@ impl Feeding {
         broadcast: Arc<Broadcast>,
         queue: Arc<Queue>,
     ) -> Upstream {
-        let progress = Arc::clone(&barrier.progress);
-        let seeds = Seeds::new(
+        let state = Arc::clone(&barrier.state);
+        let bootstrap = BootstrapSource::new(
             barrier.raft.clone(),
             Arc::clone(&self.store),
             self.snapshots,
@@ -68,14 +68,14 @@ impl Feeding {
         );
         let feed = Feed::new(
             self.log,
-            Arc::clone(&progress),
+            Arc::clone(&state),
             self.store,
             cluster,
             Arc::clone(&broadcast.pubsub),
             node_name,
             limits.edges_max,
         );
-        Upstream { feed: Arc::new(feed), seeds, queue, progress, barrier, broadcast }
+        Upstream { feed: Arc::new(feed), bootstrap, queue, state, barrier, broadcast }
     }
 }
 
@@ -88,7 +88,7 @@ impl Upstream {
     pub fn open(&self, caller: &Caller, body: Bytes) -> Result<Answers, CallError> {
         match caller.kind {
             edge_kind::FOLLOW => {
-                self.seeds.release(caller.id);
+                self.bootstrap.release(caller.id);
                 self.feed.open(caller, read(body).map_err(refused)?)
             }
             other => Err(CallError::Refused(format!("no feed of kind {other}"))),
@@ -101,8 +101,8 @@ impl Upstream {
             edge_kind::FORWARD => {
                 let forwarded: Forward = read(body).map_err(refused)?;
                 check(&forwarded)?;
-                let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
-                receive_from_edge(queue, progress, forwarded).await
+                let (queue, state) = (Arc::clone(&self.queue), Arc::clone(&self.state));
+                receive_from_edge(queue, state, forwarded).await
             }
             edge_kind::READ_INDEX => {
                 let from = self.barrier.ask().await;
@@ -120,17 +120,17 @@ impl Upstream {
                     return Err(refused("a name is too long"));
                 }
                 let report = FedReport { core_index, lag_ms, state };
-                self.progress.status.fed.report(from, &name, &site, &report);
+                self.state.fed.report(from, &name, &site, &report);
                 Ok(Bytes::new())
             }
             edge_kind::NODES => {
                 let members = self.barrier.raft.members().list.into_iter();
                 Ok(core_nodes::told(members.map(|member| member.peer.address)))
             }
-            edge_kind::SEED => self.seeds.offer(from, read(body).map_err(refused)?).await,
+            edge_kind::BOOTSTRAP => self.bootstrap.offer(from, read(body).map_err(refused)?).await,
             edge_kind::FILE => {
                 let wanted: GetFile = read(body).map_err(refused)?;
-                self.seeds.part(from, wanted).await
+                self.bootstrap.part(from, wanted).await
             }
             _ => Err(CallError::Refused(format!("no call of kind {kind}"))),
         }

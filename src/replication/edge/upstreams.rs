@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-const AGAIN: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// Larger calls must not keep small ones waiting.
 const LINE_BYTES: usize = 64 << 10;
 
@@ -93,7 +93,7 @@ impl Upstreams {
             if Instant::now() >= deadline {
                 return Err(last);
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 }

@@ -9,14 +9,16 @@ use crate::{
         consensus::{Barrier, RaftNode, RaftService},
         directory::Adopt,
         edge::{self, Feeding},
-        membership::{Acquaintance, Admin, Admission, Founder, Joiner, Steward, Stranger},
+        membership::{
+            Admin, Admission, BootstrapService, Founder, Joiner, MembershipController, PeerStatusPoller,
+        },
         pubsub::{Broadcast, Publishing, tell_switches},
-        queue::Queue,
-        snapshots::SiteSeeds,
-        state::Progress,
+        queue::{InFlight, Queue},
+        snapshots::BootstrapSnapshots,
         verify::{Leave, Verify},
     },
     session::{ClusterIdentity, PubSub},
+    state::{ReplicationState, StateWriter},
 };
 use parking_lot::RwLock;
 use std::{
@@ -66,13 +68,15 @@ pub struct Membership {
     pub options: ClusterOptions,
     pub directory: PathBuf,
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
+    pub writer: Arc<StateWriter>,
+    pub in_flight: Arc<InFlight>,
     pub pubsub: Arc<PubSub>,
     /// What clients of this node publish; `None`: it goes to the core.
     pub publishing: Option<mpsc::Receiver<Publishing>>,
     /// What edges are fed from; `None`: this node is of an edge site itself.
     pub feeding: Option<Feeding>,
-    pub site_seeds: Arc<SiteSeeds>,
+    pub bootstrap_snapshots: Arc<BootstrapSnapshots>,
 }
 
 impl Membership {
@@ -83,8 +87,18 @@ impl Membership {
         queue: Arc<Queue>,
         end: oneshot::Receiver<()>,
     ) -> (Option<Arc<Admin>>, Arc<Broadcast>) {
-        let Membership { options, directory, peers, progress, pubsub, publishing, feeding, site_seeds } =
-            self;
+        let Membership {
+            options,
+            directory,
+            peers,
+            state,
+            writer,
+            in_flight,
+            pubsub,
+            publishing,
+            feeding,
+            bootstrap_snapshots,
+        } = self;
         let ClusterOptions {
             is_alone,
             members,
@@ -105,18 +119,19 @@ impl Membership {
             feed,
         } = options;
         let (host, peer_port) = identity.address.rsplit_once(':').unwrap_or_default();
-        progress.status.own_peer_port.store(peer_port.parse().unwrap_or(0), Ordering::Relaxed);
+        state.own_peer_port.store(peer_port.parse().unwrap_or(0), Ordering::Relaxed);
         let host = if client_host.is_empty() { host.to_owned() } else { client_host.clone() };
         if !is_alone {
-            progress.status.is_one_of_many.store(true, Ordering::Relaxed);
-            *progress.status.own_clients.write() = (host, client_port);
-            let (progress, pubsub) = (Arc::clone(&progress), Arc::clone(&pubsub));
-            tokio::spawn(tell_switches(progress, pubsub, identity.node_id, master_name));
+            state.is_one_of_many.store(true, Ordering::Relaxed);
+            *state.own_clients.write() = (host, client_port);
+            let (state, pubsub) = (Arc::clone(&state), Arc::clone(&pubsub));
+            tokio::spawn(tell_switches(state, pubsub, identity.node_id, master_name));
         }
-        let stranger = Stranger {
+        let bootstrap = BootstrapService {
             identity: Arc::clone(&identity),
             adopt: Arc::clone(&adopt),
-            progress: Arc::clone(&progress),
+            state: Arc::clone(&state),
+            in_flight,
             cluster: Arc::clone(&cluster),
             client_port,
             client_host,
@@ -124,13 +139,13 @@ impl Membership {
         let admission = Arc::new(Admission {
             raft: raft.clone(),
             peers: Arc::clone(&peers),
-            progress: Arc::clone(&progress),
+            state: Arc::clone(&state),
             cluster: Arc::clone(&cluster),
         });
         let leave = Arc::new(Leave::new(
             raft.clone(),
             Arc::clone(&peers),
-            Arc::clone(&progress),
+            Arc::clone(&state),
             Arc::clone(&identity),
             repair_damaged,
         ));
@@ -138,13 +153,13 @@ impl Membership {
         let admin = Arc::new(Admin {
             raft: raft.clone(),
             peers: Arc::clone(&peers),
-            progress: Arc::clone(&progress),
+            state: Arc::clone(&state),
             identity: Arc::clone(&identity),
             admission: Arc::clone(&admission),
             verify: Verify {
                 raft: raft.clone(),
                 peers: Arc::clone(&peers),
-                progress: Arc::clone(&progress),
+                state: Arc::clone(&state),
                 queue: Arc::clone(&queue),
                 identity: Arc::clone(&identity),
                 leave: Arc::clone(&leave),
@@ -156,8 +171,11 @@ impl Membership {
             let admin = Arc::clone(&admin);
             tokio::spawn(async move { admin.verify.run_now_and_then(verify_interval).await });
         }
-        let steward =
-            Steward { raft: raft.clone(), progress: Arc::clone(&progress), identity: Arc::clone(&identity) };
+        let controller = MembershipController {
+            raft: raft.clone(),
+            state: Arc::clone(&state),
+            identity: Arc::clone(&identity),
+        };
         let others = members.iter().filter(|(name, _)| *name != identity.node_name);
         let joiner = Joiner {
             contacts: others.map(|(_, address)| address.clone()).chain(join).collect(),
@@ -166,16 +184,16 @@ impl Membership {
             founds: members.first().is_some_and(|(name, _)| *name == identity.node_name),
             raft: raft.clone(),
             peers: Arc::clone(&peers),
-            progress: Arc::clone(&progress),
+            state: Arc::clone(&state),
         };
         if !is_alone {
-            tokio::spawn(steward.run());
+            tokio::spawn(controller.run());
             tokio::spawn(joiner.run());
         }
         let broadcast = Arc::new(Broadcast::new(
             raft.clone(),
             Arc::clone(&peers),
-            Arc::clone(&progress),
+            Arc::clone(&state),
             Arc::clone(&identity),
             pubsub,
         ));
@@ -183,20 +201,20 @@ impl Membership {
             tokio::spawn(Arc::clone(&broadcast).run(publishing));
         }
         if feeding.is_none() {
-            tokio::spawn(edge::keep_others(Arc::clone(&site_seeds), raft.clone(), identity.node_id));
+            tokio::spawn(edge::keep_others(Arc::clone(&bootstrap_snapshots), raft.clone(), identity.node_id));
         }
         let of = Arc::clone(&cluster);
         let upstream = feeding.map(|feeding| {
             let (broadcast, queue) = (Arc::clone(&broadcast), Arc::clone(&queue));
             let barrier =
-                Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+                Barrier { raft: raft.clone(), peers: Arc::clone(&peers), state: Arc::clone(&state) };
             let name = identity.node_name.clone();
             Arc::new(feeding.upstream(feed, cluster, name, barrier, broadcast, queue))
         });
         let raft_service = RaftService::new(
             raft.clone(),
             Arc::clone(&peers),
-            Arc::clone(&progress),
+            writer,
             identity.node_id,
             snapshot_bytes_per_second,
             directory.join("received"),
@@ -204,18 +222,18 @@ impl Membership {
         let service = Service {
             is_alone,
             upstream,
-            site_seeds,
+            bootstrap_snapshots,
             broadcast: Arc::clone(&broadcast),
             admission,
             admin: Arc::clone(&admin),
             raft: raft.clone(),
             queue,
-            progress,
-            stranger,
+            state,
+            bootstrap,
             raft_service: Arc::new(raft_service),
             snapshots: directory.join("snapshot"),
         };
-        let acquaintance = Acquaintance {
+        let peer_status = PeerStatusPoller {
             directory,
             cluster: of,
             members: members.iter().filter(|(name, _)| *name != identity.node_name).cloned().collect(),
@@ -223,22 +241,15 @@ impl Membership {
             node_id: identity.node_id,
             identity: Arc::clone(&identity),
             peers: Arc::clone(&peers),
-            progress: Arc::clone(&service.progress),
+            state: Arc::clone(&service.state),
         };
         if !is_alone {
-            tokio::spawn(acquaintance.run());
+            tokio::spawn(peer_status.run());
         }
-        let progress = Arc::clone(&service.progress);
+        let state = Arc::clone(&service.state);
         let answering = Arc::new(Answering(Arc::new(service)));
-        let founder = Founder {
-            members,
-            identity: Arc::clone(&identity),
-            cluster_id,
-            history_id,
-            adopt,
-            peers,
-            progress,
-        };
+        let founder =
+            Founder { members, identity: Arc::clone(&identity), cluster_id, history_id, adopt, peers, state };
         tokio::spawn(async move {
             let ended = async move {
                 let _ = end.await;

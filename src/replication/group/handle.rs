@@ -15,14 +15,14 @@ use crate::{
         edge::EdgeOptions,
         proposals::{Batcher, Forwarder},
         pubsub::{PUBLISHING_MAX, Publishing},
-        queue::{Queue, Refused, Ticket},
-        snapshots::{SiteSeeds, Snapshots},
-        state::{Progress, begin_log_time},
-        upkeep::{Maintenance, Timekeeper},
-        wal::{LogError, Retention, SegmentLog, SegmentOptions, check_fit},
+        queue::{InFlight, Queue, Refused, Ticket},
+        snapshots::{BootstrapSnapshots, Snapshots},
+        upkeep::{Maintenance, Timekeeper, begin_log_time},
+        wal::{LogError, Retention, SegmentLog, SegmentOptions, check_consistency},
     },
     resp::{ErrorReply, Reply},
-    session::{Consistency, CoreRequest, LogStatus, PubSub, Publication, Stats},
+    session::{Consistency, CoreRequest, PubSub, Publication, Stats},
+    state::{ReplicationState, StateWriter},
     store::Store,
 };
 use bytes::Bytes;
@@ -50,7 +50,8 @@ pub struct LogOptions {
     pub node_id: u64,
     pub store: Arc<Store>,
     pub table: &'static Table,
-    pub status: Arc<LogStatus>,
+    /// Writes the replication state that the rest of the program reads.
+    pub writer: Arc<StateWriter>,
     pub pubsub: Arc<PubSub>,
     pub stats: Arc<Stats>,
     pub segments: SegmentOptions,
@@ -68,7 +69,7 @@ pub struct LogOptions {
 #[derive(Clone)]
 pub struct LogHandle {
     queue: Arc<Queue>,
-    progress: Arc<Progress>,
+    state: Arc<ReplicationState>,
     stats: Arc<Stats>,
     requests: mpsc::Sender<Request>,
     readers: mpsc::Sender<Reader>,
@@ -101,7 +102,7 @@ impl LogHandle {
             node_id,
             store,
             table,
-            status,
+            writer,
             pubsub,
             stats,
             segments,
@@ -115,18 +116,19 @@ impl LogHandle {
         if let Some(lost_store) = lost_store {
             lost_store.restore(&data_directory, &log, &store)?;
         }
-        check_fit(&data_directory, &log, &store)?;
+        check_consistency(&data_directory, &log, &store)?;
         let snapshots = Arc::new(Snapshots::open(&data_directory.join("snapshot"), Arc::clone(&store))?);
-        begin_log_time(&status, &data_directory, store.published().state().last_at);
-        let progress = Arc::new(Progress::new(Arc::clone(&status)));
-        let queue = Arc::new(Queue::new(Arc::clone(&status)));
+        let state = Arc::clone(writer.state());
+        begin_log_time(&state, &data_directory, store.published().state().last_at);
+        let queue = Arc::new(Queue::new(Arc::clone(&state)));
+        let in_flight = Arc::new(InFlight::new(Arc::clone(&state)));
         let (requests, received) = mpsc::channel(16);
         let (ending, ended) = watch::channel(None);
         let (publishing, published) = mpsc::channel(PUBLISHING_MAX);
         let (readers, reading) = mpsc::channel(READERS_MAX);
         let (core_readers, core_reading) = mpsc::channel(READERS_MAX);
         if let Some(edge) = &edge {
-            begin_as_edge(&status, &store, &log, edge.is_partial);
+            begin_as_edge(&state, &store, &log, edge.is_partial);
         }
         let alone = || Arc::new(LocalIdentity::new(node_id, String::new(), String::new(), None));
         let identity = cluster.as_ref().map(|cluster| &cluster.identity);
@@ -135,12 +137,13 @@ impl LogHandle {
         let is_one_of_many = cluster.as_ref().is_some_and(|cluster| !cluster.is_alone);
         let forwarder = is_one_of_many.then(|| Forwarder {
             peers: Arc::clone(&peers),
-            progress: Arc::clone(&progress),
+            state: Arc::clone(&state),
+            in_flight: Arc::clone(&in_flight),
             queue: Arc::clone(&queue),
         });
-        let site_seeds = SiteSeeds::new(
+        let bootstrap_snapshots = BootstrapSnapshots::new(
             Arc::clone(&peers),
-            Arc::clone(&progress),
+            Arc::clone(&state),
             Arc::clone(&log),
             Arc::clone(&snapshots),
             data_directory.join("seed"),
@@ -152,24 +155,25 @@ impl LogHandle {
                 true => Replica::new(Arc::clone(&store), table).of_edge(),
                 false => Replica::new(Arc::clone(&store), table),
             },
-            site_seeds: Arc::new(site_seeds),
+            bootstrap_snapshots: Arc::new(bootstrap_snapshots),
             snapshots,
-            progress: Arc::clone(&progress),
+            state: writer,
+            in_flight: Arc::clone(&in_flight),
             peers: Arc::clone(&peers),
             is_one_of_many,
         };
         let raft_thread = RaftThread {
             parts,
-            batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&progress), forwarder),
+            batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&state), in_flight, forwarder),
             maintenance: Maintenance::new(
                 store,
-                Arc::clone(&progress),
+                Arc::clone(&state),
                 Arc::clone(&queue),
                 Arc::clone(&stats),
                 retention,
             )
             .without_sweeps(edge.is_some()),
-            timekeeper: Timekeeper::new(Arc::clone(&progress), data_directory.clone()),
+            timekeeper: Timekeeper::new(Arc::clone(&state), data_directory.clone()),
             requests: received,
             reading: Reading { site: reading, core: core_reading },
             published,
@@ -180,7 +184,7 @@ impl LogHandle {
             edge,
             ending,
         };
-        let handle = LogHandle { queue, progress, stats, requests, readers, core_readers, publishing, ended };
+        let handle = LogHandle { queue, state, stats, requests, readers, core_readers, publishing, ended };
         Ok((handle, raft_thread))
     }
 
@@ -195,7 +199,7 @@ impl LogHandle {
 
     /// Whether a read of the store now is linearizable.
     pub fn can_read(&self) -> bool {
-        self.progress.can_read()
+        self.state.can_read()
     }
 
     /// Waits until the store is as current as a read wants it; an error says that it will not be for now. Where the leader
@@ -203,8 +207,8 @@ impl LogHandle {
     pub async fn barrier(&self, consistency: Consistency) -> Result<u64, ErrorReply> {
         let enough = match consistency {
             Consistency::Local => true,
-            Consistency::Session => self.progress.has_applied_own_writes(),
-            Consistency::Bounded(ms) => self.progress.heard_within(ms),
+            Consistency::Session => self.state.has_applied_own_writes(),
+            Consistency::Bounded(ms) => self.state.heard_within(ms),
             Consistency::Linearizable | Consistency::Core => false,
         };
         if (enough && !self.is_removed()) || self.can_read() {
@@ -213,9 +217,9 @@ impl LogHandle {
         if self.is_removed() && consistency != Consistency::Local {
             return Err(ErrorReply::new("CLUSTERDOWN", "this node was removed from the core"));
         }
-        if self.progress.knows_all() {
+        if self.state.knows_all() {
             // Another node may have applied an entry a moment before this one does.
-            let applied = self.progress.wait_applied(self.progress.announced());
+            let applied = self.state.wait_applied(self.state.announced_index());
             let applied = tokio::time::timeout(WAIT_MAX, applied).await;
             return applied.map(|()| 0).map_err(|_| down("this node is slow to apply its log"));
         }
@@ -229,20 +233,16 @@ impl LogHandle {
 
     /// Waits until the data stand at this entry of the core; false: they do not in that time.
     pub async fn wait_core(&self, index: u64, within: Duration) -> bool {
-        tokio::time::timeout(within, self.progress.wait_core(index)).await.is_ok()
+        tokio::time::timeout(within, self.state.wait_core(index)).await.is_ok()
     }
 
     /// An entry of the core's log that is not before any write that this node has acknowledged.
     pub fn acknowledged(&self) -> u64 {
-        let edge = &self.progress.status.edge;
-        match edge.is_edge() {
-            true => edge.core_index.load(Ordering::Acquire).max(edge.forwarded.load(Ordering::Acquire)),
-            false => self.progress.acknowledged(),
-        }
+        self.state.acknowledged()
     }
 
     fn is_removed(&self) -> bool {
-        self.progress.status.is_removed.load(Ordering::Relaxed)
+        self.state.is_removed.load(Ordering::Relaxed)
     }
 
     /// Hands a message to whoever listens on any node; says to how many, or why it was not done.
@@ -265,9 +265,8 @@ impl LogHandle {
 
     /// Waits until `wanted` other nodes have on disk all that this one has acknowledged, or the time is up; says how many.
     pub async fn replicated(&self, wanted: u32, within: Duration) -> u32 {
-        let status = &self.progress.status;
         // What is acknowledged at an edge is on the core's disks.
-        if !status.is_one_of_many.load(Ordering::Relaxed) || status.edge.is_edge() {
+        if !self.state.is_one_of_many.load(Ordering::Relaxed) || self.state.edge.is_edge() {
             return 0;
         }
         let (answer, outcome) = oneshot::channel();
@@ -279,12 +278,12 @@ impl LogHandle {
 
     /// Waits until this node can serve.
     pub async fn wait_ready(&self) {
-        self.progress.wait_ready().await;
+        self.state.wait_ready().await;
     }
 
-    /// What the log says about itself.
-    pub fn status(&self) -> &LogStatus {
-        &self.progress.status
+    /// The replication state of the group.
+    pub fn state(&self) -> &Arc<ReplicationState> {
+        &self.state
     }
 
     /// Makes a snapshot of everything applied so far.
@@ -300,7 +299,7 @@ impl LogHandle {
     pub async fn step_down(&self) {
         let (answer, done) = oneshot::channel();
         // At once: the raft thread may be asked to take over before it comes to the request.
-        self.progress.refuse_leadership();
+        self.state.refuse_leadership();
         // An error means that the log has stopped: then it does not lead.
         if self.requests.send(Request::StepDown(answer)).await.is_ok() {
             let _ = done.await;
@@ -310,11 +309,11 @@ impl LogHandle {
     /// Lets another node lead from a thread that may wait, when this one is about to end without its log: asks, and waits no
     /// longer than this. Does not keep the log alive.
     pub fn last_hand_over(&self) -> impl Fn(Duration) + Send + Sync + use<> {
-        let (requests, progress) = (self.requests.downgrade(), Arc::clone(&self.progress));
+        let (requests, state) = (self.requests.downgrade(), Arc::clone(&self.state));
         move |within| {
-            let Some(requests) = requests.upgrade().filter(|_| progress.is_leader()) else { return };
+            let Some(requests) = requests.upgrade().filter(|_| state.is_leader()) else { return };
             let (answer, mut done) = oneshot::channel();
-            progress.refuse_leadership();
+            state.refuse_leadership();
             if requests.try_send(Request::StepDown(answer)).is_err() {
                 return;
             }
@@ -357,8 +356,8 @@ async fn ask(readers: &mpsc::Sender<Reader>) -> Result<u64, ErrorReply> {
 
 /// An edge that ever was whole serves what it has from the start, however old. What only its log has is known when that has
 /// been applied.
-fn begin_as_edge(status: &LogStatus, store: &Store, log: &SegmentLog, is_partial: bool) {
-    let (published, edge) = (store.published(), &status.edge);
+fn begin_as_edge(state: &ReplicationState, store: &Store, log: &SegmentLog, is_partial: bool) {
+    let (published, edge) = (store.published(), &state.edge);
     let was_whole = !is_partial && log.state().1.is_some();
     edge.is_edge.store(true, Ordering::Relaxed);
     edge.was_whole.store(was_whole, Ordering::Relaxed);

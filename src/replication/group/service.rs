@@ -5,15 +5,15 @@ use crate::{
     replication::{
         consensus::{RaftNode, RaftService},
         edge::{self, Upstream},
-        membership::{Admin, Admission, Stranger},
+        membership::{Admin, Admission, BootstrapService},
         proposals::receive,
         pubsub::Broadcast,
         queue::Queue,
-        snapshots::{SiteSeeds, read_part},
-        state::Progress,
+        snapshots::{BootstrapSnapshots, read_part},
         wal::blocking,
         wire::{self, edge_kind, kind},
     },
+    state::ReplicationState,
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -25,14 +25,14 @@ pub struct Service {
     pub is_alone: bool,
     pub raft: RaftNode,
     pub queue: Arc<Queue>,
-    pub progress: Arc<Progress>,
-    pub stranger: Stranger,
+    pub state: Arc<ReplicationState>,
+    pub bootstrap: BootstrapService,
     pub admission: Arc<Admission>,
     pub admin: Arc<Admin>,
     pub broadcast: Arc<Broadcast>,
     /// What edges are given; `None`: this node is of an edge site itself.
     pub upstream: Option<Arc<Upstream>>,
-    pub site_seeds: Arc<SiteSeeds>,
+    pub bootstrap_snapshots: Arc<BootstrapSnapshots>,
     pub raft_service: Arc<RaftService>,
     /// Where this node's own snapshots are.
     pub snapshots: PathBuf,
@@ -51,10 +51,10 @@ impl Service {
         match kind {
             kind::STATUS => {
                 let has_log = self.raft.is_initialized().await.map_err(broken)?;
-                Ok(wire::write(&self.stranger.status(has_log, &self.raft)))
+                Ok(wire::write(&self.bootstrap.status(has_log, &self.raft)))
             }
             kind::FOUND => {
-                self.stranger.found(&wire::read(body).map_err(refused)?)?;
+                self.bootstrap.found(&wire::read(body).map_err(refused)?)?;
                 Ok(Bytes::new())
             }
             kind::JOIN if self.is_alone => Err(refused(
@@ -78,7 +78,7 @@ impl Service {
             {
                 Err(refused("the calling node is not a member of the core"))
             }
-            kind::SUM => {
+            kind::CHECKSUM => {
                 let wanted: wire::Replicated = wire::read(body).map_err(refused)?;
                 Ok(wire::write(&self.admin.verify.answer(wanted.index)))
             }
@@ -103,16 +103,18 @@ impl Service {
             kind::READ_INDEX => {
                 let index = self.raft.read_index().await;
                 let index = index.ok_or_else(|| CallError::Refused("this node does not lead".into()))?;
-                let log_ms = self.progress.status.clock.now_ms();
+                let log_ms = self.state.clock.now_ms();
                 Ok(wire::write(&wire::ReadIndex { index, log_ms }))
             }
             kind::FORWARD => {
                 let forwarded = wire::read(body).map_err(refused)?;
-                receive(Arc::clone(&self.queue), Arc::clone(&self.progress), forwarded).await
+                receive(Arc::clone(&self.queue), Arc::clone(&self.state), forwarded).await
             }
-            edge_kind::SITE_SNAPSHOT => edge::offer_snapshot(&self.site_seeds, &self.raft, body).await,
-            edge_kind::SITE_SEED..=edge_kind::SITE_SNAPSHOT_FILE => {
-                self.site_seeds.answer(from, kind, body).await
+            edge_kind::SITE_SNAPSHOT => {
+                edge::offer_snapshot(&self.bootstrap_snapshots, &self.raft, body).await
+            }
+            edge_kind::SITE_BOOTSTRAP..=edge_kind::SITE_SNAPSHOT_FILE => {
+                self.bootstrap_snapshots.answer(from, kind, body).await
             }
             kind::FILE => {
                 let wanted: wire::GetFile = wire::read(body).map_err(refused)?;

@@ -10,12 +10,12 @@ use crate::{
         proposals::Batcher,
         pubsub::Publishing,
         queue::{Queue, Refused},
-        state::Progress,
         upkeep::{Maintenance, Timekeeper, tell_clock},
         wal::LogError,
     },
     resp::{ErrorReply, Reply},
     session::{CoreRequest, PubSub},
+    state::ReplicationState,
 };
 use std::{path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::{
@@ -99,10 +99,11 @@ impl RaftThread {
         self,
         started: &std::sync::mpsc::SyncSender<Result<(), LogError>>,
     ) -> Option<JoinHandle<()>> {
-        let (peers, progress) = (Arc::clone(&self.parts.peers), Arc::clone(&self.parts.progress));
+        let (peers, state) = (Arc::clone(&self.parts.peers), Arc::clone(self.parts.state.state()));
+        let (writer, in_flight) = (Arc::clone(&self.parts.state), Arc::clone(&self.parts.in_flight));
         let (store, log) = (Arc::clone(self.parts.replica.store()), Arc::clone(&self.parts.log));
         let snapshots = Arc::clone(&self.parts.snapshots);
-        let site_seeds = Arc::clone(&self.parts.site_seeds);
+        let bootstrap_snapshots = Arc::clone(&self.parts.bootstrap_snapshots);
         let (raft, apply_thread) = match RaftNode::start(self.parts).await {
             Ok(running) => running,
             Err(error) => {
@@ -125,11 +126,13 @@ impl RaftThread {
                 options,
                 directory: self.data_directory,
                 peers: Arc::clone(&peers),
-                progress: Arc::clone(&progress),
+                state: Arc::clone(&state),
+                writer: Arc::clone(&writer),
+                in_flight: Arc::clone(&in_flight),
                 pubsub: Arc::clone(&self.pubsub),
                 publishing,
                 feeding,
-                site_seeds: Arc::clone(&site_seeds),
+                bootstrap_snapshots: Arc::clone(&bootstrap_snapshots),
             };
             let (started_admin, started_broadcast) = own.start(raft.clone(), Arc::clone(&self.queue), ended);
             (admin, broadcast) = (started_admin, Some(started_broadcast));
@@ -139,22 +142,21 @@ impl RaftThread {
                 options,
                 directory,
                 raft: raft.clone(),
-                progress: Arc::clone(&progress),
+                state: Arc::clone(&state),
                 peers: Arc::clone(&peers),
                 store,
                 pubsub: self.pubsub,
                 queue: Arc::clone(&self.queue),
-                site_seeds,
+                bootstrap_snapshots,
                 broadcast,
             };
             tasks.start(published, self.reading.core)
         });
-        let barrier =
-            Barrier { raft: raft.clone(), peers: Arc::clone(&peers), progress: Arc::clone(&progress) };
+        let barrier = Barrier { raft: raft.clone(), peers: Arc::clone(&peers), state: Arc::clone(&state) };
         let barrier = tokio::spawn(barrier.run(self.reading.site));
         let _ = started.send(Ok(()));
         let queue = self.queue;
-        let answering = Answers { raft: raft.clone(), peers, progress: Arc::clone(&progress), admin };
+        let answering = Answers { raft: raft.clone(), peers, state: Arc::clone(&state), admin };
         let requests = tokio::spawn(answering.run(self.requests, Arc::clone(&queue)));
         let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
         let timekeeper = tokio::spawn(self.timekeeper.run());
@@ -167,7 +169,7 @@ impl RaftThread {
         tokio::select! {
             () = serve => {}
             () = queue.overdue() => tracing::warn!(
-                in_flight = progress.in_flight(),
+                in_flight = in_flight.count(),
                 "stopping: the time is up (shutdown-timeout); writes that are under way are of unknown outcome"
             ),
         }
@@ -187,7 +189,7 @@ impl RaftThread {
 struct Answers {
     raft: RaftNode,
     peers: Arc<Peers>,
-    progress: Arc<Progress>,
+    state: Arc<ReplicationState>,
     /// `None`: this node is alone.
     admin: Option<Arc<Admin>>,
 }
@@ -211,12 +213,10 @@ impl Answers {
                     Some(admin) => drop(tokio::spawn(async move {
                         let _ = outcome.send(admin.perform(request).await);
                     })),
-                    None if matches!(request, CoreRequest::Clock { .. })
-                        && !self.progress.status.edge.is_edge() =>
-                    {
-                        let (progress, queue) = (Arc::clone(&self.progress), Arc::clone(&queue));
+                    None if matches!(request, CoreRequest::Clock { .. }) && !self.state.edge.is_edge() => {
+                        let (state, queue) = (Arc::clone(&self.state), Arc::clone(&queue));
                         tokio::spawn(async move {
-                            let _ = outcome.send(clock_of_one(&progress, &queue, &request).await);
+                            let _ = outcome.send(clock_of_one(&state, &queue, &request).await);
                         });
                     }
                     None => {
@@ -225,10 +225,10 @@ impl Answers {
                     }
                 },
                 Request::Replicated { wanted, within, answer } => {
-                    let (peers, progress) = (Arc::clone(&self.peers), Arc::clone(&self.progress));
-                    let index = progress.acknowledged();
+                    let (peers, state) = (Arc::clone(&self.peers), Arc::clone(&self.state));
+                    let index = state.acknowledged();
                     tokio::spawn(async move {
-                        let have = wait_replicated(raft, peers, progress, index, wanted, within).await;
+                        let have = wait_replicated(raft, peers, state, index, wanted, within).await;
                         let _ = answer.send(have);
                     });
                 }
@@ -239,9 +239,9 @@ impl Answers {
 }
 
 /// CORE CLOCK of a node that is alone.
-async fn clock_of_one(progress: &Progress, queue: &Queue, request: &CoreRequest) -> Reply {
+async fn clock_of_one(state: &ReplicationState, queue: &Queue, request: &CoreRequest) -> Reply {
     let step = *request == CoreRequest::Clock { step: true };
-    match tell_clock(progress, queue, step, 0, |_| "this node".to_owned()).await {
+    match tell_clock(state, queue, step, 0, |_| "this node".to_owned()).await {
         Ok(told) => Reply::bulk(told.to_string()),
         Err(why) => Reply::Error(ErrorReply::err(why)),
     }

@@ -5,23 +5,20 @@ use crate::{
     peer::{Answer, CallError, LocalIdentity, Peers},
     replication::{
         consensus::{ChangeError, Member, RaftNode},
-        state::Progress,
         upkeep::tell_clock,
         verify::Verify,
         wire,
     },
     resp::{ErrorReply, Reply, put_reply, take_reply},
-    session::{CoreRequest, Other},
+    session::CoreRequest,
+    state::{Other, ReplicationState},
 };
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// How long a request waits for somebody to lead.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
-const AGAIN: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a request may take, over all leaders that are asked.
 const REQUEST_MAX: Duration = Duration::from_secs(90);
 /// How long the leader may take for a request.
@@ -33,7 +30,7 @@ const TRANSFER_MAX: Duration = Duration::from_secs(3);
 pub struct Admin {
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
     pub identity: Arc<LocalIdentity>,
     pub admission: Arc<Admission>,
     pub verify: Verify,
@@ -98,14 +95,14 @@ impl Admin {
             if began.elapsed() > REQUEST_MAX || asked.elapsed() > LEADER_WAIT_MAX {
                 return broken.as_deref().map_or_else(nobody_leads, unknown);
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
     async fn attempt(&self, request: &CoreRequest) -> Attempt {
-        if self.progress.is_leader() {
+        if self.state.is_leader() {
             // Without a majority it can change nothing; another node may lead already.
-            if !self.progress.has_lease() && *request != CoreRequest::Status {
+            if !self.state.has_lease() && *request != CoreRequest::Status {
                 return Attempt::Nowhere;
             }
             return match self.lead(request).await {
@@ -113,7 +110,7 @@ impl Admin {
                 Err(undone) => undone.told().map_or(Attempt::Elsewhere, Attempt::Done),
             };
         }
-        let Some((id, address)) = self.progress.leader() else { return Attempt::Nowhere };
+        let Some((id, address)) = self.state.leader() else { return Attempt::Nowhere };
         let (body, within) = (wire::write(&to_wire(request)), answer_max(request));
         match self.peers.client(&address, id).call(wire::kind::ADMIN, body, within).await {
             Ok(answer) => Attempt::Done(read_answer(answer)),
@@ -126,7 +123,7 @@ impl Admin {
     pub async fn receive(&self, wanted: wire::Admin) -> Answer {
         let refused = |text: &str| CallError::Refused(text.into());
         let request = from_wire(wanted).ok_or_else(|| refused("no such request"))?;
-        if !self.progress.is_leader() {
+        if !self.state.is_leader() {
             return Err(refused("this node does not lead"));
         }
         let done = match self.lead(&request).await {
@@ -168,7 +165,7 @@ impl Admin {
             if Instant::now() > deadline {
                 return because(ChangeError::UnderWay.to_string());
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
             members = self.raft.members();
         }
         let own = self.identity.node_id;
@@ -203,32 +200,32 @@ impl Admin {
     }
 
     async fn clock(&self, step: bool) -> Result<Reply, Undone> {
-        if self.progress.status.edge.is_edge() {
+        if self.state.edge.is_edge() {
             return because("an edge's time is the core's; ask a node of the core");
         }
-        if !self.progress.has_applied_own_term() {
+        if !self.state.has_applied_own_term() {
             return Err(Undone::NotLeader);
         }
         let members = self.raft.members();
         let name = |id| members.find(id).map_or_else(|| id.to_string(), |member| member.peer.name.clone());
-        let told = tell_clock(&self.progress, &self.verify.queue, step, self.identity.node_id, name).await;
+        let told = tell_clock(&self.state, &self.verify.queue, step, self.identity.node_id, name).await;
         told.map(|told| Reply::bulk(told.to_string())).map_err(Undone::Because)
     }
 
     pub fn answers(&self, id: u64) -> bool {
-        let others = self.progress.status.others.read();
+        let others = self.state.others.read();
         id == self.identity.node_id || others.iter().any(|other| other.node_id == id && other.answers)
     }
 
     fn status(&self) -> Reply {
         let members = self.raft.members();
-        let status = &self.progress.status;
-        let leadership = status.leadership();
+        let state = &self.state;
+        let leadership = state.leadership();
         // One that no majority hears leads nobody.
-        let leader = self.progress.leader().map(|(id, _)| id).filter(|_| leadership.is_sound());
+        let leader = self.state.leader().map(|(id, _)| id).filter(|_| leadership.is_sound());
         let cluster = self.admission.cluster.read().clone();
-        let others = status.others.read().clone();
-        let applied = status.applied_index.load(Ordering::Relaxed);
+        let others = state.others.read().clone();
+        let applied = state.applied_index();
         let node = |member: &Member| {
             let is_own = member.id == self.identity.node_id;
             let other = others.iter().find(|other| other.node_id == member.id).cloned().unwrap_or_default();
@@ -266,13 +263,13 @@ impl Admin {
             "cluster_id": cluster.cluster_id,
             "history_id": cluster.history_id,
             "told_by": self.identity.node_name,
-            "term": status.term.load(Ordering::Relaxed),
-            "problem": status.problem(),
+            "term": state.term(),
+            "problem": state.problem(),
             "leader": leader.and_then(|id| members.find(id)).map(|leader| leader.peer.name.clone()),
-            "committed_index": status.committed_index.load(Ordering::Relaxed),
+            "committed_index": state.committed_index(),
             "last_index": members.last_index,
-            "log_time_ms": status.clock.now_ms(),
-            "log_time_ahead_ms": status.clock.ahead_ms(),
+            "log_time_ms": state.clock.now_ms(),
+            "log_time_ahead_ms": state.clock.ahead_ms(),
             "change_under_way": members.is_joint || !members.is_committed,
             "feature_level": wire::FEATURE_LEVEL,
             "nodes": nodes,

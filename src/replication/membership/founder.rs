@@ -10,10 +10,10 @@ use crate::{
     replication::{
         consensus::{Peer, RaftNode},
         directory::Adopt,
-        state::Progress,
         wal::LogError,
         wire,
     },
+    state::ReplicationState,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ pub struct Founder {
     pub history_id: String,
     pub adopt: Adopt,
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
 }
 
 impl Founder {
@@ -40,7 +40,7 @@ impl Founder {
     /// Founds the cluster, however long the other nodes take to come.
     pub async fn found(self, raft: RaftNode) -> Result<(), LogError> {
         let mut said = String::new();
-        let waiting_for = &self.progress.status.waiting_for;
+        let waiting_for = &self.state.waiting_for;
         loop {
             // Emptied, it is let in by the core that there is.
             let is_done = match raft.is_initialized().await? {

@@ -1,7 +1,7 @@
 //! How a node becomes one of a core that is there already: it asks, over and over, until it is.
 //!
 //! The leader looks whether the node really answers where it says, tells it which cluster it is of, and adds it as a
-//! learner; the steward (`steward.rs`) gives it its vote when it has caught up. A node that comes with the name of a voter
+//! learner; the membership controller (`controller.rs`) gives it its vote when it has caught up. A node that comes with the name of a voter
 //! but another id is that node with an empty disk: it takes the old one's place. A node id is never used again, so what
 //! the old one promised with its votes binds nobody any more.
 
@@ -10,10 +10,10 @@ use crate::{
     peer::{CallError, LocalIdentity, Peers},
     replication::{
         consensus::{ChangeError, Member, Members, Peer, RaftNode},
-        state::Progress,
         wire,
     },
     session::ClusterIdentity,
+    state::ReplicationState,
 };
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -32,7 +32,7 @@ pub struct Joiner {
     pub founds: bool,
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
 }
 
 impl Joiner {
@@ -70,7 +70,7 @@ impl Joiner {
         };
         // Whoever founds a core has a reason of its own.
         if !self.founds {
-            *self.progress.status.waiting_for.write() = waiting_for;
+            *self.state.waiting_for.write() = waiting_for;
         }
     }
 
@@ -122,7 +122,7 @@ impl Joiner {
 pub struct Admission {
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
     pub cluster: Arc<RwLock<ClusterIdentity>>,
 }
 
@@ -152,8 +152,8 @@ impl From<NotLetIn> for CallError {
 impl Admission {
     /// Lets a node in that asks for it.
     pub async fn admit(&self, join: wire::Join) -> Result<wire::JoinAnswer, CallError> {
-        if !self.progress.is_leader() {
-            let (_, leader) = self.progress.leader().ok_or_else(|| refused("no node leads at the moment"))?;
+        if !self.state.is_leader() {
+            let (_, leader) = self.state.leader().ok_or_else(|| refused("no node leads at the moment"))?;
             return Ok(wire::JoinAnswer { leader, ..Default::default() });
         }
         if join.feature_level < wire::FEATURE_LEVEL {
@@ -233,7 +233,7 @@ impl Admission {
 
     /// A name belongs to one node; another one may have it only when the first is no more.
     async fn is_gone(&self, old: &Member, join: &wire::Join) -> Result<(), CallError> {
-        if self.progress.leader().is_some_and(|(leader, _)| leader == old.id) {
+        if self.state.leader().is_some_and(|(leader, _)| leader == old.id) {
             return Err(refused(format!("{} leads, and is another node", join.node_name)));
         }
         // At the same address it answers no more, since another one does.

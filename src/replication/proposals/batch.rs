@@ -7,10 +7,10 @@ use crate::{
     replica::BatchBuilder,
     replication::{
         consensus::RaftNode,
-        queue::{Outbox, Outcome, Queue, Refused, Ticket, Verdict},
-        state::{Forwarding, Progress},
+        queue::{Forwarding, InFlight, Outbox, Outcome, Queue, Refused, Ticket, Verdict},
     },
     resp::ErrorReply,
+    state::ReplicationState,
     time::now_ms,
 };
 use bytes::Bytes;
@@ -22,7 +22,8 @@ use std::{
 /// State of the batcher's task.
 pub struct Batcher {
     queue: Arc<Queue>,
-    progress: Arc<Progress>,
+    state: Arc<ReplicationState>,
+    in_flight: Arc<InFlight>,
     /// Where writes go while another node leads; `None`: there is no other node.
     forwarder: Option<Forwarder>,
     /// Taken from the queue, but too large for the entry it would have joined.
@@ -31,11 +32,16 @@ pub struct Batcher {
 }
 
 impl Batcher {
-    pub fn new(queue: Arc<Queue>, progress: Arc<Progress>, forwarder: Option<Forwarder>) -> Self {
-        Batcher { queue, progress, forwarder, carried: None, seed: random() }
+    pub fn new(
+        queue: Arc<Queue>,
+        state: Arc<ReplicationState>,
+        in_flight: Arc<InFlight>,
+        forwarder: Option<Forwarder>,
+    ) -> Self {
+        Batcher { queue, state, in_flight, forwarder, carried: None, seed: random() }
     }
 
-    /// Proposes until the queue is closed and everything in flight has landed.
+    /// Proposes until the queue is closed and nothing is in flight any more.
     pub async fn run(mut self, raft: &RaftNode) {
         loop {
             if self.carried.is_none() && self.queue.is_empty() {
@@ -43,31 +49,31 @@ impl Batcher {
                     break;
                 }
                 self.queue.wait().await;
-            } else if !self.progress.is_leader() && self.forwarder.is_none() {
+            } else if !self.state.is_leader() && self.forwarder.is_none() {
                 self.refuse();
-            } else if self.progress.is_leader() && self.progress.take_off() {
+            } else if self.state.is_leader() && self.in_flight.acquire() {
                 self.propose(raft).await;
-            } else if !self.progress.is_leader() && self.progress.forwards.has_room() {
+            } else if !self.state.is_leader() && self.in_flight.has_room_to_forward() {
                 self.forward();
             } else {
                 // Stays marked awake, so that submitters do not ring in vain.
-                self.progress.wait_for_landing(|| self.progress.has_room()).await;
+                self.in_flight.wait_until(|| self.in_flight.has_room()).await;
             }
         }
-        while !self.progress.all_landed() {
-            self.progress.wait_for_landing(|| self.progress.all_landed()).await;
+        while !self.in_flight.is_empty() {
+            self.in_flight.wait_until(|| self.in_flight.is_empty()).await;
         }
         self.queue.refuse_all(Refused::Stopping);
     }
 
     async fn propose(&mut self, raft: &RaftNode) {
         let (batch, tickets, proposals) = self.gather();
-        let at = self.progress.status.clock.now_ms();
+        let at = self.state.clock.now_ms();
         self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let seed = self.seed ^ (self.seed >> 33);
         let elsewhere = self.forwarder.clone().map(|forwarder| (forwarder, proposals));
-        let flight = Flight { tickets, progress: Arc::clone(&self.progress), elsewhere };
-        raft.propose(batch.finish(at, seed), move |verdict| flight.land(verdict)).await;
+        let proposed = Proposed { tickets, in_flight: Arc::clone(&self.in_flight), elsewhere };
+        raft.propose(batch.finish(at, seed), move |verdict| proposed.complete(verdict)).await;
     }
 
     /// Sends what is queued to the node that leads; what came from another node is told that this one does not.
@@ -89,7 +95,7 @@ impl Batcher {
         }
         refused.deliver();
         if let Some(forwarder) = self.forwarder.clone().filter(|_| !proposals.is_empty()) {
-            let forwarding = Forwarding::begin(&self.progress);
+            let forwarding = Forwarding::begin(&self.in_flight);
             tokio::spawn(forwarder.forward(proposals, tickets, forwarding));
         }
     }
@@ -138,19 +144,19 @@ fn random() -> u64 {
 }
 
 /// The waiters of one entry. However it ends, each gets one outcome.
-struct Flight {
+struct Proposed {
     tickets: Vec<Ticket>,
-    progress: Arc<Progress>,
+    in_flight: Arc<InFlight>,
     /// Where they go if this node turns out not to lead, and the proposals themselves.
     elsewhere: Option<(Forwarder, Vec<Bytes>)>,
 }
 
-impl Flight {
-    fn land(mut self, verdict: Verdict) {
+impl Proposed {
+    fn complete(mut self, verdict: Verdict) {
         match verdict {
             Verdict::Applied { replies, outbox } => {
                 let tickets = std::mem::take(&mut self.tickets);
-                self.progress.land();
+                self.in_flight.release();
                 let mut outbox = outbox.lock();
                 for (ticket, replies) in tickets.into_iter().zip(replies) {
                     outbox.add(ticket, Outcome::Applied(replies));
@@ -173,9 +179,9 @@ impl Flight {
             outbox.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
         }
         outbox.deliver();
-        let forwarding = Forwarding::begin(&self.progress);
-        self.progress.land();
-        self.progress.ring_if_awaited();
+        let forwarding = Forwarding::begin(&self.in_flight);
+        self.in_flight.release();
+        self.in_flight.wake_batcher();
         let (tickets, proposals) = own.into_iter().unzip();
         // The verdict comes from the raft core, which runs where the batcher does.
         tokio::spawn(forwarder.forward(proposals, tickets, forwarding));
@@ -187,12 +193,12 @@ impl Flight {
             outbox.add(ticket, outcome.clone());
         }
         outbox.deliver();
-        self.progress.land();
-        self.progress.ring_if_awaited();
+        self.in_flight.release();
+        self.in_flight.wake_batcher();
     }
 }
 
-impl Drop for Flight {
+impl Drop for Proposed {
     /// Dropped without a verdict: the raft core has stopped with the entry somewhere in it.
     fn drop(&mut self) {
         if !self.tickets.is_empty() {

@@ -7,22 +7,19 @@
 use crate::{
     peer::{Answer, CallError, Lane, Peers},
     replication::{
-        queue::{Mailbox, Outbox, Outcome, Queue, Refused, Ticket},
-        state::{Forwarding, Progress},
+        queue::{Forwarding, InFlight, Mailbox, Outbox, Outcome, Queue, Refused, Ticket},
         wire,
     },
     resp::{ErrorReply, Reply, put_reply, take_reply},
+    state::ReplicationState,
 };
 use bytes::Bytes;
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// How long a write waits for somebody to lead.
 pub const ELECTION_WAIT_MAX: Duration = Duration::from_secs(5);
-const AGAIN: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// How long the leader may take for a write it has taken.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
@@ -43,7 +40,8 @@ pub fn unknown(why: &str) -> Outcome {
 #[derive(Clone)]
 pub struct Forwarder {
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
+    pub in_flight: Arc<InFlight>,
     pub queue: Arc<Queue>,
 }
 
@@ -58,13 +56,13 @@ impl Forwarder {
         let deadline = Instant::now() + ELECTION_WAIT_MAX;
         let mut has_waited = false;
         loop {
-            if self.progress.is_leader() {
+            if self.state.is_leader() {
                 // A leader whom no majority hears, or that is handing over, takes nothing: what it has refused would come
                 // back at once, over and over.
-                if has_waited && self.progress.has_lease() {
+                if has_waited && self.state.has_lease() {
                     return self.submit(proposals, tickets);
                 }
-            } else if let Some((id, address)) = self.progress.leader() {
+            } else if let Some((id, address)) = self.state.leader() {
                 let client = self.peers.client(&address, id);
                 let body = wire::write(&wire::Forward { proposals: proposals.clone() });
                 // Large ones must not keep small ones waiting.
@@ -93,7 +91,7 @@ impl Forwarder {
             if Instant::now() >= deadline || self.queue.is_closed() {
                 return answer_all(tickets, &Outcome::NotDone(no_leader()));
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
             has_waited = true;
         }
     }
@@ -115,7 +113,7 @@ impl Forwarder {
         answer: Bytes,
     ) -> (Vec<Bytes>, Vec<Ticket>) {
         let answer = wire::read::<wire::ForwardAnswer>(answer).unwrap_or_default();
-        self.progress.forwarded(answer.applied);
+        self.state.forwarded(answer.applied);
         let mut outcomes = answer.outcomes.iter();
         let (mut again, mut outbox) = ((Vec::new(), Vec::new()), Outbox::default());
         for (proposal, ticket) in proposals.into_iter().zip(tickets) {
@@ -143,19 +141,23 @@ pub fn answer_all(tickets: Vec<Ticket>, outcome: &Outcome) {
 }
 
 /// The leader's side: proposes what another node sent, and answers with what became of it.
-pub async fn receive(queue: Arc<Queue>, progress: Arc<Progress>, forward: wire::Forward) -> Answer {
-    if !progress.is_leader() {
+pub async fn receive(queue: Arc<Queue>, state: Arc<ReplicationState>, forward: wire::Forward) -> Answer {
+    if !state.is_leader() {
         return Err(CallError::Refused("this node does not lead".into()));
     }
     let outcomes = see_to(&queue, forward, true).await;
-    let applied = progress.status.applied_index.load(Ordering::Acquire);
+    let applied = state.applied_index();
     Ok(wire::write(&wire::ForwardAnswer { outcomes, applied }))
 }
 
 /// As `receive`, of an edge, which need not know who leads: what this node may not propose it sends on.
-pub async fn receive_from_edge(queue: Arc<Queue>, progress: Arc<Progress>, forward: wire::Forward) -> Answer {
+pub async fn receive_from_edge(
+    queue: Arc<Queue>,
+    state: Arc<ReplicationState>,
+    forward: wire::Forward,
+) -> Answer {
     let outcomes = see_to(&queue, forward, false).await;
-    Ok(wire::write(&wire::ForwardAnswer { outcomes, applied: progress.acknowledged() }))
+    Ok(wire::write(&wire::ForwardAnswer { outcomes, applied: state.acknowledged() }))
 }
 
 async fn see_to(queue: &Queue, forward: wire::Forward, was_forwarded: bool) -> Vec<wire::ForwardOutcome> {

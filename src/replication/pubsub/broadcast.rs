@@ -14,11 +14,11 @@ use crate::{
     peer::{Answer, CallError, LocalIdentity, Peers},
     replication::{
         consensus::RaftNode,
-        state::Progress,
         wire::{self, publication_from_wire, publication_to_wire},
     },
     resp::ErrorReply,
     session::{MessagePosition, PubSub, Publication},
+    state::ReplicationState,
 };
 use parking_lot::Mutex;
 use std::{
@@ -39,7 +39,7 @@ const BATCH_MESSAGES_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 1 << 20;
 /// How long a message waits for somebody to lead.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
-const AGAIN: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// How long another node may take; it only puts messages into queues.
 const DELIVER_MAX: Duration = Duration::from_millis(1000);
 const ORDER_MAX: Duration = Duration::from_millis(3000);
@@ -60,7 +60,7 @@ struct Batch {
 pub struct Broadcast {
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
     pub identity: Arc<LocalIdentity>,
     pub pubsub: Arc<PubSub>,
     /// The way to each other node, while it is a member.
@@ -73,11 +73,11 @@ impl Broadcast {
     pub fn new(
         raft: RaftNode,
         peers: Arc<Peers>,
-        progress: Arc<Progress>,
+        state: Arc<ReplicationState>,
         identity: Arc<LocalIdentity>,
         pubsub: Arc<PubSub>,
     ) -> Self {
-        Broadcast { raft, peers, progress, identity, pubsub, ways: Mutex::default(), given: Mutex::default() }
+        Broadcast { raft, peers, state, identity, pubsub, ways: Mutex::default(), given: Mutex::default() }
     }
 
     /// Sees to what clients of this node publish, until there can be no more. One batch at a time keeps their order.
@@ -118,8 +118,7 @@ impl Broadcast {
             if let Some(pending) = self.order(&messages, None) {
                 return Ok(Ordered::Here(pending));
             }
-            if let Some((id, address)) = self.progress.leader().filter(|(id, _)| *id != self.identity.node_id)
-            {
+            if let Some((id, address)) = self.state.leader().filter(|(id, _)| *id != self.identity.node_id) {
                 let client = self.peers.client(&address, id);
                 match client.call(wire::kind::PUBLISH, wire::write(&call), ORDER_MAX).await {
                     Ok(answer) => {
@@ -140,17 +139,17 @@ impl Broadcast {
                 let text = "no node leads at the moment; the message was not sent, try again";
                 return Err(ErrorReply::new("CLUSTERDOWN", text));
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
     /// As leader: gives messages their order, here and on the way to every node. `None`: this node does not lead for sure.
     /// `of`: the history of the core that has given these their places.
     fn order(&self, messages: &[Publication], of: Option<&str>) -> Option<Pending> {
-        if !self.progress.leads_surely() {
+        if !self.state.leads_surely() {
             return None;
         }
-        let term = self.progress.leader_term();
+        let term = self.state.leader_term();
         if !self.pubsub.admit(term) {
             return None;
         }

@@ -1,8 +1,8 @@
 //! Clients that listen to `+switch-master` hear of another leader.
 
 use crate::{
-    replication::state::Progress,
-    session::{Face, PubSub, Publication},
+    session::{PubSub, Publication},
+    state::{NodeEndpoint, ReplicationState},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +10,11 @@ use std::{sync::Arc, time::Duration};
 const SWITCH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Tells clients of this node that listen for it, as Redis's Sentinel does, that another node leads.
-pub async fn tell_switches(progress: Arc<Progress>, pubsub: Arc<PubSub>, own_id: u64, name: String) {
-    let mut known: Option<Face> = None;
+pub async fn tell_switches(state: Arc<ReplicationState>, pubsub: Arc<PubSub>, own_id: u64, name: String) {
+    let mut known: Option<NodeEndpoint> = None;
     loop {
         tokio::time::sleep(SWITCH_INTERVAL).await;
-        let Some(leader) = progress.status.faces(own_id).into_iter().find(|face| face.leads) else {
+        let Some(leader) = state.endpoints(own_id).into_iter().find(|endpoint| endpoint.leads) else {
             continue;
         };
         if let Some(before) = known.as_ref().filter(|before| before.node_id != leader.node_id) {

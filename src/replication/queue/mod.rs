@@ -16,6 +16,8 @@
 //! | `NotDone` | was not done and never will be | try again |
 //! | `Unknown` | may have been done, or may yet be | look before it tries again |
 //!
+//! What was taken and has no outcome yet is **in flight** (`in_flight.rs`): few entries, and few batches that were forwarded.
+//!
 //! `Verdict` is the same of a whole entry, as consensus says it, before the replies are handed out one by one.
 //!
 //! Both directions cost a wake-up at most, and none while the other side is awake: a wake-up of another thread is a system
@@ -27,10 +29,12 @@
 //! * A closed queue takes nothing; what was in it is answered.
 //! * Outcomes of one mailbox arrive in the order in which they were added.
 
+mod in_flight;
 mod mailbox;
 mod queue;
 mod verdict;
 
+pub use in_flight::{Forwarding, InFlight};
 pub use mailbox::{Mailbox, Outbox, Outcome, Ticket};
 pub use queue::{Queue, Refused};
 pub use verdict::Verdict;

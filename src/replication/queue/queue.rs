@@ -6,7 +6,7 @@ use super::mailbox::{Outbox, Outcome, Ticket};
 use crate::{
     limits::{ENTRY_BYTES_MAX, PROPOSAL_QUEUE_BYTES_MAX, PROPOSAL_QUEUE_MAX},
     resp::ErrorReply,
-    session::LogStatus,
+    state::ReplicationState,
 };
 use bytes::Bytes;
 use crossbeam::queue::ArrayQueue;
@@ -54,7 +54,7 @@ impl From<Refused> for ErrorReply {
 pub struct Queue {
     proposals: ArrayQueue<(Bytes, Ticket)>,
     /// Its `queued_bytes` are this queue's.
-    status: Arc<LogStatus>,
+    state: Arc<ReplicationState>,
     batcher_awake: AtomicBool,
     bell: Notify,
     closed: AtomicBool,
@@ -63,10 +63,10 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub fn new(status: Arc<LogStatus>) -> Self {
+    pub fn new(state: Arc<ReplicationState>) -> Self {
         Queue {
             proposals: ArrayQueue::new(PROPOSAL_QUEUE_MAX),
-            status,
+            state,
             batcher_awake: AtomicBool::new(true),
             bell: Notify::new(),
             closed: AtomicBool::new(false),
@@ -84,7 +84,7 @@ impl Queue {
             return Err(Refused::Stopping);
         }
         let bytes = len as u64;
-        let queued = &self.status.queued_bytes;
+        let queued = &self.state.queued_bytes;
         if queued.fetch_add(bytes, Ordering::AcqRel).saturating_add(bytes) > PROPOSAL_QUEUE_BYTES_MAX as u64
             || self.proposals.push((proposal, ticket)).is_err()
         {
@@ -104,7 +104,7 @@ impl Queue {
     /// Takes the oldest proposal.
     pub fn pop(&self) -> Option<(Bytes, Ticket)> {
         let taken = self.proposals.pop()?;
-        self.status.queued_bytes.fetch_sub(taken.0.len() as u64, Ordering::AcqRel);
+        self.state.queued_bytes.fetch_sub(taken.0.len() as u64, Ordering::AcqRel);
         Some(taken)
     }
 

@@ -1,4 +1,4 @@
-//! Who fetches a whole copy from this node at the moment: what they will need of the log is kept for them meanwhile, and for
+//! Who fetches a bootstrap snapshot from this node at the moment: what they will need of the log is kept for them meanwhile, and for
 //! a follower until it has caught up by the log. A follower that cannot be reached fetches nothing: for that one the log would
 //! grow until the disk is full.
 
@@ -119,6 +119,6 @@ mod tests {
         assert!(!fetchers.are_there(), "it never fetched");
         fetchers.unreachable(1);
         fetchers.progressed(1, 5000, 100_000);
-        assert!(!fetchers.are_there(), "what it had before it went is no progress");
+        assert!(!fetchers.are_there(), "what it had before it went is no state");
     }
 }

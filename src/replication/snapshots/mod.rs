@@ -11,7 +11,7 @@
 //! * a **follower** whose next entry the leader has purged: openraft offers it (`consensus/snapshot.rs`);
 //! * a **node with damaged data**, before its log is opened (`directory/repair.rs`);
 //! * an **edge site** that the core's log no longer reaches (`edge/`). The node that leads the site fetches it from the core,
-//!   the others of the site from that one (`site_seeds.rs`); a node that comes late takes a snapshot of another node that
+//!   the others of the site from that one (`bootstrap_snapshots.rs`); a node that comes late takes a snapshot of another node that
 //!   stands behind it (`site_snapshot.rs`).
 //!
 //! A transfer that breaks is resumed: a whole file with the right checksum is not fetched again, and half a file goes on
@@ -24,17 +24,17 @@
 //! * Names that come from the network lead nowhere but into the snapshot's own directory.
 //! * This room knows nothing of openraft.
 
+mod bootstrap_snapshots;
 mod fetchers;
 mod receiving;
-mod site_seeds;
 mod site_snapshot;
 mod snapshots;
 mod transfer;
 mod verified;
 
+pub use bootstrap_snapshots::{BootstrapSnapshots, note_held, place_of, prepare};
 pub use fetchers::Fetchers;
 pub use receiving::HAS_NOT_ITS_CHECKSUM;
-pub use site_seeds::{SiteSeeds, note_held, place_of, prepare};
 pub use snapshots::Snapshots;
 pub use transfer::{Source, Throttle, fetch_files, read_part};
 

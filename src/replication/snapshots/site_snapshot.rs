@@ -1,17 +1,17 @@
-//! The way past whole copies that no node of a site has any more: a snapshot of another node of it, which stands behind them.
+//! The way past bootstrap snapshots that no node of a site has any more: a snapshot of another node of it, which stands behind them.
 //!
 //! A node that was away for long comes, in the log of its site, to an entry that puts a copy in place which all others have
 //! done with. What has become of the data since is in the snapshot of any of them. The store becomes that; entries up to
 //! there are passed over when they come (`consensus/state_machine.rs`).
 
 use super::{
-    site_seeds::SiteSeeds,
+    bootstrap_snapshots::BootstrapSnapshots,
     transfer::{Source, Throttle, fetch_files, read_part},
 };
 use crate::{
     peer::{Answer, CallError, PeerClient},
     replication::{
-        wal::{blocking, fits},
+        wal::{blocking, is_consistent_with},
         wire::{self, GetFile, edge_kind, read, write},
     },
     store::{Position, Store},
@@ -25,7 +25,7 @@ fn refused(error: impl std::fmt::Display) -> CallError {
     CallError::Refused(error.to_string())
 }
 
-impl SiteSeeds {
+impl BootstrapSnapshots {
     /// A part of a file of that snapshot.
     pub(super) async fn snapshot_part(&self, wanted: GetFile) -> Answer {
         self.snapshots.hold(&wanted.snapshot);
@@ -37,12 +37,12 @@ impl SiteSeeds {
     /// Fetches a snapshot that stands at this entry of the site's log, or behind it; returns where its files are.
     pub(super) async fn fetch_snapshot(&self, from: &PeerClient, index: u64) -> io::Result<PathBuf> {
         let _one = self.fetching.lock().await;
-        let wanted = write(&wire::SeedWanted { index_min: index, ..Default::default() });
+        let wanted = write(&wire::BootstrapWanted { index_min: index, ..Default::default() });
         let offer = from.call(edge_kind::SITE_SNAPSHOT, wanted, OFFER_MAX).await.map_err(io::Error::other)?;
-        let offer: wire::SeedOffer = read(offer).map_err(io::Error::other)?;
+        let offer: wire::BootstrapOffer = read(offer).map_err(io::Error::other)?;
         tracing::info!(
             from = %from.address(), snapshot = %offer.name,
-            "no node of the site has that whole copy any more; fetching a snapshot of what has become of it"
+            "no node of the site has that bootstrap snapshot any more; fetching a snapshot of what has become of it"
         );
         let directory = self.directory.join("past");
         let source = Source { kind: edge_kind::SITE_SNAPSHOT_FILE, snapshot: &offer.name, from };
@@ -51,7 +51,9 @@ impl SiteSeeds {
         let (log, checked) = (Arc::clone(&self.log), directory.clone());
         let is_good = blocking(move || {
             let stands = Store::read_checkpoint(&checked).map_err(io::Error::other)?.position;
-            Ok::<_, io::Error>(stands == Some(offered) && index <= offered.index && fits(&log, offered)?)
+            Ok::<_, io::Error>(
+                stands == Some(offered) && index <= offered.index && is_consistent_with(&log, offered)?,
+            )
         });
         match is_good.await.map_err(io::Error::other)?? {
             true => Ok(directory),

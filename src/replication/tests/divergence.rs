@@ -64,9 +64,9 @@ fn a_node_whose_state_differs_is_found_and_quarantined() {
     let leader = cluster.wait_until_agreed().unwrap();
     let told = verify(&cluster, leader);
     assert_eq!(told["equal"], false, "{told}");
-    let sums: Vec<&str> =
+    let checksums: Vec<&str> =
         told["nodes"].as_array().unwrap().iter().map(|node| node["checksum"].as_str().unwrap()).collect();
-    assert_ne!(sums[victim], sums[leader], "{told}");
+    assert_ne!(checksums[victim], checksums[leader], "{told}");
     assert_eq!(field(&cluster.nodes[leader], "flotilla_divergent_nodes").as_deref(), Some("1"));
     // It has stopped, and does not start with this directory.
     let gone = (0..100).any(|_| {

@@ -1,7 +1,7 @@
 //! What was acknowledged is there after a restart, whatever had reached the store's files.
 
 use super::support::{TestNode, eventually, small_segments};
-use std::{fs, path::Path, sync::atomic::Ordering};
+use std::{fs, path::Path};
 
 /// A copy of the files as they are now: what `kill -9` would leave.
 fn copy_of(from: &Path) -> tempfile::TempDir {
@@ -53,7 +53,7 @@ async fn a_lost_log_or_store_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let node = TestNode::start_with(home.path(), small_segments(), 16 << 10).await;
     let filler = vec![b'x'; 2000];
-    while node.log.status().purged_index.load(Ordering::Relaxed) == 0 {
+    while node.log.state().purged_index() == 0 {
         node.call(&[b"ADD", &filler]).await;
     }
     node.stop().await;
@@ -71,12 +71,8 @@ async fn the_log_is_purged_below_what_the_store_has_flushed() {
     let node = TestNode::start(home.path()).await;
     let filler = vec![b'x'; 2000];
     let mut added = 0;
-    while node.log.status().purged_index.load(Ordering::Relaxed) == 0 {
-        assert!(
-            added < 5000,
-            "no purge although {} bytes are logged",
-            node.log.status().log_bytes.load(Ordering::Relaxed)
-        );
+    while node.log.state().purged_index() == 0 {
+        assert!(added < 5000, "no purge although {} bytes are logged", node.log.state().log_bytes());
         for _ in 0..20 {
             node.submit(0, &[b"ADD", &filler]);
         }
@@ -84,7 +80,7 @@ async fn the_log_is_purged_below_what_the_store_has_flushed() {
         added += 20;
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    let purged = node.log.status().purged_index.load(Ordering::Relaxed);
+    let purged = node.log.state().purged_index();
     assert!(node.store.flushed().unwrap().unwrap().index >= purged);
     // A snapshot counts once it has its name; the one before it is removed after that.
     eventually("one snapshot", || fs::read_dir(home.path().join("snapshot")).unwrap().count() == 1).await;

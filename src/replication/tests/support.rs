@@ -11,7 +11,7 @@ use crate::{
         wal::{LogError, Retention, SegmentOptions},
     },
     resp::Reply,
-    session::{LogStatus, Stats},
+    session::Stats,
     store::{NewRow, ReadTime, Store, StoreOptions, Txn},
 };
 use bytes::Bytes;
@@ -100,7 +100,7 @@ impl TestNode {
             node_id: directory.identity.node_id,
             store: Arc::clone(&store),
             table: &TABLE,
-            status: Arc::new(LogStatus::default()),
+            writer: Arc::default(),
             pubsub: Arc::default(),
             stats: Arc::clone(&stats),
             segments,

@@ -17,7 +17,7 @@ async fn proposals_of_one_client_are_applied_and_answered_in_order() {
     let home = tempfile::tempdir().unwrap();
     let node = TestNode::start(home.path()).await;
     assert!(node.log.can_read());
-    let entries_before = node.log.status().applied_index.load(std::sync::atomic::Ordering::Relaxed);
+    let entries_before = node.log.state().applied_index();
     for id in 0..2000 {
         node.submit(id, &[b"ADD", b"k"]);
     }
@@ -27,7 +27,7 @@ async fn proposals_of_one_client_are_applied_and_answered_in_order() {
         assert_eq!(*outcome, Outcome::Applied(vec![Reply::Int(n as i64 + 1)]));
     }
     assert_eq!(node.count_of(b"k"), Some(2000));
-    let entries = node.log.status().applied_index.load(std::sync::atomic::Ordering::Relaxed) - entries_before;
+    let entries = node.log.state().applied_index() - entries_before;
     assert!(entries < 1000, "2000 proposals should share entries, but took {entries}");
     node.stop().await;
 }

@@ -10,17 +10,14 @@ use crate::{
     replication::{
         consensus::RaftNode,
         queue::{Mailbox, Outcome, Queue, Ticket},
-        state::Progress,
         wal::{Retention, blocking},
     },
     resp::Reply,
     session::Stats,
+    state::ReplicationState,
     store::Store,
 };
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
@@ -36,7 +33,7 @@ const COLLECT_INTERVAL: Duration = Duration::from_secs(10);
 /// See the module.
 pub struct Maintenance {
     store: Arc<Store>,
-    progress: Arc<Progress>,
+    state: Arc<ReplicationState>,
     queue: Arc<Queue>,
     stats: Arc<Stats>,
     retention: Retention,
@@ -48,12 +45,12 @@ pub struct Maintenance {
 impl Maintenance {
     pub fn new(
         store: Arc<Store>,
-        progress: Arc<Progress>,
+        state: Arc<ReplicationState>,
         queue: Arc<Queue>,
         stats: Arc<Stats>,
         retention: Retention,
     ) -> Self {
-        Maintenance { store, progress, queue, stats, retention, mailbox: Mailbox::new(), sweeps: true }
+        Maintenance { store, state, queue, stats, retention, mailbox: Mailbox::new(), sweeps: true }
     }
 
     /// As this, but (if so) expired keys are not deleted.
@@ -75,7 +72,6 @@ impl Maintenance {
                 let mut interval = every(PURGE_INTERVAL);
                 loop {
                     interval.tick().await;
-                    self.progress.status.log_bytes.store(raft.log_bytes(), Ordering::Relaxed);
                     if let Err(error) = raft.purge(&self.retention).await {
                         tracing::warn!(%error, "cannot purge the log, trying again");
                     }
@@ -109,7 +105,7 @@ impl Maintenance {
 
     /// Deletes expired keys, and fields of hashes, until none is due.
     async fn sweep(&self) {
-        while self.sweeps && self.progress.leads_surely() && self.is_something_due().await {
+        while self.sweeps && self.state.leads_surely() && self.is_something_due().await {
             let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: 0, was_forwarded: false };
             if self.queue.submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket).is_err() {
                 return;
@@ -134,13 +130,13 @@ impl Maintenance {
             return false;
         }
         let next = self.off_thread(|store| store.next_expiry()).await;
-        next.flatten().is_some_and(|expires_at| expires_at <= self.progress.status.clock.now_ms())
+        next.flatten().is_some_and(|expires_at| expires_at <= self.state.clock.now_ms())
     }
 
     /// For INFO: how long keys that expire have left.
     async fn look_at_lifetimes(&self) {
         if self.store.published().state().databases().iter().any(|database| database.expires > 0) {
-            let now = self.progress.status.clock.now_ms();
+            let now = self.state.clock.now_ms();
             self.off_thread(move |store| store.look_at_lifetimes(now)).await;
         }
     }

@@ -15,14 +15,17 @@
 //! leader proposes, so every replica deletes it at the same place of the log, and `expired` events happen once.
 //!
 //! **Log time is not a wall clock.** It starts with the wall clocks of a new cluster, follows the monotonic clock after that,
-//! and bends by at most 5 % towards the middle one of the nodes' wall clocks. It never goes back. `session/log_clock.rs` has
+//! and bends by at most 5 % towards the middle one of the nodes' wall clocks. It never goes back. `state/log_clock.rs` has
 //! the arithmetic; `timekeeper.rs` decides what it follows.
 //!
 //! **Invariants.** Nothing is proposed unless something is due. The loops are independent: expiry never waits for a
 //! compaction or a snapshot. On an edge nothing is swept and nothing is steered: keys and time are the core's.
 
+mod clock_file;
+mod log_time;
 mod maintenance;
 mod timekeeper;
 
+pub use log_time::begin as begin_log_time;
 pub use maintenance::Maintenance;
 pub use timekeeper::{Timekeeper, tell as tell_clock};

@@ -8,10 +8,10 @@ use crate::{
     replica::ProposalBuilder,
     replication::{
         queue::{Mailbox, Outcome, Queue, Ticket},
-        state::{ClockFile, ClockRecord, Progress, boot_hash},
+        upkeep::clock_file::{ClockFile, ClockRecord, boot_hash},
         wal::blocking,
     },
-    session::LogClock,
+    state::{LogClock, ReplicationState},
     time::{boot, difference, now_ms},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -26,11 +26,11 @@ const NOTABLE_MS: u64 = 1000;
 /// and from here on a human must act: it does not go by itself in less than twenty minutes.
 const ALARMING_MS: u64 = 60_000;
 /// As long as it lasts it is said again now and then.
-const SAY_AGAIN: Duration = Duration::from_secs(600);
+const REPEAT_INTERVAL: Duration = Duration::from_secs(600);
 
 /// See the module.
 pub struct Timekeeper {
-    progress: Arc<Progress>,
+    state: Arc<ReplicationState>,
     directory: PathBuf,
     alarm: Alarm,
     file: Option<Arc<ClockFile>>,
@@ -38,9 +38,9 @@ pub struct Timekeeper {
 }
 
 impl Timekeeper {
-    pub fn new(progress: Arc<Progress>, directory: PathBuf) -> Self {
+    pub fn new(state: Arc<ReplicationState>, directory: PathBuf) -> Self {
         Timekeeper {
-            progress,
+            state,
             directory,
             alarm: Alarm::default(),
             file: None,
@@ -64,28 +64,28 @@ impl Timekeeper {
     }
 
     fn steer(&mut self) {
-        let status = &self.progress.status;
-        let (log_ms, wall_ms) = (status.clock.now_ms(), now_ms());
+        let state = &self.state;
+        let (log_ms, wall_ms) = (state.clock.now_ms(), now_ms());
         let own = difference(wall_ms, log_ms);
-        let steers = self.progress.is_leader() && !status.edge.is_edge();
-        let agreed = if steers { status.walls.agreed_ahead_of(log_ms, wall_ms) } else { own };
+        let steers = self.state.is_leader() && !state.edge.is_edge();
+        let agreed = if steers { state.walls.agreed_ahead_of(log_ms, wall_ms) } else { own };
         if steers {
             #[cfg(test)]
             if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::WallClockFollowed) {
-                status.clock.step(agreed);
+                state.clock.step(agreed);
             }
             // Without a majority nobody knows what most clocks say.
-            status.clock.steer(self.progress.has_lease().then_some(agreed));
+            state.clock.steer(self.state.has_lease().then_some(agreed));
         }
-        status.clock.set_ahead_ms(agreed.saturating_neg());
-        if status.clock.is_known() {
+        state.clock.set_ahead_ms(agreed.saturating_neg());
+        if state.clock.is_known() {
             self.alarm.look(steers.then_some(agreed), own);
         }
     }
 
     /// Notes log time for the next start. What cannot be noted costs precision then, nothing else.
     async fn note(&mut self) {
-        let clock = &self.progress.status.clock;
+        let clock = &self.state.clock;
         if !clock.is_known() {
             return;
         }
@@ -181,7 +181,7 @@ fn say_agreed(gap: Gap, wall_ahead_ms: i64) {
 /// What is to be said of a difference now, if anything.
 fn due((known, said): &mut (Gap, Option<Instant>), ahead_ms: i64) -> Option<Gap> {
     let gap = Gap::of(ahead_ms, *known);
-    let is_again = gap != Gap::Small && said.is_none_or(|said| said.elapsed() >= SAY_AGAIN);
+    let is_again = gap != Gap::Small && said.is_none_or(|said| said.elapsed() >= REPEAT_INTERVAL);
     if std::mem::replace(known, gap) == gap && !is_again {
         return None;
     }
@@ -191,20 +191,19 @@ fn due((known, said): &mut (Gap, Option<Instant>), ahead_ms: i64) -> Option<Gap>
 
 /// CORE CLOCK, on the leader: what the clocks say, as JSON; with `step`, log time is what wall clocks say first.
 pub async fn tell(
-    progress: &Progress,
+    state: &ReplicationState,
     queue: &Queue,
     step: bool,
     own_id: u64,
     name: impl Fn(u64) -> String,
 ) -> Result<serde_json::Value, String> {
-    let status = &progress.status;
     let agreed = || {
-        let log_ms = status.clock.now_ms();
-        (log_ms, status.walls.agreed_ahead_of(log_ms, now_ms()))
+        let log_ms = state.clock.now_ms();
+        (log_ms, state.walls.agreed_ahead_of(log_ms, now_ms()))
     };
     let (before_ms, ahead_ms) = agreed();
     if step {
-        if !status.clock.step(ahead_ms) {
+        if !state.clock.step(ahead_ms) {
             return Err(format!(
                 "log time is {} ms ahead of wall clocks and never goes back, since what has expired is gone; it nears them by \
                  5 % of the time that passes",
@@ -220,7 +219,7 @@ pub async fn tell(
     }
     let (log_ms, ahead_ms) = agreed();
     let own = (own_id, difference(now_ms(), log_ms));
-    let mut clocks: Vec<(u64, i64)> = status.walls.ahead_of(log_ms).into_iter().chain([own]).collect();
+    let mut clocks: Vec<(u64, i64)> = state.walls.ahead_of(log_ms).into_iter().chain([own]).collect();
     clocks.sort_unstable();
     let node =
         |(id, ahead_ms): &(u64, i64)| serde_json::json!({ "name": name(*id), "wall_ahead_ms": ahead_ms });
@@ -283,10 +282,10 @@ mod tests {
         assert_eq!(due(&mut state, 5000), Some(Gap::Notable));
         assert_eq!(due(&mut state, 4000), None);
         assert_eq!(due(&mut state, 262_000), Some(Gap::Alarming));
-        tokio::time::advance(SAY_AGAIN).await;
+        tokio::time::advance(REPEAT_INTERVAL).await;
         assert_eq!(due(&mut state, 250_000), Some(Gap::Alarming));
         assert_eq!(due(&mut state, 0), Some(Gap::Small));
-        tokio::time::advance(SAY_AGAIN).await;
+        tokio::time::advance(REPEAT_INTERVAL).await;
         assert_eq!(due(&mut state, 0), None);
     }
 }

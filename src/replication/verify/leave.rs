@@ -7,7 +7,8 @@
 use crate::{
     fail,
     peer::{LocalIdentity, Peers},
-    replication::{consensus::RaftNode, state::Progress, wire},
+    replication::{consensus::RaftNode, wire},
+    state::ReplicationState,
 };
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
@@ -22,7 +23,7 @@ const BETWEEN: Duration = Duration::from_secs(5);
 pub struct Leave {
     raft: RaftNode,
     peers: Arc<Peers>,
-    progress: Arc<Progress>,
+    state: Arc<ReplicationState>,
     identity: Arc<LocalIdentity>,
     /// Whether this node repairs itself.
     repairs: bool,
@@ -34,21 +35,21 @@ impl Leave {
     pub fn new(
         raft: RaftNode,
         peers: Arc<Peers>,
-        progress: Arc<Progress>,
+        state: Arc<ReplicationState>,
         identity: Arc<LocalIdentity>,
         repairs: bool,
     ) -> Self {
-        Leave { raft, peers, progress, identity, repairs, let_go: Mutex::default() }
+        Leave { raft, peers, state, identity, repairs, let_go: Mutex::default() }
     }
 
     /// As leader: lets a node stop, or says why not.
     pub fn let_go(&self, id: u64) -> Result<(), String> {
-        if !self.progress.is_leader() {
+        if !self.state.is_leader() {
             return Err("this node does not lead".into());
         }
         let voters: Vec<u64> = self.raft.members().voters().map(|member| member.id).collect();
         let answering: Vec<u64> = {
-            let others = self.progress.status.others.read();
+            let others = self.state.others.read();
             others.iter().filter(|other| other.answers).map(|other| other.node_id).collect()
         };
         let is_up = |voter: &u64| *voter == self.identity.node_id || answering.contains(voter);
@@ -68,8 +69,8 @@ impl Leave {
         let mut said = String::new();
         loop {
             tokio::time::sleep(LOOK_INTERVAL).await;
-            let Some(damage) = self.progress.status.damage.read().clone() else { continue };
-            if self.progress.is_leader() {
+            let Some(damage) = self.state.damage.read().clone() else { continue };
+            if self.state.is_leader() {
                 // Nobody who needs a snapshot, or asks for the latest data, should have to do with this node.
                 self.raft.hand_over().await;
                 tokio::time::sleep(ASK_MAX).await;
@@ -90,7 +91,7 @@ impl Leave {
     }
 
     async fn ask(&self) -> Result<(), String> {
-        let (leader, address) = self.progress.leader().ok_or("no node leads")?;
+        let (leader, address) = self.state.leader().ok_or("no node leads")?;
         let client = self.peers.client(&address, leader);
         let answer = client.call(wire::kind::LEAVE, bytes::Bytes::new(), ASK_MAX).await;
         answer.map(|_| ()).map_err(|error| error.to_string())

@@ -1,10 +1,10 @@
 //! Whether all nodes have the same state: they compute its checksum at one place of the log, and the leader compares.
 //!
 //! The leader proposes a mark; every node that applies it walks its own state as of that entry in the background, and
-//! every block that it reads has its own checksum: a sum that a node tells is of sound files. A node that finds damage says
-//! so, and repairs itself when the others can do without it (`leave.rs`). A node whose sum is not that of the majority has
+//! every block that it reads has its own checksum: a checksum that a node tells is of sound files. A node that finds damage says
+//! so, and repairs itself when the others can do without it (`leave.rs`). A node whose checksum is not that of the majority has
 //! another state in sound files: it is quarantined, if the voters that are left are a majority. Without a majority of
-//! equal sums nobody can say who is right: that is only told. A node that was not done in time does not differ.
+//! equal checksums nobody can say who is right: that is only told. A node that was not done in time does not differ.
 
 use super::leave::Leave;
 use crate::{
@@ -14,10 +14,10 @@ use crate::{
     replication::{
         consensus::{Member, RaftNode},
         queue::{Mailbox, Outcome, Queue, Ticket},
-        state::{Progress, Sum},
         wire,
     },
     resp::Reply,
+    state::{ReplicationState, StateChecksum},
 };
 use std::{
     collections::BTreeMap,
@@ -26,13 +26,13 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Between two questions for a sum.
-const AGAIN: Duration = Duration::from_millis(100);
+/// Between two questions for a checksum.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 const ASK_MAX: Duration = Duration::from_secs(2);
 /// How long nodes may take to walk their state while somebody waits for the answer.
-const SUMS_MAX: Duration = Duration::from_secs(100);
+const CHECKSUMS_MAX: Duration = Duration::from_secs(100);
 /// As long as that, or longer, if nobody does.
-const SUMS_UNATTENDED_MAX: Duration = Duration::from_secs(6 * 3600);
+const CHECKSUMS_UNATTENDED_MAX: Duration = Duration::from_secs(6 * 3600);
 /// A node that does not even answer is not waited for so long.
 const SILENT_MAX: Duration = Duration::from_secs(5);
 
@@ -40,7 +40,7 @@ const SILENT_MAX: Duration = Duration::from_secs(5);
 pub struct Verify {
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
     pub queue: Arc<Queue>,
     pub identity: Arc<LocalIdentity>,
     pub leave: Arc<Leave>,
@@ -49,16 +49,16 @@ pub struct Verify {
 /// What a node says of its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
-    Sum(u32),
+    Checksum(u32),
     Damaged,
     /// It did not answer, was not done, or was busy with an earlier one.
     Nothing,
 }
 
 impl Told {
-    fn sum(self) -> Option<u32> {
+    fn checksum(self) -> Option<u32> {
         match self {
-            Told::Sum(sum) => Some(sum),
+            Told::Checksum(checksum) => Some(checksum),
             Told::Damaged | Told::Nothing => None,
         }
     }
@@ -67,15 +67,15 @@ impl Told {
 impl Verify {
     /// As leader: compares now and quarantines who differs; the answer is JSON.
     pub async fn run(&self) -> Result<Reply, String> {
-        self.compare(SUMS_MAX).await
+        self.compare(CHECKSUMS_MAX).await
     }
 
     /// Compares wherever this node leads, as often as this.
     pub async fn run_now_and_then(&self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
-            if self.progress.is_leader()
-                && let Err(error) = self.compare(SUMS_UNATTENDED_MAX).await
+            if self.state.is_leader()
+                && let Err(error) = self.compare(CHECKSUMS_UNATTENDED_MAX).await
             {
                 tracing::warn!(%error, "the states of the nodes were not compared");
             }
@@ -87,20 +87,21 @@ impl Verify {
         let mut members = self.raft.members().list;
         members.sort_by(|a, b| a.peer.name.cmp(&b.peer.name));
         let told =
-            futures::future::join_all(members.iter().map(|member| self.sum(member, index, within))).await;
+            futures::future::join_all(members.iter().map(|member| self.checksum(member, index, within)))
+                .await;
         let told: Vec<(&Member, Told)> = members.iter().zip(told).collect();
         let verdict = Verdict::of(&told);
         let nodes: Vec<serde_json::Value> = told
             .iter()
             .map(|(member, told)| {
-                let sum = told.sum().map(|sum| format!("{sum:08x}"));
+                let checksum = told.checksum().map(|checksum| format!("{checksum:08x}"));
                 let state = verdict.state(member.id, *told);
-                serde_json::json!({ "name": member.peer.name, "checksum": sum, "state": state })
+                serde_json::json!({ "name": member.peer.name, "checksum": checksum, "state": state })
             })
             .collect();
-        let status = &self.progress.status;
-        status.verified_index.store(index, Ordering::Relaxed);
-        status.divergent_nodes.store(verdict.divergent.len() as u64, Ordering::Relaxed);
+        let state = &self.state;
+        state.verified_index.store(index, Ordering::Relaxed);
+        state.divergent_nodes.store(verdict.divergent.len() as u64, Ordering::Relaxed);
         match verdict.outcome {
             Comparison::Equal => {}
             Comparison::Differs => {
@@ -145,12 +146,12 @@ impl Verify {
         }
     }
 
-    async fn sum(&self, member: &Member, index: u64, within: Duration) -> Told {
+    async fn checksum(&self, member: &Member, index: u64, within: Duration) -> Told {
         let deadline = Instant::now() + within;
         let mut silent_until = Instant::now() + SILENT_MAX;
         loop {
-            let sum = match member.id == self.identity.node_id {
-                true => self.own_sum(index),
+            let checksum = match member.id == self.identity.node_id {
+                true => self.own_checksum(index),
                 false => {
                     let answer = self.ask(member, index).await;
                     if answer.is_some() {
@@ -159,41 +160,41 @@ impl Verify {
                     answer.and_then(|answer| from_wire(&answer))
                 }
             };
-            match sum {
-                Some(Sum::Known(sum)) => return Told::Sum(sum),
-                Some(Sum::Damaged) => return Told::Damaged,
-                Some(Sum::Skipped) => return Told::Nothing,
-                Some(Sum::Pending) | None => {}
+            match checksum {
+                Some(StateChecksum::Known(checksum)) => return Told::Checksum(checksum),
+                Some(StateChecksum::Damaged) => return Told::Damaged,
+                Some(StateChecksum::Skipped) => return Told::Nothing,
+                Some(StateChecksum::Pending) | None => {}
             }
             if Instant::now() >= deadline
                 || (member.id != self.identity.node_id && Instant::now() >= silent_until)
             {
                 return Told::Nothing;
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
-    async fn ask(&self, member: &Member, index: u64) -> Option<wire::SumAnswer> {
+    async fn ask(&self, member: &Member, index: u64) -> Option<wire::ChecksumAnswer> {
         let client = self.peers.client(&member.peer.address, member.id);
         let body = wire::write(&wire::Replicated { index });
-        let answer = client.call(wire::kind::SUM, body, ASK_MAX).await.ok()?;
+        let answer = client.call(wire::kind::CHECKSUM, body, ASK_MAX).await.ok()?;
         wire::read(answer).ok()
     }
 
-    fn own_sum(&self, index: u64) -> Option<Sum> {
-        let applied = self.progress.status.applied_index.load(Ordering::SeqCst);
-        self.progress.sums.get(index, applied)
+    fn own_checksum(&self, index: u64) -> Option<StateChecksum> {
+        let applied = self.state.applied_index();
+        self.state.checksums.get(index, applied)
     }
 
     /// Answers the leader's question.
-    pub fn answer(&self, index: u64) -> wire::SumAnswer {
-        match self.own_sum(index) {
-            None => wire::SumAnswer { state: 0, sum: 0 },
-            Some(Sum::Pending) => wire::SumAnswer { state: 1, sum: 0 },
-            Some(Sum::Known(sum)) => wire::SumAnswer { state: 2, sum },
-            Some(Sum::Skipped) => wire::SumAnswer { state: 3, sum: 0 },
-            Some(Sum::Damaged) => wire::SumAnswer { state: 4, sum: 0 },
+    pub fn answer(&self, index: u64) -> wire::ChecksumAnswer {
+        match self.own_checksum(index) {
+            None => wire::ChecksumAnswer { state: 0, checksum: 0 },
+            Some(StateChecksum::Pending) => wire::ChecksumAnswer { state: 1, checksum: 0 },
+            Some(StateChecksum::Known(checksum)) => wire::ChecksumAnswer { state: 2, checksum },
+            Some(StateChecksum::Skipped) => wire::ChecksumAnswer { state: 3, checksum: 0 },
+            Some(StateChecksum::Damaged) => wire::ChecksumAnswer { state: 4, checksum: 0 },
         }
     }
 
@@ -247,12 +248,12 @@ fn damage_of(told: &wire::Quarantine) -> Damage {
     }
 }
 
-fn from_wire(answer: &wire::SumAnswer) -> Option<Sum> {
+fn from_wire(answer: &wire::ChecksumAnswer) -> Option<StateChecksum> {
     match answer.state {
-        1 => Some(Sum::Pending),
-        2 => Some(Sum::Known(answer.sum)),
-        3 => Some(Sum::Skipped),
-        4 => Some(Sum::Damaged),
+        1 => Some(StateChecksum::Pending),
+        2 => Some(StateChecksum::Known(answer.checksum)),
+        3 => Some(StateChecksum::Skipped),
+        4 => Some(StateChecksum::Damaged),
         _ => None,
     }
 }
@@ -260,11 +261,11 @@ fn from_wire(answer: &wire::SumAnswer) -> Option<Sum> {
 /// How a comparison ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
-    /// All that told a sum agree, and are a majority of the voters.
+    /// All that told a checksum agree, and are a majority of the voters.
     Equal,
     /// Some differ, or have damaged data.
     Differs,
-    /// Too few told a sum to know.
+    /// Too few told a checksum to know.
     Incomplete,
 }
 
@@ -278,7 +279,7 @@ impl Comparison {
     }
 }
 
-/// What follows from the sums.
+/// What follows from the checksums.
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     outcome: Comparison,
@@ -291,12 +292,12 @@ impl Verdict {
         let voters = told.iter().filter(|(member, _)| member.is_voter).count();
         let mut votes: BTreeMap<u32, usize> = BTreeMap::new();
         for (_, told) in told.iter().filter(|(member, _)| member.is_voter) {
-            if let Some(sum) = told.sum() {
-                *votes.entry(sum).or_default() += 1;
+            if let Some(checksum) = told.checksum() {
+                *votes.entry(checksum).or_default() += 1;
             }
         }
-        let right = votes.iter().find(|(_, count)| **count > voters / 2).map(|(sum, _)| *sum);
-        let differs = |told: &Told| told.sum().is_some() && told.sum() != right;
+        let right = votes.iter().find(|(_, count)| **count > voters / 2).map(|(checksum, _)| *checksum);
+        let differs = |told: &Told| told.checksum().is_some() && told.checksum() != right;
         let divergent: Vec<u64> = match right {
             None => vec![],
             Some(_) => told.iter().filter(|(_, told)| differs(told)).map(|(member, _)| member.id).collect(),
@@ -315,10 +316,12 @@ impl Verdict {
         match told {
             Told::Damaged => "damaged",
             Told::Nothing => "incomplete",
-            Told::Sum(_) if self.divergent.contains(&id) => "differs",
-            Told::Sum(_) if self.outcome == Comparison::Incomplete => "unconfirmed",
-            Told::Sum(_) if self.outcome == Comparison::Differs && self.divergent.is_empty() => "unconfirmed",
-            Told::Sum(_) => "equal",
+            Told::Checksum(_) if self.divergent.contains(&id) => "differs",
+            Told::Checksum(_) if self.outcome == Comparison::Incomplete => "unconfirmed",
+            Told::Checksum(_) if self.outcome == Comparison::Differs && self.divergent.is_empty() => {
+                "unconfirmed"
+            }
+            Told::Checksum(_) => "equal",
         }
     }
 }
@@ -338,7 +341,8 @@ mod tests {
             let Verdict { outcome, divergent } = Verdict::of(&told);
             (outcome, divergent)
         };
-        let (a, b, c, bad, none) = (Told::Sum(1), Told::Sum(2), Told::Sum(3), Told::Damaged, Told::Nothing);
+        let (a, b, c, bad, none) =
+            (Told::Checksum(1), Told::Checksum(2), Told::Checksum(3), Told::Damaged, Told::Nothing);
         assert_eq!(of([a, a, a, a]), (Comparison::Equal, vec![]));
         assert_eq!(of([a, a, none, none]), (Comparison::Equal, vec![]));
         assert_eq!(of([a, b, a, a]), (Comparison::Differs, vec![2]));

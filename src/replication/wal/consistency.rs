@@ -5,7 +5,7 @@ use crate::store::{Position, Store};
 use std::{io, path::Path};
 
 /// Refuses a log and a store that are not of one history: entries between them would be skipped without a word.
-pub fn check_fit(directory: &Path, log: &SegmentLog, store: &Store) -> Result<(), LogError> {
+pub fn check_consistency(directory: &Path, log: &SegmentLog, store: &Store) -> Result<(), LogError> {
     let (purged, last) = log.state();
     let applied = store.applied();
     // A snapshot may be installed a moment before the log is purged up to it, but never into a log without a vote.
@@ -28,7 +28,7 @@ pub fn check_fit(directory: &Path, log: &SegmentLog, store: &Store) -> Result<()
 
 /// Whether a log has the entry that a store stands at, or is to get it: another one in its place would not have been
 /// committed, and be about to go.
-pub fn fits(log: &SegmentLog, at: Position) -> io::Result<bool> {
+pub fn is_consistent_with(log: &SegmentLog, at: Position) -> io::Result<bool> {
     let (purged, last) = log.state();
     let is_within = |end: Option<Position>| end.is_some_and(|end| end.index >= at.index);
     if is_within(purged) || !is_within(last) {
@@ -49,7 +49,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let log = SegmentLog::open(&home.path().join("log"), &SegmentOptions::retaining(1 << 20)).unwrap();
         let at = |term, index| Position { term, index };
-        assert!(fits(&log, at(1, 5)).unwrap());
+        assert!(is_consistent_with(&log, at(1, 5)).unwrap());
         let entry = |index| LogEntry {
             index,
             term: if index < 3 { 1 } else { 2 },
@@ -59,8 +59,8 @@ mod tests {
         let (done, durable) = mpsc::channel();
         log.append((0..5).map(entry).collect(), Box::new(move || done.send(()).unwrap())).unwrap();
         durable.recv().unwrap();
-        assert!(fits(&log, at(1, 2)).unwrap() && fits(&log, at(2, 4)).unwrap());
-        assert!(fits(&log, at(7, 5)).unwrap(), "behind its end");
-        assert!(!fits(&log, at(3, 4)).unwrap(), "what is there instead was never committed");
+        assert!(is_consistent_with(&log, at(1, 2)).unwrap() && is_consistent_with(&log, at(2, 4)).unwrap());
+        assert!(is_consistent_with(&log, at(7, 5)).unwrap(), "behind its end");
+        assert!(!is_consistent_with(&log, at(3, 4)).unwrap(), "what is there instead was never committed");
     }
 }

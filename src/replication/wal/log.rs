@@ -35,7 +35,7 @@ pub struct Retention {
     pub bytes: u64,
     /// And what was written this recently,
     pub age: Duration,
-    /// or while a whole copy is fetched, but then no more than this, or `bytes` if that is more.
+    /// or while a bootstrap snapshot is fetched, but then no more than this, or `bytes` if that is more.
     pub bytes_max: u64,
 }
 

@@ -44,7 +44,7 @@ mod shared;
 mod writer;
 
 pub(super) use blocking::blocking;
-pub(super) use consistency::{check_fit, fits};
+pub(super) use consistency::{check_consistency, is_consistent_with};
 pub use error::LogError;
 pub use file::{SegmentOptions, remove_temporary};
 pub use hard_state::VoteRecord;

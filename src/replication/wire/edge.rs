@@ -1,7 +1,7 @@
 //! What an edge and a core node say to each other, and the nodes of one site.
 
 use super::{FileMeta, Publication};
-use crate::session::{FedReport, FedSeen, SiteWord};
+use crate::state::{FedReport, FedSeen, SiteHeartbeat};
 use bytes::Bytes;
 use prost::Message;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub struct Hello {
 /// What the core node knows: as of `age_ms` ago its log was committed up to `committed`; log time is `clock_ms` now (0 = it
 /// does not know).
 #[derive(Clone, Copy, PartialEq, Message)]
-pub struct Word {
+pub struct CommitHeartbeat {
     #[prost(uint64, tag = "1")]
     pub committed: u64,
     #[prost(uint64, tag = "2")]
@@ -68,25 +68,25 @@ pub struct FromLeader {
     is_following: bool,
 }
 
-impl From<SiteWord> for FromLeader {
-    fn from(word: SiteWord) -> Self {
-        let SiteWord { core_index, age, committed, has_data, is_following } = word;
+impl From<SiteHeartbeat> for FromLeader {
+    fn from(heartbeat: SiteHeartbeat) -> Self {
+        let SiteHeartbeat { core_index, age, committed, has_data, is_following } = heartbeat;
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         FromLeader { core_index, age_ms, committed, has_data, is_following }
     }
 }
 
-impl From<FromLeader> for SiteWord {
-    fn from(word: FromLeader) -> Self {
-        let FromLeader { core_index, age_ms, committed, has_data, is_following } = word;
+impl From<FromLeader> for SiteHeartbeat {
+    fn from(heartbeat: FromLeader) -> Self {
+        let FromLeader { core_index, age_ms, committed, has_data, is_following } = heartbeat;
         let age = Duration::from_millis(age_ms);
-        SiteWord { core_index, age, committed, has_data, is_following }
+        SiteHeartbeat { core_index, age, committed, has_data, is_following }
     }
 }
 
-/// Which whole copy a node of the site wants of another one, or is to fetch from it.
+/// Which bootstrap snapshot a node of the site wants of another one, or is to fetch from it.
 #[derive(Clone, PartialEq, Message)]
-pub struct SiteSeed {
+pub struct SiteBootstrap {
     #[prost(string, tag = "1")]
     pub history: String,
     #[prost(uint64, tag = "2")]
@@ -124,7 +124,7 @@ pub struct Item {
     pub entries: Option<Entries>,
     /// Of the moment after these entries.
     #[prost(message, optional, tag = "3")]
-    pub word: Option<Word>,
+    pub heartbeat: Option<CommitHeartbeat>,
     #[prost(uint32, tag = "4")]
     pub lost: u32,
     /// Messages of PUBLISH, in their order.
@@ -132,9 +132,9 @@ pub struct Item {
     pub messages: Vec<Publication>,
 }
 
-/// A whole copy of the data: files to be fetched with `GetFile`.
+/// A bootstrap snapshot of the data: files to be fetched with `GetFile`.
 #[derive(Clone, PartialEq, Message)]
-pub struct SeedOffer {
+pub struct BootstrapOffer {
     #[prost(string, tag = "1")]
     pub history: String,
     #[prost(uint64, tag = "2")]
@@ -170,9 +170,9 @@ pub struct Report {
     pub site: String,
 }
 
-/// What an edge that wants a whole copy has.
+/// What an edge that wants a bootstrap snapshot has.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub struct SeedWanted {
+pub struct BootstrapWanted {
     /// A copy that stands before this entry is of no use.
     #[prost(uint64, tag = "1")]
     pub index_min: u64,

@@ -25,7 +25,7 @@ pub mod kind {
     pub const FORWARD: u32 = 111;
     pub const ADMIN: u32 = 112;
     pub const REPLICATED: u32 = 113;
-    pub const SUM: u32 = 114;
+    pub const CHECKSUM: u32 = 114;
     pub const QUARANTINE: u32 = 115;
     pub const PUBLISH: u32 = 116;
     pub const DELIVER: u32 = 117;
@@ -38,7 +38,7 @@ pub mod kind {
 /// From `peer::FIRST_EDGE_KIND` on.
 pub mod edge_kind {
     pub const FOLLOW: u32 = 40;
-    pub const SEED: u32 = 41;
+    pub const BOOTSTRAP: u32 = 41;
     pub const FILE: u32 = 42;
     pub const FORWARD: u32 = 43;
     pub const READ_INDEX: u32 = 44;
@@ -46,11 +46,11 @@ pub mod edge_kind {
     pub const REPORT: u32 = 46;
     pub const NODES: u32 = 47;
 
-    /// Between the nodes of one site: which files a whole copy has, those files, and to fetch it.
-    pub const SITE_SEED: u32 = 130;
+    /// Between the nodes of one site: which files a bootstrap snapshot has, those files, and to fetch it.
+    pub const SITE_BOOTSTRAP: u32 = 130;
     pub const SITE_FILE: u32 = 131;
     pub const SITE_FETCH: u32 = 132;
-    /// Between them, too: a snapshot of what is behind a whole copy, and its files.
+    /// Between them, too: a snapshot of what is behind a bootstrap snapshot, and its files.
     pub const SITE_SNAPSHOT: u32 = 133;
     pub const SITE_SNAPSHOT_FILE: u32 = 134;
 }

@@ -122,12 +122,12 @@ pub struct ReplicatedAnswer {
 
 /// The checksum of a node's state after an entry.
 #[derive(Clone, PartialEq, Message)]
-pub struct SumAnswer {
+pub struct ChecksumAnswer {
     /// 0 the entry is not there yet (or was long ago), 1 being computed, 2 `sum`, 3 left out, 4 the data are damaged.
     #[prost(uint32, tag = "1")]
     pub state: u32,
     #[prost(uint32, tag = "2")]
-    pub sum: u32,
+    pub checksum: u32,
 }
 
 /// From the leader: the node is to stop, and not to start again with the directory it has.

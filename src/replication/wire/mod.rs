@@ -34,13 +34,14 @@ mod pubsub;
 
 pub use body::{Unreadable, read, write};
 pub use edge::{
-    CoreNodes, Entries, Fed, Follow, FromLeader, Hello, Item, Report, SeedOffer, SeedWanted, SiteSeed, Word,
-    fed_from_wire, fed_to_wire,
+    BootstrapOffer, BootstrapWanted, CommitHeartbeat, CoreNodes, Entries, Fed, Follow, FromLeader, Hello,
+    Item, Report, SiteBootstrap, fed_from_wire, fed_to_wire,
 };
 pub use files::{FileMeta, GetFile};
 pub use kinds::{EDGE_LEVEL, FEATURE_LEVEL, edge_kind, kind, lost};
 pub use members::{
-    Admin, AdminAnswer, Found, Join, JoinAnswer, Quarantine, Replicated, ReplicatedAnswer, Status, SumAnswer,
+    Admin, AdminAnswer, ChecksumAnswer, Found, Join, JoinAnswer, Quarantine, Replicated, ReplicatedAnswer,
+    Status,
 };
 pub use proposals::{Forward, ForwardAnswer, ForwardOutcome, ReadIndex};
 pub use pubsub::{Deliver, Publication, Publish, PublishAnswer, publication_from_wire, publication_to_wire};

@@ -205,7 +205,7 @@ impl Network {
 
     /// A call, or its answer, is lost on its way.
     fn lose(&mut self, now: u64, caller: usize, number: u64) {
-        let broken = Err(CallError::Broken("the line was cut".into()));
+        let broken = Err(CallError::Broken("the stream was cut".into()));
         self.lost += 1;
         self.send(caller, now + GIVEN_UP_MS, Packet::Answer(number, broken));
     }
@@ -259,7 +259,7 @@ pub(crate) fn call(
     Some(Box::pin(async move {
         match tokio::time::timeout(within, answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(CallError::Broken("the line was cut".into())),
+            Ok(Err(_)) => Err(CallError::Broken("the stream was cut".into())),
             Err(_) => Err(CallError::Broken("no answer in time".into())),
         }
     }))

@@ -11,10 +11,10 @@ use crate::{
             apply,
             types::{RaftEntry, to_raft_entry},
         },
-        state::Progress,
+        queue::InFlight,
         wal::{SegmentLog, SegmentOptions},
     },
-    session::LogStatus,
+    state::StateWriter,
     store::{Store, StoreOptions},
 };
 use resp_tests::{
@@ -90,10 +90,11 @@ fn entries(data: &Path) -> Vec<RaftEntry> {
 fn replay(entries: Vec<RaftEntry>, at_once: usize) -> u32 {
     let home = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(&home.path().join("store"), StoreOptions::default()).unwrap());
-    let progress = Arc::new(Progress::new(Arc::new(LogStatus::default())));
+    let writer = Arc::new(StateWriter::default());
+    let in_flight = Arc::new(InFlight::new(Arc::clone(writer.state())));
     let replica = Replica::new(Arc::clone(&store), commands::table());
     let apply::Running { jobs, applier, thread } =
-        apply::start(replica, progress, std::path::PathBuf::new()).unwrap();
+        apply::start(replica, Arc::clone(&writer), in_flight, std::path::PathBuf::new()).unwrap();
     let mut entries = entries.into_iter().map(|entry| (entry, None)).peekable();
     while entries.peek().is_some() {
         applier.lock().entries(entries.by_ref().take(at_once).collect());

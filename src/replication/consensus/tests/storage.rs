@@ -6,11 +6,11 @@ use crate::{
     replica::Replica,
     replication::{
         consensus::{apply, log_store::LogStore, state_machine::StateMachine, types::Types},
-        snapshots::{SiteSeeds, Snapshots},
-        state::Progress,
+        queue::InFlight,
+        snapshots::{BootstrapSnapshots, Snapshots},
         wal::{EntryKind, LogEntry, SegmentLog, SegmentOptions},
     },
-    session::LogStatus,
+    state::StateWriter,
     store::{Store, StoreOptions},
 };
 use openraft::{
@@ -34,18 +34,23 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
             StoreOptions { block_cache_bytes: 1 << 20, hot_cache_bytes: 1 << 20, ..Default::default() };
         let store = Arc::new(Store::open(&home.path().join("store"), options).unwrap());
         let snapshots = Snapshots::open(&home.path().join("snapshot"), Arc::clone(&store)).unwrap();
-        let status = Arc::new(LogStatus::default());
-        let progress = Arc::new(Progress::new(Arc::clone(&status)));
+        let writer = Arc::new(StateWriter::default());
+        let in_flight = Arc::new(InFlight::new(Arc::clone(writer.state())));
         let replica = Replica::new(Arc::clone(&store), &NO_COMMANDS);
         let alone = Arc::new(LocalIdentity::new(1, String::new(), String::new(), None));
         let peers = Arc::new(Peers::new(alone));
-        let (snapshots, seed) = (Arc::new(snapshots), home.path().join("seed"));
-        let seeds =
-            SiteSeeds::new(peers, Arc::clone(&progress), Arc::clone(&log), Arc::clone(&snapshots), seed);
+        let (snapshots, directory) = (Arc::new(snapshots), home.path().join("seed"));
+        let bootstrap_snapshots = BootstrapSnapshots::new(
+            peers,
+            Arc::clone(writer.state()),
+            Arc::clone(&log),
+            Arc::clone(&snapshots),
+            directory,
+        );
         let apply::Running { jobs, applier, .. } =
-            apply::start(replica, Arc::clone(&progress), std::path::PathBuf::new()).unwrap();
-        let state_machine = StateMachine::new(store, snapshots, jobs, applier, Arc::new(seeds));
-        Ok((home, LogStore::new(log, status), state_machine))
+            apply::start(replica, Arc::clone(&writer), in_flight, std::path::PathBuf::new()).unwrap();
+        let state_machine = StateMachine::new(store, snapshots, jobs, applier, Arc::new(bootstrap_snapshots));
+        Ok((home, LogStore::new(log, writer), state_machine))
     }
 }
 

@@ -12,12 +12,13 @@ use crate::{
             types::{SnapshotFiles, to_raft_entry},
         },
         edge::Feed,
-        snapshots::{SiteSeeds, Snapshots},
-        state::Progress,
+        queue::InFlight,
+        snapshots::{BootstrapSnapshots, Snapshots},
         wal::{EntryKind, LogEntry, SegmentLog, SegmentOptions},
         wire,
     },
-    session::{ClusterIdentity, LogStatus, PubSub},
+    session::{ClusterIdentity, PubSub},
+    state::StateWriter,
     store::{Position, Store, StoreOptions},
 };
 use futures::{StreamExt, stream};
@@ -69,26 +70,32 @@ impl Node {
         let log = Arc::new(log);
         let store = Arc::new(Store::open(&home.path().join("store"), StoreOptions::default()).unwrap());
         let snapshots = Snapshots::open(&home.path().join("snapshot"), Arc::clone(&store)).unwrap();
-        let (snapshots, seed) = (Arc::new(snapshots), home.path().join("seed"));
-        let progress = Arc::new(Progress::new(Arc::new(LogStatus::default())));
+        let (snapshots, directory) = (Arc::new(snapshots), home.path().join("seed"));
+        let writer = Arc::new(StateWriter::default());
+        let in_flight = Arc::new(InFlight::new(Arc::clone(writer.state())));
         let replica = Replica::new(Arc::clone(&store), commands::table());
         let alone = Arc::new(LocalIdentity::new(1, String::new(), String::new(), None));
         let peers = Arc::new(Peers::new(alone));
-        let seeds =
-            SiteSeeds::new(peers, Arc::clone(&progress), Arc::clone(&log), Arc::clone(&snapshots), seed);
+        let bootstrap_snapshots = BootstrapSnapshots::new(
+            peers,
+            Arc::clone(writer.state()),
+            Arc::clone(&log),
+            Arc::clone(&snapshots),
+            directory,
+        );
         let apply::Running { jobs, applier, .. } =
-            apply::start(replica, Arc::clone(&progress), PathBuf::new()).unwrap();
+            apply::start(replica, Arc::clone(&writer), in_flight, PathBuf::new()).unwrap();
         let cluster = ClusterIdentity { cluster_id: "cluster".into(), history_id: HISTORY.into() };
         let feed = Feed::new(
             Arc::clone(&log),
-            progress,
+            Arc::clone(writer.state()),
             Arc::clone(&store),
             Arc::new(RwLock::new(cluster)),
             Arc::new(PubSub::default()),
             "core-0".into(),
             10,
         );
-        let state_machine = StateMachine::new(store, snapshots, jobs, applier, Arc::new(seeds));
+        let state_machine = StateMachine::new(store, snapshots, jobs, applier, Arc::new(bootstrap_snapshots));
         Node { log, state_machine, feed: Arc::new(feed), _home: home }
     }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 /// How long the leader works on one request. What it has begun goes on behind that.
 const CHANGE_MAX: Duration = Duration::from_secs(60);
-const AGAIN: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Admin {
     /// Brings it about, or says why not.
@@ -30,7 +30,7 @@ impl Admin {
                 }
                 None => Err(String::new()),
             };
-            if !self.progress.is_leader() {
+            if !self.state.is_leader() {
                 return Err(Undone::NotLeader);
             }
             let members = self.raft.members();
@@ -55,7 +55,7 @@ impl Admin {
             if Instant::now() > deadline {
                 return Err(Undone::InProgress(waits_for));
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 

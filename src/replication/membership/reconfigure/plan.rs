@@ -2,7 +2,7 @@
 
 use crate::replication::{
     consensus::{Member, Members, Peer},
-    membership::steward::{VOTERS_MAX, has_caught_up},
+    membership::controller::{VOTERS_MAX, has_caught_up},
     wire,
 };
 

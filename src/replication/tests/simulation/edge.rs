@@ -34,7 +34,7 @@ impl Edge {
             match next.map(|next| next.map_err(|error| error.to_string())) {
                 Some(Ok(Next::Entries(frame))) => self.take(node, &frame),
                 Some(Ok(Next::Gone)) => {
-                    stage.count("whole copies for edges", 1);
+                    stage.count("bootstrap snapshots for edges", 1);
                     self.behind = Some(committed);
                 }
                 other => {

@@ -41,7 +41,7 @@ const TRIED: [&str; 16] = [
     "sectors lost",
     "power cuts amid a write",
     "snapshots installed",
-    "whole copies for edges",
+    "bootstrap snapshots for edges",
     "disks lost",
     "CrashAll",
     "Freeze",
@@ -50,7 +50,7 @@ const TRIED: [&str; 16] = [
     "Restart",
     "Clocks",
 ];
-/// Seeds after which a mutant must have been found.
+/// BootstrapSource after which a mutant must have been found.
 const MUTANT_SEEDS: u64 = 40;
 
 fn variable(name: &str) -> Option<u64> {

@@ -12,7 +12,7 @@ use crate::{
         tests::simulation::{checker, command::TABLE},
         wal::{LogError, SegmentLog, SegmentOptions},
     },
-    session::{ClusterIdentity, LogStatus},
+    session::ClusterIdentity,
     store::{Store, StoreOptions},
     tests::stage::{Dice, Stage, Worker, disk::PowerCut, network::deliver},
 };
@@ -138,12 +138,12 @@ impl Node {
     }
 
     pub(super) fn is_leader(&self) -> bool {
-        self.running.as_ref().is_some_and(|running| running.handle.status().is_leader.load(Ordering::Relaxed))
+        self.running.as_ref().is_some_and(|running| running.handle.state().is_leader())
     }
 
     /// In which of its lives it is, log time, and whether it knows that.
     pub(super) fn log_time(&self) -> Option<(u64, u64, bool)> {
-        let clock = &self.running.as_ref()?.handle.status().clock;
+        let clock = &self.running.as_ref()?.handle.state().clock;
         Some((self.starts, clock.now_ms(), clock.is_known()))
     }
 
@@ -179,7 +179,7 @@ impl Node {
             node_id: self.id,
             store: Arc::clone(&store),
             table: &TABLE,
-            status: Arc::new(LogStatus::default()),
+            writer: Arc::default(),
             pubsub: Arc::default(),
             stats: Arc::default(),
             segments: SEGMENTS,

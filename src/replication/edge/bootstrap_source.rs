@@ -1,4 +1,4 @@
-//! The core's side of a whole copy: which files it is made of, and the files, part by part.
+//! The core's side of a bootstrap snapshot: which files it is made of, and the files, part by part.
 //!
 //! A copy is the node's own snapshot: hard links, made at no cost. One that is being fetched stays although newer ones are
 //! made. Few edges fetch at a time, and all together no faster than they may.
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 const ENTRIES_BEHIND_MAX: u64 = 10_000;
 
 /// See the module.
-pub struct Seeds {
+pub struct BootstrapSource {
     raft: RaftNode,
     store: Arc<Store>,
     snapshots: Arc<Snapshots>,
@@ -39,7 +39,7 @@ fn refused(error: impl std::fmt::Display) -> CallError {
     CallError::Refused(error.to_string())
 }
 
-impl Seeds {
+impl BootstrapSource {
     pub fn new(
         raft: RaftNode,
         store: Arc<Store>,
@@ -49,7 +49,7 @@ impl Seeds {
         fetching_max: usize,
         bytes_per_second: u64,
     ) -> Self {
-        Seeds {
+        BootstrapSource {
             raft,
             store,
             snapshots,
@@ -71,10 +71,12 @@ impl Seeds {
         self.raft.fetchers.admit(edge, self.fetching_max)
     }
 
-    /// What a whole copy of now is made of.
-    pub(super) async fn offer(&self, edge: u64, wanted: wire::SeedWanted) -> Answer {
+    /// What a bootstrap snapshot of now is made of.
+    pub(super) async fn offer(&self, edge: u64, wanted: wire::BootstrapWanted) -> Answer {
         if !self.admit(edge) {
-            return Err(refused("as many edges as may fetch whole copies from this node at the moment"));
+            return Err(refused(
+                "as many edges as may fetch bootstrap snapshots from this node at the moment",
+            ));
         }
         let _one = self.one_at_a_time.lock().await;
         let snapshot = self.recent(wanted).await.map_err(refused)?;
@@ -88,12 +90,12 @@ impl Seeds {
             refused(error)
         })?;
         let history = self.cluster.read().history_id.clone();
-        let offer = wire::SeedOffer { history, term: position.term, index: position.index, name, files };
+        let offer = wire::BootstrapOffer { history, term: position.term, index: position.index, name, files };
         Ok(write(&offer))
     }
 
     /// The newest snapshot, or a new one if that is too far behind.
-    async fn recent(&self, wanted: wire::SeedWanted) -> Result<Checkpoint, LogError> {
+    async fn recent(&self, wanted: wire::BootstrapWanted) -> Result<Checkpoint, LogError> {
         let applied = self.store.applied().unwrap_or_default();
         if !is_enough(applied, wanted) {
             return Err(LogError::Raft("this node is behind the edge".into()));
@@ -115,7 +117,9 @@ impl Seeds {
     /// A part of a file.
     pub(super) async fn part(&self, edge: u64, wanted: GetFile) -> Answer {
         if !self.admit(edge) {
-            return Err(refused("as many edges as may fetch whole copies from this node at the moment"));
+            return Err(refused(
+                "as many edges as may fetch bootstrap snapshots from this node at the moment",
+            ));
         }
         self.snapshots.hold(&wanted.snapshot);
         let directory = self.directory.clone();
@@ -136,8 +140,8 @@ impl Seeds {
 }
 
 /// Whether a copy that stands at `at` brings the edge forward.
-fn is_enough(at: Position, wanted: wire::SeedWanted) -> bool {
-    let wire::SeedWanted { index_min: index, term_min: term } = wanted;
+fn is_enough(at: Position, wanted: wire::BootstrapWanted) -> bool {
+    let wire::BootstrapWanted { index_min: index, term_min: term } = wanted;
     at.index >= index || term != 0 && at >= Position { term, index }
 }
 
@@ -148,7 +152,7 @@ mod tests {
     #[test]
     fn a_copy_of_a_later_term_is_enough_although_its_index_is_lower() {
         let at = |term, index| Position { term, index };
-        let wanted = |term_min, index_min| wire::SeedWanted { term_min, index_min };
+        let wanted = |term_min, index_min| wire::BootstrapWanted { term_min, index_min };
         assert!(is_enough(at(2, 9), wanted(2, 9)) && is_enough(at(2, 9), wanted(0, 9)));
         assert!(!is_enough(at(2, 8), wanted(2, 9)) && !is_enough(at(2, 8), wanted(0, 9)));
         assert!(is_enough(at(3, 8), wanted(2, 9)), "the edge's entry was never committed");

@@ -1,62 +1,8 @@
-//! What the log layer says about itself, for INFO, ROLE and readiness.
+//! The nodes of the group as clients are told of them, and how this one stands to its leader.
 
-use super::{Contact, EdgeStatus, FedEdges, FedSeen, Following, Leadership, LogClock, WallClocks};
-use crate::{error::StoreError, fail::Damage};
-use parking_lot::RwLock;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use super::{FedSeen, Following, Leadership, ReplicationState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use xxhash_rust::xxh3;
-
-/// See the module.
-#[derive(Debug, Default)]
-pub struct LogStatus {
-    pub clock: LogClock,
-    /// What other nodes said of their wall clocks.
-    pub walls: WallClocks,
-    pub term: AtomicU64,
-    pub last_index: AtomicU64,
-    pub committed_index: AtomicU64,
-    pub applied_index: AtomicU64,
-    /// How far this node, leading, has told others that the log is committed; they may show that before it does.
-    pub announced_index: AtomicU64,
-    pub purged_index: AtomicU64,
-    pub log_bytes: AtomicU64,
-    /// Of proposals that wait for the batcher.
-    pub queued_bytes: AtomicU64,
-    /// Whether this node was elected; whether it still counts as a leader `leadership` says.
-    pub is_leader: AtomicBool,
-    /// Whether a leader asks a majority before each read, as if it had no lease (`lease-reads no`).
-    pub asks_to_read: AtomicBool,
-    /// When leader and majority were last heard.
-    pub contact: Contact,
-    /// What this node waits for before it can be of any use: to be let in, or that others come; empty: for nothing.
-    pub waiting_for: RwLock<String>,
-    /// 0 = none known.
-    pub leader_id: AtomicU64,
-    /// Who led last, as far as is known; 0 = nobody yet.
-    pub last_leader_id: AtomicU64,
-    /// Whether there are other nodes.
-    pub is_one_of_many: AtomicBool,
-    /// Where in the log this node, leading, last had all states compared; 0 = never.
-    pub verified_index: AtomicU64,
-    /// Nodes that differed then.
-    pub divergent_nodes: AtomicU64,
-    /// Damage that was found in this node's data where it could go on all the same, until the others can do without it.
-    pub damage: RwLock<Option<Damage>>,
-    /// Whether this node was taken out of the core.
-    pub is_removed: AtomicBool,
-    /// Whether this node has ever known itself as a member of the core.
-    pub was_member: AtomicBool,
-    /// Where this node's clients connect.
-    pub own_clients: RwLock<(String, u16)>,
-    /// Where other nodes reach this one; 0 = nowhere.
-    pub own_peer_port: AtomicU16,
-    /// What is known of them, kept current while they answer.
-    pub others: RwLock<Vec<Other>>,
-    /// Of an edge: what it knows of the core. Of any node: where its data stand.
-    pub edge: EdgeStatus,
-    /// Of a core node: the edges that it feeds.
-    pub fed: FedEdges,
-}
 
 /// Another node of the core.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +30,7 @@ pub struct Other {
 
 /// A node as cluster- and sentinel-aware clients are told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Face {
+pub struct NodeEndpoint {
     pub node_id: u64,
     pub host: String,
     pub port: u16,
@@ -99,7 +45,7 @@ pub struct Face {
     pub answered_ms: u64,
 }
 
-impl Face {
+impl NodeEndpoint {
     /// See `public_id`.
     pub fn id(&self) -> String {
         public_id(self.node_id)
@@ -122,36 +68,21 @@ pub struct Follower {
     pub is_online: bool,
 }
 
-impl LogStatus {
-    /// Remembers damage; other failures are whoever's who met them.
-    pub fn note_damage(&self, error: &StoreError) {
-        let Some(damage) = error.damage() else { return };
-        let mut known = self.damage.write();
-        if known.is_none() {
-            tracing::error!(remedy = "none is needed: the node repairs itself when the others can do without it; with --repair-damaged no, empty its data directory", file = %damage.file, detail = %damage.detail, "a file of this node is damaged");
-            *known = Some(damage);
-        }
-    }
-
-    /// Whether this node knows its data to be damaged.
-    pub fn is_damaged(&self) -> bool {
-        self.damage.read().is_some()
-    }
-
+impl ReplicationState {
     /// Whether this node is one of several and does not lead.
     pub fn follows(&self) -> bool {
-        self.is_one_of_many.load(Ordering::Relaxed) && !self.is_leader.load(Ordering::Relaxed)
+        self.is_one_of_many.load(Ordering::Relaxed) && !self.is_leader()
     }
 
     /// How this node stands to the leader of its group.
     pub fn leadership(&self) -> Leadership {
         let load = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-        let knows_leader = self.leader_id.load(Ordering::Relaxed) != 0;
+        let knows_leader = self.leader_id() != 0;
         if load(&self.is_removed) {
             Leadership::Removed
         } else if !load(&self.is_one_of_many) {
             Leadership::Leads
-        } else if load(&self.is_leader) {
+        } else if self.is_leader() {
             if self.contact.has_quorum() { Leadership::Leads } else { Leadership::NoQuorum }
         } else if !knows_leader || !self.contact.hears_leader() {
             Leadership::NoLeader
@@ -171,7 +102,7 @@ impl LogStatus {
     /// Who leads, of those that count as leaders; 0 = nobody.
     pub fn sound_leader_id(&self) -> u64 {
         match self.leadership().is_sound() {
-            true => self.leader_id.load(Ordering::Relaxed),
+            true => self.leader_id(),
             false => 0,
         }
     }
@@ -179,8 +110,7 @@ impl LogStatus {
     /// Why this node, which has not served yet, cannot do so now: an error code of Redis and the reason.
     pub fn waiting(&self) -> (&'static str, String) {
         let waiting_for = self.waiting_for.read().clone();
-        let (applied, last) =
-            (self.applied_index.load(Ordering::Relaxed), self.last_index.load(Ordering::Relaxed));
+        let (applied, last) = (self.applied_index(), self.last_index());
         if !waiting_for.is_empty() {
             ("LOADING", waiting_for)
         } else if self.leadership() == Leadership::NoLeader {
@@ -210,7 +140,7 @@ impl LogStatus {
 
     /// Where the leader's clients connect; empty and 0 while that is not known.
     pub fn leader_clients(&self) -> (String, u16) {
-        let leader = self.leader_id.load(Ordering::Relaxed);
+        let leader = self.leader_id();
         let others = self.others.read();
         others
             .iter()
@@ -220,8 +150,8 @@ impl LogStatus {
 
     /// All nodes that clients can be told of, the leader first, this one included. While nobody is known to lead the last
     /// one is told, as by Redis: clients that hear of no master at all give up.
-    pub fn faces(&self, own_id: u64) -> Vec<Face> {
-        let leader = self.last_leader_id.load(Ordering::Relaxed);
+    pub fn endpoints(&self, own_id: u64) -> Vec<NodeEndpoint> {
+        let leader = self.known_leader().last_id;
         // One that does not count as a leader any more is the last one.
         let is_sound = self.leadership().is_sound();
         let (host, port) = self.own_clients.read().clone();
@@ -229,7 +159,7 @@ impl LogStatus {
             0 => port.checked_add(10_000).unwrap_or(0),
             port => port,
         };
-        let own = Face {
+        let own = NodeEndpoint {
             peer_port,
             asked_ms: 0,
             answered_ms: 0,
@@ -238,9 +168,9 @@ impl LogStatus {
             port,
             leads: leader == own_id || !self.is_one_of_many.load(Ordering::Relaxed),
             answers: leader != own_id || is_sound,
-            offset: self.applied_index.load(Ordering::Relaxed),
+            offset: self.applied_index(),
         };
-        let face = |other: &Other| Face {
+        let endpoint = |other: &Other| NodeEndpoint {
             peer_port: other.peer_port,
             asked_ms: other.asked_ms,
             answered_ms: other.answered_ms,
@@ -252,10 +182,10 @@ impl LogStatus {
             offset: other.applied_index,
         };
         let others = self.others.read();
-        let known = others.iter().filter(|other| other.node_id != 0 && other.client_port != 0).map(face);
-        let mut faces: Vec<Face> = [own].into_iter().chain(known).collect();
-        faces.sort_by_key(|face| (!face.leads, face.node_id));
-        faces
+        let known = others.iter().filter(|other| other.node_id != 0 && other.client_port != 0).map(endpoint);
+        let mut endpoints: Vec<NodeEndpoint> = [own].into_iter().chain(known).collect();
+        endpoints.sort_by_key(|node| (!node.leads, node.node_id));
+        endpoints
     }
 
     /// All edges that nodes of the core feed, each with the id of the node that feeds it.

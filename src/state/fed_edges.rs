@@ -31,7 +31,7 @@ pub struct FedSeen {
 /// An edge that has not reported for so long is not told of, unless it is fed.
 const FORGET: Duration = Duration::from_secs(10);
 /// Edges that report without being fed.
-const STRANGERS_MAX: usize = 1024;
+const UNFED_MAX: usize = 1024;
 
 /// One connected edge.
 #[derive(Debug, Clone)]
@@ -53,13 +53,13 @@ pub struct FedEdges(Arc<Mutex<List>>);
 struct List {
     next: u64,
     edges: BTreeMap<u64, FedEdge>,
-    /// Edges that are not fed at the moment but have said how they are: they fetch a whole copy.
-    strangers: BTreeMap<u64, (FedSeen, Instant)>,
+    /// Edges that are not fed at the moment but have said how they are: they fetch a bootstrap snapshot.
+    unfed: BTreeMap<u64, (FedSeen, Instant)>,
 }
 
 /// An edge's place in the list; dropped, it is free.
 #[derive(Debug)]
-pub struct Seat {
+pub struct FeedSlot {
     edges: FedEdges,
     number: u64,
 }
@@ -67,7 +67,7 @@ pub struct Seat {
 impl FedEdges {
     /// Takes a place; `None`: there are `max` edges already. The place of an earlier connection of the same node counts as
     /// free, since that connection has broken without a word.
-    pub fn take(&self, node_id: u64, name: &str, site: &str, max: usize) -> Option<Seat> {
+    pub fn take(&self, node_id: u64, name: &str, site: &str, max: usize) -> Option<FeedSlot> {
         let mut list = self.0.lock();
         list.edges.retain(|_, edge| edge.node_id != node_id);
         if list.edges.len() >= max {
@@ -85,7 +85,7 @@ impl FedEdges {
         };
         list.edges.insert(number, edge);
         drop(list);
-        Some(Seat { edges: self.clone(), number })
+        Some(FeedSlot { edges: self.clone(), number })
     }
 
     /// An edge has said how it is.
@@ -95,21 +95,21 @@ impl FedEdges {
             edge.report = Some(report.clone());
             return;
         }
-        list.strangers.retain(|_, (_, since)| since.elapsed() < FORGET);
-        if list.strangers.len() < STRANGERS_MAX {
+        list.unfed.retain(|_, (_, since)| since.elapsed() < FORGET);
+        if list.unfed.len() < UNFED_MAX {
             let (name, site) = (name.to_owned(), site.to_owned());
             let seen = FedSeen { name, site, report: report.clone(), ..FedSeen::default() };
-            list.strangers.insert(node_id, (seen, Instant::now()));
+            list.unfed.insert(node_id, (seen, Instant::now()));
         }
     }
 
-    /// Those that are fed and those that fetch a whole copy, by site and name.
+    /// Those that are fed and those that fetch a bootstrap snapshot, by site and name.
     pub fn seen(&self) -> Vec<FedSeen> {
         let mut list = self.0.lock();
-        list.strangers.retain(|_, (_, since)| since.elapsed() < FORGET);
+        list.unfed.retain(|_, (_, since)| since.elapsed() < FORGET);
         let fed: Vec<u64> = list.edges.values().map(|edge| edge.node_id).collect();
-        let strangers = list.strangers.iter().filter(|(id, _)| !fed.contains(id));
-        let mut seen: Vec<FedSeen> = strangers.map(|(_, (seen, _))| seen.clone()).collect();
+        let unfed = list.unfed.iter().filter(|(id, _)| !fed.contains(id));
+        let mut seen: Vec<FedSeen> = unfed.map(|(_, (seen, _))| seen.clone()).collect();
         seen.extend(list.edges.values().map(|edge| FedSeen {
             name: edge.name.clone(),
             site: edge.site.clone(),
@@ -137,7 +137,7 @@ impl FedSeen {
     }
 }
 
-impl Seat {
+impl FeedSlot {
     /// Entries up to this one have been sent, in so many bytes.
     pub fn sent(&self, index: u64, bytes: u64) {
         if let Some(edge) = self.edges.0.lock().edges.get_mut(&self.number) {
@@ -152,7 +152,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for FeedSlot {
     fn drop(&mut self) {
         self.edges.0.lock().edges.remove(&self.number);
     }

@@ -1,12 +1,12 @@
-//! A line to another node: one HTTP/2 stream on which calls go out and answers come back, without headers for each.
+//! A multiplexed stream to another node: one HTTP/2 stream on which calls go out and answers come back, without headers for each.
 //!
 //! Calls are handled in the order in which they were made; answers come as they are ready. A frame costs a tenth of a
 //! call with its own headers, and calls need not wait for each other.
 
 use super::{
+    authorization,
     client::CallError,
-    message::{FRAMES_MAX, Frame, LINE_BYTES_MAX, MESSAGE_BYTES_MAX, STREAM_PATH},
-    rank,
+    message::{FRAMES_MAX, Frame, MESSAGE_BYTES_MAX, STREAM_BYTES_MAX, STREAM_PATH},
     server::{Caller, Handler},
 };
 use bytes::Bytes;
@@ -36,19 +36,19 @@ const DONE: u32 = 0;
 const REFUSED: u32 = 1;
 const BROKEN: u32 = 2;
 
-/// Calls without an answer; `None`: the line is cut, there will be none.
+/// Calls without an answer; `None`: the stream is cut, there will be none.
 type Waiting = Mutex<Option<BTreeMap<u64, oneshot::Sender<Answer>>>>;
 
 /// The caller's end.
-pub(super) struct Line {
+pub(super) struct MultiplexedStream {
     frames: mpsc::Sender<Frame>,
     waiting: Arc<Waiting>,
     next: AtomicU64,
 }
 
-impl Line {
-    /// Opens a line on this connection; `headers` are read before the first frame.
-    pub(super) async fn open(channel: Channel, headers: MetadataMap) -> Result<Line, Status> {
+impl MultiplexedStream {
+    /// Opens a multiplexed stream on this connection; `headers` are read before the first frame.
+    pub(super) async fn open(channel: Channel, headers: MetadataMap) -> Result<MultiplexedStream, Status> {
         let (frames, outgoing) = mpsc::channel(FRAMES_MAX);
         let mut request = Request::new(stream_of(outgoing));
         *request.metadata_mut() = headers;
@@ -61,7 +61,7 @@ impl Line {
             grpc.streaming(request, PathAndQuery::from_static(STREAM_PATH), codec).await?.into_inner();
         let waiting = Arc::new(Waiting::new(Some(BTreeMap::new())));
         tokio::spawn(hand_out(answers, Arc::clone(&waiting)));
-        Ok(Line { frames, waiting, next: AtomicU64::new(0) })
+        Ok(MultiplexedStream { frames, waiting, next: AtomicU64::new(0) })
     }
 
     /// Whether calls may still get answers.
@@ -76,18 +76,18 @@ impl Line {
         let (sender, answer) = oneshot::channel();
         match &mut *self.waiting.lock() {
             Some(waiting) => drop(waiting.insert(id, sender)),
-            None => return Err(unreachable("the line is cut")),
+            None => return Err(unreachable("the stream is cut")),
         }
         let _forget = Forget { waiting: &self.waiting, id };
         let frame = Frame { id, kind, status: DONE, body };
         match timeout_at(deadline, self.frames.send(frame)).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(unreachable("the line is cut")),
-            Err(_) => return Err(unreachable("no room on the line in time")),
+            Ok(Err(_)) => return Err(unreachable("the stream is cut")),
+            Err(_) => return Err(unreachable("no room on the stream in time")),
         }
         match timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(CallError::Broken("the line was cut".into())),
+            Ok(Err(_)) => Err(CallError::Broken("the stream was cut".into())),
             Err(_) => Err(CallError::Broken("no answer in time".into())),
         }
     }
@@ -107,7 +107,7 @@ impl Drop for Forget<'_> {
     }
 }
 
-/// Gives each answer to the one who waits for it, until the line is cut.
+/// Gives each answer to the one who waits for it, until the stream is cut.
 async fn hand_out(mut answers: Streaming<Frame>, waiting: Arc<Waiting>) {
     while let Ok(Some(Frame { id, status, body, .. })) = answers.message().await {
         let text = || String::from_utf8_lossy(&body).into_owned();
@@ -134,15 +134,16 @@ pub(super) fn answer(
 ) -> BoxStream<'static, Result<Frame, Status>> {
     let (answers, outgoing) = mpsc::channel(FRAMES_MAX);
     tokio::spawn(async move {
-        let room = Arc::new(Semaphore::new(LINE_BYTES_MAX / 1024));
+        let room = Arc::new(Semaphore::new(STREAM_BYTES_MAX / 1024));
         while let Ok(Some(Frame { id, kind, body, .. })) = calls.message().await {
             // A call takes room by its size until it is answered; one of any size is let in when there is no other.
-            let size = (body.len() / 1024 + LINE_BYTES_MAX / 1024 / FRAMES_MAX).min(LINE_BYTES_MAX / 1024);
+            let size =
+                (body.len() / 1024 + STREAM_BYTES_MAX / 1024 / FRAMES_MAX).min(STREAM_BYTES_MAX / 1024);
             let size = u32::try_from(size).unwrap_or(u32::MAX);
             let Ok(permit) = Arc::clone(&room).acquire_many_owned(size).await else { return };
-            let call = match rank::is_covered(caller.kind, kind, true) {
+            let call = match authorization::is_covered(caller.kind, kind, true) {
                 true => handler.call(caller.id, kind, body),
-                false => Box::pin(async { Err(CallError::Refused("not on this line".into())) }),
+                false => Box::pin(async { Err(CallError::Refused("not on this stream".into())) }),
             };
             let answers = answers.clone();
             // Tasks of one thread are first polled in the order of their spawning.

@@ -5,10 +5,10 @@ use crate::{
     replication::{
         consensus::{Members, RaftNode},
         directory::become_member,
-        state::Progress,
         wire,
     },
-    session::{ClusterIdentity, Other},
+    session::ClusterIdentity,
+    state::{Other, ReplicationState},
     time::now_ms,
 };
 use parking_lot::RwLock;
@@ -24,7 +24,7 @@ use tokio::time::MissedTickBehavior;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Asks the other nodes how they are, for INFO and ROLE.
-pub struct Acquaintance {
+pub struct PeerStatusPoller {
     /// Where this node's data are.
     pub directory: PathBuf,
     /// What this node is of.
@@ -35,17 +35,17 @@ pub struct Acquaintance {
     pub identity: Arc<LocalIdentity>,
     pub node_id: u64,
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
 }
 
-impl Acquaintance {
+impl PeerStatusPoller {
     pub async fn run(self) {
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut strangers = BTreeSet::new();
+        let mut foreign = BTreeSet::new();
         loop {
             ticks.tick().await;
-            let before = self.progress.status.others.read().clone();
+            let before = self.state.others.read().clone();
             let members = self.raft.members();
             let names = members.list.iter().map(|member| (member.id, member.peer.name.clone()));
             self.identity.set_names(names.collect());
@@ -64,7 +64,7 @@ impl Acquaintance {
             for (other, status) in &looked {
                 self.tell(other, &before, &members);
                 if let Some(status) = status {
-                    self.compare_identity(other, status, &mut strangers);
+                    self.compare_identity(other, status, &mut foreign);
                 }
             }
             let is_member = members.find(self.node_id).is_some();
@@ -78,12 +78,12 @@ impl Acquaintance {
             };
             let excluded = looked.iter().filter_map(|(_, status)| status.as_ref()).any(without_us);
             self.set_removed(!members.list.is_empty() && (!is_member && members.is_committed || excluded));
-            *self.progress.status.others.write() = looked.into_iter().map(|(other, _)| other).collect();
+            *self.state.others.write() = looked.into_iter().map(|(other, _)| other).collect();
         }
     }
 
     /// Says, once, that a node is of another cluster, or of another history of this one.
-    fn compare_identity(&self, other: &Other, status: &wire::Status, strangers: &mut BTreeSet<u64>) {
+    fn compare_identity(&self, other: &Other, status: &wire::Status, foreign: &mut BTreeSet<u64>) {
         let own = self.cluster.read().clone();
         let differ = |own: &str, theirs: &str| !own.is_empty() && !theirs.is_empty() && own != theirs;
         let (what, ours, theirs) = match () {
@@ -94,11 +94,11 @@ impl Acquaintance {
                 ("history", &own.history_id, &status.history_id)
             }
             () => {
-                strangers.remove(&other.node_id);
+                foreign.remove(&other.node_id);
                 return;
             }
         };
-        if strangers.insert(other.node_id) {
+        if foreign.insert(other.node_id) {
             let file = self.directory.join("IDENTITY");
             tracing::error!(
                 node = %status.node_name, host = %other.host, identity = %file.display(),
@@ -123,7 +123,7 @@ impl Acquaintance {
 
     /// Writes down, once, that this node is a member. Should that fail, it is tried again.
     fn note_membership(&self) {
-        let was_member = &self.progress.status.was_member;
+        let was_member = &self.state.was_member;
         if was_member.load(Ordering::Relaxed) {
             return;
         }
@@ -139,8 +139,8 @@ impl Acquaintance {
 
     /// One that never was a member is not removed, but serves nobody either.
     fn set_removed(&self, removed: bool) {
-        let was_member = self.progress.status.was_member.load(Ordering::Relaxed);
-        let before = self.progress.status.is_removed.swap(removed, Ordering::AcqRel);
+        let was_member = self.state.was_member.load(Ordering::Relaxed);
+        let before = self.state.is_removed.swap(removed, Ordering::AcqRel);
         if was_member && before != removed && removed {
             tracing::error!(
                 remedy = "stop it, or empty its data directory to let it join again",

@@ -3,10 +3,8 @@
 
 use crate::{
     peer::LocalIdentity,
-    replication::{
-        consensus::{ChangeError, Member, Members, Peer, RaftNode},
-        state::Progress,
-    },
+    replication::consensus::{ChangeError, Member, Members, Peer, RaftNode},
+    state::ReplicationState,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -20,19 +18,19 @@ const CAUGHT_UP_ENTRIES: u64 = 256;
 pub const VOTERS_MAX: usize = 7;
 
 /// See the module. Works only where it leads.
-pub struct Steward {
+pub struct MembershipController {
     pub raft: RaftNode,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
     pub identity: Arc<LocalIdentity>,
 }
 
-impl Steward {
+impl MembershipController {
     /// Runs until its runtime ends.
     pub async fn run(self) {
         let mut joint_since: Option<Instant> = None;
         loop {
             tokio::time::sleep(LOOK_INTERVAL).await;
-            if !self.progress.is_leader() {
+            if !self.state.is_leader() {
                 joint_since = None;
                 continue;
             }

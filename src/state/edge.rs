@@ -1,6 +1,6 @@
 //! What an edge knows of the core it follows: how far that is, and since when nothing is missing.
 //!
-//! Each word of the core says: at this time the log was committed up to this entry. It counts once that entry is applied
+//! Each heartbeat of the core says: at this time the log was committed up to this entry. It counts once that entry is applied
 //! here, and not before: then the data here are exactly what the core's were at that time. How long a key has left is counted
 //! from log time, as everywhere (`log_clock.rs`); whether it has expired is for the core's log to say.
 //!
@@ -14,8 +14,8 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Words that wait for their entry; the oldest goes when there are more.
-const WORDS_MAX: usize = 256;
+/// Heartbeats that wait for their entry; the oldest goes when there are more.
+const HEARTBEATS_MAX: usize = 256;
 
 /// How the following goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,26 +29,26 @@ pub enum Following {
     Log,
     /// The node that leads the site follows it.
     Site,
-    /// Fetching a whole copy.
-    Seed { bytes: u64, of_bytes: u64 },
+    /// Fetching a bootstrap snapshot.
+    Bootstrap { bytes: u64, of_bytes: u64 },
 }
 
 impl Following {
-    /// One word for INFO.
+    /// One heartbeat for INFO.
     pub fn name(&self) -> &'static str {
         match self {
             Following::No => "none",
             Following::Cut(_) => "cut",
             Following::Log => "following",
             Following::Site => "site",
-            Following::Seed { .. } => "seeding",
+            Following::Bootstrap { .. } => "seeding",
         }
     }
 }
 
 /// What a core node said.
 #[derive(Debug, Clone, Copy)]
-pub struct Word {
+pub struct CommitHeartbeat {
     /// How far its log was committed.
     pub committed: u64,
     /// When that was, by this node's clock.
@@ -57,7 +57,7 @@ pub struct Word {
 
 /// What the node that leads a site tells the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SiteWord {
+pub struct SiteHeartbeat {
     /// Where its data stood when nothing was missing there, `age` ago.
     pub core_index: u64,
     pub age: Duration,
@@ -69,7 +69,7 @@ pub struct SiteWord {
 
 /// See the module.
 #[derive(Debug)]
-pub struct EdgeStatus {
+pub struct EdgeState {
     pub is_edge: AtomicBool,
     pub site: RwLock<String>,
     pub upstream: RwLock<String>,
@@ -80,8 +80,6 @@ pub struct EdgeStatus {
     pub core_index: AtomicU64,
     /// The last entry that the core is known to have committed.
     pub committed: AtomicU64,
-    /// Entry up to which the core has acknowledged writes that went there from here.
-    pub forwarded: AtomicU64,
     /// Whether there are data to answer from.
     pub has_data: AtomicBool,
     /// Whether this node had all that the core had at some time before its start, and has kept it.
@@ -98,26 +96,26 @@ pub struct EdgeStatus {
     /// Entries that came, and their bytes.
     received_entries: AtomicU64,
     entry_bytes: AtomicU64,
-    /// Whole copies taken since the start.
+    /// Bootstrap snapshots taken since the start.
     pub seeds: AtomicU64,
     /// How often the core said something that contradicts the data here, since the start.
     pub contradictions: AtomicU64,
-    /// An administrator wants a whole copy to be taken.
+    /// An administrator wants a bootstrap snapshot to be taken.
     reseed: AtomicBool,
-    words: Mutex<Words>,
+    heartbeats: Mutex<Heartbeats>,
 }
 
 #[derive(Debug)]
-struct Words {
-    waiting: VecDeque<Word>,
+struct Heartbeats {
+    waiting: VecDeque<CommitHeartbeat>,
     /// The last time at which nothing was missing.
     whole_at: Option<Instant>,
     began: Instant,
 }
 
-impl Default for EdgeStatus {
+impl Default for EdgeState {
     fn default() -> Self {
-        EdgeStatus {
+        EdgeState {
             is_edge: AtomicBool::new(false),
             site: RwLock::default(),
             upstream: RwLock::default(),
@@ -125,7 +123,6 @@ impl Default for EdgeStatus {
             following: RwLock::default(),
             core_index: AtomicU64::new(0),
             committed: AtomicU64::new(0),
-            forwarded: AtomicU64::new(0),
             has_data: AtomicBool::new(false),
             was_whole: AtomicBool::new(false),
             is_unnoted: AtomicBool::new(false),
@@ -138,30 +135,34 @@ impl Default for EdgeStatus {
             seeds: AtomicU64::new(0),
             contradictions: AtomicU64::new(0),
             reseed: AtomicBool::new(false),
-            words: Mutex::new(Words { waiting: VecDeque::new(), whole_at: None, began: Instant::now() }),
+            heartbeats: Mutex::new(Heartbeats {
+                waiting: VecDeque::new(),
+                whole_at: None,
+                began: Instant::now(),
+            }),
         }
     }
 }
 
-impl EdgeStatus {
+impl EdgeState {
     pub fn is_edge(&self) -> bool {
         self.is_edge.load(Ordering::Relaxed)
     }
 
     /// A core node has spoken.
-    pub fn hear(&self, word: Word) {
-        self.committed.fetch_max(word.committed, Ordering::Relaxed);
-        let mut words = self.words.lock();
-        if words.waiting.len() >= WORDS_MAX {
-            words.waiting.pop_front();
+    pub fn observe(&self, heartbeat: CommitHeartbeat) {
+        self.committed.fetch_max(heartbeat.committed, Ordering::Relaxed);
+        let mut heartbeats = self.heartbeats.lock();
+        if heartbeats.waiting.len() >= HEARTBEATS_MAX {
+            heartbeats.waiting.pop_front();
         }
-        words.waiting.push_back(word);
-        self.settle(&mut words);
+        heartbeats.waiting.push_back(heartbeat);
+        self.apply_heartbeats(&mut heartbeats);
     }
 
     /// For the other nodes of the site.
-    pub fn site_word(&self) -> SiteWord {
-        SiteWord {
+    pub fn site_heartbeat(&self) -> SiteHeartbeat {
+        SiteHeartbeat {
             core_index: self.core_index.load(Ordering::SeqCst),
             age: self.lag(),
             committed: self.committed.load(Ordering::Relaxed),
@@ -171,15 +172,15 @@ impl EdgeStatus {
     }
 
     /// The node that leads the site has spoken.
-    pub fn hear_site(&self, word: &SiteWord) {
+    pub fn observe_site(&self, heartbeat: &SiteHeartbeat) {
         let now = Instant::now();
-        let at = now.checked_sub(word.age).unwrap_or(now);
-        self.hear(Word { committed: word.core_index, at });
-        self.committed.fetch_max(word.committed, Ordering::Relaxed);
-        if word.has_data {
-            self.set_goal(word.core_index);
+        let at = now.checked_sub(heartbeat.age).unwrap_or(now);
+        self.observe(CommitHeartbeat { committed: heartbeat.core_index, at });
+        self.committed.fetch_max(heartbeat.committed, Ordering::Relaxed);
+        if heartbeat.has_data {
+            self.set_goal(heartbeat.core_index);
         }
-        let following = match word.is_following {
+        let following = match heartbeat.is_following {
             true => Following::Site,
             false => Following::Cut("the node that leads the site does not follow the core".into()),
         };
@@ -192,7 +193,7 @@ impl EdgeStatus {
     pub fn stand_at(&self, core_index: u64) {
         self.core_index.store(core_index, Ordering::SeqCst);
         self.committed.fetch_max(core_index, Ordering::Relaxed);
-        self.settle(&mut self.words.lock());
+        self.apply_heartbeats(&mut self.heartbeats.lock());
         self.look_at_goal();
     }
 
@@ -235,25 +236,26 @@ impl EdgeStatus {
     }
 
     /// The data are of another history from here on: what the old one said counts no more.
-    pub fn begin_again(&self, core_index: u64) {
-        let mut words = self.words.lock();
-        words.waiting.clear();
-        words.whole_at = None;
+    pub(super) fn begin_again(&self, core_index: u64) {
+        let mut heartbeats = self.heartbeats.lock();
+        heartbeats.waiting.clear();
+        heartbeats.whole_at = None;
         self.committed.store(core_index, Ordering::Relaxed);
-        self.forwarded.store(0, Ordering::Release);
         self.core_index.store(core_index, Ordering::SeqCst);
         self.goal.store(u64::MAX, Ordering::Relaxed);
     }
 
-    fn settle(&self, words: &mut Words) {
+    fn apply_heartbeats(&self, heartbeats: &mut Heartbeats) {
         let stands_at = self.core_index.load(Ordering::SeqCst);
-        while let Some(word) = words.waiting.front().copied().filter(|word| word.committed <= stands_at) {
-            words.waiting.pop_front();
-            words.whole_at = words.whole_at.max(Some(word.at));
+        while let Some(heartbeat) =
+            heartbeats.waiting.front().copied().filter(|heartbeat| heartbeat.committed <= stands_at)
+        {
+            heartbeats.waiting.pop_front();
+            heartbeats.whole_at = heartbeats.whole_at.max(Some(heartbeat.at));
         }
     }
 
-    /// A whole copy of the core's data shall be taken, although nothing seems to be missing.
+    /// A bootstrap snapshot of the core's data shall be taken, although nothing seems to be missing.
     pub fn ask_reseed(&self) {
         self.reseed.store(true, Ordering::Relaxed);
     }
@@ -265,8 +267,8 @@ impl EdgeStatus {
 
     /// How long ago the data here were all that the core had; since the start, if they never were.
     pub fn lag(&self) -> Duration {
-        let words = self.words.lock();
-        words.whole_at.unwrap_or(words.began).elapsed()
+        let heartbeats = self.heartbeats.lock();
+        heartbeats.whole_at.unwrap_or(heartbeats.began).elapsed()
     }
 
     /// Bytes that are missing: those that came and are not applied yet, and what the others will have if they are like those
@@ -299,15 +301,15 @@ impl EdgeStatus {
 mod tests {
     use super::*;
 
-    fn word(committed: u64) -> Word {
-        Word { committed, at: Instant::now() }
+    fn heartbeat(committed: u64) -> CommitHeartbeat {
+        CommitHeartbeat { committed, at: Instant::now() }
     }
 
     #[test]
     fn a_word_counts_when_its_entry_is_there() {
-        let edge = EdgeStatus::default();
-        let is_whole = |edge: &EdgeStatus| edge.words.lock().whole_at.is_some();
-        edge.hear(word(5));
+        let edge = EdgeState::default();
+        let is_whole = |edge: &EdgeState| edge.heartbeats.lock().whole_at.is_some();
+        edge.observe(heartbeat(5));
         assert_eq!((is_whole(&edge), edge.lag_entries()), (false, 5));
         edge.stand_at(4);
         assert!(!is_whole(&edge));
@@ -319,7 +321,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_must_be_written_down_first_is() {
-        let edge = EdgeStatus::default();
+        let edge = EdgeState::default();
         edge.answer_once_noted();
         edge.set_goal(7);
         edge.stand_at(7);
@@ -331,7 +333,7 @@ mod tests {
 
     #[test]
     fn there_are_data_once_the_goal_is_reached_and_from_then_on() {
-        let edge = EdgeStatus::default();
+        let edge = EdgeState::default();
         edge.stand_at(900);
         assert!(!edge.has_data(), "nobody has said how far it must come");
         edge.set_goal(1000);

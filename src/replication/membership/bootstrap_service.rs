@@ -2,43 +2,45 @@
 
 use crate::{
     peer::{CallError, LocalIdentity},
-    replication::{consensus::RaftNode, directory::Adopt, state::Progress, wire},
+    replication::{consensus::RaftNode, directory::Adopt, queue::InFlight, wire},
     session::ClusterIdentity,
+    state::ReplicationState,
 };
 use parking_lot::RwLock;
 use std::sync::{Arc, atomic::Ordering};
 
 /// See the module.
-pub struct Stranger {
+pub struct BootstrapService {
     pub identity: Arc<LocalIdentity>,
     pub adopt: Adopt,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
+    pub in_flight: Arc<InFlight>,
     pub cluster: Arc<RwLock<ClusterIdentity>>,
     pub client_port: u16,
     pub client_host: String,
 }
 
-impl Stranger {
+impl BootstrapService {
     pub fn status(&self, has_log: bool, raft: &RaftNode) -> wire::Status {
         let members = raft.members();
         wire::Status {
             feature_level: wire::FEATURE_LEVEL,
-            fed: self.progress.status.fed.seen().into_iter().map(wire::fed_to_wire).collect(),
+            fed: self.state.fed.seen().into_iter().map(wire::fed_to_wire).collect(),
             members: members.list.iter().map(|member| member.id).collect(),
             members_at: if members.is_committed { members.at } else { 0 },
             node_id: self.identity.node_id,
             node_name: self.identity.node_name.clone(),
             cluster_id: self.identity.cluster_id().unwrap_or_default(),
-            has_quorum: self.progress.is_leader() && self.progress.has_lease(),
+            has_quorum: self.state.is_leader() && self.state.has_lease(),
             history_id: self.cluster.read().history_id.clone(),
             has_log,
-            never_member: !self.progress.status.was_member.load(Ordering::Relaxed),
-            leader_id: self.progress.status.sound_leader_id(),
+            never_member: !self.state.was_member.load(Ordering::Relaxed),
+            leader_id: self.state.sound_leader_id(),
             client_port: self.client_port.into(),
             client_host: self.client_host.clone(),
-            is_stopping: self.progress.refuses_leadership(),
-            in_flight: u64::try_from(self.progress.in_flight()).unwrap_or(u64::MAX),
-            applied: self.progress.status.applied_index.load(Ordering::Relaxed),
+            is_stopping: self.state.refuses_leadership(),
+            in_flight: u64::try_from(self.in_flight.count()).unwrap_or(u64::MAX),
+            applied: self.state.applied_index(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whole copies inside a site: the node that leads has fetched one from the core, the others get it from there.
+//! Bootstrap snapshots inside a site: the node that leads has fetched one from the core, the others get it from there.
 //!
 //! Before the entry that puts a copy in place is proposed, the other nodes are asked to fetch it; one that could not then
 //! fetches it when it comes to that entry, and applies nothing until it has it, while its old data serve. If nobody has it
@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     peer::{Answer, CallError, PeerClient, Peers},
-    replica::Seed,
+    replica::BootstrapSnapshot,
     replication::{
-        state::Progress,
         wal::{SegmentLog, blocking},
         wire::{self, FileMeta, GetFile, edge_kind, read, write},
     },
+    state::ReplicationState,
     store::{Position, Store},
 };
 use bytes::Bytes;
@@ -33,12 +33,12 @@ use std::{
 const ASK_MAX: Duration = Duration::from_secs(60);
 /// How long the others may take to fetch a copy before it is put in place without waiting for them.
 const FETCH_MAX: Duration = Duration::from_secs(3600);
-const AGAIN: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// See the module.
-pub struct SiteSeeds {
+pub struct BootstrapSnapshots {
     pub peers: Arc<Peers>,
-    pub progress: Arc<Progress>,
+    pub state: Arc<ReplicationState>,
     /// This node's own.
     pub log: Arc<SegmentLog>,
     pub snapshots: Arc<Snapshots>,
@@ -88,12 +88,12 @@ fn holds(directory: &Path, history: &str, position: Position) -> bool {
     fs::read_to_string(at).is_ok_and(|text| text == mark(history, position))
 }
 
-/// The files of a whole copy, for another node. One that is damaged is a copy no more.
+/// The files of a bootstrap snapshot, for another node. One that is damaged is a copy no more.
 fn offered_files(directory: &Path, position: Position) -> io::Result<BTreeMap<SnapshotFile, FileMeta>> {
     let place = place_of(directory, position);
     let files = snapshot_files(&place, &BTreeMap::new())?;
     if let Err(error) = Store::check_blocks(&place) {
-        tracing::warn!(copy = %place.display(), %error, "a whole copy of the core is damaged; it is given to nobody");
+        tracing::warn!(copy = %place.display(), %error, "a bootstrap snapshot of the core is damaged; it is given to nobody");
         fs::remove_file(held_at(&place))?;
         return Err(io::Error::other(error));
     }
@@ -133,28 +133,28 @@ pub fn prepare(directory: &Path, position: Position) -> io::Result<PathBuf> {
     Ok(place)
 }
 
-impl SiteSeeds {
+impl BootstrapSnapshots {
     pub fn new(
         peers: Arc<Peers>,
-        progress: Arc<Progress>,
+        state: Arc<ReplicationState>,
         log: Arc<SegmentLog>,
         snapshots: Arc<Snapshots>,
         directory: PathBuf,
     ) -> Self {
         let (fetching, others) = (Default::default(), Mutex::default());
-        SiteSeeds { peers, progress, log, snapshots, directory, fetching, others }
+        BootstrapSnapshots { peers, state, log, snapshots, directory, fetching, others }
     }
 
     pub fn is_edge(&self) -> bool {
-        self.progress.status.edge.is_edge()
+        self.state.edge.is_edge()
     }
 
     /// Answers another node of the site.
     pub async fn answer(&self, from: u64, kind: u32, body: Bytes) -> Answer {
         match kind {
             edge_kind::SITE_SNAPSHOT_FILE => self.snapshot_part(read(body).map_err(refused)?).await,
-            edge_kind::SITE_SEED => {
-                let wanted: wire::SiteSeed = read(body).map_err(refused)?;
+            edge_kind::SITE_BOOTSTRAP => {
+                let wanted: wire::SiteBootstrap = read(body).map_err(refused)?;
                 let position = Position { term: wanted.term, index: wanted.index };
                 let directory = self.directory.clone();
                 let files = blocking(move || match holds(&directory, &wanted.history, position) {
@@ -162,7 +162,7 @@ impl SiteSeeds {
                     false => Err(io::Error::new(io::ErrorKind::NotFound, "this node has not got that copy")),
                 });
                 let files = files.await.map_err(refused)?.map_err(refused)?.into_values().collect();
-                Ok(write(&wire::SeedOffer { files, ..Default::default() }))
+                Ok(write(&wire::BootstrapOffer { files, ..Default::default() }))
             }
             edge_kind::SITE_FILE => {
                 let wanted: GetFile = read(body).map_err(refused)?;
@@ -171,7 +171,7 @@ impl SiteSeeds {
                 part.await.map_err(broken)?.map_err(refused)
             }
             _ => {
-                let wanted: wire::SiteSeed = read(body).map_err(refused)?;
+                let wanted: wire::SiteBootstrap = read(body).map_err(refused)?;
                 let client = self.peers.client(&wanted.address, from);
                 let position = Position { term: wanted.term, index: wanted.index };
                 self.fetch_from(&client, &wanted.history, position).await.map_err(broken)?;
@@ -181,11 +181,11 @@ impl SiteSeeds {
     }
 
     /// As leader, before a copy is put in place: lets the others fetch it from here, those that answer.
-    pub async fn spread(&self, others: Vec<(u64, String)>, own_address: &str, seed: &Seed) {
-        let body = write(&wire::SiteSeed {
-            history: seed.history.clone(),
-            term: seed.position.term,
-            index: seed.position.index,
+    pub async fn spread(&self, others: Vec<(u64, String)>, own_address: &str, snapshot: &BootstrapSnapshot) {
+        let body = write(&wire::SiteBootstrap {
+            history: snapshot.history.clone(),
+            term: snapshot.position.term,
+            index: snapshot.position.index,
             address: own_address.to_owned(),
         });
         let spreading = others.iter().map(|(id, address)| {
@@ -201,15 +201,15 @@ impl SiteSeeds {
 
     /// Before the entry of the site's log at `index`, which puts a copy in place, is applied: waits until the copy is here,
     /// however long that takes. `Some`: nobody has it any more, but there is a snapshot that stands at that entry or behind.
-    pub async fn ensure(&self, index: u64, seed: &Seed) -> Option<PathBuf> {
+    pub async fn ensure(&self, index: u64, snapshot: &BootstrapSnapshot) -> Option<PathBuf> {
         let mut said = String::new();
-        while !holds(&self.directory, &seed.history, seed.position) {
-            let leader = self.progress.leader().filter(|_| !self.progress.is_leader());
+        while !holds(&self.directory, &snapshot.history, snapshot.position) {
+            let leader = self.state.leader().filter(|_| !self.state.is_leader());
             let others: Vec<_> = leader.into_iter().chain(self.others.lock().clone()).collect();
             let mut why = "no other node of the site is known".to_owned();
             for (id, address) in &others {
                 let client = self.peers.client(address, *id);
-                match self.fetch_from(&client, &seed.history, seed.position).await {
+                match self.fetch_from(&client, &snapshot.history, snapshot.position).await {
                     Ok(()) => return None,
                     Err(error) => why = error.to_string(),
                 }
@@ -221,10 +221,10 @@ impl SiteSeeds {
                 }
             }
             if why != said {
-                tracing::warn!(%why, "waiting for a whole copy of the core's data");
+                tracing::warn!(%why, "waiting for a bootstrap snapshot of the core's data");
                 said = why;
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
         None
     }
@@ -235,10 +235,10 @@ impl SiteSeeds {
             return Ok(());
         }
         let Position { term, index } = position;
-        let wanted = wire::SiteSeed { history: history.to_owned(), term, index, address: String::new() };
+        let wanted = wire::SiteBootstrap { history: history.to_owned(), term, index, address: String::new() };
         let offer =
-            from.call(edge_kind::SITE_SEED, write(&wanted), ASK_MAX).await.map_err(io::Error::other)?;
-        let offer: wire::SeedOffer = read(offer).map_err(io::Error::other)?;
+            from.call(edge_kind::SITE_BOOTSTRAP, write(&wanted), ASK_MAX).await.map_err(io::Error::other)?;
+        let offer: wire::BootstrapOffer = read(offer).map_err(io::Error::other)?;
         let directory = self.directory.clone();
         let place = blocking(move || prepare(&directory, position)).await;
         let place = place.map_err(io::Error::other)??;

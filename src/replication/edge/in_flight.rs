@@ -1,4 +1,4 @@
-//! Entries of the site's log that were proposed and have not landed yet: few enough to bound memory, and whatever becomes of
+//! Entries of the site's log that were proposed and have not completed yet: few enough to bound memory, and whatever becomes of
 //! each is heard of.
 
 use crate::{
@@ -13,27 +13,27 @@ const BYTES_MAX: usize = 16 << 20;
 
 /// Why an entry did not bring the data forward.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Astray {
+pub(super) enum ProposalError {
     /// This node does not lead its site any more, or the log has stopped.
     NotLeading,
     /// The replica refused it.
     Refused(String),
 }
 
-type Landed = (usize, Result<(), Astray>);
+type Completed = (usize, Result<(), ProposalError>);
 
 /// See the module.
-pub(super) struct Flights {
-    sender: mpsc::Sender<Landed>,
-    landed: mpsc::Receiver<Landed>,
+pub(super) struct InFlightProposals {
+    sender: mpsc::Sender<Completed>,
+    completed: mpsc::Receiver<Completed>,
     count: usize,
     bytes: usize,
 }
 
-impl Flights {
+impl InFlightProposals {
     pub(super) fn new() -> Self {
-        let (sender, landed) = mpsc::channel(COUNT_MAX + 1);
-        Flights { sender, landed, count: 0, bytes: 0 }
+        let (sender, completed) = mpsc::channel(COUNT_MAX + 1);
+        InFlightProposals { sender, completed, count: 0, bytes: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -45,29 +45,31 @@ impl Flights {
     }
 
     /// Whether one more may be proposed; one of any size if there is no other.
-    pub(super) fn have_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.count == 0 || self.count < COUNT_MAX && self.bytes < BYTES_MAX
     }
 
     /// Proposes an entry of the site's log.
     pub(super) async fn propose(&mut self, raft: &RaftNode, payload: Bytes) {
-        let landing = Landing { sender: self.sender.clone(), bytes: payload.len(), is_told: false };
+        let completion = Completion { sender: self.sender.clone(), bytes: payload.len(), is_told: false };
         self.count = self.count.saturating_add(1);
         self.bytes = self.bytes.saturating_add(payload.len());
-        raft.propose(payload, move |verdict| landing.land(verdict)).await;
+        raft.propose(payload, move |verdict| completion.complete(verdict)).await;
     }
 
-    /// Waits for one to land.
-    pub(super) async fn next(&mut self) -> Result<(), Astray> {
+    /// Waits for one to complete.
+    pub(super) async fn next(&mut self) -> Result<(), ProposalError> {
         // The sender is in `self`, so the channel cannot close.
-        let Some((bytes, result)) = self.landed.recv().await else { return Err(Astray::NotLeading) };
+        let Some((bytes, result)) = self.completed.recv().await else {
+            return Err(ProposalError::NotLeading);
+        };
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
         result
     }
 
-    /// Waits until all have landed, however.
-    pub(super) async fn settle(&mut self) {
+    /// Waits until all have completed, however.
+    pub(super) async fn drain(&mut self) {
         while !self.is_empty() {
             let _ = self.next().await;
         }
@@ -75,35 +77,35 @@ impl Flights {
 }
 
 /// Tells what became of one entry, also when nobody ever will know.
-struct Landing {
-    sender: mpsc::Sender<Landed>,
+struct Completion {
+    sender: mpsc::Sender<Completed>,
     bytes: usize,
     is_told: bool,
 }
 
-impl Landing {
-    fn land(mut self, verdict: Verdict) {
+impl Completion {
+    fn complete(mut self, verdict: Verdict) {
         let result = match verdict {
             Verdict::Applied { replies, .. } => match replies.first().and_then(|replies| replies.first()) {
-                Some(Reply::Error(error)) => Err(Astray::Refused(error.to_string())),
+                Some(Reply::Error(error)) => Err(ProposalError::Refused(error.to_string())),
                 _ => Ok(()),
             },
-            Verdict::NotProposed | Verdict::Lost => Err(Astray::NotLeading),
+            Verdict::NotProposed | Verdict::Lost => Err(ProposalError::NotLeading),
         };
         self.tell(result);
     }
 
-    fn tell(&mut self, result: Result<(), Astray>) {
+    fn tell(&mut self, result: Result<(), ProposalError>) {
         self.is_told = true;
         // There is room for all that may be on their way; the one who waits may have gone.
         let _ = self.sender.try_send((self.bytes, result));
     }
 }
 
-impl Drop for Landing {
+impl Drop for Completion {
     fn drop(&mut self) {
         if !self.is_told {
-            self.tell(Err(Astray::NotLeading));
+            self.tell(Err(ProposalError::NotLeading));
         }
     }
 }

@@ -29,9 +29,9 @@ pub(super) fn may_ask(own: &str, caller: &str, kind: u32) -> bool {
     }
 }
 
-/// Whether calls of kind `actual` may come where one of kind `announced` was let in: a line is opened once for many.
-pub(super) fn is_covered(announced: u32, actual: u32, is_line: bool) -> bool {
-    match is_line {
+/// Whether calls of kind `actual` may come where one of kind `announced` was let in: a multiplexed stream is opened once for many.
+pub(super) fn is_covered(announced: u32, actual: u32, is_multiplexed: bool) -> bool {
+    match is_multiplexed {
         false => announced == actual,
         true if is_edge_kind(announced) => is_edge_kind(actual),
         true => announced >= FIRST_MEMBER_KIND && actual >= FIRST_MEMBER_KIND,

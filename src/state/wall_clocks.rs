@@ -25,11 +25,11 @@ struct Said {
 
 impl WallClocks {
     /// What the wall clock of a node says, ms since the epoch; 0: it does not say.
-    pub fn hear(&self, node_id: u64, wall_ms: u64) {
-        self.hear_at(monotonic_ms(), node_id, wall_ms);
+    pub fn observe(&self, node_id: u64, wall_ms: u64) {
+        self.observe_at(monotonic_ms(), node_id, wall_ms);
     }
 
-    fn hear_at(&self, now: u64, node_id: u64, wall_ms: u64) {
+    fn observe_at(&self, now: u64, node_id: u64, wall_ms: u64) {
         if wall_ms > 0 {
             self.others.lock().insert(node_id, Said { wall_ms, at_ms: now });
         }
@@ -93,10 +93,10 @@ mod tests {
     #[test]
     fn clocks_go_on_after_they_were_heard_and_count_no_more_after_a_while() {
         let clocks = WallClocks::default();
-        clocks.hear_at(0, 2, 1_000_500);
-        clocks.hear_at(9000, 3, 1_009_700);
-        clocks.hear_at(9500, 3, 1_010_100);
-        clocks.hear_at(9500, 4, 0);
+        clocks.observe_at(0, 2, 1_000_500);
+        clocks.observe_at(9000, 3, 1_009_700);
+        clocks.observe_at(9500, 3, 1_010_100);
+        clocks.observe_at(9500, 4, 0);
         assert_eq!(clocks.ahead_of_at(10_000, 1_010_000), [(2, 500), (3, 600)]);
         assert_eq!(clocks.ahead_of_at(10_001, 1_010_001), [(3, 600)]);
     }

@@ -1,18 +1,18 @@
-//! A whole copy of the core's data: fetched file by file while the old data serve, then put in their place at once.
+//! A bootstrap snapshot of the core's data: fetched file by file while the old data serve, then put in their place at once.
 //!
 //! What was fetched stays when the way breaks: the next attempt, at the same core node, goes on where this one ended. The
 //! switch is an entry of the site's log like any other, so it happens at one place of it.
 
-use super::{flights::Flights, follow::Follower};
+use super::{follow::Follower, in_flight::InFlightProposals};
 use crate::{
     peer::PeerClient,
-    replica::Seed,
+    replica::BootstrapSnapshot,
     replication::{
         snapshots::{Source, Throttle, fetch_files, note_held, prepare},
         wal::blocking,
         wire::{self, FileMeta, edge_kind, read, write},
     },
-    session::Following,
+    state::Following,
     store::{Position, Store},
 };
 use std::{
@@ -29,18 +29,18 @@ const OFFER_MAX: Duration = Duration::from_secs(600);
 const TELL_INTERVAL: Duration = Duration::from_secs(5);
 /// Attempts at one core node before another one is asked, whose files are others.
 const ATTEMPTS_MAX: u32 = 20;
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Follower {
-    /// Takes a whole copy from this core node.
-    pub(super) async fn seed(&self, index: usize) -> Result<(), String> {
+    /// Takes a bootstrap snapshot from this core node.
+    pub(super) async fn bootstrap(&self, index: usize) -> Result<(), String> {
         let client = self.upstreams.client(index).ok_or("no upstream")?;
         let mut attempt = 1;
         loop {
-            match self.seed_once(&client).await {
-                Err(why) if attempt < ATTEMPTS_MAX && self.progress.is_leader() => {
-                    tracing::warn!(%why, attempt, "the whole copy is not complete, going on with it");
-                    tokio::time::sleep(AGAIN).await;
+            match self.bootstrap_once(&client).await {
+                Err(why) if attempt < ATTEMPTS_MAX && self.state.is_leader() => {
+                    tracing::warn!(%why, attempt, "the bootstrap snapshot is not complete, going on with it");
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                 }
                 result => return result,
             }
@@ -48,38 +48,39 @@ impl Follower {
         }
     }
 
-    async fn seed_once(&self, client: &Arc<PeerClient>) -> Result<(), String> {
+    async fn bootstrap_once(&self, client: &Arc<PeerClient>) -> Result<(), String> {
         let text = |error: &dyn std::fmt::Display| format!("{}: {error}", client.address());
         let (history, position) = self.cursor();
-        let is_same_history = *self.progress.status.edge.core_history.read() == history;
+        let is_same_history = *self.state.edge.core_history.read() == history;
         let Position { term: term_min, index: index_min } =
             position.filter(|_| is_same_history).unwrap_or_default();
-        let body = write(&wire::SeedWanted { index_min, term_min });
-        let offer = client.call(edge_kind::SEED, body, OFFER_MAX).await.map_err(|error| text(&error))?;
-        let offer: wire::SeedOffer = read(offer).map_err(|error| text(&error))?;
+        let body = write(&wire::BootstrapWanted { index_min, term_min });
+        let offer = client.call(edge_kind::BOOTSTRAP, body, OFFER_MAX).await.map_err(|error| text(&error))?;
+        let offer: wire::BootstrapOffer = read(offer).map_err(|error| text(&error))?;
         let offered = Position { term: offer.term, index: offer.index };
-        let seed = Seed { history: offer.history.clone(), position: offered, name: offer.name.clone() };
-        if position.is_some_and(|position| history == seed.history && !seed.is_forward_of(position)) {
+        let snapshot =
+            BootstrapSnapshot { history: offer.history.clone(), position: offered, name: offer.name.clone() };
+        if position.is_some_and(|position| history == snapshot.history && !snapshot.is_forward_of(position)) {
             return Err(text(&"its copy is older than the data here"));
         }
         self.fetch(client, &offer).await.map_err(|error| text(&error))?;
-        self.spread(&seed).await;
-        let mut flights = Flights::new();
-        flights.propose(&self.raft, seed.encode()).await;
-        flights.next().await.map_err(|astray| format!("the copy could not be put in place: {astray:?}"))?;
+        self.spread(&snapshot).await;
+        let mut in_flight = InFlightProposals::new();
+        in_flight.propose(&self.raft, snapshot.encode()).await;
+        in_flight.next().await.map_err(|error| format!("the copy could not be put in place: {error:?}"))?;
         self.clean_up().await;
-        tracing::info!(index = offered.index, "the whole copy is in place");
+        tracing::info!(index = offered.index, "the bootstrap snapshot is in place");
         Ok(())
     }
 
     /// Lets the other nodes of the site have the copy, too.
-    async fn spread(&self, seed: &Seed) {
+    async fn spread(&self, snapshot: &BootstrapSnapshot) {
         let identity = &self.options.identity;
         let members = self.raft.members();
         let others = members.list.into_iter().filter(|member| member.id != identity.node_id);
         let others: Vec<(u64, String)> = others.map(|member| (member.id, member.peer.address)).collect();
         if !others.is_empty() {
-            self.site_seeds.spread(others, &identity.address, seed).await;
+            self.bootstrap_snapshots.spread(others, &identity.address, snapshot).await;
         }
     }
 
@@ -88,32 +89,32 @@ impl Follower {
         if self.raft.members().list.len() > 1 {
             return;
         }
-        let directory = self.site_seeds.directory.clone();
+        let directory = self.bootstrap_snapshots.directory.clone();
         let removed = blocking(move || std::fs::remove_dir_all(&directory));
         if let Ok(Err(error)) = removed.await {
-            tracing::warn!(%error, "the files of the whole copy could not be removed");
+            tracing::warn!(%error, "the files of the bootstrap snapshot could not be removed");
         }
     }
 
-    async fn fetch(&self, client: &Arc<PeerClient>, offer: &wire::SeedOffer) -> Result<(), String> {
+    async fn fetch(&self, client: &Arc<PeerClient>, offer: &wire::BootstrapOffer) -> Result<(), String> {
         let of_bytes: u64 = offer.files.iter().map(|file: &FileMeta| file.bytes).sum();
         let done = AtomicU64::new(0);
         let mut throttle = Throttle::new(self.options.seed_bytes_per_second);
         let source = Source { kind: edge_kind::FILE, snapshot: &offer.name, from: client };
         let tell = |bytes: u64| {
             let bytes = done.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-            self.note(Following::Seed { bytes, of_bytes });
+            self.note(Following::Bootstrap { bytes, of_bytes });
         };
-        self.note(Following::Seed { bytes: 0, of_bytes });
+        self.note(Following::Bootstrap { bytes: 0, of_bytes });
         tracing::info!(
             upstream = %client.address(), index = offer.index, bytes = of_bytes, files = offer.files.len(),
-            "fetching a whole copy"
+            "fetching a bootstrap snapshot"
         );
         let began = Instant::now();
         let mut ticks = tokio::time::interval(TELL_INTERVAL);
         ticks.tick().await;
         let offered = Position { term: offer.term, index: offer.index };
-        let directory = self.site_seeds.directory.clone();
+        let directory = self.bootstrap_snapshots.directory.clone();
         let place = blocking(move || prepare(&directory, offered)).await;
         let place = place.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let fetching = fetch_files(&source, &offer.files, &place, &mut throttle, &tell);
@@ -125,7 +126,7 @@ impl Follower {
                     let bytes = done.load(Ordering::Relaxed);
                     let per_second = (bytes as f64 / began.elapsed().as_secs_f64().max(0.001)) as u64;
                     let eta_seconds = of_bytes.saturating_sub(bytes) / per_second.max(1);
-                    tracing::info!(bytes, of_bytes, per_second, eta_seconds, "fetching a whole copy");
+                    tracing::info!(bytes, of_bytes, per_second, eta_seconds, "fetching a bootstrap snapshot");
                     self.report(client);
                 }
             }
@@ -138,7 +139,7 @@ impl Follower {
             .map_err(|error| error.to_string())?
             .data;
         match stands == Some(offered) {
-            true => note_held(&self.site_seeds.directory, &offer.history, offered)
+            true => note_held(&self.bootstrap_snapshots.directory, &offer.history, offered)
                 .map_err(|error| error.to_string()),
             false => Err(format!("the copy stands at {stands:?}, not where it was said to")),
         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// Time since it was made, sleep included.
 #[derive(Debug)]
-pub struct BootClock {
+pub(super) struct BootClock {
     began: Instant,
     /// How long the machine had slept then, since it was booted.
     asleep_before: Duration,
@@ -22,7 +22,7 @@ pub struct BootClock {
 }
 
 impl BootClock {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         BootClock {
             began: Instant::now(),
             asleep_before: asleep(),
@@ -31,7 +31,7 @@ impl BootClock {
         }
     }
 
-    pub fn now_ms(&self) -> u64 {
+    pub(super) fn now_ms(&self) -> u64 {
         millis(self.began.elapsed().saturating_add(self.slept()))
     }
 
@@ -66,8 +66,8 @@ fn millis(duration: Duration) -> u64 {
 
 /// Until when this node, leading, may read without asking others.
 #[derive(Debug)]
-pub struct Lease {
-    pub clock: BootClock,
+pub(super) struct Lease {
+    pub(super) clock: BootClock,
     until_ms: AtomicU64,
     awake: Mutex<Awake>,
 }
@@ -85,15 +85,21 @@ const FOR_EVER: u64 = u64::MAX;
 /// than what it stands for.
 const SLEEP_MIN: Duration = Duration::from_millis(10);
 
+impl Default for Lease {
+    fn default() -> Self {
+        Lease::new()
+    }
+}
+
 impl Lease {
     /// That of a node that is alone.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Lease { clock: BootClock::new(), until_ms: AtomicU64::new(FOR_EVER), awake: Mutex::default() }
     }
 
     /// A majority has heard of this leader at `heard`; for so long after it, none of it helps another one to lead.
     /// `None`: there is no majority to hear.
-    pub fn set(&self, heard: Option<Instant>, lease: Duration) {
+    pub(super) fn set(&self, heard: Option<Instant>, lease: Duration) {
         let until = match heard {
             None => FOR_EVER,
             Some(heard) => {
@@ -116,18 +122,18 @@ impl Lease {
     }
 
     /// Whether a majority has heard this leader lately, or it is alone.
-    pub fn is_held(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         let until = self.until_ms.load(Ordering::Acquire);
         until == FOR_EVER || self.clock.now_ms() < until
     }
 
     /// Whether there is nobody who could lead instead.
-    pub fn is_for_ever(&self) -> bool {
+    pub(super) fn is_for_ever(&self) -> bool {
         self.until_ms.load(Ordering::Acquire) == FOR_EVER
     }
 
     /// For how long it has not been held.
-    pub fn lost_for(&self) -> Duration {
+    pub(super) fn lost_for(&self) -> Duration {
         let until = self.until_ms.load(Ordering::Acquire);
         Duration::from_millis(self.clock.now_ms().saturating_sub(until))
     }

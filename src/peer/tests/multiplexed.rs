@@ -1,4 +1,4 @@
-//! Calls on lines: in order, answered as they are ready, told apart when the line is cut.
+//! Calls on multiplexed streams: in order, answered as they are ready, told apart when the stream is cut.
 
 use super::{Echo, MEMBERS_ONLY, REFUSED, SLOW, SOON, client, start};
 use crate::peer::{CallError, Handler, Lane, serve};
@@ -29,7 +29,7 @@ async fn many_calls_share_a_line_and_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn others_get_no_line() {
+async fn others_get_no_stream() {
     let (address, echo) = start();
     for (to, cluster) in [(2, None), (2, Some("other")), (3, Some("own"))] {
         let refused = client(address, to, cluster).send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await;

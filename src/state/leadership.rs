@@ -5,8 +5,10 @@
 //! hears can neither commit a write nor serve a linearizable read: it does not count as one, to nobody. Silence counts
 //! before two election timeouts are over.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// Silence that is taken for a loss; election timeouts are 300 to 450 ms.
@@ -144,52 +146,59 @@ impl Contact {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::LogStatus;
+    use crate::state::StateWriter;
 
     const LATE: Duration = Duration::from_millis(800);
 
-    fn status(leader: u64) -> LogStatus {
-        let status = LogStatus::default();
-        status.is_one_of_many.store(true, Ordering::Relaxed);
-        status.leader_id.store(leader, Ordering::Relaxed);
-        status
+    fn one_of_many() -> StateWriter {
+        let writer = StateWriter::default();
+        writer.state().is_one_of_many.store(true, Ordering::Relaxed);
+        writer
+    }
+
+    fn lease() -> Duration {
+        Duration::from_millis(280)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_leader_counts_as_long_as_a_majority_hears_it() {
-        let status = status(1);
-        status.is_leader.store(true, Ordering::Relaxed);
-        status.contact.heard_by_quorum(Some(Instant::now()));
-        assert_eq!(status.leadership(), Leadership::Leads);
+        let writer = one_of_many();
+        let state = writer.state();
+        let elected = |term| writer.set_leader(term, true, Some((1, String::new())));
+        elected(1);
+        writer.heard_by_quorum(Some(Instant::now()), lease());
+        assert_eq!(state.leadership(), Leadership::Leads);
         tokio::time::advance(LATE).await;
-        assert_eq!(status.leadership(), Leadership::NoQuorum);
-        status.contact.elected();
-        assert_eq!(status.leadership(), Leadership::Leads);
+        assert_eq!(state.leadership(), Leadership::NoQuorum);
+        elected(2);
+        assert_eq!(state.leadership(), Leadership::Leads);
         let before = Instant::now();
         tokio::time::advance(LATE).await;
-        assert_eq!(status.leadership(), Leadership::NoQuorum);
+        assert_eq!(state.leadership(), Leadership::NoQuorum);
         // What was heard in an earlier term does not undo an election.
-        status.contact.elected();
-        status.contact.heard_by_quorum(Some(before));
-        assert_eq!(status.leadership(), Leadership::Leads);
+        elected(3);
+        writer.heard_by_quorum(Some(before), lease());
+        assert_eq!(state.leadership(), Leadership::Leads);
         tokio::time::advance(LATE).await;
-        status.contact.heard_by_quorum(None);
-        assert_eq!(status.leadership(), Leadership::Leads, "the only voter");
+        writer.heard_by_quorum(None, lease());
+        assert_eq!(state.leadership(), Leadership::Leads, "the only voter");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_follower_follows_whom_it_hears_and_a_majority_does() {
-        let status = status(2);
-        assert_eq!(status.leadership(), Leadership::NoLeader, "it knows of one, and never heard it");
-        status.contact.heard_leader(false);
-        assert_eq!(status.leadership(), Leadership::Follows);
-        status.contact.heard_leader(true);
-        assert_eq!(status.leadership(), Leadership::NoQuorum);
-        status.contact.heard_leader(false);
+        let writer = one_of_many();
+        let state = writer.state();
+        writer.set_leader(1, false, Some((2, String::new())));
+        assert_eq!(state.leadership(), Leadership::NoLeader, "it knows of one, and never heard it");
+        writer.heard_leader(false);
+        assert_eq!(state.leadership(), Leadership::Follows);
+        writer.heard_leader(true);
+        assert_eq!(state.leadership(), Leadership::NoQuorum);
+        writer.heard_leader(false);
         tokio::time::advance(LATE).await;
-        assert_eq!(status.leadership(), Leadership::NoLeader);
-        status.is_removed.store(true, Ordering::Relaxed);
-        assert_eq!(status.leadership(), Leadership::Removed);
+        assert_eq!(state.leadership(), Leadership::NoLeader);
+        state.is_removed.store(true, Ordering::Relaxed);
+        assert_eq!(state.leadership(), Leadership::Removed);
     }
 
     #[test]

@@ -1,0 +1,344 @@
+//! The state itself, and what follows from it. What changes it is in `writer.rs`.
+
+use super::{Contact, EdgeState, FedEdges, LogClock, Other, StateChecksums, WallClocks, lease::Lease};
+use crate::{error::StoreError, fail::Damage};
+use arc_swap::ArcSwap;
+use parking_lot::RwLock;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// Who leads, as far as this node knows. Nothing else says so; it is replaced as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leader {
+    /// The term that this node is in.
+    pub term: u64,
+    /// Whether this node was elected in that term. Whether it still counts as a leader `leadership` says.
+    pub is_self: bool,
+    /// Id and peer address; `None`: no leader is known.
+    pub node: Option<(u64, String)>,
+    /// The last one that was known; 0 = none yet.
+    pub last_id: u64,
+}
+
+impl Leader {
+    /// 0 = none is known.
+    pub fn id(&self) -> u64 {
+        self.node.as_ref().map_or(0, |(id, _)| *id)
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct ReplicationState {
+    pub(super) leader: ArcSwap<Leader>,
+    /// Rung when the leader changes, or the first entry of a term is applied.
+    pub(super) leader_bell: Notify,
+    pub(super) lease: Lease,
+    pub(super) contact: Contact,
+    /// The term in which this leader last asked another node to lead: that one waits for no lease to run out.
+    pub(super) offered_term: AtomicU64,
+    /// When the leader was last heard and all that it had committed was applied, by the lease's clock; 0 = never.
+    pub(super) heard_ms: AtomicU64,
+    pub(super) last_index: AtomicU64,
+    pub(super) committed_index: AtomicU64,
+    pub(super) applied_index: AtomicU64,
+    pub(super) applied_term: AtomicU64,
+    /// How far this node, leading, has told others that the log is committed; they may show that before it does.
+    pub(super) announced_index: AtomicU64,
+    pub(super) purged_index: AtomicU64,
+    pub(super) log_bytes: AtomicU64,
+    /// Entry of the core's log with the last write that was forwarded from here and applied where it went.
+    forwarded_index: AtomicU64,
+    refuses_leadership: AtomicBool,
+    /// Readers that wait for an entry to be applied, and what wakes them.
+    pub(super) readers: AtomicUsize,
+    pub(super) applied_bell: Notify,
+
+    pub clock: LogClock,
+    /// What other nodes said of their wall clocks.
+    pub walls: WallClocks,
+    pub checksums: StateChecksums,
+    /// Of an edge: what it knows of the core. Of any node: where its data stand.
+    pub edge: EdgeState,
+    /// Of a core node: the edges that it feeds.
+    pub fed: FedEdges,
+    /// Bytes of proposals that wait for the batcher.
+    pub queued_bytes: AtomicU64,
+    /// Whether a leader asks a majority before each read, as if it had no lease (`lease-reads no`).
+    pub asks_to_read: AtomicBool,
+    /// What this node waits for before it can be of any use: to be let in, or that others come; empty: for nothing.
+    pub waiting_for: RwLock<String>,
+    /// Whether there are other nodes.
+    pub is_one_of_many: AtomicBool,
+    /// Where in the log this node, leading, last had all states compared; 0 = never.
+    pub verified_index: AtomicU64,
+    /// Nodes that differed then.
+    pub divergent_nodes: AtomicU64,
+    /// Damage that was found in this node's data where it could go on all the same, until the others can do without it.
+    pub damage: RwLock<Option<Damage>>,
+    /// Whether this node was taken out of the core.
+    pub is_removed: AtomicBool,
+    /// Whether this node has ever known itself as a member of the core.
+    pub was_member: AtomicBool,
+    /// Where this node's clients connect.
+    pub own_clients: RwLock<(String, u16)>,
+    /// Where other nodes reach this one; 0 = nowhere.
+    pub own_peer_port: AtomicU16,
+    /// The other nodes, kept current while they answer.
+    pub others: RwLock<Vec<Other>>,
+}
+
+/// Who leads.
+impl ReplicationState {
+    /// What is known of the leader.
+    pub fn known_leader(&self) -> Arc<Leader> {
+        self.leader.load_full()
+    }
+
+    /// The leader and its peer address, as far as this node knows.
+    pub fn leader(&self) -> Option<(u64, String)> {
+        self.leader.load().node.clone()
+    }
+
+    /// 0 = none is known.
+    pub fn leader_id(&self) -> u64 {
+        self.leader.load().id()
+    }
+
+    pub fn term(&self) -> u64 {
+        self.leader.load().term
+    }
+
+    /// Whether this node was elected; whether it still counts as a leader `leadership` says.
+    pub fn is_leader(&self) -> bool {
+        self.leader.load().is_self
+    }
+
+    /// The term in which this node leads; 0 = it does not.
+    pub fn leader_term(&self) -> u64 {
+        let leader = self.leader.load();
+        if leader.is_self { leader.term } else { 0 }
+    }
+
+    /// Whether this node leads and has applied what came before.
+    pub fn has_applied_own_term(&self) -> bool {
+        let term = self.leader_term();
+        term != 0 && self.applied_term.load(Ordering::Acquire) == term
+    }
+
+    /// Waits until it is known that another node leads (which may be this one).
+    pub async fn led_by_another_than(&self, id: u64) {
+        self.wait_for(|| ![0, id].contains(&self.leader_id())).await;
+    }
+
+    /// Waits until this node can serve: it leads and has applied what came before, or it knows who leads.
+    pub async fn wait_ready(&self) {
+        let follows = |leader: &Leader| !leader.is_self && leader.node.is_some();
+        self.wait_for(|| self.has_applied_own_term() || follows(&self.leader.load())).await;
+    }
+
+    async fn wait_for(&self, is_so: impl Fn() -> bool) {
+        loop {
+            let bell = self.leader_bell.notified();
+            if is_so() {
+                return;
+            }
+            bell.await;
+        }
+    }
+
+    /// This node is asked to stop, or for another reason is to lead no more.
+    pub fn refuse_leadership(&self) {
+        self.refuses_leadership.store(true, Ordering::Release);
+    }
+
+    pub fn refuses_leadership(&self) -> bool {
+        self.refuses_leadership.load(Ordering::Acquire)
+    }
+
+    /// Whole seconds since the leader (or as leader: a majority) was last heard.
+    pub fn silent_seconds(&self) -> u64 {
+        self.contact.silent_seconds()
+    }
+
+    /// Whether this node, leading, is heard by a majority.
+    pub fn has_quorum(&self) -> bool {
+        self.contact.has_quorum()
+    }
+}
+
+/// What may be read.
+impl ReplicationState {
+    /// Whether a read now sees every acknowledged write, and all that another node may have shown.
+    pub fn can_read(&self) -> bool {
+        // The lease before the index: what is announced after the read began need not be seen.
+        self.knows_all() && self.applied_index.load(Ordering::SeqCst) >= self.announced_index()
+    }
+
+    /// Whether nobody can have acknowledged a write that this node does not know to be committed, by its lease. Without
+    /// `lease-reads` only one that is alone knows that without asking.
+    pub fn knows_all(&self) -> bool {
+        let asks = self.asks_to_read.load(Ordering::Relaxed);
+        self.leads_surely() && (!asks || self.lease.is_for_ever())
+    }
+
+    /// Whether no other node can lead at the moment. A new leader first proposes an entry of its own term, so once an entry
+    /// of that term is applied, everything committed before is, too. With one voter there is no lease to lose; with more, no
+    /// other node can lead before the lease runs out, but one that this one asks to.
+    pub fn leads_surely(&self) -> bool {
+        // The feature breaks the rule on purpose: see Cargo.toml.
+        if cfg!(feature = "broken-lease") && self.is_leader() {
+            return true;
+        }
+        #[cfg(test)]
+        if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::LeaseIgnored) && self.is_leader() {
+            return true;
+        }
+        // An edge that never had any data has nothing to answer from.
+        if !self.has_applied_own_term() || self.edge.is_edge() && !self.edge.has_data() {
+            return false;
+        }
+        self.has_lease() && !self.has_offered()
+    }
+
+    fn has_offered(&self) -> bool {
+        self.offered_term.load(Ordering::SeqCst) == self.leader_term()
+    }
+
+    /// Whether a majority has heard this leader lately, or it is alone. It takes no writes otherwise.
+    pub fn has_lease(&self) -> bool {
+        self.lease.is_held()
+    }
+
+    /// Whether the leader was heard so recently.
+    pub fn heard_within(&self, ms: u64) -> bool {
+        let heard = self.heard_ms.load(Ordering::Acquire);
+        heard > 0 && self.lease.clock.now_ms().saturating_sub(heard) <= ms
+    }
+
+    /// How old what this node knows of the core's log is: for a leader under its lease it is of now.
+    pub fn knowledge_age(&self) -> Duration {
+        if self.can_read() {
+            return Duration::ZERO;
+        }
+        if self.is_leader() {
+            return self.lease.lost_for();
+        }
+        let heard = self.heard_ms.load(Ordering::Acquire);
+        Duration::from_millis(self.lease.clock.now_ms().saturating_sub(heard))
+    }
+
+    /// Waits until the entry is applied.
+    pub async fn wait_applied(&self, index: u64) {
+        self.wait_for_entry(|| self.applied_index.load(Ordering::SeqCst) >= index).await;
+    }
+
+    /// Waits until the data stand at this entry of the core.
+    pub async fn wait_core(&self, index: u64) {
+        self.wait_for_entry(|| self.edge.core_index.load(Ordering::SeqCst) >= index).await;
+    }
+
+    async fn wait_for_entry(&self, is_there: impl Fn() -> bool) {
+        let _counted = Counted::new(&self.readers);
+        loop {
+            let bell = self.applied_bell.notified();
+            if is_there() {
+                return;
+            }
+            bell.await;
+        }
+    }
+}
+
+/// How far the log is.
+impl ReplicationState {
+    pub fn last_index(&self) -> u64 {
+        self.last_index.load(Ordering::Acquire)
+    }
+
+    pub fn committed_index(&self) -> u64 {
+        self.committed_index.load(Ordering::Relaxed)
+    }
+
+    pub fn applied_index(&self) -> u64 {
+        self.applied_index.load(Ordering::SeqCst)
+    }
+
+    /// How far other nodes may have applied the log because this one, leading, told them that it is committed.
+    pub fn announced_index(&self) -> u64 {
+        self.announced_index.load(Ordering::SeqCst)
+    }
+
+    pub fn purged_index(&self) -> u64 {
+        self.purged_index.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of log on disk.
+    pub fn log_bytes(&self) -> u64 {
+        self.log_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Writes that were sent from here have been applied where they went, up to this entry of the core's log.
+    pub fn forwarded(&self, index: u64) {
+        self.forwarded_index.fetch_max(index, Ordering::AcqRel);
+    }
+
+    /// How far those have been applied.
+    pub fn forwarded_index(&self) -> u64 {
+        self.forwarded_index.load(Ordering::Acquire)
+    }
+
+    /// An entry of the core's log that is not before any write that this node has acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        let core_index = self.edge.core_index.load(Ordering::Acquire);
+        core_index.max(self.forwarded_index())
+    }
+
+    /// Whether this node has applied every write that it has acknowledged. On an edge each connection waits for its own.
+    pub fn has_applied_own_writes(&self) -> bool {
+        self.edge.is_edge() || self.applied_index() >= self.forwarded_index()
+    }
+
+    /// On an edge: the data are of another history from here on, and stand at this entry of it.
+    pub fn begin_again(&self, core_index: u64) {
+        self.forwarded_index.store(0, Ordering::Release);
+        self.edge.begin_again(core_index);
+    }
+
+    /// Remembers damage; other failures are whoever's who met them.
+    pub fn note_damage(&self, error: &StoreError) {
+        let Some(damage) = error.damage() else { return };
+        let mut known = self.damage.write();
+        if known.is_none() {
+            tracing::error!(remedy = "none is needed: the node repairs itself when the others can do without it; with --repair-damaged no, empty its data directory", file = %damage.file, detail = %damage.detail, "a file of this node is damaged");
+            *known = Some(damage);
+        }
+    }
+
+    /// Whether this node knows its data to be damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.damage.read().is_some()
+    }
+}
+
+/// Counts while it lives, also when the one who waits is cancelled.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Counted(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

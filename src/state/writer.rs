@@ -1,0 +1,203 @@
+//! What changes the replication state: the only code that says who leads and how far the log is.
+
+use super::{Beginning, Leader, ReplicationState};
+use crate::{store::Position, time::now_ms};
+use std::{
+    ops::Deref,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// See the module. There is one for each state, made with it.
+#[derive(Debug, Default)]
+pub struct StateWriter(Arc<ReplicationState>);
+
+/// It reads as the state does.
+impl Deref for StateWriter {
+    type Target = ReplicationState;
+
+    fn deref(&self) -> &ReplicationState {
+        &self.0
+    }
+}
+
+impl StateWriter {
+    /// For those who read.
+    pub fn state(&self) -> &Arc<ReplicationState> {
+        &self.0
+    }
+
+    /// Who leads from here on; `last_id` is kept.
+    pub fn set_leader(&self, term: u64, is_self: bool, node: Option<(u64, String)>) {
+        let state = &self.0;
+        if is_self && !state.edge.is_edge() {
+            // Before it stamps anything.
+            self.lead_log_time();
+        }
+        let before = state.leader.load_full();
+        let last_id = node.as_ref().map_or(before.last_id, |(id, _)| *id);
+        let now = Leader { term, is_self, node, last_id };
+        if is_self && !(before.is_self && before.term == term) {
+            state.contact.elected();
+        }
+        if *before != now {
+            state.leader.store(Arc::new(now));
+            state.leader_bell.notify_waiters();
+        }
+    }
+
+    /// Log time goes on from here with this node.
+    fn lead_log_time(&self) {
+        let state = &self.0;
+        let ahead_ms = state.walls.agreed_ahead_of(state.clock.now_ms(), now_ms());
+        match state.clock.lead(ahead_ms) {
+            Beginning::Known => {}
+            Beginning::Wall => {
+                tracing::info!(log_ms = state.clock.now_ms(), "log time begins with what wall clocks say");
+            }
+            Beginning::NotBelieved(ahead_ms) => tracing::error!(
+                days = ahead_ms / 86_400_000,
+                remedy = "set them if they are wrong; if they are right, 'flotilla admin clock --step' steps log time to them",
+                "wall clocks are that far ahead of the last write, which is not believed: log time goes on from the last write"
+            ),
+        }
+    }
+
+    /// This leader is about to ask another node to lead. It may do so at any time from here on, without this one hearing of
+    /// it, so the lease is worth nothing any more in this term; a majority must be asked.
+    pub fn offers_leadership(&self) {
+        #[cfg(test)]
+        if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::LeaseKept) {
+            return;
+        }
+        self.0.offered_term.store(self.0.leader_term(), Ordering::SeqCst);
+    }
+
+    /// A majority has heard of this leader at `heard`; for so long after it, none of it helps another one to lead.
+    /// `None`: it is the only voter.
+    pub fn heard_by_quorum(&self, heard: Option<Instant>, lease: Duration) {
+        self.0.contact.heard_by_quorum(heard);
+        self.0.lease.set(heard, lease);
+    }
+
+    /// The leader has been heard just now; `is_cut_off`: it says that no majority hears it.
+    pub fn heard_leader(&self, is_cut_off: bool) {
+        self.0.contact.heard_leader(is_cut_off);
+    }
+
+    /// And everything that it had committed then is applied here.
+    pub fn caught_up_with_leader(&self) {
+        self.0.heard_ms.store(self.0.lease.clock.now_ms().max(1), Ordering::Release);
+    }
+
+    /// Where the log begins and ends, and how large it is on disk.
+    pub fn logged(&self, purged: u64, last: u64, bytes: u64) {
+        self.0.purged_index.store(purged, Ordering::Relaxed);
+        self.0.last_index.store(last, Ordering::Release);
+        self.log_size(bytes);
+    }
+
+    /// Bytes of log on disk.
+    pub fn log_size(&self, bytes: u64) {
+        self.0.log_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// As leader, before it tells another node that the log is committed so far: from then on that one may have applied more
+    /// than this node.
+    pub fn announces(&self, index: u64) {
+        self.0.announced_index.fetch_max(index, Ordering::SeqCst);
+    }
+
+    /// On an edge, before `applied`: the data stand at this entry of the core.
+    pub fn followed(&self, core_index: u64) {
+        self.0.edge.stand_at(core_index);
+    }
+
+    /// Everything up to `at` is applied and published.
+    pub fn applied(&self, at: Position) {
+        let state = &self.0;
+        if !state.edge.is_edge() {
+            state.edge.core_index.store(at.index, Ordering::SeqCst);
+        }
+        state.applied_index.store(at.index, Ordering::SeqCst);
+        if state.readers.load(Ordering::SeqCst) > 0 {
+            state.applied_bell.notify_waiters();
+        }
+        state.committed_index.fetch_max(at.index, Ordering::Relaxed);
+        if state.applied_term.swap(at.term, Ordering::AcqRel) != at.term {
+            state.leader_bell.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leads(writer: &StateWriter, term: u64) {
+        writer.set_leader(term, true, Some((1, String::new())));
+    }
+
+    /// A chaos run found it: a follower had applied an entry, and shown it, a millisecond before its leader did.
+    #[test]
+    fn a_leader_reads_nothing_older_than_what_it_has_told_others() {
+        let writer = StateWriter::default();
+        leads(&writer, 2);
+        assert!(!writer.state().can_read(), "nothing of its own term is applied");
+        writer.applied(Position { term: 2, index: 5 });
+        assert!(writer.state().can_read());
+        writer.announces(6);
+        assert!(writer.state().knows_all() && !writer.state().can_read());
+        writer.applied(Position { term: 2, index: 6 });
+        assert!(writer.state().can_read());
+    }
+
+    /// `lease-reads no`: clocks are not trusted, so it asks; expired keys go and messages are ordered all the same.
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_is_to_ask_others_reads_nothing_by_its_lease() {
+        let writer = StateWriter::default();
+        let state = writer.state();
+        leads(&writer, 2);
+        writer.applied(Position { term: 2, index: 5 });
+        writer.heard_by_quorum(Some(Instant::now()), Duration::from_millis(280));
+        assert!(state.can_read());
+        state.asks_to_read.store(true, Ordering::Relaxed);
+        assert!(!state.can_read() && state.leads_surely());
+        writer.heard_by_quorum(None, Duration::from_millis(280));
+        assert!(state.can_read(), "it is alone: there is nobody to ask");
+    }
+
+    /// The simulation found it: who is asked to lead is helped at once, whatever the lease of who asks.
+    #[test]
+    fn a_leader_that_asked_another_to_lead_has_no_lease_in_that_term() {
+        let writer = StateWriter::default();
+        leads(&writer, 2);
+        writer.applied(Position { term: 2, index: 5 });
+        assert!(writer.state().can_read());
+        writer.offers_leadership();
+        assert!(!writer.state().can_read());
+        leads(&writer, 4);
+        writer.applied(Position { term: 4, index: 6 });
+        assert!(writer.state().can_read(), "it leads again, by another election");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_is_ready_when_it_knows_who_leads_or_has_applied_what_came_before() {
+        let writer = StateWriter::default();
+        let ready = async || {
+            let waits = tokio::time::timeout(Duration::from_millis(1), writer.state().wait_ready());
+            waits.await.is_ok()
+        };
+        assert!(!ready().await);
+        writer.set_leader(2, false, Some((7, "h:1".into())));
+        assert!(ready().await, "it follows");
+        writer.set_leader(3, true, Some((1, String::new())));
+        assert!(!ready().await, "it has yet to apply what came before");
+        writer.applied(Position { term: 3, index: 1 });
+        assert!(ready().await);
+        writer.set_leader(3, false, None);
+        assert!(!ready().await);
+        assert_eq!(writer.state().known_leader().last_id, 1, "the last one is remembered");
+    }
+}
