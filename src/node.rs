@@ -15,8 +15,9 @@ use crate::{
     config::{Config, Settings},
     fail::{self, Damage},
     ops,
+    peer::FIRST_GROUP,
     replication::{
-        DataDirectory, Helpers, LogError, LogHandle, LogOptions, LostStore,
+        DataDirectory, GroupHandle, GroupOptions, Helpers, LogError, LostStore,
         wal::{Retention, SegmentOptions},
     },
     server::{Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
@@ -147,7 +148,9 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     });
     let http_at = addresses(&http_listeners);
     let http = ops::start(Arc::clone(&node), http_listeners).map_err(io("start the HTTP thread"))?;
-    let log = LogHandle::start(LogOptions {
+    let log = GroupHandle::start(GroupOptions {
+        group: FIRST_GROUP,
+        connections: None,
         data_directory: settings.data_dir.clone(),
         node_id: directory.identity.node_id,
         store,
@@ -313,7 +316,7 @@ fn addresses(listeners: &[TcpListener]) -> String {
 }
 
 /// Until the node can serve; false: it is to stop before that.
-async fn wait_ready(log: &LogHandle, stop: &Stop, signals: &mut Signals) -> bool {
+async fn wait_ready(log: &GroupHandle, stop: &Stop, signals: &mut Signals) -> bool {
     let mut progress = tokio::time::interval(Duration::from_secs(5));
     progress.tick().await;
     loop {

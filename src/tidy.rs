@@ -302,7 +302,7 @@ fn every_module_has_a_layer() {
 #[test]
 fn broken_rules_are_found() {
     for (path, text, complaint) in [
-        ("store/a.rs", "//! A.\nuse crate::replication::LogHandle;", "store imports replication"),
+        ("store/a.rs", "//! A.\nuse crate::replication::GroupHandle;", "store imports replication"),
         (
             "store/a.rs",
             "//! A.\nuse crate::{error::Result, session::{Stats, Node}};",

@@ -3,7 +3,7 @@
 use crate::{
     config::Settings,
     fail::{self, Damage},
-    replication::{LogHandle, Quarantine},
+    replication::{GroupHandle, Quarantine},
 };
 use std::{path::PathBuf, sync::OnceLock, thread, time::Duration};
 
@@ -38,7 +38,7 @@ impl Damaged {
     }
 
     /// The log runs from now on.
-    pub(super) fn hands_over_by(&self, log: &LogHandle) {
+    pub(super) fn hands_over_by(&self, log: &GroupHandle) {
         let _ = self.hand_over.set(Box::new(log.last_hand_over()));
     }
 

@@ -80,7 +80,8 @@ pub(super) fn cluster(
             *shown.write() = ClusterIdentity { cluster_id: cluster_id.into(), history_id: history_id.into() };
             Ok(())
         }),
-        listener,
+        groups: Arc::default(),
+        listener: Some(listener),
         client_port: match settings.announce.1 {
             0 => u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0),
             port => port,

@@ -2,6 +2,7 @@
 
 use super::{
     feed::Feed,
+    groups::FIRST_GROUP,
     identity::LocalIdentity,
     message::{
         CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FIRST_EDGE_KIND, FIRST_MEMBER_KIND,
@@ -52,8 +53,55 @@ pub enum Lane {
     Ordered,
 }
 
-/// See the module.
+/// Calls of one group to one node. Clients of several groups share a connection.
 pub struct PeerClient {
+    group: u64,
+    connection: Arc<Connection>,
+}
+
+impl PeerClient {
+    /// Of the only group, over a connection of its own.
+    pub fn new(address: &str, node_id: u64, identity: Arc<LocalIdentity>) -> Self {
+        PeerClient::of_group(FIRST_GROUP, Arc::new(Connection::new(address, node_id, identity)))
+    }
+
+    pub(super) fn of_group(group: u64, connection: Arc<Connection>) -> Self {
+        PeerClient { group, connection }
+    }
+
+    pub fn address(&self) -> &str {
+        &self.connection.address
+    }
+
+    /// Whom it calls; 0 = whoever answers.
+    pub fn node_id(&self) -> u64 {
+        self.connection.node_id
+    }
+
+    /// Calls the other node and waits for its answer, `within` this time.
+    pub async fn call(&self, kind: u32, body: Bytes, within: Duration) -> Result<Bytes, CallError> {
+        self.connection.call(self.group, kind, body, within).await
+    }
+
+    /// As `call`, with many answers; `within` is how long the first of them may take.
+    pub async fn feed(&self, kind: u32, body: Bytes, within: Duration) -> Result<Feed, CallError> {
+        self.connection.feed(self.group, kind, body, within).await
+    }
+
+    /// As `call`, on a multiplexed stream: only for calls of members (`FIRST_MEMBER_KIND`), or all of an edge.
+    pub async fn send(
+        &self,
+        lane: Lane,
+        kind: u32,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<Bytes, CallError> {
+        self.connection.send(self.group, lane, kind, body, within).await
+    }
+}
+
+/// See the module.
+pub(super) struct Connection {
     address: String,
     /// 0 = not known: whoever answers there is meant.
     node_id: u64,
@@ -62,9 +110,9 @@ pub struct PeerClient {
     streams: [Mutex<Option<Arc<MultiplexedStream>>>; 2],
 }
 
-impl PeerClient {
-    pub fn new(address: &str, node_id: u64, identity: Arc<LocalIdentity>) -> Self {
-        PeerClient {
+impl Connection {
+    pub(super) fn new(address: &str, node_id: u64, identity: Arc<LocalIdentity>) -> Self {
+        Connection {
             address: address.to_owned(),
             node_id,
             identity,
@@ -73,26 +121,16 @@ impl PeerClient {
         }
     }
 
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// Whom it calls; 0 = whoever answers.
-    pub fn node_id(&self) -> u64 {
-        self.node_id
-    }
-
-    /// Calls the other node and waits for its answer, `within` this time.
-    pub async fn call(&self, kind: u32, body: Bytes, within: Duration) -> Result<Bytes, CallError> {
+    async fn call(&self, group: u64, kind: u32, body: Bytes, within: Duration) -> Result<Bytes, CallError> {
         #[cfg(test)]
-        if let Some(answer) = stage::call(&self.identity, self.to(), None, kind, &body, within) {
+        if let Some(answer) = stage::call(&self.identity, self.to(group), None, kind, &body, within) {
             return answer.await;
         }
         let deadline = tokio::time::Instant::now() + within;
         let channel = tokio::time::timeout_at(deadline, self.channel())
             .await
             .map_err(|_| CallError::Unreachable(format!("{}: no connection in time", self.address)))??;
-        let mut request = Request::new(Envelope { group: 0, kind, body });
+        let mut request = Request::new(Envelope { group, kind, body });
         self.sign(kind, request.metadata_mut()).map_err(CallError::Unreachable)?;
         match tokio::time::timeout_at(deadline, exchange(channel, request)).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -108,14 +146,13 @@ impl PeerClient {
         }
     }
 
-    /// As `call`, with many answers; `within` is how long the first word from the other side may take.
-    pub async fn feed(&self, kind: u32, body: Bytes, within: Duration) -> Result<Feed, CallError> {
+    async fn feed(&self, group: u64, kind: u32, body: Bytes, within: Duration) -> Result<Feed, CallError> {
         let deadline = tokio::time::Instant::now() + within;
         let late = |_| CallError::Unreachable(format!("{}: no answer in time", self.address));
         let channel = tokio::time::timeout_at(deadline, self.channel()).await.map_err(late)??;
         let mut headers = MetadataMap::new();
         self.sign(kind, &mut headers).map_err(CallError::Unreachable)?;
-        match tokio::time::timeout_at(deadline, Feed::open(channel, headers, kind, body)).await {
+        match tokio::time::timeout_at(deadline, Feed::open(channel, headers, group, kind, body)).await {
             Ok(Ok(feed)) => Ok(feed),
             Ok(Err(status)) if is_refusal(&status) => Err(CallError::Refused(status.message().to_owned())),
             Ok(Err(status)) => {
@@ -129,23 +166,23 @@ impl PeerClient {
         }
     }
 
-    /// As `call`, on a multiplexed stream: only for calls of members (`FIRST_MEMBER_KIND`), or all of an edge.
-    pub async fn send(
+    async fn send(
         &self,
+        group: u64,
         lane: Lane,
         kind: u32,
         body: Bytes,
         within: Duration,
     ) -> Result<Bytes, CallError> {
         #[cfg(test)]
-        if let Some(answer) = stage::call(&self.identity, self.to(), Some(lane), kind, &body, within) {
+        if let Some(answer) = stage::call(&self.identity, self.to(group), Some(lane), kind, &body, within) {
             return answer.await;
         }
         let deadline = tokio::time::Instant::now() + within;
         let late = |_| CallError::Unreachable(format!("{}: no connection in time", self.address));
         let stream = tokio::time::timeout_at(deadline, self.stream(lane, kind)).await.map_err(late)??;
         let at = |why: String| format!("{}: {why}", self.address);
-        stream.call(kind, body, deadline).await.map_err(|error| match error {
+        stream.call(group, kind, body, deadline).await.map_err(|error| match error {
             CallError::Unreachable(why) => CallError::Unreachable(at(why)),
             CallError::Broken(why) => CallError::Broken(at(why)),
             refused @ CallError::Refused(_) => refused,
@@ -153,8 +190,8 @@ impl PeerClient {
     }
 
     #[cfg(test)]
-    fn to(&self) -> stage::To {
-        stage::To { address: self.address.clone(), node_id: self.node_id }
+    fn to(&self, group: u64) -> stage::To {
+        stage::To { address: self.address.clone(), node_id: self.node_id, group }
     }
 
     async fn stream(&self, lane: Lane, kind: u32) -> Result<Arc<MultiplexedStream>, CallError> {

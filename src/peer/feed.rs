@@ -3,8 +3,9 @@
 
 use super::{
     client::CallError,
+    groups::Groups,
     message::{Envelope, FEED_PATH, MESSAGE_BYTES_MAX},
-    server::{Caller, Handler},
+    server::{Caller, no_group},
 };
 use bytes::Bytes;
 use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
@@ -25,10 +26,11 @@ impl Feed {
     pub(super) async fn open(
         channel: Channel,
         headers: MetadataMap,
+        group: u64,
         kind: u32,
         body: Bytes,
     ) -> Result<Feed, Status> {
-        let mut request = Request::new(Envelope { group: 0, kind, body });
+        let mut request = Request::new(Envelope { group, kind, body });
         *request.metadata_mut() = headers;
         let mut grpc = Grpc::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -51,7 +53,7 @@ impl Feed {
 /// The answering end.
 pub(super) struct FeedCall {
     pub(super) caller: Caller,
-    pub(super) handler: Arc<dyn Handler>,
+    pub(super) groups: Arc<Groups>,
 }
 
 impl ServerStreamingService<Envelope> for FeedCall {
@@ -61,9 +63,10 @@ impl ServerStreamingService<Envelope> for FeedCall {
 
     fn call(&mut self, request: Request<Envelope>) -> Self::Future {
         let Envelope { group, kind, body } = request.into_inner();
-        let answers = match group == 0 && kind == self.caller.kind {
-            true => self.handler.feed(self.caller.clone(), body),
-            false => Box::pin(async { Err(CallError::Refused("no such group or kind".into())) }),
+        let answers = match self.groups.get(group) {
+            Some(handler) if kind == self.caller.kind => handler.feed(self.caller.clone(), body),
+            Some(_) => Box::pin(async { Err(CallError::Refused("no such kind".into())) }),
+            None => Box::pin(async move { Err(no_group(group)) }),
         };
         Box::pin(async move {
             let answers = answers.await.map_err(status)?;

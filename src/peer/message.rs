@@ -46,12 +46,15 @@ pub(super) struct Frame {
     pub(super) status: u32,
     #[prost(bytes = "bytes", tag = "4")]
     pub(super) body: Bytes,
+    /// Of a call: the group it is for. Nodes below `wire::FEATURE_LEVEL` 3 do not read it, and have group 0 only.
+    #[prost(uint64, tag = "5")]
+    pub(super) group: u64,
 }
 
 /// A call or its answer.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Envelope {
-    /// The Raft group it is for; there is one, 0.
+    /// The group it is for.
     #[prost(uint64, tag = "1")]
     pub(super) group: u64,
     #[prost(uint32, tag = "2")]

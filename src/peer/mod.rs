@@ -7,6 +7,8 @@
 //!
 //! Small and frequent calls share a multiplexed stream (`multiplexed.rs`) per lane instead of being a stream of their own each.
 //!
+//! A node may have several groups (`groups.rs`): every frame says which one it is for, and all of them share connections.
+//!
 //! A feed (`feed.rs`) is one call with many answers, made as fast as they are taken. Who may ask what follows from the
 //! caller's name (`authorization.rs`).
 //!
@@ -20,6 +22,7 @@ mod accept;
 mod authorization;
 mod client;
 mod feed;
+mod groups;
 mod identity;
 mod message;
 mod multiplexed;
@@ -31,9 +34,10 @@ mod tls;
 pub use authorization::site_of;
 pub use client::{CallError, Lane, PeerClient};
 pub use feed::{Answers, Feed};
+pub use groups::{FIRST_GROUP, Groups};
 pub use identity::LocalIdentity;
 pub use message::{FIRST_EDGE_KIND, FIRST_MEMBER_KIND, PROTOCOL_VERSION};
-pub use peers::Peers;
+pub use peers::{Connections, Peers};
 pub use server::{Answer, Caller, Handler, serve};
 pub use tls::Tls;
 

@@ -6,8 +6,9 @@
 use super::{
     authorization,
     client::CallError,
+    groups::Groups,
     message::{FRAMES_MAX, Frame, MESSAGE_BYTES_MAX, STREAM_BYTES_MAX, STREAM_PATH},
-    server::{Caller, Handler},
+    server::{Caller, no_group},
 };
 use bytes::Bytes;
 use futures::{Stream, stream::BoxStream};
@@ -70,7 +71,7 @@ impl MultiplexedStream {
     }
 
     /// Calls and waits for the answer. Calls are sent in the order in which their futures are first polled.
-    pub(super) async fn call(&self, kind: u32, body: Bytes, deadline: Instant) -> Answer {
+    pub(super) async fn call(&self, group: u64, kind: u32, body: Bytes, deadline: Instant) -> Answer {
         let unreachable = |why: &str| CallError::Unreachable(why.into());
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
@@ -79,7 +80,7 @@ impl MultiplexedStream {
             None => return Err(unreachable("the stream is cut")),
         }
         let _forget = Forget { waiting: &self.waiting, id };
-        let frame = Frame { id, kind, status: DONE, body };
+        let frame = Frame { id, kind, status: DONE, body, group };
         match timeout_at(deadline, self.frames.send(frame)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(unreachable("the stream is cut")),
@@ -130,20 +131,22 @@ async fn hand_out(mut answers: Streaming<Frame>, waiting: Arc<Waiting>) {
 pub(super) fn answer(
     mut calls: Streaming<Frame>,
     caller: Caller,
-    handler: Arc<dyn Handler>,
+    groups: Arc<Groups>,
 ) -> BoxStream<'static, Result<Frame, Status>> {
     let (answers, outgoing) = mpsc::channel(FRAMES_MAX);
     tokio::spawn(async move {
         let room = Arc::new(Semaphore::new(STREAM_BYTES_MAX / 1024));
-        while let Ok(Some(Frame { id, kind, body, .. })) = calls.message().await {
+        while let Ok(Some(Frame { id, kind, body, group, .. })) = calls.message().await {
             // A call takes room by its size until it is answered; one of any size is let in when there is no other.
             let size =
                 (body.len() / 1024 + STREAM_BYTES_MAX / 1024 / FRAMES_MAX).min(STREAM_BYTES_MAX / 1024);
             let size = u32::try_from(size).unwrap_or(u32::MAX);
             let Ok(permit) = Arc::clone(&room).acquire_many_owned(size).await else { return };
-            let call = match authorization::is_covered(caller.kind, kind, true) {
-                true => handler.call(caller.id, kind, body),
-                false => Box::pin(async { Err(CallError::Refused("not on this stream".into())) }),
+            let is_covered = authorization::is_covered(caller.kind, kind, true);
+            let call = match groups.get(group) {
+                Some(handler) if is_covered => handler.call(caller.id, kind, body),
+                Some(_) => Box::pin(async { Err(CallError::Refused("not on this stream".into())) }),
+                None => Box::pin(async move { Err(no_group(group)) }),
             };
             let answers = answers.clone();
             // Tasks of one thread are first polled in the order of their spawning.
@@ -154,7 +157,7 @@ pub(super) fn answer(
                     Err(CallError::Broken(why)) => (BROKEN, Bytes::from(why)),
                 };
                 // The caller may have gone.
-                let _ = answers.send(Ok(Frame { id, kind, status, body })).await;
+                let _ = answers.send(Ok(Frame { id, kind, status, body, group })).await;
                 drop(permit);
             });
         }

@@ -4,6 +4,7 @@ use super::{
     accept, authorization,
     client::{CallError, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_MAX},
     feed::{Answers, FeedCall},
+    groups::Groups,
     identity::LocalIdentity,
     message::{
         CALL_PATH, CLUSTER_HEADER, CONNECTION_WINDOW_BYTES, Envelope, FEED_PATH, FIRST_MEMBER_KIND,
@@ -63,11 +64,11 @@ pub struct Caller {
 pub async fn serve(
     listener: TcpListener,
     identity: Arc<LocalIdentity>,
-    handler: Arc<dyn Handler>,
+    groups: Arc<Groups>,
     end: impl Future<Output = ()>,
 ) -> io::Result<()> {
     #[cfg(test)]
-    if crate::tests::stage::network::listen(&identity, &handler) {
+    if crate::tests::stage::network::listen(&identity, &groups) {
         drop(listener);
         end.await;
         return Ok(());
@@ -82,7 +83,7 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(KEEP_ALIVE_MAX))
         .max_concurrent_streams(STREAMS_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX);
-    let service = PeerService { identity: Arc::clone(&identity), handler, receipts: Arc::default() };
+    let service = PeerService { identity: Arc::clone(&identity), groups, receipts: Arc::default() };
     match identity.tls.clone() {
         None => server.serve_with_incoming_shutdown(service, accept::plain(listener), end).await,
         Some(tls) => {
@@ -95,7 +96,7 @@ pub async fn serve(
 #[derive(Clone)]
 struct PeerService {
     identity: Arc<LocalIdentity>,
-    handler: Arc<dyn Handler>,
+    groups: Arc<Groups>,
     receipts: Arc<Receipts>,
 }
 
@@ -159,7 +160,7 @@ impl Service<http::Request<Body>> for PeerService {
             true => tls::is_who_it_says(&request).and_then(|()| self.admit(request.headers())),
             false => Err(Status::unimplemented("no such call")),
         };
-        let (handler, receipts) = (Arc::clone(&self.handler), Arc::clone(&self.receipts));
+        let (groups, receipts) = (Arc::clone(&self.groups), Arc::clone(&self.receipts));
         Box::pin(async move {
             let caller = match admitted {
                 Ok(caller) => caller,
@@ -170,13 +171,13 @@ impl Service<http::Request<Body>> for PeerService {
                 let mut grpc = Grpc::new(ProstCodec::<Frame, Frame>::default())
                     .max_decoding_message_size(bytes_max)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
-                return Ok(grpc.streaming(Call { caller, handler, receipt: None }, request).await);
+                return Ok(grpc.streaming(Call { caller, groups, receipt: None }, request).await);
             }
             if is_feed {
                 let mut grpc = Grpc::new(ProstCodec::<Envelope, Envelope>::default())
                     .max_decoding_message_size(receipt::SMALL_BYTES_MAX)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
-                return Ok(grpc.server_streaming(FeedCall { caller, handler }, request).await);
+                return Ok(grpc.server_streaming(FeedCall { caller, groups }, request).await);
             }
             let receipt = match receipts.turn_of(&caller).await {
                 Ok(receipt) => receipt,
@@ -185,15 +186,20 @@ impl Service<http::Request<Body>> for PeerService {
             let mut grpc = Grpc::new(ProstCodec::<Envelope, Envelope>::default())
                 .max_decoding_message_size(bytes_max)
                 .max_encoding_message_size(MESSAGE_BYTES_MAX);
-            Ok(grpc.unary(Call { caller, handler, receipt }, request).await)
+            Ok(grpc.unary(Call { caller, groups, receipt }, request).await)
         })
     }
+}
+
+/// What a caller is told of a group that this node has not.
+pub(super) fn no_group(group: u64) -> CallError {
+    CallError::Refused(format!("this node has no group {group}"))
 }
 
 /// One call, or a stream of them, after its headers were found good.
 struct Call {
     caller: Caller,
-    handler: Arc<dyn Handler>,
+    groups: Arc<Groups>,
     receipt: Option<Receipt>,
 }
 
@@ -206,9 +212,11 @@ impl UnaryService<Envelope> for Call {
         self.receipt = None;
         let Envelope { group, kind, body } = request.into_inner();
         // What the headers announced is what was let in.
-        let answer = match group == 0 && authorization::is_covered(self.caller.kind, kind, false) {
-            true => self.handler.call(self.caller.id, kind, body),
-            false => Box::pin(async { Err(CallError::Refused("no such group or kind".into())) }),
+        let is_covered = authorization::is_covered(self.caller.kind, kind, false);
+        let answer = match self.groups.get(group) {
+            Some(handler) if is_covered => handler.call(self.caller.id, kind, body),
+            Some(_) => Box::pin(async { Err(CallError::Refused("no such kind".into())) }),
+            None => Box::pin(async move { Err(no_group(group)) }),
         };
         Box::pin(async move {
             match answer.await {
@@ -229,7 +237,7 @@ impl StreamingService<Frame> for Call {
 
     fn call(&mut self, request: Request<Streaming<Frame>>) -> Self::Future {
         let answers =
-            multiplexed::answer(request.into_inner(), self.caller.clone(), Arc::clone(&self.handler));
+            multiplexed::answer(request.into_inner(), self.caller.clone(), Arc::clone(&self.groups));
         Box::pin(async move { Ok(Response::new(answers)) })
     }
 }

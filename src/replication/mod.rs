@@ -62,7 +62,7 @@ mod group;
 
 pub use directory::{Adopt, DataDirectory, Helpers, Identity, LostStore, Quarantine, adopt};
 pub use edge::EdgeOptions;
-pub use group::{ClusterOptions, LogHandle, LogOptions};
+pub use group::{ClusterOptions, GroupHandle, GroupOptions};
 pub use membership::recover;
 pub use queue::{Mailbox, Outcome, Refused, Ticket};
 pub use wal::LogError;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     resp::{ErrorReply, Reply},
     session::Consistency,
+    state::WriteToken,
     store::ReadTime,
 };
 use std::{
@@ -87,18 +88,28 @@ impl Connection {
     /// LASTREV. On the core what this node has acknowledged to anybody.
     pub(super) fn last_revision(&self) -> Reply {
         let edge = &self.local.node.log.edge;
-        match edge.is_edge() {
-            true => Reply::count(self.session.wrote.max(edge.core_index.load(Ordering::Acquire))),
-            false => Reply::count(self.local.log.acknowledged()),
-        }
+        let index = match edge.is_edge() {
+            true => self.session.wrote.max(edge.core_index.load(Ordering::Acquire)),
+            false => self.local.log.acknowledged(),
+        };
+        Reply::count(self.token(index).number())
+    }
+
+    fn token(&self, index: u64) -> WriteToken {
+        WriteToken { group: self.local.log.group(), index }
     }
 
     /// WAITREV.
     pub(super) async fn wait_revision(&mut self, revision: u64, within: Duration) -> Result<Reply, Close> {
+        let wanted = WriteToken::of(revision);
+        if wanted.group != self.local.log.group() {
+            let text = format!("this node has no group {}: the revision is not one of its own", wanted.group);
+            return Ok(Reply::Error(ErrorReply::err(text)));
+        }
         let client = Arc::clone(&self.session.client);
         let _blocked = client.block();
         let come = tokio::select! {
-            come = self.local.log.wait_core(revision, within) => come,
+            come = self.local.log.wait_core(wanted.index, within) => come,
             () = client.wait_killed() => return Err(Close::Now),
             _ = self.local.stop.wait() => return Err(Close::Now),
             () = gone(&mut self.stream, &mut self.input, &client, &self.local.node.stats) => {
@@ -106,7 +117,7 @@ impl Connection {
             }
         };
         self.clock.lap();
-        let has = self.local.node.log.edge.core_index.load(Ordering::SeqCst);
+        let has = self.token(self.local.node.log.edge.core_index.load(Ordering::SeqCst)).number();
         Ok(match come {
             true => Reply::count(has),
             false => {

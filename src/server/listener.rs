@@ -8,7 +8,7 @@ use crate::{
     command::Table,
     config::Settings,
     fail,
-    replication::LogHandle,
+    replication::GroupHandle,
     session::{Client, ClientFilter, Node, Stats},
     time::monotonic_ms,
 };
@@ -79,7 +79,7 @@ impl Server {
         listeners: Vec<TcpListener>,
         network_threads: usize,
         node: Arc<Node>,
-        log: LogHandle,
+        log: GroupHandle,
         stop: Arc<Stop>,
         table: &'static Table,
     ) -> io::Result<Self> {

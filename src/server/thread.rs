@@ -7,7 +7,7 @@ use super::{Stop, connection::Connection};
 use crate::{
     command::Table,
     fail,
-    replication::{LogHandle, Mailbox, Outcome, Ticket},
+    replication::{GroupHandle, Mailbox, Outcome, Ticket},
     resp::ErrorReply,
     session::{Client, NETWORK_THREAD, Node, Session, ThreadStats},
     time::monotonic_ms,
@@ -43,7 +43,7 @@ pub(super) type Accepted = (std::net::TcpStream, Arc<Client>);
 /// What the connections of one thread share.
 pub(super) struct Local {
     pub(super) node: Arc<Node>,
-    pub(super) log: LogHandle,
+    pub(super) log: GroupHandle,
     pub(super) stop: Arc<Stop>,
     pub(super) table: &'static Table,
     pub(super) stats: Arc<ThreadStats>,
@@ -126,7 +126,7 @@ pub(super) struct NetworkThread {
 pub(super) fn start(
     index: usize,
     node: Arc<Node>,
-    log: LogHandle,
+    log: GroupHandle,
     stop: Arc<Stop>,
     table: &'static Table,
 ) -> io::Result<NetworkThread> {

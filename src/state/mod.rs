@@ -33,6 +33,7 @@ mod log_clock;
 mod log_line;
 mod nodes;
 mod replication;
+mod token;
 mod wall_clocks;
 mod writer;
 
@@ -43,5 +44,6 @@ pub use leadership::{Contact, Leadership};
 pub use log_clock::{Beginning, LogClock};
 pub use nodes::{Follower, NodeEndpoint, Other, public_id};
 pub use replication::{Leader, ReplicationState};
+pub use token::WriteToken;
 pub use wall_clocks::WallClocks;
 pub use writer::StateWriter;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Names that were given up for a word of the field, and that word. Identifiers only: prose may say what it likes.
-const RETIRED: [(&str, &str); 30] = [
+const RETIRED: [(&str, &str); 31] = [
     ("Acquaintance", "PeerStatusPoller"),
     ("AGAIN", "RETRY_INTERVAL"),
     ("AGAIN_MAX", "RETRY_INTERVAL_MAX"),
@@ -19,6 +19,7 @@ const RETIRED: [(&str, &str); 30] = [
     ("hear_site", "observe_site"),
     ("is_line", "is_multiplexed"),
     ("is_seed", "is_bootstrap"),
+    ("LogHandle", "GroupHandle"),
     ("LogStatus", "ReplicationState"),
     ("NeedsSeed", "NeedsBootstrap"),
     ("Progress", "ReplicationState"),

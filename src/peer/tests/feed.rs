@@ -37,7 +37,12 @@ fn start_source() -> (SocketAddr, Arc<AtomicU64>) {
     let address = listener.local_addr().unwrap();
     let source = Source::default();
     let made = Arc::clone(&source.0);
-    tokio::spawn(serve(listener, identity(2, Some("own")), Arc::new(source), std::future::pending()));
+    tokio::spawn(serve(
+        listener,
+        identity(2, Some("own")),
+        Groups::one(Arc::new(source)),
+        std::future::pending(),
+    ));
     (address, made)
 }
 

@@ -4,7 +4,7 @@ mod feed;
 mod multiplexed;
 pub(crate) mod tls;
 
-use super::{Answer, CallError, FIRST_MEMBER_KIND, Handler, LocalIdentity, PeerClient, serve};
+use super::{Answer, CallError, FIRST_MEMBER_KIND, Groups, Handler, LocalIdentity, PeerClient, serve};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::{
@@ -53,7 +53,7 @@ fn start() -> (SocketAddr, Arc<Echo>) {
     let address = listener.local_addr().unwrap();
     let echo = Arc::new(Echo::default());
     let handler: Arc<dyn Handler> = Arc::<Echo>::clone(&echo);
-    tokio::spawn(serve(listener, identity(2, Some("own")), handler, std::future::pending()));
+    tokio::spawn(serve(listener, identity(2, Some("own")), Groups::one(handler), std::future::pending()));
     (address, echo)
 }
 

@@ -1,9 +1,10 @@
 //! Calls on multiplexed streams: in order, answered as they are ready, told apart when the stream is cut.
 
 use super::{Echo, MEMBERS_ONLY, REFUSED, SLOW, SOON, client, start};
-use crate::peer::{CallError, Handler, Lane, serve};
+use crate::peer::{CallError, Connections, Groups, Handler, Lane, Peers, message::Frame, serve};
 use bytes::Bytes;
 use parking_lot::Mutex;
+use prost::Message;
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 #[tokio::test]
@@ -54,7 +55,12 @@ async fn calls_arrive_in_the_order_in_which_they_were_made() {
     let address = listener.local_addr().unwrap();
     let notes = Arc::new(Notes(Mutex::default()));
     let handler: Arc<dyn Handler> = Arc::<Notes>::clone(&notes);
-    tokio::spawn(serve(listener, super::identity(2, Some("own")), handler, std::future::pending()));
+    tokio::spawn(serve(
+        listener,
+        super::identity(2, Some("own")),
+        Groups::one(handler),
+        std::future::pending(),
+    ));
     let client = client(address, 2, Some("own"));
     let body = |n: usize| Bytes::from(n.to_string().repeat(1 + n % 5000));
     let calls = (0..500).map(|n| client.send(Lane::Ordered, MEMBERS_ONLY, body(n), SOON));
@@ -68,10 +74,14 @@ async fn a_line_that_was_cut_is_made_again() {
     let address = listener.local_addr().unwrap();
     let copy = listener.try_clone().unwrap();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let serving =
-        tokio::spawn(serve(listener, super::identity(2, Some("own")), Arc::new(Echo::default()), async {
+    let serving = tokio::spawn(serve(
+        listener,
+        super::identity(2, Some("own")),
+        Groups::one(Arc::new(Echo::default())),
+        async {
             let _ = ended.await;
-        }));
+        },
+    ));
     let client = client(address, 2, Some("own"));
     client.send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await.unwrap();
     let waiting = client.send(Lane::Quick, SLOW, Bytes::new(), SOON);
@@ -85,8 +95,60 @@ async fn a_line_that_was_cut_is_made_again() {
     tokio::spawn(serve(
         copy,
         super::identity(2, Some("own")),
-        Arc::new(Echo::default()),
+        Groups::one(Arc::new(Echo::default())),
         std::future::pending(),
     ));
     client.send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await.unwrap();
+}
+
+/// Answers with its name.
+struct Named(&'static str);
+
+impl Handler for Named {
+    fn call(&self, _: u64, _: u32, _: Bytes) -> futures::future::BoxFuture<'static, crate::peer::Answer> {
+        let name = Bytes::from_static(self.0.as_bytes());
+        Box::pin(async move { Ok(name) })
+    }
+}
+
+#[tokio::test]
+async fn a_call_comes_to_the_group_that_it_names_over_one_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let groups = Groups::default();
+    groups.add(0, Arc::new(Named("first")));
+    groups.add(5, Arc::new(Named("fifth")));
+    let groups = Arc::new(groups);
+    tokio::spawn(serve(
+        listener,
+        super::identity(2, Some("own")),
+        Arc::clone(&groups),
+        std::future::pending(),
+    ));
+    let connections = Connections::new(super::identity(1, Some("own")));
+    let client = |group| Peers::of_group(group, Arc::clone(&connections)).client(&address, 2);
+    for (group, name) in [(0, "first"), (5, "fifth")] {
+        let called = client(group).call(MEMBERS_ONLY, Bytes::new(), SOON).await;
+        let sent = client(group).send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await;
+        assert_eq!((called.unwrap(), sent.unwrap()), (Bytes::from(name), Bytes::from(name)));
+    }
+    groups.remove(5);
+    let called = client(5).call(MEMBERS_ONLY, Bytes::new(), SOON).await;
+    let sent = client(5).send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await;
+    for refused in [called, sent] {
+        assert!(
+            matches!(&refused, Err(CallError::Refused(why)) if why.contains("no group 5")),
+            "{refused:?}"
+        );
+    }
+}
+
+/// Nodes of before there were groups neither send nor read the group of a frame.
+#[test]
+fn a_frame_of_the_first_group_is_what_it_always_was() {
+    let frame = |group| Frame { id: 7, kind: 110, status: 0, body: Bytes::from_static(b"b"), group };
+    let before = b"\x08\x07\x10\x6e\x22\x01b";
+    assert_eq!(frame(0).encode_to_vec(), before);
+    assert_eq!(Frame::decode(&before[..]).unwrap(), frame(0));
+    assert_eq!(frame(3).encode_to_vec(), [&before[..], b"\x28\x03"].concat());
 }

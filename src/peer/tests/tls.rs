@@ -1,7 +1,7 @@
 //! Mutual TLS: the right certificate and no other.
 
 use super::{Echo, MEMBERS_ONLY, SOON};
-use crate::peer::{CallError, Lane, LocalIdentity, PeerClient, Tls, serve};
+use crate::peer::{CallError, Groups, Lane, LocalIdentity, PeerClient, Tls, serve};
 use bytes::Bytes;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use std::{
@@ -67,7 +67,12 @@ fn start(tls: Option<Arc<Tls>>) -> (SocketAddr, Arc<Echo>) {
     let echo = Arc::new(Echo::default());
     let identity = node(2, tls);
     identity.set_names([(1, "core-1".to_owned())].into());
-    tokio::spawn(serve(listener, identity, Arc::<Echo>::clone(&echo) as _, std::future::pending()));
+    tokio::spawn(serve(
+        listener,
+        identity,
+        Groups::one(Arc::<Echo>::clone(&echo) as _),
+        std::future::pending(),
+    ));
     (address, echo)
 }
 

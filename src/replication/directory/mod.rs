@@ -10,6 +10,7 @@
 //! | `snapshot/`, `received/`, `seed/` | snapshots: its own, one that is being fetched, those of an edge site | `snapshots/` |
 //! | `damaged/` | what a node gave up of its log at its last repair | `repair.rs` |
 //! | `CLOCK` | log time at the last stop | `state/clock_file.rs` |
+//! | `groups/ID/` | log, store and snapshots of a further group; the first group's are beside `IDENTITY` | `groups.rs` |
 //! | `UPSTREAMS` | on an edge: the nodes that its core had | `edge/core_nodes.rs` |
 //!
 //! A node id is random and belongs to one directory for good. A node whose directory was emptied is a new node: it cannot
@@ -24,11 +25,13 @@
 //! * A directory of another cluster, another history or another site is refused with the reason, never adopted.
 //! * Damaged data are removed only when sound ones are in their place.
 
+mod groups;
 mod identity;
 mod identity_file;
 mod quarantine;
 mod repair;
 
+pub use groups::open_group;
 pub use identity::{
     Adopt, DataDirectory, Identity, adopt, become_member, become_whole, begin_again, bind_log,
 };

@@ -4,7 +4,7 @@ use super::service::{Answering, Service};
 use crate::{
     config::FeedSettings,
     fail,
-    peer::{self, LocalIdentity, Peers},
+    peer::{self, Groups, LocalIdentity, Peers},
     replication::{
         consensus::{Barrier, RaftNode, RaftService},
         directory::Adopt,
@@ -50,7 +50,10 @@ pub struct ClusterOptions {
     pub cluster_id: String,
     pub history_id: String,
     pub adopt: Adopt,
-    pub listener: TcpListener,
+    /// Which groups of this node answer on its port.
+    pub groups: Arc<Groups>,
+    /// The port, which one group serves for all of them; `None`: another one does.
+    pub listener: Option<TcpListener>,
     /// Where this node's clients connect.
     pub client_port: u16,
     /// Empty: where other nodes reach it.
@@ -65,7 +68,10 @@ pub struct ClusterOptions {
 
 /// What a node of several runs beside its log: the side that answers other nodes, and the founding.
 pub struct Membership {
+    pub group: u64,
     pub options: ClusterOptions,
+    /// Where the files of the group are, and those of the node.
+    pub home: PathBuf,
     pub directory: PathBuf,
     pub peers: Arc<Peers>,
     pub state: Arc<ReplicationState>,
@@ -88,7 +94,9 @@ impl Membership {
         end: oneshot::Receiver<()>,
     ) -> (Option<Arc<Admin>>, Arc<Broadcast>) {
         let Membership {
+            group,
             options,
+            home,
             directory,
             peers,
             state,
@@ -111,6 +119,7 @@ impl Membership {
             cluster_id,
             history_id,
             adopt,
+            groups,
             listener,
             client_port,
             client_host,
@@ -217,7 +226,7 @@ impl Membership {
             writer,
             identity.node_id,
             snapshot_bytes_per_second,
-            directory.join("received"),
+            home.join("received"),
         );
         let service = Service {
             is_alone,
@@ -231,7 +240,7 @@ impl Membership {
             state,
             bootstrap,
             raft_service: Arc::new(raft_service),
-            snapshots: directory.join("snapshot"),
+            snapshots: home.join("snapshot"),
         };
         let peer_status = PeerStatusPoller {
             directory,
@@ -250,11 +259,20 @@ impl Membership {
         let answering = Arc::new(Answering(Arc::new(service)));
         let founder =
             Founder { members, identity: Arc::clone(&identity), cluster_id, history_id, adopt, peers, state };
+        groups.add(group, answering);
         tokio::spawn(async move {
             let ended = async move {
                 let _ = end.await;
             };
-            if let Err(error) = peer::serve(listener, identity, answering, ended).await {
+            let served = match listener {
+                Some(listener) => peer::serve(listener, identity, Arc::clone(&groups), ended).await,
+                None => {
+                    ended.await;
+                    Ok(())
+                }
+            };
+            groups.remove(group);
+            if let Err(error) = served {
                 fail::stop_the_process(&format!("cannot answer other nodes: {error}"));
             }
         });

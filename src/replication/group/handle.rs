@@ -1,33 +1,30 @@
 //! The log as the rest of the program uses it, and the raft thread behind it.
 
 use super::{
-    cluster::ClusterOptions,
+    options::GroupOptions,
     thread::{RaftThread, Reading, Request},
 };
 use crate::{
-    command::Table,
     fail,
-    peer::{LocalIdentity, Peers},
+    peer::{Connections, FIRST_GROUP, LocalIdentity, Peers},
     replica::Replica,
     replication::{
         consensus::{READERS_MAX, RaftParts, Reader, WAIT_MAX, down},
-        directory::{LostStore, bind_log},
-        edge::EdgeOptions,
+        directory::{bind_log, open_group},
         proposals::{Batcher, Forwarder},
         pubsub::{PUBLISHING_MAX, Publishing},
         queue::{InFlight, Queue, Refused, Ticket},
         snapshots::{BootstrapSnapshots, Snapshots},
         upkeep::{Maintenance, Timekeeper, begin_log_time},
-        wal::{LogError, Retention, SegmentLog, SegmentOptions, check_consistency},
+        wal::{LogError, SegmentLog, check_consistency},
     },
     resp::{ErrorReply, Reply},
-    session::{Consistency, CoreRequest, PubSub, Publication, Stats},
-    state::{ReplicationState, StateWriter},
+    session::{Consistency, CoreRequest, Publication, Stats},
+    state::ReplicationState,
     store::Store,
 };
 use bytes::Bytes;
 use std::{
-    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -43,31 +40,12 @@ use tokio::{
 /// How long the raft thread may take to end when it has nothing more to wait for.
 const END_MAX: Duration = Duration::from_secs(4);
 
-/// What a log is started with.
-pub struct LogOptions {
-    /// The node's data directory; the log goes to `log/` and snapshots to `snapshot/` in it.
-    pub data_directory: PathBuf,
-    pub node_id: u64,
-    pub store: Arc<Store>,
-    pub table: &'static Table,
-    /// Writes the replication state that the rest of the program reads.
-    pub writer: Arc<StateWriter>,
-    pub pubsub: Arc<PubSub>,
-    pub stats: Arc<Stats>,
-    pub segments: SegmentOptions,
-    /// Log kept on disk beyond what a restart needs, bytes.
-    pub retention: Retention,
-    /// The other nodes; `None`: there are none.
-    pub cluster: Option<ClusterOptions>,
-    /// Of a node of an edge site; `None`: it is one of a core.
-    pub edge: Option<EdgeOptions>,
-    /// The store is empty because what it had is damaged: another node's data are to take its place.
-    pub lost_store: Option<LostStore>,
-}
-
-/// See the module. Clones are handles of the same log; when the last is dropped, it shuts down.
+/// A group: store, replica, consensus and proposals behind one handle. Clones are handles of the same group; when the last is
+/// dropped, it shuts down.
 #[derive(Clone)]
-pub struct LogHandle {
+pub struct GroupHandle {
+    group: u64,
+    store: Arc<Store>,
     queue: Arc<Queue>,
     state: Arc<ReplicationState>,
     stats: Arc<Stats>,
@@ -78,9 +56,9 @@ pub struct LogHandle {
     ended: watch::Receiver<Option<bool>>,
 }
 
-impl LogHandle {
+impl GroupHandle {
     /// Opens the log and starts its threads. Returns when the raft core runs; `wait_ready` says when it can serve.
-    pub fn start(options: LogOptions) -> Result<Self, LogError> {
+    pub fn start(options: GroupOptions) -> Result<Self, LogError> {
         let directory = options.data_directory.clone();
         let (handle, raft_thread) = Self::prepare(options)?;
         let (started, start) = std::sync::mpsc::sync_channel(1);
@@ -96,9 +74,11 @@ impl LogHandle {
     }
 
     /// Opens the log; nothing runs yet but its writer.
-    pub fn prepare(options: LogOptions) -> Result<(Self, RaftThread), LogError> {
-        let LogOptions {
+    pub fn prepare(options: GroupOptions) -> Result<(Self, RaftThread), LogError> {
+        let GroupOptions {
+            group,
             data_directory,
+            connections,
             node_id,
             store,
             table,
@@ -111,15 +91,18 @@ impl LogHandle {
             edge,
             lost_store,
         } = options;
-        let log = Arc::new(SegmentLog::open(&data_directory.join("log"), &segments)?);
-        bind_log(&data_directory, &log.id())?;
-        if let Some(lost_store) = lost_store {
-            lost_store.restore(&data_directory, &log, &store)?;
+        let home = open_group(&data_directory, group)?;
+        let log = Arc::new(SegmentLog::open(&home.join("log"), &segments)?);
+        if group == FIRST_GROUP {
+            bind_log(&data_directory, &log.id())?;
         }
-        check_consistency(&data_directory, &log, &store)?;
-        let snapshots = Arc::new(Snapshots::open(&data_directory.join("snapshot"), Arc::clone(&store))?);
+        if let Some(lost_store) = lost_store {
+            lost_store.restore(&home, &log, &store)?;
+        }
+        check_consistency(&home, &log, &store)?;
+        let snapshots = Arc::new(Snapshots::open(&home.join("snapshot"), Arc::clone(&store))?);
         let state = Arc::clone(writer.state());
-        begin_log_time(&state, &data_directory, store.published().state().last_at);
+        begin_log_time(&state, &home, store.published().state().last_at);
         let queue = Arc::new(Queue::new(Arc::clone(&state)));
         let in_flight = Arc::new(InFlight::new(Arc::clone(&state)));
         let (requests, received) = mpsc::channel(16);
@@ -133,7 +116,8 @@ impl LogHandle {
         let alone = || Arc::new(LocalIdentity::new(node_id, String::new(), String::new(), None));
         let identity = cluster.as_ref().map(|cluster| &cluster.identity);
         let identity = identity.or(edge.as_ref().map(|edge| &edge.identity)).map_or_else(alone, Arc::clone);
-        let peers = Arc::new(Peers::new(identity));
+        let connections = connections.unwrap_or_else(|| Connections::new(identity));
+        let peers = Arc::new(Peers::of_group(group, connections));
         let is_one_of_many = cluster.as_ref().is_some_and(|cluster| !cluster.is_alone);
         let forwarder = is_one_of_many.then(|| Forwarder {
             peers: Arc::clone(&peers),
@@ -146,7 +130,7 @@ impl LogHandle {
             Arc::clone(&state),
             Arc::clone(&log),
             Arc::clone(&snapshots),
-            data_directory.join("seed"),
+            home.join("seed"),
         );
         let parts = RaftParts {
             node_id,
@@ -166,26 +150,49 @@ impl LogHandle {
             parts,
             batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&state), in_flight, forwarder),
             maintenance: Maintenance::new(
-                store,
+                Arc::clone(&store),
                 Arc::clone(&state),
                 Arc::clone(&queue),
                 Arc::clone(&stats),
                 retention,
             )
             .without_sweeps(edge.is_some()),
-            timekeeper: Timekeeper::new(Arc::clone(&state), data_directory.clone()),
+            timekeeper: Timekeeper::new(Arc::clone(&state), home.clone()),
             requests: received,
             reading: Reading { site: reading, core: core_reading },
             published,
             pubsub,
             queue: Arc::clone(&queue),
+            group,
+            home,
             data_directory,
             cluster,
             edge,
             ending,
         };
-        let handle = LogHandle { queue, state, stats, requests, readers, core_readers, publishing, ended };
+        let handle = GroupHandle {
+            group,
+            store,
+            queue,
+            state,
+            stats,
+            requests,
+            readers,
+            core_readers,
+            publishing,
+            ended,
+        };
         Ok((handle, raft_thread))
+    }
+
+    /// Which group of its node it is.
+    pub fn group(&self) -> u64 {
+        self.group
+    }
+
+    /// The data of the group.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.

@@ -1,7 +1,7 @@
 //! One group, put together: its handle, its thread, and what it answers other nodes.
 //!
 //! ```text
-//!  server, ops ─ LogHandle ─┬─ submit ─▶ queue                              (any thread)
+//!  server, ops ─ GroupHandle ─┬─ submit ─▶ queue                              (any thread)
 //!                           ├─ can_read, barrier, acknowledged ─▶ state     (any thread)
 //!                           └─ requests ─▶ RaftThread ─▶ one task for each  (raft thread)
 //!  other nodes ─ peer ─▶ Service: by kind of call ─▶ consensus, membership, verify, pubsub, edge, snapshots
@@ -24,8 +24,10 @@
 
 mod cluster;
 mod handle;
+mod options;
 mod service;
 mod thread;
 
 pub use cluster::ClusterOptions;
-pub use handle::{LogHandle, LogOptions};
+pub use handle::GroupHandle;
+pub use options::GroupOptions;

@@ -58,6 +58,9 @@ pub struct RaftThread {
     pub published: mpsc::Receiver<Publishing>,
     pub pubsub: Arc<PubSub>,
     pub queue: Arc<Queue>,
+    pub group: u64,
+    /// Where the files of the group are, and those of the node.
+    pub home: PathBuf,
     pub data_directory: PathBuf,
     pub cluster: Option<ClusterOptions>,
     pub edge: Option<EdgeOptions>,
@@ -120,10 +123,12 @@ impl RaftThread {
                 log,
                 store: Arc::clone(&store),
                 snapshots,
-                snapshots_directory: self.data_directory.join("snapshot"),
+                snapshots_directory: self.home.join("snapshot"),
             });
             let own = Membership {
+                group: self.group,
                 options,
+                home: self.home,
                 directory: self.data_directory,
                 peers: Arc::clone(&peers),
                 state: Arc::clone(&state),

@@ -3,6 +3,7 @@
 #[cfg(feature = "fail-points")]
 mod crash;
 mod divergence;
+mod groups;
 mod restart;
 mod simulation;
 mod support;

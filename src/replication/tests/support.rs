@@ -3,10 +3,11 @@
 use crate::{
     command::{Args, Command, Flags, KeyRange, Run, Table},
     error::Result,
+    peer::FIRST_GROUP,
     replica::ProposalBuilder,
     replication::{
         directory::DataDirectory,
-        group::{LogHandle, LogOptions},
+        group::{GroupHandle, GroupOptions},
         queue::{Mailbox, Outcome, Ticket},
         wal::{LogError, Retention, SegmentOptions},
     },
@@ -41,7 +42,7 @@ static COMMANDS: &[Command] = &[
     },
 ];
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[COMMANDS]));
+pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[COMMANDS]));
 
 fn add(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
@@ -64,7 +65,7 @@ fn expire_at(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 pub(super) struct TestNode {
     pub(super) store: Arc<Store>,
-    pub(super) log: LogHandle,
+    pub(super) log: GroupHandle,
     pub(super) stats: Arc<Stats>,
     mailbox: Arc<Mailbox>,
     _directory: DataDirectory,
@@ -95,7 +96,9 @@ impl TestNode {
             StoreOptions { block_cache_bytes: 8 << 20, hot_cache_bytes: 1 << 20, ..Default::default() };
         let store = Arc::new(Store::open(&path.join("store"), options)?);
         let stats = Arc::new(Stats::default());
-        let log = LogHandle::start(LogOptions {
+        let log = GroupHandle::start(GroupOptions {
+            group: FIRST_GROUP,
+            connections: None,
             data_directory: path.to_path_buf(),
             node_id: directory.identity.node_id,
             store: Arc::clone(&store),

@@ -1,7 +1,7 @@
 //! Keeps log time: steers it where this node leads, remembers it for the next start, says when clocks are wrong.
 //!
 //! A wall clock that is set moves log time by a twentieth of the time that passes at most, and nothing at all while most of
-//! the nodes' clocks say otherwise (`session::WallClocks`). On an edge nothing is steered: its time is the core's.
+//! the nodes' clocks say otherwise (`state::WallClocks`). On an edge nothing is steered: its time is the core's.
 
 use crate::{
     limits::EXPIRE_SWEEP_KEYS_MAX,

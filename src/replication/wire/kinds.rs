@@ -4,7 +4,9 @@
 /// its members, so that every one of them understands what the leader writes; a node below that is not let in.
 ///
 /// 2: fields and members of small collections are numbered in the store.
-pub const FEATURE_LEVEL: u32 = 2;
+/// 3: every frame between nodes says which group it is for. A node below has group 0 only, and reads every frame as one of that;
+/// so it is not let in, and a node that is a member already must be upgraded before there is a second group.
+pub const FEATURE_LEVEL: u32 = 3;
 
 /// What this program can read and do as an edge. A core feeds edges of its own level and below, so an edge is never fed by
 /// a core node that does not know what it relies on.

@@ -5,7 +5,7 @@
 
 use super::{Dice, current};
 use crate::{
-    peer::{Answer, CallError, FIRST_MEMBER_KIND, Handler, Lane, LocalIdentity},
+    peer::{Answer, CallError, FIRST_MEMBER_KIND, Groups, Lane, LocalIdentity},
     tests::stage::Stage,
 };
 use bytes::Bytes;
@@ -18,6 +18,7 @@ pub(crate) struct To {
     pub(crate) address: String,
     /// 0 = whoever is there.
     pub(crate) node_id: u64,
+    pub(crate) group: u64,
 }
 
 /// When a connection over which nothing comes any more is given up.
@@ -63,6 +64,7 @@ pub(crate) struct Call {
     from_id: u64,
     to_id: u64,
     cluster: Option<String>,
+    group: u64,
     kind: u32,
     body: Bytes,
 }
@@ -86,7 +88,7 @@ pub(crate) struct Seen {
 
 struct Listener {
     identity: Arc<LocalIdentity>,
-    handler: Arc<dyn Handler>,
+    groups: Arc<Groups>,
 }
 
 /// See the module.
@@ -252,6 +254,7 @@ pub(crate) fn call(
         from_id: identity.node_id,
         to_id: target.node_id,
         cluster: identity.cluster_id(),
+        group: target.group,
         kind,
         body: body.clone(),
     };
@@ -266,10 +269,10 @@ pub(crate) fn call(
 }
 
 /// The node answers calls from here on; false: there is no stage.
-pub(crate) fn listen(identity: &Arc<LocalIdentity>, handler: &Arc<dyn Handler>) -> bool {
+pub(crate) fn listen(identity: &Arc<LocalIdentity>, groups: &Arc<Groups>) -> bool {
     let Some(stage) = current() else { return false };
     let mut network = stage.network.borrow_mut();
-    let listener = Listener { identity: Arc::clone(identity), handler: Arc::clone(handler) };
+    let listener = Listener { identity: Arc::clone(identity), groups: Arc::clone(groups) };
     if let Some(slot) = network.slot(&identity.address) {
         network.listeners[slot] = Some(listener);
     }
@@ -291,7 +294,7 @@ pub(crate) fn deliver(stage: &Stage, packet: Packet) {
 }
 
 fn admit(stage: &Stage, call: Call) {
-    let Call { number, from, to, from_id, to_id, cluster, kind, body } = call;
+    let Call { number, from, to, from_id, to_id, cluster, group, kind, body } = call;
     let refusal = match &stage.network.borrow().listeners[to] {
         None => Some(CallError::Unreachable("connection refused".into())),
         Some(Listener { identity, .. }) if to_id != 0 && to_id != identity.node_id => {
@@ -302,6 +305,9 @@ fn admit(stage: &Stage, call: Call) {
         {
             Some(CallError::Refused("the call is of another cluster".into()))
         }
+        Some(Listener { groups, .. }) if groups.get(group).is_none() => {
+            Some(CallError::Refused("no such group".into()))
+        }
         Some(_) => None,
     };
     if let Some(refusal) = refusal {
@@ -309,7 +315,8 @@ fn admit(stage: &Stage, call: Call) {
     }
     let network = stage.network.borrow();
     stage.note(format_args!("hears n{from}: {}", (network.describe)(kind, &body, None)));
-    let Some(Listener { identity, handler }) = &network.listeners[to] else { return };
+    let Some(Listener { identity, groups }) = &network.listeners[to] else { return };
+    let Some(handler) = groups.get(group) else { return };
     let (answer, own_id) = (handler.call(from_id, kind, body.clone()), identity.node_id);
     tokio::spawn(async move {
         let answer = answer.await;

@@ -2,7 +2,7 @@
 
 use crate::{
     command::Table,
-    peer::{Answer, Handler, LocalIdentity, Peers, serve},
+    peer::{Answer, Groups, Handler, LocalIdentity, Peers, serve},
     replica::Replica,
     replication::{
         consensus::{
@@ -65,7 +65,7 @@ async fn a_snapshot_that_a_follower_fetches_stays_and_so_does_the_log_behind_it(
     let identity = |id| Arc::new(LocalIdentity::new(id, String::new(), address.clone(), Some("c".into())));
     let slow = Arc::new(Slow::default());
     let handler: Arc<dyn Handler> = Arc::<Slow>::clone(&slow);
-    tokio::spawn(serve(listener, identity(2), handler, std::future::pending()));
+    tokio::spawn(serve(listener, identity(2), Groups::one(handler), std::future::pending()));
     let fetchers = Arc::new(Fetchers::default());
     let mut network = Network::new(
         Arc::new(Peers::new(identity(1))),

@@ -1,7 +1,7 @@
 //! Files of a snapshot from one directory to another, whole or not at all.
 
 use crate::{
-    peer::{Answer, CallError, Handler, LocalIdentity, PeerClient, serve},
+    peer::{Answer, CallError, Groups, Handler, LocalIdentity, PeerClient, serve},
     replication::{
         consensus::{
             rpc,
@@ -63,7 +63,7 @@ fn sender(garble: bool) -> Sender {
     let identity = |id| Arc::new(LocalIdentity::new(id, String::new(), address.clone(), Some("c".into())));
     let files = Arc::new(Files { snapshots: home.path().into(), garble, parts: AtomicU32::new(0) });
     let handler: Arc<dyn Handler> = Arc::<Files>::clone(&files);
-    tokio::spawn(serve(listener, identity(1), handler, std::future::pending()));
+    tokio::spawn(serve(listener, identity(1), Groups::one(handler), std::future::pending()));
     let client = PeerClient::new(&address, 1, identity(2));
     Sender { home, files, client }
 }

@@ -47,7 +47,7 @@ impl Node {
         let Some(running) = &self.running else { return };
         let _inside = running.runtime.enter();
         if running.handle.can_read() {
-            let applied = running.store.applied();
+            let applied = running.handle.store().applied();
             checker::with(|checker| {
                 let wanted = checker.must_show();
                 checker.reads(self.slot, when, wanted, applied);
@@ -59,7 +59,7 @@ impl Node {
     pub(super) fn read(&self, stage: &Stage) {
         stage.turn_to(self.slot);
         let Some(running) = &self.running else { return };
-        let (handle, store, slot) = (running.handle.clone(), Arc::clone(&running.store), self.slot);
+        let (handle, store, slot) = (running.handle.clone(), Arc::clone(running.handle.store()), self.slot);
         let wanted = checker::with(|checker| checker.must_show());
         running.runtime.spawn(async move {
             if handle.barrier(Consistency::Linearizable).await.is_ok() {

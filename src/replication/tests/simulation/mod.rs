@@ -1,6 +1,6 @@
 //! The log layer of three or five nodes, simulated: one thread, one seed, the same run every time.
 //!
-//! Each node is the product from `LogHandle` down (batcher, forwarding, openraft, segment files, RocksDB, snapshots,
+//! Each node is the product from `GroupHandle` down (batcher, forwarding, openraft, segment files, RocksDB, snapshots,
 //! founding, joining), on a tokio runtime of its own whose clock stands until the simulation moves it. What it needs of the
 //! world comes from `tests/stage`: a network that delays, loses, doubles and cuts, disks that lose what was not synced.
 //! Clients write and read at every node, a nemesis breaks things, and `checker.rs` says what must hold all the while.

@@ -3,11 +3,11 @@
 
 use crate::{
     config::FeedSettings,
-    peer::LocalIdentity,
+    peer::{FIRST_GROUP, LocalIdentity},
     replication::{
         consensus::tests::said::voters,
         edge::Frames,
-        group::{ClusterOptions, LogHandle, LogOptions},
+        group::{ClusterOptions, GroupHandle, GroupOptions},
         queue::Mailbox,
         tests::simulation::{checker, command::TABLE},
         wal::{LogError, SegmentLog, SegmentOptions},
@@ -70,10 +70,9 @@ pub(super) struct Node {
 /// A life of a node.
 pub(super) struct Running {
     pub(super) runtime: Runtime,
-    pub(super) handle: LogHandle,
+    pub(super) handle: GroupHandle,
     log: Arc<SegmentLog>,
     pub(super) frames: Arc<Frames>,
-    pub(super) store: Arc<Store>,
     pub(super) mailbox: Arc<Mailbox>,
     worker: Box<dyn Worker>,
     work_at: Option<u64>,
@@ -126,7 +125,7 @@ impl Node {
     }
 
     pub(super) fn store(&self) -> Option<&Store> {
-        self.running.as_ref().map(|running| &*running.store)
+        self.running.as_ref().map(|running| &**running.handle.store())
     }
 
     pub(super) fn is_stuck(&self) -> bool {
@@ -174,10 +173,12 @@ impl Node {
         let options =
             StoreOptions { block_cache_bytes: 1 << 20, hot_cache_bytes: 64 << 10, ..Default::default() };
         let store = Arc::new(Store::open(&self.home().join("store"), options)?);
-        let (handle, raft_thread) = LogHandle::prepare(LogOptions {
+        let (handle, raft_thread) = GroupHandle::prepare(GroupOptions {
+            group: FIRST_GROUP,
+            connections: None,
             data_directory: self.home(),
             node_id: self.id,
-            store: Arc::clone(&store),
+            store,
             table: &TABLE,
             writer: Arc::default(),
             pubsub: Arc::default(),
@@ -207,7 +208,6 @@ impl Node {
             handle,
             frames: Arc::new(Frames::new(Arc::clone(&log))),
             log,
-            store,
             mailbox,
             worker,
             work_at: None,
@@ -248,7 +248,8 @@ impl Node {
             }),
             cluster,
             // Nobody listens on it: the stage's network takes the calls.
-            listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+            groups: Arc::default(),
+            listener: Some(TcpListener::bind("127.0.0.1:0").unwrap()),
             client_port: 1,
             client_host: String::new(),
             snapshot_bytes_per_second: 0,
@@ -334,11 +335,9 @@ impl Node {
 
     /// All that runs is gone.
     fn end(&mut self) {
-        if let Some(Running { runtime, handle, log, frames, store, mailbox, worker, .. }) =
-            self.running.take()
-        {
+        if let Some(Running { runtime, handle, log, frames, mailbox, worker, .. }) = self.running.take() {
             drop(runtime);
-            drop((handle, frames, log, store, mailbox, worker));
+            drop((handle, frames, log, mailbox, worker));
         }
     }
 

@@ -143,7 +143,7 @@ impl World {
         for (node, edge) in self.nodes.iter().zip(&mut self.edges) {
             if let Some(running) = &node.running {
                 self.stage.turn_to(node.slot);
-                edge.follow(node.slot, &running.frames, &running.store, &self.stage);
+                edge.follow(node.slot, &running.frames, running.handle.store(), &self.stage);
             }
         }
         self.listen();

@@ -1,0 +1,155 @@
+//! Two groups on the nodes of one process: they share ports and connections, and nothing else.
+
+use super::support::{TABLE, eventually, small_segments, within};
+use crate::{
+    config::FeedSettings,
+    peer::{CallError, Connections, FIRST_GROUP, Groups, LocalIdentity, Peers},
+    replica::ProposalBuilder,
+    replication::{
+        directory::{DataDirectory, open_group},
+        group::{ClusterOptions, GroupHandle, GroupOptions},
+        queue::{Mailbox, Outcome, Ticket},
+        wal::Retention,
+        wire::kind,
+    },
+    session::ClusterIdentity,
+    store::{ReadTime, Store, StoreOptions},
+};
+use bytes::Bytes;
+use parking_lot::RwLock;
+use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+
+const SECOND: u64 = 1;
+const CLUSTER: &str = "1d8ee7a8-6b3c-4f54-9d0a-000000000001";
+
+/// A node of two: what its groups share.
+struct Node {
+    home: tempfile::TempDir,
+    directory: DataDirectory,
+    identity: Arc<LocalIdentity>,
+    connections: Arc<Connections>,
+    groups: Arc<Groups>,
+    listener: Option<TcpListener>,
+}
+
+impl Node {
+    fn new(name: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(home.path(), name, true).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let identity = LocalIdentity::new(directory.identity.node_id, name.into(), address, None);
+        let identity = Arc::new(identity);
+        let connections = Connections::new(Arc::clone(&identity));
+        Node { home, directory, identity, connections, groups: Arc::default(), listener: Some(listener) }
+    }
+
+    fn start(&mut self, group: u64, members: &[(String, String)]) -> GroupHandle {
+        let files = open_group(self.home.path(), group).unwrap();
+        let options =
+            StoreOptions { block_cache_bytes: 1 << 20, hot_cache_bytes: 64 << 10, ..Default::default() };
+        let cluster = Arc::new(RwLock::new(ClusterIdentity::default()));
+        let adopted = Arc::clone(&cluster);
+        GroupHandle::start(GroupOptions {
+            group,
+            data_directory: self.home.path().to_path_buf(),
+            connections: Some(Arc::clone(&self.connections)),
+            node_id: self.identity.node_id,
+            store: Arc::new(Store::open(&files.join("store"), options).unwrap()),
+            table: &TABLE,
+            writer: Arc::default(),
+            pubsub: Arc::default(),
+            stats: Arc::default(),
+            segments: small_segments(),
+            retention: Retention::of_bytes(1 << 20),
+            cluster: Some(ClusterOptions {
+                is_alone: false,
+                members: members.to_vec(),
+                join: Vec::new(),
+                standby: false,
+                verify_interval: Duration::ZERO,
+                repair_damaged: false,
+                cluster,
+                identity: Arc::clone(&self.identity),
+                cluster_id: CLUSTER.into(),
+                history_id: format!("history of group {group}"),
+                adopt: Arc::new(move |cluster_id, history_id| {
+                    let (cluster_id, history_id) = (cluster_id.to_owned(), history_id.to_owned());
+                    *adopted.write() = ClusterIdentity { cluster_id, history_id };
+                    Ok(())
+                }),
+                groups: Arc::clone(&self.groups),
+                listener: self.listener.take(),
+                client_port: 1,
+                client_host: String::new(),
+                snapshot_bytes_per_second: 0,
+                master_name: "test".into(),
+                feed: FeedSettings { edges_max: 1, seeds_max: 1, seed_bytes_per_second: 0 },
+            }),
+            edge: None,
+            lost_store: None,
+        })
+        .unwrap()
+    }
+}
+
+async fn write(group: &GroupHandle, key: &[u8]) -> Outcome {
+    let mailbox = Mailbox::new();
+    let mut proposal = ProposalBuilder::commands();
+    proposal.push(0, &[b"ADD", key]);
+    let ticket = Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: false };
+    group.submit(proposal.finish(), ticket).unwrap();
+    let mut outcomes = Vec::new();
+    while outcomes.is_empty() {
+        within(20, mailbox.wait()).await;
+        mailbox.drain(&mut outcomes);
+    }
+    outcomes.remove(0).1
+}
+
+fn has(group: &GroupHandle, key: &[u8]) -> bool {
+    let published = group.store().published();
+    group.store().blocking_view(&published, 0, ReadTime::LastEntry).get(key).unwrap().is_some()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_groups_share_nodes_and_ports_and_nothing_else() {
+    let mut nodes = [Node::new("a"), Node::new("b")];
+    let members: Vec<(String, String)> =
+        nodes.iter().map(|node| (node.identity.node_name.clone(), node.identity.address.clone())).collect();
+    let groups: Vec<[GroupHandle; 2]> =
+        nodes.iter_mut().map(|node| [FIRST_GROUP, SECOND].map(|group| node.start(group, &members))).collect();
+    for group in groups.iter().flatten() {
+        within(30, group.wait_ready()).await;
+    }
+    // Each node writes to each group; one of them leads it, the other one forwards.
+    for (number, node) in groups.iter().enumerate() {
+        for group in node {
+            let key = format!("{}:{number}", group.group());
+            assert!(matches!(write(group, key.as_bytes()).await, Outcome::Applied(_)), "{key}");
+        }
+    }
+    for group in groups.iter().flatten() {
+        for number in 0..groups.len() {
+            let (own, other) = (group.group(), SECOND - group.group());
+            eventually("a write is on both nodes", || has(group, format!("{own}:{number}").as_bytes())).await;
+            assert!(!has(group, format!("{other}:{number}").as_bytes()), "it is of the other group");
+        }
+    }
+    // Histories, terms and files are apart.
+    for node in &nodes {
+        for path in ["log/STATE", "groups/1/log/STATE", "groups/1/store"] {
+            assert!(Path::new(node.home.path()).join(path).exists(), "{path}");
+        }
+        assert!(!node.home.path().join("groups/0").exists());
+        assert_ne!(node.directory.identity.node_id, 0);
+    }
+    // What a node has not is refused, and nothing is done.
+    let stranger = Peers::of_group(7, Connections::new(Arc::clone(&nodes[0].identity)));
+    let client = stranger.client(&nodes[1].identity.address, nodes[1].identity.node_id);
+    let refused = client.call(kind::STATUS, Bytes::new(), Duration::from_secs(5)).await;
+    assert!(matches!(&refused, Err(CallError::Refused(why)) if why.contains("no group 7")), "{refused:?}");
+    for group in groups.iter().flatten() {
+        group.shutdown(Duration::from_secs(10)).await;
+    }
+}
