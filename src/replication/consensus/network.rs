@@ -186,7 +186,7 @@ impl Connection {
                 tokio::time::sleep(HOLD_INTERVAL).await;
                 // By now it would be known if the follower were not there.
                 snapshots.hold(&name);
-                fetchers.admit(id, usize::MAX);
+                fetchers.fetches(id);
             }
         }
     }
@@ -320,7 +320,7 @@ impl RaftNetworkV2<Types> for Connection {
         });
         let answer = answer.map_err(rpc_error)?;
         // It has it, and goes on from it by the log.
-        self.fetchers.admit(self.client.node_id(), usize::MAX);
+        self.fetchers.fetches(self.client.node_id());
         let answer: rpc::SnapshotAnswer =
             wire::read(answer).map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
         Ok(SnapshotResponse::new((&answer.vote).into()))

@@ -307,6 +307,7 @@ impl RaftNode {
         for (id, matched) in members.list.iter().filter_map(|member| Some((member.id, member.matched?))) {
             self.fetchers.progressed(id, matched, members.last_index);
         }
+        self.fetchers.retain_followers(|id| members.find(id).is_some());
         let keep = if self.fetchers.are_there() { keep.at_most() } else { *keep };
         let Some(point) = self.log.purge_point(&keep) else {
             return Ok(());

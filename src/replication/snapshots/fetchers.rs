@@ -22,6 +22,8 @@ struct Fetcher {
     matched: u64,
     /// A follower that was not there when it was offered a snapshot.
     is_unreachable: bool,
+    /// Of this node, when it led or leads. Others are edges.
+    is_follower: bool,
 }
 
 impl Fetcher {
@@ -40,7 +42,8 @@ impl Fetchers {
             return false;
         }
         let heard = Instant::now();
-        let fetcher = fetching.entry(id).or_insert(Fetcher { heard, matched: 0, is_unreachable: false });
+        let new = Fetcher { heard, matched: 0, is_unreachable: false, is_follower: false };
+        let fetcher = fetching.entry(id).or_insert(new);
         (fetcher.heard, fetcher.is_unreachable) = (heard, false);
         true
     }
@@ -48,13 +51,26 @@ impl Fetchers {
     /// A follower is offered a snapshot. Unless it was not there the last time, it counts from now on.
     pub fn offer(&self, id: u64) {
         if !self.0.lock().get(&id).is_some_and(|fetcher| fetcher.is_unreachable) {
-            self.admit(id, usize::MAX);
+            self.fetches(id);
         }
+    }
+
+    /// A follower fetches a snapshot, or has just got it.
+    pub fn fetches(&self, id: u64) {
+        self.admit(id, usize::MAX);
+        if let Some(fetcher) = self.0.lock().get_mut(&id) {
+            fetcher.is_follower = true;
+        }
+    }
+
+    /// Forgets followers that are no members any more: they would count as long as they are silent.
+    pub fn retain_followers(&self, is_member: impl Fn(u64) -> bool) {
+        self.0.lock().retain(|id, fetcher| !fetcher.is_follower || is_member(*id));
     }
 
     /// A follower that was offered a snapshot is not there.
     pub fn unreachable(&self, id: u64) {
-        let fetcher = Fetcher { heard: Instant::now(), matched: 0, is_unreachable: true };
+        let fetcher = Fetcher { heard: Instant::now(), matched: 0, is_unreachable: true, is_follower: true };
         self.0.lock().insert(id, fetcher);
     }
 
@@ -70,7 +86,7 @@ impl Fetchers {
         if matched.saturating_add(CAUGHT_UP_ENTRIES) >= last_index {
             fetching.remove(&id);
         } else if !fetcher.is_unreachable && matched > fetcher.matched {
-            *fetcher = Fetcher { heard: Instant::now(), matched, is_unreachable: false };
+            (fetcher.heard, fetcher.matched) = (Instant::now(), matched);
         }
     }
 
@@ -120,5 +136,19 @@ mod tests {
         fetchers.unreachable(1);
         fetchers.progressed(1, 5000, 100_000);
         assert!(!fetchers.are_there(), "what it had before it went is no state");
+    }
+
+    /// A node joined by a snapshot and was removed again: its leader kept the log for it until the disk was full.
+    #[tokio::test(start_paused = true)]
+    async fn a_follower_that_was_removed_counts_no_more() {
+        let fetchers = Fetchers::default();
+        fetchers.offer(1);
+        assert!(fetchers.admit(2, 2), "an edge");
+        fetchers.retain_followers(|id| id == 1);
+        assert!(fetchers.are_there());
+        fetchers.release(2);
+        assert!(fetchers.are_there());
+        fetchers.retain_followers(|_| false);
+        assert!(!fetchers.are_there());
     }
 }
