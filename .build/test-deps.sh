@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [applications] [node] [hiredis] [ruby] [network]      (none named: all)
+# usage: test-deps.sh [reference] [python] [applications] [node] [hiredis] [ruby] [pages] [network]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
 #   python/bin/python        an interpreter with redis-py
 #   applications/bin/python  one with Celery, kombu, rq and django-redis, and the redis-py that they want
 #   node/node_modules        ioredis; give it to node as NODE_PATH
-# hiredis (C headers and library) and redis-rb come as Debian packages. redis-rs is a crate in Cargo.lock.
+# hiredis (C headers and library), redis-rb and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
 # A second run finds everything and returns at once. Nothing is left running.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -90,10 +90,16 @@ need_ruby() {
     apt_install ruby ruby-redis || die "ruby-redis is missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python applications node hiredis ruby network
+# What the commands of README and src/docs need besides: Go with redigo, openssl, and a network of their own.
+need_pages() {
+    apt_install golang-go golang-github-gomodule-redigo-dev openssl iproute2 ||
+        die "Go, redigo, openssl or iproute2 are missing and cannot be installed by this user"
+}
+
+[ $# -gt 0 ] || set -- reference python applications node hiredis ruby pages network
 for part in "$@"; do
     case $part in
-        reference | python | applications | node | hiredis | ruby | network) "need_$part" ;;
+        reference | python | applications | node | hiredis | ruby | pages | network) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

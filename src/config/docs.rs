@@ -7,10 +7,10 @@ use super::table::PARAMETERS;
 pub fn markdown() -> String {
     let mut out = String::from(
         "# Configuration\n\n\
-         This page is made from the table in `src/config/table.rs` (`UPDATE=1 cargo test --lib configuration_page`).\n\n\
-         A parameter is set on the command line (`--name value`), in the environment, or in a TOML file named by\n\
-         `--config FILE` (`name = \"value\"`); the command line wins over the environment, the environment over the file.\n\
-         `CONFIG SET` changes the ones marked *live* until the next start. `flotilla --check-config` checks and shows them.\n\n\
+         Generated from the table in `src/config/table.rs`; `UPDATE=1 cargo test --lib configuration_page` updates it.\n\n\
+         Set a parameter on the command line (`--name value`), in the environment, or in a TOML file named by\n\
+         `--config FILE` (`name = \"value\"`). The command line wins over the environment, the environment over the file.\n\
+         `CONFIG SET` changes parameters marked *live*, until the next start. `flotilla --check-config` checks and prints them.\n\n\
          | parameter | environment | value | default | change | meaning |\n|---|---|---|---|---|---|\n",
     );
     for parameter in PARAMETERS.iter() {
