@@ -300,7 +300,7 @@ fn lib_lists_every_module_in_its_layer() {
         layer.sort_unstable();
         layer
     };
-    let layered: Vec<Vec<&str>> = LAYERS.iter().rev().skip(1).map(|layer| sorted(layer)).collect();
+    let layered: Vec<Vec<&str>> = LAYERS.iter().rev().skip(1).map(sorted).collect();
     assert_eq!(LAYERS.last(), Some(&&["main"][..]));
     assert_eq!(declared, layered);
 }
