@@ -22,7 +22,7 @@ pub fn invoke(table: &Table, txn: &mut Txn<'_>, argv: &[&[u8]]) -> Result<Reply,
         match resolved.command.run {
             Run::Write(handler) => handler(txn, &mut args),
             Run::Read(handler) => handler(&txn.view(), &mut args),
-            Run::Local(_) | Run::Admin(_) | Run::Container => {
+            Run::Local(_) | Run::Async(_) | Run::Container => {
                 Err(ErrorReply::err("command cannot be applied from the log").into())
             }
         }
@@ -44,7 +44,7 @@ pub fn invoke(table: &Table, txn: &mut Txn<'_>, argv: &[&[u8]]) -> Result<Reply,
 pub fn invoke_read(call: Resolved, view: &View<'_>, argv: &[&[u8]]) -> Result<Reply> {
     match call.command.run {
         Run::Read(handler) => guarded(|| handler(view, &mut Args::new(argv, call.names))),
-        Run::Write(_) | Run::Local(_) | Run::Admin(_) | Run::Container => {
+        Run::Write(_) | Run::Local(_) | Run::Async(_) | Run::Container => {
             Err(ErrorReply::err("command does not read only").into())
         }
     }

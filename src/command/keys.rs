@@ -26,7 +26,7 @@ impl Command {
             _ if !self.access.is_empty() => self.access,
             Run::Read(_) => &[Access::Read],
             Run::Write(_) => &[Access::ReadUpdate],
-            Run::Local(_) | Run::Admin(_) | Run::Container => &[],
+            Run::Local(_) | Run::Async(_) | Run::Container => &[],
         }
     }
 

@@ -23,6 +23,6 @@ pub use flags::Flags;
 pub use invoke::{guarded, invoke, invoke_read};
 pub use key_word::KeyWord;
 pub use keys::Named;
-pub use row::{Action, Command, Group, KeyRange, Run, ShutdownMode};
+pub use row::{Command, Effect, Group, KeyRange, OfCall, Run, ShutdownMode};
 pub use table::{Resolved, Table, full_name, subcommand};
 pub use wait::{Finds, Wait, WaitFor};

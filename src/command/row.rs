@@ -107,7 +107,7 @@ pub enum Run {
     /// Session and node state only; never waits.
     Local(fn(&mut Context<'_>, &mut Args<'_>) -> Result<Reply>),
     /// As `Local`, but decides on something that the server then does and may wait for.
-    Admin(fn(&mut Context<'_>, &mut Args<'_>) -> Result<Action>),
+    Async(fn(&mut Context<'_>, &mut Args<'_>) -> Result<Effect>),
     /// Reads the data at one point in time.
     Read(fn(&View<'_>, &mut Args<'_>) -> Result<Reply>),
     /// Runs inside apply, on every replica alike.
@@ -127,9 +127,9 @@ pub struct ShutdownMode {
     pub force: bool,
 }
 
-/// What an `Admin` handler wants done.
+/// What an `Async` handler wants done.
 #[derive(Debug)]
-pub enum Action {
+pub enum Effect {
     /// Nothing more: this is the reply.
     Reply(Reply),
     /// Answer after this time (DEBUG SLEEP).
@@ -156,6 +156,9 @@ pub enum Action {
     Shutdown(ShutdownMode),
 }
 
+/// What follows from the words of a call.
+pub type OfCall<T> = fn(&[&[u8]]) -> T;
+
 /// A command or subcommand. Rows are `static`s beside their handlers.
 pub struct Command {
     /// Upper case; a subcommand's own word only (`"SETNAME"`).
@@ -166,7 +169,7 @@ pub struct Command {
     /// What the command does to its first key, to its second … and to all that follow; empty = what `run` suggests.
     pub access: &'static [Access],
     /// Of a command whose arguments say what it does to its keys: how to tell.
-    pub variable_access: Option<fn(&[&[u8]]) -> Access>,
+    pub variable_access: Option<OfCall<Access>>,
     /// Keys besides `keys`, behind keywords.
     pub key_words: &'static [KeyWord],
     /// Channels or channel patterns; those of shards stand in `keys`.
@@ -175,11 +178,11 @@ pub struct Command {
     /// Of a command that may wait for keys: what it would wait for.
     pub wait: Option<WaitFor>,
     /// Of a command after which the connection is in another database: which one, if the call names one.
-    pub selects: Option<fn(&[&[u8]]) -> Option<u32>>,
+    pub selects: Option<OfCall<Option<u32>>>,
     /// Of a command that may carry a password: whether the call does.
-    pub has_password: Option<fn(&[&[u8]]) -> bool>,
+    pub has_password: Option<OfCall<bool>>,
     /// Of a command that may be none for a cluster, which has one database: why the call is refused in cluster mode.
-    pub not_in_cluster: Option<fn(&[&[u8]]) -> Option<&'static str>>,
+    pub not_in_cluster: Option<OfCall<Option<&'static str>>>,
     pub flags: Flags,
     pub group: Group,
     /// First Redis (or Valkey, or Flotilla) version that had it.

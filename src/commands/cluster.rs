@@ -5,7 +5,7 @@
 //! the configuration epoch is the Raft term. What would change the topology is `flotilla admin`'s.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, Run, parse_i64},
+    command::{Args, Command, Effect, Flags, Group, Run, parse_i64},
     commands::{help, server::lead},
     error::Result,
     resp::{ErrorReply, Reply},
@@ -98,7 +98,7 @@ const CLUSTER: Command = Command {
         sub(
             "FAILOVER",
             -2,
-            Run::Admin(failover),
+            Run::Async(failover),
             "Lets this follower lead; OK when it does. There is nothing to force.",
             "[FORCE | TAKEOVER]",
         ),
@@ -180,7 +180,7 @@ fn cluster_help(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply
     enabled(context).map(|()| help("CLUSTER", CLUSTER.subcommands))
 }
 
-fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     enabled(context)?;
     match args.rest() {
         [] => {}

@@ -1,7 +1,7 @@
 //! CORE: the nodes of the core, and how they change. `flotilla admin` sends these commands.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, Run},
+    command::{Args, Command, Effect, Flags, Group, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -33,7 +33,7 @@ const CORE: Command = Command {
         Command {
             name: "ADD",
             arity: -4,
-            run: Run::Admin(add),
+            run: Run::Async(add),
             summary: "Lets a started, empty node become a voter once it has caught up, or a standby, which never votes.",
             syntax: "node host:peer-port [STANDBY]",
             ..ROW
@@ -41,7 +41,7 @@ const CORE: Command = Command {
         Command {
             name: "CLOCK",
             arity: -2,
-            run: Run::Admin(clock),
+            run: Run::Async(clock),
             summary: "What log time and the nodes' wall clocks say, as JSON; with STEP log time is stepped forward to wall time first.",
             syntax: "[STEP]",
             ..ROW
@@ -50,7 +50,7 @@ const CORE: Command = Command {
         Command {
             name: "PROMOTE",
             arity: 3,
-            run: Run::Admin(promote),
+            run: Run::Async(promote),
             summary: "Makes a learner or standby that has caught up a voter.",
             syntax: "node",
             ..ROW
@@ -58,7 +58,7 @@ const CORE: Command = Command {
         Command {
             name: "REMOVE",
             arity: -3,
-            run: Run::Admin(remove),
+            run: Run::Async(remove),
             summary: "Takes a node out; refused if the voters left would not have a majority, unless FORCE.",
             syntax: "node [FORCE]",
             ..ROW
@@ -66,28 +66,28 @@ const CORE: Command = Command {
         Command {
             name: "REPLACE",
             arity: 5,
-            run: Run::Admin(replace),
+            run: Run::Async(replace),
             summary: "Lets a started, empty node take the place of another one once it has caught up.",
             syntax: "old-node node host:peer-port",
             ..ROW
         },
         Command {
             name: "STATUS",
-            run: Run::Admin(status),
+            run: Run::Async(status),
             summary: "The nodes, their roles and how far each has come, as JSON.",
             ..ROW
         },
         Command {
             name: "TRANSFER",
             arity: -2,
-            run: Run::Admin(transfer),
+            run: Run::Async(transfer),
             summary: "Lets another voter lead: this one, or the one with the most of the log.",
             syntax: "[node]",
             ..ROW
         },
         Command {
             name: "VERIFY",
-            run: Run::Admin(verify),
+            run: Run::Async(verify),
             summary: "Compares the checksums of all nodes' states at one place of the log, as JSON.",
             complexity: "O(N) on every node, in the background",
             ..ROW
@@ -126,40 +126,40 @@ fn option(args: &mut Args<'_>, name: &str) -> Result<bool> {
     if args.is_empty() { Ok(is_there) } else { Err(ErrorReply::syntax().into()) }
 }
 
-fn status(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
-    Ok(Action::Core(CoreRequest::Status))
+fn status(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::Core(CoreRequest::Status))
 }
 
-fn verify(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
-    Ok(Action::Core(CoreRequest::Verify))
+fn verify(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::Core(CoreRequest::Verify))
 }
 
-fn clock(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
-    Ok(Action::Core(CoreRequest::Clock { step: option(args, "STEP")? }))
+fn clock(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::Core(CoreRequest::Clock { step: option(args, "STEP")? }))
 }
 
-fn add(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn add(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let (name, address) = (word(args)?, address(args)?);
-    Ok(Action::Core(CoreRequest::Add { name, address, standby: option(args, "STANDBY")? }))
+    Ok(Effect::Core(CoreRequest::Add { name, address, standby: option(args, "STANDBY")? }))
 }
 
-fn remove(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn remove(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let name = word(args)?;
-    Ok(Action::Core(CoreRequest::Remove { name, force: option(args, "FORCE")? }))
+    Ok(Effect::Core(CoreRequest::Remove { name, force: option(args, "FORCE")? }))
 }
 
-fn promote(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
-    Ok(Action::Core(CoreRequest::Promote { name: word(args)? }))
+fn promote(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::Core(CoreRequest::Promote { name: word(args)? }))
 }
 
-fn replace(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
-    Ok(Action::Core(CoreRequest::Replace { old: word(args)?, name: word(args)?, address: address(args)? }))
+fn replace(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::Core(CoreRequest::Replace { old: word(args)?, name: word(args)?, address: address(args)? }))
 }
 
-fn transfer(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn transfer(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let name = if args.is_empty() { None } else { Some(word(args)?) };
     match args.is_empty() {
-        true => Ok(Action::Core(CoreRequest::Transfer { name })),
+        true => Ok(Effect::Core(CoreRequest::Transfer { name })),
         false => Err(ErrorReply::syntax().into()),
     }
 }

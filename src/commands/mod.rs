@@ -17,6 +17,7 @@ pub mod hyperloglog;
 pub mod list;
 pub mod pubsub;
 pub mod revision;
+mod scan_options;
 pub mod sentinel;
 pub mod server;
 pub mod set;
@@ -27,7 +28,6 @@ pub mod string;
 #[cfg(test)]
 mod tests;
 pub mod transactions;
-mod walk;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[

@@ -1,7 +1,7 @@
 //! SUBSCRIBE and its kin, PUBLISH, PUBSUB. What is promised is in `src/docs/pubsub.md`.
 
 use crate::{
-    command::{Access, Action, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Effect, Flags, Group, KeyRange, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -92,7 +92,7 @@ const PUBLISH: Command = Command {
     name: "PUBLISH",
     channels: (KeyRange::ONE, Access::Channel),
     arity: 3,
-    run: Run::Admin(|_, args| publish(args, false)),
+    run: Run::Async(|_, args| publish(args, false)),
     flags: Flags::PUBSUB.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST),
     complexity: "O(N+M), N listeners of the channel, M patterns; with several nodes two round trips",
     summary: "Sends a message to a channel; says how many connections, on all nodes that answered, it was handed to.",
@@ -105,7 +105,7 @@ const SPUBLISH: Command = Command {
     channels: Command::BASE.channels,
     keys: KeyRange::ONE,
     access: &[Access::Channel],
-    run: Run::Admin(|_, args| publish(args, true)),
+    run: Run::Async(|_, args| publish(args, true)),
     since: "7.0.0",
     summary: "Sends a message to a shard channel; says to how many connections it was handed.",
     syntax: "shardchannel message",
@@ -224,10 +224,10 @@ fn unsubscribe(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed)
     Ok(Reply::Several(replies))
 }
 
-fn publish(args: &mut Args<'_>, is_sharded: bool) -> Result<Action> {
+fn publish(args: &mut Args<'_>, is_sharded: bool) -> Result<Effect> {
     let (channel, payload) = (args.next_word()?, args.next_word()?);
     let (channel, payload) = (Bytes::copy_from_slice(channel), Bytes::copy_from_slice(payload));
-    Ok(Action::Publish(Publication { channel, payload, is_sharded, at: None }))
+    Ok(Effect::Publish(Publication { channel, payload, is_sharded, at: None }))
 }
 
 fn channels(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed) -> Result<Reply> {

@@ -4,7 +4,7 @@
 //! edge site.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, Run, parse_i64},
+    command::{Args, Command, Effect, Flags, Group, Run, parse_i64},
     error::Result,
     resp::ErrorReply,
     session::Context,
@@ -19,7 +19,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "LASTREV",
         arity: 1,
-        run: Run::Admin(lastrev),
+        run: Run::Async(lastrev),
         flags: Flags::NOSCRIPT.with(Flags::STALE).with(Flags::FAST).with(Flags::CONNECTION),
         group: Group::Generic,
         since: "0.1.0",
@@ -29,7 +29,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "WAITREV",
         arity: 3,
-        run: Run::Admin(waitrev),
+        run: Run::Async(waitrev),
         flags: Flags::NOSCRIPT.with(Flags::STALE).with(Flags::CONNECTION),
         group: Group::Generic,
         since: "0.1.0",
@@ -39,14 +39,14 @@ pub static COMMANDS: &[Command] = &[
     },
 ];
 
-fn lastrev(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
-    Ok(Action::LastRevision)
+fn lastrev(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::LastRevision)
 }
 
-fn waitrev(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn waitrev(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let number = |word: &[u8]| parse_i64(word).and_then(|number| u64::try_from(number).ok());
     let revision = number(args.next_word()?);
     let revision = revision.ok_or_else(|| ErrorReply::err("the revision is not what LASTREV answers"))?;
     let ms = number(args.next_word()?).ok_or_else(|| ErrorReply::err("timeout is negative or no integer"))?;
-    Ok(Action::WaitRevision { revision, within: Duration::from_millis(ms.min(WAIT_MS_MAX)) })
+    Ok(Effect::WaitRevision { revision, within: Duration::from_millis(ms.min(WAIT_MS_MAX)) })
 }

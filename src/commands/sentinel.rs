@@ -2,7 +2,7 @@
 //! other nodes are its replicas, and every node is a sentinel. Another leader is told of on the channel `+switch-master`.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, Run},
+    command::{Args, Command, Effect, Flags, Group, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -38,7 +38,7 @@ const SENTINEL: Command = Command {
     summary: "The core as clients of Redis Sentinel see it.",
     subcommands: &[
         sub("CKQUORUM", 3, Run::Local(ckquorum), "Whether a majority of the nodes answers.", "name"),
-        sub("FAILOVER", 3, Run::Admin(failover), "Lets another node lead; OK when it does.", "name"),
+        sub("FAILOVER", 3, Run::Async(failover), "Lets another node lead; OK when it does.", "name"),
         sub("GET-MASTER-ADDR-BY-NAME", 3, Run::Local(address), "Where the leader's clients connect.", "name"),
         sub("HELP", 2, Run::Local(sentinel_help), "Lists the subcommands.", ""),
         sub(
@@ -85,13 +85,13 @@ fn sentinel_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Rep
     Ok(help("SENTINEL", SENTINEL.subcommands))
 }
 
-fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let endpoints = named(context, args)?;
     // As Redis where no replica will do.
     if !endpoints.iter().any(|endpoint| !endpoint.leads && endpoint.answers) {
         return Err(ErrorReply::new("NOGOODSLAVE", "No suitable replica to promote").into());
     }
-    Ok(Action::Core(CoreRequest::Transfer { name: None }))
+    Ok(Effect::Core(CoreRequest::Transfer { name: None }))
 }
 
 fn reset(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

@@ -1,7 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH. The server queues and runs; these handlers change the session and say what to do.
 
 use crate::{
-    command::{Access, Action, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Effect, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     session::{Context, Transaction},
@@ -17,7 +17,7 @@ const WATCH: Command = Command {
     arity: -2,
     keys: KeyRange::ALL,
     access: &[Access::Look],
-    run: Run::Admin(watch),
+    run: Run::Async(watch),
     flags: AT_ONCE,
     group: Group::Transactions,
     since: "2.2.0",
@@ -42,7 +42,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "EXEC",
         arity: 1,
-        run: Run::Admin(exec),
+        run: Run::Async(exec),
         flags: Flags::NOSCRIPT
             .with(Flags::LOADING)
             .with(Flags::STALE)
@@ -88,11 +88,11 @@ fn multi(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
-fn exec(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
+fn exec(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
     if context.session.transaction.is_none() {
         return Err(ErrorReply::err("EXEC without MULTI").into());
     }
-    Ok(Action::Exec)
+    Ok(Effect::Exec)
 }
 
 fn discard(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
@@ -104,13 +104,13 @@ fn discard(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
-fn watch(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn watch(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     if context.session.transaction.is_some() {
         return Err(ErrorReply::err("WATCH inside MULTI is not allowed").into());
     }
     let argv = args.argv();
     let keys = WATCH.keys_of(argv).into_iter().filter_map(|named| argv.get(named.at));
-    Ok(Action::Watch(keys.map(|key| key.to_vec()).collect()))
+    Ok(Effect::Watch(keys.map(|key| key.to_vec()).collect()))
 }
 
 fn unwatch(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

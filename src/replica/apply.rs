@@ -8,7 +8,7 @@ use crate::{
     command::{Table, invoke},
     error::{Error, StoreError},
     resp::Reply,
-    store::{Condition, Position, Store, Txn},
+    store::{Condition, LogId, Store, Txn},
 };
 use std::sync::{
     Arc,
@@ -23,9 +23,6 @@ pub struct Replica {
     /// Whether the log is that of an edge site.
     pub(super) is_edge: bool,
 }
-
-/// Replies of one entry: one vector per proposal, one reply per call (a transaction: one reply in all).
-pub type Applied = Vec<Vec<Reply>>;
 
 /// Rows after which a chunk of entries is written, to bound memory and the time between publications.
 const CHUNK_ROWS_MAX: usize = 8192;
@@ -57,10 +54,10 @@ impl Replica {
     }
 
     /// An entry without commands.
-    pub fn advance(&self, txn: &mut Txn<'_>, position: Position) -> Result<(), StoreError> {
+    pub fn advance(&self, txn: &mut Txn<'_>, log_id: LogId) -> Result<(), StoreError> {
         match self.is_edge {
-            true => enter_site(txn, position),
-            false => begin_entry(txn, position, 0, 0),
+            true => enter_site(txn, log_id),
+            false => begin_entry(txn, log_id, 0, 0),
         }
     }
 
@@ -68,24 +65,25 @@ impl Replica {
     pub fn membership(
         &self,
         txn: &mut Txn<'_>,
-        position: Position,
+        log_id: LogId,
         membership: Vec<u8>,
     ) -> Result<(), StoreError> {
-        self.advance(txn, position)?;
+        self.advance(txn, log_id)?;
         txn.set_membership(membership);
         Ok(())
     }
 
-    /// A command entry. An error stops the node: the store failed, or the entry is not one this program can read.
+    /// A command entry: for each of its proposals one reply per call (a transaction: one in all). An error stops the node: the
+    /// store failed, or the entry is not one this program can read.
     pub fn apply(
         &self,
         txn: &mut Txn<'_>,
-        position: Position,
+        log_id: LogId,
         payload: &[u8],
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<Vec<Vec<Reply>>, StoreError> {
         match self.is_edge {
-            true => self.follow(txn, position, payload),
-            false => self.batch(txn, position, payload),
+            true => self.follow(txn, log_id, payload),
+            false => self.batch(txn, log_id, payload),
         }
     }
 
@@ -93,11 +91,11 @@ impl Replica {
     pub(super) fn batch(
         &self,
         txn: &mut Txn<'_>,
-        position: Position,
+        log_id: LogId,
         payload: &[u8],
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<Vec<Vec<Reply>>, StoreError> {
         let mut batch = Batch::decode(payload).map_err(malformed)?;
-        begin_entry(txn, position, batch.at, batch.seed)?;
+        begin_entry(txn, log_id, batch.at, batch.seed)?;
         let mut replies = Vec::with_capacity(batch.len().min(payload.len()));
         while let Some(proposal) = batch.next_proposal().map_err(malformed)? {
             replies.push(self.proposal(txn, proposal)?);
@@ -143,16 +141,11 @@ impl Replica {
 }
 
 /// Refuses an entry that the state already holds: applied twice it would count twice.
-pub(super) fn begin_entry(
-    txn: &mut Txn<'_>,
-    position: Position,
-    at: u64,
-    seed: u64,
-) -> Result<(), StoreError> {
-    if txn.state().applied.is_some_and(|applied| position.index <= applied.index) {
-        return Err(StoreError::corrupt("apply", format!("entry {} has been applied", position.index)));
+pub(super) fn begin_entry(txn: &mut Txn<'_>, log_id: LogId, at: u64, seed: u64) -> Result<(), StoreError> {
+    if txn.state().applied.is_some_and(|applied| log_id.index <= applied.index) {
+        return Err(StoreError::corrupt("apply", format!("entry {} has been applied", log_id.index)));
     }
-    txn.begin_entry(position, at, seed);
+    txn.begin_entry(log_id, at, seed);
     Ok(())
 }
 

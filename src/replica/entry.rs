@@ -6,7 +6,7 @@
 //!   commands, transaction: watched u32 ‖ watched × condition ‖ calls u32 ‖ calls × call
 //!   sweep: keys_max u32                       (delete keys that have expired at `at`)
 //!   mark: nothing                             (replicas note the checksum of their state after this entry)
-//! condition := db u32 ‖ key bytes ‖ present u8 ‖ place (12 bytes, if present)
+//! condition := db u32 ‖ key bytes ‖ present u8 ‖ log position (12 bytes, if present)
 //! call      := db u32 ‖ argc u32 ‖ argc × bytes
 //! bytes     := length u32 ‖ …
 //! ```
@@ -15,7 +15,7 @@
 
 use crate::{
     command::Argv,
-    store::{Condition, Place},
+    store::{Condition, LogPosition},
 };
 use bytes::Bytes;
 
@@ -79,8 +79,8 @@ impl ProposalBuilder {
             bytes.extend_from_slice(&condition.db.to_le_bytes());
             put_bytes(&mut bytes, &condition.key);
             bytes.push(u8::from(condition.revision.is_some()));
-            if let Some(place) = condition.revision {
-                bytes.extend_from_slice(&place.to_bytes());
+            if let Some(position) = condition.revision {
+                bytes.extend_from_slice(&position.to_bytes());
             }
         }
         let calls_at = bytes.len();
@@ -289,7 +289,10 @@ fn conditions(rest: &mut Reader<'_>) -> Result<Vec<Condition>, EntryError> {
         let (db, key) = (rest.u32()?, rest.bytes()?.to_vec());
         let revision = match rest.u8()? {
             0 => None,
-            _ => Some(Place::from_bytes(rest.take(Place::LEN)?).map_err(|_| EntryError("short place"))?),
+            _ => Some(
+                LogPosition::from_bytes(rest.take(LogPosition::LEN)?)
+                    .map_err(|_| EntryError("short position"))?,
+            ),
         };
         out.push(Condition { db, key, revision });
     }
@@ -363,7 +366,7 @@ mod tests {
         ) {
             let conditions: Vec<Condition> = keys
                 .into_iter()
-                .map(|(db, key, place)| Condition { db, key, revision: place.map(|(index, ordinal)| Place { index, ordinal }) })
+                .map(|(db, key, place)| Condition { db, key, revision: place.map(|(index, ordinal)| LogPosition { index, ordinal }) })
                 .collect();
             let mut builder = ProposalBuilder::transaction(&conditions);
             for (db, words) in &calls {

@@ -8,13 +8,13 @@
 //! but the place in the site's log. All of this is a function of (state, entry), so the nodes of a site agree on it.
 
 use super::{
-    apply::{Applied, Replica, begin_entry, malformed},
+    apply::{Replica, begin_entry, malformed},
     site::{BootstrapSnapshot, SiteEntry},
 };
 use crate::{
     error::StoreError,
     resp::{ErrorReply, Reply},
-    store::{Position, SiteRecord, Txn},
+    store::{LogId, SiteRecord, Txn},
 };
 use std::path::Path;
 
@@ -35,9 +35,9 @@ impl Replica {
     pub(super) fn follow(
         &self,
         txn: &mut Txn<'_>,
-        at: Position,
+        at: LogId,
         payload: &[u8],
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<Vec<Vec<Reply>>, StoreError> {
         enter_site(txn, at)?;
         let SiteEntry::Entries { history, mut records } = SiteEntry::decode(payload).map_err(malformed)?
         else {
@@ -50,7 +50,7 @@ impl Replica {
             return Ok(refused(format!("entries of history {history}, the data are of {}", txn.history())));
         }
         while let Some(record) = records.next_record().map_err(malformed)? {
-            let Position { term, index } = record.position;
+            let LogId { term, index } = record.position;
             let applied = txn.state().applied;
             let next = applied.map_or(0, |applied| applied.index.saturating_add(1));
             if applied.is_some_and(|applied| applied.index == index && applied.term != term) {
@@ -94,7 +94,7 @@ impl Replica {
     /// Replaces the data by those of a bootstrap snapshot, whose files are in `directory`.
     pub fn install_bootstrap(
         &self,
-        at: Position,
+        at: LogId,
         snapshot: &BootstrapSnapshot,
         directory: &Path,
     ) -> Result<(), StoreError> {
@@ -109,7 +109,7 @@ impl Replica {
 }
 
 /// Takes the place in the site's log up to `at`. Refuses an entry that was applied.
-pub(super) fn enter_site(txn: &mut Txn<'_>, at: Position) -> Result<(), StoreError> {
+pub(super) fn enter_site(txn: &mut Txn<'_>, at: LogId) -> Result<(), StoreError> {
     if txn.site_applied().is_some_and(|applied| at.index <= applied.index) {
         return Err(StoreError::corrupt("apply", format!("entry {} of the site has been applied", at.index)));
     }
@@ -117,6 +117,6 @@ pub(super) fn enter_site(txn: &mut Txn<'_>, at: Position) -> Result<(), StoreErr
     Ok(())
 }
 
-fn refused(why: String) -> Applied {
+fn refused(why: String) -> Vec<Vec<Reply>> {
     vec![vec![Reply::Error(ErrorReply::err(why))]]
 }

@@ -13,6 +13,6 @@ mod site;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{Applied, Replica};
+pub use apply::Replica;
 pub use entry::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, ProposalKind};
 pub use site::{BootstrapSnapshot, RECORD_HEAD_BYTES, Record, Records, SiteEntry, put_record};

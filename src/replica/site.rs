@@ -11,7 +11,7 @@
 //! that neither is taken for the other.
 
 use super::entry::{EntryError, Reader, put_bytes};
-use crate::store::Position;
+use crate::store::LogId;
 use bytes::Bytes;
 
 const ENTRIES_VERSION: u8 = 2;
@@ -28,7 +28,7 @@ pub enum SiteEntry<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootstrapSnapshot {
     pub history: String,
-    pub position: Position,
+    pub position: LogId,
     /// Which files it is made of; a name that no other seed has.
     pub name: String,
 }
@@ -36,7 +36,7 @@ pub struct BootstrapSnapshot {
 /// One entry of the core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    pub position: Position,
+    pub position: LogId,
     /// `None`: it changes no data.
     pub batch: Option<&'a [u8]>,
 }
@@ -69,7 +69,7 @@ impl<'a> Records<'a> {
 }
 
 /// Appends a record.
-pub fn put_record(out: &mut Vec<u8>, position: Position, batch: Option<&[u8]>) {
+pub fn put_record(out: &mut Vec<u8>, position: LogId, batch: Option<&[u8]>) {
     out.push(u8::from(batch.is_some()));
     put_position(out, position);
     put_bytes(out, batch.unwrap_or_default());
@@ -115,7 +115,7 @@ impl<'a> SiteEntry<'a> {
 impl BootstrapSnapshot {
     /// Whether data of the same history that stand at `position` do not go back by it. They may, if what is there was never
     /// committed: then the snapshot is of a later term.
-    pub fn is_forward_of(&self, position: Position) -> bool {
+    pub fn is_forward_of(&self, position: LogId) -> bool {
         position.index <= self.position.index || position < self.position
     }
 
@@ -129,13 +129,13 @@ impl BootstrapSnapshot {
     }
 }
 
-fn put_position(out: &mut Vec<u8>, position: Position) {
+fn put_position(out: &mut Vec<u8>, position: LogId) {
     out.extend_from_slice(&position.term.to_le_bytes());
     out.extend_from_slice(&position.index.to_le_bytes());
 }
 
-fn position(rest: &mut Reader<'_>) -> Result<Position, EntryError> {
-    Ok(Position { term: rest.u64()?, index: rest.u64()? })
+fn position(rest: &mut Reader<'_>) -> Result<LogId, EntryError> {
+    Ok(LogId { term: rest.u64()?, index: rest.u64()? })
 }
 
 fn text<'a>(rest: &mut Reader<'a>) -> Result<&'a str, EntryError> {
@@ -146,13 +146,13 @@ fn text<'a>(rest: &mut Reader<'a>) -> Result<&'a str, EntryError> {
 mod tests {
     use super::*;
 
-    const AT: Position = Position { term: 2, index: 7 };
+    const AT: LogId = LogId { term: 2, index: 7 };
 
     #[test]
     fn golden_bytes() {
         let mut records = Vec::new();
         put_record(&mut records, AT, None);
-        put_record(&mut records, Position { term: 2, index: 8 }, Some(b"xy"));
+        put_record(&mut records, LogId { term: 2, index: 8 }, Some(b"xy"));
         let golden = b"\x02\x01\0\0\0h\
             \0\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\
             \x01\x02\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x02\0\0\0xy";

@@ -1,6 +1,6 @@
 //! One connection: bytes in, calls, replies, bytes out.
 
-use super::{clock::Clock, output::message, pending::Pending, thread::Local};
+use super::{clock::Clock, output::message, pending::Pending, thread::ThreadState};
 use crate::{
     command::Argv,
     resp::{Decoded, Decoder, Limits, Reply},
@@ -29,7 +29,7 @@ pub(super) enum Close {
 
 /// See the module.
 pub(super) struct Connection {
-    pub(super) local: Rc<Local>,
+    pub(super) thread: Rc<ThreadState>,
     pub(super) session: Session,
     pub(super) pending: Pending,
     pub(super) output: BytesMut,
@@ -46,10 +46,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(local: Rc<Local>, session: Session, stream: TcpStream) -> Self {
+    pub(super) fn new(thread: Rc<ThreadState>, session: Session, stream: TcpStream) -> Self {
         let clock = Clock::start();
         Connection {
-            local,
+            thread,
             session,
             pending: Pending::default(),
             output: BytesMut::with_capacity(READ_BYTES),
@@ -73,7 +73,7 @@ impl Connection {
                 break;
             }
             self.session.client.busy.store(false, Ordering::Relaxed);
-            if self.session.closing || self.session.client.is_killed() || self.local.stop.is_asked() {
+            if self.session.closing || self.session.client.is_killed() || self.thread.stop.is_asked() {
                 break;
             }
         }
@@ -90,14 +90,14 @@ impl Connection {
                 biased;
                 read = self.stream.read_buf(&mut self.input) => break read,
                 () = client.wait_killed() => return Err(Close::Now),
-                _ = self.local.stop.wait() => return Err(Close::Now),
+                _ = self.thread.stop.wait() => return Err(Close::Now),
                 () = message(subscriber.as_deref()) => self.pass_on_and_send().await?,
             }
         };
         match read {
             Ok(bytes) if bytes > 0 => {
-                Stats::add(&self.local.node.stats.net_input_bytes, bytes as u64);
-                Stats::add(&self.local.stats.socket_reads, 1);
+                Stats::add(&self.thread.node.stats.net_input_bytes, bytes as u64);
+                Stats::add(&self.thread.stats.socket_reads, 1);
                 self.tell_input();
                 self.clock = Clock::start();
                 client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
@@ -122,7 +122,7 @@ impl Connection {
             input.unsplit(ahead);
             self.input = input;
             self.tell_input();
-            self.settle().await;
+            self.flush_writes().await;
             if outcome.is_err() || !has_more {
                 return outcome;
             }
@@ -161,7 +161,7 @@ impl Connection {
                 Ok(Decoded::Skip { used }) => *at = at.saturating_add(used),
                 Ok(Decoded::Incomplete { .. }) => {
                     if rest.len() > limits.query_bytes_max {
-                        Stats::add(&self.local.node.stats.query_limit_disconnections, 1);
+                        Stats::add(&self.thread.node.stats.query_limit_disconnections, 1);
                         tracing::warn!(
                             client = self.session.client.id,
                             "query buffer limit reached, closing"
@@ -171,8 +171,8 @@ impl Connection {
                     break;
                 }
                 Err(error) => {
-                    self.settle().await;
-                    Stats::add(&self.local.node.stats.protocol_errors, 1);
+                    self.flush_writes().await;
+                    Stats::add(&self.thread.node.stats.protocol_errors, 1);
                     self.reply_always(&Reply::Error(error.into()));
                     return Err(Close::AfterReply);
                 }
@@ -197,7 +197,7 @@ impl Connection {
         if !self.session.authenticated {
             return Limits::pre_auth();
         }
-        let settings = self.local.node.config.settings();
+        let settings = self.thread.node.config.settings();
         Limits {
             bulk_bytes_max: settings.proto_max_bulk_len,
             query_bytes_max: settings.query_buffer_limit,
@@ -206,6 +206,6 @@ impl Connection {
     }
 
     fn account(&mut self) {
-        Stats::add(&self.local.node.stats.commands_processed, std::mem::take(&mut self.commands));
+        Stats::add(&self.thread.node.stats.commands_processed, std::mem::take(&mut self.commands));
     }
 }

@@ -33,7 +33,7 @@ impl Connection {
     /// makes EXEC give up.
     async fn refuse(&mut self, refusal: Refusal, argv: &[&[u8]]) -> Result<(), Close> {
         let name = argv.first().copied().unwrap_or_default();
-        let is_exec = self.local.table.get(name).is_some_and(|row| row.flags.has(Flags::RUNS_QUEUE));
+        let is_exec = self.thread.table.get(name).is_some_and(|row| row.flags.has(Flags::RUNS_QUEUE));
         let error = match refusal {
             Refusal::Security => {
                 tracing::warn!(
@@ -48,7 +48,7 @@ impl Connection {
             }
             Refusal::Error(error) | Refusal::Elsewhere(error) => error,
         };
-        self.settle().await;
+        self.flush_writes().await;
         if is_exec {
             self.session.transaction = None;
             self.session.unwatch();
@@ -63,8 +63,8 @@ impl Connection {
     /// Counts a call that ran.
     pub(super) fn count_call(&mut self, index: usize, took: Duration, failed: bool) {
         self.commands = self.commands.saturating_add(1);
-        self.local.stats.record(index, took);
-        if let Some(stats) = self.local.node.stats.command(index) {
+        self.thread.stats.record(index, took);
+        if let Some(stats) = self.thread.node.stats.command(index) {
             Stats::add(&stats.calls, 1);
             Stats::add(&stats.micros, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
             if failed {
@@ -75,7 +75,7 @@ impl Connection {
 
     async fn run(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
         if let Err(error) = self.in_cluster(resolved, argv) {
-            self.settle().await;
+            self.flush_writes().await;
             self.finish(resolved.index, &Reply::Error(error));
             return Ok(());
         }
@@ -91,12 +91,12 @@ impl Connection {
                 self.write(resolved.index, argv).await;
             }
             Run::Read(_) => {
-                self.settle().await;
+                self.flush_writes().await;
                 let reply = self.read(resolved, argv).await?;
                 self.finish(resolved.index, &reply);
             }
             Run::Local(handler) => {
-                self.settle().await;
+                self.flush_writes().await;
                 self.wait_to_authenticate(resolved, argv).await?;
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
@@ -106,13 +106,13 @@ impl Connection {
                 let reply = self.reply_of(outcome)?;
                 self.finish(resolved.index, &reply);
             }
-            Run::Admin(handler) => {
-                self.settle().await;
+            Run::Async(handler) => {
+                self.flush_writes().await;
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
                 match outcome {
-                    Ok(action) => {
-                        let reply = self.act(action).await?;
+                    Ok(effect) => {
+                        let reply = self.perform(effect).await?;
                         self.finish(resolved.index, &reply);
                     }
                     Err(error) => {
@@ -122,7 +122,7 @@ impl Connection {
                 }
             }
             Run::Container => {
-                self.settle().await;
+                self.flush_writes().await;
                 self.count_rejected(Some(resolved.index));
                 let name = resolved.command.name.to_ascii_lowercase();
                 self.reply_error(ErrorReply::wrong_arity(&name));
@@ -135,7 +135,7 @@ impl Connection {
     async fn wait_to_authenticate(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
         let has_password = resolved.command.has_password.is_some_and(|has_password| has_password(argv));
         let from = self.session.client.peer.ip();
-        while has_password && let Some(left) = self.local.node.auth_failures.held_for(from, Instant::now()) {
+        while has_password && let Some(left) = self.thread.node.auth_failures.held_for(from, Instant::now()) {
             self.send().await?;
             self.pause_for(left).await?;
         }
@@ -150,7 +150,7 @@ impl Connection {
     }
 
     pub(super) fn context(&mut self) -> Context<'_> {
-        Context { session: &mut self.session, node: &self.local.node, now: self.clock.now_ms() }
+        Context { session: &mut self.session, node: &self.thread.node, now: self.clock.now_ms() }
     }
 
     /// A handler's outcome as a reply; a store failure stops the node.

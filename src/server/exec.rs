@@ -10,7 +10,7 @@ use super::{
     read::{Attempt, borrowed},
 };
 use crate::{
-    command::{Action, Args, Resolved, Run, invoke_read},
+    command::{Args, Effect, Resolved, Run, invoke_read},
     error::Error,
     limits,
     replica::ProposalBuilder,
@@ -90,7 +90,7 @@ impl Connection {
         let mut db = self.session.db;
         let mut steps = Vec::with_capacity(calls.len());
         for QueuedCall { row, argv } in calls {
-            let call = self.local.table.at(row).ok_or_else(|| ErrorReply::err("internal error"))?;
+            let call = self.thread.table.at(row).ok_or_else(|| ErrorReply::err("internal error"))?;
             let words = borrowed(&argv);
             let refused = self.admit_queued(call, &words).err();
             let selected = call.command.selects.filter(|_| refused.is_none());
@@ -112,7 +112,7 @@ impl Connection {
             }
             builder.push(step.db, &words);
         }
-        Ok(match self.local.propose(builder.finish()).await {
+        Ok(match self.thread.propose(builder.finish()).await {
             Outcome::Applied(replies) => {
                 self.note_writes();
                 replies.into_iter().next().unwrap_or(Reply::NilArray)
@@ -160,24 +160,24 @@ impl Connection {
                     let outcome = handler(&mut context, &mut args);
                     self.reply_of(outcome)?
                 }
-                Run::Admin(handler) => {
+                Run::Async(handler) => {
                     let mut context = self.context();
                     match handler(&mut context, &mut args) {
                         // Inside a transaction nothing waits.
-                        Ok(Action::Reply(reply) | Action::ReplyAfter(_, reply)) => reply,
-                        Ok(Action::Publish(message)) => self.publish(message).await,
-                        Ok(Action::Replicated { aof, .. }) => self.replicated(0, Duration::ZERO, aof).await?,
-                        Ok(Action::Checkpoint { .. }) => self.checkpoint(true).await,
-                        Ok(Action::LastRevision) => self.last_revision(),
-                        Ok(Action::WaitRevision { revision, .. }) => {
+                        Ok(Effect::Reply(reply) | Effect::ReplyAfter(_, reply)) => reply,
+                        Ok(Effect::Publish(message)) => self.publish(message).await,
+                        Ok(Effect::Replicated { aof, .. }) => self.replicated(0, Duration::ZERO, aof).await?,
+                        Ok(Effect::Checkpoint { .. }) => self.checkpoint(true).await,
+                        Ok(Effect::LastRevision) => self.last_revision(),
+                        Ok(Effect::WaitRevision { revision, .. }) => {
                             self.wait_revision(revision, Duration::ZERO).await?
                         }
-                        Ok(Action::Checksum) => self.checksum().await?,
+                        Ok(Effect::Checksum) => self.checksum().await?,
                         // So a redis-sentinel promotes a node: SLAVEOF NO ONE among other things.
-                        Ok(Action::Core(request @ CoreRequest::Transfer { .. })) => {
-                            self.local.log.core(request).await
+                        Ok(Effect::Core(request @ CoreRequest::Transfer { .. })) => {
+                            self.thread.log.core(request).await
                         }
-                        Ok(Action::Core(_) | Action::Exec | Action::Watch(_) | Action::Shutdown(_)) => {
+                        Ok(Effect::Core(_) | Effect::Exec | Effect::Watch(_) | Effect::Shutdown(_)) => {
                             Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
                         }
                         Err(error) => self.reply_of(Err(error))?,

@@ -74,8 +74,8 @@ impl Connection {
 
     /// Known, with as many words as it takes.
     fn known(&self, argv: &[&[u8]]) -> Result<Resolved, Refusal> {
-        self.local.table.resolve(argv).map_err(|error| {
-            self.count_rejected(self.local.table.index(argv));
+        self.thread.table.resolve(argv).map_err(|error| {
+            self.count_rejected(self.thread.table.index(argv));
             match argv.first() {
                 Some(word) if is_http(word) => Refusal::Security,
                 _ => Refusal::Error(error),
@@ -92,10 +92,10 @@ impl Connection {
 
     /// Whether the node can serve it yet.
     fn ready(&self, call: Resolved) -> Result<(), Refusal> {
-        if self.local.node.ready.load(Ordering::Acquire) || call.command.flags.has(Flags::LOADING) {
+        if self.thread.node.ready.load(Ordering::Acquire) || call.command.flags.has(Flags::LOADING) {
             return Ok(());
         }
-        let (code, why) = self.local.node.log.waiting();
+        let (code, why) = self.thread.node.log.waiting();
         Err(Refusal::Error(ErrorReply::new(code, why)))
     }
 
@@ -112,7 +112,7 @@ impl Connection {
         }
         let text = format!(
             "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-            self.local.table.names().get(call.index).map_or("", String::as_str)
+            self.thread.table.names().get(call.index).map_or("", String::as_str)
         );
         Err(Refusal::Error(ErrorReply::err(text)))
     }
@@ -137,7 +137,7 @@ impl Connection {
         if matches!(reply, Reply::Error(_)) {
             self.count_rejected(Some(call.index));
         }
-        self.settle().await;
+        self.flush_writes().await;
         self.reply(&reply);
         true
     }
@@ -147,15 +147,15 @@ impl Connection {
         if !self.is_held_back(call) {
             return Ok(());
         }
-        self.settle().await;
+        self.flush_writes().await;
         self.send().await?;
         let client = Arc::clone(&self.session.client);
         let _blocked = client.block();
         while self.is_held_back(call) {
-            if client.is_killed() || self.local.stop.is_asked() {
+            if client.is_killed() || self.thread.stop.is_asked() {
                 return Err(Close::Now);
             }
-            let node = &self.local.node;
+            let node = &self.thread.node;
             tokio::select! {
                 () = node.clients.unpaused.notified() => {}
                 () = tokio::time::sleep(PAUSE_POLL) => {}
@@ -168,7 +168,7 @@ impl Connection {
     }
 
     fn is_held_back(&self, call: Resolved) -> bool {
-        let Some(pause) = self.local.node.clients.paused(self.clock.now_ms()) else { return false };
+        let Some(pause) = self.thread.node.clients.paused(self.clock.now_ms()) else { return false };
         let (command, queue) = (call.command, &self.session.transaction);
         match pause.mode {
             PauseMode::All => !command.flags.has(Flags::IN_PAUSE),
@@ -191,14 +191,14 @@ impl Connection {
     /// A cluster has one database. Said where a call runs, as by redis-server: MULTI queues it.
     pub(super) fn in_cluster(&self, call: Resolved, argv: &[&[u8]]) -> Result<(), ErrorReply> {
         let Some(refuses) = call.command.not_in_cluster else { return Ok(()) };
-        match refuses(argv).filter(|_| self.local.node.config.settings().cluster_enabled) {
+        match refuses(argv).filter(|_| self.thread.node.config.settings().cluster_enabled) {
             Some(text) => Err(ErrorReply::err(text)),
             None => Ok(()),
         }
     }
 
     pub(super) fn count_rejected(&self, index: Option<usize>) {
-        if let Some(stats) = index.and_then(|index| self.local.node.stats.command(index)) {
+        if let Some(stats) = index.and_then(|index| self.thread.node.stats.command(index)) {
             Stats::add(&stats.rejected, 1);
         }
     }

@@ -60,7 +60,7 @@ impl Connection {
     /// Counts an error, told to the client or not.
     pub(super) fn count_error(&self, reply: &Reply) {
         if let Reply::Error(error) = reply {
-            self.local.node.stats.count_error(error.code());
+            self.thread.node.stats.count_error(error.code());
         }
     }
 
@@ -73,8 +73,8 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        Stats::add(&self.local.node.stats.net_output_bytes, self.output.len() as u64);
-        Stats::add(&self.local.stats.socket_writes, 1);
+        Stats::add(&self.thread.node.stats.net_output_bytes, self.output.len() as u64);
+        Stats::add(&self.thread.stats.socket_writes, 1);
         self.tell_output();
         let stall_max = if self.session.authenticated { WRITE_STALL_MAX } else { PREAUTH_WRITE_STALL_MAX };
         let client = Arc::clone(&self.session.client);
@@ -97,9 +97,9 @@ impl Connection {
             let writable = tokio::select! {
                 writable = self.stream.writable() => writable.is_ok(),
                 () = client.wait_killed() => false,
-                () = self.local.stop.wait_overdue(STOPPING_WRITE_MAX) => false,
+                () = self.thread.stop.wait_overdue(STOPPING_WRITE_MAX) => false,
                 () = tokio::time::sleep(stall_max) => {
-                    Stats::add(&self.local.node.stats.output_limit_disconnections, 1);
+                    Stats::add(&self.thread.node.stats.output_limit_disconnections, 1);
                     tracing::warn!(client = client.id, unsent_bytes = self.output.len(), "client takes no replies, closing");
                     false
                 }

@@ -78,7 +78,7 @@ impl Connection {
         wait_for: WaitFor,
         argv: &[&[u8]],
     ) -> Result<Reply, Close> {
-        self.settle().await;
+        self.flush_writes().await;
         let takes = resolved.command.is_write();
         if takes && is_too_large(argv) {
             // The log would refuse it each time, and it would wait for ever.
@@ -127,7 +127,7 @@ impl Connection {
         self.send().await?;
         let client = Arc::clone(&self.session.client);
         let deadline = wait.within.map(|within| Instant::now() + within);
-        let parked = self.local.node.parking.park(client.id, call.takes, self.session.db, &wait.keys);
+        let parked = self.thread.node.parking.park(client.id, call.takes, self.session.db, &wait.keys);
         let _blocked = client.block();
         let outcome = loop {
             // The look comes after the registration: what is written from here on rings.
@@ -151,7 +151,7 @@ impl Connection {
                 }
                 // Somebody was here before: whatever it finds, it will tell.
                 Ok(Some(Wait { finds: Finds::Something, .. })) => {
-                    wait.keys.iter().for_each(|key| self.local.node.parking.ready(self.session.db, key));
+                    wait.keys.iter().for_each(|key| self.thread.node.parking.ready(self.session.db, key));
                 }
                 // A group's stream that is gone ends the wait, a key of another type does not.
                 Err(Error::Client(error)) if wait.of_group => break Ok(Reply::Error(error)),
@@ -167,7 +167,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = client.wait_killed() => break Err(Close::Now),
-                _ = self.local.stop.wait() => break Err(Close::Now),
+                _ = self.thread.stop.wait() => break Err(Close::Now),
                 unblocked = parked.wait() => match unblocked {
                     None => {}
                     Some(Unblocked::Timeout) => break Ok(Reply::NilArray),
@@ -176,7 +176,7 @@ impl Connection {
                         break Ok(Reply::Error(ErrorReply::new("UNBLOCKED", text)));
                     }
                 },
-                () = gone(&mut self.stream, &mut self.input, &client, &self.local.node.stats) => break Err(Close::Now),
+                () = gone(&mut self.stream, &mut self.input, &client, &self.thread.node.stats) => break Err(Close::Now),
                 () = message(subscriber.as_deref()) => self.pass_on_and_send().await?,
                 () = tokio::time::sleep_until(due) => {
                     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -220,7 +220,7 @@ impl Connection {
             Run::Write(_) => {
                 let mut builder = ProposalBuilder::commands();
                 builder.push(self.session.db, &call.argv);
-                match self.local.propose(builder.finish()).await {
+                match self.thread.propose(builder.finish()).await {
                     Outcome::Applied(replies) => {
                         self.note_writes();
                         replies.into_iter().next().unwrap_or(Reply::Nil)
@@ -229,7 +229,7 @@ impl Connection {
                     Outcome::Unknown(error) => Reply::Error(error),
                 }
             }
-            Run::Local(_) | Run::Admin(_) | Run::Container => Reply::Error(ErrorReply::err("internal error")),
+            Run::Local(_) | Run::Async(_) | Run::Container => Reply::Error(ErrorReply::err("internal error")),
         };
         Ok(match nothing {
             Some(nothing) if *nothing == reply => Tried::Nothing,
@@ -239,7 +239,7 @@ impl Connection {
 
     /// Whether writes are refused here whatever they are.
     fn refuses_writes(&self) -> bool {
-        let settings = self.local.node.config.settings();
+        let settings = self.thread.node.config.settings();
         settings.edge.as_ref().is_some_and(|edge| edge.writes == EdgeWrites::Reject)
     }
 }

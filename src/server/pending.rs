@@ -6,7 +6,7 @@ use crate::{
     replica::ProposalBuilder,
     replication::Outcome,
     resp::{ErrorReply, Reply},
-    store::Place,
+    store::LogPosition,
 };
 
 /// The proposal being filled.
@@ -39,7 +39,7 @@ impl Pending {
 
 /// Bytes that a call takes in an entry, at most.
 pub(super) fn encoded_len(argv: &[&[u8]]) -> usize {
-    argv.iter().fold(Place::LEN, |sum, word| sum.saturating_add(word.len()).saturating_add(4))
+    argv.iter().fold(LogPosition::LEN, |sum, word| sum.saturating_add(word.len()).saturating_add(4))
 }
 
 /// Whether a call does not fit into one entry.
@@ -56,23 +56,23 @@ impl Connection {
     /// Queues a write behind those of this chunk.
     pub(super) async fn write(&mut self, index: usize, argv: &[&[u8]]) {
         if is_too_large(argv) {
-            self.settle().await;
+            self.flush_writes().await;
             self.count_rejected(Some(index));
             self.reply_error(too_large());
             return;
         }
         if self.pending.overflows(argv) {
-            self.settle().await;
+            self.flush_writes().await;
         }
         self.pending.push(index, self.session.db, argv);
     }
 
     /// Proposes the writes queued so far and appends their replies, in order.
-    pub(super) async fn settle(&mut self) {
+    pub(super) async fn flush_writes(&mut self) {
         let Some(builder) = self.pending.builder.take() else { return };
         let mut indexes = std::mem::take(&mut self.pending.indexes);
         self.clock.lap();
-        let outcome = self.local.propose(builder.finish()).await;
+        let outcome = self.thread.propose(builder.finish()).await;
         // Each call's share of the way through the log.
         let share = self.clock.lap() / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
         match outcome {

@@ -17,7 +17,7 @@ impl Connection {
         tokio::select! {
             biased;
             done = tokio::task::spawn_blocking(run) => done.map_err(|_panic| ErrorReply::err("internal error")),
-            () = self.local.stop.wait_overdue(READ_GRACE) => {
+            () = self.thread.stop.wait_overdue(READ_GRACE) => {
                 Err(ErrorReply::try_again("the server is stopping; nothing was read"))
             }
         }

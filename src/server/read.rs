@@ -72,13 +72,13 @@ impl Connection {
     {
         loop {
             let mut outcome = {
-                let store = &self.local.node.store;
+                let store = &self.thread.node.store;
                 let published = store.latest();
                 here(&Attempt { store, published: &published, time, may_wait: false })
             };
             if let Err(Error::WouldBlock) = outcome {
-                Stats::add(&self.local.node.stats.blocking_reads, 1);
-                let (store, run) = (Arc::clone(&self.local.node.store), elsewhere());
+                Stats::add(&self.thread.node.stats.blocking_reads, 1);
+                let (store, run) = (Arc::clone(&self.thread.node.store), elsewhere());
                 let waiting = self.on_pool(move || {
                     let published = store.published();
                     run(&Attempt { store: &store, published: &published, time, may_wait: true })
@@ -106,7 +106,7 @@ impl Connection {
         if let Some(time) = self.edge_time() {
             return time;
         }
-        let is_one_of_many = self.local.node.log.is_one_of_many.load(Ordering::Relaxed);
+        let is_one_of_many = self.thread.node.log.is_one_of_many.load(Ordering::Relaxed);
         match is_one_of_many && self.session.consistency == Consistency::Linearizable {
             true => ReadTime::Logged(self.log_ms()),
             false => ReadTime::At(self.log_ms()),
@@ -115,12 +115,12 @@ impl Connection {
 
     /// Log time for this command.
     pub(super) fn log_ms(&self) -> u64 {
-        self.clock.log_ms(&self.local.node.log.clock)
+        self.clock.log_ms(&self.thread.node.log.clock)
     }
 
     /// Brings the log to the present, so that what has expired by now has expired for every node, for good.
     pub(super) async fn log_the_time(&mut self) -> Result<(), ErrorReply> {
-        match self.local.propose(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX)).await {
+        match self.thread.propose(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX)).await {
             Outcome::Applied(_) => self.barrier().await,
             Outcome::NotDone(error) => Err(error),
             Outcome::Unknown(_) => {
@@ -132,13 +132,13 @@ impl Connection {
 
     /// Waits until this node may answer reads; an error says that it may not for now.
     pub(super) async fn barrier(&mut self) -> Result<(), ErrorReply> {
-        if self.local.node.log.edge.is_edge() {
+        if self.thread.node.log.edge.is_edge() {
             return self.edge_barrier().await;
         }
-        if self.local.log.can_read() {
+        if self.thread.log.can_read() {
             return Ok(());
         }
-        let passed = self.local.log.barrier(self.session.consistency).await;
+        let passed = self.thread.log.barrier(self.session.consistency).await;
         self.clock.tick();
         passed.map(|log_ms| self.clock.read_as_of(log_ms))
     }

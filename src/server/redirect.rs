@@ -42,7 +42,7 @@ impl Connection {
         match &self.session.transaction {
             Some(transaction) if call.command.flags.has(Flags::RUNS_QUEUE) && !transaction.aborted => {
                 for QueuedCall { row, argv } in &transaction.calls {
-                    if let Some(queued) = self.local.table.at(*row) {
+                    if let Some(queued) = self.thread.table.at(*row) {
                         asked.add(queued.command, &borrowed(argv), in_cluster);
                     }
                 }
@@ -55,7 +55,7 @@ impl Connection {
     /// The gate that sends a client elsewhere, if this node is a follower that answers so; also from CLUSTER without a
     /// cluster, and from keys that a cluster would have on several nodes.
     pub(super) fn redirected(&self, call: Resolved, argv: &[&[u8]]) -> Result<(), Refusal> {
-        let node = &self.local.node;
+        let node = &self.thread.node;
         let settings = node.config.settings();
         if call.command.flags.has(Flags::CLUSTER_ONLY) && !settings.cluster_enabled {
             return Err(Refusal::Error(ErrorReply::err("This instance has cluster support disabled")));
@@ -93,7 +93,7 @@ impl Connection {
             OnFollower::Redirect if !asked.writes && !reads_elsewhere => None,
             OnFollower::Redirect if !can_go => Some(read_only()),
             OnFollower::Redirect => {
-                let (host, port) = self.local.node.log.leader_clients();
+                let (host, port) = self.thread.node.log.leader_clients();
                 if port == 0 {
                     let text = "no node leads at the moment; nothing was changed, try again";
                     return Some(Refusal::Elsewhere(ErrorReply::new("CLUSTERDOWN", text)));

@@ -41,7 +41,7 @@ const POOL_END_MAX: Duration = Duration::from_millis(100);
 pub(super) type Accepted = (std::net::TcpStream, Arc<Client>);
 
 /// What the connections of one thread share.
-pub(super) struct Local {
+pub(super) struct ThreadState {
     pub(super) node: Arc<Node>,
     pub(super) log: GroupHandle,
     pub(super) stop: Arc<Stop>,
@@ -56,7 +56,7 @@ struct Waiter {
     answer: Option<oneshot::Sender<Outcome>>,
 }
 
-impl Local {
+impl ThreadState {
     /// Queues a proposal; resolves with its outcome, or with "outcome unknown" after the write timeout.
     pub(super) async fn propose(&self, proposal: Bytes) -> Outcome {
         let (answer, outcome) = oneshot::channel();
@@ -139,7 +139,7 @@ pub(super) fn start(
         match runtime {
             Ok(runtime) => {
                 let stats = node.stats.threads.thread(table.names().len());
-                let local = Local {
+                let state = ThreadState {
                     stats,
                     node,
                     log,
@@ -148,7 +148,7 @@ pub(super) fn start(
                     mailbox: Mailbox::new(),
                     waiters: RefCell::new(Slab::with_capacity(1024)),
                 };
-                LocalSet::new().block_on(&runtime, run(Rc::new(local), receiver));
+                LocalSet::new().block_on(&runtime, run(Rc::new(state), receiver));
                 let ended = Instant::now();
                 runtime.shutdown_timeout(POOL_END_MAX);
                 ended.elapsed() < POOL_END_MAX
@@ -159,17 +159,17 @@ pub(super) fn start(
     Ok(NetworkThread { sender, thread })
 }
 
-async fn run(local: Rc<Local>, mut accepted: mpsc::Receiver<Accepted>) {
-    let completions = tokio::task::spawn_local(deliver_completions(Rc::clone(&local)));
-    let sweeper = tokio::task::spawn_local(sweep(Rc::clone(&local)));
+async fn run(state: Rc<ThreadState>, mut accepted: mpsc::Receiver<Accepted>) {
+    let completions = tokio::task::spawn_local(deliver_completions(Rc::clone(&state)));
+    let sweeper = tokio::task::spawn_local(sweep(Rc::clone(&state)));
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             next = accepted.recv() => match next {
-                Some((stream, client)) => admit(&local, &mut connections, stream, client),
+                Some((stream, client)) => admit(&state, &mut connections, stream, client),
                 None => break,
             },
-            _ = local.stop.wait() => break,
+            _ = state.stop.wait() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
     }
@@ -178,8 +178,8 @@ async fn run(local: Rc<Local>, mut accepted: mpsc::Receiver<Accepted>) {
     tokio::pin!(all_closed);
     tokio::select! {
         () = &mut all_closed => {}
-        () = local.stop.wait_overdue(Duration::MAX) => {
-            local.give_up_writes();
+        () = state.stop.wait_overdue(Duration::MAX) => {
+            state.give_up_writes();
             let _ = tokio::time::timeout(LAST_WORDS_MAX, all_closed).await;
         }
     }
@@ -188,44 +188,44 @@ async fn run(local: Rc<Local>, mut accepted: mpsc::Receiver<Accepted>) {
 }
 
 fn admit(
-    local: &Rc<Local>,
+    state: &Rc<ThreadState>,
     connections: &mut tokio::task::JoinSet<()>,
     stream: std::net::TcpStream,
     client: Arc<Client>,
 ) {
     let id = client.id;
-    let authenticated = local.node.config.settings().requirepass.is_empty();
+    let authenticated = state.node.config.settings().requirepass.is_empty();
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "connection lost at accept");
-            local.node.clients.remove(id);
+            state.node.clients.remove(id);
             return;
         }
     };
     let session = Session::new(client, authenticated);
-    let local = Rc::clone(local);
+    let state = Rc::clone(state);
     connections.spawn_local(async move {
-        let node = Arc::clone(&local.node);
-        Connection::new(local, session, stream).serve().await;
+        let node = Arc::clone(&state.node);
+        Connection::new(state, session, stream).serve().await;
         node.clients.remove(id);
     });
 }
 
-async fn deliver_completions(local: Rc<Local>) {
+async fn deliver_completions(state: Rc<ThreadState>) {
     let mut outcomes = Vec::new();
     loop {
-        local.mailbox.wait().await;
-        local.mailbox.drain(&mut outcomes);
-        local.deliver(&mut outcomes);
+        state.mailbox.wait().await;
+        state.mailbox.drain(&mut outcomes);
+        state.deliver(&mut outcomes);
     }
 }
 
-async fn sweep(local: Rc<Local>) {
+async fn sweep(state: Rc<ThreadState>) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        local.expire_waiters();
+        state.expire_waiters();
     }
 }

@@ -1,4 +1,4 @@
-//! The node as its sessions see it: what Local and Admin handlers may read and change.
+//! The node as its sessions see it: what Local and Async handlers may read and change.
 
 use super::{AuthFailures, Clients, MemoryMarks, Parking, PubSub, Session, Stats};
 use crate::{config::Config, state::ReplicationState, store::Store};
@@ -106,7 +106,7 @@ impl Node {
     }
 }
 
-/// What a Local or Admin handler may reach.
+/// What a Local or Async handler may reach.
 pub struct Context<'a> {
     pub session: &'a mut Session,
     pub node: &'a Node,

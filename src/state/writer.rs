@@ -1,7 +1,7 @@
 //! What changes the replication state: the only code that says who leads and how far the log is.
 
 use super::{Beginning, Leader, ReplicationState};
-use crate::{store::Position, time::now_ms};
+use crate::{store::LogId, time::now_ms};
 use std::{
     ops::Deref,
     sync::{Arc, atomic::Ordering},
@@ -115,7 +115,7 @@ impl StateWriter {
     }
 
     /// Everything up to `at` is applied and published.
-    pub fn applied(&self, at: Position) {
+    pub fn applied(&self, at: LogId) {
         let state = &self.0;
         if !state.edge.is_edge() {
             state.edge.core_index.store(at.index, Ordering::SeqCst);
@@ -145,11 +145,11 @@ mod tests {
         let writer = StateWriter::default();
         leads(&writer, 2);
         assert!(!writer.state().can_read(), "nothing of its own term is applied");
-        writer.applied(Position { term: 2, index: 5 });
+        writer.applied(LogId { term: 2, index: 5 });
         assert!(writer.state().can_read());
         writer.announces(6);
         assert!(writer.state().knows_all() && !writer.state().can_read());
-        writer.applied(Position { term: 2, index: 6 });
+        writer.applied(LogId { term: 2, index: 6 });
         assert!(writer.state().can_read());
     }
 
@@ -159,7 +159,7 @@ mod tests {
         let writer = StateWriter::default();
         let state = writer.state();
         leads(&writer, 2);
-        writer.applied(Position { term: 2, index: 5 });
+        writer.applied(LogId { term: 2, index: 5 });
         writer.heard_by_quorum(Some(Instant::now()), Duration::from_millis(280));
         assert!(state.can_read());
         state.asks_to_read.store(true, Ordering::Relaxed);
@@ -173,12 +173,12 @@ mod tests {
     fn a_leader_that_asked_another_to_lead_has_no_lease_in_that_term() {
         let writer = StateWriter::default();
         leads(&writer, 2);
-        writer.applied(Position { term: 2, index: 5 });
+        writer.applied(LogId { term: 2, index: 5 });
         assert!(writer.state().can_read());
         writer.offers_leadership();
         assert!(!writer.state().can_read());
         leads(&writer, 4);
-        writer.applied(Position { term: 4, index: 6 });
+        writer.applied(LogId { term: 4, index: 6 });
         assert!(writer.state().can_read(), "it leads again, by another election");
     }
 
@@ -194,7 +194,7 @@ mod tests {
         assert!(ready().await, "it follows");
         writer.set_leader(3, true, Some((1, String::new())));
         assert!(!ready().await, "it has yet to apply what came before");
-        writer.applied(Position { term: 3, index: 1 });
+        writer.applied(LogId { term: 3, index: 1 });
         assert!(ready().await);
         writer.set_leader(3, false, None);
         assert!(!ready().await);

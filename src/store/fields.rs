@@ -14,7 +14,7 @@
 //! sooner. A hash of which every field has expired is gone, for reads as for writes, before any sweep has deleted it.
 
 use super::{
-    ALL, CollectionHead, Direction, Life, SubKeys, Type, View,
+    ALL, CollectionHead, CollectionId, Direction, SubKeys, Type, View,
     keys::{self},
 };
 use crate::error::{Result, StoreError};
@@ -106,13 +106,13 @@ pub(super) fn due_at(expires_at: u64, fields: Option<FieldExpiries>) -> u64 {
 
 impl View<'_> {
     /// How many fields of a hash have expired and are still stored.
-    pub fn expired_fields(&self, life: &Life, fields: &FieldExpiries) -> Result<u64> {
+    pub fn expired_fields(&self, collection: &CollectionId, fields: &FieldExpiries) -> Result<u64> {
         let mut expired = 0_u64;
         if fields.earliest() > self.decided {
             return Ok(0);
         }
         let from = (Bound::Included(&fields.first[..]), Bound::Unbounded);
-        self.scan_sub(SubKeys::Score, life, from, Direction::Forward, |sub, _| {
+        self.scan_sub(SubKeys::Score, collection, from, Direction::Forward, |sub, _| {
             if !self.has_passed(parse_expiry_sub(sub)?.0)? {
                 return Ok(ControlFlow::Break(()));
             }
@@ -123,10 +123,14 @@ impl View<'_> {
     }
 
     /// What the first sub-key of a field that expires begins with, of those from `from` on.
-    pub fn first_expiry(&self, life: &Life, from: &[u8]) -> Result<Option<[u8; FieldExpiries::FIRST_LEN]>> {
+    pub fn first_expiry(
+        &self,
+        collection: &CollectionId,
+        from: &[u8],
+    ) -> Result<Option<[u8; FieldExpiries::FIRST_LEN]>> {
         let mut first = None;
         let from = (Bound::Included(from), Bound::Unbounded);
-        self.scan_sub(SubKeys::Score, life, from, Direction::Forward, |sub, _| {
+        self.scan_sub(SubKeys::Score, collection, from, Direction::Forward, |sub, _| {
             first = Some(FieldExpiries::beginning(sub));
             Ok(ControlFlow::Break(()))
         })?;
@@ -143,9 +147,9 @@ impl View<'_> {
         if fields.count < head.len || fields.earliest() > self.decided {
             return Ok(false);
         }
-        let life = keys::Life::new(namespace, head.generation);
+        let collection = keys::CollectionId::new(namespace, head.generation);
         let mut last = None;
-        self.scan_sub(SubKeys::Score, &life, ALL, Direction::Backward, |sub, _| {
+        self.scan_sub(SubKeys::Score, &collection, ALL, Direction::Backward, |sub, _| {
             last = Some(parse_expiry_sub(sub)?.0);
             Ok(ControlFlow::Break(()))
         })?;

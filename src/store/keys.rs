@@ -11,10 +11,10 @@
 //! | `score` | namespace u32 ‖ generation ‖ order-preserving score ‖ member (of hashes: `fields.rs`) | – |
 //!
 //! Numbers are big-endian, so byte order is number order. A namespace is what a logical database maps to; FLUSHDB and
-//! SWAPDB change the mapping, never the rows. A generation is the place of the log at which a collection was made: with
+//! SWAPDB change the mapping, never the rows. A generation is the log position at which a collection was made: with
 //! it, and without the key, a key can be renamed, deleted or overwritten without touching its sub-keys.
 
-use super::{Namespace, Place};
+use super::{LogPosition, Namespace};
 use crate::error::StoreError;
 use smallvec::SmallVec;
 use std::ops::Bound;
@@ -81,9 +81,10 @@ pub fn behind(key: &[u8]) -> StorageKey {
     out
 }
 
-/// One life of a collection: what all its sub-keys begin with, and no others. Two lives of one key share none.
+/// The id of a collection: what all its sub-keys begin with, and no others. A key that is deleted and made again has another
+/// one, so its sub-keys share nothing with those before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life([u8; Life::LEN]);
+pub struct CollectionId([u8; CollectionId::LEN]);
 
 /// Sub-keys from one to another, in byte order.
 pub type SubRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
@@ -91,22 +92,22 @@ pub type SubRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 /// All sub-keys.
 pub const ALL: SubRange<'static> = (Bound::Unbounded, Bound::Unbounded);
 
-impl Life {
+impl CollectionId {
     /// Bytes before a sub-key.
-    pub const LEN: usize = 4 + Place::LEN;
+    pub const LEN: usize = 4 + LogPosition::LEN;
 
-    /// The life that began at this place.
-    pub fn new(namespace: Namespace, generation: Place) -> Self {
-        let mut bytes = [0; Life::LEN];
+    /// That of the collection created at this log position.
+    pub fn new(namespace: Namespace, generation: LogPosition) -> Self {
+        let mut bytes = [0; CollectionId::LEN];
         let (head, tail) = bytes.split_at_mut(4);
         head.copy_from_slice(&namespace.to_be_bytes());
         tail.copy_from_slice(&generation.to_bytes());
-        Life(bytes)
+        CollectionId(bytes)
     }
 
     /// The place at which it began.
-    pub fn generation(&self) -> Place {
-        Place::from_bytes(self.0.get(4..).unwrap_or_default()).unwrap_or_default()
+    pub fn generation(&self) -> LogPosition {
+        LogPosition::from_bytes(self.0.get(4..).unwrap_or_default()).unwrap_or_default()
     }
 
     /// What all its sub-keys begin with.
@@ -116,7 +117,7 @@ impl Life {
 
     /// The storage key of a sub-key.
     pub(super) fn key(&self, sub: &[u8]) -> StorageKey {
-        let mut out = StorageKey::with_capacity(sub.len().saturating_add(Life::LEN));
+        let mut out = StorageKey::with_capacity(sub.len().saturating_add(CollectionId::LEN));
         out.extend_from_slice(&self.0);
         out.extend_from_slice(sub);
         out
@@ -181,8 +182,8 @@ mod tests {
     fn golden_bytes() {
         assert_eq!(&meta(0x01020304, b"k")[..], b"\x01\x02\x03\x04k");
         assert_eq!(&expiry(5, 6, b"k")[..], b"\0\0\0\0\0\0\0\x05\0\0\0\x06k");
-        let life = Life::new(1, Place { index: 2, ordinal: 3 });
-        assert_eq!(&life.key(b"f")[..], b"\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\x03f");
+        let collection = CollectionId::new(1, LogPosition { index: 2, ordinal: 3 });
+        assert_eq!(&collection.key(b"f")[..], b"\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\x03f");
         assert_eq!(&hot_sub(b"key")[..], b"\0\0\0\0key");
     }
 
@@ -196,20 +197,20 @@ mod tests {
 
     #[test]
     fn spans_hold_what_their_ranges_do() {
-        let life = Life::new(1, Place { index: 2, ordinal: 3 });
+        let collection = CollectionId::new(1, LogPosition { index: 2, ordinal: 3 });
         let subs = [&b""[..], b"a", b"a\0", b"b", b"\xff"];
         let bounds = |sub| [Bound::Included(sub), Bound::Excluded(sub), Bound::Unbounded];
         for (from, to) in subs.iter().flat_map(|from| subs.iter().map(move |to| (*from, *to))) {
             for range in bounds(from).into_iter().flat_map(|from| bounds(to).map(|to| (from, to))) {
-                let span = life.span(range);
+                let span = collection.span(range);
                 for sub in subs {
                     let within = std::ops::RangeBounds::<[u8]>::contains(&range, sub);
-                    assert_eq!(span.contains(&life.key(sub)), within, "{range:?} {sub:?}");
+                    assert_eq!(span.contains(&collection.key(sub)), within, "{range:?} {sub:?}");
                 }
             }
         }
-        let next = Life::new(1, Place { index: 2, ordinal: 4 });
-        assert!(!life.span(ALL).contains(&next.key(b"")));
+        let next = CollectionId::new(1, LogPosition { index: 2, ordinal: 4 });
+        assert!(!collection.span(ALL).contains(&next.key(b"")));
     }
 
     proptest! {

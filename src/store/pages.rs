@@ -1,11 +1,11 @@
 //! Pages: what walks over a collection found, kept in the hot cache.
 //!
-//! Every change of a collection writes its row anew, so a life and a revision name one content. A page is filed under both,
+//! Every change of a collection writes its row anew, so its id and a revision name one content. A page is filed under both,
 //! with where the walk began and might have gone: nothing ever has to void it, a newer content has another name. The page of a
 //! small collection that has an order of its own is in that order.
 
 use super::{
-    ALL, Life, Place, SubKeys, SubRange, View,
+    ALL, CollectionId, LogPosition, SubKeys, SubRange, View,
     hot::Lookedup,
     keys::{Span, StorageKey},
     scan::Direction,
@@ -37,11 +37,17 @@ enum Way {
     Ordered,
 }
 
-fn key_of(of: SubKeys, life: &Life, revision: Place, span: &Span, way: Way) -> StorageKey {
+fn key_of(
+    of: SubKeys,
+    collection: &CollectionId,
+    revision: LogPosition,
+    span: &Span,
+    way: Way,
+) -> StorageKey {
     let is_backward = way == Way::Filed(Direction::Backward);
     let kind = (of == SubKeys::Score, is_backward, span.to.is_some(), way == Way::Ordered);
     let mut out = StorageKey::from_slice(&PAGE);
-    out.extend_from_slice(life.prefix());
+    out.extend_from_slice(collection.prefix());
     out.extend_from_slice(&revision.to_bytes());
     out.push(u8::from(kind.0) | u8::from(kind.1) << 1 | u8::from(kind.2) << 2 | u8::from(kind.3) << 3);
     out.extend_from_slice(&len_of(&span.from));
@@ -78,15 +84,15 @@ impl View<'_> {
     pub fn scan_page(
         &self,
         of: SubKeys,
-        (life, revision): (&Life, Option<Place>),
+        (collection, revision): (&CollectionId, Option<LogPosition>),
         range: SubRange<'_>,
         direction: Direction,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let (Source::Published { store, published, .. }, Some(revision)) = (self.source, revision) else {
-            return self.scan_sub(of, life, range, direction, visit);
+            return self.scan_sub(of, collection, range, direction, visit);
         };
-        let key = key_of(of, life, revision, &life.span(range), Way::Filed(direction));
+        let key = key_of(of, collection, revision, &collection.span(range), Way::Filed(direction));
         let fill = match store.hot.sub_or_fill(&key) {
             Lookedup::Miss(fill) => fill,
             Lookedup::Hit(extent, page) => {
@@ -108,11 +114,11 @@ impl View<'_> {
                     (Some(last), Direction::Forward) => (Bound::Excluded(last), range.1),
                     (Some(last), Direction::Backward) => (range.0, Bound::Excluded(last)),
                 };
-                return self.scan_sub(of, life, range, direction, visit);
+                return self.scan_sub(of, collection, range, direction, visit);
             }
         };
         let (mut page, mut extent) = (fill.is_some().then(Page::default), WHOLE);
-        self.scan_sub(of, life, range, direction, |sub, value| {
+        self.scan_sub(of, collection, range, direction, |sub, value| {
             if page.as_mut().is_some_and(|page| !page.push(sub, value)) {
                 page = None;
             }
@@ -135,13 +141,19 @@ impl View<'_> {
     pub fn scan_ordered<K: Ord>(
         &self,
         of: SubKeys,
-        (life, revision): (&Life, Option<Place>),
+        (collection, revision): (&CollectionId, Option<LogPosition>),
         place_of: impl Fn(&[u8], &[u8]) -> Result<K>,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let mut fill = None;
         if let (Source::Published { store, .. }, Some(revision)) = (self.source, revision) {
-            match store.hot.sub_or_fill(&key_of(of, life, revision, &life.span(ALL), Way::Ordered)) {
+            match store.hot.sub_or_fill(&key_of(
+                of,
+                collection,
+                revision,
+                &collection.span(ALL),
+                Way::Ordered,
+            )) {
                 Lookedup::Miss(guard) => fill = guard,
                 Lookedup::Hit(_, page) => {
                     let mut rest = &page[..];
@@ -155,7 +167,7 @@ impl View<'_> {
             }
         }
         let mut rows = Vec::new();
-        self.scan_sub(of, life, ALL, Direction::Forward, |sub, value| {
+        self.scan_sub(of, collection, ALL, Direction::Forward, |sub, value| {
             rows.push((place_of(sub, value)?, sub.to_vec(), value.to_vec()));
             Ok(ControlFlow::Continue(()))
         })?;

@@ -3,7 +3,7 @@
 use super::engine::{Db, Engine, EngineSnapshot};
 use super::{
     site::SiteRecord,
-    state::{Position, StateRecord},
+    state::{LogId, StateRecord},
 };
 use self_cell::self_cell;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Published {
     }
 
     /// How far this node's own log is applied: on an edge that of its site, else that of the core, where the data stand.
-    pub(super) fn log_position(&self) -> Option<Position> {
+    pub(super) fn log_position(&self) -> Option<LogId> {
         self.site.as_ref().map(|site| site.applied).or(self.state.applied)
     }
 }

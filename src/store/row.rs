@@ -10,12 +10,12 @@
 //!
 //! Invariant: tags are explicit numbers and never reused; a version this program does not know is an error, never a guess.
 
-use super::place::Place;
+use super::log_position::LogPosition;
 use crate::{error::StoreError, value::Value};
 
 const RECORD_VERSION: u8 = 1;
 /// Bytes before the body.
-pub const ROW_HEADER_LEN: usize = 2 + 8 + Place::LEN;
+pub const ROW_HEADER_LEN: usize = 2 + 8 + LogPosition::LEN;
 
 /// The data type of a key; the number is persisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +83,8 @@ pub struct Row {
     pub encoding: Encoding,
     /// Milliseconds since the epoch; 0 = never.
     pub expires_at: u64,
-    /// Place of the last write of this key.
-    pub revision: Place,
+    /// Log position of the last write of this key.
+    pub revision: LogPosition,
     /// A string's value; what a collection keeps beside its sub-keys.
     pub body: Value,
 }
@@ -93,14 +93,14 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectionHead {
     /// The place at which the collection was made.
-    pub generation: Place,
+    pub generation: LogPosition,
     /// Its elements.
     pub len: u64,
 }
 
 impl CollectionHead {
     /// Bytes of it.
-    pub const LEN: usize = Place::LEN + 8;
+    pub const LEN: usize = LogPosition::LEN + 8;
 
     /// A collection's body.
     pub fn body(self, rest: &[u8]) -> Vec<u8> {
@@ -114,9 +114,9 @@ impl CollectionHead {
     /// Reads what a collection's body begins with.
     pub fn decode(body: &[u8]) -> Result<Self, StoreError> {
         let short = || StoreError::corrupt("metadata record", "a collection without a head");
-        let (place, rest) = body.split_at_checked(Place::LEN).ok_or_else(short)?;
+        let (position, rest) = body.split_at_checked(LogPosition::LEN).ok_or_else(short)?;
         let len = rest.first_chunk::<8>().ok_or_else(short)?;
-        Ok(CollectionHead { generation: Place::from_bytes(place)?, len: u64::from_be_bytes(*len) })
+        Ok(CollectionHead { generation: LogPosition::from_bytes(position)?, len: u64::from_be_bytes(*len) })
     }
 }
 
@@ -127,7 +127,13 @@ impl Row {
     }
 
     /// The record's bytes.
-    pub fn encode(kind: Type, encoding: Encoding, expires_at: u64, revision: Place, body: &[u8]) -> Vec<u8> {
+    pub fn encode(
+        kind: Type,
+        encoding: Encoding,
+        expires_at: u64,
+        revision: LogPosition,
+        body: &[u8],
+    ) -> Vec<u8> {
         let mut out = Vec::with_capacity(ROW_HEADER_LEN.saturating_add(body.len()));
         out.push(RECORD_VERSION << 4 | kind as u8);
         out.push(encoding as u8);
@@ -150,7 +156,7 @@ pub(super) struct Header {
     pub(super) kind: Type,
     pub(super) encoding: Encoding,
     pub(super) expires_at: u64,
-    pub(super) revision: Place,
+    pub(super) revision: LogPosition,
 }
 
 impl Header {
@@ -170,7 +176,7 @@ impl Header {
             _ => return Err(corrupt("unknown encoding")),
         };
         let (expires_at, rest) = rest.split_first_chunk::<8>().ok_or_else(|| corrupt("too short"))?;
-        let revision = Place::from_bytes(rest)?;
+        let revision = LogPosition::from_bytes(rest)?;
         Ok(Header { kind, encoding, expires_at: u64::from_be_bytes(*expires_at), revision })
     }
 }
@@ -182,21 +188,21 @@ mod tests {
     /// Golden bytes: version 1 must stay readable for ever.
     #[test]
     fn version_1_golden_bytes() {
-        let place = Place { index: 0x0102, ordinal: 3 };
-        let bytes = Row::encode(Type::String, Encoding::Raw, 0x0a0b, place, b"hi");
+        let position = LogPosition { index: 0x0102, ordinal: 3 };
+        let bytes = Row::encode(Type::String, Encoding::Raw, 0x0a0b, position, b"hi");
         let golden = [0x11, 1, 0, 0, 0, 0, 0, 0, 0x0a, 0x0b, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3, b'h', b'i'];
         assert_eq!(bytes, golden);
         let row = Row::decode(golden.to_vec().into()).expect("decodes");
         assert_eq!(
             (row.kind, row.encoding, row.expires_at, row.revision),
-            (Type::String, Encoding::Raw, 0x0a0b, place)
+            (Type::String, Encoding::Raw, 0x0a0b, position)
         );
         assert_eq!(&row.body[..], b"hi");
     }
 
     #[test]
     fn collection_heads_golden_bytes() {
-        let head = CollectionHead { generation: Place { index: 1, ordinal: 2 }, len: 3 };
+        let head = CollectionHead { generation: LogPosition { index: 1, ordinal: 2 }, len: 3 };
         let golden = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, b'x'];
         assert_eq!(head.body(b"x"), golden);
         assert_eq!(CollectionHead::decode(&golden).expect("decodes"), head);

@@ -10,7 +10,7 @@
 //!
 //! Numbers are big-endian. A core node has no such record: its own log is the core's.
 
-use super::{Txn, state::Position};
+use super::{Txn, state::LogId};
 use crate::error::StoreError;
 
 const SITE_VERSION: u8 = 1;
@@ -18,7 +18,7 @@ const SITE_VERSION: u8 = 1;
 /// See the table above.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SiteRecord {
-    pub applied: Position,
+    pub applied: LogId,
     pub history: String,
 }
 
@@ -48,15 +48,15 @@ impl SiteRecord {
             return Err(corrupt("the history has another length"));
         }
         let history = std::str::from_utf8(text).map_err(|_| corrupt("the history is no text"))?.to_owned();
-        let applied = Position { term: u64::from_be_bytes(*term), index: u64::from_be_bytes(*index) };
+        let applied = LogId { term: u64::from_be_bytes(*term), index: u64::from_be_bytes(*index) };
         Ok(SiteRecord { applied, history })
     }
 }
 
 impl Txn<'_> {
     /// On an edge: the batch takes the site's log up to here.
-    pub fn enter_site(&mut self, position: Position) {
-        self.site.get_or_insert_default().applied = position;
+    pub fn enter_site(&mut self, log_id: LogId) {
+        self.site.get_or_insert_default().applied = log_id;
     }
 
     /// Whose history the data of this batch are; empty: there are none yet.
@@ -70,7 +70,7 @@ impl Txn<'_> {
     }
 
     /// On an edge: how far the log of its site is applied.
-    pub fn site_applied(&self) -> Option<Position> {
+    pub fn site_applied(&self) -> Option<LogId> {
         self.site.as_ref().map(|site| site.applied)
     }
 }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn version_1_golden_bytes_and_cuts() {
-        let site = SiteRecord { applied: Position { term: 3, index: 5 }, history: "ab".into() };
+        let site = SiteRecord { applied: LogId { term: 3, index: 5 }, history: "ab".into() };
         let bytes = site.encode();
         assert_eq!(bytes, b"\x01\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x05\0\0\0\x02ab");
         assert_eq!(SiteRecord::decode(&bytes).unwrap(), site);

@@ -5,7 +5,7 @@ use super::{
     engine::{Engine, Family, engine_error},
     keys, replaced,
     site::SiteRecord,
-    state::{Position, StateRecord},
+    state::{LogId, StateRecord},
     store::{read_site, read_state},
 };
 use crate::{checked, error::StoreError};
@@ -32,9 +32,9 @@ const UNNAMED: &str = "empty";
 pub struct Checkpoint {
     pub directory: PathBuf,
     /// The position it stands at in the log of the node that made it; `None` = the empty store.
-    pub position: Option<Position>,
+    pub position: Option<LogId>,
     /// The core's position that its data stand at: the same, but on an edge.
-    pub data: Option<Position>,
+    pub data: Option<LogId>,
     /// The Raft membership in it.
     pub membership: Option<Vec<u8>>,
 }

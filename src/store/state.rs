@@ -27,7 +27,7 @@ pub struct Database {
 
 /// A term and index of the Raft log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Position {
+pub struct LogId {
     pub term: u64,
     pub index: u64,
 }
@@ -36,7 +36,7 @@ pub struct Position {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateRecord {
     /// `None` before the first entry.
-    pub applied: Option<Position>,
+    pub applied: Option<LogId>,
     pub last_at: u64,
     pub next_namespace: Namespace,
     databases: [Database; DATABASES as usize],
@@ -115,7 +115,7 @@ impl StateRecord {
         let [present] = take::<1>(&mut bytes).ok_or_else(short)?;
         let term = u64::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
         let index = u64::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
-        state.applied = (present == 1).then_some(Position { term, index });
+        state.applied = (present == 1).then_some(LogId { term, index });
         state.last_at = u64::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
         state.next_namespace = u32::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
         for database in &mut state.databases {
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn round_trips_and_refuses_other_versions() {
         let mut state =
-            StateRecord { applied: Some(Position { term: 2, index: 9 }), last_at: 7, ..Default::default() };
+            StateRecord { applied: Some(LogId { term: 2, index: 9 }), last_at: 7, ..Default::default() };
         state.database_mut(3).keys = 5;
         state.swap(3, 4);
         let bytes = state.encode();

@@ -10,8 +10,8 @@ use super::{
     published::Published,
     site::SiteRecord,
     snapshot,
-    state::{Position, StateRecord},
-    txn::{Held, Txn},
+    state::{LogId, StateRecord},
+    txn::{ApplyCache, Txn},
     view::{ReadTime, View},
     watched::{Watched, Watches, watched_key},
 };
@@ -39,8 +39,8 @@ pub struct Store {
     pub(super) lifetimes: Lifetimes,
     pub(super) watched: Arc<Watched>,
     observer: OnceLock<Arc<dyn Observer>>,
-    /// What the last batch held in memory, for the next one, and the epoch of the state that it is of.
-    held: Mutex<(u64, Held)>,
+    /// What the last batch cached, for the next one, and the epoch of the state that it is of.
+    cache: Mutex<(u64, ApplyCache)>,
 }
 
 /// Keys that readers looked for.
@@ -98,7 +98,7 @@ impl Store {
             lifetimes: Lifetimes::default(),
             watched: Arc::default(),
             observer: OnceLock::new(),
-            held: Mutex::default(),
+            cache: Mutex::default(),
         })
     }
 
@@ -138,12 +138,12 @@ impl Store {
     }
 
     /// The position of the last applied entry of this node's own log.
-    pub fn applied(&self) -> Option<Position> {
+    pub fn applied(&self) -> Option<LogId> {
         self.published.load().log_position()
     }
 
     /// The position up to which everything is in files: the log may be purged to here.
-    pub fn flushed(&self) -> Result<Option<Position>, StoreError> {
+    pub fn flushed(&self) -> Result<Option<LogId>, StoreError> {
         let published = self.published();
         if let Some(record) = published.engine().get_flushed(keys::SITE)? {
             return Ok(Some(SiteRecord::decode(&record)?.applied));
@@ -273,15 +273,15 @@ impl Store {
         self.epoch.load(Ordering::Acquire) == published.epoch
     }
 
-    /// What a batch held that ended with the publication of this epoch.
-    pub(super) fn take_held(&self, epoch: u64) -> Held {
-        let (of, held) = std::mem::take(&mut *self.held.lock());
-        if of == epoch { held } else { Held::default() }
+    /// What a batch cached that ended with the publication of this epoch.
+    pub(super) fn take_apply_cache(&self, epoch: u64) -> ApplyCache {
+        let (of, cache) = std::mem::take(&mut *self.cache.lock());
+        if of == epoch { cache } else { ApplyCache::default() }
     }
 
     /// For the batch that begins with what is published now.
-    pub(super) fn keep_held(&self, held: Held) {
-        *self.held.lock() = (self.published.load().epoch, held);
+    pub(super) fn keep_apply_cache(&self, cache: ApplyCache) {
+        *self.cache.lock() = (self.published.load().epoch, cache);
     }
 
     /// Marks the start of a commit: readers stop filling the hot cache.

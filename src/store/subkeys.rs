@@ -1,7 +1,7 @@
 //! Reads of a collection's sub-keys. What they mean is for `types` to say.
 
 use super::{
-    Life, Place, SubRange, View,
+    CollectionId, LogPosition, SubRange, View,
     engine::{Family, read_error},
     hot::Lookedup,
     keys::{self, StorageKey},
@@ -31,22 +31,22 @@ impl SubKeys {
 }
 
 impl View<'_> {
-    /// The life of a collection of the current database that was made at this place.
-    pub fn life(&self, generation: Place) -> Life {
-        self.life_in(self.db(), generation)
+    /// The id of the collection of the current database that was created at this log position.
+    pub fn collection_id(&self, generation: LogPosition) -> CollectionId {
+        self.collection_id_in(self.db(), generation)
     }
 
-    /// As `life`, in another database.
-    pub fn life_in(&self, db: u32, generation: Place) -> Life {
-        Life::new(self.namespace(db), generation)
+    /// As `collection_id`, in another database.
+    pub fn collection_id_in(&self, db: u32, generation: LogPosition) -> CollectionId {
+        CollectionId::new(self.namespace(db), generation)
     }
 
     /// What a sub-key holds.
-    pub fn sub(&self, of: SubKeys, life: &Life, sub: &[u8]) -> Result<Option<Value>> {
+    pub fn sub(&self, of: SubKeys, collection: &CollectionId, sub: &[u8]) -> Result<Option<Value>> {
         match self.source {
             Source::Published { store, published, tier } => {
                 let (key, applied) =
-                    (life.key(sub), published.state.applied.map_or(0, |applied| applied.index));
+                    (collection.key(sub), published.state.applied.map_or(0, |applied| applied.index));
                 let fill = match of {
                     // Nobody asks for one of those but to see whether it is there.
                     SubKeys::Score => None,
@@ -67,7 +67,7 @@ impl View<'_> {
                 }
                 Ok(found.map(Value::from))
             }
-            Source::Txn(txn) => txn.sub(of, life, sub),
+            Source::Txn(txn) => txn.sub(of, collection, sub),
         }
     }
 
@@ -76,16 +76,16 @@ impl View<'_> {
     pub fn scan_sub(
         &self,
         of: SubKeys,
-        life: &Life,
+        collection: &CollectionId,
         range: SubRange<'_>,
         direction: Direction,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let mut span = life.span(range);
+        let mut span = collection.span(range);
         if let Source::Txn(txn) = self.source
-            && let Some((rows, left)) = txn.held.rows(of.family(), &span, direction)
+            && let Some((rows, left)) = txn.cache.rows(of.family(), &span, direction)
         {
-            if walk(rows, direction, &mut visit)?.is_break() {
+            if visit_rows(rows, direction, &mut visit)?.is_break() {
                 return Ok(());
             }
             span = left;
@@ -100,13 +100,13 @@ impl View<'_> {
             if visited == SCAN_INLINE_ROWS_MAX {
                 self.may_take_long()?;
             }
-            visit(key.get(Life::LEN..).unwrap_or_default(), value)
+            visit(key.get(CollectionId::LEN..).unwrap_or_default(), value)
         })
     }
 }
 
 /// Visits rows that are in memory, first to last or backwards, until the visitor breaks.
-fn walk<'r>(
+fn visit_rows<'r>(
     mut rows: impl DoubleEndedIterator<Item = (&'r StorageKey, &'r Bytes)>,
     direction: Direction,
     visit: &mut impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
@@ -117,7 +117,7 @@ fn walk<'r>(
             Direction::Backward => rows.next_back(),
         };
         let Some((key, value)) = row else { return Ok(ControlFlow::Continue(())) };
-        if visit(key.get(Life::LEN..).unwrap_or_default(), value)?.is_break() {
+        if visit(key.get(CollectionId::LEN..).unwrap_or_default(), value)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }

@@ -1,6 +1,6 @@
-//! What all collections have in common: a row with generation, count and encoding, and sub-keys filed under its life.
+//! What all collections have in common: a row with generation, count and encoding, and sub-keys filed under its id.
 //!
-//! A handler opens a collection, reads and writes sub-keys of its life through `View` and `Txn`, and saves it: the row is
+//! A handler opens a collection, reads and writes its sub-keys through `View` and `Txn`, and saves it: the row is
 //! written anew by every change, so that its revision tells of it. One without elements is deleted (streams are not).
 //!
 //! Hashes, sets and the member side of sorted sets file an element under `hashed`: eight bytes of a fixed hash, then the
@@ -10,7 +10,7 @@
 use crate::{
     error::{Result, StoreError},
     resp::ErrorReply,
-    store::{CollectionHead, Encoding, Life, NewRow, Place, Row, Txn, Type, View},
+    store::{CollectionHead, CollectionId, Encoding, LogPosition, NewRow, Row, Txn, Type, View},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug, Clone)]
 pub struct Collection {
     pub kind: Type,
-    pub life: Life,
+    pub id: CollectionId,
     /// Elements.
     pub len: u64,
     pub encoding: Encoding,
@@ -26,8 +26,8 @@ pub struct Collection {
     pub expires_at: u64,
     /// What the type keeps in the row besides.
     pub rest: Vec<u8>,
-    /// Place of the last write; that of nothing for a new one.
-    pub revision: Place,
+    /// Log position of the last write; that of nothing for a new one.
+    pub revision: LogPosition,
 }
 
 impl Collection {
@@ -44,7 +44,7 @@ impl Collection {
         let head = CollectionHead::decode(&row.body)?;
         Ok(Collection {
             kind,
-            life: view.life(head.generation),
+            id: view.collection_id(head.generation),
             len: head.len,
             encoding: row.encoding,
             expires_at: row.expires_at,
@@ -57,12 +57,12 @@ impl Collection {
     pub fn create(txn: &mut Txn<'_>, kind: Type) -> Self {
         Collection {
             kind,
-            life: txn.new_life(),
+            id: txn.new_collection_id(),
             len: 0,
             encoding: Encoding::Natural,
             expires_at: 0,
             rest: Vec::new(),
-            revision: Place::default(),
+            revision: LogPosition::default(),
         }
     }
 
@@ -73,14 +73,14 @@ impl Collection {
 
     /// What names its content, as long as nothing of it is changed; and not even then (`None`) for a walk that is hardly
     /// made a second time.
-    pub fn content(&self, is_likely_again: bool) -> (&Life, Option<Place>) {
-        (&self.life, is_likely_again.then_some(self.revision))
+    pub fn content(&self, is_likely_again: bool) -> (&CollectionId, Option<LogPosition>) {
+        (&self.id, is_likely_again.then_some(self.revision))
     }
 
     /// Writes the row, or deletes the key if there is nothing left. `true` = the key is gone.
     pub fn save(&self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
         if self.len == 0 && self.kind != Type::Stream {
-            if self.revision == Place::default() {
+            if self.revision == LogPosition::default() {
                 // It never was under the key; an expired one with all its sub-keys may be.
                 txn.delete(key)?;
             } else {
@@ -88,7 +88,7 @@ impl Collection {
             }
             return Ok(true);
         }
-        let head = CollectionHead { generation: self.life.generation(), len: self.len };
+        let head = CollectionHead { generation: self.id.generation(), len: self.len };
         let (kind, encoding, expires_at) = (self.kind, self.encoding, self.expires_at);
         txn.put(key, NewRow { kind, encoding, expires_at, body: &head.body(&self.rest) })?;
         Ok(false)

@@ -7,7 +7,7 @@
 //! | row's rest | index of the first element u64 ‖ bytes that all would take in a listpack u64 (for OBJECT ENCODING) |
 //!
 //! What is taken out of the middle, or put there, moves the shorter side by one. What goes in large stretches goes at
-//! once: the few elements that stay begin a new life.
+//! once: the few elements that stay become a new collection.
 
 use super::{
     collection::Collection,
@@ -96,7 +96,7 @@ impl List {
         if at >= self.len() {
             return Ok(None);
         }
-        let element = view.sub(SubKeys::Data, &self.collection.life, &self.sub_key(at))?;
+        let element = view.sub(SubKeys::Data, &self.collection.id, &self.sub_key(at))?;
         Ok(Some(element.ok_or_else(|| StoreError::corrupt("list", "an element is missing"))?))
     }
 
@@ -276,7 +276,7 @@ impl List {
             self.clear();
             return;
         }
-        self.collection.life = txn.new_life();
+        self.collection.id = txn.new_collection_id();
         self.collection.len = count_of(elements);
         self.head = FIRST;
         self.bytes = elements.iter().fold(0, |sum, element| sum.saturating_add(listpack_bytes(element)));
@@ -302,11 +302,11 @@ impl List {
     }
 
     fn put(&self, txn: &mut Txn<'_>, at: u64, element: &[u8]) {
-        txn.put_sub(SubKeys::Data, &self.collection.life, &self.sub_key(at), element);
+        txn.put_sub(SubKeys::Data, &self.collection.id, &self.sub_key(at), element);
     }
 
     fn delete(&self, txn: &mut Txn<'_>, at: u64) {
-        txn.delete_sub(SubKeys::Data, &self.collection.life, &self.sub_key(at));
+        txn.delete_sub(SubKeys::Data, &self.collection.id, &self.sub_key(at));
     }
 
     /// Before elements are added.

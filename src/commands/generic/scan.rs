@@ -2,7 +2,7 @@
 
 use crate::{
     command::{Args, Command, Flags, Group, Run},
-    commands::walk::{Walk, page},
+    commands::scan_options::{ScanOptions, page},
     error::Result,
     resp::Reply,
     store::View,
@@ -60,7 +60,7 @@ pub(super) const RANDOMKEY: Command = Command {
 fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let cursor_in = args.next_cursor()?;
     let mut kind = None;
-    let walk = Walk::read(args, |args| {
+    let walk = ScanOptions::read(args, |args| {
         let taken = args.remaining() > 1 && args.take("TYPE");
         if taken {
             kind = Some(args.next_word()?);

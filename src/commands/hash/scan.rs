@@ -6,7 +6,7 @@
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
-    commands::walk::{Walk, page},
+    commands::scan_options::{ScanOptions, page},
     error::Result,
     resp::Reply,
     store::View,
@@ -34,7 +34,7 @@ fn hscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     // As Redis, options are not looked at if there is no hash.
     let Some(hash) = Hash::open(view, key)? else { return Ok(page(0, Vec::new())) };
     let mut values = true;
-    let walk = Walk::read(args, |args| {
+    let walk = ScanOptions::read(args, |args| {
         let taken = args.take("NOVALUES");
         values &= !taken;
         Ok(taken)

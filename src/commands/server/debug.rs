@@ -1,7 +1,7 @@
 //! DEBUG: SLEEP, for tests of clients' timeouts, and CHECKSUM, to compare nodes. Nothing else of it exists.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, Run},
+    command::{Args, Command, Effect, Flags, Group, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     session::Context,
@@ -14,7 +14,7 @@ const SLEEP_SECONDS_MAX: f64 = 3600.0;
 pub(super) const DEBUG: Command = Command {
     name: "DEBUG",
     arity: -2,
-    run: Run::Admin(debug),
+    run: Run::Async(debug),
     flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE),
     group: Group::Server,
     complexity: "Depends on subcommand.",
@@ -23,7 +23,7 @@ pub(super) const DEBUG: Command = Command {
     ..Command::BASE
 };
 
-fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let allowed = match context.node.config.settings().enable_debug_command.as_str() {
         "yes" => true,
         "local" => context.session.client.peer.ip().is_loopback(),
@@ -40,10 +40,10 @@ fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
         let seconds = std::str::from_utf8(args.next_word()?).ok().and_then(|text| text.parse::<f64>().ok());
         let seconds =
             seconds.filter(|seconds| seconds.is_finite()).unwrap_or(0.0).clamp(0.0, SLEEP_SECONDS_MAX);
-        return Ok(Action::ReplyAfter(Duration::from_secs_f64(seconds), Reply::Ok));
+        return Ok(Effect::ReplyAfter(Duration::from_secs_f64(seconds), Reply::Ok));
     }
     if word.eq_ignore_ascii_case(b"CHECKSUM") && args.is_empty() {
-        return Ok(Action::Checksum);
+        return Ok(Effect::Checksum);
     }
     if word.eq_ignore_ascii_case(b"HELP") && args.is_empty() {
         let lines = [
@@ -55,7 +55,7 @@ fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
             "HELP",
             "    Print this help.",
         ];
-        return Ok(Action::Reply(Reply::Array(lines.into_iter().map(Reply::simple).collect())));
+        return Ok(Effect::Reply(Reply::Array(lines.into_iter().map(Reply::simple).collect())));
     }
     let word = String::from_utf8_lossy(word.get(..word.len().min(128)).unwrap_or_default()).into_owned();
     let text = format!("unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP.");

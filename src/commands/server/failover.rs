@@ -4,7 +4,7 @@
 //! one than this, `REPLICAOF NO ONE` this one. So a redis-sentinel that promotes a node gets the leader that it asked for.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, Run, parse_i64},
+    command::{Args, Command, Effect, Flags, Group, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     session::{Context, CoreRequest},
@@ -17,7 +17,7 @@ const FLAGS: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::STALE);
 pub(super) const FAILOVER: Command = Command {
     name: "FAILOVER",
     arity: -1,
-    run: Run::Admin(failover),
+    run: Run::Async(failover),
     flags: FLAGS,
     group: Group::Server,
     since: "6.2.0",
@@ -29,7 +29,7 @@ pub(super) const FAILOVER: Command = Command {
 pub(super) const REPLICAOF: Command = Command {
     name: "REPLICAOF",
     arity: 3,
-    run: Run::Admin(replicaof),
+    run: Run::Async(replicaof),
     flags: FLAGS.with(Flags::NO_ASYNC_LOADING),
     group: Group::Server,
     since: "5.0.0",
@@ -41,7 +41,7 @@ pub(super) const REPLICAOF: Command = Command {
 pub(super) const SLAVEOF: Command = Command { name: "SLAVEOF", since: "1.0.0", ..REPLICAOF };
 
 /// Lets the node of this connection lead.
-pub(in crate::commands) fn lead(context: &Context<'_>) -> Result<Action> {
+pub(in crate::commands) fn lead(context: &Context<'_>) -> Result<Effect> {
     let log = &context.node.log;
     if log.edge.is_edge() {
         let text =
@@ -49,13 +49,13 @@ pub(in crate::commands) fn lead(context: &Context<'_>) -> Result<Action> {
         return Err(ErrorReply::err(text).into());
     }
     if !log.is_one_of_many.load(Ordering::Relaxed) {
-        return Ok(Action::Reply(Reply::Ok));
+        return Ok(Effect::Reply(Reply::Ok));
     }
     let name = Some(context.node.identity.node_name.clone());
-    Ok(Action::Core(CoreRequest::Transfer { name }))
+    Ok(Effect::Core(CoreRequest::Transfer { name }))
 }
 
-fn replicaof(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn replicaof(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let settings = context.node.config.settings();
     if settings.cluster_enabled {
         return Err(ErrorReply::err("REPLICAOF not allowed in cluster mode.").into());
@@ -69,7 +69,7 @@ fn replicaof(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
     let log = &context.node.log;
     let (leader, leader_port) = log.leader_clients();
     if log.follows() && port == leader_port && host == leader.as_bytes() {
-        return Ok(Action::Reply(Reply::simple("OK Already connected to specified master")));
+        return Ok(Effect::Reply(Reply::simple("OK Already connected to specified master")));
     }
     let text = "nodes of a core follow its leader by themselves; REPLICAOF NO ONE lets this node lead, FAILOVER another one, \
                 and 'flotilla import' copies from another server";
@@ -106,7 +106,7 @@ fn wanted<'a>(args: &mut Args<'a>) -> Result<Wanted<'a>> {
 
 /// A transfer ends within seconds, or is given up, whatever time the client allows. There is nothing to force or to abort: the
 /// leader stops taking writes only while it hands over.
-fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let refused = |text: &'static str| Err(ErrorReply::err(text).into());
     if context.node.config.settings().cluster_enabled {
         return refused("FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.");
@@ -127,12 +127,12 @@ fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
         return refused("FAILOVER with force option requires both a timeout and target HOST and IP.");
     }
     let Some((host, port)) = wanted.to else {
-        return Ok(Action::Core(CoreRequest::Transfer { name: None }));
+        return Ok(Effect::Core(CoreRequest::Transfer { name: None }));
     };
     let is_it = |other: &&Other| other.host.as_bytes() == host && i64::from(other.client_port) == port;
     match others.iter().find(is_it) {
         None => refused("FAILOVER target HOST and PORT is not a replica."),
         Some(other) if !other.answers => refused("FAILOVER target replica is not online."),
-        Some(other) => Ok(Action::Core(CoreRequest::Transfer { name: Some(other.name.clone()) })),
+        Some(other) => Ok(Effect::Core(CoreRequest::Transfer { name: Some(other.name.clone()) })),
     }
 }

@@ -1,7 +1,7 @@
 //! Saving, stopping, time.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, Run, ShutdownMode},
+    command::{Args, Command, Effect, Flags, Group, Run, ShutdownMode},
     error::Result,
     resp::{ErrorReply, Reply},
     session::Context,
@@ -14,7 +14,7 @@ const SAVING: Flags = ADMIN.with(Flags::NO_ASYNC_LOADING);
 pub(super) const BGSAVE: Command = Command {
     name: "BGSAVE",
     arity: -1,
-    run: Run::Admin(bgsave),
+    run: Run::Async(bgsave),
     flags: SAVING,
     group: Group::Server,
     summary: "Flushes the store and writes a checkpoint of it in the background.",
@@ -25,7 +25,7 @@ pub(super) const BGSAVE: Command = Command {
 pub(super) const SAVE: Command = Command {
     name: "SAVE",
     arity: 1,
-    run: Run::Admin(save),
+    run: Run::Async(save),
     flags: SAVING.with(Flags::NO_MULTI),
     group: Group::Server,
     summary: "Flushes the store, writes a checkpoint of it, and answers when it is there.",
@@ -68,7 +68,7 @@ pub(super) const TIME: Command = Command {
 pub(super) const SHUTDOWN: Command = Command {
     name: "SHUTDOWN",
     arity: -1,
-    run: Run::Admin(shutdown),
+    run: Run::Async(shutdown),
     flags: ADMIN.with(Flags::LOADING).with(Flags::STALE).with(Flags::NO_MULTI).with(Flags::ALLOW_BUSY),
     group: Group::Server,
     summary: "Stops the node; nothing acknowledged is lost either way.",
@@ -76,14 +76,14 @@ pub(super) const SHUTDOWN: Command = Command {
     ..Command::BASE
 };
 
-fn bgsave(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn bgsave(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let _ = args.take("SCHEDULE");
     args.finish()?;
-    Ok(Action::Checkpoint { background: true })
+    Ok(Effect::Checkpoint { background: true })
 }
 
-fn save(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Action> {
-    Ok(Action::Checkpoint { background: false })
+fn save(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::Checkpoint { background: false })
 }
 
 fn bgrewriteaof(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
@@ -100,7 +100,7 @@ fn time(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Array(vec![part(micros / 1_000_000), part(micros % 1_000_000)]))
 }
 
-fn shutdown(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn shutdown(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let mut mode = ShutdownMode { nosave: false, now: false, force: false };
     let (mut save, mut abort) = (false, false);
     while !args.is_empty() {
@@ -124,5 +124,5 @@ fn shutdown(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
     if abort {
         return Err(ErrorReply::err("No shutdown in progress.").into());
     }
-    Ok(Action::Shutdown(mode))
+    Ok(Effect::Shutdown(mode))
 }

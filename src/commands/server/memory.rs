@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Protocol, Reply},
     session::{Context, ProcessUsage},
-    store::{ALL, Direction, FieldExpiries, Life, Row, SubKeys, Type, View},
+    store::{ALL, CollectionId, Direction, FieldExpiries, Row, SubKeys, Type, View},
     types::collection::Collection,
 };
 use bytes::Bytes;
@@ -17,7 +17,7 @@ const ROW_OVERHEAD_BYTES: usize = 22 + 4 + 8;
 /// An entry of the expiry index.
 const EXPIRY_OVERHEAD_BYTES: usize = 12 + 8;
 /// What a sub-key takes beside its own bytes and its value: the life of its collection, block index and filter.
-const SUB_OVERHEAD_BYTES: usize = Life::LEN + 8;
+const SUB_OVERHEAD_BYTES: usize = CollectionId::LEN + 8;
 /// Sub-keys that MEMORY USAGE measures unless it is told how many.
 const SAMPLES: u64 = 5;
 
@@ -137,7 +137,7 @@ fn sub_keys_bytes(view: &View<'_>, row: &Row, samples: u64) -> Result<u64> {
     let mut bytes = 0_u64;
     for (of, count) in [(SubKeys::Data, collection.len), (SubKeys::Score, by_score)] {
         let (mut seen, mut seen_bytes) = (0_u64, 0_u64);
-        view.scan_sub(of, &collection.life, ALL, Direction::Forward, |sub, value| {
+        view.scan_sub(of, &collection.id, ALL, Direction::Forward, |sub, value| {
             seen = seen.saturating_add(1);
             let one = sub.len().saturating_add(value.len()).saturating_add(SUB_OVERHEAD_BYTES);
             seen_bytes = seen_bytes.saturating_add(one as u64);

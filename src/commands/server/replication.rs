@@ -1,7 +1,7 @@
 //! ROLE, WAIT, WAITAOF.
 
 use crate::{
-    command::{Action, Args, Command, Flags, Group, Run},
+    command::{Args, Command, Effect, Flags, Group, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     session::Context,
@@ -28,7 +28,7 @@ pub(super) const WAIT: Command = Command {
     name: "WAIT",
     tips: &["request_policy:all_shards", "response_policy:agg_min"],
     arity: 3,
-    run: Run::Admin(wait),
+    run: Run::Async(wait),
     flags: Flags::NOSCRIPT.with(Flags::CONNECTION),
     group: Group::Generic,
     since: "3.0.0",
@@ -40,7 +40,7 @@ pub(super) const WAIT: Command = Command {
 pub(super) const WAITAOF: Command = Command {
     name: "WAITAOF",
     arity: 4,
-    run: Run::Admin(waitaof),
+    run: Run::Async(waitaof),
     flags: Flags::NOSCRIPT.with(Flags::CONNECTION),
     group: Group::Generic,
     since: "7.2.0",
@@ -108,19 +108,19 @@ fn timeout(args: &mut Args<'_>) -> Result<Duration> {
     Ok(Duration::from_millis(if millis == 0 { FOR_EVER } else { millis.min(FOR_EVER) }))
 }
 
-fn wait(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn wait(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let replicas = args.next_i64()?;
     let within = timeout(args)?;
-    Ok(Action::Replicated { wanted: count(replicas), within, aof: false })
+    Ok(Effect::Replicated { wanted: count(replicas), within, aof: false })
 }
 
-fn waitaof(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Action> {
+fn waitaof(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let (local, replicas) = (args.next_i64()?, args.next_i64()?);
     if !(0..=1).contains(&local) || replicas < 0 {
         return Err(ErrorReply::err("value is out of range").into());
     }
     let within = timeout(args)?;
-    Ok(Action::Replicated { wanted: count(replicas), within, aof: true })
+    Ok(Effect::Replicated { wanted: count(replicas), within, aof: true })
 }
 
 /// As Redis: of fewer than none, none are waited for.

@@ -2,7 +2,7 @@
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
-    commands::walk::{Walk, page},
+    commands::scan_options::{ScanOptions, page},
     error::Result,
     resp::Reply,
     store::View,
@@ -28,7 +28,7 @@ fn sscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, cursor) = (args.next_word()?, args.next_cursor()?);
     // As Redis, options are not looked at if there is no set.
     let Some(set) = Set::open(view, key)? else { return Ok(page(0, Vec::new())) };
-    let walk = Walk::read(args, |_| Ok(false))?;
+    let walk = ScanOptions::read(args, |_| Ok(false))?;
     let mut found = Vec::new();
     let next = set.page(view, cursor, walk.count, |member| {
         if walk.wants(member) {

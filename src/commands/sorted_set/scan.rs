@@ -2,7 +2,7 @@
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
-    commands::walk::{Walk, page},
+    commands::scan_options::{ScanOptions, page},
     error::Result,
     resp::{Reply, format_double},
     store::View,
@@ -27,7 +27,7 @@ pub(super) const ZSCAN: Command = Command {
 fn zscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, cursor) = (args.next_word()?, args.next_cursor()?);
     let Some(set) = SortedSet::open(view, key)? else { return Ok(page(0, Vec::new())) };
-    let walk = Walk::read(args, |_| Ok(false))?;
+    let walk = ScanOptions::read(args, |_| Ok(false))?;
     let (members, next) = set.scan(view, cursor, walk.count)?;
     let wanted = members.into_iter().filter(|scored| walk.wants(&scored.member));
     let words = wanted

@@ -44,7 +44,7 @@ impl Source {
         match self {
             Source::Absent => Ok(None),
             Source::Sorted(set) => set.score_of(view, member),
-            Source::Plain(set) => Ok(view.sub(SubKeys::Data, &set.life, &hashed(member))?.map(|_| 1.0)),
+            Source::Plain(set) => Ok(view.sub(SubKeys::Data, &set.id, &hashed(member))?.map(|_| 1.0)),
         }
     }
 
@@ -56,11 +56,9 @@ impl Source {
         match self {
             Source::Absent => Ok(()),
             Source::Sorted(set) => set.walk(view, &Span::ALL, Direction::Forward, visit),
-            Source::Plain(set) => {
-                view.scan_sub(SubKeys::Data, &set.life, ALL, Direction::Forward, |sub, _| {
-                    visit(element_of(sub), 1.0)
-                })
-            }
+            Source::Plain(set) => view.scan_sub(SubKeys::Data, &set.id, ALL, Direction::Forward, |sub, _| {
+                visit(element_of(sub), 1.0)
+            }),
         }
     }
 }

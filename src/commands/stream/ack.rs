@@ -35,7 +35,7 @@ fn xack(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let mut acknowledged = 0_usize;
     for id in ids {
         if let Some(pending) = group.pending(&txn.view(), id)? {
-            group.settle(txn, id, &pending)?;
+            group.acknowledge(txn, id, &pending)?;
             acknowledged = acknowledged.saturating_add(1);
         }
     }

@@ -80,7 +80,7 @@ fn xclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         let Some(entry) = stream.get(&txn.view(), *id)? else {
             // What was deleted has no need to wait for anybody.
             if let Some(before) = before {
-                group.settle(txn, *id, &before)?;
+                group.acknowledge(txn, *id, &before)?;
             }
             continue;
         };
@@ -153,7 +153,7 @@ fn xautoclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let upon = look(txn, &stream, &group, &options)?;
     see_consumer(txn, key, &mut group, consumer)?;
     for (id, before) in &upon.deleted {
-        group.settle(txn, *id, before)?;
+        group.acknowledge(txn, *id, before)?;
     }
     let mut replies = Vec::with_capacity(upon.old.len());
     for (id, before, entry) in &upon.old {
@@ -180,7 +180,7 @@ fn look(txn: &Txn<'_>, stream: &Stream, group: &Group<'_>, options: &AutoOptions
     let (view, now) = (txn.view(), txn.now());
     scan_pending(
         &view,
-        stream.life(),
+        stream.collection_id(),
         group.name(),
         None,
         &group.record.pending,

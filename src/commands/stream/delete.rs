@@ -97,7 +97,7 @@ fn forget_impossible_counts(txn: &mut Txn<'_>, stream: &Stream) -> Result<()> {
         Ok(())
     })?;
     for (name, record) in impossible {
-        put_group(txn, stream.life(), &name, &record);
+        put_group(txn, stream.collection_id(), &name, &record);
     }
     Ok(())
 }

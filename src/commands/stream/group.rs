@@ -165,7 +165,7 @@ fn create(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         return Err(ErrorReply::new("BUSYGROUP", "Consumer Group name already exists").into());
     }
     let record = GroupRecord { last_id, entries_read, ..GroupRecord::default() };
-    put_group(txn, stream.life(), name, &record);
+    put_group(txn, stream.collection_id(), name, &record);
     stream.meta.groups = stream.meta.groups.saturating_add(1);
     stream.save(txn, key)?;
     txn.event(EventClass::Stream, "xgroup-create", key);
@@ -200,7 +200,7 @@ fn destroy(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if Group::open(&txn.view(), &stream, name)?.is_none() {
         return Ok(Reply::Int(0));
     }
-    delete_group(txn, stream.life(), name)?;
+    delete_group(txn, stream.collection_id(), name)?;
     stream.meta.groups = stream.meta.groups.saturating_sub(1);
     // The row is written, so whoever waits for entries of the group looks again and hears that it is gone.
     stream.save(txn, key)?;

@@ -158,7 +158,7 @@ fn consumers(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     let since = |at: u64| Reply::count(view.now().saturating_sub(at));
     let mut found = Vec::new();
-    scan_consumers(view, stream.life(), name, |consumer, record| {
+    scan_consumers(view, stream.collection_id(), name, |consumer, record| {
         found.push(Reply::Map(vec![
             pair("name", Reply::bulk(consumer)),
             pair("pending", Reply::count(record.pending.count)),

@@ -32,7 +32,7 @@ fn group(
     limit: Option<u64>,
 ) -> Result<Reply> {
     let mut consumers = Vec::new();
-    scan_consumers(view, stream.life(), name, |consumer_name, of_consumer| {
+    scan_consumers(view, stream.collection_id(), name, |consumer_name, of_consumer| {
         consumers.push(consumer(view, stream, name, consumer_name, &of_consumer, limit)?);
         Ok(())
     })?;
@@ -85,10 +85,19 @@ fn pending(
     told: impl Fn(StreamId, &Pending) -> Vec<Reply>,
 ) -> Result<Reply> {
     let (mut found, whole) = (Vec::new(), (StreamId::MIN, StreamId::MAX));
-    scan_pending(view, stream.life(), group, consumer, bounds, whole, Direction::Forward, |id, pending| {
-        found.push(Reply::Array(told(id, &pending)));
-        let is_full = limit.is_some_and(|limit| found.len() as u64 >= limit);
-        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
+    scan_pending(
+        view,
+        stream.collection_id(),
+        group,
+        consumer,
+        bounds,
+        whole,
+        Direction::Forward,
+        |id, pending| {
+            found.push(Reply::Array(told(id, &pending)));
+            let is_full = limit.is_some_and(|limit| found.len() as u64 >= limit);
+            Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        },
+    )?;
     Ok(Reply::Array(found))
 }

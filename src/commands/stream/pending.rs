@@ -76,7 +76,7 @@ fn summary(view: &View<'_>, stream: &Stream, group: &Group<'_>) -> Result<Reply>
     let end = |direction| {
         let mut found = StreamId::MIN;
         let whole = (StreamId::MIN, StreamId::MAX);
-        scan_pending(view, stream.life(), group.name(), None, bounds, whole, direction, |id, _| {
+        scan_pending(view, stream.collection_id(), group.name(), None, bounds, whole, direction, |id, _| {
             found = id;
             Ok(ControlFlow::Break(()))
         })?;
@@ -84,7 +84,7 @@ fn summary(view: &View<'_>, stream: &Stream, group: &Group<'_>) -> Result<Reply>
     };
     let (first, last) = (end(Direction::Forward)?, end(Direction::Backward)?);
     let mut consumers = Vec::new();
-    scan_consumers(view, stream.life(), group.name(), |name, record| {
+    scan_consumers(view, stream.collection_id(), group.name(), |name, record| {
         if record.pending.count > 0 {
             let count = Reply::bulk(record.pending.count.to_string());
             consumers.push(Reply::Array(vec![Reply::bulk(name), count]));
@@ -109,7 +109,7 @@ fn entries(view: &View<'_>, stream: &Stream, group: &Group<'_>, range: Range<'_>
     let (name, between) = (group.name(), (range.from, range.to));
     scan_pending(
         view,
-        stream.life(),
+        stream.collection_id(),
         name,
         range.consumer,
         &bounds,

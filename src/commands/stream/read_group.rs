@@ -194,7 +194,7 @@ fn read_history(
     if let Some(from) = after.next() {
         scan_pending(
             &txn.view(),
-            stream.life(),
+            stream.collection_id(),
             asking.group,
             Some(asking.consumer),
             &record.pending,

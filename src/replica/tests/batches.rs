@@ -5,8 +5,9 @@
 
 use super::support::{Entry, Home, entry, position};
 use crate::{
-    replica::{Applied, ProposalBuilder},
-    store::{Condition, Place},
+    replica::ProposalBuilder,
+    resp::Reply,
+    store::{Condition, LogPosition},
 };
 use bytes::Bytes;
 use resp_tests::recorder::Dice;
@@ -116,7 +117,7 @@ fn proposal(dice: &mut Dice, at: u64, index: u64) -> Bytes {
         0 => ProposalBuilder::transaction(&[]),
         1 => {
             let revision = (dice.below(3) == 0)
-                .then(|| Place { index: dice.below(index + 1), ordinal: dice.below(3) as u32 });
+                .then(|| LogPosition { index: dice.below(index + 1), ordinal: dice.below(3) as u32 });
             ProposalBuilder::transaction(&[Condition { db: dice.below(2) as u32, key: key(dice), revision }])
         }
         _ => ProposalBuilder::commands(),
@@ -140,9 +141,9 @@ fn entries(dice: &mut Dice) -> Vec<Entry> {
 }
 
 /// Applies all entries, living an eventful life; replies by entry, those of the last time it was applied.
-fn live(dice: &mut Dice, entries: &[Entry]) -> (Home, Vec<Applied>, String) {
+fn live(dice: &mut Dice, entries: &[Entry]) -> (Home, Vec<Vec<Vec<Reply>>>, String) {
     let mut home = Home::new(2000);
-    let mut replies: Vec<Applied> = vec![Vec::new(); entries.len()];
+    let mut replies: Vec<Vec<Vec<Reply>>> = vec![Vec::new(); entries.len()];
     let mut story = String::new();
     loop {
         let next = home.store.applied().map_or(0, |applied| applied.index as usize);
@@ -176,7 +177,7 @@ fn batches_caches_compactions_and_crashes_change_neither_state_nor_replies() {
         let mut dice = Dice::new(seed);
         let entries = entries(&mut dice);
         let plain = Home::new(0);
-        let expected: Vec<Applied> =
+        let expected: Vec<Vec<Vec<Reply>>> =
             entries.iter().flat_map(|one| plain.apply(std::slice::from_ref(one))).collect();
         let (eventful, replies, story) = live(&mut dice, &entries);
         for (index, (expected, reply)) in expected.iter().zip(&replies).enumerate() {

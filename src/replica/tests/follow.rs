@@ -4,7 +4,7 @@ use super::support::{Home, commands, entry, position};
 use crate::{
     replica::{BootstrapSnapshot, Replica, SiteEntry, put_record},
     resp::Reply,
-    store::{Position, Store, StoreOptions},
+    store::{LogId, Store, StoreOptions},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Edge {
     }
 
     /// Applies core entries as one entry of the site; `None` is an entry without commands.
-    fn follow(&mut self, history: &str, entries: &[(Position, Option<&Bytes>)]) -> Reply {
+    fn follow(&mut self, history: &str, entries: &[(LogId, Option<&Bytes>)]) -> Reply {
         let mut records = Vec::new();
         for (at, batch) in entries {
             put_record(&mut records, *at, batch.map(|bytes| &bytes[..]));
@@ -67,7 +67,7 @@ fn is_refused(reply: &Reply) -> bool {
 }
 
 /// A core with some data: its entries, positions 0 to 4.
-fn core() -> (Home, Vec<(Position, Option<Bytes>)>) {
+fn core() -> (Home, Vec<(LogId, Option<Bytes>)>) {
     let home = Home::new(1 << 20);
     let mut txn = home.replica.begin();
     home.replica.membership(&mut txn, position(0), b"the core's members".to_vec()).unwrap();
@@ -86,7 +86,7 @@ fn core() -> (Home, Vec<(Position, Option<Bytes>)>) {
     (home, entries)
 }
 
-fn borrowed(entries: &[(Position, Option<Bytes>)]) -> Vec<(Position, Option<&Bytes>)> {
+fn borrowed(entries: &[(LogId, Option<Bytes>)]) -> Vec<(LogId, Option<&Bytes>)> {
     entries.iter().map(|(at, batch)| (*at, batch.as_ref())).collect()
 }
 
@@ -120,7 +120,7 @@ fn gaps_other_histories_and_earlier_terms_are_refused_and_change_nothing() {
     let before = edge.sum();
     assert!(is_refused(&edge.follow("h", &entries[4..])), "a gap");
     assert!(is_refused(&edge.follow("other", &entries[3..])), "another history");
-    let earlier = Position { term: 0, index: 3 };
+    let earlier = LogId { term: 0, index: 3 };
     assert!(is_refused(&edge.follow("h", &[(earlier, None)])), "an earlier term");
     assert_eq!(edge.sum(), before);
     // What follows in the right place is taken all the same.

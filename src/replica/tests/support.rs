@@ -2,9 +2,9 @@
 
 use crate::{
     commands,
-    replica::{Applied, BatchBuilder, ProposalBuilder, Replica},
+    replica::{BatchBuilder, ProposalBuilder, Replica},
     resp::Reply,
-    store::{Position, Store, StoreOptions},
+    store::{LogId, Store, StoreOptions},
 };
 use bytes::Bytes;
 use std::{fs, path::Path, sync::Arc};
@@ -22,8 +22,8 @@ pub struct Home {
     pub replica: Replica,
 }
 
-pub fn position(index: u64) -> Position {
-    Position { term: 1, index }
+pub fn position(index: u64) -> LogId {
+    LogId { term: 1, index }
 }
 
 impl Home {
@@ -46,7 +46,7 @@ impl Home {
     }
 
     /// Applies entries in one batch.
-    pub fn apply(&self, entries: &[Entry]) -> Vec<Applied> {
+    pub fn apply(&self, entries: &[Entry]) -> Vec<Vec<Vec<Reply>>> {
         let mut txn = self.replica.begin();
         let replies = entries
             .iter()

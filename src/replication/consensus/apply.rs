@@ -6,19 +6,19 @@
 
 use super::{
     membership,
-    types::{RaftEntry, RaftStoredMembership, Response, position},
+    types::{RaftEntry, RaftStoredMembership, position},
 };
 use crate::{
     error::StoreError,
     fail,
-    replica::{Applied, BootstrapSnapshot, Replica, SiteEntry},
+    replica::{BootstrapSnapshot, Replica, SiteEntry},
     replication::{
-        queue::{InFlight, Outbox},
+        queue::{InFlight, Outbox, Verdict},
         snapshots::place_of,
     },
     resp::{ErrorReply, Reply},
     state::StateWriter,
-    store::Position,
+    store::LogId,
 };
 use crossbeam::channel::{Sender, bounded};
 use openraft::{EntryPayload, storage::ApplyResponder};
@@ -179,9 +179,9 @@ impl Applier {
         Ok(())
     }
 
-    fn answer(&self, answers: Vec<(ApplyResponder<super::types::Types>, Applied)>) {
+    fn answer(&self, answers: Vec<(ApplyResponder<super::types::Types>, Vec<Vec<Reply>>)>) {
         for (responder, replies) in answers {
-            responder.send(Response { replies, outbox: Some(Arc::clone(&self.outbox)) });
+            responder.send(Verdict::Applied { replies, outbox: Arc::clone(&self.outbox) });
         }
         self.outbox.lock().deliver();
         self.in_flight.wake_batcher();
@@ -255,7 +255,7 @@ impl Applier {
     /// On an edge: says where the core's data stand now.
     fn followed(&self) {
         if self.replica.is_edge()
-            && let Some(Position { index, .. }) = self.replica.store().latest().state().applied
+            && let Some(LogId { index, .. }) = self.replica.store().latest().state().applied
         {
             self.state.followed(index);
         }

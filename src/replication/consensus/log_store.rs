@@ -4,7 +4,7 @@ use super::types::{RaftEntry, RaftLogId, RaftVote, Types, log_id, position, to_l
 use crate::{
     replication::wal::{Done, LogError, SegmentLog, VoteRecord, blocking},
     state::StateWriter,
-    store::Position,
+    store::LogId,
 };
 use futures::{Stream, StreamExt, stream};
 use openraft::{
@@ -38,7 +38,7 @@ impl LogStore {
 
     fn publish(&self) {
         let (purged, last) = self.log.state();
-        let index = |at: Option<Position>| at.map_or(0, |at| at.index);
+        let index = |at: Option<LogId>| at.map_or(0, |at| at.index);
         self.state.logged(index(purged), index(last), self.log.bytes());
     }
 

@@ -5,7 +5,7 @@
 //! little-endian, sets in ascending order. Version 1 ended a node with its address.
 
 use super::types::{Peer, RaftLogId, RaftMembership, RaftStoredMembership, log_id, position};
-use crate::{error::StoreError, store::Position};
+use crate::{error::StoreError, store::LogId};
 use std::collections::{BTreeMap, BTreeSet};
 
 const VERSION: u8 = 2;
@@ -13,7 +13,7 @@ const VERSION: u8 = 2;
 /// The bytes of a membership; `at` is the log id of its entry, if it is stored apart from it.
 pub(super) fn encode(at: Option<&RaftLogId>, membership: &RaftMembership) -> Vec<u8> {
     let mut out = vec![VERSION, u8::from(at.is_some())];
-    if let Some(Position { term, index }) = at.map(position) {
+    if let Some(LogId { term, index }) = at.map(position) {
         out.extend_from_slice(&term.to_le_bytes());
         out.extend_from_slice(&index.to_le_bytes());
     }
@@ -47,7 +47,7 @@ pub(super) fn decode(mut bytes: &[u8]) -> Result<(Option<RaftLogId>, RaftMembers
         0 => None,
         _ => {
             let (term, index) = (u64::from_le_bytes(take(rest)?), u64::from_le_bytes(take(rest)?));
-            Some(log_id(Position { term, index }))
+            Some(log_id(LogId { term, index }))
         }
     };
     let mut configs = Vec::new();
@@ -126,7 +126,7 @@ mod tests {
         let nodes = BTreeMap::from([(1, peer("a:1")), (2, peer("")), (3, third)]);
         let membership =
             RaftMembership::new(vec![BTreeSet::from([1, 2]), BTreeSet::from([2])], nodes).unwrap();
-        RaftStoredMembership::new(Some(log_id(Position { term: 4, index: 9 })), membership)
+        RaftStoredMembership::new(Some(log_id(LogId { term: 4, index: 9 })), membership)
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     responder::CallbackResponder,
     rpc,
     state_machine::StateMachine,
-    types::{Payload, Peer, RaftSnapshot, RaftVote, Response, Types},
+    types::{Payload, Peer, RaftSnapshot, RaftVote, Types},
 };
 use crate::{
     error::StoreError,
@@ -366,13 +366,7 @@ fn config() -> Config {
 
 fn verdict(result: ClientWriteResult<Types>) -> Verdict {
     match result {
-        Ok(response) => {
-            let Response { replies, outbox } = response.data;
-            match outbox {
-                Some(outbox) => Verdict::Applied { replies, outbox },
-                None => Verdict::Lost,
-            }
-        }
+        Ok(response) => response.data,
         Err(ClientWriteError::ForwardToLeader(_)) => Verdict::NotProposed,
         Err(_) => Verdict::Lost,
     }

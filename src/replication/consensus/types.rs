@@ -2,12 +2,11 @@
 
 use super::responder::CallbackResponder;
 use crate::{
-    replica::Applied,
     replication::{
-        queue::Outbox,
+        queue::Verdict,
         wal::{EntryKind, LogEntry},
     },
-    store::Position,
+    store::LogId,
 };
 use bytes::Bytes;
 use openraft::{
@@ -17,8 +16,7 @@ use openraft::{
         StoredMembershipOf, VoteOf,
     },
 };
-use parking_lot::Mutex;
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf};
 
 /// Marker type that names all of openraft's parameters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +25,7 @@ pub struct Types;
 /// Terms, one leader per term, entries of bytes, replies from the replica.
 impl openraft::RaftTypeConfig for Types {
     type D = Payload;
-    type R = Response;
+    type R = Verdict;
     type NodeId = u64;
     type Node = Peer;
     type Term = u64;
@@ -69,13 +67,6 @@ impl fmt::Display for Payload {
     }
 }
 
-/// What applying an entry gave: the replies, and the outbox of the chunk they travel with.
-#[derive(Debug, Default)]
-pub struct Response {
-    pub replies: Applied,
-    pub outbox: Option<Arc<Mutex<Outbox>>>,
-}
-
 /// What the membership says of a node beside its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peer {
@@ -95,17 +86,17 @@ pub struct SnapshotFiles {
     pub directory: PathBuf,
 }
 
-pub(super) fn log_id(position: Position) -> RaftLogId {
+pub(super) fn log_id(position: LogId) -> RaftLogId {
     RaftLogId { leader_id: CommittedLeaderIdOf::<Types>::new(position.term), index: position.index }
 }
 
-pub(super) fn position(log_id: &RaftLogId) -> Position {
-    Position { term: log_id.leader_id.term, index: log_id.index }
+pub(super) fn position(log_id: &RaftLogId) -> LogId {
+    LogId { term: log_id.leader_id.term, index: log_id.index }
 }
 
 /// An entry in the segment log's terms.
 pub(super) fn to_log_entry(entry: RaftEntry) -> LogEntry {
-    let Position { term, index } = position(&entry.log_id);
+    let LogId { term, index } = position(&entry.log_id);
     let (kind, payload) = match entry.payload {
         EntryPayload::Blank => (EntryKind::Blank, Bytes::new()),
         EntryPayload::Normal(payload) => (EntryKind::Normal, payload.0),
@@ -118,7 +109,7 @@ pub(super) fn to_log_entry(entry: RaftEntry) -> LogEntry {
 
 /// An entry in openraft's terms.
 pub(super) fn to_raft_entry(entry: LogEntry) -> Result<RaftEntry, crate::error::StoreError> {
-    let log_id = log_id(Position { term: entry.term, index: entry.index });
+    let log_id = log_id(LogId { term: entry.term, index: entry.index });
     let payload = match entry.kind {
         EntryKind::Blank => EntryPayload::Blank,
         EntryKind::Normal => EntryPayload::Normal(Payload(entry.payload)),

@@ -21,7 +21,7 @@ use crate::{
             edge_kind::{SITE_SNAPSHOT, SITE_SNAPSHOT_FILE},
         },
     },
-    store::{Position, Store},
+    store::{LogId, Store},
 };
 use std::{
     fs, io,
@@ -207,7 +207,7 @@ impl LostStore {
     }
 
     /// The snapshot of whoever has one that does not leave a gap before this log; the leader's, if it can be had.
-    async fn fetch(&self, log: &SegmentLog, received: &Path) -> Result<(String, Position), String> {
+    async fn fetch(&self, log: &SegmentLog, received: &Path) -> Result<(String, LogId), String> {
         let peers = Peers::new(Arc::clone(&self.helpers.identity));
         let mut found = Vec::new();
         let mut why = Vec::new();
@@ -235,7 +235,7 @@ impl LostStore {
         id: u64,
         index_min: u64,
         received: &Path,
-    ) -> Result<Position, String> {
+    ) -> Result<LogId, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let client = peers.client(address, id);
         let wanted = wire::write(&BootstrapWanted { index_min, ..Default::default() });
@@ -244,7 +244,7 @@ impl LostStore {
         let source = Source { kind: SITE_SNAPSHOT_FILE, snapshot: &offer.name, from: &client };
         let mut throttle = Throttle::new(self.helpers.bytes_per_second);
         fetch_files(&source, &offer.files, received, &mut throttle, &|_| ()).await.map_err(|e| text(&e))?;
-        let offered = Position { term: offer.term, index: offer.index };
+        let offered = LogId { term: offer.term, index: offer.index };
         let stands = Store::read_checkpoint(received).map_err(|error| text(&error))?.position;
         match stands == Some(offered) && offered.index >= index_min {
             true => Ok(offered),

@@ -13,7 +13,7 @@ use crate::{
         wire::{self, FileMeta, edge_kind, read, write},
     },
     state::Following,
-    store::{Position, Store},
+    store::{LogId, Store},
 };
 use std::{
     sync::{
@@ -52,12 +52,12 @@ impl Follower {
         let text = |error: &dyn std::fmt::Display| format!("{}: {error}", client.address());
         let (history, position) = self.cursor();
         let is_same_history = *self.state.edge.core_history.read() == history;
-        let Position { term: term_min, index: index_min } =
+        let LogId { term: term_min, index: index_min } =
             position.filter(|_| is_same_history).unwrap_or_default();
         let body = write(&wire::BootstrapWanted { index_min, term_min });
         let offer = client.call(edge_kind::BOOTSTRAP, body, OFFER_MAX).await.map_err(|error| text(&error))?;
         let offer: wire::BootstrapOffer = read(offer).map_err(|error| text(&error))?;
-        let offered = Position { term: offer.term, index: offer.index };
+        let offered = LogId { term: offer.term, index: offer.index };
         let snapshot =
             BootstrapSnapshot { history: offer.history.clone(), position: offered, name: offer.name.clone() };
         if position.is_some_and(|position| history == snapshot.history && !snapshot.is_forward_of(position)) {
@@ -113,7 +113,7 @@ impl Follower {
         let began = Instant::now();
         let mut ticks = tokio::time::interval(TELL_INTERVAL);
         ticks.tick().await;
-        let offered = Position { term: offer.term, index: offer.index };
+        let offered = LogId { term: offer.term, index: offer.index };
         let directory = self.bootstrap_snapshots.directory.clone();
         let place = blocking(move || prepare(&directory, offered)).await;
         let place = place.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;

@@ -12,7 +12,7 @@ use crate::{
         wire::{self, GetFile, write},
     },
     session::ClusterIdentity,
-    store::{Checkpoint, Position, Store},
+    store::{Checkpoint, LogId, Store},
 };
 use parking_lot::{Mutex, RwLock};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -140,9 +140,9 @@ impl BootstrapSource {
 }
 
 /// Whether a copy that stands at `at` brings the edge forward.
-fn is_enough(at: Position, wanted: wire::BootstrapWanted) -> bool {
+fn is_enough(at: LogId, wanted: wire::BootstrapWanted) -> bool {
     let wire::BootstrapWanted { index_min: index, term_min: term } = wanted;
-    at.index >= index || term != 0 && at >= Position { term, index }
+    at.index >= index || term != 0 && at >= LogId { term, index }
 }
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_a_later_term_is_enough_although_its_index_is_lower() {
-        let at = |term, index| Position { term, index };
+        let at = |term, index| LogId { term, index };
         let wanted = |term_min, index_min| wire::BootstrapWanted { term_min, index_min };
         assert!(is_enough(at(2, 9), wanted(2, 9)) && is_enough(at(2, 9), wanted(0, 9)));
         assert!(!is_enough(at(2, 8), wanted(2, 9)) && !is_enough(at(2, 8), wanted(0, 9)));

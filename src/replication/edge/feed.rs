@@ -12,7 +12,7 @@ use crate::{
     replication::wire::{self, write},
     session::{ClusterIdentity, MessagePosition, PubSub, Publication},
     state::{FeedSlot, ReplicationState},
-    store::{Position, Store},
+    store::{LogId, Store},
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -85,7 +85,7 @@ impl Feed {
         let heard = MessagePosition { term: wanted.heard_term, number: wanted.heard_number };
         let is_heard = wanted.history == history && heard.number != 0;
         let (missed, messages) = self.pubsub.tap(is_heard.then_some(heard));
-        let position = Position { term: wanted.term, index: wanted.index };
+        let position = LogId { term: wanted.term, index: wanted.index };
         let mut heartbeats = tokio::time::interval(HEARTBEAT_INTERVAL);
         heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let hello = wire::Hello {
@@ -127,7 +127,7 @@ struct Feeding {
     slot: FeedSlot,
     is_other_history: bool,
     /// The last entry that the edge has, or was sent.
-    behind: Option<Position>,
+    behind: Option<LogId>,
     /// Whether that entry is known to be the one that the core has there.
     is_checked: bool,
     hello: Option<wire::Hello>,
@@ -210,7 +210,7 @@ impl Feeding {
     }
 
     /// What follows the edge's last entry, or why nothing can.
-    async fn entries(&mut self, applied: Position) -> Result<wire::Item, String> {
+    async fn entries(&mut self, applied: LogId) -> Result<wire::Item, String> {
         let next = self.feed.frames.next(self.behind, applied).await.map_err(|error| error.to_string())?;
         let frame = match next {
             Next::Entries(frame) => frame,
@@ -230,8 +230,8 @@ impl Feeding {
         Ok(wire::Item { entries: Some(frame.entries), heartbeat, messages, ..Default::default() })
     }
 
-    fn conflict(&self, behind: Position) -> wire::Item {
-        let Position { term, index } = behind;
+    fn conflict(&self, behind: LogId) -> wire::Item {
+        let LogId { term, index } = behind;
         tracing::warn!(
             index,
             term,
@@ -288,7 +288,7 @@ fn pace(edges: usize) -> Duration {
 
 /// Whether an edge's last entry is one that the core has committed, as far as can be told of where this node's store stands
 /// and of the term that its log has there.
-fn stands_with(edge: Position, applied: Position, term: Option<u64>) -> Option<bool> {
+fn stands_with(edge: LogId, applied: LogId, term: Option<u64>) -> Option<bool> {
     match edge.index.cmp(&applied.index) {
         Ordering::Less => term.map(|term| term == edge.term),
         Ordering::Equal => Some(edge.term == applied.term),
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn an_edge_stands_with_the_core_or_against_it_or_nobody_can_tell_yet() {
-        let at = |term, index| Position { term, index };
+        let at = |term, index| LogId { term, index };
         assert_eq!(stands_with(at(1, 5), at(2, 9), Some(1)), Some(true));
         assert_eq!(stands_with(at(1, 5), at(2, 9), Some(2)), Some(false));
         assert_eq!(stands_with(at(1, 5), at(2, 9), None), None, "purged");

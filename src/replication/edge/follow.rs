@@ -27,7 +27,7 @@ use crate::{
     },
     session::PubSub,
     state::{Following, ReplicationState},
-    store::{Position, Store},
+    store::{LogId, Store},
 };
 use parking_lot::Mutex;
 use std::{
@@ -159,7 +159,7 @@ impl Follower {
     }
 
     /// Whose history the data are of (empty: there are none), and where they stand.
-    pub(super) fn cursor(&self) -> (String, Option<Position>) {
+    pub(super) fn cursor(&self) -> (String, Option<LogId>) {
         let published = self.store.published();
         let history = published.site().map_or_else(String::new, |site| site.history.clone());
         (history, published.state().applied)

@@ -20,7 +20,7 @@ use crate::{
         wire::{self, lost, publication_from_wire, read},
     },
     state::{CommitHeartbeat, Following},
-    store::Position,
+    store::LogId,
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -41,9 +41,9 @@ pub(super) struct FollowingOne<'a> {
     /// Empty until the first entries are proposed on an edge without data.
     pub(super) history: String,
     /// Where the data stood when this began.
-    pub(super) had: Option<Position>,
+    pub(super) had: Option<LogId>,
     /// The last entry that is here, or on its way.
-    pub(super) behind: Option<Position>,
+    pub(super) behind: Option<LogId>,
     pub(super) in_flight: InFlightProposals,
     pub(super) is_greeted: bool,
     /// Whether the core is to say what this site must have before it answers.
@@ -164,7 +164,7 @@ impl FollowingOne<'_> {
     /// The core says something that cannot be if the data here are what it has committed, or does not keep to its own order.
     /// None of it is applied.
     fn contradiction(&self, why: impl std::fmt::Display) -> End {
-        let Position { term, index } = self.behind.unwrap_or_default();
+        let LogId { term, index } = self.behind.unwrap_or_default();
         let edge = &self.follower.state.edge;
         edge.contradictions.fetch_add(1, Ordering::Relaxed);
         let mut alarmed = self.follower.alarmed.lock();

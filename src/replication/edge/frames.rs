@@ -10,7 +10,7 @@ use crate::{
         wal::{EntryKind, LogEntry, LogError, SegmentLog, blocking},
         wire,
     },
-    store::Position,
+    store::LogId,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -37,7 +37,7 @@ pub struct Frames {
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub entries: wire::Entries,
-    pub last: Position,
+    pub last: LogId,
 }
 
 /// What there is for an edge that stands at some entry.
@@ -65,21 +65,17 @@ impl Frames {
     }
 
     /// Whether the log has this entry, which is committed, so that all before it is, too.
-    fn has_committed(&self, committed: Position) -> bool {
+    fn has_committed(&self, committed: LogId) -> bool {
         self.log.term(committed.index) == Some(committed.term)
     }
 
     /// The term of an entry before `committed`; `None`: the log cannot tell.
-    pub(super) fn term(&self, index: u64, committed: Position) -> Option<u64> {
+    pub(super) fn term(&self, index: u64, committed: LogId) -> Option<u64> {
         self.has_committed(committed).then(|| self.log.term(index))?
     }
 
     /// Entries that follow the one an edge stands at (`None`: it has none), up to `committed` at most.
-    pub async fn next(
-        self: &Arc<Self>,
-        behind: Option<Position>,
-        committed: Position,
-    ) -> Result<Next, LogError> {
+    pub async fn next(self: &Arc<Self>, behind: Option<LogId>, committed: LogId) -> Result<Next, LogError> {
         let first = behind.map_or(0, |behind| behind.index.saturating_add(1));
         let cuts = self.log.cuts();
         let trusts_store = trusts_store();
@@ -173,7 +169,7 @@ fn encode(previous_term: u64, entries: &[LogEntry]) -> Result<Frame, LogError> {
             // What the core's own members are is no edge's business.
             EntryKind::Blank | EntryKind::Membership => None,
         };
-        put_record(&mut raw, Position { term: entry.term, index: entry.index }, batch);
+        put_record(&mut raw, LogId { term: entry.term, index: entry.index }, batch);
     }
     let (records, raw_bytes) = match raw.len() < COMPRESS_BYTES_MIN {
         true => (Bytes::from(raw), 0),
@@ -182,18 +178,18 @@ fn encode(previous_term: u64, entries: &[LogEntry]) -> Result<Frame, LogError> {
             (Bytes::from(compressed), raw.len() as u64)
         }
     };
-    let last = entries.last().map_or(Position::default(), |at| Position { term: at.term, index: at.index });
+    let last = entries.last().map_or(LogId::default(), |at| LogId { term: at.term, index: at.index });
     let first = entries.first().map_or(0, |entry| entry.index);
     Ok(Frame { entries: wire::Entries { first, last: last.index, records, raw_bytes, previous_term }, last })
 }
 
 /// Checks that the records of a frame continue a log whose last entry was of this term: no gap, no earlier term. Returns
 /// where the last of them stands.
-pub(super) fn check(entries: &wire::Entries, records: &[u8], term: u64) -> Result<Position, String> {
-    let mut at = Position { term, index: entries.first };
+pub(super) fn check(entries: &wire::Entries, records: &[u8], term: u64) -> Result<LogId, String> {
+    let mut at = LogId { term, index: entries.first };
     let (mut next, mut records) = (entries.first, Records::new(records));
     while let Some(record) = records.next_record().map_err(|error| error.0.to_owned())? {
-        let Position { term, index } = record.position;
+        let LogId { term, index } = record.position;
         if index != next || term < at.term {
             return Err(format!(
                 "entry {index} of term {term} came where {next} of term {} or later is next",
@@ -242,7 +238,7 @@ mod tests {
             let entries = [entry(7, EntryKind::Blank, b""), entry(8, EntryKind::Normal, payload)];
             let Frame { entries: frame, last } = encode(2, &entries).unwrap();
             assert_eq!((frame.first, frame.last, frame.previous_term), (7, 8, 2));
-            assert_eq!(last, Position { term: 3, index: 8 });
+            assert_eq!(last, LogId { term: 3, index: 8 });
             assert_eq!(frame.raw_bytes > 0, payload.len() > 100, "only the large one is compressed");
             let raw = decode(&frame, 1 << 20).unwrap();
             assert_eq!(check(&frame, &raw, 2), Ok(last));
@@ -271,7 +267,7 @@ mod tests {
             let entry = |index| LogEntry { term, ..entry(index, EntryKind::Blank, b"") };
             log.append(indexes.map(entry).collect(), Box::new(|| ())).unwrap();
         };
-        let at = |term, index| Position { term, index };
+        let at = |term, index| LogId { term, index };
         let frames = Arc::new(Frames::new(Arc::clone(&log)));
         append(1, 0..10);
         let next = frames.next(Some(at(1, 4)), at(1, 9)).await.unwrap();
@@ -287,8 +283,8 @@ mod tests {
 
     #[test]
     fn records_with_a_gap_an_earlier_term_or_another_end_are_refused() {
-        let at = |term, index| Position { term, index };
-        let of = |positions: &[Position]| {
+        let at = |term, index| LogId { term, index };
+        let of = |positions: &[LogId]| {
             let mut records = Vec::new();
             positions.iter().for_each(|at| put_record(&mut records, *at, None));
             let entries = wire::Entries { first: 7, last: 9, ..Default::default() };

@@ -8,7 +8,7 @@ use crate::{
         wal::blocking,
         wire::{self, read, write},
     },
-    store::{Checkpoint, Position},
+    store::{Checkpoint, LogId},
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -40,7 +40,7 @@ pub async fn offer_snapshot(site: &BootstrapSnapshots, raft: &RaftNode, body: By
     }
     let newest = site.snapshots.newest().filter(is_behind);
     let newest = newest.ok_or_else(|| refused("there is no snapshot"))?;
-    let Position { term, index } = newest.position.unwrap_or_default();
+    let LogId { term, index } = newest.position.unwrap_or_default();
     let name = newest.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
     site.snapshots.hold(&name);
     let snapshots = Arc::clone(&site.snapshots);

@@ -61,7 +61,7 @@ fn purge_to_store(directory: &Path, log: &SegmentLog) -> Result<(), LogError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{commands, replica::Replica, store::Position};
+    use crate::{commands, replica::Replica, store::LogId};
     use std::sync::Arc;
 
     /// As after a snapshot was installed, and before the log was purged behind it.
@@ -78,12 +78,12 @@ mod tests {
             let store = Store::open(&home.path().join("store"), StoreOptions::default()).unwrap();
             let replica = Replica::new(Arc::new(store), commands::table());
             let mut txn = replica.begin();
-            replica.advance(&mut txn, Position { term: 3, index: 20 }).unwrap();
+            replica.advance(&mut txn, LogId { term: 3, index: 20 }).unwrap();
             txn.commit().unwrap();
             replica.store().flush().unwrap();
         }
         assert_eq!(recover(home.path(), "127.0.0.1:1").unwrap(), 20);
         let log = SegmentLog::open(&home.path().join("log"), &SegmentOptions::default()).unwrap();
-        assert_eq!(log.state().1, Some(Position { term: 4, index: 21 }));
+        assert_eq!(log.state().1, Some(LogId { term: 4, index: 21 }));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         wire::{self, FileMeta, GetFile, edge_kind, read, write},
     },
     state::ReplicationState,
-    store::{Position, Store},
+    store::{LogId, Store},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -58,12 +58,12 @@ fn refused(error: impl std::fmt::Display) -> CallError {
 }
 
 /// How a copy is written down.
-fn mark(history: &str, position: Position) -> String {
+fn mark(history: &str, position: LogId) -> String {
     format!("{history} {} {}\n", position.term, position.index)
 }
 
 /// Where the copy of this place is, or is put together.
-pub fn place_of(directory: &Path, position: Position) -> PathBuf {
+pub fn place_of(directory: &Path, position: LogId) -> PathBuf {
     directory.join(position.index.to_string())
 }
 
@@ -73,7 +73,7 @@ fn held_at(place: &Path) -> PathBuf {
 }
 
 /// Writes down that the copy of this place is whole.
-pub fn note_held(directory: &Path, history: &str, position: Position) -> io::Result<()> {
+pub fn note_held(directory: &Path, history: &str, position: LogId) -> io::Result<()> {
     let at = held_at(&place_of(directory, position));
     let temporary = at.with_extension("tmp");
     let mut file = File::create(&temporary)?;
@@ -83,13 +83,13 @@ pub fn note_held(directory: &Path, history: &str, position: Position) -> io::Res
     File::open(directory)?.sync_all()
 }
 
-fn holds(directory: &Path, history: &str, position: Position) -> bool {
+fn holds(directory: &Path, history: &str, position: LogId) -> bool {
     let at = held_at(&place_of(directory, position));
     fs::read_to_string(at).is_ok_and(|text| text == mark(history, position))
 }
 
 /// The files of a bootstrap snapshot, for another node. One that is damaged is a copy no more.
-fn offered_files(directory: &Path, position: Position) -> io::Result<BTreeMap<SnapshotFile, FileMeta>> {
+fn offered_files(directory: &Path, position: LogId) -> io::Result<BTreeMap<SnapshotFile, FileMeta>> {
     let place = place_of(directory, position);
     let files = snapshot_files(&place, &BTreeMap::new())?;
     if let Err(error) = Store::check_blocks(&place) {
@@ -102,7 +102,7 @@ fn offered_files(directory: &Path, position: Position) -> io::Result<BTreeMap<Sn
 
 /// Makes room for the copy of this place: what is left of one that never became whole is begun with, since many of its files
 /// will be the same; of whole ones the newest stays, for a node that has not come so far.
-pub fn prepare(directory: &Path, position: Position) -> io::Result<PathBuf> {
+pub fn prepare(directory: &Path, position: LogId) -> io::Result<PathBuf> {
     fs::create_dir_all(directory)?;
     let place = place_of(directory, position);
     if held_at(&place).exists() {
@@ -155,7 +155,7 @@ impl BootstrapSnapshots {
             edge_kind::SITE_SNAPSHOT_FILE => self.snapshot_part(read(body).map_err(refused)?).await,
             edge_kind::SITE_BOOTSTRAP => {
                 let wanted: wire::SiteBootstrap = read(body).map_err(refused)?;
-                let position = Position { term: wanted.term, index: wanted.index };
+                let position = LogId { term: wanted.term, index: wanted.index };
                 let directory = self.directory.clone();
                 let files = blocking(move || match holds(&directory, &wanted.history, position) {
                     true => offered_files(&directory, position),
@@ -173,7 +173,7 @@ impl BootstrapSnapshots {
             _ => {
                 let wanted: wire::SiteBootstrap = read(body).map_err(refused)?;
                 let client = self.peers.client(&wanted.address, from);
-                let position = Position { term: wanted.term, index: wanted.index };
+                let position = LogId { term: wanted.term, index: wanted.index };
                 self.fetch_from(&client, &wanted.history, position).await.map_err(broken)?;
                 Ok(Bytes::new())
             }
@@ -229,12 +229,12 @@ impl BootstrapSnapshots {
         None
     }
 
-    async fn fetch_from(&self, from: &PeerClient, history: &str, position: Position) -> io::Result<()> {
+    async fn fetch_from(&self, from: &PeerClient, history: &str, position: LogId) -> io::Result<()> {
         let _one = self.fetching.lock().await;
         if holds(&self.directory, history, position) {
             return Ok(());
         }
-        let Position { term, index } = position;
+        let LogId { term, index } = position;
         let wanted = wire::SiteBootstrap { history: history.to_owned(), term, index, address: String::new() };
         let offer =
             from.call(edge_kind::SITE_BOOTSTRAP, write(&wanted), ASK_MAX).await.map_err(io::Error::other)?;
@@ -253,7 +253,7 @@ impl BootstrapSnapshots {
 mod tests {
     use super::*;
 
-    const AT: Position = Position { term: 1, index: 5 };
+    const AT: LogId = LogId { term: 1, index: 5 };
 
     #[test]
     fn which_copy_is_held_is_written_down() {
@@ -262,7 +262,7 @@ mod tests {
         assert!(!holds(&directory, "h", AT));
         prepare(&directory, AT).unwrap();
         note_held(&directory, "h", AT).unwrap();
-        let other = Position { term: 2, index: 5 };
+        let other = LogId { term: 2, index: 5 };
         assert!(holds(&directory, "h", AT) && !holds(&directory, "h", other) && !holds(&directory, "g", AT));
         prepare(&directory, AT).unwrap();
         assert!(!holds(&directory, "h", AT), "it is being fetched again");
@@ -272,7 +272,7 @@ mod tests {
     fn a_broken_copy_is_gone_on_with_and_the_newest_whole_one_stays() {
         let home = tempfile::tempdir().unwrap();
         let directory = home.path().join("seed");
-        let at = |index| Position { term: 1, index };
+        let at = |index| LogId { term: 1, index };
         for index in [3, 5] {
             prepare(&directory, at(index)).unwrap();
             note_held(&directory, "h", at(index)).unwrap();

@@ -14,7 +14,7 @@ use crate::{
         wal::{blocking, is_consistent_with},
         wire::{self, GetFile, edge_kind, read, write},
     },
-    store::{Position, Store},
+    store::{LogId, Store},
 };
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -47,7 +47,7 @@ impl BootstrapSnapshots {
         let directory = self.directory.join("past");
         let source = Source { kind: edge_kind::SITE_SNAPSHOT_FILE, snapshot: &offer.name, from };
         fetch_files(&source, &offer.files, &directory, &mut Throttle::new(0), &|_| ()).await?;
-        let offered = Position { term: offer.term, index: offer.index };
+        let offered = LogId { term: offer.term, index: offer.index };
         let (log, checked) = (Arc::clone(&self.log), directory.clone());
         let is_good = blocking(move || {
             let stands = Store::read_checkpoint(&checked).map_err(io::Error::other)?.position;

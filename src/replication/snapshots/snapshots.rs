@@ -189,14 +189,14 @@ fn remove(path: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{NewRow, Position, StoreOptions};
+    use crate::store::{LogId, NewRow, StoreOptions};
 
     /// A store with some tables and a snapshot of it.
     fn snapshots(home: &Path) -> (Snapshots, PathBuf) {
         let store = Arc::new(Store::open(&home.join("store"), StoreOptions::default()).unwrap());
         for index in 1..200_u64 {
             let mut txn = store.begin();
-            txn.begin_entry(Position { term: 1, index }, 0, index);
+            txn.begin_entry(LogId { term: 1, index }, 0, index);
             txn.begin_command(0);
             txn.put(&index.to_be_bytes(), NewRow::string(&[index as u8; 500])).unwrap();
             txn.accept();

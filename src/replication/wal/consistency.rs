@@ -1,7 +1,7 @@
 //! Whether the log and the store of a data directory belong together.
 
 use super::{error::LogError, log::SegmentLog};
-use crate::store::{Position, Store};
+use crate::store::{LogId, Store};
 use std::{io, path::Path};
 
 /// Refuses a log and a store that are not of one history: entries between them would be skipped without a word.
@@ -28,9 +28,9 @@ pub fn check_consistency(directory: &Path, log: &SegmentLog, store: &Store) -> R
 
 /// Whether a log has the entry that a store stands at, or is to get it: another one in its place would not have been
 /// committed, and be about to go.
-pub fn is_consistent_with(log: &SegmentLog, at: Position) -> io::Result<bool> {
+pub fn is_consistent_with(log: &SegmentLog, at: LogId) -> io::Result<bool> {
     let (purged, last) = log.state();
-    let is_within = |end: Option<Position>| end.is_some_and(|end| end.index >= at.index);
+    let is_within = |end: Option<LogId>| end.is_some_and(|end| end.index >= at.index);
     if is_within(purged) || !is_within(last) {
         return Ok(true);
     }
@@ -48,7 +48,7 @@ mod tests {
     fn a_snapshot_fits_a_log_that_has_its_last_entry_or_is_to_get_it() {
         let home = tempfile::tempdir().unwrap();
         let log = SegmentLog::open(&home.path().join("log"), &SegmentOptions::retaining(1 << 20)).unwrap();
-        let at = |term, index| Position { term, index };
+        let at = |term, index| LogId { term, index };
         assert!(is_consistent_with(&log, at(1, 5)).unwrap());
         let entry = |index| LogEntry {
             index,

@@ -11,7 +11,7 @@
 //! | 4 | CRC-32C of all of it |
 
 use super::{disk, error::LogError, file::random_id};
-use crate::{fail, store::Position};
+use crate::{fail, store::LogId};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -34,7 +34,7 @@ pub struct VoteRecord {
 pub(super) struct HardState {
     pub(super) log_id: [u8; 16],
     pub(super) vote: Option<VoteRecord>,
-    pub(super) purged: Option<Position>,
+    pub(super) purged: Option<LogId>,
 }
 
 pub(super) fn path_in(directory: &Path) -> PathBuf {
@@ -111,7 +111,7 @@ impl HardState {
         Ok(HardState {
             log_id,
             vote: (voted == 1).then_some(VoteRecord { term, node_id, committed: committed == 1 }),
-            purged: (purged == 1).then_some(Position { term: purged_term, index: purged_index }),
+            purged: (purged == 1).then_some(LogId { term: purged_term, index: purged_index }),
         })
     }
 }
@@ -130,7 +130,7 @@ mod tests {
         HardState {
             log_id: [3; 16],
             vote: Some(VoteRecord { term: 7, node_id: 2, committed: true }),
-            purged: Some(Position { term: 5, index: 99 }),
+            purged: Some(LogId { term: 5, index: 99 }),
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
     shared::{Shared, Source},
     writer::{Task, Writer},
 };
-use crate::{store::Position, time::monotonic_ms};
+use crate::{store::LogId, time::monotonic_ms};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use std::{
@@ -117,20 +117,20 @@ impl SegmentLog {
     }
 
     /// Removes what follows `last` (`None`: everything).
-    pub fn truncate_after(&self, last: Option<Position>, done: Done) -> Result<(), LogError> {
+    pub fn truncate_after(&self, last: Option<LogId>, done: Done) -> Result<(), LogError> {
         self.shared.lock().truncate_after(last);
         let first = last.map_or(0, |last| last.index.saturating_add(1));
         self.send(Task::Truncate { first, done })
     }
 
     /// Forgets entries up to `upto`; whole segments of them are deleted.
-    pub fn purge(&self, upto: Position, done: Done) -> Result<(), LogError> {
+    pub fn purge(&self, upto: LogId, done: Done) -> Result<(), LogError> {
         self.send(Task::Purge { upto, done })
     }
 
     /// The store is about to stand at `upto` by a snapshot, not by this log, which may have other entries up to there: from
     /// here on `has` and `term` know none of them. A purge is to follow.
-    pub fn cover(&self, upto: Position) {
+    pub fn cover(&self, upto: LogId) {
         self.shared.lock().cover(upto);
     }
 
@@ -145,7 +145,7 @@ impl SegmentLog {
     }
 
     /// The last entry purged and the last entry there is (the former if all are purged).
-    pub fn state(&self) -> (Option<Position>, Option<Position>) {
+    pub fn state(&self) -> (Option<LogId>, Option<LogId>) {
         let shared = self.shared.lock();
         (shared.purged, shared.last)
     }

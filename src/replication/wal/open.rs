@@ -9,7 +9,7 @@ use super::{
     record::RecordKind,
     scan::{self, Found, Tail},
 };
-use crate::store::Position;
+use crate::store::LogId;
 use std::{
     collections::VecDeque,
     fs,
@@ -22,7 +22,7 @@ use std::{
 pub(super) struct Opened {
     pub(super) state: HardState,
     pub(super) index: Index,
-    pub(super) last: Option<Position>,
+    pub(super) last: Option<LogId>,
     /// Where the next record goes.
     pub(super) file: Arc<SegmentFile>,
     pub(super) offset: u64,
@@ -86,7 +86,7 @@ fn create_first(directory: &Path, state: HardState, options: &SegmentOptions) ->
 struct Replay {
     state: HardState,
     index: Index,
-    last: Option<Position>,
+    last: Option<LogId>,
     /// The first segment that does not end cleanly: its path, where, until where, why.
     torn: Option<Torn>,
     ready: VecDeque<Arc<SegmentFile>>,
@@ -166,7 +166,7 @@ impl Replay {
                 self.index.truncate(index);
                 self.last = index.checked_sub(1).and_then(|last| {
                     let (_, location) = self.index.find(last)?;
-                    Some(Position { term: location.term, index: last })
+                    Some(LogId { term: location.term, index: last })
                 });
             }
             RecordKind::Entry(_) if self.state.purged.is_some_and(|purged| index <= purged.index) => {}
@@ -178,7 +178,7 @@ impl Replay {
                 }
                 let bytes = u32::try_from(header.record_bytes()).unwrap_or(u32::MAX);
                 self.index.push(index, Location { offset: found.offset, bytes, term: header.term });
-                self.last = Some(Position { term: header.term, index });
+                self.last = Some(LogId { term: header.term, index });
             }
         }
         Ok(())

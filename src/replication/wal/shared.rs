@@ -5,7 +5,7 @@ use super::{
     index::{Index, Location},
     record::LogEntry,
 };
-use crate::store::Position;
+use crate::store::LogId;
 use std::{collections::VecDeque, sync::Arc};
 
 /// Memory taken by an entry beside its payload, roughly.
@@ -19,12 +19,12 @@ pub(super) struct Shared {
     cache_bytes_max: usize,
     next_batch: u64,
     durable_batch: u64,
-    pub(super) last: Option<Position>,
-    pub(super) purged: Option<Position>,
+    pub(super) last: Option<LogId>,
+    pub(super) purged: Option<LogId>,
     pub(super) vote: Option<VoteRecord>,
     pub(super) index: Index,
     /// The store went past entries up to this one by a snapshot.
-    covered: Option<Position>,
+    covered: Option<LogId>,
     /// How often entries were taken back or covered.
     pub(super) cuts: u64,
 }
@@ -44,8 +44,8 @@ pub(super) enum Source {
 impl Shared {
     pub(super) fn new(
         cache_bytes_max: usize,
-        last: Option<Position>,
-        purged: Option<Position>,
+        last: Option<LogId>,
+        purged: Option<LogId>,
         vote: Option<VoteRecord>,
         index: Index,
     ) -> Self {
@@ -78,14 +78,14 @@ impl Shared {
         for entry in entries {
             self.cache_bytes =
                 self.cache_bytes.saturating_add(entry.payload.len().saturating_add(ENTRY_COST_BYTES));
-            self.last = Some(Position { term: entry.term, index: entry.index });
+            self.last = Some(LogId { term: entry.term, index: entry.index });
             self.cache.push_back(Cached { entry: entry.clone(), batch });
         }
         Some(batch)
     }
 
     /// Forgets what follows `last`.
-    pub(super) fn truncate_after(&mut self, last: Option<Position>) {
+    pub(super) fn truncate_after(&mut self, last: Option<LogId>) {
         self.cuts = self.cuts.saturating_add(1);
         let first = last.map_or(0, |last| last.index.saturating_add(1));
         while self.cache.back().is_some_and(|cached| cached.entry.index >= first) {
@@ -98,7 +98,7 @@ impl Shared {
     }
 
     /// Forgets everything up to `upto`.
-    pub(super) fn purge(&mut self, upto: Position) {
+    pub(super) fn purge(&mut self, upto: LogId) {
         self.purged = Some(upto).max(self.purged);
         while self.cache.front().is_some_and(|cached| cached.entry.index <= upto.index) {
             let gone = self.cache.pop_front();
@@ -132,13 +132,13 @@ impl Shared {
     }
 
     /// From here on entries up to `upto` are not what the store came by.
-    pub(super) fn cover(&mut self, upto: Position) {
+    pub(super) fn cover(&mut self, upto: LogId) {
         self.cuts = self.cuts.saturating_add(1);
         self.covered = self.covered.max(Some(upto));
     }
 
     /// The last entry that is purged or covered.
-    pub(super) fn gone(&self) -> Option<Position> {
+    pub(super) fn gone(&self) -> Option<LogId> {
         self.purged.max(self.covered)
     }
 

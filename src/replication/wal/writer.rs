@@ -10,7 +10,7 @@ use super::{
     record::{self, LogEntry, OVERHEAD_BYTES, RecordKind},
     shared::Shared,
 };
-use crate::{fail, store::Position};
+use crate::{fail, store::LogId};
 use crossbeam::channel::Receiver;
 use parking_lot::Mutex;
 use std::{
@@ -30,7 +30,7 @@ pub(super) enum Task {
     Append { entries: Vec<LogEntry>, batch: u64, done: Done },
     Truncate { first: u64, done: Done },
     Vote { vote: VoteRecord, done: Done },
-    Purge { upto: Position, done: Done },
+    Purge { upto: LogId, done: Done },
     Stop,
 }
 
@@ -206,7 +206,7 @@ impl Writer {
         self.shared.lock().index.segments.push_back(segment);
     }
 
-    fn purge(&mut self, upto: Position) {
+    fn purge(&mut self, upto: LogId) {
         if self.state.purged.is_some_and(|purged| purged.index >= upto.index) {
             return;
         }

@@ -4,7 +4,7 @@
 use super::support::Home;
 use crate::{
     error::Error,
-    store::{NewRow, Position, ReadTime, Swept, Txn, View},
+    store::{LogId, NewRow, ReadTime, Swept, Txn, View},
     types::hash::Hash,
 };
 use resp_tests::recorder::Dice;
@@ -178,7 +178,7 @@ fn hashes_are_those_of_the_maps() {
             for _ in 0..=dice.below(2) {
                 now += dice.below(6);
                 let index = txn.state().applied.map_or(1, |applied| applied.index + 1);
-                txn.begin_entry(Position { term: 1, index }, now, index);
+                txn.begin_entry(LogId { term: 1, index }, now, index);
                 for _ in 0..=dice.below(4) {
                     txn.begin_command(dice.below(u64::from(DATABASES)) as u32);
                     model = at(&model, now);

@@ -1,7 +1,7 @@
 //! Random writes against maps: rows, counts, index and order are those of the maps, after commits, rejections and restarts.
 
 use super::support::{Home, scan};
-use crate::store::{NewRow, Position, Txn};
+use crate::store::{LogId, NewRow, Txn};
 use resp_tests::recorder::Dice;
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ fn rows_counts_and_order_are_those_of_the_model() {
             let mut txn = home.store.begin();
             for _ in 0..dice.between(1, 4) {
                 (index, now) = (index + 1, now + dice.below(10));
-                txn.begin_entry(Position { term: 1, index }, now, 0);
+                txn.begin_entry(LogId { term: 1, index }, now, 0);
                 for _ in 0..dice.between(1, 5) {
                     txn.begin_command(0);
                     let before = model.clone();

@@ -1,7 +1,7 @@
 //! A checkpoint is the state at one place of the log, and takes a store's place whole.
 
 use super::support::{Home, scan};
-use crate::store::{Position, Store, StoreOptions};
+use crate::store::{LogId, Store, StoreOptions};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -12,7 +12,7 @@ fn a_checkpoint_installed_elsewhere_is_the_same_state() {
     from.set(3, b"expires", b"v", 1 << 40);
     let target = from.directory.path().join("checkpoint");
     let checkpoint = from.store.checkpoint(&target).unwrap();
-    assert_eq!(checkpoint.position, Some(Position { term: 1, index: 3 }));
+    assert_eq!(checkpoint.position, Some(LogId { term: 1, index: 3 }));
     assert_eq!(checkpoint.membership.as_deref(), Some(&b"members"[..]));
     let sum = from.store.checksum().unwrap();
     // What comes later is not in it.
@@ -24,7 +24,7 @@ fn a_checkpoint_installed_elsewhere_is_the_same_state() {
     let before = to.store.published();
     to.store.install(&target).unwrap();
     assert_eq!(to.store.checksum().unwrap(), sum);
-    assert_eq!(to.store.applied(), Some(Position { term: 1, index: 3 }));
+    assert_eq!(to.store.applied(), Some(LogId { term: 1, index: 3 }));
     assert_eq!(to.store.membership().unwrap().as_deref(), Some(&b"members"[..]));
     assert_eq!((to.get(0, b"both").as_deref(), to.get(0, b"only to")), (Some(&b"from"[..]), None));
     assert_eq!((to.counts(0), to.counts(3)), ((1, 0), (1, 1)));
@@ -105,7 +105,7 @@ fn a_damaged_current_db_file_is_refused() {
     std::fs::remove_file(&file).unwrap();
     assert!(open().err().unwrap().to_string().contains("it is gone"));
     std::fs::write(&file, text).unwrap();
-    assert_eq!(open().unwrap().applied(), Some(Position { term: 1, index: 1 }));
+    assert_eq!(open().unwrap().applied(), Some(LogId { term: 1, index: 1 }));
     drop(held);
 }
 

@@ -3,7 +3,8 @@
 
 use super::support::{Home, against_model};
 use crate::store::{
-    ALL, CollectionHead, Direction, Encoding, Life, NewRow, Place, SubKeys, SubRange, Txn, Type, View,
+    ALL, CollectionHead, CollectionId, Direction, Encoding, LogPosition, NewRow, SubKeys, SubRange, Txn,
+    Type, View,
 };
 use resp_tests::recorder::Dice;
 use std::{
@@ -34,13 +35,13 @@ fn put(txn: &mut Txn<'_>, db: u32, key: &[u8], head: CollectionHead) {
 fn found(
     view: &View<'_>,
     of: SubKeys,
-    life: &Life,
+    collection: &CollectionId,
     range: SubRange<'_>,
     direction: Direction,
 ) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
-    view.scan_sub(of, life, range, direction, |sub, value| {
-        assert_eq!(&view.sub(of, life, sub).unwrap().unwrap()[..], value);
+    view.scan_sub(of, collection, range, direction, |sub, value| {
+        assert_eq!(&view.sub(of, collection, sub).unwrap().unwrap()[..], value);
         found.push([sub, b"=", value].concat());
         Ok(ControlFlow::Continue(()))
     })
@@ -52,7 +53,7 @@ fn found(
 fn paged(
     view: &View<'_>,
     of: SubKeys,
-    content: (&Life, Option<Place>),
+    content: (&CollectionId, Option<LogPosition>),
     range: SubRange<'_>,
     direction: Direction,
     limit: usize,
@@ -74,8 +75,8 @@ fn compare(view: &View<'_>, model: &Model, dice: &mut Dice) {
                 assert_eq!(head, None);
                 continue;
             };
-            let life = view.life_in(db, head.unwrap().generation);
-            let content = (&life, Some(view.get_in(db, key).unwrap().unwrap().revision));
+            let collection = view.collection_id_in(db, head.unwrap().generation);
+            let content = (&collection, Some(view.get_in(db, key).unwrap().unwrap().revision));
             let ends: Vec<Vec<u8>> = (0..2).map(|_| sub(dice)).collect();
             let bounds = |end: usize, which: u64| match which {
                 0 => Bound::Included(&ends[end][..]),
@@ -91,7 +92,7 @@ fn compare(view: &View<'_>, model: &Model, dice: &mut Dice) {
                         .map(|(sub, value)| [&sub[..], b"=", value].concat())
                         .collect();
                     for direction in [Direction::Forward, Direction::Backward] {
-                        assert_eq!(found(view, of, &life, range, direction), expected, "{range:?}");
+                        assert_eq!(found(view, of, &collection, range, direction), expected, "{range:?}");
                         for limit in [dice.below(4) as usize + 1, usize::MAX, 1] {
                             let page = paged(view, of, content, range, direction, limit);
                             assert_eq!(page, expected[..limit.min(expected.len())], "{range:?}");
@@ -133,24 +134,24 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
             model.insert(other, copied);
         }
         (4, _) => {
-            // A new life, of more sub-keys than are deleted one by one.
-            let life = txn.new_life();
-            put(txn, db, key, CollectionHead { generation: life.generation(), len: 700 });
+            // A new collection, of more sub-keys than are deleted one by one.
+            let collection = txn.new_collection_id();
+            put(txn, db, key, CollectionHead { generation: collection.generation(), len: 700 });
             let many: Subs = (0..700_u32).map(|n| (n.to_be_bytes().to_vec(), b"v".to_vec())).collect();
-            many.iter().for_each(|(sub, value)| txn.put_sub(SubKeys::Data, &life, sub, value));
+            many.iter().for_each(|(sub, value)| txn.put_sub(SubKeys::Data, &collection, sub, value));
             model.insert(id, Some([many, Subs::new()]));
         }
         (5, Some(_)) => {
             let Some(head) = head_of(&txn.view(), db, key) else { return };
-            let life = txn.view().life(head.generation);
+            let collection = txn.view().collection_id(head.generation);
             put(txn, db, key, head);
             let (direction, at) = (direction(dice), dice.below(2) as usize);
             let subs = &mut model.get_mut(&id).unwrap().as_mut().unwrap()[at];
             for _ in 0..dice.below(100) {
-                txn.hold_end(BOTH[at], &life, ALL, direction).unwrap();
+                txn.cache_end(BOTH[at], &collection, ALL, direction).unwrap();
                 let mut first = None;
                 txn.view()
-                    .scan_sub(BOTH[at], &life, ALL, direction, |sub, _| {
+                    .scan_sub(BOTH[at], &collection, ALL, direction, |sub, _| {
                         first = Some(sub.to_vec());
                         Ok(ControlFlow::Break(()))
                     })
@@ -160,26 +161,26 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
                     Direction::Backward => subs.pop_last(),
                 };
                 assert_eq!(first, expected.map(|(sub, _)| sub));
-                first.iter().for_each(|sub| txn.delete_sub(BOTH[at], &life, sub));
+                first.iter().for_each(|sub| txn.delete_sub(BOTH[at], &collection, sub));
             }
         }
         (what, _) => {
             let head = head_of(&txn.view(), db, key)
-                .unwrap_or(CollectionHead { generation: txn.new_life().generation(), len: 0 });
-            let life = txn.view().life(head.generation);
+                .unwrap_or(CollectionHead { generation: txn.new_collection_id().generation(), len: 0 });
+            let collection = txn.view().collection_id(head.generation);
             put(txn, db, key, head);
             let sets = model.entry(id).or_default().get_or_insert_default();
-            hold(dice, txn, &life);
+            hold(dice, txn, &collection);
             for _ in 0..3 {
                 let (at, sub) = (dice.below(2) as usize, sub(dice));
                 if what < 7 {
-                    txn.delete_sub(BOTH[at], &life, &sub);
+                    txn.delete_sub(BOTH[at], &collection, &sub);
                     sets[at].remove(&sub);
                 } else {
                     // A long one is not held in memory.
                     let len = if dice.below(10) == 0 { 1 << 10 } else { 1 };
                     let value = dice.roll().to_be_bytes()[..2].repeat(len);
-                    txn.put_sub(BOTH[at], &life, &sub, &value);
+                    txn.put_sub(BOTH[at], &collection, &sub, &value);
                     sets[at].insert(sub, value);
                 }
             }
@@ -191,15 +192,15 @@ fn direction(dice: &mut Dice) -> Direction {
     [Direction::Forward, Direction::Backward][dice.below(2) as usize]
 }
 
-/// Something of a life is in memory from here on, or nothing is.
-fn hold(dice: &mut Dice, txn: &mut Txn<'_>, life: &Life) {
+/// Something of a collection is in memory from here on, or nothing is.
+fn hold(dice: &mut Dice, txn: &mut Txn<'_>, collection: &CollectionId) {
     let of = BOTH[dice.below(2) as usize];
     match dice.below(3) {
-        0 => txn.hold_end(of, life, ALL, direction(dice)).unwrap(),
+        0 => txn.cache_end(of, collection, ALL, direction(dice)).unwrap(),
         1 => {
             let ends = [sub(dice), sub(dice)];
             let range = (Bound::Included(&ends[0][..]), Bound::Excluded(&ends[1][..]));
-            txn.hold_whole(of, life, range, dice.below(100)).unwrap();
+            txn.cache_whole(of, collection, range, dice.below(100)).unwrap();
         }
         _ => {}
     }
@@ -221,9 +222,9 @@ fn sub_keys_are_those_of_the_maps() {
 fn a_large_collection_goes_at_once_and_leaves_nothing() {
     let home = Home::new(0);
     home.write(0, 0, |txn| {
-        let life = txn.new_life();
-        put(txn, 0, b"k", CollectionHead { generation: life.generation(), len: 5000 });
-        (0..5000_u32).for_each(|n| txn.put_sub(SubKeys::Data, &life, &n.to_be_bytes(), b"v"));
+        let collection = txn.new_collection_id();
+        put(txn, 0, b"k", CollectionHead { generation: collection.generation(), len: 5000 });
+        (0..5000_u32).for_each(|n| txn.put_sub(SubKeys::Data, &collection, &n.to_be_bytes(), b"v"));
     });
     assert_eq!(home.subkeys(), 5000);
     home.store.flush().unwrap();

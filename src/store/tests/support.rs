@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    store::{NewRow, Position, Store, StoreOptions, Txn, View, engine::Family},
+    store::{LogId, NewRow, Store, StoreOptions, Txn, View, engine::Family},
 };
 use resp_tests::recorder::Dice;
 use std::ops::ControlFlow;
@@ -40,7 +40,7 @@ impl Home {
     pub fn write<T>(&self, at: u64, db: u32, run: impl FnOnce(&mut Txn<'_>) -> T) -> T {
         let mut txn = self.store.begin();
         let index = self.store.applied().map_or(1, |applied| applied.index + 1);
-        txn.begin_entry(Position { term: 1, index }, at, index);
+        txn.begin_entry(LogId { term: 1, index }, at, index);
         txn.begin_command(db);
         let out = run(&mut txn);
         txn.accept();
@@ -108,7 +108,7 @@ pub fn against_model<M: Clone + Default>(
         let mut txn = home.store.begin();
         for _ in 0..=dice.below(2) {
             let index = txn.state().applied.map_or(1, |applied| applied.index + 1);
-            txn.begin_entry(Position { term: 1, index }, 0, index);
+            txn.begin_entry(LogId { term: 1, index }, 0, index);
             for _ in 0..=dice.below(4) {
                 txn.begin_command(dice.below(u64::from(databases)) as u32);
                 let before = model.clone();

@@ -3,7 +3,7 @@
 use super::Txn;
 use crate::{
     error::StoreError,
-    store::{Life, engine::Family, keys, scan::Overlay, successor},
+    store::{CollectionId, engine::Family, keys, scan::Overlay, successor},
 };
 use bytes::Bytes;
 use rocksdb::WriteBatch;
@@ -21,10 +21,10 @@ impl Txn<'_> {
         ];
         let bytes: usize = overlays.iter().map(|(_, overlay)| bytes_of(overlay)).sum();
         let mut batch = WriteBatch::with_capacity_bytes(bytes.saturating_add(1024));
-        for life in &self.dropped {
-            let end = successor(life.prefix()).unwrap_or_else(|| vec![0xff; Life::LEN]);
+        for collection in &self.dropped {
+            let end = successor(collection.prefix()).unwrap_or_else(|| vec![0xff; CollectionId::LEN]);
             for family in [Family::Data, Family::Score] {
-                batch.delete_range_cf(engine.family(family)?, life.prefix(), &end[..]);
+                batch.delete_range_cf(engine.family(family)?, collection.prefix(), &end[..]);
             }
         }
         for (family, overlay) in overlays {
@@ -40,7 +40,7 @@ impl Txn<'_> {
         if let Some(membership) = self.membership.take() {
             batch.put_cf(default, keys::MEMBERSHIP, membership);
         }
-        if !cfg!(feature = "broken-apply-index") || self.place.index.is_multiple_of(256) {
+        if !cfg!(feature = "broken-apply-index") || self.position.index.is_multiple_of(256) {
             batch.put_cf(default, keys::STATE, self.state.encode());
         }
         self.site.iter().for_each(|site| batch.put_cf(default, keys::SITE, site.encode()));
@@ -65,7 +65,7 @@ impl Txn<'_> {
             self.store.hot.wrote_sub(keys::hot_sub(key), index, value.as_deref());
         }
         self.store.leave_commit(engine, self.state, self.site);
-        self.store.keep_held(self.held);
+        self.store.keep_apply_cache(self.cache);
         if let Some(observer) = self.store.observer() {
             if !self.changes.is_empty() {
                 observer.changed(self.changes);

@@ -7,9 +7,9 @@
 //! Order of use: `begin_entry`, then per command `begin_command` … `accept` or `reject`, then `commit`. Within a command
 //! savepoints nest, so that one call of several can be undone without its neighbours.
 
+mod apply_cache;
 mod commit;
 mod database;
-mod held;
 mod rows;
 mod subkeys;
 mod sweep;
@@ -17,7 +17,7 @@ mod undo;
 mod whole;
 
 use super::{
-    ChangeEvent, EventClass, Interest, Life, Place, Position, Published, Row, Store,
+    ChangeEvent, CollectionId, EventClass, Interest, LogId, LogPosition, Published, Row, Store,
     row::{Encoding, Type},
     scan::Overlay,
     site::SiteRecord,
@@ -27,7 +27,7 @@ use super::{
 use crate::error::Result;
 use std::sync::Arc;
 
-pub(in crate::store) use held::Held;
+pub(in crate::store) use apply_cache::ApplyCache;
 pub use sweep::Swept;
 pub use undo::Savepoint;
 
@@ -58,13 +58,13 @@ pub struct Txn<'s> {
     expiry: Overlay,
     data: Overlay,
     score: Overlay,
-    pub(super) held: Held,
+    pub(super) cache: ApplyCache,
     /// Lives whose stored sub-keys go, all at once.
-    dropped: Vec<Life>,
+    dropped: Vec<CollectionId>,
     membership: Option<Vec<u8>>,
     now: u64,
     random: u64,
-    place: Place,
+    position: LogPosition,
     /// Ordinal of the entry's next command.
     next_ordinal: u32,
     /// Whether the running command has created a collection, and how many more commands of this entry have created
@@ -94,11 +94,11 @@ impl<'s> Txn<'s> {
             expiry: Overlay::new(),
             data: Overlay::new(),
             score: Overlay::new(),
-            held: store.take_held(base_epoch),
+            cache: store.take_apply_cache(base_epoch),
             dropped: Vec::new(),
             membership: None,
             random: 0,
-            place: Place::default(),
+            position: LogPosition::default(),
             next_ordinal: 0,
             has_created: false,
             further_created: 0,
@@ -111,18 +111,18 @@ impl<'s> Txn<'s> {
     }
 
     /// Starts an entry. Time never runs backwards, whatever a new leader's clock says.
-    pub fn begin_entry(&mut self, position: Position, at: u64, seed: u64) {
+    pub fn begin_entry(&mut self, log_id: LogId, at: u64, seed: u64) {
         self.now = at.max(self.state.last_at);
         self.state.last_at = self.now;
-        self.state.applied = Some(position);
+        self.state.applied = Some(log_id);
         self.random = seed;
-        self.place = Place { index: position.index, ordinal: 0 };
+        self.position = LogPosition { index: log_id.index, ordinal: 0 };
         (self.next_ordinal, self.has_created, self.further_created) = (0, false, 0);
     }
 
     /// Starts the next command of the entry.
     pub fn begin_command(&mut self, db: u32) {
-        self.place.ordinal = self.next_ordinal;
+        self.position.ordinal = self.next_ordinal;
         self.next_ordinal = self.next_ordinal.saturating_add(1);
         self.has_created = false;
         self.db = db;
@@ -155,21 +155,21 @@ impl<'s> Txn<'s> {
     }
 
     /// Where in the log the running command stands.
-    pub fn place(&self) -> Place {
-        self.place
+    pub fn position(&self) -> LogPosition {
+        self.position
     }
 
     /// Names a collection that the running command creates; no other one has this name, whatever else the command creates.
     ///
-    /// The first one of a command has the place of the command. Those beyond it are numbered through the entry, among ordinals
+    /// The first one of a command has the position of the command. Those beyond it are numbered through the entry, among ordinals
     /// that no command has: what one command alone creates is named as it always was.
-    pub(super) fn new_generation(&mut self) -> Place {
+    pub(super) fn new_generation(&mut self) -> LogPosition {
         if !std::mem::replace(&mut self.has_created, true) {
-            return self.place;
+            return self.position;
         }
-        let ordinal = Place::FIRST_FURTHER.saturating_add(self.further_created);
+        let ordinal = LogPosition::FIRST_FURTHER.saturating_add(self.further_created);
         self.further_created = self.further_created.saturating_add(1);
-        Place { index: self.place.index, ordinal }
+        LogPosition { index: self.position.index, ordinal }
     }
 
     /// The logical database that unqualified keys mean.

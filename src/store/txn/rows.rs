@@ -4,7 +4,8 @@ use super::{NewRow, Txn};
 use crate::{
     error::{Result, StoreError},
     store::{
-        ChangeEvent, CollectionHead, EventClass, FieldExpiries, KeyChange, Life, Namespace, Row, Type,
+        ChangeEvent, CollectionHead, CollectionId, EventClass, FieldExpiries, KeyChange, Namespace, Row,
+        Type,
         engine::{EngineIterator, Family, Tier},
         fields::due_at,
         keys::{self, Span, StorageKey},
@@ -64,15 +65,15 @@ impl<'s> Txn<'s> {
             is_kept =
                 row.kind.is_collection() && CollectionHead::decode(row.body)?.generation == head.generation;
             if !is_kept {
-                self.drop_subkeys(Life::new(namespace, head.generation), head.len)?;
+                self.drop_subkeys(CollectionId::new(namespace, head.generation), head.len)?;
             }
         }
-        let record = Row::encode(row.kind, row.encoding, row.expires_at, self.place, row.body);
+        let record = Row::encode(row.kind, row.encoding, row.expires_at, self.position, row.body);
         let old_expiry = before.map_or(0, |before| before.expires_at);
         self.count(db, before.is_none(), false, old_expiry, row.expires_at);
         let due = due_at(row.expires_at, FieldExpiries::of_body(row.kind, row.body)?);
         self.move_expiry(namespace, key, before.map_or(0, |before| before.due_at()), due);
-        // Who keeps the life of a collection found it alive, whatever has become of its sub-keys since.
+        // A write that keeps the collection's id found it alive, whatever has become of its sub-keys since.
         if was_gone && !is_kept {
             if let Some(before) = before {
                 self.tell_end(db, key, before.expires_at);
@@ -114,7 +115,7 @@ impl<'s> Txn<'s> {
         let Some(removed) = self.remove_row(db, key)? else { return Ok(false) };
         if let Some(head) = removed.head {
             let namespace = self.state.database(db).namespace;
-            self.drop_subkeys(Life::new(namespace, head.generation), head.len)?;
+            self.drop_subkeys(CollectionId::new(namespace, head.generation), head.len)?;
         }
         Ok(removed.was_live)
     }

@@ -2,12 +2,12 @@
 
 use super::{
     Txn,
-    held::{END_ROWS, WHOLE_ROWS_MAX, is_long},
+    apply_cache::{END_ROWS, WHOLE_ROWS_MAX, is_long},
 };
 use crate::{
     error::Result,
     store::{
-        Life, SubKeys, SubRange,
+        CollectionId, SubKeys, SubRange,
         engine::{Family, Tier},
         keys::{self, ALL, Span, StorageKey},
         scan::{self, Direction},
@@ -22,19 +22,24 @@ use std::ops::{Bound, ControlFlow};
 const ONE_BY_ONE_MAX: usize = 256;
 
 impl Txn<'_> {
-    /// A life of the current database that begins with the running command. Each call begins another one.
-    pub fn new_life(&mut self) -> Life {
+    /// The id of a collection that the running command creates in the current database. Each call gives another one.
+    pub fn new_collection_id(&mut self) -> CollectionId {
         let generation = self.new_generation();
-        Life::new(self.state.database(self.db).namespace, generation)
+        CollectionId::new(self.state.database(self.db).namespace, generation)
     }
 
     /// What a sub-key holds.
-    pub(in crate::store) fn sub(&self, of: SubKeys, life: &Life, sub: &[u8]) -> Result<Option<Value>> {
-        let key = life.key(sub);
+    pub(in crate::store) fn sub(
+        &self,
+        of: SubKeys,
+        collection: &CollectionId,
+        sub: &[u8],
+    ) -> Result<Option<Value>> {
+        let key = collection.key(sub);
         if let Some(written) = self.overlay(of.family()).get(&key) {
             return Ok(written.clone().map(Value::from));
         }
-        if self.is_of_this_batch(life) {
+        if self.is_of_this_batch(collection) {
             return Ok(None);
         }
         if of == SubKeys::Score {
@@ -53,31 +58,31 @@ impl Txn<'_> {
     }
 
     /// Writes a sub-key.
-    pub fn put_sub(&mut self, of: SubKeys, life: &Life, sub: &[u8], value: &[u8]) {
-        self.write(of.family(), life.key(sub), Some(Bytes::copy_from_slice(value)));
+    pub fn put_sub(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8], value: &[u8]) {
+        self.write(of.family(), collection.key(sub), Some(Bytes::copy_from_slice(value)));
     }
 
     /// Deletes a sub-key.
-    pub fn delete_sub(&mut self, of: SubKeys, life: &Life, sub: &[u8]) {
-        let key = life.key(sub);
-        if self.is_of_this_batch(life) {
+    pub fn delete_sub(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8]) {
+        let key = collection.key(sub);
+        if self.is_of_this_batch(collection) {
             self.uncover(of.family(), key);
         } else {
             self.write(of.family(), key, None);
         }
     }
 
-    /// Whether nothing of this life is stored yet.
-    fn is_of_this_batch(&self, life: &Life) -> bool {
-        self.base.state.applied.is_none_or(|applied| life.generation().index > applied.index)
+    /// Whether nothing of this collection is stored yet.
+    fn is_of_this_batch(&self, collection: &CollectionId) -> bool {
+        self.base.state.applied.is_none_or(|applied| collection.generation().index > applied.index)
     }
 
-    /// Deletes all sub-keys of a life. `elements` is what its collection says it has.
-    pub(super) fn drop_subkeys(&mut self, life: Life, elements: u64) -> Result<()> {
-        let is_stored = !self.is_of_this_batch(&life);
-        self.held.forget_life(&life);
+    /// Deletes all sub-keys of a collection. `elements` is how many it says it has.
+    pub(super) fn drop_subkeys(&mut self, collection: CollectionId, elements: u64) -> Result<()> {
+        let is_stored = !self.is_of_this_batch(&collection);
+        self.cache.forget_collection(&collection);
         for family in [Family::Data, Family::Score] {
-            let span = life.span(ALL);
+            let span = collection.span(ALL);
             let to = span.to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let written = self.overlay(family).range::<[u8], _>((Bound::Included(&span.from[..]), to));
             let written: Vec<StorageKey> = written.map(|(key, _)| key.clone()).collect();
@@ -87,47 +92,54 @@ impl Txn<'_> {
             return Ok(());
         }
         if elements <= ONE_BY_ONE_MAX as u64
-            && let Some(stored) = self.few_stored(&life)?
+            && let Some(stored) = self.few_stored(&collection)?
         {
             for (family, key) in stored {
                 self.write(family, key, None);
             }
             return Ok(());
         }
-        self.dropped.push(life);
+        self.dropped.push(collection);
         Ok(())
     }
 
-    /// Sees to it that the rows at an end of a life are in memory, if there are any. They lie within this range.
-    pub fn hold_end(
+    /// Caches the rows at an end of a collection, if there are any. They lie within this range.
+    pub fn cache_end(
         &mut self,
         of: SubKeys,
-        life: &Life,
+        collection: &CollectionId,
         within: SubRange<'_>,
         direction: Direction,
     ) -> Result<()> {
-        let (family, whole) = (of.family(), life.span(ALL));
-        let Some(missing) = self.held.missing_of_end(family, &whole, &life.span(within), direction) else {
+        let (family, whole) = (of.family(), collection.span(ALL));
+        let Some(missing) = self.cache.missing_of_end(family, &whole, &collection.span(within), direction)
+        else {
             return Ok(());
         };
         let rows = self.rows_of(family, &missing, direction, END_ROWS)?;
         let is_all = rows.len() < END_ROWS;
-        self.held.hold_end(family, &whole, direction, rows, is_all);
+        self.cache.cache_end(family, &whole, direction, rows, is_all);
         Ok(())
     }
 
     /// Before a sub-key of a range is looked up that has about so many: keeps them in memory if that pays.
-    pub fn hold_whole(&mut self, of: SubKeys, life: &Life, range: SubRange<'_>, about: u64) -> Result<()> {
-        let (family, span) = (of.family(), life.span(range));
-        if !span.is_empty() && self.held.should_hold_whole(family, &span, about) {
+    pub fn cache_whole(
+        &mut self,
+        of: SubKeys,
+        collection: &CollectionId,
+        range: SubRange<'_>,
+        about: u64,
+    ) -> Result<()> {
+        let (family, span) = (of.family(), collection.span(range));
+        if !span.is_empty() && self.cache.should_cache_whole(family, &span, about) {
             let limit = usize::try_from(WHOLE_ROWS_MAX).unwrap_or(usize::MAX).saturating_add(1);
             let rows = self.rows_of(family, &span, Direction::Forward, limit)?;
-            self.held.hold_whole(family, &span, rows);
+            self.cache.cache_whole(family, &span, rows);
         }
         Ok(())
     }
 
-    /// The first rows of a span, or (`Backward`) the last; none behind one that is too long to be held.
+    /// The first rows of a span, or (`Backward`) the last; none behind one that is too long to be cached.
     fn rows_of(
         &self,
         family: Family,
@@ -148,11 +160,11 @@ impl Txn<'_> {
         Ok(rows)
     }
 
-    /// The stored sub-keys of a life, unless they are many.
-    fn few_stored(&self, life: &Life) -> Result<Option<Vec<(Family, StorageKey)>>> {
+    /// The stored sub-keys of a collection, unless they are many.
+    fn few_stored(&self, collection: &CollectionId) -> Result<Option<Vec<(Family, StorageKey)>>> {
         let (mut found, mut is_many) = (Vec::new(), false);
         for family in [Family::Data, Family::Score] {
-            let span = life.span(ALL);
+            let span = collection.span(ALL);
             let (mut iterator, _) = self.iterator(family, &span, Direction::Forward)?;
             scan::merged(&mut iterator, None, &span, Direction::Forward, |key, _| {
                 is_many = found.len() > ONE_BY_ONE_MAX.saturating_mul(2);

@@ -4,7 +4,7 @@ use super::{NewRow, Txn};
 use crate::{
     error::Result,
     store::{
-        CollectionHead, Direction, EventClass, FieldExpiries, Life, Row, SubKeys, Type,
+        CollectionHead, CollectionId, Direction, EventClass, FieldExpiries, Row, SubKeys, Type,
         engine::{Family, Tier},
         keys::{self, Span, StorageKey},
         parse_expiry_sub, scan,
@@ -102,15 +102,15 @@ impl Txn<'_> {
         let (fields, beside) = FieldExpiries::split(row.body.get(CollectionHead::LEN..).unwrap_or_default())?;
         let Some(mut fields) = fields else { return Ok(0) };
         let mut head = CollectionHead::decode(&row.body)?;
-        let life = self.view().life_in(db, head.generation);
-        let due = self.due_fields(&life, &fields, fields_max)?;
+        let collection = self.view().collection_id_in(db, head.generation);
+        let due = self.due_fields(&collection, &fields, fields_max)?;
         for sub in &due {
-            self.delete_sub(SubKeys::Score, &life, sub);
-            self.delete_sub(SubKeys::Data, &life, parse_expiry_sub(sub)?.1);
+            self.delete_sub(SubKeys::Score, &collection, sub);
+            self.delete_sub(SubKeys::Data, &collection, parse_expiry_sub(sub)?.1);
         }
         head.len = head.len.saturating_sub(due.len() as u64);
         fields.count = fields.count.saturating_sub(due.len() as u64);
-        let mut rest = match self.view().first_expiry(&life, &fields.first)? {
+        let mut rest = match self.view().first_expiry(&collection, &fields.first)? {
             Some(first) if fields.count > 0 => FieldExpiries { first, ..fields }.encode(),
             _ => Vec::new(),
         };
@@ -122,10 +122,15 @@ impl Txn<'_> {
         Ok(due.len())
     }
 
-    fn due_fields(&self, life: &Life, fields: &FieldExpiries, fields_max: usize) -> Result<Vec<Vec<u8>>> {
+    fn due_fields(
+        &self,
+        collection: &CollectionId,
+        fields: &FieldExpiries,
+        fields_max: usize,
+    ) -> Result<Vec<Vec<u8>>> {
         let mut due = Vec::new();
         let from = (Bound::Included(&fields.first[..]), Bound::Unbounded);
-        self.view().scan_sub(SubKeys::Score, life, from, Direction::Forward, |sub, _| {
+        self.view().scan_sub(SubKeys::Score, collection, from, Direction::Forward, |sub, _| {
             if parse_expiry_sub(sub)?.0 > self.now || due.len() >= fields_max {
                 return Ok(ControlFlow::Break(()));
             }

@@ -42,7 +42,7 @@ impl Txn<'_> {
         while self.undo.len() > to.undo {
             match self.undo.pop() {
                 Some(Undo::Row(family, key, before)) => {
-                    self.held.forget_at(family, &key);
+                    self.cache.forget_at(family, &key);
                     let overlay = self.overlay_mut(family);
                     match before {
                         Some(value) => drop(overlay.insert(key, value)),
@@ -90,14 +90,14 @@ impl Txn<'_> {
 
     /// Lays a row over what is stored; `None` deletes.
     pub(super) fn write(&mut self, family: Family, key: StorageKey, value: Option<Bytes>) {
-        self.held.written(family, &key, value.as_ref());
+        self.cache.written(family, &key, value.as_ref());
         let before = self.overlay_mut(family).insert(key.clone(), value);
         self.undo.push(Undo::Row(family, key, before));
     }
 
     /// Takes a row off the overlay, of which nothing is stored or what is stored goes as well.
     pub(super) fn uncover(&mut self, family: Family, key: StorageKey) {
-        self.held.written(family, &key, None);
+        self.cache.written(family, &key, None);
         if let Some(before) = self.overlay_mut(family).remove(&key) {
             self.undo.push(Undo::Row(family, key, Some(before)));
         }

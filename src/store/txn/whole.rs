@@ -3,7 +3,7 @@
 use super::{NewRow, Txn};
 use crate::{
     error::Result,
-    store::{CollectionHead, Life, Row, SubKeys, keys::ALL, scan::Direction},
+    store::{CollectionHead, CollectionId, Row, SubKeys, keys::ALL, scan::Direction},
 };
 use std::ops::{Bound, ControlFlow};
 
@@ -19,7 +19,8 @@ impl Txn<'_> {
         if db != self.db && row.kind.is_collection() {
             // Sub-keys are filed by namespace, so that a database can be emptied at once.
             let generation = CollectionHead::decode(&row.body)?.generation;
-            let (from, to) = (self.view().life(generation), self.view().life_in(db, generation));
+            let (from, to) =
+                (self.view().collection_id(generation), self.view().collection_id_in(db, generation));
             self.put_in(db, new, moved)?;
             self.copy_subkeys(&from, &to)?;
             self.delete(key)?;
@@ -39,15 +40,15 @@ impl Txn<'_> {
             return self.put_in(db, new, copied);
         }
         let head = CollectionHead::decode(&row.body)?;
-        let (from, generation) = (self.view().life(head.generation), self.new_generation());
+        let (from, generation) = (self.view().collection_id(head.generation), self.new_generation());
         let rest = row.body.get(CollectionHead::LEN..).unwrap_or_default();
         let body = CollectionHead { generation, ..head }.body(rest);
         self.put_in(db, new, NewRow { body: &body, ..copied })?;
-        let to = self.view().life_in(db, generation);
+        let to = self.view().collection_id_in(db, generation);
         self.copy_subkeys(&from, &to)
     }
 
-    fn copy_subkeys(&mut self, from: &Life, to: &Life) -> Result<()> {
+    fn copy_subkeys(&mut self, from: &CollectionId, to: &CollectionId) -> Result<()> {
         for of in [SubKeys::Data, SubKeys::Score] {
             let mut last: Option<Vec<u8>> = None;
             loop {

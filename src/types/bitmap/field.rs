@@ -96,7 +96,7 @@ impl Field {
             let max = (u64::MAX >> (64 - self.bits)) as i64;
             (number < 0 || number > max).then_some(max)
         };
-        self.settle(number, beyond, overflow)
+        self.bounded(number, beyond, overflow)
     }
 
     /// What INCRBY stores: the sum, or what becomes of it; `None` = nothing, it does not fit.
@@ -109,10 +109,10 @@ impl Field {
         };
         let sum = i128::from(number) + i128::from(amount);
         let beyond = (sum > max).then_some(max).or((sum < min).then_some(min));
-        self.settle(number.wrapping_add(amount), beyond.map(|limit| limit as i64), overflow)
+        self.bounded(number.wrapping_add(amount), beyond.map(|limit| limit as i64), overflow)
     }
 
-    fn settle(self, number: i64, beyond: Option<i64>, overflow: Overflow) -> Option<i64> {
+    fn bounded(self, number: i64, beyond: Option<i64>, overflow: Overflow) -> Option<i64> {
         match (beyond, overflow) {
             (None, _) => Some(number),
             (Some(_), Overflow::Wrap) => Some(self.narrow(number)),

@@ -34,7 +34,7 @@ impl Hash {
             Some(_) | None => self.next_number(),
         };
         let stored = field::encode(value, expires_at, number);
-        txn.put_sub(SubKeys::Data, &self.collection.life, &sub, &stored);
+        txn.put_sub(SubKeys::Data, &self.collection.id, &sub, &stored);
         Ok(is_new)
     }
 
@@ -50,7 +50,7 @@ impl Hash {
         let was_there = !txn.view().has_passed(before.expires_at)?;
         self.move_expiry(txn, &sub, before.expires_at, 0);
         self.collection.len = self.collection.len.saturating_sub(1);
-        txn.delete_sub(SubKeys::Data, &self.collection.life, &sub);
+        txn.delete_sub(SubKeys::Data, &self.collection.id, &sub);
         Ok(was_there.then_some(before))
     }
 
@@ -58,7 +58,7 @@ impl Hash {
     pub fn save(mut self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
         if self.lost_first
             && let Some(expiries) = &mut self.expiries
-            && let Some(first) = txn.view().first_expiry(&self.collection.life, &expiries.first)?
+            && let Some(first) = txn.view().first_expiry(&self.collection.id, &expiries.first)?
         {
             expiries.first = first;
         }
@@ -73,10 +73,10 @@ impl Hash {
         if old == new {
             return;
         }
-        let life = self.collection.life;
+        let collection = self.collection.id;
         if old != 0 {
             let old = expiry_sub(old, sub);
-            txn.delete_sub(SubKeys::Score, &life, &old);
+            txn.delete_sub(SubKeys::Score, &collection, &old);
             if let Some(expiries) = &mut self.expiries {
                 self.lost_first |= expiries.first == FieldExpiries::beginning(&old);
                 expiries.count = expiries.count.saturating_sub(1);
@@ -84,7 +84,7 @@ impl Hash {
         }
         if new != 0 {
             let new = expiry_sub(new, sub);
-            txn.put_sub(SubKeys::Score, &life, &new, b"");
+            txn.put_sub(SubKeys::Score, &collection, &new, b"");
             let first = FieldExpiries::beginning(&new);
             let expiries = self.expiries.get_or_insert(FieldExpiries { first, count: 0 });
             expiries.first = expiries.first.min(first);

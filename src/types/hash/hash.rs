@@ -64,7 +64,7 @@ impl Hash {
     /// How many fields it has. Costs a look at each of those that expired since the last sweep.
     pub fn len(&self, view: &View<'_>) -> Result<u64> {
         let expired = match &self.expiries {
-            Some(expiries) => view.expired_fields(&self.collection.life, expiries)?,
+            Some(expiries) => view.expired_fields(&self.collection.id, expiries)?,
             None => 0,
         };
         Ok(self.collection.len.saturating_sub(expired))
@@ -80,7 +80,7 @@ impl Hash {
 
     /// What is stored under a field's sub-key, expired or not.
     pub(super) fn stored(&self, view: &View<'_>, sub: &[u8]) -> Result<Option<Field>> {
-        let stored = view.sub(SubKeys::Data, &self.collection.life, sub)?;
+        let stored = view.sub(SubKeys::Data, &self.collection.id, sub)?;
         Ok(stored.map(Field::decode).transpose()?)
     }
 

@@ -2,7 +2,7 @@
 
 use super::Hash;
 use crate::{
-    store::{Position, ReadTime, Store, StoreOptions, View},
+    store::{LogId, ReadTime, Store, StoreOptions, View},
     types::random::{all, one, repeated, seeded as dice, some},
 };
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ fn with_fields(fields: u32, check: impl Fn(&Hash, &View<'_>)) {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
     let mut txn = store.begin();
-    txn.begin_entry(Position { term: 1, index: 1 }, 1, 1);
+    txn.begin_entry(LogId { term: 1, index: 1 }, 1, 1);
     txn.begin_command(0);
     let mut hash = Hash::create(&mut txn);
     for n in 0..fields {

@@ -48,7 +48,7 @@ pub(super) fn read(view: &View<'_>, key: &[u8]) -> Result<Object> {
 
 fn read_group(view: &View<'_>, stream: &Stream, name: Vec<u8>, record: &GroupRecord) -> Result<rdb::Group> {
     let (mut consumers, mut places) = (Vec::new(), BTreeMap::new());
-    scan_consumers(view, stream.life(), &name, |consumer, record| {
+    scan_consumers(view, stream.collection_id(), &name, |consumer, record| {
         places.insert(consumer.to_vec(), consumers.len());
         consumers.push(rdb::Consumer {
             name: consumer.to_vec(),
@@ -59,17 +59,26 @@ fn read_group(view: &View<'_>, stream: &Stream, name: Vec<u8>, record: &GroupRec
     })?;
     let mut pending = Vec::new();
     let all = (StreamId::MIN, StreamId::MAX);
-    scan_pending(view, stream.life(), &name, None, &record.pending, all, Direction::Forward, |id, one| {
-        if let Some(place) = places.get(&one.consumer) {
-            pending.push(rdb::Pending {
-                id: outer(id),
-                delivered_at_ms: one.delivered_at,
-                deliveries: one.deliveries,
-                consumer: *place,
-            });
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
+    scan_pending(
+        view,
+        stream.collection_id(),
+        &name,
+        None,
+        &record.pending,
+        all,
+        Direction::Forward,
+        |id, one| {
+            if let Some(place) = places.get(&one.consumer) {
+                pending.push(rdb::Pending {
+                    id: outer(id),
+                    delivered_at_ms: one.delivered_at,
+                    deliveries: one.deliveries,
+                    consumer: *place,
+                });
+            }
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
     let entries_read = record.entries_read.and_then(|read| u64::try_from(read).ok());
     Ok(rdb::Group { name, last_id: outer(record.last_id), entries_read, pending, consumers })
 }
@@ -99,7 +108,7 @@ fn write_group(txn: &mut Txn<'_>, stream: &Stream, from: &rdb::Group) -> Result<
         pending: PendingBounds::default(),
         consumers: 0,
     };
-    put_group(txn, stream.life(), &from.name, &record);
+    put_group(txn, stream.collection_id(), &from.name, &record);
     let Some(mut group) = Group::open(&txn.view(), stream, &from.name)? else { return Ok(()) };
     for consumer in &from.consumers {
         let record = ConsumerRecord {

@@ -89,7 +89,7 @@ impl Set {
 
     /// As `contains`, by sub-key.
     pub fn has_sub(&self, view: &View<'_>, sub: &[u8]) -> Result<bool> {
-        Ok(view.sub(SubKeys::Data, &self.collection.life, sub)?.is_some())
+        Ok(view.sub(SubKeys::Data, &self.collection.id, sub)?.is_some())
     }
 
     /// Adds a member; false if it was there.
@@ -117,7 +117,7 @@ impl Set {
             self.last_number = self.last_number.saturating_add(1);
             put_number(&mut number, self.last_number);
         }
-        txn.put_sub(SubKeys::Data, &self.collection.life, sub, &number);
+        txn.put_sub(SubKeys::Data, &self.collection.id, sub, &number);
         self.collection.len = self.len().saturating_add(1);
     }
 
@@ -132,7 +132,7 @@ impl Set {
     }
 
     fn delete(&mut self, txn: &mut Txn<'_>, sub: &[u8]) {
-        txn.delete_sub(SubKeys::Data, &self.collection.life, sub);
+        txn.delete_sub(SubKeys::Data, &self.collection.id, sub);
         self.collection.len = self.len().saturating_sub(1);
     }
 
@@ -167,7 +167,7 @@ impl Set {
         let first = kept.first().map(|sub| element_of(sub)).unwrap_or_default();
         let is_large = self.collection.encoding == Encoding::Large;
         let anew = Set::create(txn, first, 1);
-        self.collection.life = anew.collection.life;
+        self.collection.id = anew.collection.id;
         (self.collection.len, self.last_number) = (0, 0);
         if is_large {
             self.collection.encoding = anew.collection.encoding;

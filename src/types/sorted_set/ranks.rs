@@ -16,7 +16,7 @@
 use super::score::SCORE_LEN;
 use crate::{
     error::{Result, StoreError},
-    store::{Direction, Life, SubKeys, Txn, View},
+    store::{CollectionId, Direction, SubKeys, Txn, View},
     types::collection::hash_of,
 };
 use std::ops::{Bound, ControlFlow};
@@ -34,7 +34,7 @@ const END: &[u8] = &[0xff, 0xff];
 /// The counts of one set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ranks {
-    pub(super) life: Life,
+    pub(super) id: CollectionId,
     /// How many levels are kept.
     pub(super) levels: u8,
     pub(super) members: u64,
@@ -125,7 +125,7 @@ impl Ranks {
     ) -> Result<()> {
         let from = count_key(level, from);
         let range = (Bound::Included(&from[..]), to);
-        view.scan_sub(SubKeys::Data, &self.life, range, Direction::Forward, |sub, value| {
+        view.scan_sub(SubKeys::Data, &self.id, range, Direction::Forward, |sub, value| {
             Ok(visit(sub.get(2..).unwrap_or_default(), count_in(value)?))
         })
     }
@@ -145,15 +145,15 @@ impl Ranks {
         let range =
             (Bound::Included(&[COUNT, level][..]), Bound::Excluded(&[COUNT, level.saturating_add(1)][..]));
         let about = self.members >> SPREAD_BITS.saturating_mul(u32::from(level)).min(u64::BITS - 1);
-        txn.hold_whole(SubKeys::Data, &self.life, range, about)?;
+        txn.cache_whole(SubKeys::Data, &self.id, range, about)?;
         self.holder(&txn.view(), level, place)
     }
 
     fn put(&self, txn: &mut Txn<'_>, level: u8, end: &[u8], count: u64) {
         let key = count_key(level, end);
         match count {
-            0 => txn.delete_sub(SubKeys::Data, &self.life, &key),
-            _ => txn.put_sub(SubKeys::Data, &self.life, &key, &count.to_be_bytes()),
+            0 => txn.delete_sub(SubKeys::Data, &self.id, &key),
+            _ => txn.put_sub(SubKeys::Data, &self.id, &key, &count.to_be_bytes()),
         }
     }
 
@@ -168,7 +168,7 @@ impl Ranks {
                 continue;
             }
             let rest = match level {
-                1 => members_within(&txn.view(), &self.life, &behind(sub), &behind(&end))?,
+                1 => members_within(&txn.view(), &self.id, &behind(sub), &behind(&end))?,
                 _ => below.1.saturating_add(self.sum(&txn.view(), level - 1, &behind(&below.0), &end)?),
             };
             self.put(txn, level, &end, rest);
@@ -262,7 +262,7 @@ impl Ranks {
         };
         if level == 1 {
             let range = (Bound::Unbounded, Bound::Unbounded);
-            view.scan_sub(SubKeys::Score, &self.life, range, Direction::Forward, |sub, _| {
+            view.scan_sub(SubKeys::Score, &self.id, range, Direction::Forward, |sub, _| {
                 next(sub, 1);
                 Ok(ControlFlow::Continue(()))
             })?;
@@ -277,10 +277,10 @@ impl Ranks {
     }
 }
 
-fn members_within(view: &View<'_>, life: &Life, from: &[u8], to: &[u8]) -> Result<u64> {
+fn members_within(view: &View<'_>, collection: &CollectionId, from: &[u8], to: &[u8]) -> Result<u64> {
     let mut count = 0_u64;
     let range = (Bound::Included(from), Bound::Excluded(to));
-    view.scan_sub(SubKeys::Score, life, range, Direction::Forward, |_, _| {
+    view.scan_sub(SubKeys::Score, collection, range, Direction::Forward, |_, _| {
         count = count.saturating_add(1);
         Ok(ControlFlow::Continue(()))
     })?;

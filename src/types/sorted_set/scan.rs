@@ -24,7 +24,7 @@ impl SortedSet {
         let (mut found, mut next, mut left, mut last) = (Vec::new(), 0, count, None);
         let from = cursor.to_be_bytes();
         let range = (Bound::Included(&from[..]), Bound::Excluded(BEHIND_MEMBERS));
-        view.scan_sub(SubKeys::Data, &self.collection().life, range, Direction::Forward, |sub, value| {
+        view.scan_sub(SubKeys::Data, &self.collection().id, range, Direction::Forward, |sub, value| {
             let hash = hash_in(sub);
             // 0 would say that this was all.
             if left == 0 && last != Some(hash) && hash != 0 {

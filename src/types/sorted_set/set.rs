@@ -85,7 +85,7 @@ impl SortedSet {
 
     /// A member's score.
     pub fn score_of(&self, view: &View<'_>, member: &[u8]) -> Result<Option<f64>> {
-        let stored = view.sub(SubKeys::Data, &self.collection.life, &hashed(member))?;
+        let stored = view.sub(SubKeys::Data, &self.collection.id, &hashed(member))?;
         Ok(stored.map(|value| score_in(&value)).transpose()?)
     }
 
@@ -109,7 +109,7 @@ impl SortedSet {
         };
         let old = sub_key(before, member);
         ranks.moves(txn, (&old, &sub), member, |txn| {
-            txn.delete_sub(SubKeys::Score, &ranks.life, &old);
+            txn.delete_sub(SubKeys::Score, &ranks.id, &old);
             self.write(txn, member, false, score)
         })
     }
@@ -129,15 +129,15 @@ impl SortedSet {
         // In a listpack a zero is an integer, which has no sign.
         let is_unsigned = score == 0.0 && self.collection.encoding != Encoding::Large;
         let score = if is_unsigned { 0.0 } else { score };
-        let (life, sub) = (self.collection.life, sub_key(score, member));
-        txn.put_sub(SubKeys::Data, &life, &hashed(member), &score.to_bits().to_be_bytes());
-        txn.put_sub(SubKeys::Score, &life, &sub, sub_value(score));
+        let (collection, sub) = (self.collection.id, sub_key(score, member));
+        txn.put_sub(SubKeys::Data, &collection, &hashed(member), &score.to_bits().to_be_bytes());
+        txn.put_sub(SubKeys::Score, &collection, &sub, sub_value(score));
         self.ends.added(&sub);
         Ok(())
     }
 
     fn ranks(&self) -> Ranks {
-        Ranks { life: self.collection.life, levels: self.levels, members: self.len() }
+        Ranks { id: self.collection.id, levels: self.levels, members: self.len() }
     }
 
     /// Keeps as many levels as a set of so many members does.
@@ -168,11 +168,11 @@ impl SortedSet {
 
     /// Removes a member that is there, with this score.
     pub fn take(&mut self, txn: &mut Txn<'_>, member: &[u8], score: f64) -> Result<()> {
-        let life = self.collection.life;
+        let collection = self.collection.id;
         let sub = sub_key(score, member);
         self.ranks().removed(txn, &sub, member)?;
-        txn.delete_sub(SubKeys::Data, &life, &hashed(member));
-        txn.delete_sub(SubKeys::Score, &life, &sub);
+        txn.delete_sub(SubKeys::Data, &collection, &hashed(member));
+        txn.delete_sub(SubKeys::Score, &collection, &sub);
         self.collection.len = self.collection.len.saturating_sub(1);
         Ok(())
     }
@@ -188,13 +188,13 @@ impl SortedSet {
 
     /// Takes up to `count` members from an end.
     pub fn take_from_end(&mut self, txn: &mut Txn<'_>, end: Direction, count: u64) -> Result<Vec<Scored>> {
-        self.hold_end(txn, end)?;
+        self.cache_end(txn, end)?;
         let taken = self.page(&txn.view(), &Span::ALL, end, 0, count)?;
         for Scored { member, score } in &taken {
             self.take(txn, member, *score)?;
         }
         // Where the next one is: whoever looks for it from this end does not step over those that went.
-        self.hold_end(txn, end)?;
+        self.cache_end(txn, end)?;
         if let Some(next) = self.end(&txn.view(), end)? {
             let sub = sub_key(next.score, &next.member);
             match end {
@@ -205,9 +205,9 @@ impl SortedSet {
         Ok(taken)
     }
 
-    fn hold_end(&self, txn: &mut Txn<'_>, end: Direction) -> Result<()> {
+    fn cache_end(&self, txn: &mut Txn<'_>, end: Direction) -> Result<()> {
         match self.ends.within(&Span::ALL).filter(|_| !self.is_empty()) {
-            Some(range) => txn.hold_end(SubKeys::Score, &self.collection.life, range, end),
+            Some(range) => txn.cache_end(SubKeys::Score, &self.collection.id, range, end),
             None => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 //! members, also before they are committed, and after restarts.
 
 use super::{LexEnd, LexRange, Scored, SortedSet, Span, ranks::ends, span::sub_key};
-use crate::store::{ALL, Direction, Position, ReadTime, Store, StoreOptions, SubKeys, Txn, View};
+use crate::store::{ALL, Direction, LogId, ReadTime, Store, StoreOptions, SubKeys, Txn, View};
 use resp_tests::recorder::Dice;
 use std::{
     collections::BTreeMap,
@@ -133,15 +133,15 @@ fn compare(dice: &mut Dice, view: &View<'_>, model: &Model, many: u64) {
     assert_eq!(score, expected.map(|rank| slice(model, Direction::Forward, rank, 1)[0].score));
 }
 
-/// Sub-keys of the life that the set has, or had.
-fn subkeys(view: &View<'_>, life: &crate::store::Life) -> (usize, usize) {
+/// Sub-keys of the collection that the set is, or was.
+fn subkeys(view: &View<'_>, collection: &crate::store::CollectionId) -> (usize, usize) {
     let count = |of| {
         let mut count = 0;
         let all = |_: &[u8], _: &[u8]| {
             count += 1;
             Ok(ControlFlow::Continue(()))
         };
-        view.scan_sub(of, life, ALL, Direction::Forward, all).unwrap();
+        view.scan_sub(of, collection, ALL, Direction::Forward, all).unwrap();
         count
     };
     (count(SubKeys::Data), count(SubKeys::Score))
@@ -155,7 +155,7 @@ fn run(seed: u64, many: u64, batches: usize) {
     for _ in 0..batches {
         let mut txn = store.begin();
         let index = store.applied().map_or(1, |applied| applied.index + 1);
-        txn.begin_entry(Position { term: 1, index }, 0, index);
+        txn.begin_entry(LogId { term: 1, index }, 0, index);
         for _ in 0..=dice.below(many) {
             txn.begin_command(0);
             let before = if dice.below(10) == 0 { Some(model.clone()) } else { None };
@@ -181,16 +181,16 @@ fn run(seed: u64, many: u64, batches: usize) {
         }
     }
     let mut txn = store.begin();
-    txn.begin_entry(Position { term: 1, index: 1_000_000 }, 0, 0);
+    txn.begin_entry(LogId { term: 1, index: 1_000_000 }, 0, 0);
     txn.begin_command(0);
     let Some(mut set) = SortedSet::open(&txn.view(), KEY).unwrap() else { return };
-    let life = set.collection().life;
-    assert_eq!(subkeys(&txn.view(), &life).1, model.len());
+    let collection = set.collection().id;
+    assert_eq!(subkeys(&txn.view(), &collection).1, model.len());
     for scored in model.values() {
         set.remove(&mut txn, &scored.member).unwrap();
     }
     assert!(set.save(&mut txn, KEY).unwrap());
-    assert_eq!(subkeys(&txn.view(), &life), (0, 0), "nothing is left, no count either");
+    assert_eq!(subkeys(&txn.view(), &collection), (0, 0), "nothing is left, no count either");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn counts_on_several_levels_add_up() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&directory.path().join("store"), StoreOptions::default()).unwrap();
     let mut txn = store.begin();
-    txn.begin_entry(Position { term: 1, index: 1 }, 0, 0);
+    txn.begin_entry(LogId { term: 1, index: 1 }, 0, 0);
     let name = |n: u32| format!("m{n:06}").into_bytes();
     let members: Vec<Scored> = (0..16_000).map(|n| Scored { member: name(n), score: f64::from(n) }).collect();
     SortedSet::replace(&mut txn, KEY, &members).unwrap();
@@ -260,7 +260,7 @@ fn seeks_from_an_end_start_behind_what_was_popped() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&directory.path().join("store"), StoreOptions::default()).unwrap();
     let mut txn = store.begin();
-    txn.begin_entry(Position { term: 1, index: 1 }, 0, 0);
+    txn.begin_entry(LogId { term: 1, index: 1 }, 0, 0);
     let members: Vec<Scored> =
         (0..1000_u32).map(|n| Scored { member: n.to_be_bytes().to_vec(), score: f64::from(n) }).collect();
     SortedSet::replace(&mut txn, KEY, &members).unwrap();
@@ -279,7 +279,7 @@ fn names_are_found_among_equal_scores() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&directory.path().join("store"), StoreOptions::default()).unwrap();
     let mut txn = store.begin();
-    txn.begin_entry(Position { term: 1, index: 1 }, 0, 0);
+    txn.begin_entry(LogId { term: 1, index: 1 }, 0, 0);
     let names: Vec<Vec<u8>> = (0..500_u32).map(|n| format!("{n:03}").into_bytes()).collect();
     let members: Vec<Scored> = names.iter().map(|name| Scored { member: name.clone(), score: 7.0 }).collect();
     SortedSet::replace(&mut txn, KEY, &members).unwrap();
@@ -321,7 +321,7 @@ fn a_scan_returns_every_member_that_stays() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&directory.path().join("store"), StoreOptions::default()).unwrap();
     let mut txn = store.begin();
-    txn.begin_entry(Position { term: 1, index: 1 }, 0, 0);
+    txn.begin_entry(LogId { term: 1, index: 1 }, 0, 0);
     let mut set = SortedSet::create(&mut txn);
     for n in 0..1000_u32 {
         set.add(&mut txn, &n.to_be_bytes(), 1.0).unwrap();

@@ -3,7 +3,7 @@
 use super::{ConsumerRecord, GroupRecord, Pending, Stream, StreamId, keys};
 use crate::{
     error::{Result, StoreError},
-    store::{ALL, Direction, Life, SubKeys, Txn, View, successor},
+    store::{ALL, CollectionId, Direction, SubKeys, Txn, View, successor},
 };
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use std::{
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Group<'n> {
-    life: Life,
+    id: CollectionId,
     name: &'n [u8],
     pub record: GroupRecord,
     changed: BTreeMap<Vec<u8>, ConsumerRecord>,
@@ -22,10 +22,10 @@ pub struct Group<'n> {
 impl<'n> Group<'n> {
     /// A group of a stream.
     pub fn open(view: &View<'_>, stream: &Stream, name: &'n [u8]) -> Result<Option<Self>> {
-        let life = *stream.life();
-        let Some(record) = view.sub(SubKeys::Data, &life, &keys::group(name))? else { return Ok(None) };
+        let collection = *stream.collection_id();
+        let Some(record) = view.sub(SubKeys::Data, &collection, &keys::group(name))? else { return Ok(None) };
         let record = GroupRecord::decode(&record)?;
-        Ok(Some(Group { life, name, record, changed: BTreeMap::new() }))
+        Ok(Some(Group { id: collection, name, record, changed: BTreeMap::new() }))
     }
 
     /// Its name.
@@ -35,10 +35,10 @@ impl<'n> Group<'n> {
 
     /// Writes the group and the consumers that changed.
     pub fn save(self, txn: &mut Txn<'_>) {
-        put_group(txn, &self.life, self.name, &self.record);
+        put_group(txn, &self.id, self.name, &self.record);
         for (name, record) in &self.changed {
             let sub = keys::consumer(self.name, name);
-            txn.put_sub(SubKeys::Data, &self.life, &sub, &record.encode());
+            txn.put_sub(SubKeys::Data, &self.id, &sub, &record.encode());
         }
     }
 
@@ -47,7 +47,7 @@ impl<'n> Group<'n> {
         if let Some(record) = self.changed.get(name) {
             return Ok(Some(*record));
         }
-        let stored = view.sub(SubKeys::Data, &self.life, &keys::consumer(self.name, name))?;
+        let stored = view.sub(SubKeys::Data, &self.id, &keys::consumer(self.name, name))?;
         Ok(stored.map(|bytes| ConsumerRecord::decode(&bytes)).transpose()?)
     }
 
@@ -66,14 +66,14 @@ impl<'n> Group<'n> {
     pub fn remove_consumer(&mut self, txn: &mut Txn<'_>, name: &[u8]) -> Result<u64> {
         let Some(record) = self.consumer(&txn.view(), name)? else { return Ok(0) };
         let of_consumer = keys::consumer_pending(self.name, name);
-        let (of_group, subs) = (keys::pending(self.name), subs_under(&txn.view(), &self.life, &of_consumer)?);
+        let (of_group, subs) = (keys::pending(self.name), subs_under(&txn.view(), &self.id, &of_consumer)?);
         for sub in subs {
             let id = keys::id_of(&sub)?;
             self.record.pending.remove(id);
-            txn.delete_sub(SubKeys::Data, &self.life, &keys::with_id(&of_group, id));
-            txn.delete_sub(SubKeys::Data, &self.life, &sub);
+            txn.delete_sub(SubKeys::Data, &self.id, &keys::with_id(&of_group, id));
+            txn.delete_sub(SubKeys::Data, &self.id, &sub);
         }
-        txn.delete_sub(SubKeys::Data, &self.life, &keys::consumer(self.name, name));
+        txn.delete_sub(SubKeys::Data, &self.id, &keys::consumer(self.name, name));
         self.changed.remove(name);
         self.record.consumers = self.record.consumers.saturating_sub(1);
         Ok(record.pending.count)
@@ -85,7 +85,7 @@ impl<'n> Group<'n> {
             return Ok(None);
         }
         let sub = keys::with_id(&keys::pending(self.name), id);
-        Ok(view.sub(SubKeys::Data, &self.life, &sub)?.map(|bytes| Pending::decode(&bytes)).transpose()?)
+        Ok(view.sub(SubKeys::Data, &self.id, &sub)?.map(|bytes| Pending::decode(&bytes)).transpose()?)
     }
 
     /// Makes an entry pending as `now` says, or changes how it is. `before` is what it was, as `pending` found it.
@@ -107,18 +107,18 @@ impl<'n> Group<'n> {
             record.pending.add(id);
             self.set_consumer(&now.consumer, record);
             let sub = keys::with_id(&keys::consumer_pending(self.name, &now.consumer), id);
-            txn.put_sub(SubKeys::Data, &self.life, &sub, b"");
+            txn.put_sub(SubKeys::Data, &self.id, &sub, b"");
         }
         let sub = keys::with_id(&keys::pending(self.name), id);
-        txn.put_sub(SubKeys::Data, &self.life, &sub, &now.encode());
+        txn.put_sub(SubKeys::Data, &self.id, &sub, &now.encode());
         Ok(())
     }
 
     /// An entry is pending no more.
-    pub fn settle(&mut self, txn: &mut Txn<'_>, id: StreamId, pending: &Pending) -> Result<()> {
+    pub fn acknowledge(&mut self, txn: &mut Txn<'_>, id: StreamId, pending: &Pending) -> Result<()> {
         self.take_from_consumer(txn, id, &pending.consumer)?;
         self.record.pending.remove(id);
-        txn.delete_sub(SubKeys::Data, &self.life, &keys::with_id(&keys::pending(self.name), id));
+        txn.delete_sub(SubKeys::Data, &self.id, &keys::with_id(&keys::pending(self.name), id));
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl<'n> Group<'n> {
         record.pending.remove(id);
         self.set_consumer(name, record);
         let sub = keys::with_id(&keys::consumer_pending(self.name, name), id);
-        txn.delete_sub(SubKeys::Data, &self.life, &sub);
+        txn.delete_sub(SubKeys::Data, &self.id, &sub);
         Ok(())
     }
 
@@ -138,18 +138,18 @@ impl<'n> Group<'n> {
 }
 
 /// Writes a group's record.
-pub fn put_group(txn: &mut Txn<'_>, life: &Life, name: &[u8], record: &GroupRecord) {
-    txn.put_sub(SubKeys::Data, life, &keys::group(name), &record.encode());
+pub fn put_group(txn: &mut Txn<'_>, collection: &CollectionId, name: &[u8], record: &GroupRecord) {
+    txn.put_sub(SubKeys::Data, collection, &keys::group(name), &record.encode());
 }
 
 /// Deletes a group with its consumers and all that is pending.
-pub fn delete_group(txn: &mut Txn<'_>, life: &Life, name: &[u8]) -> Result<()> {
+pub fn delete_group(txn: &mut Txn<'_>, collection: &CollectionId, name: &[u8]) -> Result<()> {
     for prefix in [keys::consumers(name), keys::pending(name), keys::consumers_pending(name)] {
-        for sub in subs_under(&txn.view(), life, &prefix)? {
-            txn.delete_sub(SubKeys::Data, life, &sub);
+        for sub in subs_under(&txn.view(), collection, &prefix)? {
+            txn.delete_sub(SubKeys::Data, collection, &sub);
         }
     }
-    txn.delete_sub(SubKeys::Data, life, &keys::group(name));
+    txn.delete_sub(SubKeys::Data, collection, &keys::group(name));
     Ok(())
 }
 
@@ -162,17 +162,19 @@ pub fn scan_groups(
     if stream.meta.groups == 0 {
         return Ok(());
     }
-    scan_under(view, stream.life(), &keys::groups(), |name, record| visit(name, GroupRecord::decode(record)?))
+    scan_under(view, stream.collection_id(), &keys::groups(), |name, record| {
+        visit(name, GroupRecord::decode(record)?)
+    })
 }
 
 /// Visits a group's consumers in the order of their names.
 pub fn scan_consumers(
     view: &View<'_>,
-    life: &Life,
+    collection: &CollectionId,
     group: &[u8],
     mut visit: impl FnMut(&[u8], ConsumerRecord) -> Result<()>,
 ) -> Result<()> {
-    scan_under(view, life, &keys::consumers(group), |name, record| {
+    scan_under(view, collection, &keys::consumers(group), |name, record| {
         visit(name, ConsumerRecord::decode(record)?)
     })
 }
@@ -180,22 +182,28 @@ pub fn scan_consumers(
 /// Visits the sub-keys that begin with a prefix, without the prefix.
 fn scan_under(
     view: &View<'_>,
-    life: &Life,
+    collection: &CollectionId,
     prefix: &[u8],
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
 ) -> Result<()> {
     let end = successor(prefix);
     let to = end.as_deref().map_or(ALL.1, Bound::Excluded);
-    view.scan_sub(SubKeys::Data, life, (Bound::Included(prefix), to), Direction::Forward, |sub, value| {
-        visit(sub.get(prefix.len()..).unwrap_or_default(), value)?;
-        Ok(ControlFlow::Continue(()))
-    })
+    view.scan_sub(
+        SubKeys::Data,
+        collection,
+        (Bound::Included(prefix), to),
+        Direction::Forward,
+        |sub, value| {
+            visit(sub.get(prefix.len()..).unwrap_or_default(), value)?;
+            Ok(ControlFlow::Continue(()))
+        },
+    )
 }
 
 /// The sub-keys that begin with a prefix.
-fn subs_under(view: &View<'_>, life: &Life, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+fn subs_under(view: &View<'_>, collection: &CollectionId, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
     let mut found = Vec::new();
-    scan_under(view, life, prefix, |rest, _| {
+    scan_under(view, collection, prefix, |rest, _| {
         found.push([prefix, rest].concat());
         Ok(())
     })?;

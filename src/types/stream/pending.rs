@@ -3,7 +3,7 @@
 use super::{Pending, PendingBounds, StreamId, keys};
 use crate::{
     error::{Result, StoreError},
-    store::{Direction, Life, SubKeys, View},
+    store::{CollectionId, Direction, SubKeys, View},
 };
 use std::ops::{Bound, ControlFlow};
 
@@ -12,7 +12,7 @@ use std::ops::{Bound, ControlFlow};
 #[expect(clippy::too_many_arguments, reason = "a range, what it is of, and what to do")]
 pub fn scan_pending(
     view: &View<'_>,
-    life: &Life,
+    collection: &CollectionId,
     group: &[u8],
     consumer: Option<&[u8]>,
     bounds: &PendingBounds,
@@ -28,12 +28,12 @@ pub fn scan_pending(
     let prefix = consumer.map_or_else(|| of_group.clone(), |name| keys::consumer_pending(group, name));
     let (from, to) = (keys::with_id(&prefix, from), keys::with_id(&prefix, to));
     let range = (Bound::Included(&from[..]), Bound::Included(&to[..]));
-    view.scan_sub(SubKeys::Data, life, range, direction, |sub, value| {
+    view.scan_sub(SubKeys::Data, collection, range, direction, |sub, value| {
         let id = keys::id_of(sub)?;
         if consumer.is_none() {
             return visit(id, Pending::decode(value)?);
         }
-        let stored = view.sub(SubKeys::Data, life, &keys::with_id(&of_group, id))?;
+        let stored = view.sub(SubKeys::Data, collection, &keys::with_id(&of_group, id))?;
         let stored =
             stored.ok_or_else(|| StoreError::corrupt("stream", "a consumer's entry that is not pending"))?;
         visit(id, Pending::decode(&stored)?)

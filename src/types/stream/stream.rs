@@ -3,7 +3,7 @@
 use super::{StreamId, StreamMeta, encode_fields, keys};
 use crate::{
     error::Result,
-    store::{Direction, Life, SubKeys, Txn, Type, View},
+    store::{CollectionId, Direction, SubKeys, Txn, Type, View},
     types::collection::Collection,
     value::Value,
 };
@@ -37,8 +37,8 @@ impl Stream {
     }
 
     /// What its sub-keys are filed under.
-    pub fn life(&self) -> &Life {
-        &self.collection.life
+    pub fn collection_id(&self) -> &CollectionId {
+        &self.collection.id
     }
 
     /// Entries.
@@ -61,7 +61,7 @@ impl Stream {
 
     /// Adds an entry. Its id must be greater than the last one.
     pub fn append(&mut self, txn: &mut Txn<'_>, id: StreamId, words: &[&[u8]]) {
-        txn.put_sub(SubKeys::Data, self.life(), &keys::entry(id), &encode_fields(words));
+        txn.put_sub(SubKeys::Data, self.collection_id(), &keys::entry(id), &encode_fields(words));
         self.note_appended(id);
     }
 
@@ -80,7 +80,7 @@ impl Stream {
         if self.is_empty() || id < self.meta.first_id || id > self.meta.last_id {
             return Ok(None);
         }
-        view.sub(SubKeys::Data, self.life(), &keys::entry(id))
+        view.sub(SubKeys::Data, self.collection_id(), &keys::entry(id))
     }
 
     /// Visits the entries between two ids, these included, until the visitor breaks. The cost follows the entries visited.
@@ -98,7 +98,7 @@ impl Stream {
         }
         let (from, to) = (keys::entry(from), keys::entry(to));
         let range = (Bound::Included(&from[..]), Bound::Included(&to[..]));
-        view.scan_sub(SubKeys::Data, self.life(), range, direction, |sub, value| {
+        view.scan_sub(SubKeys::Data, self.collection_id(), range, direction, |sub, value| {
             visit(keys::id_of(sub)?, value)
         })
     }
@@ -142,7 +142,7 @@ impl Stream {
             if self.get(&txn.view(), *id)?.is_none() {
                 continue;
             }
-            txn.delete_sub(SubKeys::Data, self.life(), &keys::entry(*id));
+            txn.delete_sub(SubKeys::Data, self.collection_id(), &keys::entry(*id));
             first_went |= *id == self.meta.first_id;
             self.meta.max_deleted_id = self.meta.max_deleted_id.max(*id);
             self.shrink_by(1);

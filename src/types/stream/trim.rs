@@ -58,7 +58,7 @@ impl Stream {
         })?;
         let count = if trim.is_approximate { self.whole_steps(eligible) } else { eligible };
         for id in ids.iter().take(usize::try_from(count).unwrap_or(usize::MAX)) {
-            txn.delete_sub(SubKeys::Data, self.life(), &keys::entry(*id));
+            txn.delete_sub(SubKeys::Data, self.collection_id(), &keys::entry(*id));
         }
         if count > 0 {
             self.shrink_by(count);

@@ -204,11 +204,11 @@ fn stored_before(home: &Home, kind: Type, encoding: Encoding, rest: &[u8], eleme
     home.write(10, 0, |txn| {
         let mut collection = Collection::create(txn, kind);
         for (element, stored) in elements {
-            let life = collection.life;
-            txn.put_sub(SubKeys::Data, &life, &hashed(element.as_bytes()), stored);
+            let id = collection.id;
+            txn.put_sub(SubKeys::Data, &id, &hashed(element.as_bytes()), stored);
             if let [1, expires_at @ ..] = stored {
                 let at = u64::from_be_bytes(*expires_at.first_chunk().unwrap());
-                txn.put_sub(SubKeys::Score, &life, &expiry_sub(at, &hashed(element.as_bytes())), b"");
+                txn.put_sub(SubKeys::Score, &id, &expiry_sub(at, &hashed(element.as_bytes())), b"");
             }
             collection.len += 1;
         }
@@ -303,7 +303,7 @@ fn what_has_outgrown_a_listpack_has_no_numbers() {
     home.read(0, 50, |view| {
         let hash = Collection::open(view, b"k", Type::Hash).unwrap().unwrap();
         for (field, value) in [("first", &b"\0w"[..]), ("last", b"\0v")] {
-            let stored = view.sub(SubKeys::Data, &hash.life, &hashed(field.as_bytes())).unwrap().unwrap();
+            let stored = view.sub(SubKeys::Data, &hash.id, &hashed(field.as_bytes())).unwrap().unwrap();
             assert_eq!(&stored[..], value);
         }
     });

@@ -9,7 +9,7 @@ use crate::{
         wal::{EntryKind, LogEntry},
         wire::Unreadable,
     },
-    store::Position,
+    store,
 };
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 
@@ -31,14 +31,14 @@ impl From<&Vote> for RaftVote {
 
 impl From<&RaftLogId> for LogId {
     fn from(id: &RaftLogId) -> Self {
-        let Position { term, index } = position(id);
+        let store::LogId { term, index } = position(id);
         LogId { term, index }
     }
 }
 
 impl From<LogId> for RaftLogId {
     fn from(LogId { term, index }: LogId) -> Self {
-        log_id(Position { term, index })
+        log_id(store::LogId { term, index })
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
     use openraft::EntryPayload;
 
     fn id(term: u64, index: u64) -> RaftLogId {
-        log_id(Position { term, index })
+        log_id(store::LogId { term, index })
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
         snapshots::{Fetchers, Snapshots},
         wire::kind,
     },
-    store::{Position, Store, StoreOptions},
+    store::{LogId, Store, StoreOptions},
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -54,7 +54,7 @@ async fn a_snapshot_that_a_follower_fetches_stays_and_so_does_the_log_behind_it(
     let snapshots = Arc::new(Snapshots::open(&home.path().join("snapshot"), store).unwrap());
     let build = |index| {
         let mut txn = replica.begin();
-        replica.advance(&mut txn, Position { term: 1, index }).unwrap();
+        replica.advance(&mut txn, LogId { term: 1, index }).unwrap();
         txn.commit().unwrap();
         snapshots.build().unwrap()
     };
@@ -94,7 +94,7 @@ async fn the_log_is_not_kept_for_a_follower_that_is_not_there() {
     let store = Arc::new(Store::open(&home.path().join("store"), StoreOptions::default()).unwrap());
     let replica = Replica::new(Arc::clone(&store), &NO_COMMANDS);
     let mut txn = replica.begin();
-    replica.advance(&mut txn, Position { term: 1, index: 1 }).unwrap();
+    replica.advance(&mut txn, LogId { term: 1, index: 1 }).unwrap();
     txn.commit().unwrap();
     let snapshots = Arc::new(Snapshots::open(&home.path().join("snapshot"), store).unwrap());
     // Nobody listens there any more.

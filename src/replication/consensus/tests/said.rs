@@ -5,7 +5,7 @@ use crate::{
         consensus::{membership, rpc, types::position},
         wire::{self, kind},
     },
-    store::{Position, Store},
+    store::{LogId, Store},
 };
 use bytes::Bytes;
 use openraft::raft::AppendEntriesResponse;
@@ -118,6 +118,6 @@ fn ballot(name: &str, body: &Bytes, answer: Option<&Bytes>) -> Option<String> {
     Some(format!("{text}: {} {}", answer.vote_granted, answer.vote))
 }
 
-fn place(position: Option<Position>) -> String {
-    position.map_or("nothing".into(), |Position { term, index }| format!("{term}.{index}"))
+fn place(position: Option<LogId>) -> String {
+    position.map_or("nothing".into(), |LogId { term, index }| format!("{term}.{index}"))
 }

@@ -19,7 +19,7 @@ use crate::{
     },
     session::{ClusterIdentity, PubSub},
     state::StateWriter,
-    store::{Position, Store, StoreOptions},
+    store::{LogId, Store, StoreOptions},
 };
 use futures::{StreamExt, stream};
 use openraft::{RaftSnapshotBuilder, storage::RaftStateMachine};
@@ -40,8 +40,8 @@ const TAIL: u64 = 10;
 /// and of what the others have committed meanwhile in term 2.
 const MEANWHILE: u64 = 20;
 
-fn at(term: u64, index: u64) -> Position {
-    Position { term, index }
+fn at(term: u64, index: u64) -> LogId {
+    LogId { term, index }
 }
 
 fn entries(term: u64, indexes: RangeInclusive<u64>) -> Vec<LogEntry> {
@@ -105,7 +105,7 @@ impl Node {
         durable.recv().unwrap();
     }
 
-    fn purge(&self, upto: Position) {
+    fn purge(&self, upto: LogId) {
         let (done, durable) = mpsc::channel();
         self.log.purge(upto, Box::new(move || done.send(()).unwrap())).unwrap();
         durable.recv().unwrap();
@@ -119,8 +119,8 @@ impl Node {
     }
 
     /// An edge that stands there begins to follow.
-    async fn follow(&self, position: Option<Position>) -> Edge {
-        let Position { term, index } = position.unwrap_or_default();
+    async fn follow(&self, position: Option<LogId>) -> Edge {
+        let LogId { term, index } = position.unwrap_or_default();
         let wanted = wire::Follow {
             site: "paris".into(),
             history: HISTORY.into(),

@@ -15,7 +15,7 @@ use crate::{
         consensus::tests::said::Said,
         wal::{LogEntry, SegmentLog},
     },
-    store::{Place, Position},
+    store::{LogId, LogPosition},
 };
 use std::{
     cell::RefCell,
@@ -32,8 +32,8 @@ thread_local! {
 pub(super) struct Checker {
     violation: Option<String>,
     /// What stands where, once anybody has applied it.
-    applied: BTreeMap<Place, u64>,
-    places: BTreeMap<u64, Place>,
+    applied: BTreeMap<LogPosition, u64>,
+    places: BTreeMap<u64, LogPosition>,
     /// Of the entries in which those are.
     terms: BTreeMap<u64, u64>,
     /// Of entries that a node has fed to an edge.
@@ -66,7 +66,7 @@ impl Checker {
     }
 
     /// A node applies a write.
-    pub(super) fn applies(&mut self, node: usize, term: u64, place: Place, write: u64) {
+    pub(super) fn applies(&mut self, node: usize, term: u64, place: LogPosition, write: u64) {
         let known = *self.applied.entry(place).or_insert(write);
         if known != write {
             self.violated(format!("n{node} applies write {write} at {place:?}, where write {known} stands"));
@@ -96,8 +96,8 @@ impl Checker {
     }
 
     /// A node sends an entry to an edge.
-    pub(super) fn feeds(&mut self, node: usize, at: Position) {
-        let Position { term, index } = at;
+    pub(super) fn feeds(&mut self, node: usize, at: LogId) {
+        let LogId { term, index } = at;
         let known = [self.terms.get(&index).copied(), Some(*self.fed.entry(index).or_insert(term))];
         if let Some(known) = known.into_iter().flatten().find(|known| *known != term) {
             self.violated(format!("n{node} feeds entry {index} of term {term}, known of term {known}"));
@@ -208,7 +208,7 @@ impl Checker {
     }
 
     /// A read that had to show entry `wanted` was made of a state that stands at `applied`.
-    pub(super) fn reads(&mut self, node: usize, how: &str, wanted: u64, applied: Option<Position>) {
+    pub(super) fn reads(&mut self, node: usize, how: &str, wanted: u64, applied: Option<LogId>) {
         self.reads += 1;
         if applied.map_or(0, |applied| applied.index) < wanted {
             self.violated(format!(

@@ -52,7 +52,7 @@ fn note(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
     let write: u64 = std::str::from_utf8(key).unwrap().parse().unwrap();
     let before = txn.get(CHAIN)?.map_or(String::new(), |row| String::from_utf8(row.body.to_vec()).unwrap());
-    let (place, term) = (txn.place(), txn.state().applied.map_or(0, |applied| applied.term));
+    let (place, term) = (txn.position(), txn.state().applied.map_or(0, |applied| applied.term));
     let stage = stage::current().unwrap();
     stage.note(format_args!("applies {write} at {}.{} of term {term}", place.index, place.ordinal));
     checker::with(|checker| checker.applies(stage.node(), term, place, write));

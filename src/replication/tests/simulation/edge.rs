@@ -9,7 +9,7 @@ use crate::{
         edge::{Frame, Frames, Next, decode},
         tests::simulation::checker,
     },
-    store::{Position, Store},
+    store::{LogId, Store},
     tests::stage::Stage,
 };
 use futures::FutureExt;
@@ -20,7 +20,7 @@ const RECORDS_BYTES_MAX: usize = 1 << 20;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Edge {
-    behind: Option<Position>,
+    behind: Option<LogId>,
 }
 
 impl Edge {

@@ -8,7 +8,7 @@ use crate::{
             ONE, SMALL, all, append, entries, entry, open, overwrite, purge, refusal, segments, written,
         },
     },
-    store::Position,
+    store::LogId,
 };
 use std::fs;
 
@@ -127,7 +127,7 @@ fn a_log_that_lost_entries_behind_the_purge_marker_is_refused() {
     for index in 0..60 {
         append(&log, &entries(index..index + 1, 1));
     }
-    purge(&log, Position { term: 1, index: 20 });
+    purge(&log, LogId { term: 1, index: 20 });
     drop(log);
     let oldest = segments(home.path())[0].clone();
     fs::remove_file(oldest).unwrap();

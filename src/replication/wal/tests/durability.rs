@@ -10,7 +10,7 @@ use crate::{
             written,
         },
     },
-    store::Position,
+    store::LogId,
     time::monotonic_ms,
 };
 use std::{
@@ -47,17 +47,17 @@ fn what_was_truncated_stays_away() {
         for index in start..40 {
             append(&log, &entries(index..index + 1, term));
         }
-        truncate_after(&log, Some(Position { term: 1, index: 9 }));
+        truncate_after(&log, Some(LogId { term: 1, index: 9 }));
         assert_eq!(all(&log).len(), 10);
         drop(log);
         let log = open(home.path(), &SMALL);
         assert_eq!(all(&log), entries(0..10, 1), "round {round}");
-        assert_eq!(log.state().1, Some(Position { term: 1, index: 9 }));
+        assert_eq!(log.state().1, Some(LogId { term: 1, index: 9 }));
         append(&log, &entries(10..12, term + 1));
         drop(log);
         let log = open(home.path(), &SMALL);
         assert_eq!(all(&log)[10..], entries(10..12, term + 1));
-        truncate_after(&log, Some(Position { term: 1, index: 9 }));
+        truncate_after(&log, Some(LogId { term: 1, index: 9 }));
     }
     let log = open(home.path(), &SMALL);
     truncate_after(&log, None);
@@ -74,10 +74,10 @@ fn a_purge_deletes_whole_segments_and_holds() {
         append(&log, &entries(index..index + 1, 1));
     }
     let (first, bytes) = (segments(home.path()).swap_remove(0), log.bytes());
-    let upto = Position { term: 1, index: 49 };
+    let upto = LogId { term: 1, index: 49 };
     purge(&log, upto);
     assert_eq!(all(&log), entries(50..100, 1));
-    assert_eq!(log.state(), (Some(upto), Some(Position { term: 1, index: 99 })));
+    assert_eq!(log.state(), (Some(upto), Some(LogId { term: 1, index: 99 })));
     assert!(log.bytes() < bytes);
     drop(log);
     // Not counted: the next segment may be made ready meanwhile.
@@ -85,7 +85,7 @@ fn a_purge_deletes_whole_segments_and_holds() {
     let log = open(home.path(), &SMALL);
     assert_eq!(all(&log), entries(50..100, 1));
     // Beyond the end, as after a snapshot from the leader: the log goes on behind it.
-    let upto = Position { term: 3, index: 500 };
+    let upto = LogId { term: 3, index: 500 };
     purge(&log, upto);
     assert_eq!((all(&log), log.state()), (vec![], (Some(upto), Some(upto))));
     append(&log, &entries(501..503, 3));
@@ -102,7 +102,7 @@ fn the_purge_point_keeps_what_was_asked_for() {
     }
     assert_eq!(log.purge_point(&Retention::of_bytes(u64::MAX)), None);
     let point = log.purge_point(&Retention::of_bytes(4000)).unwrap();
-    purge(&log, Position { term: 1, index: point });
+    purge(&log, LogId { term: 1, index: point });
     assert!((4000..4000 + 2048).contains(&log.bytes()), "{} bytes left", log.bytes());
     assert_eq!(log.purge_point(&Retention::of_bytes(4000)), None);
     let hour = Duration::from_secs(3600);
@@ -193,7 +193,7 @@ fn a_segment_of_truncated_entries_outlives_a_purge_below_them() {
     let home = tempfile::tempdir().unwrap();
     let log = open(home.path(), &SMALL);
     append(&log, &entries(0..5, 1));
-    let upto = Position { term: 2, index: 5 };
+    let upto = LogId { term: 2, index: 5 };
     purge(&log, upto);
     for index in 6..40 {
         append(&log, &entries(index..index + 1, 2));
@@ -205,7 +205,7 @@ fn a_segment_of_truncated_entries_outlives_a_purge_below_them() {
     }
     let log = open(home.path(), &SMALL);
     append(&log, &entries(6..60, 3));
-    purge(&log, Position { term: 3, index: 50 });
+    purge(&log, LogId { term: 3, index: 50 });
     drop(log);
     assert_eq!(all(&open(home.path(), &SMALL)), entries(51..60, 3));
 }

@@ -7,7 +7,7 @@ use crate::{
         record::LogEntry,
         tests::support::{SMALL, all, append, entry, open, purge, save_vote, truncate_after},
     },
-    store::Position,
+    store::LogId,
 };
 use proptest::prelude::*;
 
@@ -36,14 +36,14 @@ fn call() -> impl Strategy<Value = Call> {
 #[derive(Default)]
 struct Model {
     entries: Vec<LogEntry>,
-    purged: Option<Position>,
+    purged: Option<LogId>,
     vote: Option<VoteRecord>,
     term: u64,
 }
 
 impl Model {
-    fn last(&self) -> Option<Position> {
-        self.entries.last().map(|entry| Position { term: entry.term, index: entry.index }).or(self.purged)
+    fn last(&self) -> Option<LogId> {
+        self.entries.last().map(|entry| LogId { term: entry.term, index: entry.index }).or(self.purged)
     }
 
     fn next(&self) -> u64 {
@@ -79,7 +79,7 @@ proptest! {
                 Call::Purge(at) if !model.entries.is_empty() => {
                     let gone = at.index(model.entries.len());
                     let upto = &model.entries[gone];
-                    let upto = Position { term: upto.term, index: upto.index };
+                    let upto = LogId { term: upto.term, index: upto.index };
                     purge(&log, upto);
                     model.purged = Some(upto);
                     model.entries.drain(..=gone);
@@ -87,7 +87,7 @@ proptest! {
                 Call::Purge(_) => {}
                 Call::PurgeBeyond(by) => {
                     model.term += 1;
-                    let upto = Position { term: model.term, index: model.next() + by };
+                    let upto = LogId { term: model.term, index: model.next() + by };
                     purge(&log, upto);
                     model.purged = Some(upto);
                     model.entries.clear();

@@ -6,7 +6,7 @@ use crate::{
         log::{Done, SegmentLog},
         tests::support::{SMALL, entries},
     },
-    store::Position,
+    store::LogId,
     tests::stage::{Dice, Stage, Worker, disk::PowerCut},
 };
 use std::{
@@ -56,13 +56,12 @@ fn live(log: &SegmentLog, worker: &mut dyn Worker, term: u64, dice: &mut Dice, a
                 let kept = last - dice.below(3);
                 let first = log.read(kept, kept + 1, usize::MAX).unwrap();
                 let Some(entry) = first.first() else { continue };
-                log.truncate_after(Some(Position { term: entry.term, index: kept }), Box::new(|| {}))
-                    .unwrap();
+                log.truncate_after(Some(LogId { term: entry.term, index: kept }), Box::new(|| {})).unwrap();
                 asked.entries.retain(|(index, ..)| *index <= kept);
             }
             2 if last > 30 => {
                 let at = log.read(last - 20, last - 19, usize::MAX).unwrap();
-                let upto = at.first().map(|entry| Position { term: entry.term, index: entry.index });
+                let upto = at.first().map(|entry| LogId { term: entry.term, index: entry.index });
                 upto.into_iter().for_each(|upto| log.purge(upto, Box::new(|| {})).unwrap());
             }
             _ => {

@@ -8,7 +8,7 @@ use crate::{
         log::{Done, SegmentLog},
         record::{EntryKind, LogEntry},
     },
-    store::Position,
+    store::LogId,
 };
 use bytes::Bytes;
 use std::{
@@ -45,11 +45,11 @@ pub(super) fn append(log: &SegmentLog, entries: &[LogEntry]) {
     wait(|done| log.append(entries.to_vec(), done));
 }
 
-pub(super) fn truncate_after(log: &SegmentLog, last: Option<Position>) {
+pub(super) fn truncate_after(log: &SegmentLog, last: Option<LogId>) {
     wait(|done| log.truncate_after(last, done));
 }
 
-pub(super) fn purge(log: &SegmentLog, upto: Position) {
+pub(super) fn purge(log: &SegmentLog, upto: LogId) {
     wait(|done| log.purge(upto, done));
 }
 

@@ -71,7 +71,7 @@ pub fn compare(view: &View<'_>, key: &[u8], model: Option<&ModelStream>) {
         rows += group.consumers.len() + 2 * group.pending.len();
     }
     let mut stored = 0;
-    view.scan_sub(SubKeys::Data, stream.life(), ALL, Direction::Forward, |_, _| {
+    view.scan_sub(SubKeys::Data, stream.collection_id(), ALL, Direction::Forward, |_, _| {
         stored += 1;
         Ok(ControlFlow::Continue(()))
     })
@@ -107,7 +107,7 @@ fn compare_group(view: &View<'_>, stream: &Stream, name: &str, model: &ModelGrou
         let mut found = Vec::new();
         scan_pending(
             view,
-            stream.life(),
+            stream.collection_id(),
             name.as_bytes(),
             None,
             &record.pending,
@@ -126,15 +126,15 @@ fn compare_group(view: &View<'_>, stream: &Stream, name: &str, model: &ModelGrou
         assert_eq!(found, pending);
     }
     let mut consumers = BTreeSet::new();
-    scan_consumers(view, stream.life(), name.as_bytes(), |consumer, record| {
+    scan_consumers(view, stream.collection_id(), name.as_bytes(), |consumer, record| {
         let consumer = String::from_utf8(consumer.to_vec()).unwrap();
         let theirs: Vec<StreamId> =
             model.pending.iter().filter(|(_, (with, _))| *with == consumer).map(|(id, _)| *id).collect();
         let mut found = Vec::new();
-        let (life, with) = (stream.life(), Some(consumer.as_bytes()));
+        let (collection, with) = (stream.collection_id(), Some(consumer.as_bytes()));
         scan_pending(
             view,
-            life,
+            collection,
             name.as_bytes(),
             with,
             &record.pending,

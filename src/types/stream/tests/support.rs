@@ -4,7 +4,7 @@ use crate::{
     command::invoke,
     commands,
     resp::Reply,
-    store::{Observer, Position, ReadTime, Store, StoreOptions, Txn, View},
+    store::{LogId, Observer, ReadTime, Store, StoreOptions, Txn, View},
 };
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -40,7 +40,7 @@ impl Home {
     pub fn begin(&self, at: u64) -> Txn<'_> {
         let mut txn = self.store.begin();
         let index = self.store.applied().map_or(1, |applied| applied.index + 1);
-        txn.begin_entry(Position { term: 1, index }, at, index);
+        txn.begin_entry(LogId { term: 1, index }, at, index);
         txn
     }
 

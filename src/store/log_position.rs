@@ -1,20 +1,20 @@
-//! A place in the log: which entry, and which command within it.
+//! A position in the log: which entry, and which command within it.
 
 use crate::{error::StoreError, limits::ENTRY_BYTES_MAX};
 
 // Each command of an entry takes more than a byte of it.
-const _: () = assert!(ENTRY_BYTES_MAX < Place::FIRST_FURTHER as usize);
+const _: () = assert!(ENTRY_BYTES_MAX < LogPosition::FIRST_FURTHER as usize);
 
 /// (index, ordinal): the position of one command in the log. Ordered; unique per executed command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct LogPosition {
     /// Raft log index of the entry.
     pub index: u64,
     /// Position of the command within the entry, from 0.
     pub ordinal: u32,
 }
 
-impl Place {
+impl LogPosition {
     /// Bytes of the encoded form: index and ordinal, big-endian, so that byte order is log order.
     pub const LEN: usize = 12;
 
@@ -28,15 +28,16 @@ impl Place {
     }
 
     /// Ordinals from here on are no command's: collections have them that a command creates beyond its first
-    /// (`Txn::new_life`).
+    /// (`Txn::new_collection_id`).
     pub const FIRST_FURTHER: u32 = 1 << 31;
 
     /// Reads what `to_bytes` wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
         let (index, rest) =
-            bytes.split_first_chunk::<8>().ok_or_else(|| StoreError::corrupt("place", "too short"))?;
-        let ordinal = rest.first_chunk::<4>().ok_or_else(|| StoreError::corrupt("place", "too short"))?;
-        Ok(Place { index: u64::from_be_bytes(*index), ordinal: u32::from_be_bytes(*ordinal) })
+            bytes.split_first_chunk::<8>().ok_or_else(|| StoreError::corrupt("log position", "too short"))?;
+        let ordinal =
+            rest.first_chunk::<4>().ok_or_else(|| StoreError::corrupt("log position", "too short"))?;
+        Ok(LogPosition { index: u64::from_be_bytes(*index), ordinal: u32::from_be_bytes(*ordinal) })
     }
 }
 
@@ -45,5 +46,5 @@ impl Place {
 pub struct Condition {
     pub db: u32,
     pub key: Vec<u8>,
-    pub revision: Option<Place>,
+    pub revision: Option<LogPosition>,
 }

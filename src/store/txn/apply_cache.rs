@@ -9,7 +9,7 @@
 
 use crate::store::{
     engine::Family,
-    keys::{ALL, Life, Span, StorageKey, behind},
+    keys::{ALL, CollectionId, Span, StorageKey, behind},
     scan::Direction,
 };
 use bytes::Bytes;
@@ -22,12 +22,12 @@ use std::{
 const BYTES_MAX: usize = 32 << 20;
 /// What a row costs beside its own bytes.
 const ROW_BYTES: usize = 64;
-/// A longer row is not held; the interval ends there.
+/// A longer row is not cached; the interval ends there.
 const LONG_ROW_BYTES: usize = 1 << 10;
-/// Rows of one end of a collection that are fetched at a time, and that are held at most.
+/// Rows of one end of a collection that are fetched at a time, and that are cached at most.
 pub(super) const END_ROWS: usize = 64;
 const END_ROWS_MAX: usize = 4 * END_ROWS;
-/// Rows of an interval that is held as a whole.
+/// Rows of an interval that is cached as a whole.
 pub(super) const WHOLE_ROWS_MAX: u64 = 1 << 14;
 /// Looking a row up costs as much as fetching so many in a row.
 const ROWS_PER_MISS: u64 = 64;
@@ -36,7 +36,7 @@ const MISSES_MAX: usize = 1 << 10;
 /// Where an interval may be cut when it has grown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The first rows of a life: at its end.
+    /// The first rows of a collection: at its end.
     First,
     /// The last rows: at its beginning.
     Last,
@@ -58,7 +58,7 @@ fn cost(key: &[u8], value: &[u8]) -> usize {
     key.len().saturating_add(value.len()).saturating_add(ROW_BYTES)
 }
 
-/// Whether a row is too long to be held.
+/// Whether a row is too long to be cached.
 pub(super) fn is_long(key: &[u8], value: &[u8]) -> bool {
     cost(key, value) > LONG_ROW_BYTES
 }
@@ -130,16 +130,16 @@ type Intervals = BTreeMap<StorageKey, Interval>;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Held {
+pub(in crate::store) struct ApplyCache {
     data: Intervals,
     score: Intervals,
     bytes: usize,
     uses: u64,
-    /// Rows of intervals that are not held, and were looked up.
+    /// Rows of intervals that are not cached, and were looked up.
     misses: HashMap<StorageKey, u64>,
 }
 
-impl Held {
+impl ApplyCache {
     fn of(&self, family: Family) -> &Intervals {
         if family == Family::Score { &self.score } else { &self.data }
     }
@@ -160,7 +160,7 @@ impl Held {
         before.next_back().filter(|(_, interval)| key <= &interval.to[..])
     }
 
-    /// The rows that are held of a span, from where a walk begins, and what is left of it behind them.
+    /// The rows of a span that are cached, from where a scan begins, and what is left of it behind them.
     pub(in crate::store) fn rows(
         &self,
         family: Family,
@@ -184,7 +184,7 @@ impl Held {
         Some((rows, left))
     }
 
-    /// What is to be fetched so that rows of an end of a life are held, if there are any; `None` = nothing is. `within` is
+    /// What is to be fetched so that rows of an end of a collection are cached, if there are any; `None` = nothing is. `within` is
     /// where rows can be.
     pub(super) fn missing_of_end(
         &mut self,
@@ -213,8 +213,8 @@ impl Held {
         Some(missing)
     }
 
-    /// Holds rows of an end of a life: all there are up to the last of them, or (`is_all`) all there are.
-    pub(super) fn hold_end(
+    /// Caches rows of an end of a collection: all there are up to the last of them, or (`is_all`) all there are.
+    pub(super) fn cache_end(
         &mut self,
         family: Family,
         whole: &Span,
@@ -258,7 +258,7 @@ impl Held {
     }
 
     /// Holds all rows of a span.
-    pub(super) fn hold_whole(&mut self, family: Family, span: &Span, rows: Vec<(StorageKey, Bytes)>) {
+    pub(super) fn cache_whole(&mut self, family: Family, span: &Span, rows: Vec<(StorageKey, Bytes)>) {
         let is_held =
             rows.len() as u64 <= WHOLE_ROWS_MAX && !rows.iter().any(|(key, value)| is_long(key, value));
         if let Some(to) = span.to.clone().filter(|_| is_held) {
@@ -268,7 +268,7 @@ impl Held {
 
     /// Whether a span of about so many rows, of which one is about to be looked up, should be fetched to be held. It pays
     /// once the look-ups have cost as much.
-    pub(super) fn should_hold_whole(&mut self, family: Family, span: &Span, about: u64) -> bool {
+    pub(super) fn should_cache_whole(&mut self, family: Family, span: &Span, about: u64) -> bool {
         if about > WHOLE_ROWS_MAX {
             return false;
         }
@@ -319,9 +319,9 @@ impl Held {
         }
     }
 
-    /// Forgets all of a life.
-    pub(super) fn forget_life(&mut self, life: &Life) {
-        let whole = life.span(ALL);
+    /// Forgets all of a collection.
+    pub(super) fn forget_collection(&mut self, collection: &CollectionId) {
+        let whole = collection.span(ALL);
         if let Some(to) = &whole.to {
             for family in [Family::Data, Family::Score] {
                 self.forget(family, &whole.from, to);

@@ -1,4 +1,4 @@
-//! What Admin commands ask the server to do.
+//! What Async commands ask the server to do.
 
 use super::{
     ahead::gone,
@@ -6,7 +6,7 @@ use super::{
     read::Attempt,
 };
 use crate::{
-    command::Action,
+    command::Effect,
     error::Result as HandlerResult,
     limits,
     resp::{ErrorReply, Reply},
@@ -21,37 +21,37 @@ use std::{
 
 impl Connection {
     /// Does what an Admin handler decided.
-    pub(super) async fn act(&mut self, action: Action) -> Result<Reply, Close> {
-        Ok(match action {
-            Action::Reply(reply) => reply,
-            Action::ReplyAfter(delay, reply) => {
+    pub(super) async fn perform(&mut self, effect: Effect) -> Result<Reply, Close> {
+        Ok(match effect {
+            Effect::Reply(reply) => reply,
+            Effect::ReplyAfter(delay, reply) => {
                 self.send().await?;
                 self.pause_for(delay).await?;
                 reply
             }
-            Action::Replicated { wanted, within, aof } => {
+            Effect::Replicated { wanted, within, aof } => {
                 self.send().await?;
                 self.replicated(wanted, within, aof).await?
             }
-            Action::LastRevision => self.last_revision(),
-            Action::WaitRevision { revision, within } => {
+            Effect::LastRevision => self.last_revision(),
+            Effect::WaitRevision { revision, within } => {
                 self.send().await?;
                 self.wait_revision(revision, within).await?
             }
-            Action::Checksum => self.checksum().await?,
-            Action::Publish(message) => self.publish(message).await,
-            Action::Core(request) => {
+            Effect::Checksum => self.checksum().await?,
+            Effect::Publish(message) => self.publish(message).await,
+            Effect::Core(request) => {
                 tracing::info!(client = self.session.client.id, ?request, "asked to change the core");
-                self.local.log.core(request).await
+                self.thread.log.core(request).await
             }
-            Action::Exec => self.exec().await?,
-            Action::Watch(keys) => self.watch(keys).await?,
-            Action::Checkpoint { background } => self.checkpoint(background).await,
-            Action::Shutdown(mode) => {
+            Effect::Exec => self.exec().await?,
+            Effect::Watch(keys) => self.watch(keys).await?,
+            Effect::Checkpoint { background } => self.checkpoint(background).await,
+            Effect::Shutdown(mode) => {
                 // As Redis: the closed connection is the answer.
                 tracing::info!(client = self.session.client.id, ?mode, "SHUTDOWN asked for");
-                let timeout = self.local.node.config.settings().shutdown_timeout_seconds;
-                self.local.stop.ask(mode, Duration::from_secs(timeout));
+                let timeout = self.thread.node.config.settings().shutdown_timeout_seconds;
+                self.thread.stop.ask(mode, Duration::from_secs(timeout));
                 return Err(Close::Now);
             }
         })
@@ -59,14 +59,14 @@ impl Connection {
 
     /// Hands a message to whoever listens: here, or by way of the leader on all nodes.
     pub(super) async fn publish(&mut self, message: Publication) -> Reply {
-        let node = &self.local.node;
+        let node = &self.thread.node;
         if !node.log.is_one_of_many.load(Ordering::Relaxed) && !node.log.edge.is_edge() {
             return Reply::count(node.pubsub.publish(&message));
         }
         // The core counts its own listeners; those of this edge get the message from the feed.
         let reaches_here = node.log.edge.is_edge() && message.payload.len() <= limits::PUBSUB_TAP_BYTES_MAX;
         let here = if reaches_here { node.pubsub.audience(&message) } else { 0 };
-        match self.local.log.publish(message).await {
+        match self.thread.log.publish(message).await {
             Ok(count) => Reply::count(count.saturating_add(here)),
             Err(error) => Reply::Error(error),
         }
@@ -82,10 +82,10 @@ impl Connection {
         let client = Arc::clone(&self.session.client);
         let _blocked = client.block();
         let nodes = tokio::select! {
-            nodes = self.local.log.replicated(wanted, within) => nodes,
+            nodes = self.thread.log.replicated(wanted, within) => nodes,
             () = client.wait_killed() => return Err(Close::Now),
-            _ = self.local.stop.wait() => return Err(Close::Now),
-            () = gone(&mut self.stream, &mut self.input, &client, &self.local.node.stats) => {
+            _ = self.thread.stop.wait() => return Err(Close::Now),
+            () = gone(&mut self.stream, &mut self.input, &client, &self.thread.node.stats) => {
                 return Err(Close::Now);
             }
         };
@@ -99,8 +99,8 @@ impl Connection {
         tokio::select! {
             () = tokio::time::sleep(delay) => Ok(()),
             () = client.wait_killed() => Err(Close::Now),
-            _ = self.local.stop.wait() => Err(Close::Now),
-            () = gone(&mut self.stream, &mut self.input, &client, &self.local.node.stats) => Err(Close::Now),
+            _ = self.thread.stop.wait() => Err(Close::Now),
+            () = gone(&mut self.stream, &mut self.input, &client, &self.thread.node.stats) => Err(Close::Now),
         }
     }
 
@@ -116,7 +116,7 @@ impl Connection {
             .into_iter()
             .filter(|key| !self.session.watches.iter().any(|watch| watch.db == db && watch.key == *key))
             .collect();
-        let store = Arc::clone(&self.local.node.store);
+        let store = Arc::clone(&self.thread.node.store);
         let watched = self.session.watched.get_or_insert_with(|| store.watches());
         for key in &fresh {
             store.watch(watched, db, key);
@@ -145,13 +145,13 @@ impl Connection {
 
     /// BGSAVE and SAVE: a checkpoint of the store.
     pub(super) async fn checkpoint(&mut self, background: bool) -> Reply {
-        let node = Arc::clone(&self.local.node);
+        let node = Arc::clone(&self.thread.node);
         if node.checkpoint_running.swap(true, Ordering::AcqRel) {
             return Reply::Error(ErrorReply::err("Background save already in progress"));
         }
         let began_ms = monotonic_ms();
         node.checkpoint_began_ms.store(began_ms, Ordering::Relaxed);
-        let log = self.local.log.clone();
+        let log = self.thread.log.clone();
         let work = async move {
             let outcome = log.snapshot().await;
             node.last_checkpoint_ok.store(outcome.is_ok(), Ordering::Relaxed);

@@ -12,19 +12,19 @@ const COUNT_MAX: u64 = 1_000_000;
 
 /// The options of one call.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Walk<'a> {
+pub(super) struct ScanOptions<'a> {
     pub(super) pattern: Option<&'a [u8]>,
     /// Elements to visit, at least one.
     pub(super) count: u64,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ScanOptions<'a> {
     /// Reads all words that are left. `other` takes an option that only its command has, and says whether it did.
     pub(super) fn read(
         args: &mut Args<'a>,
         mut other: impl FnMut(&mut Args<'a>) -> Result<bool>,
     ) -> Result<Self> {
-        let mut walk = Walk { pattern: None, count: 10 };
+        let mut walk = ScanOptions { pattern: None, count: 10 };
         while !args.is_empty() {
             if args.remaining() > 1 && args.take("MATCH") {
                 walk.pattern = Some(args.next_word()?);
