@@ -284,15 +284,13 @@ fn conditions(rest: &mut Reader<'_>) -> Result<Vec<Condition>, EntryError> {
     if count as usize > rest.0.len() / 9 {
         return Err(EntryError("more conditions than bytes"));
     }
+    let position = |bytes| LogPosition::from_bytes(bytes).map_err(|_| EntryError("short position"));
     let mut out = Vec::with_capacity(count as usize);
     for _ in 0..count {
         let (db, key) = (rest.u32()?, rest.bytes()?.to_vec());
         let revision = match rest.u8()? {
             0 => None,
-            _ => Some(
-                LogPosition::from_bytes(rest.take(LogPosition::LEN)?)
-                    .map_err(|_| EntryError("short position"))?,
-            ),
+            _ => Some(position(rest.take(LogPosition::LEN)?)?),
         };
         out.push(Condition { db, key, revision });
     }
