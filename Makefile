@@ -29,8 +29,9 @@ build: prepare ## Build the optimised binary, target/release/flotilla
 test: prepare ## Install what the tests need and run them all; ARGS="-p flotilla name" for fewer
 	@.build/test-deps.sh
 	@$(cargo) build --locked --workspace --bins
-	@$(cargo) test --locked $(or $(ARGS),--workspace --no-fail-fast)
-	@[ -n "$(ARGS)" ] || { $(cargo) test --locked --lib --features fail-points replication::tests::crash; }
+	@status=0; $(cargo) test --locked $(or $(ARGS),--workspace --no-fail-fast) || status=1; \
+		[ -n "$(ARGS)" ] || { $(cargo) test --locked --lib --features fail-points replication::tests::crash; } || status=1; \
+		exit $$status
 
 chaos: prepare ## Faults of all kinds while clients write, in network namespaces: MINUTES=60 SEED=7 NODES=5 FAULTS=Wipe,Ring
 	@.build/test-deps.sh network
