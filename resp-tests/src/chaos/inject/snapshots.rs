@@ -54,10 +54,14 @@ fn behind(
     let node = &network.nodes[stage.follower];
     let mut dice = stage.dice.clone();
     Bulk::under(Load::WritesAndSaves, network, &mut dice, |bulk| {
-        let had = number(network, stage.follower, "flotilla_log_last_index").ok_or_else(|| {
-            Failure::server(format!("{} does not answer, and nothing is broken", node.name))
-        })?;
         lose(stage)?;
+        // What the others have now, the follower has at most; what it had just before grew until it was lost.
+        let last = |node| number(network, node, "flotilla_log_last_index");
+        let had = stage
+            .others(stage.follower)
+            .filter_map(last)
+            .max()
+            .ok_or_else(|| Failure::server("no node answers but the one that was lost"))?;
         let gone =
             |node| number(network, node, "flotilla_log_purged_index").is_some_and(|purged| purged > had);
         let purged = wait(PURGE_MAX, || stage.others(stage.follower).all(gone));
