@@ -8,9 +8,9 @@ use crate::{
     limits::ENTRY_BYTES_TARGET,
     peer::CallError,
     replication::{
-        proposals::{SEND_ELSEWHERE, answer_all, read_outcome, unknown},
-        queue::{Outbox, Outcome, Queue, Refused, Ticket},
-        wire::{Forward, ForwardAnswer, edge_kind, read, write},
+        proposals::{answer_all, answer_each, unknown},
+        queue::{Outcome, Queue, Refused, Ticket},
+        wire::{Forward, edge_kind, write},
     },
     resp::ErrorReply,
     state::ReplicationState,
@@ -80,7 +80,10 @@ impl Writes {
         while !tickets.is_empty() {
             let body = write(&Forward { proposals: proposals.clone() });
             match self.upstreams.call(edge_kind::FORWARD, &body, ANSWER_MAX, deadline).await {
-                Ok(answer) => (proposals, tickets) = self.answer_each(proposals, tickets, answer),
+                Ok(answer) => {
+                    let unreadable = "the core's answer cannot be read";
+                    (proposals, tickets) = answer_each(&self.state, proposals, tickets, answer, unreadable);
+                }
                 Err(CallError::Broken(why)) => return answer_all(tickets, &unknown(&why)),
                 Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
             }
@@ -91,32 +94,6 @@ impl Writes {
                 tokio::time::sleep(RETRY_INTERVAL).await;
             }
         }
-    }
-
-    /// Hands outcomes out; what no core node could take comes back.
-    fn answer_each(
-        &self,
-        proposals: Vec<Bytes>,
-        tickets: Vec<Ticket>,
-        answer: Bytes,
-    ) -> (Vec<Bytes>, Vec<Ticket>) {
-        let answer = read::<ForwardAnswer>(answer).unwrap_or_default();
-        // Before anybody hears of it: whoever reads next must know how far to wait.
-        self.state.forwarded(answer.applied);
-        let mut outcomes = answer.outcomes.iter();
-        let (mut again, mut outbox) = ((Vec::new(), Vec::new()), Outbox::default());
-        for (proposal, ticket) in proposals.into_iter().zip(tickets) {
-            let outcome = outcomes.next();
-            if outcome.is_some_and(|outcome| outcome.kind == SEND_ELSEWHERE) {
-                again.0.push(proposal);
-                again.1.push(ticket);
-            } else {
-                let outcome = outcome.and_then(read_outcome);
-                outbox.add(ticket, outcome.unwrap_or_else(|| unknown("the core's answer cannot be read")));
-            }
-        }
-        outbox.deliver();
-        again
     }
 }
 

@@ -1,7 +1,7 @@
 //! The batcher: whatever is queued becomes one entry, as soon as there is room for one more in flight. No linger timer:
 //! while an entry is being synced and applied, the next one gathers.
 
-use super::forward::Forwarder;
+use super::forward::{Forwarder, unknown};
 use crate::{
     limits::ENTRY_BYTES_TARGET,
     replica::BatchBuilder,
@@ -9,7 +9,6 @@ use crate::{
         consensus::RaftNode,
         queue::{Forwarding, InFlight, Outbox, Outcome, Queue, Refused, Ticket, Verdict},
     },
-    resp::ErrorReply,
     state::ReplicationState,
     time::now_ms,
 };
@@ -205,11 +204,4 @@ impl Drop for Proposed {
             self.fail(&unknown("the log stopped"));
         }
     }
-}
-
-fn unknown(why: &str) -> Outcome {
-    Outcome::Unknown(ErrorReply::new(
-        "UNKNOWN",
-        format!("outcome unknown: {why}; the write may or may not be applied"),
-    ))
 }

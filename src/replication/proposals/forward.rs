@@ -80,7 +80,11 @@ impl Forwarder {
                     }
                 };
                 match sent {
-                    Ok(answer) => (proposals, tickets) = self.answer_each(proposals, tickets, answer),
+                    Ok(answer) => {
+                        let unreadable = "the leader's answer cannot be read";
+                        (proposals, tickets) =
+                            answer_each(&self.state, proposals, tickets, answer, unreadable);
+                    }
                     Err(CallError::Broken(why)) => return answer_all(tickets, &unknown(&why)),
                     Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
                 }
@@ -104,35 +108,37 @@ impl Forwarder {
             }
         }
     }
-
-    /// Hands outcomes out; what the other node could not take, because it led no more, comes back.
-    fn answer_each(
-        &self,
-        proposals: Vec<Bytes>,
-        tickets: Vec<Ticket>,
-        answer: Bytes,
-    ) -> (Vec<Bytes>, Vec<Ticket>) {
-        let answer = wire::read::<wire::ForwardAnswer>(answer).unwrap_or_default();
-        self.state.forwarded(answer.applied);
-        let mut outcomes = answer.outcomes.iter();
-        let (mut again, mut outbox) = ((Vec::new(), Vec::new()), Outbox::default());
-        for (proposal, ticket) in proposals.into_iter().zip(tickets) {
-            let outcome = outcomes.next();
-            if outcome.is_some_and(|outcome| outcome.kind == SEND_ELSEWHERE) {
-                again.0.push(proposal);
-                again.1.push(ticket);
-            } else {
-                let outcome = outcome.and_then(read_outcome);
-                outbox.add(ticket, outcome.unwrap_or_else(|| unknown("the leader's answer cannot be read")));
-            }
-        }
-        outbox.deliver();
-        again
-    }
 }
 
 /// The kind of an outcome that says: not done, and another node may be asked.
-pub const SEND_ELSEWHERE: u32 = 4;
+const SEND_ELSEWHERE: u32 = 4;
+
+/// Hands out the outcomes of forwarded proposals; those that the other node could not take come back. `unreadable`: why an
+/// outcome is unknown that cannot be read.
+pub fn answer_each(
+    state: &ReplicationState,
+    proposals: Vec<Bytes>,
+    tickets: Vec<Ticket>,
+    answer: Bytes,
+    unreadable: &str,
+) -> (Vec<Bytes>, Vec<Ticket>) {
+    let answer = wire::read::<wire::ForwardAnswer>(answer).unwrap_or_default();
+    // Before anybody hears of it: whoever reads next must know how far to wait.
+    state.forwarded(answer.applied);
+    let mut outcomes = answer.outcomes.iter();
+    let (mut again, mut outbox) = ((Vec::new(), Vec::new()), Outbox::default());
+    for (proposal, ticket) in proposals.into_iter().zip(tickets) {
+        let outcome = outcomes.next();
+        if outcome.is_some_and(|outcome| outcome.kind == SEND_ELSEWHERE) {
+            again.0.push(proposal);
+            again.1.push(ticket);
+        } else {
+            outbox.add(ticket, outcome.and_then(read_outcome).unwrap_or_else(|| unknown(unreadable)));
+        }
+    }
+    outbox.deliver();
+    again
+}
 
 pub fn answer_all(tickets: Vec<Ticket>, outcome: &Outcome) {
     let mut outbox = Outbox::default();

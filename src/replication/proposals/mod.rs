@@ -25,4 +25,4 @@ mod batch;
 mod forward;
 
 pub use batch::Batcher;
-pub use forward::{Forwarder, SEND_ELSEWHERE, answer_all, read_outcome, receive, receive_from_edge, unknown};
+pub use forward::{Forwarder, answer_all, answer_each, receive, receive_from_edge, unknown};

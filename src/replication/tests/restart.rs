@@ -1,24 +1,12 @@
 //! What was acknowledged is there after a restart, whatever had reached the store's files.
 
-use super::support::{TestNode, eventually, small_segments};
+use super::support::{TestNode, copy_directory, eventually, small_segments};
 use std::{fs, path::Path};
 
 /// A copy of the files as they are now: what `kill -9` would leave.
 fn copy_of(from: &Path) -> tempfile::TempDir {
-    fn copy(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let target = to.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                copy(&entry.path(), &target);
-            } else {
-                fs::copy(entry.path(), &target).unwrap();
-            }
-        }
-    }
     let home = tempfile::tempdir().unwrap();
-    copy(from, home.path());
+    copy_directory(from, home.path());
     home
 }
 

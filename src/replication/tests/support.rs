@@ -17,6 +17,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
+    fs,
     path::Path,
     sync::{Arc, LazyLock},
     time::Duration,
@@ -171,4 +172,18 @@ pub(super) async fn eventually(what: &str, condition: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("never happened: {what}");
+}
+
+/// Copies all files below `from`.
+pub(super) fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
 }

@@ -9,7 +9,10 @@ use crate::{
         edge::Frames,
         group::{ClusterOptions, GroupHandle, GroupOptions},
         queue::Mailbox,
-        tests::simulation::{checker, command::TABLE},
+        tests::{
+            simulation::{checker, command::TABLE},
+            support::copy_directory,
+        },
         wal::{LogError, SegmentLog, SegmentOptions},
     },
     session::ClusterIdentity,
@@ -328,7 +331,7 @@ impl Node {
         checker::with(|checker| checker.forgets(self.slot));
         // What RocksDB holds in memory is lost as well: closing it would write it, so it closes in the old directory.
         self.lives += 1;
-        copy(&home, &self.home());
+        copy_directory(&home, &self.home());
         self.end();
         fs::remove_dir_all(home).unwrap();
     }
@@ -381,18 +384,5 @@ impl Node {
     pub(super) fn stop_for_good(&mut self, stage: &Stage) {
         stage.turn_to(self.slot);
         self.end();
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-        }
     }
 }
