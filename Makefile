@@ -11,7 +11,7 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test crash sim chaos chaos-proof wan fuzz difffuzz verify fix bench
+.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz verify fix bench
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
@@ -28,10 +28,12 @@ build: prepare ## Build the optimised binary, target/release/flotilla
 
 test: prepare ## Install what the tests need and run them all; ARGS="-p flotilla name" for fewer
 	@.build/test-deps.sh
+ifeq ($(ARGS),)
+	@.build/test.sh
+else
 	@$(cargo) build --locked --workspace --bins
-	@status=0; $(cargo) test --locked $(or $(ARGS),--workspace --no-fail-fast) || status=1; \
-		[ -n "$(ARGS)" ] || { $(cargo) test --locked --lib --features fail-points replication::tests::crash; } || status=1; \
-		exit $$status
+	@$(cargo) test --locked $(ARGS)
+endif
 
 chaos: prepare ## Faults of all kinds while clients write, in network namespaces: MINUTES=60 SEED=7 NODES=5 FAULTS=Wipe,Ring
 	@.build/test-deps.sh network
@@ -40,9 +42,20 @@ chaos: prepare ## Faults of all kinds while clients write, in network namespaces
 		$(if $(SEED),CHAOS_SEED=$(SEED)) $(if $(NODES),CHAOS_NODES=$(NODES)) $(if $(FAULTS),CHAOS_FAULTS=$(FAULTS)); \
 		$(cargo) test --locked -p resp-tests --test chaos -- --nocapture
 
+hostile: prepare ## Clients that ask for as much as they can, at a core of three with 1 GiB each: MINUTES=5 SEED=7 ONLY=LRANGE,GET
+	@.build/test-deps.sh
+	@$(cargo) build --locked --release --bin flotilla
+	@export FLOTILLA_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/flotilla HOSTILE_STRICT=yes HOSTILE_SECONDS=$$(( $(or $(MINUTES),5) * 60 )) \
+		$(if $(SEED),HOSTILE_SEED=$(SEED)) $(if $(ONLY),HOSTILE_ONLY="$(ONLY)"); \
+		$(cargo) test --locked -p resp-tests --test hostile -- --nocapture
+
 chaos-proof: prepare ## Builds that break one rule each must be caught by the chaos tests
 	@.build/test-deps.sh network
 	@.build/chaos-proof.sh
+
+upgrade: prepare ## Roll a loaded core with edges to a build of a later feature level, and back; a broken one must be noticed
+	@$(cargo) build --locked --bins
+	@$(cargo) test --locked -p resp-tests --test upgrade -- --nocapture --test-threads 1
 
 wan: prepare ## Edge sites over slow, lossy, broken networks, in network namespaces: MINUTES=1 CUT=600 EDGES=50 SEED=7
 	@.build/test-deps.sh network
@@ -51,11 +64,12 @@ wan: prepare ## Edge sites over slow, lossy, broken networks, in network namespa
 		WAN_CUT_SECONDS=$(or $(CUT),60) WAN_EDGES=$(or $(EDGES),50) $(if $(SEED),WAN_SEED=$(SEED)); \
 		$(cargo) test --locked -p resp-tests --test wan -- --nocapture
 
-crash: prepare ## Kill a server over and over while clients write: CYCLES=300 SEED=7, then at every fail point
+crash: prepare ## Kill servers and cut their power while clients write: CYCLES=300 CUTS=60 SEED=7, then at every fail point
+	@.build/test-deps.sh network
 	@$(cargo) build --locked --bins
-	@export CRASH_CYCLES=$(or $(CYCLES),300) $(if $(SEED),CRASH_SEED=$(SEED)); \
+	@export CRASH_CYCLES=$(or $(CYCLES),300) POWER_CUTS=$(or $(CUTS),60) $(if $(SEED),CRASH_SEED=$(SEED) POWER_SEED=$(SEED)); \
 		$(cargo) test --locked -p resp-tests --test crash -- --nocapture
-	@$(cargo) test --locked --lib --features fail-points replication::tests::crash
+	@$(cargo) test --locked --lib replication::tests::crash
 
 sim: prepare ## Simulate the log layer of several nodes: SEEDS=1000 from SEED=1; SEED=17 TRACE=1 one again; MUTANT=VotesAtOnce
 	@export SIM_SEED=$(or $(SEED),1) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) $(if $(TRACE),SIM_TRACE=1) $(if $(MUTANT),SIM_MUTANT=$(MUTANT)); \

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [applications] [node] [hiredis] [ruby] [pages] [network]      (none named: all)
+# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [pages] [network]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
 #   python/bin/python        an interpreter with redis-py
 #   applications/bin/python  one with Celery, kombu, rq and django-redis, and the redis-py that they want
 #   node/node_modules        ioredis; give it to node as NODE_PATH
+#   scripting/bin/python     one with redis-py, RQ and walrus
+#   scripting/node_modules   ioredis, BullMQ, Redlock and rate-limiter-flexible
 # hiredis (C headers and library), redis-rb and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
 # A second run finds everything and returns at once. Nothing is left running.
 set -euo pipefail
@@ -17,6 +19,9 @@ redis_py=8.1.0
 applications=(celery==5.6.2 kombu==5.6.2 rq==3.0.0 django-redis==7.0.0 django==5.2.19 redis==6.4.0)
 # The last that runs on Debian 12's node 18.
 ioredis=5.9.3
+# What works by scripts.
+scripting_python=(redis==8.1.0 rq==3.0.0 walrus==0.9.8)
+scripting_node=(ioredis@5.9.3 bullmq@6.7.0 redlock@5.0.0-beta.2 rate-limiter-flexible@11.4.0)
 
 # The reference: Debian 12's redis-server 7.0.15 with redis-cli and redis-benchmark.
 need_reference() {
@@ -34,15 +39,18 @@ need_reference() {
     if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet redis-server || true; fi
 }
 
-# What the tests of chaos and of edges far away make and cut networks, set clocks and make disks with.
+# What the tests of chaos, of power cuts and of edges far away make and cut networks, set clocks and make disks with.
 need_network() {
     local program missing=
     # Where ordinary users' PATH does not lead.
     for program in ip iptables faketime mkfs.ext4 losetup mount; do
         PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || missing="$missing $program"
     done
-    [ -n "$missing" ] || return 0
-    apt_install iproute2 iptables faketime e2fsprogs mount || die "missing, and cannot be installed by this user:$missing"
+    [ -z "$missing" ] || apt_install iproute2 iptables faketime e2fsprogs mount ||
+        die "missing, and cannot be installed by this user:$missing"
+    # Debian 12 has it in the second package, later releases and backports in the first.
+    command -v qemu-storage-daemon >/dev/null || { apt_install qemu-utils && command -v qemu-storage-daemon >/dev/null; } ||
+        apt_install qemu-system-common || die "qemu-storage-daemon is missing and cannot be installed by this user"
 }
 
 # Packages of PyPI in an environment of their own, unless they are there: NAME PACKAGE==VERSION...
@@ -79,6 +87,19 @@ need_node() {
     npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "ioredis@$ioredis" >&2
 }
 
+# Libraries that work by scripts, of both languages, in one directory.
+need_scripting() {
+    local directory=$place/scripting
+    need_environment scripting "${scripting_python[@]}"
+    [ "$(cat "$directory/node" 2>/dev/null)" != "${scripting_node[*]}" ] || return 0
+    command -v node >/dev/null && command -v npm >/dev/null || apt_install nodejs npm ||
+        die "node and npm are missing and cannot be installed by this user"
+    say "installing ${scripting_node[*]} into $directory"
+    printf '{ "private": true }\n' >"$directory/package.json"
+    npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "${scripting_node[@]}" >&2
+    printf '%s\n' "${scripting_node[*]}" >"$directory/node"
+}
+
 # hiredis and a C compiler for a test program against it.
 need_hiredis() {
     apt_install gcc libc6-dev libhiredis-dev || die "libhiredis-dev is missing and cannot be installed by this user"
@@ -96,10 +117,10 @@ need_pages() {
         die "Go, redigo, openssl or iproute2 are missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python applications node hiredis ruby pages network
+[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby pages network
 for part in "$@"; do
     case $part in
-        reference | python | applications | node | hiredis | ruby | pages | network) "need_$part" ;;
+        reference | python | applications | node | scripting | hiredis | ruby | pages | network) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

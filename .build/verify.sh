@@ -40,14 +40,18 @@ dependencies() {
     "$1" --offline --locked --workspace --config .deny.toml check --hide-inclusion-graph bans licenses sources
 }
 
-# The advisory database is a git repository elsewhere. Not reaching it is not a finding, and is said aloud.
+# The advisory database is a git repository elsewhere. Not reaching it is not a finding, and is said aloud, with the day and
+# the day on which these dependencies, or earlier ones, were last checked on this machine.
 advisories() {
-    local fetch
+    local fetch lock record=$cache/advisories
+    lock=$(sha256sum Cargo.lock | cut -c 1-12)
     if ! fetch=$(timeout 60 "$1" --config .deny.toml fetch db 2>&1 </dev/null); then
-        say "ADVISORIES NOT CHECKED: the database cannot be fetched (${fetch##*$'\n'})"
+        say "ADVISORIES NOT CHECKED on $(date -u +%F) for Cargo.lock $lock (last checked: $(cat "$record" 2>/dev/null || echo never)):" \
+            "the database cannot be fetched (${fetch##*$'\n'})"
         return 0
     fi
-    "$1" --offline --locked --workspace --config .deny.toml check --hide-inclusion-graph advisories
+    "$1" --offline --locked --workspace --config .deny.toml check --hide-inclusion-graph advisories || return 1
+    mkdir -p "$cache" && echo "$(date -u +%F), Cargo.lock $lock" >"$record"
 }
 
 chart() {

@@ -1,9 +1,9 @@
-//! Small text files that carry a checksum, and how they are replaced: whole or not at all.
+//! Small text files with a checksum, which are replaced atomically.
 //!
-//! The last line of a sealed text is `/crc32c:` and eight hexadecimal digits, over everything before that line. Texts that
-//! were written before there was a checksum have no such line and are taken as they are. The slash is for builds of that time:
-//! they take all of `CURRENT_DB` for the name of a directory, and refuse to start with one that has a slash. Otherwise they
-//! would begin an empty store and remove the real one.
+//! The last line of a sealed text is `/crc32c:` and eight hexadecimal digits, over everything before that line. Texts from
+//! builds without checksums lack this line and are accepted. The slash protects against those builds: they take all of
+//! `CURRENT_DB` for the name of a directory, and refuse to start with a name that contains a slash. Otherwise they would
+//! start with an empty store and remove the real one.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -20,7 +20,7 @@ pub fn seal(text: &str) -> String {
     format!("{text}\n{TAG}{:08x}\n", crc32c::crc32c(text.as_bytes()))
 }
 
-/// What a sealed text says. `Err`: it is not what was sealed.
+/// The content of a sealed text. `Err`: the text does not match its checksum.
 pub fn unseal(sealed: &str) -> Result<Unsealed<'_>, &'static str> {
     let sealed = sealed.trim_end();
     let Some((text, tag)) = sealed.rsplit_once('\n') else {
@@ -31,7 +31,7 @@ pub fn unseal(sealed: &str) -> Result<Unsealed<'_>, &'static str> {
         Some(sum) if format!("{:08x}", crc32c::crc32c(text.as_bytes())) == sum => {
             Ok(Unsealed { text, is_checked: true })
         }
-        Some(_) => Err("it does not have its checksum"),
+        Some(_) => Err("its checksum is wrong"),
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
             let mut flipped = bytes.to_vec();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let Ok(text) = String::from_utf8(flipped) else { continue };
-            // A flip in the tag, or of white space at the end, leaves what was said as it was.
+            // A flipped bit in the tag, or in white space at the end, leaves the content unchanged.
             match unseal(&text) {
                 Ok(read) => assert!(!read.is_checked || read.text == "one\ntwo", "bit {bit}: {read:?}"),
                 Err(_) => continue,

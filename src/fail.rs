@@ -1,14 +1,14 @@
 //! Stopping the process, and the named points at which tests make it stop or fail.
 //!
-//! `stop_the_process` is the last resort when the disk or the store cannot be trusted any more: nothing that follows may
-//! be acknowledged, so nothing follows. A full disk counts: an entry that could not be written may not be half there.
+//! `stop_the_process` is the last resort when the disk or the store can no longer be trusted: the node must not acknowledge
+//! anything more, so it exits. A full disk counts: an entry that could not be written may be half on disk.
 //!
-//! `damaged` is for a file of this node that is not what was written: what the node does then (`on_damage`) is to tell its
-//! restarted self to repair it. Until the process is gone nobody gets an answer from damaged data.
+//! `damaged` reports a file of this node that differs from what was written: the node (`on_damage`) leaves a record for its
+//! restarted self to repair the file. Until the process exits, no client gets an answer from damaged data.
 //!
-//! Fail points exist only with the cargo feature `fail-points`; without it every call here but `stop_the_process` is
-//! empty. They are armed by the environment: `FLOTILLA_FAIL="name=abort-after:N,name=error-after:N"`. The N-th passage
-//! (from 1) aborts the process as `kill -9` would, or fails the write with an I/O error.
+//! Fail points exist in the unit tests' program only; in the server every call here but `stop_the_process` is empty. The
+//! environment arms them: `FLOTILLA_FAIL="name=abort-after:N,name=error-after:N"`. The N-th passage (from 1) aborts the
+//! process as `kill -9` would, or fails the write with an I/O error.
 //!
 //! | name | where | actions |
 //! |---|---|---|
@@ -36,16 +36,16 @@ use std::{
     },
 };
 
-/// What a node cannot trust any more.
+/// The part of a node's files that is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Its data: another node's take their place. What it has promised with its log and its votes stands.
+    /// Its data: another node's replace them. The promises of its log and its votes stand.
     Store,
-    /// Its log, its votes or who it is: it must not vote as the node that it was.
+    /// Its log, its votes or its identity: it must not vote under its old identity.
     Log,
 }
 
-/// A file that is not what was written.
+/// A file that differs from what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     pub part: Part,
@@ -72,16 +72,33 @@ type OnDamage = Box<dyn Fn(&Damage) + Send + Sync>;
 static ON_DAMAGE: OnceLock<OnDamage> = OnceLock::new();
 static IS_DAMAGED: AtomicBool = AtomicBool::new(false);
 
-/// What this process does when it finds damage, before it ends. Set once.
+/// Sets, once, the action of this process when it finds damage, before it exits.
 pub fn on_damage(act: OnDamage) {
     let _ = ON_DAMAGE.set(act);
 }
 
-/// Damage in this node's own files was found by somebody who cannot go on with it. The first one sees to it; others wait
-/// until the process is gone.
+/// What comes before the end of the process: for whoever runs nodes of which each may stop by itself, as a simulation does.
+#[derive(Debug, Clone, Copy)]
+pub struct StopPolicy {
+    /// Told the reason. It may unwind instead of returning: then the process goes on without this node.
+    pub stops: fn(&str),
+    /// Whether a panic on this thread, of something that others wait for, ends the process.
+    pub ends_on_panic: fn() -> bool,
+}
+
+static STOP_POLICY: OnceLock<StopPolicy> = OnceLock::new();
+
+/// Set once; without one the process just ends.
+pub fn set_stop_policy(policy: StopPolicy) {
+    let _ = STOP_POLICY.set(policy);
+}
+
+/// Reports damage in this node's own files by a caller that cannot continue. The first caller handles it; others wait until
+/// the process exits.
 pub fn damaged(damage: &Damage) -> ! {
-    #[cfg(test)]
-    crate::tests::stage::stop(&damage.to_string());
+    if let Some(policy) = STOP_POLICY.get() {
+        (policy.stops)(&damage.to_string());
+    }
     if IS_DAMAGED.swap(true, Ordering::SeqCst) {
         loop {
             std::thread::park();
@@ -93,8 +110,8 @@ pub fn damaged(damage: &Damage) -> ! {
     stop_the_process(&damage.to_string())
 }
 
-/// Starts this program anew in the same process, with the same arguments; returns only if that cannot be done. All other
-/// threads end at once, files and connections are closed.
+/// Restarts this program in the same process, with the same arguments; returns only on failure. All other threads end at
+/// once; files and connections are closed.
 pub fn restart() -> io::Error {
     use std::os::unix::process::CommandExt;
     let mut arguments = std::env::args_os();
@@ -103,31 +120,27 @@ pub fn restart() -> io::Error {
     std::process::Command::new("/proc/self/exe").arg0(name).args(arguments).exec()
 }
 
-/// See the module. The reason goes to the log and to standard error.
+/// Ends the process. The reason goes to the log and to standard error.
 pub fn stop_the_process(reason: &str) -> ! {
-    #[cfg(test)]
-    crate::tests::stage::stop(reason);
+    if let Some(policy) = STOP_POLICY.get() {
+        (policy.stops)(reason);
+    }
     tracing::error!(
         reason,
-        remedy = "mend what the reason names (disk, memory, data directory), then start the node again",
+        remedy = "fix the cause (disk, memory, data directory), then start the node again",
         "stopping the process"
     );
-    // The log may be buffered by whoever collects it; this line is not.
+    // The log may be buffered on its way; this line is not.
     eprintln!("flotilla: stopping the process: {reason}");
     std::process::abort()
 }
 
-/// Held by a thread whose death would leave others waiting for ever: a panic there stops the process.
+/// Held by a thread whose death would block others for ever: a panic there stops the process.
 pub struct StopOnPanic(pub &'static str);
 
 impl Drop for StopOnPanic {
     fn drop(&mut self) {
-        // In a simulation the panic goes on to whoever runs the node.
-        #[cfg(test)]
-        if crate::tests::stage::is_set() {
-            return;
-        }
-        if std::thread::panicking() {
+        if std::thread::panicking() && STOP_POLICY.get().is_none_or(|policy| (policy.ends_on_panic)()) {
             stop_the_process(&format!("panic in {}", self.0));
         }
     }
@@ -136,20 +149,20 @@ impl Drop for StopOnPanic {
 /// Passes a fail point that can only abort.
 #[inline]
 pub fn point(name: &'static str) {
-    #[cfg(feature = "fail-points")]
+    #[cfg(test)]
     armed::pass(name);
-    #[cfg(not(feature = "fail-points"))]
+    #[cfg(not(test))]
     let _ = name;
 }
 
 /// Passes a fail point that can abort or make an I/O operation fail.
 #[inline]
 pub fn io_point(name: &'static str) -> io::Result<()> {
-    #[cfg(feature = "fail-points")]
+    #[cfg(test)]
     if armed::pass(name) {
         return Err(io::Error::other(format!("fail point {name}")));
     }
-    #[cfg(not(feature = "fail-points"))]
+    #[cfg(not(test))]
     let _ = name;
     Ok(())
 }
@@ -157,13 +170,13 @@ pub fn io_point(name: &'static str) -> io::Result<()> {
 /// Whether a torn write is due: the caller writes half and aborts.
 #[inline]
 pub fn torn_write() -> bool {
-    #[cfg(feature = "fail-points")]
+    #[cfg(test)]
     return armed::due("log.torn").is_some();
-    #[cfg(not(feature = "fail-points"))]
+    #[cfg(not(test))]
     false
 }
 
-#[cfg(feature = "fail-points")]
+#[cfg(test)]
 mod armed {
     use std::{
         collections::BTreeMap,
@@ -208,7 +221,7 @@ mod armed {
         })
     }
 
-    /// What the point does now, if anything; counts the passage.
+    /// The action of the point now, if any; counts the passage.
     pub(super) fn due(name: &str) -> Option<Action> {
         let point = POINTS.get(name)?;
         let passed = point.passed.fetch_add(1, Ordering::SeqCst).saturating_add(1);

@@ -1,11 +1,13 @@
 //! Flotilla: a Redis-protocol store that puts one consistent data set everywhere.
 //!
 //! Modules are listed from top to bottom: each imports only modules below its own group. `tidy.rs` checks it.
-//! `src/docs/architecture.md` follows a GET and a SET through them; `src/docs/adr` says why things are as they are.
+//! `src/docs/architecture.md` follows a GET and a SET through them; `src/docs/adr` gives the reasons behind the design.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 #[cfg(all(any(feature = "broken-lease", feature = "broken-apply-index"), not(debug_assertions)))]
 compile_error!("a build that breaks a rule on purpose is for tests: it may not be optimised");
+#[cfg(all(feature = "next-level", not(debug_assertions)))]
+compile_error!("a build of a feature level that no release has is for tests: it may not be optimised");
 
 pub mod node;
 pub mod transfer;
@@ -29,6 +31,7 @@ pub mod session;
 
 pub mod state;
 
+pub mod script;
 pub mod types;
 
 pub mod config;
@@ -39,8 +42,11 @@ pub mod error;
 pub mod rdb;
 pub mod resp;
 
+pub mod environment;
+
 pub mod checked;
 pub mod fail;
+pub mod feature_level;
 pub mod limits;
 pub mod time;
 pub mod value;

@@ -30,10 +30,13 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     ops::init_logging(&config.settings());
+    for (older, current) in &parsed.older_names {
+        tracing::warn!(%older, %current, "this parameter was renamed; the older name still works, use the current one");
+    }
     match node::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, remedy = "mend what the error names and start the node again", "flotilla stops");
+            tracing::error!(%error, remedy = "fix the cause and start the node again", "flotilla stops");
             eprintln!("flotilla: {error}");
             ExitCode::from(1)
         }

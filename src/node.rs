@@ -1,18 +1,21 @@
 //! Composition: opens the data directory, starts store, log, HTTP and client server, and stops them in reverse.
 //!
-//! Start order: identity and lock (nobody else uses this directory) → store → log (replays what the store lacks) → HTTP
-//! (alive, not ready) → wait until the log is applied to its end, and a few seconds at most → client port (from then on commands
-//! are told why they are refused) → ready. Stop order: leadership goes to another node → client port (connections finish what they hold) → log (proposals get
-//! their outcomes) → flush → HTTP → lock. All of it has until one deadline (`shutdown-timeout`); what is not done by then is
-//! told as unknown, and the process ends.
+//! Start order: identity and lock (one process per directory) → store → log (replays what the store lacks) → HTTP (alive,
+//! not ready) → wait until the log is applied to its end, but only a few seconds → client port (from then on refused
+//! commands are told the reason) → ready. Stop order: hand over leadership → client port (connections finish their
+//! commands) → log (proposals get their outcomes) → flush → HTTP → lock. All of it shares one deadline
+//! (`shutdown-timeout`); writes without an outcome by then are reported as unknown, and the process ends.
 
 mod damaged;
+mod descriptors;
 mod options;
+mod space;
 
 use crate::{
     command::ShutdownMode,
     commands,
     config::{Config, Settings},
+    environment::Environment,
     fail::{self, Damage},
     ops,
     peer::FIRST_GROUP,
@@ -22,16 +25,19 @@ use crate::{
     },
     server::{Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
-        AuthFailures, Clients, ClusterIdentity, KeyspaceNotifier, MemoryMarks, Node, NodeIdentity, Stats,
+        AuthFailures, Clients, ClusterIdentity, Group, KeyspaceNotifier, MemoryMarks, Node, NodeIdentity,
+        Stats,
     },
     signals::{Signals, end_without},
-    state::{ReplicationState, StateWriter},
+    state::StateWriter,
     store::{Store, StoreOptions},
     time::now_ms,
 };
 use damaged::Damaged;
+use descriptors::Descriptors;
 use options::{cluster, edge, helpers, tls};
 use parking_lot::RwLock;
+use space::Watch;
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
     sync::{
@@ -53,7 +59,7 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    /// What is damaged, if that is why.
+    /// The damage, if damage is the cause.
     fn damage(&self) -> Option<Damage> {
         match self {
             NodeError::Io { .. } => None,
@@ -68,11 +74,11 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> NodeError {
     move |source| NodeError::Io { what, source }
 }
 
-/// How long closing may take when the time to finish is up. The help of `shutdown-timeout` says so, too.
+/// Longest time to close connections once the time to finish is up. The help of `shutdown-timeout` states it.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
-/// So long a node that starts lets clients wait for it; then they are told why it cannot serve. Most starts take less, and
-/// not every client tries again when it is told LOADING.
+/// Time for which a starting node lets clients wait; after that it tells them why it cannot serve. Most starts take less,
+/// and not every client retries after LOADING.
 const HOLD_AT_START: Duration = Duration::from_secs(5);
 
 /// Runs a node until SHUTDOWN, SIGTERM or SIGINT. One that finds damage in its files starts anew, to repair them.
@@ -90,10 +96,13 @@ pub fn run(config: Config) -> Result<(), NodeError> {
 
 fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let started = Instant::now();
-    // Declared first, so it is dropped last: closing the store is guarded, too.
+    // Declared first, so it is dropped last: the guard covers closing the store, too.
     let _end_guard;
     let settings = Settings::clone(&config.settings());
     disable_huge_pages(settings.disable_thp);
+    let descriptors =
+        descriptors::reserve(settings.maxclients).map_err(|why| io("start")(std::io::Error::other(why)))?;
+    config.limit_clients(descriptors.clients);
     let listeners = bind_all(&settings.addresses(settings.port), settings.tcp_backlog)
         .map_err(io(format!("listen on port {}", settings.port)))?;
     let sentinel_at =
@@ -106,6 +115,9 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let site = settings.edge.as_ref().map(|edge| edge.site.as_str());
     let tls = tls(&settings)?;
     let helpers = damaged.can_repair().then(|| helpers(&settings, tls.clone()));
+    let writer = Arc::new(StateWriter::new(Environment::machine()));
+    let mut space = Watch::new(&settings);
+    space.begin(&writer.state().disk);
     let (directory, quarantine) = DataDirectory::open_damaged(
         &settings.data_dir,
         &settings.node_name,
@@ -113,7 +125,10 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         helpers.as_ref(),
     )?;
     let directory = directory.of(site)?;
-    let (store_at, options) = (settings.data_dir.join("store"), store_options(&settings));
+    let options =
+        StoreOptions { disk: Arc::clone(&writer.state().disk), ..store_options(&settings, descriptors) };
+    let store_at = settings.data_dir.join("store");
+    space.watch(&writer.state().disk).map_err(io("start a thread"))?;
     let store = Arc::new(match (&quarantine, &helpers) {
         (None, _) => Store::open(&store_at, options)?,
         (Some(_), Some(_)) => Store::open_empty(&store_at, options)?,
@@ -122,14 +137,14 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
             return Err(LogError::Quarantined { path, text }.into());
         }
     });
-    let writer = Arc::new(StateWriter::default());
-    let state = Arc::clone(writer.state());
-    let node = Arc::new(node(config, Arc::clone(&store), state, &directory, &listeners, started));
+    let (state, id) = (Arc::clone(writer.state()), FIRST_GROUP);
+    let group = Arc::new(Group { id, store: Arc::clone(&store), state });
+    let node = Arc::new(node(config, Arc::clone(&group), &directory, &listeners, started));
     store.observe(Arc::new(KeyspaceNotifier::new(&node)));
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
-    node.log.was_member.store(directory.identity.was_member, Ordering::Relaxed);
-    node.log.asks_to_read.store(!settings.lease_reads, Ordering::Relaxed);
-    *node.log.own_clients.write() = (own_host(&settings), own_port);
+    node.group.state.was_member.store(directory.identity.was_member, Ordering::Relaxed);
+    node.group.state.asks_to_read.store(!settings.lease_reads, Ordering::Relaxed);
+    *node.group.state.own_clients.write() = (own_host(&settings), own_port);
     let peer_listener = match (is_one_of_many, &settings.edge) {
         (true, _) => {
             Some(bind_peers(&settings).map_err(io(format!("listen on peer port {}", settings.peer_port)))?)
@@ -149,11 +164,10 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let http_at = addresses(&http_listeners);
     let http = ops::start(Arc::clone(&node), http_listeners).map_err(io("start the HTTP thread"))?;
     let log = GroupHandle::start(GroupOptions {
-        group: FIRST_GROUP,
+        group,
         connections: None,
         data_directory: settings.data_dir.clone(),
         node_id: directory.identity.node_id,
-        store,
         table: commands::table(),
         writer,
         pubsub: Arc::clone(&node.pubsub),
@@ -166,6 +180,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         },
         cluster,
         edge,
+        upgrades: settings.auto_upgrade,
         lost_store,
     })?;
     damaged.hands_over_by(&log);
@@ -174,7 +189,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         .build()
         .map_err(io("start the main runtime"))?;
     let stop = Arc::new(Stop::default());
-    // One listener for the whole life: a signal between two of them would be lost.
+    // One listener for the process's whole life: a signal between two listeners would be lost.
     let mut signals = runtime.block_on(async { Signals::new() }).map_err(io("listen for signals"))?;
     let timeout = || Duration::from_secs(node.config.settings().shutdown_timeout_seconds);
     let clients_at = addresses(&listeners);
@@ -202,26 +217,26 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     node.stopping.store(true, Ordering::Release);
     let deadline = stop.deadline().unwrap_or_else(Instant::now);
     let left = || deadline.saturating_duration_since(Instant::now());
-    tracing::info!(seconds = left().as_secs_f32(), "stopping: finishing what clients are owed");
+    tracing::info!(seconds = left().as_secs_f32(), "stopping: finishing commands that are under way");
     _end_guard = signals.guard_the_end(runtime, deadline + CLOSE_MAX).map_err(io("start a thread"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .map_err(io("start a runtime to stop"))?;
     if is_one_of_many && !mode.now {
-        // The time may be up before anybody takes over.
+        // The time may be up before another node takes over.
         let _ = runtime.block_on(async { tokio::time::timeout(left(), log.step_down()).await });
     }
     let server_has_ended = server.join(deadline);
     let log_has_ended = runtime.block_on(log.shutdown(left()));
     if !(server_has_ended && log_has_ended) {
         // Closing the store under what still reads it, or writes to it, would be worse than leaving it open.
-        end_without("a read, a command or a snapshot that would not end");
+        end_without("a read, a command or a snapshot that did not end in time");
     }
     if !mode.nosave {
         // The log has everything; flushing only makes the next start quicker.
-        if let Err(error) = node.store.flush() {
-            tracing::warn!(%error, "flush at stop failed; the next start replays more of the log");
+        if let Err(error) = node.group.store.flush() {
+            tracing::warn!(%error, "cannot flush the store at stop; the next start replays more of the log");
         }
     }
     drop(http);
@@ -231,11 +246,11 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// The allocators ask for transparent huge pages. A page fault on one clears 2 MiB at once, which stalls the raft thread for
-/// 4–5 ms, and gains nothing here.
+/// The allocators ask for transparent huge pages. A page fault on one clears 2 MiB at once, which stalls the raft thread
+/// for 4–5 ms and gains nothing here.
 fn disable_huge_pages(is_wanted: bool) {
     if is_wanted && let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        tracing::warn!(%error, "cannot switch transparent huge pages off for this process; expect stalls of milliseconds, or \
+        tracing::warn!(%error, "cannot turn transparent huge pages off for this process; expect stalls of milliseconds, or \
             write 'never' to /sys/kernel/mm/transparent_hugepage/enabled");
     }
 }
@@ -249,19 +264,19 @@ fn own_host(settings: &Settings) -> String {
     }
 }
 
-fn store_options(settings: &Settings) -> StoreOptions {
+fn store_options(settings: &Settings, descriptors: Descriptors) -> StoreOptions {
     StoreOptions {
         block_cache_bytes: settings.block_cache_bytes,
         hot_cache_bytes: settings.hot_cache_bytes,
         memtable_bytes: settings.memtable_bytes,
+        open_files_max: descriptors.store,
         ..StoreOptions::default()
     }
 }
 
 fn node(
     config: Arc<Config>,
-    store: Arc<Store>,
-    state: Arc<ReplicationState>,
+    group: Arc<Group>,
     directory: &DataDirectory,
     listeners: &[TcpListener],
     started: Instant,
@@ -273,11 +288,10 @@ fn node(
     stats.threads.switch(config.settings().latency_tracking);
     Node {
         config,
-        store,
         clients: Clients::default(),
         auth_failures: AuthFailures::default(),
         stats: Arc::new(stats),
-        log: state,
+        group,
         pubsub: Arc::default(),
         parking: Arc::default(),
         identity: NodeIdentity {
@@ -315,7 +329,7 @@ fn addresses(listeners: &[TcpListener]) -> String {
     listeners.iter().filter_map(|listener| at(listener).ok()).collect::<Vec<_>>().join(" ")
 }
 
-/// Until the node can serve; false: it is to stop before that.
+/// Waits until the node can serve; false: it was asked to stop first.
 async fn wait_ready(log: &GroupHandle, stop: &Stop, signals: &mut Signals) -> bool {
     let mut progress = tokio::time::interval(Duration::from_secs(5));
     progress.tick().await;

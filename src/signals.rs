@@ -7,7 +7,7 @@ use tokio::{
     sync::oneshot,
 };
 
-/// SIGTERM and SIGINT. From the first listener on they do nothing else any more, so one listens from start to end.
+/// SIGTERM and SIGINT. After the first listener exists, they have no other effect, so one listener lives from start to end.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -30,8 +30,8 @@ impl Signals {
         }
     }
 
-    /// Ends the process at that moment whatever still runs, or when SIGINT comes once more, as Redis does, unless what is
-    /// returned is dropped before. `runtime` is the one on which they are listened to.
+    /// Ends the process at that moment, or on a second SIGINT, as Redis does, unless the returned guard is dropped first.
+    /// `runtime` runs the listener.
     pub fn guard_the_end(mut self, runtime: Runtime, at: Instant) -> io::Result<EndGuard> {
         let (guard, ended) = oneshot::channel();
         let watch = move || {
@@ -42,7 +42,7 @@ impl Signals {
                     _ = ended => {}
                     () = tokio::time::sleep_until(at.into()) => end_without("what would not end in time"),
                     _ = self.interrupt.recv() => {
-                        tracing::warn!("SIGINT once more: ending at once; what was acknowledged is in the log");
+                        tracing::warn!("second SIGINT: exiting at once; every acknowledged write is in the log");
                         std::process::exit(1)
                     }
                 }
@@ -53,12 +53,12 @@ impl Signals {
     }
 }
 
-/// While it is there the end is guarded. A process that runs a node and goes on, as a test does, is not ended later.
+/// While it exists, the end is guarded. Dropping it spares a process that outlives its node, as in a test.
 pub struct EndGuard(#[expect(dead_code, reason = "dropping it is what counts")] oneshot::Sender<()>);
 
 /// Ends the process without closing the store: as far as it was not flushed, the next start replays the log.
 pub fn end_without(what: &str) -> ! {
-    tracing::warn!("stopped without waiting for {what}; what was acknowledged is in the log");
+    tracing::warn!("stopped without waiting for {what}; every acknowledged write is in the log");
     std::process::exit(0)
 }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use std::{env, process::Command, thread, time::Duration};
 
-    /// Run by itself once more: a process that was ended says nothing, and with code 0.
+    /// Runs itself once more: an ended process prints nothing and has code 0.
     #[test]
     fn a_process_that_goes_on_after_its_node_is_not_ended() {
         const IS_CHILD: &str = "FLOTILLA_TEST_OF_END_GUARD";

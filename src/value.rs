@@ -2,7 +2,7 @@
 //!
 //! A cached record is one allocation: count, length and bytes side by side, so that a reader waits for memory once.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::{
     fmt,
     ops::{Deref, Range},
@@ -26,7 +26,7 @@ impl Stamp {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// It is a store, not an exchange, where nobody else can have put a later second: the clock is the same for all.
+    /// A store, not an exchange: no other thread can have stored a later second, because the clock is the same for all.
     pub fn set(&self, second: u32) {
         self.0.store(second, Ordering::Relaxed);
     }
@@ -36,19 +36,19 @@ impl Stamp {
     }
 }
 
-/// See the module.
+/// A shared byte string.
 #[derive(Clone)]
 pub struct Value(Kind);
 
 #[derive(Clone)]
 enum Kind {
     Bytes(Bytes),
-    /// What stands in a record from this place on.
+    /// The rest of a record from this offset on.
     Record(SharedRecord, usize),
 }
 
 impl Value {
-    /// A part; what of `range` lies outside is not there.
+    /// A part; the bytes of `range` that are out of bounds are missing.
     pub fn slice(&self, range: Range<usize>) -> Self {
         let end = range.end.min(self.len());
         let range = range.start.min(end)..end;
@@ -58,7 +58,15 @@ impl Value {
         }))
     }
 
-    /// What follows the first `count` bytes.
+    /// The bytes, to be changed or sent; copied if somebody else has them, too.
+    pub fn into_mut(self) -> BytesMut {
+        match self.0 {
+            Kind::Bytes(bytes) => bytes.try_into_mut().unwrap_or_else(|bytes| BytesMut::from(&bytes[..])),
+            Kind::Record(..) => BytesMut::from(&self[..]),
+        }
+    }
+
+    /// The bytes behind the first `count`.
     pub fn without_first(self, count: usize) -> Self {
         Value(match self.0 {
             Kind::Bytes(bytes) => Kind::Bytes(bytes.slice(count.min(bytes.len())..)),

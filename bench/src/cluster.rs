@@ -135,7 +135,7 @@ impl Cluster {
     pub fn status(&self, of: usize) -> Result<serde_json::Value, String> {
         let node = self.nodes.get(of).ok_or("no such node")?;
         match node.call(&["CORE", "STATUS"])? {
-            Value::Text(json) => serde_json::from_str(&json).map_err(|e| e.to_string()),
+            Value::Bulk(json) => serde_json::from_slice(&json).map_err(|e| e.to_string()),
             other => Err(format!("{}: CORE STATUS: {other:?}", node.name)),
         }
     }

@@ -1,6 +1,7 @@
 //! Writes keys before anything is measured.
 
-use crate::workload::{Dice, command, key, random_value, value};
+use crate::workload::{command, key, random_value, value};
+use resp_tests::dice::Dice;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -21,13 +22,39 @@ pub enum Values {
     Text(usize),
     /// Values of so many random bytes each, which do not compress, under keys out of order.
     Random(usize),
+    /// Documents, under keys in their order.
+    Json,
+}
+
+/// A document of about 560 bytes as shops keep them: half of it field names, the rest names, numbers, and ids that nothing
+/// compresses.
+pub fn json(number: u64, dice: &mut Dice) -> Vec<u8> {
+    const NAMES: [&str; 8] = ["Alice", "Bob", "Carla", "Dmitri", "Eun-ji", "Fatima", "Goran", "Hanako"];
+    const WORDS: [&str; 8] = ["quick", "order", "delivery", "window", "garden", "market", "silver", "river"];
+    let mut pick = |from: &[&'static str; 8]| from.get(dice.below(8) as usize).copied().unwrap_or_default();
+    let (name, word, other) = (pick(&NAMES), pick(&WORDS), pick(&WORDS));
+    let mut hex = |digits: usize| (0..digits).map(|_| format!("{:x}", dice.below(16))).collect::<String>();
+    let (id, session, token, address) = (hex(32), hex(32), hex(64), hex(12));
+    let (price, stock, created) =
+        (dice.below(1_000_000), dice.below(10_000), 1_700_000_000_000 + dice.below(1 << 36));
+    format!(
+        "{{\"id\":\"{id}\",\"number\":{number},\"customer\":{{\"name\":\"{name}\",\"email\":\"{name}.{number}@example.org\",\
+         \"address\":{{\"street\":\"{address}\",\"city\":\"{word}ville\",\"country\":\"NL\"}},\"active\":{}}},\
+         \"session\":{{\"id\":\"{session}\",\"token\":\"{token}\",\"created_at\":{created},\"expires_in\":86400}},\
+         \"items\":[{{\"sku\":\"{word}-{stock}\",\"quantity\":{},\"price_cents\":{price}}},\
+         {{\"sku\":\"{other}-{price}\",\"quantity\":{},\"price_cents\":{stock}}}],\"status\":\"delivered\",\"currency\":\"EUR\"}}",
+        dice.below(2) == 0,
+        dice.below(10),
+        dice.below(100),
+    )
+    .into_bytes()
 }
 
 impl Values {
     /// The key with number `n`.
     fn key(self, n: u64) -> Vec<u8> {
         match self {
-            Values::Text(_) => key(n),
+            Values::Text(_) | Values::Json => key(n),
             // An odd factor permutes the numbers below a power of two.
             Values::Random(_) => key(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) & ((1 << 39) - 1)),
         }
@@ -43,7 +70,7 @@ pub fn fill(address: SocketAddr, numbers: Range<u64>, values: Values) -> Result<
     let mut dice = Dice::new(numbers.start + 1);
     let mut one = match values {
         Values::Text(len) => value(len),
-        Values::Random(_) => Vec::new(),
+        Values::Random(_) | Values::Json => Vec::new(),
     };
     let (mut next, mut out, mut buffer) = (numbers.start, Vec::new(), vec![0; 64 * 1024]);
     while next < numbers.end {
@@ -53,8 +80,10 @@ pub fn fill(address: SocketAddr, numbers: Range<u64>, values: Values) -> Result<
         while next < end {
             let mut pairs = Vec::new();
             for n in next..(next + CALL).min(end) {
-                if let Values::Random(len) = values {
-                    one = random_value(len, &mut dice);
+                match values {
+                    Values::Text(_) => {}
+                    Values::Random(len) => one = random_value(len, &mut dice),
+                    Values::Json => one = json(n, &mut dice),
                 }
                 pairs.push((values.key(n), one.clone()));
             }

@@ -5,13 +5,10 @@
 //! all the requests it held up (no coordinated omission). What was due is waited for at the end; what is not answered then
 //! either counts with the time it has waited so far.
 
-use crate::{
-    connection::Connection,
-    ticker::Ticker,
-    workload::{Dice, Workload},
-};
+use crate::{connection::Connection, ticker::Ticker, workload::Workload};
 use hdrhistogram::Histogram;
 use mio::{Events, Poll, Token};
+use resp_tests::dice::Dice;
 use std::{
     io::ErrorKind,
     net::SocketAddr,

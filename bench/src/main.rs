@@ -11,6 +11,7 @@ mod compare;
 mod connection;
 mod copy;
 mod core;
+mod disk;
 mod edge;
 mod fill;
 mod grow;
@@ -20,7 +21,6 @@ mod memory;
 mod mixed;
 mod node;
 mod numbers;
-mod ports;
 mod reply;
 mod server;
 mod table;
@@ -45,6 +45,8 @@ enum Scenario {
     Types,
     /// Much data at rest, little in use, then a restart.
     Memory,
+    /// JSON documents at rest, compacted, beside redis-server's RDB file.
+    Disk,
     /// Three nodes beside one: throughput, reads, gaps in writing, coming back from an empty disk.
     Core,
     /// Edges of a core: reads, throughput, propagation, cold start, many of them.
@@ -161,6 +163,14 @@ fn measure(arguments: &Arguments, base: &Path) -> Result<String, String> {
                 Kind::Remote(_) => false,
             })?;
             memory::run(&mut servers, arguments.keys.unwrap_or(10_000_000), seconds.max(5.0))
+        }
+        Scenario::Disk => {
+            let mut servers = start(arguments, base, |kind| match kind {
+                Kind::Flotilla { .. } => true,
+                Kind::Redis { name, .. } => *name == "redis none",
+                Kind::Remote(_) => false,
+            })?;
+            disk::run(&mut servers, arguments.keys.unwrap_or(300_000), seconds)
         }
         Scenario::Compare | Scenario::Types => {
             let choice = Choice {

@@ -2,15 +2,14 @@
 
 use crate::{
     client::{Client, Value},
-    ports::free_port,
     server,
 };
+use resp_tests::{ports::free_port, process::Process};
 use std::{
     collections::BTreeMap,
-    fs::OpenOptions,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
@@ -26,7 +25,7 @@ pub struct Node {
     command: (PathBuf, Vec<String>),
     /// Its priority from the next start on: 0 = as usual, 19 = it runs when nobody else wants to.
     pub niceness: u8,
-    child: Option<Child>,
+    process: Process,
 }
 
 impl Node {
@@ -37,12 +36,12 @@ impl Node {
         std::fs::create_dir_all(&home).map_err(|e| format!("{}: {e}", home.display()))?;
         Ok(Node {
             name: name.to_owned(),
-            address: SocketAddr::from(([127, 0, 0, 1], free_port()?)),
-            peer_port: free_port()?,
+            address: SocketAddr::from(([127, 0, 0, 1], free_port().map_err(|e| e.to_string())?)),
+            peer_port: free_port().map_err(|e| e.to_string())?,
+            process: Process::new(home.join(server::LOG)),
             home,
             command: (PathBuf::new(), Vec::new()),
             niceness: 0,
-            child: None,
         })
     }
 
@@ -75,9 +74,6 @@ impl Node {
 
     /// Starts it again as it was started.
     pub fn launch(&mut self) -> Result<(), String> {
-        let failed = |e: std::io::Error| format!("start {}: {e}", self.name);
-        let log = OpenOptions::new().create(true).append(true).open(self.log()).map_err(failed)?;
-        let errors = log.try_clone().map_err(failed)?;
         let (program, arguments) = &self.command;
         let mut command = match self.niceness {
             0 => Command::new(program),
@@ -88,17 +84,12 @@ impl Node {
                 nice
             }
         };
-        command.args(arguments).stdin(Stdio::null()).stdout(log).stderr(errors);
-        self.child = Some(command.spawn().map_err(failed)?);
-        Ok(())
+        self.process.start(command.args(arguments)).map_err(|e| format!("start {}: {e}", self.name))
     }
 
     /// SIGKILL.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process.kill();
     }
 
     /// Removes all its data; it must not run.
@@ -108,7 +99,7 @@ impl Node {
 
     /// Whether it ended by itself.
     pub fn has_exited(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))))
+        matches!(self.process.ended(), Ok(Some(_)))
     }
 
     pub fn call(&self, words: &[&str]) -> Result<Value, String> {
@@ -124,7 +115,7 @@ impl Node {
     /// All of INFO; empty if the node does not answer.
     pub fn info(&self) -> BTreeMap<String, String> {
         match self.call(&["INFO", "everything"]) {
-            Ok(Value::Text(text)) => fields(&text),
+            Ok(Value::Bulk(text)) => fields(&String::from_utf8_lossy(&text)),
             _ => BTreeMap::new(),
         }
     }
@@ -136,7 +127,7 @@ impl Node {
 
     /// CPU seconds the process has used.
     pub fn cpu_seconds(&self) -> Option<f64> {
-        server::cpu_seconds(self.child.as_ref()?.id())
+        self.process.cpu_seconds()
     }
 
     /// The store's directory.
@@ -148,13 +139,9 @@ impl Node {
         self.home.join("data")
     }
 
-    fn log(&self) -> PathBuf {
-        self.home.join("bench.log")
-    }
-
     /// The last lines it printed.
     pub fn log_tail(&self) -> String {
-        server::log_tail(&self.log())
+        server::log_tail(&self.name, &self.process)
     }
 }
 

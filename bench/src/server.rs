@@ -1,12 +1,12 @@
 //! The servers under test: started on free ports of 127.0.0.1, stopped by pid, cleaned up however the run ends.
 
-use crate::ports::free_port;
+use resp_tests::{ports::free_port, process::Process};
+use rustix::process::Signal;
 use std::{
-    fs::File,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -40,14 +40,17 @@ pub const REDIS: [Kind; 3] = [
 ];
 
 /// What a server prints, in its directory.
-const LOG: &str = "bench.log";
+pub const LOG: &str = "bench.log";
+
+/// How long a server may take to stop when it is asked to.
+const STOP_MAX: Duration = Duration::from_secs(60);
 
 /// A running server.
 pub struct Server {
     pub name: String,
     pub address: SocketAddr,
-    kind: Kind,
-    child: Option<Child>,
+    pub kind: Kind,
+    process: Process,
     directory: PathBuf,
 }
 
@@ -64,9 +67,12 @@ impl Server {
         std::fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
         let address = match kind {
             Kind::Remote(address) => *address,
-            Kind::Flotilla { .. } | Kind::Redis { .. } => SocketAddr::from(([127, 0, 0, 1], free_port()?)),
+            Kind::Flotilla { .. } | Kind::Redis { .. } => {
+                SocketAddr::from(([127, 0, 0, 1], free_port().map_err(|e| e.to_string())?))
+            }
         };
-        let mut server = Server { name, address, kind: kind.clone(), child: None, directory };
+        let process = Process::new(directory.join(LOG));
+        let mut server = Server { name, address, kind: kind.clone(), process, directory };
         server.launch()?;
         Ok(server)
     }
@@ -88,24 +94,20 @@ impl Server {
                 command
             }
         };
-        let log = File::create(self.directory.join(LOG)).map_err(|e| e.to_string())?;
-        let errors = log.try_clone().map_err(|e| e.to_string())?;
-        let started = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
-        self.child = Some(started.map_err(|e| format!("start {}: {e}", self.name))?);
+        self.process.start(&mut command).map_err(|e| format!("start {}: {e}", self.name))?;
         self.wait_ready().map(drop)
     }
 
     /// The last lines it printed.
     pub fn log_tail(&self) -> String {
-        log_tail(&self.directory.join(LOG))
+        log_tail(&self.name, &self.process)
     }
 
     /// Waits until PING is answered; returns how long that took.
     fn wait_ready(&mut self) -> Result<Duration, String> {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(300) {
-            let exited = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            if let Some(status) = exited {
+            if let Ok(Some(status)) = self.process.ended() {
                 return Err(format!("{} ended by itself: {status}\n{}", self.name, self.log_tail()));
             }
             if ask(self.address, b"PING\r\n").is_some_and(|reply| reply.starts_with(b"+PONG")) {
@@ -136,12 +138,12 @@ impl Server {
 
     /// CPU seconds the process has used.
     pub fn cpu_seconds(&self) -> Option<f64> {
-        cpu_seconds(self.child.as_ref()?.id())
+        self.process.cpu_seconds()
     }
 
     /// Resident memory in MiB.
     pub fn rss_mib(&self) -> Option<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.as_ref()?.id())).ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()?)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
     }
@@ -151,27 +153,25 @@ impl Server {
         directory_bytes(&self.directory) as f64 / (1024.0 * 1024.0)
     }
 
-    fn stop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        let _ = Command::new("kill").arg(child.id().to_string()).status();
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(60) {
-            if matches!(child.try_wait(), Ok(Some(_))) {
-                return;
+    /// Bytes of what keeps the data at rest: Flotilla's store without its log, redis-server's RDB file.
+    pub fn data_bytes(&self) -> u64 {
+        match self.kind {
+            Kind::Flotilla { .. } => directory_bytes(&self.directory.join("data/store")),
+            Kind::Redis { .. } | Kind::Remote(_) => {
+                std::fs::metadata(self.directory.join("dump.rdb")).map_or(0, |about| about.len())
             }
-            std::thread::sleep(Duration::from_millis(10));
         }
-        let _ = child.kill();
-        let _ = child.wait();
+    }
+
+    fn stop(&mut self) {
+        // One that does not end is killed, which is as good here.
+        let _ = self.process.stop(Signal::TERM, STOP_MAX);
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process.kill();
         let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
@@ -194,29 +194,18 @@ fn ask(address: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
     buffer.get(..n).map(<[u8]>::to_vec)
 }
 
-/// CPU seconds a process has used, from /proc (USER_HZ is 100).
-pub fn cpu_seconds(pid: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit(") ").next()?.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|word| word.parse::<f64>().ok());
-    Some((ticks(11)? + ticks(12)?) / 100.0)
-}
-
-/// The last lines of a file that a server prints into.
-pub fn log_tail(path: &Path) -> String {
+/// The last lines that a server printed.
+pub fn log_tail(name: &str, process: &Process) -> String {
     const LINES: usize = 40;
-    let text =
-        std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let tail = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
-    format!("--- {}\n{}", path.display(), tail.join("\n"))
+    format!("--- {name}\n{}", process.log_tail(LINES))
 }
 
-/// Bytes of all files in a directory and those below it.
+/// Bytes of all files in a directory and those below it, but for what Flotilla keeps in reserve.
 pub fn directory_bytes(directory: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
     entries
         .flatten()
+        .filter(|entry| entry.file_name() != "RESERVE")
         .map(|entry| match entry.metadata() {
             Ok(about) if about.is_dir() => directory_bytes(&entry.path()),
             Ok(about) => about.len(),

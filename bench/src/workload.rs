@@ -1,5 +1,7 @@
 //! What is asked of a server: each workload is a way to write one request.
 
+use resp_tests::dice::Dice;
+
 /// Keys that GET of hot keys chooses from.
 pub const HOT_KEYS: u64 = 100_000;
 
@@ -174,7 +176,7 @@ pub fn value(len: usize) -> Vec<u8> {
 pub fn random_value(len: usize, dice: &mut Dice) -> Vec<u8> {
     let mut out = Vec::with_capacity(len + 8);
     while out.len() < len {
-        out.extend_from_slice(&dice.next().to_le_bytes());
+        out.extend_from_slice(&dice.roll().to_le_bytes());
     }
     out.truncate(len);
     out
@@ -187,27 +189,5 @@ pub fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
         out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
         out.extend_from_slice(word);
         out.extend_from_slice(b"\r\n");
-    }
-}
-
-/// Marsaglia's xorshift64 (J. Stat. Softw. 8(14), 2003): cheap, repeatable.
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Self {
-        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// Any number but 0.
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below `n`.
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
     }
 }

@@ -1,5 +1,6 @@
 //! Several servers that are one core.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use crate::server::{Program, Server};
 use crate::value::Value;
 
 const AGREE_SECONDS_MAX: u64 = 30;
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Nodes of one core, each a process of its own.
 #[derive(Debug)]
@@ -52,31 +54,49 @@ impl Cluster {
     pub fn wait_until_agreed(&self) -> io::Result<usize> {
         let deadline = Instant::now() + Duration::from_secs(AGREE_SECONDS_MAX);
         while Instant::now() < deadline {
-            let applied: Vec<_> =
-                self.nodes.iter().map(|node| field(node, "flotilla_raft_applied_index")).collect();
-            let is_same = applied.windows(2).all(|pair| matches!(pair, [a, b] if a.is_some() && a == b));
-            let ready = |node: &Server| {
-                let leadership = field(node, "flotilla_raft_leadership");
-                field(node, "loading").as_deref() == Some("0")
-                    && matches!(leadership.as_deref(), Some("leads" | "follows"))
-            };
-            if let (true, Some(leader)) = (is_same && self.nodes.iter().all(ready), self.leader()) {
+            // Each is asked once: asking takes the processor from those who are to agree.
+            let told: Option<Vec<Info>> = self.nodes.iter().map(info).collect();
+            if let Some(leader) = told.and_then(|told| agreed(&told)) {
                 return Ok(leader);
             }
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(LOOK);
         }
         let logs: Vec<String> = self.nodes.iter().map(Server::log_tail).collect();
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("no agreement:\n{}", logs.join("\n---\n"))))
     }
 }
 
-/// A field of INFO; `None` if the node does not answer or has no such field.
-pub fn field(node: &Server, name: &str) -> Option<String> {
+/// The fields of INFO.
+pub type Info = BTreeMap<String, String>;
+
+/// Which of the nodes leads, if it leads alone and all of them serve and have applied the same entries.
+fn agreed(told: &[Info]) -> Option<usize> {
+    let is = |info: &Info, name: &str, value: &str| info.get(name).is_some_and(|own| own == value);
+    let applied = told.iter().map(|info| info.get("flotilla_raft_applied_index"));
+    let applied: BTreeSet<&String> = applied.collect::<Option<_>>()?;
+    let serves = |info: &Info| {
+        is(info, "loading", "0")
+            && ["leads", "follows"].iter().any(|what| is(info, "flotilla_raft_leadership", what))
+    };
+    let mut leaders = told.iter().enumerate().filter(|(_, info)| is(info, "flotilla_raft_is_leader", "1"));
+    match (leaders.next(), leaders.next()) {
+        (Some((leader, _)), None) if applied.len() == 1 && told.iter().all(serves) => Some(leader),
+        _ => None,
+    }
+}
+
+/// All that a node tells of itself; `None` if it does not answer.
+pub fn info(node: &Server) -> Option<Info> {
     let mut connection = node.connect().ok()?;
     let Ok(Received::Reply(Value::Bulk(text))) = connection.call(&["INFO", "everything"]) else {
         return None;
     };
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned));
-    line.map(|value| value.trim().to_owned())
+    let text = String::from_utf8_lossy(&text);
+    let fields = text.lines().filter_map(|line| line.split_once(':'));
+    Some(fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect())
+}
+
+/// A field of INFO; `None` if the node does not answer or has no such field.
+pub fn field(node: &Server, name: &str) -> Option<String> {
+    info(node)?.remove(name)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::recorder::Dice;
+use crate::dice::Dice;
 
 /// The kinds of file of a core node that can be damaged.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,28 @@ use std::os::fd::AsFd;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::command::must;
+
+/// One of this process, with a loopback device; removed when dropped.
+#[derive(Debug)]
+pub struct Namespace(String);
+
+impl Namespace {
+    pub fn new(name: String) -> io::Result<Namespace> {
+        must(&["ip", "netns", "add", &name])?;
+        // From here on it is removed whatever follows.
+        let made = Namespace(name);
+        must(&["ip", "-n", &made.0, "link", "set", "lo", "up"])?;
+        Ok(made)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = must(&["ip", "netns", "del", &self.0]);
+    }
+}
+
 /// Moves this thread into one, for good. Its sockets and processes from here on are there; those that it has stay.
 pub fn enter(name: &str) -> io::Result<()> {
     move_into(&File::open(format!("/run/netns/{name}"))?)

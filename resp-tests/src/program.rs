@@ -25,6 +25,12 @@ pub struct Program {
     pub path: PathBuf,
     /// Whether the wall clock of its servers can be set, see `Server::set_clock`.
     pub has_own_clock: bool,
+    /// Files that it may have open at most, if not as many as this process.
+    pub open_files: Option<u32>,
+    /// The size of the disk that its servers have for themselves; `None`: theirs is the one of the tests.
+    pub disk_bytes: Option<u64>,
+    /// The size of a disk of their own whose power can be cut.
+    pub recorded_disk_bytes: Option<u64>,
     /// `None`: on loopback, like the tests themselves.
     pub place: Option<Place>,
 }
@@ -53,12 +59,28 @@ impl Program {
             kind: if is_reference { Kind::Reference } else { Kind::Product },
             path,
             has_own_clock: false,
+            open_files: None,
+            disk_bytes: None,
+            recorded_disk_bytes: None,
             place: None,
         }
     }
 
     pub fn with_own_clock(self) -> Program {
         Program { has_own_clock: true, ..self }
+    }
+
+    pub fn with_open_files(self, max: u32) -> Program {
+        Program { open_files: Some(max), ..self }
+    }
+
+    pub fn with_disk(self, bytes: u64) -> Program {
+        Program { disk_bytes: Some(bytes), ..self }
+    }
+
+    /// Its servers' power can be cut, see `Server::cut_power`.
+    pub fn with_recorded_disk(self, bytes: u64) -> Program {
+        Program { recorded_disk_bytes: Some(bytes), ..self }
     }
 
     pub fn at(self, place: Place) -> Program {
@@ -81,7 +103,15 @@ impl Program {
         if !version.contains("v=7.0.") {
             return Err(missing(format!("not version 7.0 but {}", version.trim())));
         }
-        Ok(Program { kind: Kind::Reference, path, has_own_clock: false, place: None })
+        Ok(Program {
+            kind: Kind::Reference,
+            path,
+            has_own_clock: false,
+            open_files: None,
+            disk_bytes: None,
+            recorded_disk_bytes: None,
+            place: None,
+        })
     }
 
     /// Starts what is a command of it, in its place.
@@ -114,7 +144,15 @@ impl Program {
     }
 
     pub(crate) fn command(&self, ports: Ports, directory: &Path) -> Command {
-        let mut command = Command::new(&self.path);
+        let mut command = match self.open_files {
+            None => Command::new(&self.path),
+            Some(max) => {
+                // It becomes the program, under the same process id.
+                let mut command = Command::new("prlimit");
+                command.arg(format!("--nofile={max}:{max}")).arg("--").arg(&self.path);
+                command
+            }
+        };
         command.args(["--port", &ports.clients.to_string()]);
         match self.kind {
             Kind::Product => {

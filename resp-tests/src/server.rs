@@ -2,21 +2,25 @@
 //!
 //! A server can be stopped and started again: same ports, same data.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::clock;
 use crate::connection::{Connection, Received};
+use crate::dice::Dice;
 use crate::door::Door;
+use crate::process::Process;
 use crate::program::Ports;
 pub use crate::program::{Kind, Place, Program};
+use crate::recorded_disk::{Cut, RecordedDisk};
+use crate::small_disk::SmallDisk;
 use crate::value::Value;
 
 const START_SECONDS_MAX: u64 = 30;
@@ -41,9 +45,10 @@ pub struct Server {
     program: Program,
     args: Vec<String>,
     ports: Ports,
-    child: Child,
-    log: PathBuf,
-    // Removed after the process is gone: fields drop after `Drop::drop` has killed it.
+    process: Process,
+    disk: Option<SmallDisk>,
+    recorded_disk: Option<RecordedDisk>,
+    // Removed after the process is gone: fields drop in this order.
     directory: TempDir,
 }
 
@@ -109,49 +114,44 @@ impl Server {
 
     fn spawn_on(ports: Ports, program: &Program, args: &[String]) -> io::Result<Server> {
         let directory = tempfile::tempdir()?;
-        let log = directory.path().join("server-output.log");
-        fs::create_dir(directory.path().join("data"))?;
-        let child = spawn(program, args, ports, directory.path(), &log)?;
-        Ok(Server {
+        let data = directory.path().join("data");
+        fs::create_dir(&data)?;
+        let disk = program.disk_bytes.map(|bytes| SmallDisk::new(&data, bytes)).transpose()?;
+        let recorded =
+            program.recorded_disk_bytes.map(|bytes| RecordedDisk::new(&data, bytes)).transpose()?;
+        let mut server = Server {
             kind: program.kind,
             port: ports.clients,
             program: program.clone(),
             args: args.to_vec(),
             ports,
-            child,
-            log,
+            process: Process::new(directory.path().join("server-output.log")),
+            disk,
+            recorded_disk: recorded,
             directory,
-        })
+        };
+        server.spawn_again()?;
+        Ok(server)
     }
 
     /// Ends the process and waits until it is gone. Its data stay. A server asked to finish that does not is killed,
     /// and that is an error.
     pub fn stop(&mut self, how: Stop) -> io::Result<ExitStatus> {
-        match how {
-            Stop::Kill => self.child.kill()?,
-            Stop::Terminate => kill_process(Pid::from_child(&self.child), Signal::TERM)?,
-        }
-        self.wait_until_gone(Duration::from_secs(STOP_SECONDS_MAX))
+        let signal = match how {
+            Stop::Kill => Signal::KILL,
+            Stop::Terminate => Signal::TERM,
+        };
+        self.process.stop(signal, Duration::from_secs(STOP_SECONDS_MAX))
     }
 
     /// Waits no longer than this until the process has ended. One that has not is killed, and that is an error.
     pub fn wait_until_gone(&mut self, within: Duration) -> io::Result<ExitStatus> {
-        let deadline = Instant::now() + within;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        self.child.kill()?;
-        self.child.wait()?;
-        let text = format!("the server did not end in {within:?}:\n{}", self.log_tail());
-        Err(io::Error::new(ErrorKind::TimedOut, text))
+        self.process.wait_until_ended(within)
     }
 
     /// SIGTERM, without waiting for what comes of it.
     pub fn ask_to_stop(&self) -> io::Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
+        self.process.signal(Signal::TERM)
     }
 
     /// Starts a stopped server again: same arguments, same ports, same data.
@@ -162,13 +162,18 @@ impl Server {
 
     /// As `start_again`, without waiting until it answers.
     pub fn spawn_again(&mut self) -> io::Result<()> {
-        self.child = spawn(&self.program, &self.args, self.ports, self.directory.path(), &self.log)?;
-        Ok(())
+        let program = &self.program;
+        let mut command = program.command(self.ports, &self.data());
+        if program.has_own_clock {
+            clock::govern(&mut command, &self.directory.path().join("clock"))?;
+        }
+        command.args(&self.args);
+        self.process.start_with(&mut command, |command| program.spawn(command))
     }
 
     /// Whether the process is still there.
     pub fn is_running(&mut self) -> io::Result<bool> {
-        Ok(self.child.try_wait()?.is_none())
+        Ok(self.process.is_running())
     }
 
     /// Sets its wall clock off by so many milliseconds; its program must have been started `with_own_clock`.
@@ -178,7 +183,7 @@ impl Server {
 
     /// SIGSTOP: the process does nothing more when this returns, but its connections stay.
     pub fn pause(&self) -> io::Result<()> {
-        kill_process(Pid::from_child(&self.child), Signal::STOP)?;
+        self.process.signal(Signal::STOP)?;
         // The signal is there; each of its threads stops when it next looks.
         let tasks = PathBuf::from(format!("/proc/{}/task", self.pid()));
         let deadline = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
@@ -193,7 +198,7 @@ impl Server {
 
     /// SIGCONT.
     pub fn resume(&self) -> io::Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), Signal::CONT)?)
+        self.process.signal(Signal::CONT)
     }
 
     pub fn peer_port(&self) -> u16 {
@@ -212,6 +217,11 @@ impl Server {
         found.unwrap_or_else(|| panic!("{name} was not given")).replace_range(.., value);
     }
 
+    /// Is another build of the program from the next start on.
+    pub fn change_program(&mut self, program: &Program) {
+        self.program = program.clone();
+    }
+
     /// Starts with these arguments from the next start on.
     pub fn set_args(&mut self, args: &[String]) {
         self.args = args.to_vec();
@@ -226,6 +236,33 @@ impl Server {
     pub fn wipe(&self) -> io::Result<()> {
         fs::remove_dir_all(self.data())?;
         fs::create_dir(self.data())
+    }
+
+    /// Its disk; its program must have been started `with_disk`.
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().unwrap_or_else(|| panic!("the server has no disk of its own"))
+    }
+
+    fn recorded_disk(&mut self) -> &mut RecordedDisk {
+        self.recorded_disk.as_mut().unwrap_or_else(|| panic!("the server has no recorded disk"))
+    }
+
+    /// From now on its disk refuses everything; its program must have been started `with_recorded_disk`.
+    pub fn cut_disk(&mut self) -> io::Result<()> {
+        self.recorded_disk().cut()
+    }
+
+    /// The power of its machine goes: first nothing more gets to the disk, then the process is gone.
+    pub fn cut_power(&mut self) -> io::Result<()> {
+        self.cut_disk()?;
+        // It may have noticed by itself.
+        drop(self.stop(Stop::Kill));
+        Ok(())
+    }
+
+    /// The power is back: the disk of a server that is gone is in a state that a cut may have left.
+    pub fn restore_disk(&mut self, dice: &mut Dice) -> io::Result<Cut> {
+        self.recorded_disk().restore(dice)
     }
 
     /// Where its data are.
@@ -249,6 +286,10 @@ impl Server {
         self.program.spawn(&mut command)?.wait_with_output()
     }
 
+    pub fn http_port(&self) -> u16 {
+        self.ports.http
+    }
+
     /// Asks its HTTP port: the status and the body of the answer.
     pub fn http(&self, path: &str) -> io::Result<(u16, String)> {
         let mut connection = self.program.door(self.ports.http).connect()?;
@@ -260,19 +301,17 @@ impl Server {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid().unwrap_or_default()
     }
 
     /// What the server printed last, for the message of a failed test.
     pub fn log_tail(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
-        let lines: Vec<_> = text.rsplit(|byte| *byte == b'\n').take(15).collect();
-        lines.iter().rev().map(|line| String::from_utf8_lossy(line) + "\n").collect()
+        self.process.log_tail(15) + "\n"
     }
 
     /// Whether it has ever said this.
     pub fn has_said(&self, text: &str) -> bool {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).contains(text)
+        self.process.times_said(text) > 0
     }
 
     /// Waits until it answers PING, or asks for a password.
@@ -283,7 +322,7 @@ impl Server {
     fn wait_until_ready_for(&mut self, within: Duration) -> io::Result<()> {
         let deadline = Instant::now() + within;
         while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.process.ended()? {
                 let log = self.log_tail();
                 let kind = if says_port_is_taken(&log) { ErrorKind::AddrInUse } else { ErrorKind::Other };
                 return Err(io::Error::new(kind, format!("the server ended with {status}:\n{log}")));
@@ -309,14 +348,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Nothing can be done about an error here: the process is gone then.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 /// Whether every thread of a process is stopped, see proc_pid_stat(5).
 fn all_stopped(tasks: &Path) -> io::Result<bool> {
     for task in fs::read_dir(tasks)? {
@@ -328,23 +359,6 @@ fn all_stopped(tasks: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// The output of a server that is started again follows that of its earlier life.
-fn spawn(
-    program: &Program,
-    args: &[String],
-    ports: Ports,
-    directory: &Path,
-    log: &Path,
-) -> io::Result<Child> {
-    let output = File::options().create(true).append(true).open(log)?;
-    let mut command = program.command(ports, &directory.join("data"));
-    if program.has_own_clock {
-        clock::govern(&mut command, &directory.join("clock"))?;
-    }
-    command.args(args).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-    program.spawn(&mut command)
 }
 
 /// The words of the operating system, and those redis-server adds.

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
+use resp_tests::chaos::KINDS;
 use resp_tests::connection::Received;
 use resp_tests::corpus;
 use resp_tests::script;
@@ -37,6 +39,41 @@ fn every_script_sends_what_it_claims_to_cover() {
         let issued = corpus::issued(&script);
         let claimed = script.covers.iter().filter(|name| !issued.contains(*name)).collect::<Vec<_>>();
         assert!(claimed.is_empty(), "{} never sends {claimed:?}", file.name);
+    }
+}
+
+/// The page of faults names tests and chaos faults that there are, and every chaos fault.
+#[test]
+fn every_test_that_the_page_of_faults_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("src/docs/faults.md")).unwrap();
+    let mut source = String::new();
+    for directory in ["resp-tests/src", "resp-tests/tests", "src"] {
+        gather(&root.join(directory), &mut source);
+    }
+    let named: BTreeSet<&str> = page.split('`').skip(1).step_by(2).collect();
+    let is_test = |name: &str| name.matches('_').count() > 2 && !name.contains([' ', '/']);
+    let tests: Vec<_> = named.iter().filter(|name| is_test(name)).collect();
+    let is_there =
+        |name: &str| source.contains(&format!("fn {name}(")) || source.contains(&format!("(\"{name}\","));
+    let missing: Vec<_> = tests.iter().filter(|name| !is_there(name)).collect();
+    assert!(tests.len() > 80 && missing.is_empty(), "of {} tests there is no {missing:?}", tests.len());
+    let untold: Vec<_> = KINDS
+        .into_iter()
+        .map(|fault| format!("{fault:?}"))
+        .filter(|fault| fault != "None" && !named.contains(fault.as_str()))
+        .collect();
+    assert!(untold.is_empty(), "the page does not tell of {untold:?}");
+}
+
+fn gather(directory: &Path, source: &mut String) {
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            gather(&path, source);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            source.push_str(&fs::read_to_string(path).unwrap());
+        }
     }
 }
 

@@ -10,19 +10,8 @@ use std::time::{Duration, Instant};
 use resp_tests::cluster::{Cluster, field};
 use resp_tests::connection::{Connection, Received};
 use resp_tests::server::{Program, Server, Stop};
+use resp_tests::support::{call, next};
 use resp_tests::value::{Value, encode};
-
-fn next(connection: &mut Connection) -> Value {
-    match connection.receive().unwrap() {
-        Received::Reply(reply) => reply,
-        Received::Closed => panic!("closed"),
-    }
-}
-
-fn call(connection: &mut Connection, words: &[&str]) -> Value {
-    connection.send(words).unwrap();
-    next(connection)
-}
 
 /// What several listeners of one server get of a few messages.
 fn transcript(server: &Server) -> Vec<(&'static str, Value)> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use resp_tests::connection::{Connection, Received};
 use resp_tests::server::{Program, Server};
+use resp_tests::support::call;
 use resp_tests::value::{Value, encode};
 
 const KEYS: usize = 3000;
@@ -112,11 +113,4 @@ fn page(reply: &Value) -> (String, Vec<Vec<u8>>) {
     let cursor = String::from_utf8(cursor.clone()).unwrap();
     assert!(cursor.parse::<u64>().is_ok(), "clients read cursors as 64-bit numbers: {cursor}");
     (cursor, keys.iter().filter_map(Value::as_text).collect())
-}
-
-fn call(connection: &mut Connection, argv: &[&str]) -> Value {
-    match connection.call(argv).unwrap() {
-        Received::Reply(value) => value,
-        Received::Closed => panic!("{argv:?} closed the connection"),
-    }
 }

@@ -1,4 +1,4 @@
-//! The command line: what is asked of which node.
+//! The command line of `flotilla admin`.
 
 use super::{
     failure::{EXIT_CODES, Failure, Outcome},
@@ -17,7 +17,7 @@ use std::{
 
 /// How long a request may take; the leader gives up earlier.
 const ANSWER_MAX: Duration = Duration::from_secs(130);
-/// The same for what any node tells by itself.
+/// The same for requests that a node answers on its own.
 const TELL_MAX: Duration = Duration::from_secs(15);
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
@@ -51,7 +51,7 @@ pub fn program() -> Command {
     };
     Command::new("admin")
         .bin_name("flotilla admin")
-        .about("Look at a core and change which nodes it has")
+        .about("Inspect a core and change its members")
         .after_help(EXIT_CODES)
         .subcommand_required(true)
         .arg(
@@ -71,46 +71,54 @@ pub fn program() -> Command {
                 .value_name("TEXT")
                 .env("REDISCLI_AUTH")
                 .hide_env_values(true)
-                .help("Password of the node; better given in the environment, which other users cannot see"),
+                .help("Password of the node; prefer the environment, which other users cannot read"),
         )
         .arg(Arg::new("json").long("json").global(true).action(ArgAction::SetTrue).help("Print JSON"))
-        .subcommand(Command::new("status").about("The nodes, their roles and how far each has come"))
+        .subcommand(Command::new("status").about("Show the nodes, their roles and their applied indexes"))
         .subcommand(
             Command::new("add").about("Let a started, empty node become a voter once it has caught up").arg(at()).arg(
                 Arg::new("standby").long("standby").action(ArgAction::SetTrue).help("A node with all data but no vote"),
             ),
         )
         .subcommand(
-            Command::new("remove").about("Take a node out").arg(name("node", "The node to remove")).arg(
+            Command::new("remove").about("Remove a node from the core").arg(name("node", "The node to remove")).arg(
                 Arg::new("force")
                     .long("force")
                     .action(ArgAction::SetTrue)
-                    .help("Even if the voters that are left and answer are no majority"),
+                    .help("Remove it even if the remaining voters that answer are not a majority"),
             ),
         )
         .subcommand(Command::new("promote").about("Make a learner or standby a voter").arg(name("node", "The node")))
         .subcommand(
             Command::new("transfer-leader")
-                .about("Let another node lead")
-                .arg(name("node", "The next leader; none = the one with the most of the log").required(false)),
+                .about("Transfer leadership to another node")
+                .arg(name("node", "The new leader; none = the voter whose log is most complete").required(false)),
         )
         .subcommand(
             Command::new("replace")
-                .about("Let a started, empty node take the place of another one once it has caught up")
+                .about("Let a started, empty node replace another one once it has caught up")
                 .arg(name("old", "The node to replace"))
                 .arg(at()),
         )
-        .subcommand(Command::new("sites").about("The edge sites that follow the core, and how far each has come"))
+        .subcommand(Command::new("sites").about("Show the edge sites that follow the core, and their lag"))
         .subcommand(
             Command::new("reseed")
                 .about("Asked of an edge: take a bootstrap snapshot of the core's data; the present ones serve until then"),
         )
-        .subcommand(Command::new("verify").about("Compare the state of all nodes at one place of the log"))
+        .subcommand(Command::new("verify").about("Compare the states of all nodes at one log position"))
         .subcommand(
             Command::new("clock").about("What log time, by which keys expire, and the nodes' wall clocks say").arg(
                 Arg::new("step").long("step").action(ArgAction::SetTrue).help(
                     "Step log time forward to what most wall clocks say, instead of nearing it by 5 %; what is due by then \
                      expires at once",
+                ),
+            ),
+        )
+        .subcommand(
+            Command::new("upgrade").about("End a rolling upgrade").subcommand_required(true).subcommand(
+                Command::new("finish").about(
+                    "Raise the feature level as far as all nodes and edges understand; after that no earlier build can open \
+                     the data",
                 ),
             ),
         )
@@ -121,20 +129,20 @@ pub fn program() -> Command {
                      node of a new cluster. Acknowledged writes that it never got are lost; other nodes must be emptied \
                      and join again",
                 )
-                .arg(Arg::new("data-dir").long("data-dir").required(true).value_name("DIR").help("Its data directory"))
+                .arg(Arg::new("data-dir").long("data-dir").required(true).value_name("DIR").help("The stopped node's data directory"))
                 .arg(
                     Arg::new("peer-address")
                         .long("peer-address")
                         .value_name("HOST:PORT")
                         .default_value("")
-                        .help("Where other nodes will reach it"),
+                        .help("Peer address at which other nodes will reach it"),
                 )
                 .arg(
                     Arg::new("yes")
                         .long("i-accept-that-acknowledged-writes-may-be-lost")
                         .required(true)
                         .action(ArgAction::SetTrue)
-                        .help("Says that you know what this does"),
+                        .help("Confirms that you accept the loss of writes"),
                 ),
         )
 }
@@ -165,6 +173,7 @@ fn perform(matches: &ArgMatches) -> Result<String, Failure> {
             let force = own.get_flag("force").then(|| "FORCE".to_owned());
             ["REMOVE".into(), word("node")].into_iter().chain(force).collect()
         }
+        "upgrade" => vec!["UPGRADE".into(), "FINISH".into()],
         "promote" => vec!["PROMOTE".into(), word("node")],
         "transfer-leader" => {
             let node = Some(word("node")).filter(|node| !node.is_empty());
@@ -218,13 +227,13 @@ fn send(
             ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("no answer in {} s", answer_max.as_secs()),
             _ => error.to_string(),
         };
-        let text = format!("{server}: {why}; look at the status, and at the log of that node");
+        let text = format!("{server}: {why}; check 'flotilla admin status' and that node's log");
         Failure { outcome: Outcome::Unknown, text }
     };
     resp::ask(&mut stream, &argv).map_err(broken)?.map_err(Failure::of_reply)
 }
 
-/// One that does not answer is not waited for.
+/// Does not wait for a node that does not answer.
 fn connect(server: &str) -> io::Result<TcpStream> {
     let mut failed = io::Error::new(ErrorKind::NotFound, "no such host");
     for address in server.to_socket_addrs()? {

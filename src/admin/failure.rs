@@ -1,4 +1,4 @@
-//! How a request ended if not as asked, as text and exit code.
+//! The error of a request that was not done as asked: a text and an exit code.
 
 /// Why it did not end as asked; the number is the exit code. 2 is clap's, for a command line that makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) const EXIT_CODES: &str = "Exit codes: 0 done as asked; 1 refused or f
      3 verify: nodes have different states; 4 not complete: verify, a node did not answer or compare; status, no leader that \
      a majority hears; add, replace, promote, remove: it goes on by itself; 5 the outcome is unknown: look at the status";
 
-/// How it ended, if not as asked.
+/// The reason why a request was not done as asked.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) outcome: Outcome,
@@ -29,7 +29,7 @@ impl Failure {
         Failure { outcome: Outcome::Refused, text: text.into() }
     }
 
-    /// What an error reply means.
+    /// Interprets an error reply.
     pub(super) fn of_reply(text: String) -> Self {
         let outcome = match text.split(' ').next() {
             Some("INPROGRESS") => Outcome::Incomplete,

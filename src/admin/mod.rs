@@ -1,6 +1,6 @@
 //! `flotilla admin`: the core's administration from a shell. Sends CORE commands to any node.
 //!
-//! The exit code says what came of it, so that a script need not read the text: see `Failure` and `--help`.
+//! The exit code gives the result, so that a script need not parse the text: see `Failure` and `--help`.
 
 mod cli;
 mod failure;

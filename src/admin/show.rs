@@ -21,7 +21,7 @@ pub(super) fn status(json: String, as_json: bool) -> Result<String, Failure> {
 fn table(status: &Value) -> String {
     let field = |name: &str| status.get(name).map_or_else(|| "-".to_owned(), text);
     let mut out = format!(
-        "cluster {}, history {}\nleader {}, term {}, committed up to entry {} of {}{}\n\n",
+        "cluster {}, history {}\nleader {}, term {}, committed up to entry {} of {}{}\nfeature level {}{}\n{}\n",
         field("cluster_id"),
         field("history_id"),
         field("leader"),
@@ -29,10 +29,50 @@ fn table(status: &Value) -> String {
         field("committed_index"),
         field("last_index"),
         if field("change_under_way") == "yes" { ", a change of the members is under way" } else { "" },
+        field("feature_level"),
+        if can_be_raised(status) {
+            ", all nodes understand more: 'flotilla admin upgrade finish' raises it"
+        } else {
+            ""
+        },
+        compared(status),
     );
-    let columns = ["name", "role", "answers", "clients", "peer_address", "log_index", "applied_index", "id"];
+    let columns = [
+        "name",
+        "role",
+        "answers",
+        "clients",
+        "peer_address",
+        "log_index",
+        "applied_index",
+        "feature_levels",
+        "id",
+    ];
     out.push_str(&rows(status, "nodes", &columns));
     out
+}
+
+/// A line on the last comparison of sums; empty if there was none.
+fn compared(status: &Value) -> String {
+    let Some(told) = status.get("compared").filter(|told| !told.is_null()) else { return String::new() };
+    let number = |name: &str| told.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let names = told.get("differing").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+    let outcome = told.get("outcome").and_then(Value::as_str).unwrap_or("-");
+    let of = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    format!(
+        "sums of all states {} s ago, at entry {}: {outcome}{of}\n",
+        number("seconds_ago"),
+        number("index")
+    )
+}
+
+/// Whether all nodes understand a feature level above the active one.
+fn can_be_raised(status: &Value) -> bool {
+    let active = status.get("feature_level").and_then(Value::as_u64).unwrap_or(u64::MAX);
+    let nodes = status.get("nodes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let newest = |node: &Value| node.get("feature_levels")?.as_str()?.rsplit_once('-')?.1.parse::<u64>().ok();
+    !nodes.is_empty() && nodes.iter().all(|node| newest(node).is_some_and(|newest| newest > active))
 }
 
 /// CLOCK for people.
@@ -42,11 +82,11 @@ pub(super) fn clock(json: &str) -> Result<String, String> {
     let ahead_ms = number("wall_ahead_ms");
     let state = match ahead_ms {
         0 => "as wall time".to_owned(),
-        1.. => format!("{ahead_ms} ms behind wall time, agrees in {} s", number("settles_in_ms") / 1000),
+        1.. => format!("{ahead_ms} ms behind wall time, agrees in {} s", number("agrees_in_ms") / 1000),
         _ => format!(
             "{} ms ahead of wall time, agrees in {} s",
             ahead_ms.unsigned_abs(),
-            number("settles_in_ms") / 1000
+            number("agrees_in_ms") / 1000
         ),
     };
     let stepped = match number("stepped_by_ms") {
@@ -92,7 +132,7 @@ fn rows(told: &Value, list: &str, columns: &[&str]) -> String {
     out.trim_end().to_owned()
 }
 
-/// VERIFY: what the checksums say.
+/// VERIFY: the verdict on the checksums.
 pub(super) fn verdict(json: &str, as_json: bool) -> Result<String, Failure> {
     let told: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
     let nodes = told.get("nodes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -131,10 +171,27 @@ mod tests {
             "peer_address":"h:2","log_index":9,"applied_index":9,"id":7}]}"#;
         let text = table(&serde_json::from_str(json).unwrap());
         assert!(text.contains("leader core-0, term 3"), "{text}");
+        let json = json.replace(
+            r#""term":3"#,
+            r#""term":3,"compared":{"index":8,"outcome":"differs","seconds_ago":4,"differing":["b","c"]}"#,
+        );
+        let text = table(&serde_json::from_str(&json).unwrap());
+        assert!(text.contains("\nsums of all states 4 s ago, at entry 8: differs (b, c)\n\n"), "{text}");
         assert!(text.lines().last().unwrap().starts_with("core-0  leader  yes"), "{text}");
     }
 
-    /// `-` in the place of a checksum was taken for equal.
+    #[test]
+    fn a_status_says_when_the_feature_level_can_be_raised() {
+        let told = |levels: [&str; 2]| {
+            let nodes = levels.map(|levels| format!(r#"{{"name":"n","feature_levels":{levels}}}"#)).join(",");
+            table(&serde_json::from_str(&format!(r#"{{"feature_level":4,"nodes":[{nodes}]}}"#)).unwrap())
+        };
+        assert!(told([r#""3-5""#, r#""3-5""#]).contains("feature level 4, all nodes understand more"));
+        assert!(told([r#""3-5""#, r#""3-4""#]).contains("feature level 4\n"));
+        assert!(told([r#""3-5""#, "null"]).contains("feature level 4\n"));
+    }
+
+    /// A missing checksum (`-`) counts as equal.
     #[test]
     fn what_verify_found_is_in_the_exit_code() {
         let told = |equal: bool, sums: [&str; 3]| {
@@ -156,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_clock_is_told_for_people() {
-        let json = r#"{"log_time_ms":1700000000000,"wall_time_ms":1700000005000,"wall_ahead_ms":5000,"settles_in_ms":100000,
+        let json = r#"{"log_time_ms":1700000000000,"wall_time_ms":1700000005000,"wall_ahead_ms":5000,"agrees_in_ms":100000,
             "stepped_by_ms":0,"nodes":[{"name":"core-0","wall_ahead_ms":5000},{"name":"core-1","wall_ahead_ms":-3}]}"#;
         let text = clock(json).unwrap();
         assert!(

@@ -1,9 +1,9 @@
-//! What a call does to what it names: keys and channels.
+//! How a call accesses the keys and channels that it names.
 
 /// Redis's key flags in the combinations that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Reads what is known of the value, not the value (TYPE, STRLEN).
+    /// Reads a property of the value, not the value (TYPE, STRLEN).
     Look,
     /// Returns, copies or uses the value.
     Read,
@@ -11,17 +11,17 @@ pub enum Access {
     Update,
     /// Returns the value, or part of it, and changes it (GETSET).
     ReadUpdate,
-    /// Adds to it, and touches nothing that is there (LPUSH).
+    /// Adds to the value and leaves the existing part alone (LPUSH).
     Insert,
     /// Returns what it adds to (PFMERGE).
     ReadInsert,
     /// Takes away from it (SREM).
     Delete,
-    /// Returns what it takes away (LPOP).
+    /// Returns the part that it removes (LPOP).
     Take,
-    /// Returns the value and writes it, as it is.
+    /// Returns and rewrites the value (GETSET).
     ReadWrite,
-    /// Replaces whatever is there (SINTERSTORE's destination).
+    /// Replaces any existing value (SINTERSTORE's destination).
     Overwrite,
     /// Makes a key that was not there.
     Create,

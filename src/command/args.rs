@@ -29,7 +29,7 @@ impl<'a> Args<'a> {
         self.argv.get(self.at..).unwrap_or_default()
     }
 
-    /// How many words are left.
+    /// The number of words left.
     pub fn remaining(&self) -> usize {
         self.argv.len().saturating_sub(self.at)
     }
@@ -46,12 +46,12 @@ impl<'a> Args<'a> {
         Some(word)
     }
 
-    /// The next word; a missing one is a syntax error.
+    /// The next word; a syntax error if there is none.
     pub fn next_word(&mut self) -> Result<&'a [u8]> {
         Ok(self.next_opt().ok_or_else(ErrorReply::syntax)?)
     }
 
-    /// The next words; fewer than this many are a syntax error.
+    /// The next words; a syntax error if there are fewer.
     pub fn next_words(&mut self, count: usize) -> Result<&'a [&'a [u8]]> {
         let words = self.rest().get(..count).ok_or_else(ErrorReply::syntax)?;
         self.at = self.at.saturating_add(count);

@@ -17,7 +17,7 @@ pub struct Argument {
     pub parts: Vec<Argument>,
 }
 
-/// What an argument is.
+/// The kind of an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     String,
@@ -151,7 +151,7 @@ fn sequence(rest: &mut &[&str]) -> Option<Vec<Argument>> {
     }
 }
 
-/// If the words behind `[` repeat the last arguments and end with `...]`, how many words that is.
+/// The number of words behind `[`, if they repeat the last arguments and end with `...]`.
 fn repeats(out: &[Argument], tail: &[&str]) -> Option<usize> {
     let end = tail.iter().position(|word| *word == "]")?;
     let inner = tail.get(..end)?;

@@ -1,7 +1,11 @@
-//! Command flags. Most are told to clients, as COMMAND INFO names them; what the server itself goes by is marked so.
+//! Command flags. Each says here what it is for:
 //!
-//! Invariant: a flag that promises something of this server is looked at where the promise is kept. Nothing is decided by a
-//! command's name or group; `tidy.rs` checks both.
+//! * **Enforced**: the server goes by it, in its gates (`server/gates.rs`) or where it says so.
+//! * **Category**: one of the ACL categories follows from it (`info.rs`).
+//! * **Told**: clients are told of it in COMMAND INFO, as by Redis, and nothing here goes by it yet; with the reason.
+//!
+//! Invariant: nobody adds a flag that does nothing unnoticed. `tests/flags.rs` reads these lines and looks whether they are
+//! so. Nothing is decided by a command's name or group; `tests/command_names.rs` checks that.
 
 /// A set of flags; combine with `with`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -9,59 +13,64 @@ pub struct Flags(u32);
 
 impl Flags {
     pub const NONE: Flags = Flags(0);
-    /// Told to clients. What a command does is said by how it runs (`Run`).
+    /// Category: @write. A command that has it runs as `Run::Write`, which is what the server goes by.
     pub const WRITE: Flags = Flags(1);
-    /// Told to clients, as `WRITE`.
+    /// Category: @read. The server goes by `Run::Read`; LOLWUT has the flag as in Redis, and reads no data.
     pub const READONLY: Flags = Flags(1 << 1);
-    /// Told to clients: may make the data grow. Memory follows the data in use, so nothing is refused for want of it.
+    /// Enforced: it may make the data grow. Refused with `-OOM` while the disks of too many nodes are almost full, EXEC as well
+    /// if one of its calls is such. Memory does not matter: data lie on disk, and caches have limits of their own.
     pub const DENYOOM: Flags = Flags(1 << 2);
-    /// Its category is @admin. Told to clients.
+    /// Category: @admin and @dangerous.
     pub const ADMIN: Flags = Flags(1 << 3);
-    /// Its category is @pubsub. Told to clients.
+    /// Category: @pubsub.
     pub const PUBSUB: Flags = Flags(1 << 4);
-    /// Told to clients: scripts may not call it.
+    /// Enforced: scripts may not call it (`commands/scripting/host.rs`), unless it is one that waits for data: in a script it makes
+    /// one attempt, as by Redis 7.2.
     pub const NOSCRIPT: Flags = Flags(1 << 5);
-    /// Told to clients. What it waits for is said by the row (`Command::wait`).
+    /// Category: @blocking. What the server waits for is said by the row (`Command::wait`).
     pub const BLOCKING: Flags = Flags(1 << 6);
-    /// Enforced: runs before the node is ready.
+    /// Enforced: runs before the node is ready. Others are told `-LOADING`, EXEC as well if one of its calls is such.
     pub const LOADING: Flags = Flags(1 << 7);
-    /// Told to clients. What waits for current data is what reads them (`Run::Read`).
+    /// Enforced: runs on a follower or an edge that has lost its leader or the core, when `replica-serve-stale-data` is `no`.
+    /// Others are told `-MASTERDOWN`, EXEC as well if one of its calls is such.
     pub const STALE: Flags = Flags(1 << 8);
-    /// Enforced: cheap enough to travel with writes of its connection that are waiting for the log, if it only reads.
+    /// Enforced: cheap enough to travel with writes of its connection that are waiting for the log, if it only reads. Category
+    /// @fast, others are @slow.
     pub const FAST: Flags = Flags(1 << 9);
     /// Enforced: runs before the client has authenticated.
     pub const NO_AUTH: Flags = Flags(1 << 10);
-    /// Told to clients: where its keys are depends on its arguments.
+    /// Told: where its keys are depends on its arguments. Whoever needs the keys here asks the row (`Command::keys_of`).
     pub const MOVABLEKEYS: Flags = Flags(1 << 11);
     /// Enforced: refused inside MULTI.
     pub const NO_MULTI: Flags = Flags(1 << 12);
-    /// Told to clients.
+    /// Told: MONITOR does not show it. There is no MONITOR, which will enforce it.
     pub const SKIP_MONITOR: Flags = Flags(1 << 13);
-    /// Told to clients.
+    /// Told: SLOWLOG does not list it. There is no SLOWLOG, which will enforce it.
     pub const SKIP_SLOWLOG: Flags = Flags(1 << 14);
-    /// Told to clients: runs while a script does.
+    /// Told: runs while a script that takes too long does. Here no script holds others up, so there is nothing to enforce.
     pub const ALLOW_BUSY: Flags = Flags(1 << 15);
-    /// Its category is @dangerous.
+    /// Category: @dangerous.
     pub const DANGEROUS: Flags = Flags(1 << 16);
-    /// Its category is @keyspace.
+    /// Category: @keyspace.
     pub const KEYSPACE: Flags = Flags(1 << 17);
-    /// Its category is @connection, whatever its group.
+    /// Category: @connection, whatever its group.
     pub const CONNECTION: Flags = Flags(1 << 18);
-    /// Its category is @admin, though it has not the flag.
+    /// Category: @admin, though it has not the flag.
     pub const ADMIN_CATEGORY: Flags = Flags(1 << 19);
-    /// Told to clients.
+    /// Told: does not run while a replica loads a new data set beside the old one. Here a snapshot takes the place of the data
+    /// at one instant between two entries, so no command ever runs meanwhile.
     pub const NO_ASYNC_LOADING: Flags = Flags(1 << 20);
-    /// Its categories are @set, @sortedset and @list, whatever its group (SORT).
+    /// Category: @set, @sortedset and @list, whatever its group (SORT).
     pub const COLLECTIONS: Flags = Flags(1 << 21);
     /// Enforced: runs at once inside MULTI instead of being queued (EXEC, DISCARD …).
     pub const NOT_QUEUED: Flags = Flags(1 << 22);
-    /// Enforced: what it does is what the queued calls do (EXEC).
+    /// Enforced: executes the queued calls (EXEC).
     pub const RUNS_QUEUE: Flags = Flags(1 << 23);
-    /// Enforced: an error in place of its reply when EXEC comes to it.
+    /// Enforced: EXEC replies with an error instead of running it.
     pub const NOT_IN_EXEC: Flags = Flags(1 << 24);
     /// Enforced: runs while all clients are paused, so that the pause can be taken back.
     pub const IN_PAUSE: Flags = Flags(1 << 25);
-    /// Enforced: a RESP2 client may say it while it is subscribed.
+    /// Enforced: a RESP2 client may send it while it is subscribed.
     pub const WHILE_SUBSCRIBED: Flags = Flags(1 << 26);
     /// Enforced: messages that wait for the client leave before its reply.
     pub const AFTER_MESSAGES: Flags = Flags(1 << 27);
@@ -70,7 +79,10 @@ impl Flags {
     /// Enforced: counts as an access to its keys, even for a client that asked for its reads not to (CLIENT NO-TOUCH).
     pub const TOUCHES: Flags = Flags(1 << 29);
 
-    const NAMES: [(Flags, &'static str); 17] = [
+    /// Told: a call may have no keys, though the command has positions for them.
+    pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 30);
+
+    const NAMES: [(Flags, &'static str); 18] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),
         (Flags::DENYOOM, "denyoom"),
@@ -88,6 +100,7 @@ impl Flags {
         (Flags::MOVABLEKEYS, "movablekeys"),
         (Flags::NO_MULTI, "no_multi"),
         (Flags::ALLOW_BUSY, "allow_busy"),
+        (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
     ];
 
     /// Both sets together.

@@ -62,7 +62,8 @@ pub fn categories(parent: Option<&Command>, command: &Command) -> Vec<&'static s
     let admin = flags.has(Flags::ADMIN) || flags.has(Flags::ADMIN_CATEGORY);
     let all = [
         (flags.has(Flags::KEYSPACE), "keyspace"),
-        (flags.has(Flags::READONLY), "read"),
+        // As redis-server has it.
+        (flags.has(Flags::READONLY) && group != Group::Scripting, "read"),
         (flags.has(Flags::WRITE), "write"),
         (group == Group::Set || flags.has(Flags::COLLECTIONS), "set"),
         (group == Group::SortedSet || flags.has(Flags::COLLECTIONS), "sortedset"),
@@ -81,6 +82,7 @@ pub fn categories(parent: Option<&Command>, command: &Command) -> Vec<&'static s
         (admin || flags.has(Flags::DANGEROUS), "dangerous"),
         (group == Group::Connection || flags.has(Flags::CONNECTION), "connection"),
         (group == Group::Transactions, "transaction"),
+        (group == Group::Scripting, "scripting"),
     ];
     all.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect()
 }
@@ -100,7 +102,7 @@ fn key_specs(command: &Command) -> Vec<Reply> {
     if keys.first <= 0 {
         return Vec::new();
     }
-    // A first key that is used differently (COPY, RENAME, BITOP) is a spec of its own.
+    // A first key that is accessed differently (COPY, RENAME, BITOP) has a spec of its own.
     match second {
         Some(second) => {
             let (one, rest) = (keys.first, keys.first.saturating_add(1));
@@ -127,7 +129,7 @@ fn spec(keys: KeyRange, flags: &[&'static str]) -> Reply {
     whole_spec(flags, typed("index", vec![("index", index)]), find)
 }
 
-/// Of the words behind STREAMS the first half are keys.
+/// The first half of the words behind STREAMS are keys.
 fn streams_spec(from: i32, flags: &[&'static str]) -> Reply {
     let begin = vec![("keyword", Reply::bulk("STREAMS")), ("startfrom", Reply::Int(i64::from(from)))];
     let find = vec![("lastkey", Reply::Int(-1)), ("keystep", Reply::Int(1)), ("limit", Reply::Int(2))];

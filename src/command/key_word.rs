@@ -6,13 +6,13 @@ use crate::resp::Reply;
 /// A key that an option names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyWord {
-    /// `None` = nobody can tell the keys from the call alone (SORT's BY and GET).
+    /// `None` = the keys cannot be told from the call alone (SORT's BY and GET).
     pub keyword: Option<&'static str>,
     /// Index in argv from which on the keyword is looked for.
     pub from: usize,
-    /// The keyword may also be an argument of another option: COMMAND INFO says no more than that there is such a key.
+    /// The keyword may also be an argument of another option: COMMAND INFO only says that there is such a key.
     pub hidden: bool,
-    /// What the command does with the key.
+    /// How the command accesses the key.
     pub access: Access,
 }
 

@@ -1,5 +1,5 @@
-//! What a call names: its keys, its channels, and what it does to each. One answer from the row for whoever asks: COMMAND
-//! GETKEYS, redirection and slots, WATCH, calls that wait.
+//! The keys and channels that a call names, and how it accesses each. One answer from the row for every user: COMMAND
+//! GETKEYS, redirection and slots, WATCH, blocking calls.
 
 use super::{Access, Command, KeyRange, Run, parse_i64};
 
@@ -12,25 +12,25 @@ pub struct Named {
 }
 
 impl Command {
-    /// Whether calls have keys. Channels of shards stand where keys do and have slots, but are none.
+    /// Whether calls have keys. Shard channels are in the position of keys and have slots, but are not keys.
     pub fn has_keys(&self) -> bool {
         let keys = self.keys;
         (keys.first > 0 || keys.streams_from > 0 || keys.count_at.is_some())
             && self.accesses().iter().all(|access| access.is_of_key())
     }
 
-    /// What calls do to their keys: to the first, to the second …, to all that follow. Never empty, but of a command without
+    /// How calls access their keys: the first, the second …, and all that follow. Never empty, except for commands without
     /// keys.
     pub(super) fn accesses(&self) -> &'static [Access] {
         match self.run {
             _ if !self.access.is_empty() => self.access,
             Run::Read(_) => &[Access::Read],
-            Run::Write(_) => &[Access::ReadUpdate],
+            Run::Write(_) | Run::Script(_) => &[Access::ReadUpdate],
             Run::Local(_) | Run::Async(_) | Run::Container => &[],
         }
     }
 
-    /// The keys of a call, those behind keywords last; also a shard's channels, which stand where keys do.
+    /// The keys of a call, those behind keywords last; also shard channels, which are in the position of keys.
     pub fn keys_of(&self, argv: &[&[u8]]) -> Vec<Named> {
         let accesses = self.accesses();
         let mut named: Vec<Named> = in_range(self.keys, argv)
@@ -67,7 +67,7 @@ fn in_range(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {
         let count = usize::try_from(count).unwrap_or(0);
         let first = at.saturating_add(1);
         let step = usize::try_from(keys.step).unwrap_or(1).max(1);
-        // A number that is wrong says nothing about what follows.
+        // A wrong number says nothing about the words behind it.
         if count == 0 || count > argv.len().saturating_sub(first).div_ceil(step) {
             return Vec::new();
         }
@@ -86,7 +86,7 @@ fn in_range(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {
     (i64::from(keys.first)..=last).step_by(step).filter_map(|i| usize::try_from(i).ok()).collect()
 }
 
-/// The keys of XREAD and XREADGROUP: the first half of what follows STREAMS.
+/// The keys of XREAD and XREADGROUP: the first half of the words behind STREAMS.
 fn behind_streams(argv: &[&[u8]], from: usize) -> Vec<usize> {
     let options = streams_word(argv).filter(|at| *at >= from);
     let Some(at) = options.or_else(|| first_streams(argv, from)) else { return Vec::new() };
@@ -94,7 +94,7 @@ fn behind_streams(argv: &[&[u8]], from: usize) -> Vec<usize> {
     (first..first.saturating_add(argv.len().saturating_sub(first) / 2)).collect()
 }
 
-/// The word STREAMS, if all before it are options and their arguments.
+/// The position of the word STREAMS, if only options and their arguments come before it.
 fn streams_word(argv: &[&[u8]]) -> Option<usize> {
     let mut at = 1_usize;
     loop {
@@ -112,7 +112,8 @@ fn streams_word(argv: &[&[u8]]) -> Option<usize> {
     }
 }
 
-/// As COMMAND INFO's key specification finds it: the first one from a word on. Where options are wrong, Redis goes by that.
+/// The position that COMMAND INFO's key specification gives: the first STREAMS from a word on. Redis uses it if the options
+/// are wrong.
 fn first_streams(argv: &[&[u8]], from: usize) -> Option<usize> {
     let mut words = argv.iter().enumerate().skip(from);
     words.find(|(_, word)| word.eq_ignore_ascii_case(b"STREAMS")).map(|(at, _)| at)

@@ -1,8 +1,9 @@
 //! One command: a row of data beside its handler.
 
-use super::{Access, Args, Flags, KeyWord, WaitFor};
+use super::{Access, Args, Cost, Flags, KeyWord, LocalInScript, ScriptRun, WaitFor};
 use crate::{
     error::Result,
+    feature_level,
     resp::Reply,
     session::{Context, CoreRequest, Publication},
     store::{Txn, View},
@@ -23,6 +24,7 @@ pub enum Group {
     Stream,
     Generic,
     Transactions,
+    Scripting,
     Connection,
     Cluster,
     PubSub,
@@ -44,6 +46,7 @@ impl Group {
             Group::Stream => "stream",
             Group::Generic => "generic",
             Group::Transactions => "transactions",
+            Group::Scripting => "scripting",
             Group::Connection => "connection",
             Group::Cluster => "cluster",
             Group::PubSub => "pubsub",
@@ -52,7 +55,7 @@ impl Group {
     }
 }
 
-/// Where a command's keys are, in COMMAND INFO's terms. `NONE`: it has none.
+/// The positions of a command's keys, in COMMAND INFO's terms. `NONE`: it has no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyRange {
     /// Index in argv of the first key; 0 = no keys.
@@ -61,10 +64,11 @@ pub struct KeyRange {
     pub last: i32,
     /// Distance between keys.
     pub step: i32,
-    /// `numkeys`-style commands: index of the argument that says how many keys follow it (overrides `last`). A `first`
-    /// before it is a key of its own, the destination.
+    /// `numkeys`-style commands: index of the argument with the number of keys that follow it (overrides `last`). A `first`
+    /// before it is a separate key, the destination.
     pub count_at: Option<usize>,
-    /// XREAD and XREADGROUP: the keys are the first half of what follows STREAMS, a word from this index on; 0 = not so.
+    /// XREAD and XREADGROUP: the keys are the first half of the words behind STREAMS, which is at this index or later; 0 =
+    /// other commands.
     pub streams_from: i32,
 }
 
@@ -80,17 +84,17 @@ impl KeyRange {
         KeyRange { first, last, step, ..KeyRange::NONE }
     }
 
-    /// The first half of what follows STREAMS.
+    /// The first half of the words behind STREAMS.
     pub const fn streams(from: i32) -> KeyRange {
         KeyRange { streams_from: from, ..KeyRange::NONE }
     }
 
-    /// As many keys as the argument at this index says.
+    /// As many keys as the argument at this index gives.
     pub const fn counted(at: usize) -> KeyRange {
         KeyRange { first: at as i32 + 1, last: -1, step: 1, count_at: Some(at), ..KeyRange::NONE }
     }
 
-    /// A destination, then as many keys as the second argument says.
+    /// A destination, then as many keys as the second argument gives.
     pub const COUNTED_STORE: KeyRange =
         KeyRange { first: 1, last: 1, step: 1, count_at: Some(2), ..KeyRange::NONE };
 
@@ -101,7 +105,7 @@ impl KeyRange {
     }
 }
 
-/// How a command runs; the type of its handler says what it can reach.
+/// How a command runs; the type of its handler limits what it can access.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// Session and node state only; never waits.
@@ -112,6 +116,8 @@ pub enum Run {
     Read(fn(&View<'_>, &mut Args<'_>) -> Result<Reply>),
     /// Runs inside apply, on every replica alike.
     Write(fn(&mut Txn<'_>, &mut Args<'_>) -> Result<Reply>),
+    /// A script: as `Write`, unless it turns out to read only.
+    Script(ScriptRun),
     /// Has only subcommands.
     Container,
 }
@@ -127,24 +133,26 @@ pub struct ShutdownMode {
     pub force: bool,
 }
 
-/// What an `Async` handler wants done.
+/// The action that an `Async` handler asks the server for.
 #[derive(Debug)]
 pub enum Effect {
     /// Nothing more: this is the reply.
     Reply(Reply),
     /// Answer after this time (DEBUG SLEEP).
     ReplyAfter(Duration, Reply),
-    /// WAIT and WAITAOF: how many other nodes have the connection's writes. `aof`: say so as WAITAOF does.
+    /// WAIT and WAITAOF: the number of other nodes that have the connection's writes. `aof`: reply as WAITAOF does.
     Replicated { wanted: u32, within: Duration, aof: bool },
     /// LASTREV.
     LastRevision,
-    /// WAITREV: until this node has that entry of the core.
+    /// WAITREV: wait until this node has applied that entry of the core.
     WaitRevision { revision: u64, within: Duration },
-    /// DEBUG CHECKSUM: the core's entry that the data stand at, and the checksum of the state.
+    /// DEBUG CHECKSUM: the core's entry up to which data are applied, and the checksum of the state.
     Checksum,
+    /// DEBUG COMPACT: rewrite the files of the store.
+    Compact,
     /// PUBLISH, SPUBLISH.
     Publish(Publication),
-    /// Something about the core as a whole, done by its leader.
+    /// A request about the core as a whole, executed by its leader.
     Core(CoreRequest),
     /// MULTI's end: run the queued commands.
     Exec,
@@ -156,7 +164,10 @@ pub enum Effect {
     Shutdown(ShutdownMode),
 }
 
-/// What follows from the words of a call.
+/// About the length of the reply to a call, of these words.
+pub type ReplyBytes = fn(&View<'_>, &[&[u8]]) -> Result<usize>;
+
+/// A property that depends on the words of a call.
 pub type OfCall<T> = fn(&[&[u8]]) -> T;
 
 /// A command or subcommand. Rows are `static`s beside their handlers.
@@ -166,16 +177,18 @@ pub struct Command {
     /// As in COMMAND INFO: the number of words including the name(s); negative = at least.
     pub arity: i32,
     pub keys: KeyRange,
-    /// What the command does to its first key, to its second … and to all that follow; empty = what `run` suggests.
+    /// How the command accesses its first key, its second … and all that follow; empty = as `run` suggests.
     pub access: &'static [Access],
-    /// Of a command whose arguments say what it does to its keys: how to tell.
+    /// For a command whose arguments decide the access to its keys: computes the access.
     pub variable_access: Option<OfCall<Access>>,
     /// Keys besides `keys`, behind keywords.
     pub key_words: &'static [KeyWord],
-    /// Channels or channel patterns; those of shards stand in `keys`.
+    /// Channels or channel patterns; shard channels are in `keys`.
     pub channels: (KeyRange, Access),
     pub run: Run,
-    /// Of a command that may wait for keys: what it would wait for.
+    /// Of a command that is about no data: what it does when a script calls it; `None`: scripts may not call it.
+    pub in_script: Option<LocalInScript>,
+    /// For a blocking command: computes what a call waits for.
     pub wait: Option<WaitFor>,
     /// Of a command after which the connection is in another database: which one, if the call names one.
     pub selects: Option<OfCall<Option<u32>>>,
@@ -183,7 +196,15 @@ pub struct Command {
     pub has_password: Option<OfCall<bool>>,
     /// Of a command that may be none for a cluster, which has one database: why the call is refused in cluster mode.
     pub not_in_cluster: Option<OfCall<Option<&'static str>>>,
+    /// What bounds its work: apply runs only what its words bound on the thread that keeps the group alive.
+    pub cost: Cost,
+    /// Of a read that returns values, if it is FAST: how long its reply is about to be, as one look at the data tells. It
+    /// travels with writes only if that is short; other FAST reads have short replies.
+    pub reply_bytes: Option<ReplyBytes>,
     pub flags: Flags,
+    /// The feature level from which on it can be called, see the module of that name. An option has its own check in the
+    /// handler, `require_level`.
+    pub since_level: u32,
     pub group: Group,
     /// First Redis (or Valkey, or Flotilla) version that had it.
     pub since: &'static str,
@@ -207,11 +228,15 @@ impl Command {
         key_words: &[],
         channels: (KeyRange::NONE, Access::Channel),
         run: Run::Container,
+        in_script: None,
         wait: None,
         selects: None,
         has_password: None,
         not_in_cluster: None,
+        cost: Cost::Data,
+        reply_bytes: None,
         flags: Flags::NONE,
+        since_level: feature_level::INITIAL,
         group: Group::Generic,
         since: "1.0.0",
         complexity: "O(1)",
@@ -221,15 +246,20 @@ impl Command {
         subcommands: &[],
     };
 
-    /// Whether a call with `argc` words (names included) fits.
+    /// Whether a call with `argc` words (names included) has the right arity.
     pub fn accepts(&self, argc: usize) -> bool {
         let argc = i64::try_from(argc).unwrap_or(i64::MAX);
         let arity = i64::from(self.arity);
         if arity >= 0 { argc == arity } else { argc >= -arity }
     }
 
-    /// Whether it changes data.
+    /// Whether it may make the data grow. What a script does is not known before it runs.
+    pub fn may_add(&self) -> bool {
+        self.flags.has(Flags::DENYOOM) || matches!(self.run, Run::Script(_))
+    }
+
+    /// Whether it changes data, or may do so.
     pub fn is_write(&self) -> bool {
-        matches!(self.run, Run::Write(_))
+        matches!(self.run, Run::Write(_) | Run::Script(_))
     }
 }

@@ -1,7 +1,7 @@
 //! The table of all commands: looks a call up, checks its arity, finds its keys.
 
-use super::Command;
-use crate::resp::ErrorReply;
+use super::{Command, require_level};
+use crate::{resp::ErrorReply, state::Work};
 use std::collections::HashMap;
 
 /// Longest command name that is looked up; longer words cannot be commands.
@@ -22,16 +22,30 @@ pub struct Resolved {
     pub command: &'static Command,
     /// The container if `command` is a subcommand.
     pub parent: Option<&'static Command>,
-    /// How many words name it: 1 or 2.
+    /// The number of words in its name: 1 or 2.
     pub names: usize,
     /// Its number among all rows and subcommands, for counters.
     pub index: usize,
 }
 
 impl Resolved {
+    /// Refuses a call that the active feature level does not allow.
+    pub fn allowed_at(&self, active: u32) -> Result<(), ErrorReply> {
+        match self.command.since_level > active {
+            false => Ok(()),
+            true => require_level(&self.full_name(), self.command.since_level, active),
+        }
+    }
+
     /// `get`, `client|list`.
     pub fn full_name(&self) -> String {
         full_name(self.parent, self.command)
+    }
+
+    /// What this call may amount to.
+    pub fn work(&self, argv: &[&[u8]]) -> Work {
+        let is_bounded = self.command.cost.is_of_words(argv);
+        Work { calls: 1, is_bounded, may_take_long: !is_bounded && self.command.is_write() }
     }
 }
 
@@ -77,7 +91,7 @@ impl Table {
         self.numbered.get(index).copied()
     }
 
-    /// The row of a name, whatever its case.
+    /// The row of a name; case does not matter.
     pub fn get(&self, name: &[u8]) -> Option<&'static Command> {
         self.find(name).map(|(row, _)| row)
     }
@@ -90,11 +104,19 @@ impl Table {
         self.by_name.get(&upper[..]).copied()
     }
 
-    /// The number of a call's row, if it names one, whatever its arguments.
+    /// The index of a call's row, if its name is known, whatever its arguments are.
     pub fn index(&self, argv: &[&[u8]]) -> Option<usize> {
         let (command, index) = self.find(argv.first()?)?;
         let sub = argv.get(1).and_then(|word| subcommand(command, word));
         Some(sub.map_or(index, |(at, _)| index.saturating_add(at).saturating_add(1)))
+    }
+
+    /// Whether there is a row for a call, and for its subcommand, whatever else it says.
+    pub fn knows(&self, argv: &[&[u8]]) -> bool {
+        let row = argv.first().and_then(|name| self.find(name));
+        row.is_some_and(|(row, _)| {
+            row.subcommands.is_empty() || argv.get(1).is_none_or(|word| subcommand(row, word).is_some())
+        })
     }
 
     /// Finds the row of a call and checks its arity, with Redis's error texts.

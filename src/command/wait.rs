@@ -1,4 +1,4 @@
-//! Calls that may wait for keys: what a call waits for. The server does the waiting (`server/park.rs`).
+//! Blocking calls: the keys that a call waits for. The server does the waiting (`server/park.rs`).
 
 use super::Args;
 use crate::{
@@ -8,29 +8,29 @@ use crate::{
 };
 use std::time::Duration;
 
-/// Checks a call's arguments as its handler does, and says what the call waits for if there is nothing for it; `None`: the
-/// call does not wait.
+/// Checks a call's arguments as its handler does, and returns what the call waits for if there is nothing for it yet;
+/// `None`: the call does not wait.
 pub type WaitFor = fn(&View<'_>, &mut Args<'_>) -> Result<Option<Wait>>;
 
-/// What a call waits for. Its handler makes one attempt at a time and never waits.
+/// The keys or conditions that a call waits for. Its handler makes one attempt at a time and never waits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wait {
     pub keys: Vec<Vec<u8>>,
     /// `None` = for ever.
     pub within: Option<Duration>,
-    /// What the handler answers when there is nothing. When time is up the answer is no array, whatever this is.
+    /// The handler's answer if it finds nothing. On a timeout the answer is a null array, whatever this is.
     pub nothing: Reply,
     pub finds: Finds,
     /// Keys that hold something else: an error when the call comes, passed over while it waits.
     pub others: Vec<Vec<u8>>,
-    /// The call with everything in it that means "now" put in words (XREAD's `$`).
+    /// The call with "now" replaced by an explicit value (XREAD's `$`).
     pub argv: Option<Vec<Vec<u8>>>,
-    /// For entries that a consumer group has not had (XREADGROUP): another group may want what this one has had, and a group
-    /// that is gone ends the wait.
+    /// Entries that a consumer group has not read yet (XREADGROUP): one group does not take them from another, and the wait
+    /// ends if the group is deleted.
     pub of_group: bool,
 }
 
-/// What there is, as far as a look at the data can tell.
+/// The finding of a look at the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finds {
     /// None of the keys has anything for the call.
@@ -42,7 +42,7 @@ pub enum Finds {
 }
 
 impl Wait {
-    /// Of a call that takes from the first of these keys that holds such a collection. `ms`: 0 = for ever.
+    /// For a call that takes from the first of these keys that holds such a collection. `ms`: 0 = for ever.
     pub fn to_take(
         view: &View<'_>,
         keys: &[&[u8]],

@@ -22,7 +22,7 @@ pub static COMMANDS: &[Command] = &[ASKING, CLUSTER];
 const SLOTS: u16 = 16384;
 static CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 
-/// The slot of a key: of what is between the first `{` and the next `}`, if that is anything.
+/// The slot of a key: of the text between the first `{` and the next `}`, if it is not empty.
 pub fn slot_of(key: &[u8]) -> u16 {
     let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
         let rest = key.get(open.saturating_add(1)..)?;
@@ -85,7 +85,7 @@ const CLUSTER: Command = Command {
             "COUNTKEYSINSLOT",
             3,
             Run::Read(count_keys),
-            "Counts the keys of a slot; walks all keys.",
+            "Counts the keys of a slot; scans all keys.",
             "slot",
         ),
         sub(
@@ -99,7 +99,7 @@ const CLUSTER: Command = Command {
             "FAILOVER",
             -2,
             Run::Async(failover),
-            "Lets this follower lead; OK when it does. There is nothing to force.",
+            "Transfers leadership to this follower; OK when it leads. FORCE and TAKEOVER change nothing.",
             "[FORCE | TAKEOVER]",
         ),
         sub("FLUSHSLOTS", 2, Run::Local(refused), "Refused: all slots belong to the one shard.", ""),
@@ -108,7 +108,7 @@ const CLUSTER: Command = Command {
             "GETKEYSINSLOT",
             4,
             Run::Read(keys_in_slot),
-            "Keys of a slot; walks keys until there are enough.",
+            "Keys of a slot; scans keys until there are enough.",
             "slot count",
         ),
         sub("HELP", 2, Run::Local(cluster_help), "Lists the subcommands.", ""),
@@ -151,7 +151,7 @@ const CLUSTER: Command = Command {
         ),
         sub("SHARDS", 2, Run::Local(shards), "The one shard and its nodes.", ""),
         sub("SLAVES", 3, Run::Local(replicas), "As REPLICAS.", "node-id"),
-        sub("SLOTS", 2, Run::Local(slots), "All slots and the nodes that have them, the leader first.", ""),
+        sub("SLOTS", 2, Run::Local(slots), "All slots and their nodes, the leader first.", ""),
     ],
     ..ROW
 };
@@ -165,11 +165,11 @@ fn enabled(context: &Context<'_>) -> Result<()> {
 
 fn endpoints(context: &Context<'_>) -> Result<Vec<NodeEndpoint>> {
     enabled(context)?;
-    Ok(context.node.log.endpoints(context.node.identity.node_id))
+    Ok(context.node.group.state.endpoints(context.node.identity.node_id))
 }
 
 fn term(context: &Context<'_>) -> u64 {
-    context.node.log.term()
+    context.node.group.state.term()
 }
 
 fn asking(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
@@ -191,7 +191,7 @@ fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
             return Err(ErrorReply::err(text).into());
         }
     }
-    if !context.node.log.follows() && !context.node.log.edge.is_edge() {
+    if !context.node.group.state.follows() && !context.node.group.state.edge.is_edge() {
         return Err(ErrorReply::err("You should send CLUSTER FAILOVER to a replica").into());
     }
     lead(context)
@@ -199,7 +199,7 @@ fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
 
 fn refused(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     enabled(context)?;
-    Err(ErrorReply::err("the nodes of this cluster are changed by 'flotilla admin' (or the command CORE)")
+    Err(ErrorReply::err("use 'flotilla admin' (or the command CORE) to change the nodes of this cluster")
         .into())
 }
 
@@ -322,7 +322,7 @@ fn replicas(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn info(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let endpoints = endpoints(context)?;
-    let is_sound = context.node.log.leadership().is_sound();
+    let is_sound = context.node.group.state.leadership().is_sound();
     let (state, ok, failed) = if is_sound { ("ok", SLOTS, 0) } else { ("fail", 0, SLOTS) };
     let (term, count) = (term(context), endpoints.len());
     let text = format!(

@@ -8,7 +8,7 @@ use crate::{
     session::{Context, CoreRequest},
 };
 
-/// What a node name or an address may have at most, bytes.
+/// Longest node name or address, bytes.
 const WORD_BYTES_MAX: usize = 255;
 
 /// Every row of the group.
@@ -28,7 +28,7 @@ const CORE: Command = Command {
     group: Group::Cluster,
     since: "0.1.0",
     complexity: "Depends on subcommand.",
-    summary: "Says how the core is, and changes which nodes it has.",
+    summary: "Reports the state of the core, and changes its members.",
     subcommands: &[
         Command {
             name: "ADD",
@@ -42,7 +42,7 @@ const CORE: Command = Command {
             name: "CLOCK",
             arity: -2,
             run: Run::Async(clock),
-            summary: "What log time and the nodes' wall clocks say, as JSON; with STEP log time is stepped forward to wall time first.",
+            summary: "Returns log time and the nodes' wall clocks, as JSON; with STEP, log time first moves forward to wall time.",
             syntax: "[STEP]",
             ..ROW
         },
@@ -59,7 +59,7 @@ const CORE: Command = Command {
             name: "REMOVE",
             arity: -3,
             run: Run::Async(remove),
-            summary: "Takes a node out; refused if the voters left would not have a majority, unless FORCE.",
+            summary: "Removes a node; refused if the remaining voters would not have a majority, unless FORCE.",
             syntax: "node [FORCE]",
             ..ROW
         },
@@ -67,28 +67,36 @@ const CORE: Command = Command {
             name: "REPLACE",
             arity: 5,
             run: Run::Async(replace),
-            summary: "Lets a started, empty node take the place of another one once it has caught up.",
+            summary: "Lets a started, empty node replace another one once it has caught up.",
             syntax: "old-node node host:peer-port",
             ..ROW
         },
         Command {
             name: "STATUS",
             run: Run::Async(status),
-            summary: "The nodes, their roles and how far each has come, as JSON.",
+            summary: "Returns the nodes, their roles and their applied indexes, as JSON.",
             ..ROW
         },
         Command {
             name: "TRANSFER",
             arity: -2,
             run: Run::Async(transfer),
-            summary: "Lets another voter lead: this one, or the one with the most of the log.",
+            summary: "Transfers leadership to this voter, or to the one whose log is most complete.",
             syntax: "[node]",
+            ..ROW
+        },
+        Command {
+            name: "UPGRADE",
+            arity: 3,
+            run: Run::Async(upgrade),
+            summary: "Raises the feature level as far as all nodes and edges understand; after that no earlier build can open the data.",
+            syntax: "FINISH",
             ..ROW
         },
         Command {
             name: "VERIFY",
             run: Run::Async(verify),
-            summary: "Compares the checksums of all nodes' states at one place of the log, as JSON.",
+            summary: "Compares the checksums of all nodes' states at one log position, as JSON.",
             complexity: "O(N) on every node, in the background",
             ..ROW
         },
@@ -106,7 +114,9 @@ fn word(args: &mut Args<'_>) -> Result<String> {
         !text.is_empty() && text.len() <= WORD_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
     });
     Ok(text
-        .ok_or_else(|| ErrorReply::err("a node's name or address is of printable ASCII characters"))?
+        .ok_or_else(|| {
+            ErrorReply::err("a node's name or address may contain only printable ASCII characters")
+        })?
         .to_owned())
 }
 
@@ -132,6 +142,13 @@ fn status(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
 
 fn verify(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
     Ok(Effect::Core(CoreRequest::Verify))
+}
+
+fn upgrade(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
+    match option(args, "FINISH")? {
+        true => Ok(Effect::Core(CoreRequest::FinishUpgrade)),
+        false => Err(ErrorReply::syntax().into()),
+    }
 }
 
 fn clock(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {

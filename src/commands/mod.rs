@@ -18,6 +18,7 @@ pub mod list;
 pub mod pubsub;
 pub mod revision;
 mod scan_options;
+pub mod scripting;
 pub mod sentinel;
 pub mod server;
 pub mod set;
@@ -42,6 +43,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         generic::COMMANDS,
         hash::COMMANDS,
         transactions::COMMANDS,
+        scripting::COMMANDS,
         connection::COMMANDS,
         pubsub::COMMANDS,
         server::COMMANDS,
@@ -58,7 +60,7 @@ pub fn table() -> &'static Table {
     &TABLE
 }
 
-/// What a container's HELP answers: its subcommands with their arguments and summaries.
+/// A container's HELP: its subcommands with their arguments and summaries.
 fn help(container: &str, subcommands: &[Command]) -> Reply {
     let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
     let mut lines = vec![head];

@@ -1,7 +1,7 @@
 //! SUBSCRIBE and its kin, PUBLISH, PUBSUB. What is promised is in `src/docs/pubsub.md`.
 
 use crate::{
-    command::{Access, Args, Command, Effect, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Effect, Flags, Group, InScript, KeyRange, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -49,7 +49,7 @@ const SSUBSCRIBE: Command = Command {
     // As redis-server, which lets the two older kinds pass.
     flags: LISTENS.with(Flags::NOT_IN_EXEC),
     since: "7.0.0",
-    summary: "Listens to shard channels; all of them are of the one shard that there is.",
+    summary: "Listens to shard channels; there is one shard.",
     syntax: "shardchannel [shardchannel ...]",
     ..SUBSCRIBE
 };
@@ -62,7 +62,7 @@ const UNSUBSCRIBE: Command = Command {
     flags: LISTENS.with(Flags::AFTER_MESSAGES),
     run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Channel)),
     complexity: "O(N log M), N channels given, M known",
-    summary: "Listens no more to these channels, or to any.",
+    summary: "Stops listening to these channels, or to all.",
     syntax: "[channel [channel ...]]",
     ..ROW
 };
@@ -71,7 +71,7 @@ const PUNSUBSCRIBE: Command = Command {
     name: "PUNSUBSCRIBE",
     channels: (KeyRange::ALL, Access::ChannelPattern),
     run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Pattern)),
-    summary: "Listens no more by these patterns, or by any.",
+    summary: "Stops listening to these patterns, or to all.",
     syntax: "[pattern [pattern ...]]",
     ..UNSUBSCRIBE
 };
@@ -83,7 +83,7 @@ const SUNSUBSCRIBE: Command = Command {
     access: &[Access::Channel],
     run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Shard)),
     since: "7.0.0",
-    summary: "Listens no more to these shard channels, or to any.",
+    summary: "Stops listening to these shard channels, or to all.",
     syntax: "[shardchannel [shardchannel ...]]",
     ..UNSUBSCRIBE
 };
@@ -93,9 +93,10 @@ const PUBLISH: Command = Command {
     channels: (KeyRange::ONE, Access::Channel),
     arity: 3,
     run: Run::Async(|_, args| publish(args, false)),
+    in_script: Some(|_, args| publish_in_script(args, false)),
     flags: Flags::PUBSUB.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST),
     complexity: "O(N+M), N listeners of the channel, M patterns; with several nodes two round trips",
-    summary: "Sends a message to a channel; says how many connections, on all nodes that answered, it was handed to.",
+    summary: "Sends a message to a channel; returns the number of receivers on all nodes that answered.",
     syntax: "channel message",
     ..ROW
 };
@@ -106,8 +107,9 @@ const SPUBLISH: Command = Command {
     keys: KeyRange::ONE,
     access: &[Access::Channel],
     run: Run::Async(|_, args| publish(args, true)),
+    in_script: Some(|_, args| publish_in_script(args, true)),
     since: "7.0.0",
-    summary: "Sends a message to a shard channel; says to how many connections it was handed.",
+    summary: "Sends a message to a shard channel; returns the number of receivers on all nodes that answered.",
     syntax: "shardchannel message",
     ..PUBLISH
 };
@@ -118,14 +120,14 @@ const PUBSUB: Command = Command {
     flags: Flags::NONE,
     complexity: "Depends on subcommand.",
     since: "2.8.0",
-    summary: "Says what is listened to on this node.",
+    summary: "Describes the subscriptions on this node.",
     subcommands: &[
         Command {
             name: "CHANNELS",
             arity: -2,
             run: Run::Local(|context, args| channels(context, args, Subscribed::Channel)),
             syntax: "[pattern]",
-            summary: "Channels that somebody listens to.",
+            summary: "Returns the channels that have subscribers.",
             complexity: "O(N)",
             ..STATE
         },
@@ -140,7 +142,7 @@ const PUBSUB: Command = Command {
             name: "NUMPAT",
             arity: 2,
             run: Run::Local(numpat),
-            summary: "How many patterns there are.",
+            summary: "Counts the patterns that have subscribers.",
             ..STATE
         },
         Command {
@@ -148,7 +150,7 @@ const PUBSUB: Command = Command {
             arity: -2,
             run: Run::Local(|context, args| numsub(context, args, Subscribed::Channel)),
             syntax: "[channel [channel ...]]",
-            summary: "How many listen to each channel.",
+            summary: "Counts the subscribers of each channel.",
             ..STATE
         },
         Command {
@@ -157,7 +159,7 @@ const PUBSUB: Command = Command {
             run: Run::Local(|context, args| channels(context, args, Subscribed::Shard)),
             since: "7.0.0",
             syntax: "[pattern]",
-            summary: "Shard channels that somebody listens to.",
+            summary: "Returns the shard channels that have subscribers.",
             complexity: "O(N)",
             ..STATE
         },
@@ -167,7 +169,7 @@ const PUBSUB: Command = Command {
             run: Run::Local(|context, args| numsub(context, args, Subscribed::Shard)),
             since: "7.0.0",
             syntax: "[shardchannel [shardchannel ...]]",
-            summary: "How many listen to each shard channel.",
+            summary: "Counts the subscribers of each shard channel.",
             ..STATE
         },
     ],
@@ -194,7 +196,7 @@ fn subscribe(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed) -
     for name in args.rest() {
         let subscriptions = &mut context.session.subscriptions;
         if !subscriptions.add(kind, Bytes::copy_from_slice(name), &client, &context.node.pubsub) {
-            replies.push(Reply::Error(ErrorReply::err("this node has too many subscriptions")));
+            replies.push(Reply::Error(ErrorReply::err("too many subscriptions of this client or node")));
             continue;
         }
         let count = Reply::count(subscriptions.count(kind));
@@ -228,6 +230,11 @@ fn publish(args: &mut Args<'_>, is_sharded: bool) -> Result<Effect> {
     let (channel, payload) = (args.next_word()?, args.next_word()?);
     let (channel, payload) = (Bytes::copy_from_slice(channel), Bytes::copy_from_slice(payload));
     Ok(Effect::Publish(Publication { channel, payload, is_sharded, at: None }))
+}
+
+fn publish_in_script(args: &mut Args<'_>, is_sharded: bool) -> Result<InScript> {
+    let (channel, payload) = (args.next_word()?.to_vec(), args.next_word()?.to_vec());
+    Ok(InScript::Publish { channel, payload, is_sharded })
 }
 
 fn channels(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed) -> Result<Reply> {

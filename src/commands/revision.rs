@@ -1,4 +1,4 @@
-//! LASTREV, WAITREV: what a connection has seen, handed to another connection, node or site.
+//! LASTREV, WAITREV: carry a connection's writes to another connection, node or site.
 //!
 //! A revision here is the index of an entry of the core's log; it means the same on every node of the core and of every
 //! edge site.
@@ -23,7 +23,7 @@ pub static COMMANDS: &[Command] = &[
         flags: Flags::NOSCRIPT.with(Flags::STALE).with(Flags::FAST).with(Flags::CONNECTION),
         group: Group::Generic,
         since: "0.1.0",
-        summary: "The revision at which all that this connection wrote is visible, for WAITREV elsewhere.",
+        summary: "Returns the revision at which all writes of this connection are visible, for WAITREV elsewhere.",
         ..Command::BASE
     },
     Command {
@@ -33,7 +33,7 @@ pub static COMMANDS: &[Command] = &[
         flags: Flags::NOSCRIPT.with(Flags::STALE).with(Flags::CONNECTION),
         group: Group::Generic,
         since: "0.1.0",
-        summary: "Waits until this node has the revision; says which it has, or with STALE that it has not come so far.",
+        summary: "Waits until this node has applied the revision; returns its own, or STALE if it is still behind.",
         syntax: "revision milliseconds",
         ..Command::BASE
     },

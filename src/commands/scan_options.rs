@@ -1,4 +1,4 @@
-//! What SCAN, HSCAN, SSCAN and ZSCAN have in common: MATCH, COUNT, and a page with the next cursor.
+//! Shared by SCAN, HSCAN, SSCAN and ZSCAN: MATCH, COUNT, and a page with the next cursor.
 
 use crate::{
     command::Args,
@@ -7,7 +7,7 @@ use crate::{
     types::glob::matches,
 };
 
-/// Elements that one call visits at most, whatever COUNT says.
+/// Most elements that one call visits, whatever COUNT is.
 const COUNT_MAX: u64 = 1_000_000;
 
 /// The options of one call.
@@ -19,23 +19,23 @@ pub(super) struct ScanOptions<'a> {
 }
 
 impl<'a> ScanOptions<'a> {
-    /// Reads all words that are left. `other` takes an option that only its command has, and says whether it did.
+    /// Reads all remaining words. `other` reads an option that only its command has, and returns whether it did.
     pub(super) fn read(
         args: &mut Args<'a>,
         mut other: impl FnMut(&mut Args<'a>) -> Result<bool>,
     ) -> Result<Self> {
-        let mut walk = ScanOptions { pattern: None, count: 10 };
+        let mut options = ScanOptions { pattern: None, count: 10 };
         while !args.is_empty() {
             if args.remaining() > 1 && args.take("MATCH") {
-                walk.pattern = Some(args.next_word()?);
+                options.pattern = Some(args.next_word()?);
             } else if args.remaining() > 1 && args.take("COUNT") {
                 let count = u64::try_from(args.next_i64()?).ok().filter(|count| *count > 0);
-                walk.count = count.ok_or_else(ErrorReply::syntax)?.min(COUNT_MAX);
+                options.count = count.ok_or_else(ErrorReply::syntax)?.min(COUNT_MAX);
             } else if !other(args)? {
                 return Err(ErrorReply::syntax().into());
             }
         }
-        Ok(walk)
+        Ok(options)
     }
 
     /// Whether an element is asked for.
@@ -44,7 +44,7 @@ impl<'a> ScanOptions<'a> {
     }
 }
 
-/// The cursor to go on with, 0 = done, and what was found.
+/// The next cursor, 0 = done, and the elements found.
 pub(super) fn page(next: u64, found: Vec<Reply>) -> Reply {
     Reply::Array(vec![Reply::bulk(next.to_string()), Reply::Array(found)])
 }

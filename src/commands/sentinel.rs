@@ -1,5 +1,5 @@
-//! SENTINEL: what clients ask Redis's Sentinel for, answered from Raft: the leader is the master of the one name there is, the
-//! other nodes are its replicas, and every node is a sentinel. Another leader is told of on the channel `+switch-master`.
+//! SENTINEL: the questions that clients ask Redis's Sentinel, answered from Raft: the leader is the only master, the other
+//! nodes are its replicas, and every node is a sentinel. A new leader is announced on the channel `+switch-master`.
 
 use crate::{
     command::{Args, Command, Effect, Flags, Group, Run},
@@ -66,7 +66,7 @@ const SENTINEL: Command = Command {
 };
 
 fn endpoints(context: &Context<'_>) -> Vec<NodeEndpoint> {
-    context.node.log.endpoints(context.node.identity.node_id)
+    context.node.group.state.endpoints(context.node.identity.node_id)
 }
 
 fn is_name(context: &Context<'_>, args: &mut Args<'_>) -> Result<bool> {
@@ -115,8 +115,8 @@ fn address(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn ckquorum(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let endpoints = named(context, args)?;
     let (all, answering) = (endpoints.len(), endpoints.iter().filter(|endpoint| endpoint.answers).count());
-    // A majority of the voters is what the leader needs; that one knows best.
-    if answering > all / 2 && context.node.log.leadership() != Leadership::NoQuorum {
+    // The leader needs a majority of the voters, and knows best whether it has one.
+    if answering > all / 2 && context.node.group.state.leadership() != Leadership::NoQuorum {
         return Ok(Reply::simple(format!(
             "OK {answering} usable Sentinels. Quorum and failover authorization can be reached"
         )));
@@ -141,7 +141,7 @@ fn fields(pairs: Vec<(&str, String)>) -> Reply {
     Reply::Map(pairs.into_iter().map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
 }
 
-/// What all kinds of nodes have.
+/// Fields that all kinds of nodes have.
 fn common(name: String, endpoint: &NodeEndpoint, flags: &str) -> Vec<(&'static str, String)> {
     let flags = if endpoint.answers { flags.to_owned() } else { format!("{flags},s_down,disconnected") };
     vec![
@@ -167,7 +167,7 @@ fn leader_fields(context: &Context<'_>, endpoints: &[NodeEndpoint]) -> Option<Re
         ("info-refresh", "0".into()),
         ("role-reported", "master".into()),
         ("role-reported-time", "0".into()),
-        ("config-epoch", context.node.log.term().to_string()),
+        ("config-epoch", context.node.group.state.term().to_string()),
         ("num-slaves", others.to_string()),
         ("num-other-sentinels", others.to_string()),
         ("quorum", (endpoints.len() / 2).saturating_add(1).to_string()),

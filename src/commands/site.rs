@@ -28,25 +28,25 @@ const SITE: Command = Command {
     group: Group::Cluster,
     since: "0.1.0",
     complexity: "Depends on subcommand.",
-    summary: "Says how edge sites are.",
+    summary: "Reports the state of edge sites.",
     subcommands: &[
         Command { name: "HELP", run: Run::Local(site_help), summary: "Lists the subcommands.", ..ROW },
         Command {
             name: "LIST",
             run: Run::Local(list),
-            summary: "On a core node: the edges that nodes of the core feed, and how far each has come, as JSON.",
+            summary: "On a core node: returns the edges that the core feeds, and their lag, as JSON.",
             ..ROW
         },
         Command {
             name: "RESEED",
             run: Run::Local(reseed),
-            summary: "On an edge: takes a bootstrap snapshot of the core's data; the data here serve until it is complete.",
+            summary: "On an edge: fetches a bootstrap snapshot of the core's data; the present data serve until it is installed.",
             ..ROW
         },
         Command {
             name: "STATUS",
             run: Run::Local(status),
-            summary: "On an edge: what it follows and how far it has come, as JSON.",
+            summary: "On an edge: returns its upstream and its lag, as JSON.",
             ..ROW
         },
     ],
@@ -58,9 +58,9 @@ fn site_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> 
 }
 
 fn list(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let (node, log) = (context.node, &context.node.log);
+    let (node, log) = (context.node, &context.node.group.state);
     if log.edge.is_edge() {
-        return Err(ErrorReply::err("this is an edge: ask a node of the core, or say SITE STATUS").into());
+        return Err(ErrorReply::err("this is an edge: ask a core node, or use SITE STATUS").into());
     }
     let committed = log.committed_index();
     let edge = |(fed_by, seen): &(u64, crate::state::FedSeen)| {
@@ -71,6 +71,7 @@ fn list(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
             "core_index": seen.report.core_index,
             "lag_entries": seen.lag_entries(committed),
             "lag_ms": seen.report.lag_ms,
+            "feature_level": (seen.report.feature_level != 0).then_some(seen.report.feature_level),
             "sent_index": seen.sent_index,
             "sent_bytes": seen.sent_bytes,
             "fed_by": fed_by,
@@ -82,26 +83,26 @@ fn list(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn reseed(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let edge = &context.node.log.edge;
+    let edge = &context.node.group.state.edge;
     if !edge.is_edge() {
         return Err(not_an_edge().into());
     }
     tracing::info!(client = context.session.client.id, "SITE RESEED");
-    edge.ask_reseed();
+    edge.ask_bootstrap();
     Ok(Reply::Ok)
 }
 
 fn status(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let (node, edge) = (context.node, &context.node.log.edge);
+    let (node, edge) = (context.node, &context.node.group.state.edge);
     if !edge.is_edge() {
         return Err(not_an_edge().into());
     }
     let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
     let following = edge.following.read().clone();
-    let (why, seed) = match &following {
+    let (why, bootstrap) = match &following {
         Following::Cut(why) => (Some(why.clone()), None),
         Following::Bootstrap { bytes, of_bytes } => {
-            (None, Some(json!({ "bytes": bytes, "of_bytes": of_bytes })))
+            (None, Some(json!({ "received_bytes": bytes, "size_bytes": of_bytes })))
         }
         Following::No | Following::Log | Following::Site => (None, None),
     };
@@ -111,15 +112,15 @@ fn status(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         "upstream": *edge.upstream.read(),
         "state": following.name(),
         "why": why,
-        "seed": seed,
+        "bootstrap": bootstrap,
         "has_data": edge.has_data(),
-        "history_id": node.store.published().site().map(|site| site.history.clone()),
+        "history_id": node.group.store.published().site().map(|site| site.history.clone()),
         "core_index": load(&edge.core_index),
         "committed_index": load(&edge.committed),
         "lag_entries": edge.lag_entries(),
         "lag_bytes": edge.lag_bytes(),
         "lag_ms": u64::try_from(edge.lag().as_millis()).unwrap_or(u64::MAX),
-        "seeds": load(&edge.seeds),
+        "bootstraps": load(&edge.bootstraps),
         "contradictions": load(&edge.contradictions),
     });
     Ok(Reply::bulk(told.to_string()))

@@ -1,4 +1,5 @@
-//! MULTI, EXEC, DISCARD, WATCH, UNWATCH. The server queues and runs; these handlers change the session and say what to do.
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH. The server queues and runs; these handlers change the session and return the
+//! action.
 
 use crate::{
     command::{Access, Args, Command, Effect, Flags, Group, KeyRange, Run},
@@ -100,7 +101,7 @@ fn discard(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         return Err(ErrorReply::err("DISCARD without MULTI").into());
     }
     context.session.client.queued.store(u32::MAX, Ordering::Relaxed);
-    context.session.unwatch();
+    context.session.unwatch(context.node.group.id);
     Ok(Reply::Ok)
 }
 
@@ -114,6 +115,6 @@ fn watch(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
 }
 
 fn unwatch(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    context.session.unwatch();
+    context.session.unwatch(context.node.group.id);
     Ok(Reply::Ok)
 }

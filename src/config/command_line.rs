@@ -1,4 +1,4 @@
-//! The command line, the environment and the file, all read through the table.
+//! Reads the command line, the environment and the configuration file through the table.
 
 use super::{
     Settings, Values,
@@ -8,19 +8,23 @@ use super::{
 use clap::{Arg, ArgAction, Command};
 use std::{ffi::OsString, path::Path};
 
-/// What the command line asked for.
+/// The result of reading the command line.
 #[derive(Debug)]
 pub struct Parsed {
     pub values: Values,
-    /// `--check-config`: say whether the configuration is valid, and stop.
+    /// `--check-config`: check the configuration, print it and exit.
     pub check_only: bool,
+    /// Older names that were used, as (older, current), each in the form of its source.
+    pub older_names: Vec<(String, String)>,
 }
 
-/// Reads everything; `environment` looks a variable up. The error is for the terminal and may be clap's help.
+/// Reads everything; `environment` looks up a variable. The error goes to the terminal and may be clap's help.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Parsed, clap::Error> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut older_names = older_arguments(&arguments);
     let mut program = program();
     let matches = program.try_get_matches_from_mut(arguments)?;
     let is_edge = matches.subcommand_name() == Some("edge");
@@ -29,12 +33,18 @@ pub fn parse(
     let mut values = Values::default();
     let file = matches.get_one::<String>("config").cloned().or_else(|| environment("FLOTILLA_CONFIG"));
     if let Some(file) = file {
-        read_file(Path::new(&file), &mut values).map_err(&mut fail)?;
+        older_names.extend(read_file(Path::new(&file), &mut values).map_err(&mut fail)?);
     }
     for parameter in PARAMETERS.iter().filter(|parameter| settable(parameter.change)) {
-        let variable = environment_name(parameter.name);
-        if let Some(value) = environment(&variable) {
+        let current = environment_name(parameter.name);
+        // The current name comes last, so it wins.
+        for name in [parameter.alias, parameter.name].into_iter().filter(|name| !name.is_empty()) {
+            let variable = environment_name(name);
+            let Some(value) = environment(&variable) else { continue };
             values.set(parameter, &value).map_err(|why| fail(format!("{variable}: {why}")))?;
+            if variable != current {
+                older_names.push((variable, current.clone()));
+            }
         }
         if let Some(value) = matches.get_one::<String>(parameter.name) {
             values.set(parameter, value).map_err(|why| fail(format!("--{}: {why}", parameter.name)))?;
@@ -47,14 +57,29 @@ pub fn parse(
     if let Some(danger) = settings.danger() {
         return Err(fail(danger));
     }
-    Ok(Parsed { values, check_only: matches.get_flag("check-config") })
+    Ok(Parsed { values, check_only: matches.get_flag("check-config"), older_names })
+}
+
+/// Options given by an older name, with the current one.
+fn older_arguments(arguments: &[OsString]) -> Vec<(String, String)> {
+    let names = arguments.iter().filter_map(|argument| argument.to_str()?.strip_prefix("--"));
+    let names = names.map(|option| option.split('=').next().unwrap_or_default());
+    names
+        .filter_map(|name| older(name).map(|current| (format!("--{name}"), format!("--{current}"))))
+        .collect()
+}
+
+/// The current name of a parameter that can be set at start, if `name` is its older one.
+fn older(name: &str) -> Option<&'static str> {
+    let parameter = find(name).filter(|parameter| settable(parameter.change))?;
+    (!parameter.name.eq_ignore_ascii_case(name)).then_some(parameter.name)
 }
 
 fn is_role(subcommand: &str) -> bool {
     matches!(subcommand, "core" | "edge")
 }
 
-/// Parameters without effect are for CONFIG only.
+/// Parameters without effect exist for CONFIG only.
 fn settable(change: Change) -> bool {
     match change {
         Change::Start | Change::Live => true,
@@ -68,15 +93,15 @@ fn program() -> Command {
         Command::new("flotilla")
             .version(env!("CARGO_PKG_VERSION"))
             .about("A Redis-protocol store that puts one consistent data set everywhere")
-            .after_help("Every option can also be set in the environment (FLOTILLA_DATA_DIR for --data-dir) and in a TOML file."),
+            .after_help("Every option can also be set in the environment (FLOTILLA_DATA_DIR for --data-dir) or in a TOML file (--config)."),
     )
     .subcommand(core)
     .subcommand(with_parameters(Command::new("edge").about(
-        "Run a node of an edge site: a live copy of a core that answers reads (--site NAME --upstream HOST:PEER-PORT)",
+        "Run an edge node: a live copy of a core that answers reads locally (--site NAME --upstream HOST:PEER-PORT)",
     )))
-    .subcommand(Command::new("admin").about("Look at a core and change which nodes it has (flotilla admin --help)"))
-    .subcommand(Command::new("import").about("Put the keys of an RDB file into a running node (flotilla import --help)"))
-    .subcommand(Command::new("export").about("Write the keys of a running node to an RDB file (flotilla export --help)"))
+    .subcommand(Command::new("admin").about("Inspect a core or an edge, and change the core's members (flotilla admin --help)"))
+    .subcommand(Command::new("import").about("Import the keys of an RDB file into a running node (flotilla import --help)"))
+    .subcommand(Command::new("export").about("Export the keys of a running node to an RDB file (flotilla export --help)"))
 }
 
 fn with_parameters(command: Command) -> Command {
@@ -85,12 +110,13 @@ fn with_parameters(command: Command) -> Command {
         Arg::new("check-config")
             .long("check-config")
             .action(ArgAction::SetTrue)
-            .help("Check the configuration, show it and exit"),
+            .help("Check the configuration, print it and exit"),
     ];
     let parameters = PARAMETERS.iter().filter(|parameter| settable(parameter.change)).map(|parameter| {
         let default = if parameter.default.is_empty() { "none" } else { parameter.default };
         let value_name = match parameter.kind {
             Kind::Bytes { .. } => "BYTES",
+            Kind::MemoryShare => "BYTES|N%",
             Kind::Number { .. } | Kind::Clamped { .. } => "N",
             Kind::Bool => "yes|no",
             Kind::Addresses => "IP",
@@ -104,40 +130,50 @@ fn with_parameters(command: Command) -> Command {
         };
         Arg::new(parameter.name)
             .long(parameter.name)
+            .aliases(Some(parameter.alias).filter(|alias| !alias.is_empty()))
             .value_name(value_name)
             .help(format!("{} [default: {default}]", parameter.help))
     });
     command.args(own).args(parameters)
 }
 
-fn read_file(path: &Path, values: &mut Values) -> Result<(), String> {
+/// Reads a file. The result is the older names that it uses, with the current ones.
+fn read_file(path: &Path, values: &mut Values) -> Result<Vec<(String, String)>, String> {
+    let mut older_names = Vec::new();
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        // Its own text repeats the line, which may hold a secret.
+        // The error's own text quotes the line, which may hold a secret.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count().saturating_add(1);
         format!("{name}: line {line}: {}", error.message())
     })?;
+    let given: Vec<String> = table.keys().cloned().collect();
     for (key, value) in table {
         let parameter = find(&key)
             .filter(|parameter| settable(parameter.change))
             .ok_or_else(|| format!("{name}: unknown parameter '{key}'"))?;
+        if let Some(current) = older(&key) {
+            if given.iter().any(|name| name == current) {
+                return Err(format!("{name}: {key} is the older name of {current}; give only one of them"));
+            }
+            older_names.push((key.clone(), current.to_owned()));
+        }
         let text = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Boolean(yes) => if yes { "yes" } else { "no" }.to_owned(),
             toml::Value::Array(items) => {
                 let words: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
-                words.ok_or_else(|| format!("{name}: {key}: only texts may stand in a list"))?.join(" ")
+                words.ok_or_else(|| format!("{name}: {key}: a list may hold only strings"))?.join(" ")
             }
             other => {
-                return Err(format!("{name}: {key}: {} is not possible here", other.type_str()));
+                return Err(format!("{name}: {key}: a {} is not a valid value", other.type_str()));
             }
         };
         values.set(parameter, &text).map_err(|why| format!("{name}: {key}: {why}"))?;
     }
-    Ok(())
+    Ok(older_names)
 }
 
 #[cfg(test)]
@@ -172,7 +208,41 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_the_file_is_told_without_its_line() {
+    fn an_older_name_is_accepted_and_reported() {
+        let file = |text: &str| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file
+        };
+        let older = file("edge-seeds-max = 5");
+        for (arguments, variables, name) in [
+            (&["--edge-seeds-max", "5"][..], &[][..], "--edge-seeds-max"),
+            (&["core", "--edge-seeds-max=5"], &[], "--edge-seeds-max"),
+            (&[], &[("FLOTILLA_EDGE_SEEDS_MAX", "5")], "FLOTILLA_EDGE_SEEDS_MAX"),
+            (&["--config", older.path().to_str().unwrap()], &[], "edge-seeds-max"),
+        ] {
+            let parsed = run(arguments, variables).unwrap();
+            assert_eq!(parsed.values.get("edge-bootstraps-max"), "5", "{name}");
+            let older: Vec<&str> = parsed.older_names.iter().map(|(older, _)| older.as_str()).collect();
+            assert_eq!(older, [name]);
+            assert!(
+                parsed.older_names[0]
+                    .1
+                    .to_ascii_lowercase()
+                    .replace('_', "-")
+                    .ends_with("edge-bootstraps-max")
+            );
+        }
+        let both = [("FLOTILLA_EDGE_SEEDS_MAX", "5"), ("FLOTILLA_EDGE_BOOTSTRAPS_MAX", "6")];
+        assert_eq!(run(&[], &both).unwrap().values.get("edge-bootstraps-max"), "6");
+        assert!(run(&["--edge-bootstraps-max", "6"], &[]).unwrap().older_names.is_empty());
+        let both = file("edge-bootstraps-max = 6\nedge-seeds-max = 5");
+        let error = run(&["--config", both.path().to_str().unwrap()], &[]).unwrap_err();
+        assert!(error.contains("older name"), "{error}");
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_reported_without_its_line() {
         for line in [
             "requirepass = hunter2",
             "requirepass = \"hunter2",

@@ -1,4 +1,4 @@
-//! `src/docs/configuration.md`, made from the table.
+//! Generates `src/docs/configuration.md` from the table.
 
 use super::parameter::{Change, Kind, Parameter, environment_name};
 use super::table::PARAMETERS;
@@ -10,7 +10,8 @@ pub fn markdown() -> String {
          Generated from the table in `src/config/table.rs`; `UPDATE=1 cargo test --lib configuration_page` updates it.\n\n\
          Set a parameter on the command line (`--name value`), in the environment, or in a TOML file named by\n\
          `--config FILE` (`name = \"value\"`). The command line wins over the environment, the environment over the file.\n\
-         `CONFIG SET` changes parameters marked *live*, until the next start. `flotilla --check-config` checks and prints them.\n\n\
+         `CONFIG SET` changes parameters marked *live*, until the next start. `flotilla --check-config` checks the\n\
+         configuration and prints it.\n\n\
          | parameter | environment | value | default | change | meaning |\n|---|---|---|---|---|---|\n",
     );
     for parameter in PARAMETERS.iter() {
@@ -32,6 +33,7 @@ pub fn markdown() -> String {
 pub(super) fn value(kind: Kind) -> String {
     match kind {
         Kind::Bytes { min, max } => format!("bytes, {min} to {max}; kb, mb, gb"),
+        Kind::MemoryShare => "bytes; kb, mb, gb; or 0% to 100%".to_owned(),
         Kind::Number { min, max } if max == i64::MAX => format!("number, at least {min}"),
         Kind::Number { min, max } => format!("number, {min} to {max}"),
         Kind::Bool => "yes or no".to_owned(),
@@ -41,13 +43,15 @@ pub(super) fn value(kind: Kind) -> String {
         Kind::Addresses => "IP addresses".to_owned(),
         Kind::OutputLimit => "class hard soft seconds …".to_owned(),
         Kind::EventClasses => "letters of Ag$lshzxeKEtmdn".to_owned(),
-        Kind::Clamped { min, max } => format!("number, {min} to {max}; others are taken for the nearest"),
+        Kind::Clamped { min, max } => {
+            format!("number, {min} to {max}; values outside become the nearest bound")
+        }
         Kind::Percentiles => "numbers from 0 to 100".to_owned(),
         Kind::Only(_) => "fixed".to_owned(),
     }
 }
 
-/// Only what can be set at start has one.
+/// Empty for a parameter that cannot be set at start.
 fn environment(parameter: &Parameter) -> String {
     match parameter.change {
         Change::Start | Change::Live => format!("`{}`", environment_name(parameter.name)),
@@ -76,6 +80,6 @@ mod tests {
             std::fs::write(path, &page).unwrap();
         }
         let stands = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(stands == page, "{path} is not what the table says: run this test with UPDATE=1");
+        assert!(stands == page, "{path} differs from the table: run this test with UPDATE=1");
     }
 }

@@ -3,7 +3,7 @@
 use super::{Values, settings::addresses};
 use std::net::IpAddr;
 
-/// What an edge does with writes.
+/// How an edge handles writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EdgeWrites {
     /// Sends them to the core.
@@ -11,45 +11,45 @@ pub enum EdgeWrites {
     Reject,
 }
 
-/// What a node of an edge site works with.
+/// Settings of a node of an edge site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EdgeSettings {
     pub site: String,
-    /// Peer addresses of nodes of the core, the preferred one first; never empty.
+    /// Peer addresses of core nodes, in order of preference; never empty.
     pub upstreams: Vec<String>,
-    /// Whether other nodes of the core are followed when none of these is reached.
+    /// Whether to follow other core nodes when none of these can be reached.
     pub discovers: bool,
     pub writes: EdgeWrites,
     pub write_wait_ms: u64,
-    /// 0 = however far.
+    /// 0 = no limit.
     pub lag_max_ms: u64,
 }
 
-/// What a core node gives to edges.
+/// Limits on what a core node streams to edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedSettings {
     pub edges_max: usize,
-    pub seeds_max: usize,
+    pub bootstraps_max: usize,
     /// 0 = no limit.
-    pub seed_bytes_per_second: u64,
+    pub bootstrap_bytes_per_second: u64,
 }
 
 impl FeedSettings {
     pub(super) fn new(values: &Values) -> Result<Self, String> {
         Ok(FeedSettings {
             edges_max: values.number("edges-max")?,
-            seeds_max: values.number("edge-seeds-max")?,
-            seed_bytes_per_second: values.number("edge-seed-bytes-per-second")?,
+            bootstraps_max: values.number("edge-bootstraps-max")?,
+            bootstrap_bytes_per_second: values.number("edge-bootstrap-bytes-per-second")?,
         })
     }
 }
 
 const SITE_BYTES_MAX: usize = 57;
-/// The default of `node-name`, which means nothing on an edge.
+/// The default of `node-name`; an edge ignores it.
 const CORE_NAME: &str = "core-0";
 
 impl EdgeSettings {
-    /// `None`: the node is not of an edge.
+    /// `None`: this is not an edge node.
     pub(super) fn new(values: &Values) -> Result<Option<Self>, String> {
         if values.get("role") != "edge" {
             return Ok(None);
@@ -58,12 +58,12 @@ impl EdgeSettings {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if site.is_empty() || site.len() > SITE_BYTES_MAX || !site.bytes().all(is_plain) {
             return Err(format!(
-                "site: '{site}' is not the name of a site (1 to {SITE_BYTES_MAX} small letters, digits, hyphens)"
+                "site: '{site}' is not a valid site name (1 to {SITE_BYTES_MAX} lowercase letters, digits or hyphens)"
             ));
         }
         let upstreams = addresses("upstream", values.get("upstream"))?;
         if upstreams.is_empty() {
-            return Err("upstream: an edge needs at least one node of the core to follow".into());
+            return Err("upstream: an edge needs the peer address of at least one core node".into());
         }
         Ok(Some(EdgeSettings {
             site,
@@ -79,7 +79,7 @@ impl EdgeSettings {
         }))
     }
 
-    /// Whether the way to the core leaves this machine.
+    /// Whether any upstream is on another machine.
     pub fn leaves_machine(&self) -> bool {
         self.upstreams.iter().any(|at| {
             let host = at.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
@@ -88,11 +88,13 @@ impl EdgeSettings {
     }
 }
 
-/// The node's name: with TLS a certificate must be valid for it, and it says what the node may ask.
+/// The node's name. With TLS, the certificate must be valid for it, and it decides what the node is authorized to ask.
 pub(super) fn node_name(said: &str, edge: Option<&EdgeSettings>) -> Result<String, String> {
     let Some(edge) = edge else {
         return match said.starts_with("edge-") {
-            true => Err(format!("node-name: {said} is the name of an edge, and this is a node of a core")),
+            true => Err(format!(
+                "node-name: {said} is an edge's name, but this is a core node; names with edge- are for edges"
+            )),
             false => Ok(said.to_owned()),
         };
     };
@@ -103,9 +105,10 @@ pub(super) fn node_name(said: &str, edge: Option<&EdgeSettings>) -> Result<Strin
     match said.strip_prefix(&own).and_then(|rest| rest.strip_prefix('.')).is_some_and(|node| !node.is_empty())
     {
         true => Ok(said.to_owned()),
-        false => {
-            Err(format!("node-name: a node of site {} is named {own} or {own}.NODE, not {said}", edge.site))
-        }
+        false => Err(format!(
+            "node-name: a node of site {} must be named {own} or {own}.NODE, not {said}",
+            edge.site
+        )),
     }
 }
 
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_needs_a_site_and_somebody_to_follow() {
+    fn an_edge_needs_a_site_and_an_upstream() {
         assert_eq!(EdgeSettings::new(&values(&[])), Ok(None));
         for (pairs, word) in [
             (&[("role", "edge"), ("upstream", "h:1")][..], "site"),

@@ -7,19 +7,41 @@ use super::{
 };
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 /// Shared by all threads.
 pub struct Config {
     values: Mutex<Values>,
     settings: ArcSwap<Settings>,
+    /// Clients that the system lets the process have.
+    clients_max: AtomicUsize,
 }
 
 impl Config {
-    /// A configuration with these values.
+    /// The configuration that these values make.
     pub fn new(values: Values) -> Result<Self, String> {
         let settings = Settings::new(&values)?;
-        Ok(Config { values: Mutex::new(values), settings: ArcSwap::from_pointee(settings) })
+        Ok(Config {
+            values: Mutex::new(values),
+            settings: ArcSwap::from_pointee(settings),
+            clients_max: AtomicUsize::new(usize::MAX),
+        })
+    }
+
+    /// The system lets the process have no more clients: `maxclients` is no larger from now on.
+    pub fn limit_clients(&self, max: usize) {
+        self.clients_max.store(max, Ordering::Relaxed);
+        let mut values = self.values.lock();
+        let settings = self.settings.load();
+        if settings.maxclients > max
+            && let Some(parameter) = find("maxclients")
+            && values.set(parameter, &max.to_string()).is_ok()
+        {
+            self.settings.store(Arc::new(Settings { maxclients: max, ..Settings::clone(&settings) }));
+        }
     }
 
     /// The typed values in force.
@@ -32,7 +54,7 @@ impl Config {
         self.values.lock().get(name).to_owned()
     }
 
-    /// Names and values of all parameters that CONFIG GET tells of, older names among them. `dir` is the data directory.
+    /// Names and values of all parameters that CONFIG GET returns, older names included. `dir` is the data directory.
     pub fn all(&self) -> Vec<(&'static str, String)> {
         let values = self.values.lock();
         let mut out = Vec::with_capacity(PARAMETERS.len().saturating_mul(2));
@@ -72,14 +94,23 @@ impl Config {
                 if parameter.kind == Kind::Secret && value == MASK {
                     return Err(failed(
                         name,
-                        "this stands for a secret that is not shown, and is none itself",
+                        "this is the mask that is shown instead of a secret, not a secret",
                     ));
                 }
                 values.set(parameter, value).map_err(|why| failed(name, &why))?;
             }
         }
         let settings = Settings::new(&values)?;
-        // As at the start: what it would not start with, it does not become.
+        let clients_max = self.clients_max.load(Ordering::Relaxed);
+        if settings.maxclients > clients_max {
+            return Err(failed(
+                "maxclients",
+                &format!(
+                    "The operating system is not able to handle the specified number of clients, try with {clients_max}"
+                ),
+            ));
+        }
+        // CONFIG SET must not make a configuration that the server would refuse to start with.
         if let (Some(danger), None) = (settings.danger(), self.settings.load().danger()) {
             return Err(failed(pairs.first().map_or("", |(name, _)| name), &danger));
         }
@@ -95,7 +126,7 @@ impl Config {
     }
 }
 
-/// What is shown in the place of a secret that is set.
+/// Shown instead of a secret that is set.
 const MASK: &str = "********";
 
 fn shown(parameter: &Parameter, values: &Values) -> String {
@@ -137,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_opens_a_server_that_others_reach() {
+    fn a_server_that_others_reach_keeps_its_password() {
         let open = listening_on("0.0.0.0", "secret");
         let refused = set(&open, &[("requirepass", "")]).unwrap_err();
         assert!(refused.contains("requirepass") && refused.contains("without a password"), "{refused}");
@@ -155,7 +186,7 @@ mod tests {
             assert!(!format!("{shown:?}").contains("secret"), "{shown:?}");
         }
         let refused = set(&config, &[("requirepass", MASK)]).unwrap_err();
-        assert!(refused.contains("is not shown"), "what was read is not set: {refused}");
+        assert!(refused.contains("mask"), "the mask is not set as a password: {refused}");
         assert_eq!(set(&config, &[("requirepass", "")]), Ok(()));
         assert!(config.all().contains(&("requirepass", String::new())));
     }
@@ -179,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn protected_parameters_want_a_permission() {
+    fn protected_parameters_need_permission() {
         let config = Config::new(Values::default()).unwrap();
         let refused =
             "CONFIG SET failed (possibly related to argument 'dbfilename') - can't set protected config";
@@ -208,14 +239,14 @@ mod tests {
             ("appendfsync", "everysec"),
             ("maxmemory", "100mb"),
             ("maxmemory-policy", "allkeys-lru"),
-            ("maxmemory-clients", "5%"),
+            ("maxmemory-clients", "101%"),
             ("save", "900 1"),
             ("activedefrag", "yes"),
             ("tls-port", "6380"),
             ("min-replicas-to-write", "1"),
             ("replica-read-only", "no"),
         ] {
-            assert!(set(&config, &[(name, value)]).is_err(), "{name} must not promise what is not so");
+            assert!(set(&config, &[(name, value)]).is_err(), "{name}: the server cannot honour {value}");
         }
         assert_eq!(set(&config, &[("save", ""), ("appendonly", "yes")]), Ok(()));
     }

@@ -2,9 +2,10 @@
 //! and `src/docs/configuration.md`.
 //!
 //! Precedence: command line, then environment (`FLOTILLA_…`), then file (`--config`), then the table's default.
-//! Invariant: a value is checked by its row before anything sees it; `Settings` is the typed result and is replaced as a
-//! whole, so a reader never sees half of a change.
+//! Invariant: a row checks a value before anything else sees it. `Settings` is the typed result; it is replaced as a whole,
+//! so a reader never sees half of a change.
 
+mod client_limits;
 mod command_line;
 mod docs;
 mod edge;
@@ -18,6 +19,7 @@ mod table_kept;
 mod table_only;
 mod values;
 
+pub use client_limits::{MemoryShare, OutputLimit, OutputLimits};
 pub use command_line::{Parsed, parse};
 pub use docs::markdown;
 pub use edge::{EdgeSettings, EdgeWrites, FeedSettings};

@@ -1,4 +1,4 @@
-//! What a parameter is: its row in the table.
+//! One row of the parameter table.
 
 /// How a value is written and checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +17,17 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// IP addresses separated by spaces.
     Addresses,
+    /// A number of bytes, or a percentage of the memory that the process may use.
+    MemoryShare,
     /// `class hard soft seconds`, as Redis writes client-output-buffer-limit.
     OutputLimit,
     /// Letters of `notify-keyspace-events`.
     EventClasses,
-    /// A number; what lies outside is taken for the nearest that does not.
+    /// A number; values out of range become the nearest bound.
     Clamped { min: i64, max: i64 },
     /// Numbers from 0 to 100 separated by spaces.
     Percentiles,
-    /// A value of this kind, but only the default: any other would promise what the server does not do.
+    /// Of this kind, but only the default is accepted, because the server could not honour any other value.
     Only(&'static Kind),
 }
 
@@ -36,11 +38,11 @@ pub enum Change {
     Start,
     /// Also by CONFIG SET.
     Live,
-    /// Never: it is what it is.
+    /// Never.
     Never,
-    /// Known to CONFIG GET and SET for the sake of clients; changing it has no effect.
+    /// Accepted by CONFIG GET and SET because clients use it; changing it has no effect.
     NoEffect,
-    /// As `NoEffect`, and only where `enable-protected-configs` allows it.
+    /// Like `NoEffect`, and only if `enable-protected-configs` allows it.
     Protected,
 }
 
@@ -49,7 +51,7 @@ pub enum Change {
 pub struct Parameter {
     /// As in CONFIG GET, the file and (with `--`) on the command line.
     pub name: &'static str,
-    /// The name that older Redis versions gave it, for CONFIG GET and SET; empty = none.
+    /// Its older name, from Redis or from an earlier build. It stays accepted; at start it draws a warning. Empty = none.
     pub alias: &'static str,
     pub kind: Kind,
     pub default: &'static str,
@@ -59,12 +61,12 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// The same with an older name beside it.
+    /// Adds an older name.
     pub(super) const fn also(self, alias: &'static str) -> Self {
         Parameter { alias, ..self }
     }
 
-    /// Whether a client means this one, whatever the case.
+    /// Whether `name` is its name or its older name; case does not matter.
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || (!name.is_empty() && self.alias.eq_ignore_ascii_case(name))
     }

@@ -1,7 +1,7 @@
 //! The typed result of the configuration.
 
 use super::{
-    Values,
+    MemoryShare, OutputLimits, Values,
     edge::{EdgeSettings, FeedSettings, node_name},
 };
 use std::{
@@ -16,7 +16,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What a follower does with writes.
+/// How a follower handles writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFollower {
     /// Sends them to the leader.
@@ -37,7 +37,7 @@ impl OnFollower {
     }
 }
 
-/// What the server works with. Units are in the names.
+/// The typed parameters. Names end in their unit.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub bind: Vec<IpAddr>,
@@ -46,7 +46,7 @@ pub struct Settings {
     pub http_port: u16,
     pub data_dir: PathBuf,
     pub node_name: String,
-    /// Of a node of an edge site.
+    /// `Some` on an edge node.
     pub edge: Option<EdgeSettings>,
     pub feed: FeedSettings,
     /// Names and peer addresses of all nodes of the core (or of the edge site); empty = this node is alone.
@@ -54,17 +54,25 @@ pub struct Settings {
     /// Peer addresses of a core to join; empty = none.
     pub join: Vec<String>,
     pub join_as_standby: bool,
-    /// Where other nodes reach this one; empty = to be derived.
+    /// Where other nodes reach this one; empty = derived from `cluster` or `bind`.
     pub peer_address: String,
     /// 0 = never.
+    pub compare_interval_seconds: u64,
+    /// 0 = never.
     pub verify_interval_seconds: u64,
+    /// 0 = no limit.
+    pub verify_bytes_per_second: u64,
     pub repair_damaged: bool,
+    /// Whether the feature level is raised without being asked for.
+    pub auto_upgrade: bool,
     /// Certificate, key and authority for other nodes; `None` = plain text.
     pub peer_tls: Option<[PathBuf; 3]>,
     /// 0 = no limit.
     pub snapshot_bytes_per_second: u64,
     pub on_follower: OnFollower,
-    /// Whether a leader trusts clocks enough to read by its lease.
+    /// Whether a node that has lost its leader or the core serves what it has.
+    pub replica_serve_stale_data: bool,
+    /// Whether the leader answers reads by its lease, which trusts clocks.
     pub lease_reads: bool,
     pub cluster_enabled: bool,
     pub cluster_allow_cross_slot: bool,
@@ -93,12 +101,18 @@ pub struct Settings {
     pub block_cache_bytes: usize,
     pub hot_cache_bytes: usize,
     pub memtable_bytes: usize,
+    /// 0 = it follows the file system.
+    pub disk_low_bytes: u64,
+    /// 0 = it follows `disk_low_bytes`.
+    pub disk_reserve_bytes: u64,
     pub log_retain_bytes: u64,
     pub log_retain_bytes_max: u64,
     pub log_retain_seconds: u64,
     pub write_timeout_ms: u64,
     pub shutdown_timeout_seconds: u64,
     pub query_buffer_limit: usize,
+    pub maxmemory_clients: MemoryShare,
+    pub output_limits: OutputLimits,
     pub proto_max_bulk_len: usize,
     pub log_level: String,
     pub log_format: LogFormat,
@@ -136,10 +150,14 @@ impl Settings {
             join_as_standby: values.get("join-as") == "standby",
             peer_address: addresses("peer-address", values.get("peer-address"))?.pop().unwrap_or_default(),
             repair_damaged: values.get("repair-damaged") == "yes",
+            auto_upgrade: values.get("auto-upgrade") == "yes",
+            compare_interval_seconds: values.number("compare-interval")?,
+            verify_bytes_per_second: values.number("verify-bytes-per-second")?,
             verify_interval_seconds: values.number("verify-interval")?,
             peer_tls: peer_tls(values)?,
             snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
+            replica_serve_stale_data: values.get("replica-serve-stale-data") == "yes",
             lease_reads: values.get("lease-reads") == "yes",
             cluster_enabled: values.get("cluster-enabled") == "yes",
             cluster_allow_cross_slot: values.get("cluster-allow-cross-slot") == "yes",
@@ -160,12 +178,16 @@ impl Settings {
             block_cache_bytes: values.number("block-cache-bytes")?,
             hot_cache_bytes: values.number("hot-cache-bytes")?,
             memtable_bytes: values.number("memtable-bytes")?,
+            disk_low_bytes: values.number("disk-low-bytes")?,
+            disk_reserve_bytes: values.number("disk-reserve-bytes")?,
             log_retain_bytes: values.number("log-retain-bytes")?,
             log_retain_bytes_max: values.number("log-retain-bytes-max")?,
             log_retain_seconds: values.number("log-retain-seconds")?,
             write_timeout_ms: values.number("write-timeout-ms")?,
             shutdown_timeout_seconds: values.number("shutdown-timeout")?,
             query_buffer_limit: values.number("client-query-buffer-limit")?,
+            maxmemory_clients: MemoryShare::new("maxmemory-clients", values.get("maxmemory-clients"))?,
+            output_limits: OutputLimits::new(values)?,
             proto_max_bulk_len: values.number("proto-max-bulk-len")?,
             log_level: values.get("log-level").to_owned(),
             log_format: if values.get("log-format") == "json" { LogFormat::Json } else { LogFormat::Text },
@@ -185,42 +207,43 @@ impl Settings {
         self.bind.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
     }
 
-    /// Whether nobody on another machine reaches this node.
+    /// Whether this node listens on loopback only.
     pub fn has_loopback_only(&self) -> bool {
         self.bind.iter().all(IpAddr::is_loopback)
     }
 
-    /// Whether other nodes are to reach this one.
+    /// Whether this node is one of several, so that others must reach it.
     pub fn is_one_of_many(&self) -> bool {
         !self.cluster.is_empty() || !self.join.is_empty()
     }
 
-    /// Whether a client from there is turned away: who has no password must not be reached from elsewhere.
+    /// Whether to refuse a client from `peer`: in protected mode, a node without a password serves loopback only.
     pub fn refuses(&self, peer: IpAddr) -> bool {
         self.protected_mode && self.requirepass.is_empty() && !peer.to_canonical().is_loopback()
     }
 
-    /// What is unsafe about starting like this, if anything.
+    /// Why it would be unsafe to start with these settings, if it is.
     pub fn danger(&self) -> Option<String> {
         let leaves = self.edge.as_ref().is_some_and(EdgeSettings::leaves_machine);
         if leaves && !self.peer_insecure && self.peer_tls.is_none() {
             return Some(
-                "refusing to follow a core over the network without TLS. Give --peer-tls-cert, --peer-tls-key and \
-                 --peer-tls-ca, or say --peer-insecure yes"
+                "refusing to follow a core over the network without TLS. Set --peer-tls-cert, --peer-tls-key and \
+                 --peer-tls-ca, or set --peer-insecure yes"
                     .into(),
             );
         }
         let open = self.bind.iter().find(|ip| !ip.is_loopback())?;
         if self.is_one_of_many() && !self.peer_insecure && self.peer_tls.is_none() {
             return Some(format!(
-                "refusing to listen on {open} for other nodes without TLS: who reaches the peer port could read and change \
-                 all data. Give --peer-tls-cert, --peer-tls-key and --peer-tls-ca, bind to loopback, or say --peer-insecure yes"
+                "refusing to listen on {open} for other nodes without TLS: anyone who reaches the peer port could read and \
+                 change all data. Set --peer-tls-cert, --peer-tls-key and --peer-tls-ca, bind to loopback, or set \
+                 --peer-insecure yes"
             ));
         }
         (self.protected_mode && self.requirepass.is_empty()).then(|| {
             format!(
-                "refusing to listen on {open} without a password: anybody who reaches it could read and change all \
-                 data. Set requirepass (FLOTILLA_REQUIREPASS), bind to loopback, or say --protected-mode no"
+                "refusing to listen on {open} without a password: anyone who reaches it could read and change all \
+                 data. Set requirepass (FLOTILLA_REQUIREPASS), bind to loopback, or set --protected-mode no"
             )
         })
     }
@@ -232,7 +255,7 @@ fn peer_tls(values: &Values) -> Result<Option<[PathBuf; 3]>, String> {
     match files.iter().filter(|file| !file.is_empty()).count() {
         0 => Ok(None),
         3 => Ok(Some(files.map(PathBuf::from))),
-        _ => Err("peer-tls-cert, peer-tls-key and peer-tls-ca go together".into()),
+        _ => Err("set all of peer-tls-cert, peer-tls-key and peer-tls-ca, or none".into()),
     }
 }
 
@@ -256,13 +279,13 @@ fn cluster(text: &str) -> Result<Vec<(String, String)>, String> {
         let (name, address) = part.split_once('=').ok_or_else(bad)?;
         let address = self::address(address).filter(|_| !name.is_empty()).ok_or_else(bad)?;
         if members.iter().any(|(known, at)| known == name || *at == address) {
-            return Err(format!("cluster: {part} is named twice"));
+            return Err(format!("cluster: {part} repeats a name or an address"));
         }
         members.push((name.to_owned(), address));
     }
     match members.len() {
         0 | 1 | 3 | 5 | 7 => Ok(members),
-        count => Err(format!("cluster: {count} nodes; a core begins with 1, 3, 5 or 7")),
+        count => Err(format!("cluster: {count} nodes listed; a core starts with 1, 3, 5 or 7")),
     }
 }
 
@@ -271,7 +294,7 @@ mod tests {
     use super::{Settings, Values, cluster};
 
     #[test]
-    fn protected_mode_refuses_others_while_there_is_no_password() {
+    fn protected_mode_without_a_password_serves_loopback_only() {
         let settings = |mode, password: &str| {
             let mut settings = Settings::new(&Values::default()).unwrap();
             (settings.protected_mode, settings.requirepass) = (mode, password.to_owned());

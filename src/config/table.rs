@@ -17,7 +17,7 @@ pub(super) const PORT: Kind = Kind::Number { min: 0, max: 65535 };
 pub(super) const SIZE: Kind = Kind::Bytes { min: 0, max: 1 << 50 };
 pub(super) const INT: Kind = Kind::Number { min: 0, max: i32::MAX as i64 };
 
-/// All parameters, those of Flotilla first, then those that only exist because clients and tools ask for them.
+/// All parameters: Flotilla's own first, then those that exist only because Redis clients and tools ask for them.
 pub static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
     [
         PLAIN,
@@ -37,7 +37,7 @@ static PLAIN: &[Parameter] = &[
         PORT,
         "7379",
         Change::Start,
-        "TCP port for other nodes; a node that is alone does not listen.",
+        "TCP port for other nodes. A node that runs alone does not listen on it.",
     ),
     row(
         "http-port",
@@ -51,49 +51,49 @@ static PLAIN: &[Parameter] = &[
         Kind::Text,
         "./data",
         Change::Start,
-        "Directory of the log, the store and the node's identity; created if missing.",
+        "Directory for the log, the store and the node's identity; created if missing.",
     ),
     row(
         "node-name",
         Kind::Text,
         "core-0",
         Change::Start,
-        "Name of this node, written into a new data directory.",
+        "Name of this node. It is written into a new data directory and must not change afterwards.",
     ),
     row(
         "requirepass",
         Kind::Secret,
         "",
         Change::Live,
-        "Password that AUTH must give to this node, never shown; empty = none. Each node has its own.",
+        "Password for AUTH on this node, never shown; empty = none. Each node has its own.",
     ),
     row(
         "protected-mode",
         Kind::Bool,
         "yes",
         Change::Live,
-        "Without a password: refuse to start where others could connect, and refuse clients from beyond loopback.",
+        "While no password is set: refuse to start on an address that others can reach, and refuse clients that are not on loopback.",
     ),
     row(
         "maxclients",
         Kind::Number { min: 1, max: 1_000_000 },
         "10000",
         Change::Live,
-        "Clients connected at a time; one more is told so and closed.",
+        "Clients connected at a time. One more gets an error and is disconnected. Reduced at start if the limit of open files is too low.",
     ),
     row(
         "timeout",
         Kind::Number { min: 0, max: 315_360_000 },
         "0",
         Change::Live,
-        "Seconds after which a silent client is closed; 0 = never.",
+        "Seconds after which an idle client is disconnected; 0 = never.",
     ),
     row(
         "preauth-timeout-ms",
         Kind::Number { min: 100, max: 3_600_000 },
         "10000",
         Change::Live,
-        "Milliseconds a client has to authenticate when a password is set.",
+        "Milliseconds that a client has to authenticate if a password is set; after that it is disconnected.",
     ),
     row(
         "tcp-keepalive",
@@ -107,141 +107,175 @@ static PLAIN: &[Parameter] = &[
         Kind::Number { min: 1, max: 65_535 },
         "511",
         Change::Start,
-        "Connections the kernel queues before they are accepted.",
+        "Connections that the kernel queues until the server accepts them.",
     ),
     row(
         "network-threads",
         Kind::Number { min: 0, max: 256 },
         "0",
         Change::Start,
-        "Threads that own client connections; 0 = one less than the cores, at least one.",
+        "Threads that serve client connections; 0 = one fewer than the CPU cores, at least one.",
     ),
     row(
         "disable-thp",
         Kind::Bool,
         "yes",
         Change::Start,
-        "Keep the kernel from backing this process's memory with transparent huge pages: clearing one stalls whoever \
-         touches it first for milliseconds.",
+        "Turn transparent huge pages off for this process: the kernel takes milliseconds to clear one, and a request waits \
+         meanwhile.",
     ),
-    row("block-cache-bytes", SIZE, "256mb", Change::Start, "RocksDB's block cache."),
+    row("block-cache-bytes", SIZE, "256mb", Change::Start, "Size of RocksDB's block cache."),
     row(
         "hot-cache-bytes",
         SIZE,
         "256mb",
         Change::Start,
-        "Cache of rows, sub-keys and pages of collections in use; 0 = none.",
+        "Size of the hot cache: recently used values, fields and elements, decoded; 0 = no cache.",
     ),
     row(
         "memtable-bytes",
         Kind::Bytes { min: 1 << 20, max: 1 << 30 },
         "4mb",
         Change::Start,
-        "One memtable; up to eight in all.",
+        "Size of one RocksDB memtable; there are up to eight.",
+    ),
+    row(
+        "disk-low-bytes",
+        SIZE,
+        "0",
+        Change::Start,
+        "While the disk of the data directory has fewer bytes left, writes that may make the data grow are refused with -OOM; \
+         below a sixteenth of it all writes are. 0 = a twentieth of the file system, from 256mb to 1gb, at most a quarter.",
+    ),
+    row(
+        "disk-reserve-bytes",
+        SIZE,
+        "0",
+        Change::Start,
+        "Size of the file RESERVE in the data directory, which is given up piece by piece when others fill the disk, so that \
+         data can still be deleted; 0 = a quarter of `disk-low-bytes`.",
     ),
     row(
         "log-retain-bytes",
         Kind::Bytes { min: 1 << 20, max: 1 << 50 },
         "64mb",
         Change::Start,
-        "Raft log kept at least after the store has flushed its entries, for nodes and sites that were away.",
+        "Raft log that is always kept after the store has flushed its entries, so that nodes and sites that were away can catch up from it.",
     ),
     row(
         "log-retain-seconds",
         Kind::Number { min: 0, max: 31_536_000 },
         "600",
         Change::Start,
-        "Raft log written this recently is kept as well, up to `log-retain-bytes-max`.",
+        "Raft log younger than this many seconds is kept too, up to `log-retain-bytes-max`.",
     ),
     row(
         "log-retain-bytes-max",
         Kind::Bytes { min: 1 << 20, max: 1 << 50 },
         "1gb",
         Change::Start,
-        "Raft log that is kept at most for `log-retain-seconds`, or while an edge fetches a bootstrap snapshot; \
-         `log-retain-bytes` goes before it.",
+        "Upper bound on the Raft log kept for `log-retain-seconds` or while an edge fetches a bootstrap snapshot. \
+         `log-retain-bytes` takes precedence if it is larger.",
     ),
     row(
         "write-timeout-ms",
         Kind::Number { min: 100, max: 3_600_000 },
         "30000",
         Change::Live,
-        "Milliseconds after which a write without an answer from the log is reported as outcome unknown.",
+        "Milliseconds to wait for a write to commit. After that the client gets an error: the outcome is unknown.",
     ),
     row(
         "shutdown-timeout",
         Kind::Number { min: 0, max: 2_147_483_647 },
         "10",
         Change::Live,
-        "Seconds that SHUTDOWN, SIGTERM and SIGINT wait for what is under way; a write without an answer by then is \
-         outcome unknown. The process is gone 5 s later at the latest. 0 = wait for nothing.",
+        "Seconds that SHUTDOWN, SIGTERM and SIGINT wait for running commands. Clients whose writes have no result by then get \
+         an error: the outcome is unknown. The process exits at most 5 s later. 0 = do not wait.",
     ),
     row(
         "client-query-buffer-limit",
         Kind::Bytes { min: 1 << 20, max: 1 << 40 },
         "1gb",
         Change::Live,
-        "Unread request bytes of one client before it is closed.",
+        "Bytes of unprocessed requests that one client may queue before it is disconnected.",
+    ),
+    row(
+        "maxmemory-clients",
+        Kind::MemoryShare,
+        "20%",
+        Change::Live,
+        "Memory that all clients together may use: requests, queued transactions, watched keys, subscriptions, replies, messages. \
+         Beyond it the largest are disconnected, except those that sent CLIENT NO-EVICT on. A percentage is of the machine's or \
+         the control group's memory; 0 = no limit.",
+    ),
+    row(
+        "client-output-buffer-limit",
+        Kind::OutputLimit,
+        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+        Change::Live,
+        "By class of client: bytes of unsent replies and messages that disconnect it at once, and bytes that do so after some \
+         seconds; 0 = no limit. No client is of the class slave (or replica). Whatever the limits, a client that takes nothing \
+         for 60 s is disconnected.",
     ),
     row(
         "proto-max-bulk-len",
         Kind::Bytes { min: 1 << 20, max: 512 << 20 },
         "512mb",
         Change::Live,
-        "Largest single argument.",
+        "Size of the largest argument that a command may have.",
     ),
     row(
         "log-level",
         Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
         "info",
         Change::Start,
-        "What is written to the log.",
+        "Least severe level that is logged.",
     ),
     row(
         "log-format",
         Kind::Choice(&["text", "json"]),
         "text",
         Change::Start,
-        "How it is written: text for people, JSON lines for machines.",
+        "Format of log lines: text for people, JSON for machines.",
     ),
     row(
         "enable-debug-command",
         Kind::Choice(&["no", "yes", "local"]),
         "local",
         Change::Start,
-        "Who may use DEBUG: nobody, everybody, or clients on loopback.",
+        "Who may use DEBUG: no = nobody, yes = everybody, local = clients on loopback.",
     ),
     row(
         "notify-keyspace-events",
         Kind::EventClasses,
         "",
         Change::Live,
-        "Which keyspace events this node publishes to its own subscribers, in Redis's letters; empty = none.",
+        "Keyspace events that this node publishes to its own subscribers, as Redis's letters; empty = none.",
     ),
     row(
         "latency-tracking",
         Kind::Bool,
         "yes",
         Change::Live,
-        "Keep a histogram of each command's latency for INFO latencystats.",
+        "Record a latency histogram of each command for INFO latencystats.",
     ),
     row(
         "latency-tracking-info-percentiles",
         Kind::Percentiles,
         "50 99 99.9",
         Change::Live,
-        "The percentiles that INFO latencystats shows; empty = none.",
+        "Percentiles that INFO latencystats shows; empty = none.",
     ),
     row(
         "enable-protected-configs",
         Kind::Choice(&["no", "yes", "local"]),
         "no",
         Change::Start,
-        "Who may set protected parameters: nobody, everybody, or clients on loopback.",
+        "Who may set protected parameters: no = nobody, yes = everybody, local = clients on loopback.",
     ),
 ];
 
-/// The row of a name, whatever its case.
+/// The row with this name or older name; case does not matter.
 pub(super) fn find(name: &str) -> Option<&'static Parameter> {
     PARAMETERS.iter().find(|parameter| parameter.is_called(name))
 }

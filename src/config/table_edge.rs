@@ -1,4 +1,4 @@
-//! The parameters of edge sites: of a node of one, and of the core that feeds them.
+//! The parameters of edge sites, both for edge nodes and for the core nodes that feed them.
 
 use super::{
     parameter::{Change, Kind, Parameter},
@@ -11,69 +11,71 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         Kind::Choice(&["core", "edge"]),
         "core",
         Change::Start,
-        "What this node is: of a core, which holds the truth, or of an edge site, which follows one; `flotilla edge` means edge.",
+        "Role of this node: `core` agrees on writes, `edge` follows a core. `flotilla edge` sets `edge`.",
     ),
     row(
         "site",
         Kind::Text,
         "",
         Change::Start,
-        "Edge: name of its site, of small letters, digits and hyphens. Its nodes are named edge-SITE or edge-SITE.NODE.",
+        "Edge: name of its site: 1 to 57 lowercase letters, digits or hyphens. Its nodes are named edge-SITE or edge-SITE.NODE.",
     ),
     row(
         "upstream",
         Kind::Text,
         "",
         Change::Start,
-        "Edge: peer addresses `host:port,…` of nodes of the core, the preferred one first; any of them will do.",
+        "Edge: peer addresses `host:port,…` of core nodes, in order of preference. The edge follows one at a time.",
     ),
     row(
         "upstream-discovery",
         Kind::Bool,
         "yes",
         Change::Start,
-        "Edge: whether other nodes of the core, of which the upstreams tell, are followed when no upstream is reached.",
+        "Edge: if no upstream can be reached, follow another core node that an upstream named earlier.",
     ),
     row(
         "edge-writes",
         Kind::Choice(&["forward", "reject"]),
         "forward",
         Change::Start,
-        "Edge: what becomes of writes: they are sent to the core, or refused with READONLY.",
+        "Edge: forward writes to the core, or reject them with READONLY.",
     ),
     row(
         "edge-write-wait-ms",
         Kind::Number { min: 0, max: 600_000 },
         "2000",
         Change::Live,
-        "Edge: how long a connection's next read waits until what the connection wrote at the core has come here.",
+        "Edge: milliseconds that a read waits for the connection's own forwarded writes to come back from the core; 0 = do not wait.",
     ),
     row(
         "edge-lag-max-ms",
         Kind::Number { min: 0, max: 31_536_000_000 },
         "0",
         Change::Live,
-        "Edge: /readyz says no while the site is further behind the core than this; 0 = however far.",
+        "Edge: /readyz fails while the site is more milliseconds behind the core than this; 0 = no limit.",
     ),
     row(
         "edges-max",
         Kind::Number { min: 0, max: 4096 },
         "256",
         Change::Start,
-        "Core: edge sites that this node feeds at a time; one more is sent away and tries another node.",
+        "Core: edge streams that this node serves at a time. An edge beyond that is turned away and tries another node.",
     ),
     row(
-        "edge-seeds-max",
+        "edge-bootstraps-max",
         Kind::Number { min: 1, max: 64 },
         "2",
         Change::Start,
-        "Core: edge sites that fetch a bootstrap snapshot of the data from this node at a time.",
-    ),
+        "Core: edges that may fetch a bootstrap snapshot from this node at a time; others wait their turn.",
+    )
+    .also("edge-seeds-max"),
     row(
-        "edge-seed-bytes-per-second",
+        "edge-bootstrap-bytes-per-second",
         SIZE,
         "0",
         Change::Start,
-        "Core: how fast this node gives bootstrap snapshots away, all edges together; 0 = as fast as it goes.",
-    ),
+        "Core: bytes per second at which this node sends bootstrap snapshots, over all edges together; 0 = no limit.",
+    )
+    .also("edge-seed-bytes-per-second"),
 ];

@@ -1,4 +1,4 @@
-//! Parameters of Redis that CONFIG keeps and shows for the clients and tools that set them. None has an effect.
+//! Redis parameters that CONFIG stores and shows because clients and tools set them. None has an effect.
 
 use super::parameter::{Change, Kind, Parameter};
 use super::table::{INT, SIZE, row};
@@ -18,7 +18,7 @@ const FREES: &str = "Accepted for compatibility: deletes never wait for memory t
 const REPLICATION: &str = "Accepted for compatibility: replication is Raft's.";
 const FAILOVER: &str = "Accepted for compatibility: Raft elects the leader.";
 const NO_RDB: &str = "Accepted for compatibility: snapshots are checkpoints of the store.";
-const NO_AOF: &str = "Accepted for compatibility: the Raft log is cut by itself.";
+const NO_AOF: &str = "Accepted for compatibility: the Raft log is purged automatically.";
 const EVICTION: &str = "Accepted for compatibility: keys are never evicted.";
 const DEFRAG: &str = "Accepted for compatibility: there is no active defragmentation.";
 
@@ -56,12 +56,6 @@ pub(super) static PARAMETERS: &[Parameter] = &[
     kept("lfu-log-factor", INT, "10", EVICTION),
     kept("lfu-decay-time", INT, "1", EVICTION),
     kept("replica-ignore-maxmemory", Kind::Bool, "yes", EVICTION).also("slave-ignore-maxmemory"),
-    kept(
-        "client-output-buffer-limit",
-        Kind::OutputLimit,
-        "normal 0 0 0 slave 0 0 0 pubsub 33554432 8388608 60",
-        "Accepted for compatibility: a client that takes no replies is pushed back, then closed after 60 s.",
-    ),
     kept("hz", Kind::Clamped { min: 1, max: 500 }, "10", NONE),
     kept("dynamic-hz", Kind::Bool, "yes", NONE),
     kept("activerehashing", Kind::Bool, "yes", NONE),

@@ -1,11 +1,11 @@
-//! Parameters of Redis that have one value here, because another one would promise what the server does not do.
+//! Redis parameters that accept one value only, because the server could not honour another.
 //!
-//! CONFIG SET refuses other values and says why; `fixed` are those that Redis does not let change, either.
+//! CONFIG SET refuses other values and says why. Redis does not let the `fixed` ones change, either.
 
 use super::parameter::{Change, Kind, Parameter};
 use super::table::{INT, PORT, SIZE, row};
 
-/// CONFIG SET takes the default alone.
+/// CONFIG SET accepts the default only.
 const fn only(
     name: &'static str,
     kind: &'static Kind,
@@ -15,7 +15,7 @@ const fn only(
     row(name, Kind::Only(kind), default, Change::NoEffect, why)
 }
 
-/// CONFIG SET takes nothing, as in Redis.
+/// CONFIG SET accepts no value, as in Redis.
 const fn fixed(name: &'static str, default: &'static str, why: &'static str) -> Parameter {
     row(name, Kind::Only(&Kind::Text), default, Change::Never, why)
 }
@@ -32,9 +32,9 @@ const EVICTION: &[&str] = &[
 ];
 const TLS: &str = "Clients speak plain TCP; put TLS in front of the port.";
 const PEER_TLS: &str = "Nodes speak TLS to each other with peer-tls-cert, peer-tls-key and peer-tls-ca.";
-const ANNOUNCE: &str = "What clients are told is set at start: announce-host and announce-port.";
+const ANNOUNCE: &str = "Set at start by announce-host and announce-port.";
 const FILES: &str = "There is no such file: the log and the store are in data-dir.";
-const SUPERVISOR: &str = "Affair of the supervisor that starts the process.";
+const SUPERVISOR: &str = "Left to the supervisor that starts the process.";
 const ONE_SHARD: &str = "The core is one shard whose leader is elected by Raft.";
 const STDERR: &str = "The log goes to standard error; see log-level and log-format.";
 
@@ -58,24 +58,21 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "no",
         "The log carries times, but not in an append-only file.",
     ),
-    only("maxmemory", &SIZE, "0", "No limit on data: it lives on disk, the caches have limits of their own."),
+    only(
+        "maxmemory",
+        &SIZE,
+        "0",
+        "No limit on data: it is on disk, and the caches have limits of their own.",
+    ),
     only("maxmemory-policy", &Kind::Choice(EVICTION), "noeviction", "Keys are never evicted."),
-    only("maxmemory-clients", &Kind::Text, "0", "Clients are never evicted."),
     only(
         "activedefrag",
         &Kind::Bool,
         "no",
-        "The allocator (mimalloc) cannot be defragmented by moving keys.",
+        "Not supported: moving keys does not defragment the allocator (mimalloc).",
     ),
     only("replica-read-only", &Kind::Bool, "yes", "Followers and edges never hold writes of their own.")
         .also("slave-read-only"),
-    only(
-        "replica-serve-stale-data",
-        &Kind::Bool,
-        "yes",
-        "Each client says what it accepts: CLIENT CONSISTENCY.",
-    )
-    .also("slave-serve-stale-data"),
     only(
         "replica-priority",
         &INT,
@@ -83,7 +80,7 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "Raft elects the leader; a node that must not lead joins as standby.",
     )
     .also("slave-priority"),
-    only("replica-announced", &Kind::Bool, "yes", "All nodes of the core are told to clients."),
+    only("replica-announced", &Kind::Bool, "yes", "Clients always learn of all nodes of the core."),
     only("replica-announce-ip", &Kind::Text, "", ANNOUNCE).also("slave-announce-ip"),
     only("replica-announce-port", &PORT, "0", ANNOUNCE).also("slave-announce-port"),
     only("replica-ignore-disk-write-errors", &Kind::Bool, "no", "A failed write to disk stops the process."),
@@ -93,20 +90,15 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "ignore",
         "Replicas compare checksums of their data instead (verify-interval).",
     ),
-    only(
-        "min-replicas-to-write",
-        &INT,
-        "0",
-        "A write is acknowledged when a majority of the core has it, always.",
-    )
-    .also("min-slaves-to-write"),
+    only("min-replicas-to-write", &INT, "0", "A write is always acknowledged by a majority of the core.")
+        .also("min-slaves-to-write"),
     only("cluster-replica-no-failover", &Kind::Bool, "no", "A node that must not lead joins as standby.")
         .also("cluster-slave-no-failover"),
     only(
         "cluster-allow-reads-when-down",
         &Kind::Bool,
         "no",
-        "Each client says what it accepts: CLIENT CONSISTENCY.",
+        "Each client chooses for itself: CLIENT CONSISTENCY.",
     ),
     only("cluster-announce-ip", &Kind::Text, "", ANNOUNCE),
     only("cluster-announce-hostname", &Kind::Text, "", ANNOUNCE),
@@ -118,23 +110,23 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "cluster-preferred-endpoint-type",
         &Kind::Choice(&["ip", "hostname", "unknown-endpoint"]),
         "ip",
-        "Clients are told announce-host, be it an address or a name.",
+        "Clients are given announce-host, whether it is an address or a name.",
     ),
-    only("bind-source-addr", &Kind::Text, "", "Peers are reached from whatever address routing gives."),
+    only("bind-source-addr", &Kind::Text, "", "The kernel's routing chooses the source address."),
     only("oom-score-adj", &Kind::Choice(&["no", "yes", "relative", "absolute"]), "no", SUPERVISOR),
     only(
         "shutdown-on-sigint",
         &Kind::Text,
         "default",
-        "There is nothing to save or to lose when the process stops.",
+        "Every acknowledged write is on disk already; there is nothing to save.",
     ),
     only(
         "shutdown-on-sigterm",
         &Kind::Text,
         "default",
-        "There is nothing to save or to lose when the process stops.",
+        "Every acknowledged write is on disk already; there is nothing to save.",
     ),
-    only("locale-collate", &Kind::Text, "", "SORT ALPHA compares bytes, on every node alike."),
+    only("locale-collate", &Kind::Text, "", "SORT ALPHA compares bytes, so that all nodes agree."),
     only("tls-port", &PORT, "0", TLS),
     only("tls-cluster", &Kind::Bool, "no", PEER_TLS),
     only("tls-replication", &Kind::Bool, "no", PEER_TLS),
@@ -156,26 +148,26 @@ pub(super) static PARAMETERS: &[Parameter] = &[
     fixed("supervised", "no", SUPERVISOR),
     fixed("pidfile", "", SUPERVISOR),
     fixed("set-proc-title", "no", SUPERVISOR),
-    fixed("always-show-logo", "no", "There is none."),
+    fixed("always-show-logo", "no", "There is no logo."),
     fixed("server_cpulist", "", SUPERVISOR),
     fixed("bio_cpulist", "", SUPERVISOR),
     fixed("aof_rewrite_cpulist", "", SUPERVISOR),
     fixed("bgsave_cpulist", "", SUPERVISOR),
     fixed("io-threads", "1", "See network-threads."),
     fixed("io-threads-do-reads", "no", "See network-threads."),
-    fixed("unixsocket", "", "Clients come by TCP."),
-    fixed("unixsocketperm", "0", "Clients come by TCP."),
+    fixed("unixsocket", "", "Clients connect by TCP only."),
+    fixed("unixsocketperm", "0", "Clients connect by TCP only."),
     fixed("socket-mark-id", "0", SUPERVISOR),
     fixed("logfile", "", STDERR),
     fixed("syslog-enabled", "no", STDERR),
     fixed("syslog-ident", "redis", STDERR),
     fixed("syslog-facility", "local0", STDERR),
-    fixed("aclfile", "", "There is one user, default."),
+    fixed("aclfile", "", "There is one user: default."),
     fixed("appendfilename", "", FILES),
     fixed("appenddirname", "", FILES),
-    fixed("rdbchecksum", "yes", "What is written has checksums, always."),
+    fixed("rdbchecksum", "yes", "All files have checksums."),
     fixed("replicaof", "", "Followers follow the leader, edges their upstream.").also("slaveof"),
-    fixed("cluster-config-file", "", "The nodes of the core are in its log."),
+    fixed("cluster-config-file", "", "The log holds the members of the core."),
     fixed("cluster-port", "0", "There is no cluster bus; see peer-port."),
     fixed("enable-module-command", "no", "There are no modules."),
     only("cluster-allow-replica-migration", &Kind::Bool, "yes", ONE_SHARD),

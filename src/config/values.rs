@@ -1,4 +1,4 @@
-//! Checked values, still as text; what each row's kind accepts and how it is normalised.
+//! Checked values, still as text: what each kind accepts, and how it is normalised.
 
 use super::parameter::{Kind, Parameter};
 use super::table::PARAMETERS;
@@ -23,19 +23,22 @@ impl Values {
 
     /// Sets a value after checking it.
     pub fn set(&mut self, parameter: &'static Parameter, value: &str) -> Result<(), String> {
-        let value = normalise(parameter, value)?;
+        let mut value = normalise(parameter, value)?;
+        if parameter.kind == Kind::OutputLimit {
+            value = output_limits_with(self.get(parameter.name), &value);
+        }
         self.0.insert(parameter.name, value);
         Ok(())
     }
 
-    /// A number; rows of these kinds hold nothing else.
+    /// A number. Only for rows whose kind is a number.
     pub(super) fn number<N: TryFrom<i128>>(&self, name: &str) -> Result<N, String> {
         let value: i128 = self.get(name).parse().map_err(|_| format!("{name}: not a number"))?;
         N::try_from(value).map_err(|_| format!("{name}: out of range"))
     }
 }
 
-/// The canonical text of a value, or Redis's words on why it is none.
+/// The canonical text of a value, or Redis's error text if it is not valid.
 pub(super) fn normalise(parameter: &Parameter, value: &str) -> Result<String, String> {
     match parameter.kind {
         Kind::Bytes { min, max } => {
@@ -68,6 +71,7 @@ pub(super) fn normalise(parameter: &Parameter, value: &str) -> Result<String, St
             Ok(addresses.join(" "))
         }
         Kind::Text | Kind::Secret => Ok(value.to_owned()),
+        Kind::MemoryShare => memory_share(value),
         Kind::OutputLimit => output_limit(value),
         Kind::EventClasses => event_classes(value),
         Kind::Clamped { min, max } => {
@@ -79,7 +83,7 @@ pub(super) fn normalise(parameter: &Parameter, value: &str) -> Result<String, St
             let of = |text: &str| normalise(&Parameter { kind: *kind, ..*parameter }, text);
             match of(value)? == of(parameter.default)? {
                 true => of(value),
-                false => Err(format!("only '{}' is possible here: {}", parameter.default, parameter.help)),
+                false => Err(format!("only '{}' is supported: {}", parameter.default, parameter.help)),
             }
         }
     }
@@ -103,7 +107,7 @@ pub(super) fn parse_bytes(value: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// As Redis writes them back: all classes are `A`, then how the events are sent.
+/// As Redis writes them back: `A` if all classes are given, then the letters that say how events are published.
 fn event_classes(value: &str) -> Result<String, String> {
     const CLASSES: &str = "g$lshzxetd";
     if value.chars().any(|letter| !"AKEmn".contains(letter) && !CLASSES.contains(letter)) {
@@ -124,6 +128,34 @@ fn percentiles(value: &str) -> Result<String, String> {
         value.split_whitespace().map(|word| read(word).map(|number| number.to_string())).collect();
     let text = "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
     Ok(numbers.ok_or(text)?.join(" "))
+}
+
+fn memory_share(value: &str) -> Result<String, String> {
+    let percent = || value.strip_suffix('%')?.parse::<u8>().ok().filter(|percent| *percent <= 100);
+    let share = percent().map(|percent| format!("{percent}%"));
+    let share = share.or_else(|| parse_bytes(value).map(|bytes| bytes.to_string()));
+    share.ok_or_else(|| "argument must be a memory or percent value".to_owned())
+}
+
+/// The limits of all classes, with new ones for those that `changed` names; the last one given counts.
+fn output_limits_with(before: &str, changed: &str) -> String {
+    let groups = |text: &str| {
+        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        words
+            .chunks(4)
+            .filter_map(|group| Some((group.first()?.clone(), group.join(" "))))
+            .collect::<Vec<_>>()
+    };
+    let (mut all, changed) = (groups(before), groups(changed));
+    if all.is_empty() {
+        all.clone_from(&changed);
+    }
+    for (class, limits) in changed {
+        if let Some(known) = all.iter_mut().find(|(known, _)| *known == class) {
+            known.1 = limits;
+        }
+    }
+    all.into_iter().map(|(_, limits)| limits).collect::<Vec<_>>().join(" ")
 }
 
 fn output_limit(value: &str) -> Result<String, String> {
@@ -183,7 +215,7 @@ mod tests {
         };
         let only = row(Kind::Only(&Kind::Bytes { min: 0, max: 1 << 40 }));
         assert_eq!(normalise(&only, "0kb").as_deref(), Ok("0"));
-        assert_eq!(normalise(&only, "1kb"), Err("only '0' is possible here: there is none".to_owned()));
+        assert_eq!(normalise(&only, "1kb"), Err("only '0' is supported: there is none".to_owned()));
         assert_eq!(normalise(&only, "x"), Err("argument must be a memory value".to_owned()));
         let clamped = row(Kind::Clamped { min: 1, max: 500 });
         assert_eq!(normalise(&clamped, "1000").as_deref(), Ok("500"));
@@ -209,6 +241,25 @@ mod tests {
             ("99999999999gb", None),
         ] {
             assert_eq!(parse_bytes(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_of_one_class_leave_the_others() {
+        let parameter = super::super::table::find("client-output-buffer-limit").unwrap();
+        let mut values = Values::default();
+        values.set(parameter, "replica 1mb 2 3  pubsub 4 5 6 pubsub 7 8 9").unwrap();
+        assert_eq!(values.get("client-output-buffer-limit"), "normal 0 0 0 slave 1048576 2 3 pubsub 7 8 9");
+        assert!(values.set(parameter, "normal 1 2").is_err());
+    }
+
+    #[test]
+    fn a_share_of_memory_is_bytes_or_a_percentage() {
+        for (given, shown) in [("1gb", "1073741824"), ("5%", "5%"), ("100%", "100%"), ("0", "0")] {
+            assert_eq!(memory_share(given).as_deref(), Ok(shown));
+        }
+        for bad in ["101%", "-1", "5 %", "%", "x"] {
+            assert!(memory_share(bad).is_err(), "{bad}");
         }
     }
 }

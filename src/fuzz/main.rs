@@ -1,11 +1,11 @@
 //! Fuzzing of everything that reads bytes from outside: requests, log records and entries, storage keys, patterns,
-//! numbers, the configuration file, RDB.
+//! numbers, the configuration file, RDB, scripts.
 //!
 //! One program holds all targets, so that RocksDB is linked once; `FUZZ_TARGET` names the one to run. `run.sh` builds it
 //! and runs them all. To add one: a file in `targets/` with `pub fn run(data: &[u8])`, a row in `TARGETS`, seeds in
 //! `corpus/<name>/`. A target states properties with `assert!`; it must not depend on time or on what ran before it.
 //!
-//! Needs no nightly compiler: what it loses is the address sanitizer, and there is no unsafe code in the product to watch.
+//! Needs no nightly compiler: it only lacks the address sanitizer, and the product has no unsafe code to watch.
 
 #![no_main]
 
@@ -19,6 +19,8 @@ mod targets {
     pub mod inline;
     pub mod rdb;
     pub mod reply;
+    pub mod script;
+    pub mod script_bytes;
     pub mod segment;
     pub mod storage;
 }
@@ -37,6 +39,8 @@ const TARGETS: &[(&str, Target)] = &[
     ("inline", targets::inline::run),
     ("rdb", targets::rdb::run),
     ("reply", targets::reply::run),
+    ("script", targets::script::run),
+    ("script_bytes", targets::script_bytes::run),
     ("segment", targets::segment::run),
     ("storage", targets::storage::run),
 ];

@@ -1,4 +1,4 @@
-//! What this process does about damage in its files: writes it down, lets another node lead, and starts anew.
+//! Handles damage in the node's files: records it, hands over leadership, and restarts the process.
 
 use crate::{
     config::Settings,
@@ -7,12 +7,12 @@ use crate::{
 };
 use std::{path::PathBuf, sync::OnceLock, thread, time::Duration};
 
-/// How long another node may take to lead before this one goes all the same.
+/// Longest wait for another node to take over leadership.
 const HAND_OVER_MAX: Duration = Duration::from_millis(1500);
 
 type HandOver = Box<dyn Fn(Duration) + Send + Sync>;
 
-/// See the module.
+/// Runs when damage is found.
 pub(super) struct Damaged {
     data_dir: PathBuf,
     has_others: bool,
@@ -55,17 +55,17 @@ impl Damaged {
         }
         match self.repairs {
             true => {
-                tracing::warn!(%file, %detail, "a file is damaged; this node starts anew to repair it from another one")
+                tracing::warn!(%file, %detail, "a file is damaged; restarting to repair it from another node")
             }
             false => tracing::error!(
                 %file, %detail,
-                remedy = format!("start this node with --repair-damaged yes, or with {data_dir} emptied: it gets all data back"),
+                remedy = format!("start this node with --repair-damaged yes, or empty {data_dir} first: it then copies all data from another node"),
                 "a file is damaged"
             ),
         }
-        // What cannot be written down is found again.
+        // If the record cannot be written, the next start finds the damage again.
         if let Err(error) = Quarantine::write(&self.data_dir, damage) {
-            tracing::warn!(%error, "cannot write down that a file is damaged");
+            tracing::warn!(%error, "cannot record that a file is damaged");
         }
         // The raft thread cannot wait for itself; the others elect another leader then.
         if let Some(hand_over) = self.hand_over.get().filter(|_| thread::current().name() != Some("raft")) {
@@ -73,7 +73,7 @@ impl Damaged {
         }
         if self.repairs {
             let error = fail::restart();
-            tracing::error!(%error, remedy = "start this process again", "cannot start anew");
+            tracing::error!(%error, remedy = "start this process again", "cannot restart");
         }
     }
 }

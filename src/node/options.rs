@@ -1,4 +1,4 @@
-//! From the settings to what a node is to other nodes: of a core of several, of an edge site, in need of help.
+//! Derives the node's role from the settings: core node, edge node, or node in need of repair.
 
 use super::{NodeError, io};
 use crate::{
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-/// Where a damaged node finds others to repair itself from. It may not know yet who it is itself.
+/// Where a damaged node looks for others to repair itself from. It may not know its own identity yet.
 pub(super) fn helpers(settings: &Settings, tls: Option<Arc<Tls>>) -> Helpers {
     let others = settings.cluster.iter().filter(|(name, _)| *name != settings.node_name);
     let peers = others.map(|(_, address)| address.clone()).chain(settings.join.iter().cloned()).collect();
@@ -27,7 +27,7 @@ pub(super) fn helpers(settings: &Settings, tls: Option<Arc<Tls>>) -> Helpers {
     }
 }
 
-/// What this node is to the other ones of its list.
+/// This node's role among the nodes of its list.
 pub(super) fn cluster(
     settings: &Settings,
     directory: &DataDirectory,
@@ -48,15 +48,14 @@ pub(super) fn cluster(
         && settings.peer_address.is_empty()
         && settings.bind.iter().any(IpAddr::is_unspecified)
     {
-        let text =
-            "--peer-address must say where other nodes reach this one, since it is bound to every address";
+        let text = "set --peer-address to the address where other nodes reach this one, because it is bound to all addresses";
         return Err(io("join")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
     }
     match (&tls, settings.has_loopback_only()) {
-        (Some(_), _) => tracing::info!("nodes talk by mutual TLS"),
-        (None, true) => tracing::info!("nodes talk in plain text, on loopback"),
+        (Some(_), _) => tracing::info!("connections between nodes use mutual TLS"),
+        (None, true) => tracing::info!("connections between nodes are unencrypted, on loopback"),
         (None, false) => tracing::warn!(
-            "nodes talk in PLAIN TEXT beyond loopback (--peer-insecure): who reaches the peer port owns the data"
+            "connections between nodes are UNENCRYPTED beyond loopback (--peer-insecure): anyone who reaches the peer port can read and change all data"
         ),
     }
     let known = (!own.cluster_id.is_empty()).then(|| own.cluster_id.clone());
@@ -68,6 +67,8 @@ pub(super) fn cluster(
         join: settings.join.clone(),
         standby: settings.join_as_standby,
         repair_damaged: settings.repair_damaged,
+        compare_interval: Duration::from_secs(settings.compare_interval_seconds),
+        verify_bytes_per_second: settings.verify_bytes_per_second,
         verify_interval: Duration::from_secs(settings.verify_interval_seconds),
         cluster: Arc::clone(&node.identity.cluster),
         identity: Arc::new(
@@ -93,7 +94,7 @@ pub(super) fn cluster(
     })
 }
 
-/// How this node shows others who it is; `None`: they talk in plain text.
+/// The node's TLS identity; `None`: plain text.
 pub(super) fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, NodeError> {
     Ok(match &settings.peer_tls {
         Some([cert, key, ca]) => Some(Arc::new(Tls::open(cert, key, ca).map_err(io("TLS for other nodes"))?)),
@@ -101,7 +102,7 @@ pub(super) fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, NodeError> {
     })
 }
 
-/// What this node follows, if it is of an edge site.
+/// The core that this node follows, if it is an edge node.
 pub(super) fn edge(
     settings: &Settings,
     directory: &DataDirectory,
@@ -118,6 +119,6 @@ pub(super) fn edge(
             None => Arc::new(alone().with_tls(tls)),
         },
         is_partial: own.is_partial,
-        seed_bytes_per_second: settings.snapshot_bytes_per_second,
+        bootstrap_bytes_per_second: settings.snapshot_bytes_per_second,
     })
 }

@@ -1,4 +1,4 @@
-//! Bars on a terminal for what takes long, beside the log. Where standard error is no terminal there are none.
+//! Bars on a terminal that show progress, beside the log. None if standard error is not a terminal.
 
 use crate::state::{Following, ReplicationState};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -55,12 +55,12 @@ pub(super) async fn show(status: Arc<ReplicationState>) {
     }
 }
 
-/// How far a file of so many bytes was read; its message is the number of keys.
+/// A bar for a file of so many bytes; its message is the number of keys read.
 pub fn bytes_bar(bytes: u64) -> ProgressBar {
     bar(bytes, FILE_TEMPLATE)
 }
 
-/// How many of so many keys were read.
+/// A bar for so many keys.
 pub fn keys_bar(keys: u64) -> ProgressBar {
     bar(keys, KEYS_TEMPLATE)
 }

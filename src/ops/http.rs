@@ -1,7 +1,7 @@
 //! The HTTP port: `/metrics`, `/healthz` (the process is alive), `/readyz` (it can serve).
 
 use super::metrics;
-use crate::{fail, session::Node};
+use crate::{fail, session::Node, state::Following};
 use axum::{
     Router,
     extract::State,
@@ -9,9 +9,29 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use prometheus_client::registry::Registry;
-use std::{io, net::TcpListener, sync::Arc, thread::JoinHandle};
-use tokio::sync::oneshot;
+use std::{io, net::TcpListener, sync::Arc, thread::JoinHandle, time::Duration};
+use tokio::{
+    net::TcpStream,
+    sync::{Semaphore, oneshot},
+};
+
+/// Connections at a time; further ones wait in the backlog until one ends.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a request's headers may take to come, from when the connection is ready for them.
+const HEADERS_MAX: Duration = Duration::from_secs(10);
+/// Bytes of a request's line and headers.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+const HEADERS_COUNT_MAX: usize = 64;
+/// How long a connection may last, so that one that does not read its answer makes room for others.
+const CONNECTION_MAX: Duration = Duration::from_secs(60);
+/// After an accept that failed, for instance for want of file descriptors.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The running HTTP server; stops when dropped.
 pub struct Http {
@@ -42,14 +62,14 @@ pub fn start(node: Arc<Node>, listeners: Vec<TcpListener>) -> io::Result<Http> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => runtime.block_on(serve(node, listeners, stopped)),
-            Err(error) => fail::stop_the_process(&format!("the HTTP thread could not start: {error}")),
+            Err(error) => fail::stop_the_process(&format!("cannot start the HTTP thread: {error}")),
         }
     })?;
     Ok(Http { stop: Some(stop), thread: Some(thread) })
 }
 
 async fn serve(node: Arc<Node>, listeners: Vec<TcpListener>, stopped: oneshot::Receiver<()>) {
-    tokio::spawn(super::bars::show(Arc::clone(&node.log)));
+    tokio::spawn(super::bars::show(Arc::clone(&node.group.state)));
     let shared = Arc::new(Shared { registry: metrics::registry(Arc::clone(&node)), node });
     let router = Router::new()
         .route("/metrics", get(metrics))
@@ -57,17 +77,48 @@ async fn serve(node: Arc<Node>, listeners: Vec<TcpListener>, stopped: oneshot::R
         .route("/readyz", get(readyz))
         .with_state(shared);
     let mut servers = tokio::task::JoinSet::new();
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     for listener in listeners {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => {
-                let router = router.clone();
-                servers.spawn(async move { axum::serve(listener, router).await });
+                servers.spawn(accept(listener, router.clone(), Arc::clone(&room)));
             }
-            Err(error) => fail::stop_the_process(&format!("the HTTP port could not be served: {error}")),
+            Err(error) => fail::stop_the_process(&format!("cannot serve the HTTP port: {error}")),
         }
     }
     let _ = stopped.await;
     servers.abort_all();
+}
+
+async fn accept(listener: tokio::net::TcpListener, router: Router, room: Arc<Semaphore>) {
+    // Aborted with this task.
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let router = router.clone();
+                connections.spawn(async move {
+                    let _ = tokio::time::timeout(CONNECTION_MAX, answer(stream, router)).await;
+                    drop(permit);
+                });
+            }
+            Err(_) => tokio::time::sleep(RETRY_INTERVAL).await,
+        }
+    }
+}
+
+/// Answers the requests of a connection until it ends.
+async fn answer(stream: TcpStream, router: Router) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_MAX)
+        .max_headers(HEADERS_COUNT_MAX)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // Its errors are the client's: it went away, or sent what is no request.
+    let _ = connection.await;
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
@@ -79,7 +130,7 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         Err(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             [(header::CONTENT_TYPE, "text/plain")],
-            "metrics could not be written".to_owned(),
+            "cannot write the metrics".to_owned(),
         ),
     }
 }
@@ -90,7 +141,23 @@ async fn healthz() -> &'static str {
 
 async fn readyz(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
     match shared.node.unready() {
-        None => (StatusCode::OK, "ready\n".to_owned()),
+        None => {
+            let state = &shared.node.group.state;
+            (StatusCode::OK, ready(&state.edge.following.read(), state.disk_problem()))
+        }
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+/// An edge that is cut off goes on serving what it has, and so does a node whose disk is full; they say so.
+fn ready(following: &Following, disk: Option<&str>) -> String {
+    if let Some(problem) = disk {
+        return format!("ready, but {problem}\n");
+    }
+    match following {
+        Following::Cut(why) => format!("ready, but the core is not followed: {why}\n"),
+        Following::No | Following::Log | Following::Site | Following::Bootstrap { .. } => {
+            "ready\n".to_owned()
+        }
     }
 }

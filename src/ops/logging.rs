@@ -1,8 +1,8 @@
 //! The log of the process, on standard error: text for people or JSON lines for machines.
 //!
-//! What a level means: **error** a human must act, and the line's field `remedy` says how (`tidy.rs` looks after that);
-//! **warn** something is not as it should be, and mends itself or is told elsewhere; **info** what a node does, a line each;
-//! **debug** for whoever looks for a fault.
+//! Meaning of the levels: **error** a human must act, and the line's field `remedy` says how (`tidy.rs` checks that it
+//! exists); **warn** something is wrong, and recovers by itself or is reported elsewhere; **info** each thing that the node
+//! does, in one line; **debug** details for troubleshooting.
 
 use super::{bars::BesideBars, repeats::Repeats};
 use crate::config::{LogFormat, Settings};
@@ -11,8 +11,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::Subs
 /// Starts logging. A second call (tests) changes nothing.
 pub fn init(settings: &Settings) {
     let level = &settings.log_level;
-    // openraft tells of every call that failed, several times a second and node, and of each stop as an error; what an
-    // operator must know is told by `log`. Who looks into openraft asks for debug.
+    // openraft logs every failed call, several times a second and node, and each stop as an error; our own lines already
+    // report what an operator must know. For openraft's lines, choose level debug.
     let libraries = if ["debug", "trace"].contains(&level.as_str()) { "warn" } else { "off" };
     let filter = EnvFilter::try_new(format!("{level},openraft={libraries},h2={libraries}"))
         .unwrap_or_else(|_| EnvFilter::new("info"));
@@ -25,6 +25,6 @@ pub fn init(settings: &Settings) {
     let repeats = Repeats::new(settings.log_format);
     let started = tracing_subscriber::registry().with(filter).with(lines).with(repeats).try_init();
     if started.is_err() {
-        tracing::debug!("logging was started before");
+        tracing::debug!("logging is initialised already");
     }
 }

@@ -1,10 +1,10 @@
-//! Prometheus metrics: a table of rows, each a name, a kind, a help text and where the number comes from.
+//! Prometheus metrics: a table of rows, each with a name, a kind, a help text and a function that reads the value.
 //!
 //! Names end in their unit; counters in `_total` (the exposition adds it). See the OpenMetrics specification.
 
 use crate::{
     session::{Node, ProcessUsage},
-    state::{FedSeen, Following, Leadership},
+    state::{Comparison, FedSeen, Following, Leadership},
     store::StoreStats,
 };
 use prometheus_client::{
@@ -15,7 +15,7 @@ use prometheus_client::{
 };
 use std::sync::{Arc, atomic::Ordering};
 
-/// Everything a row may read, taken once per scrape.
+/// All that rows read, sampled once per scrape.
 struct Sample<'a> {
     node: &'a Node,
     store: StoreStats,
@@ -52,115 +52,169 @@ static ROWS: &[Row] = &[
     }),
     counter(
         "flotilla_connections_rejected",
-        "Client connections refused because maxclients were connected",
+        "Client connections refused because maxclients was reached",
         |s| load(&s.node.stats.connections_rejected),
     ),
-    gauge("flotilla_connected_clients", "Client connections open now", |s| s.node.clients.len() as f64),
-    counter("flotilla_commands_processed", "Commands run or refused", |s| {
+    gauge("flotilla_connected_clients", "Open client connections", |s| s.node.clients.len() as f64),
+    counter("flotilla_commands_processed", "Commands executed or refused", |s| {
         load(&s.node.stats.commands_processed)
     }),
     counter("flotilla_error_replies", "Error replies sent", |s| load(&s.node.stats.error_replies)),
-    counter("flotilla_protocol_errors", "Connections closed because they broke the protocol", |s| {
+    counter("flotilla_protocol_errors", "Client connections closed after a protocol error", |s| {
         load(&s.node.stats.protocol_errors)
     }),
-    counter("flotilla_auth_failures", "Wrong passwords", |s| load(&s.node.stats.auth_failures)),
-    counter("flotilla_output_limit_disconnections", "Clients closed because they took no replies", |s| {
-        load(&s.node.stats.output_limit_disconnections)
+    counter("flotilla_auth_failures", "Failed AUTH attempts", |s| load(&s.node.stats.auth_failures)),
+    counter(
+        "flotilla_output_limit_disconnections",
+        "Clients disconnected because they did not read their replies",
+        |s| load(&s.node.stats.output_limit_disconnections),
+    ),
+    counter(
+        "flotilla_evicted_clients",
+        "Clients closed because all together used more memory than maxmemory-clients",
+        |s| load(&s.node.stats.evicted_clients),
+    ),
+    gauge("flotilla_clients_memory_bytes", "Memory of client connections", |s| {
+        s.node.clients.memory.bytes() as f64
     }),
     counter("flotilla_net_input_bytes", "Bytes read from clients", |s| load(&s.node.stats.net_input_bytes)),
     counter("flotilla_net_output_bytes", "Bytes written to clients", |s| {
         load(&s.node.stats.net_output_bytes)
     }),
-    counter("flotilla_keyspace_hits", "Lookups of keys that were there", |s| s.node.store.lookups().0 as f64),
-    counter("flotilla_keyspace_misses", "Lookups of keys that were not there", |s| {
-        s.node.store.lookups().1 as f64
+    counter("flotilla_keyspace_hits", "Lookups of keys that were there", |s| {
+        s.node.group.store.lookups().0 as f64
     }),
-    counter("flotilla_expired_keys", "Keys deleted because their time had come", |s| {
+    counter("flotilla_keyspace_misses", "Lookups of keys that were not there", |s| {
+        s.node.group.store.lookups().1 as f64
+    }),
+    counter("flotilla_expired_keys", "Keys deleted because they expired", |s| {
         load(&s.node.stats.expired_keys)
     }),
-    counter("flotilla_expired_fields", "Fields of hashes deleted because their time had come", |s| {
+    counter("flotilla_expired_fields", "Hash fields deleted because they expired", |s| {
         load(&s.node.stats.expired_subkeys)
     }),
-    counter("flotilla_blocking_reads", "Reads that moved to the blocking pool", |s| {
+    counter("flotilla_blocking_reads", "Reads that needed the disk and ran on the blocking pool", |s| {
         load(&s.node.stats.blocking_reads)
     }),
     counter("flotilla_proposals_refused", "Writes refused because the proposal queue was full", |s| {
         load(&s.node.stats.proposals_refused)
     }),
     gauge("flotilla_keys", "Keys stored in all databases", |s| {
-        s.node.store.published().state().databases().iter().map(|d| d.keys as f64).sum()
+        s.node.group.store.published().state().databases().iter().map(|d| d.keys as f64).sum()
     }),
+    gauge(
+        "flotilla_compared_index",
+        "Log index of the core at which this node last compared the sum of its state",
+        |s| s.node.group.state.sums.last().map_or(0.0, |compared| compared.index as f64),
+    ),
+    gauge(
+        "flotilla_compared_differs",
+        "1 if the sums differed then: on the leader those of all nodes, elsewhere this node's and the majority's; must be 0",
+        |s| {
+            f64::from(u8::from(
+                s.node.group.state.sums.last().is_some_and(|c| c.outcome == Comparison::Differs),
+            ))
+        },
+    ),
     gauge(
         "flotilla_verified_index",
-        "Log index at which this node, leading, last compared all states",
-        |s| load(&s.node.log.verified_index),
+        "Log index of the last state checksum comparison that this node led",
+        |s| load(&s.node.group.state.verified_index),
     ),
-    gauge("flotilla_divergent_nodes", "Nodes whose state differed then", |s| {
-        load(&s.node.log.divergent_nodes)
+    gauge("flotilla_divergent_nodes", "Nodes whose state differed in that comparison; must be 0", |s| {
+        load(&s.node.group.state.divergent_nodes)
     }),
-    gauge("flotilla_raft_term", "Raft term", |s| s.node.log.term() as f64),
+    gauge("flotilla_disk_left_bytes", "Space left on the disk of the data directory", |s| {
+        s.node.group.state.disk.left() as f64
+    }),
+    gauge("flotilla_disk_total_bytes", "Size of the file system of the data directory", |s| {
+        s.node.group.state.disk.total() as f64
+    }),
+    gauge("flotilla_disk_low_bytes", "Space below which the disk counts as almost full", |s| {
+        s.node.group.state.disk.low() as f64
+    }),
+    gauge(
+        "flotilla_growth_refused",
+        "1 if writes that may make the data grow are refused for want of disk",
+        |s| f64::from(u8::from(s.node.group.state.refuses_growth())),
+    ),
+    gauge("flotilla_raft_term", "Raft term", |s| s.node.group.state.term() as f64),
     gauge("flotilla_raft_is_leader", "1 if this node leads", |s| {
-        f64::from(u8::from(s.node.log.leadership() == Leadership::Leads))
+        f64::from(u8::from(s.node.group.state.leadership() == Leadership::Leads))
     }),
-    gauge("flotilla_raft_has_leader", "1 if a leader is known that a majority hears", |s| {
-        f64::from(u8::from(s.node.log.leadership().is_sound()))
+    gauge(
+        "flotilla_raft_has_leader",
+        "1 if this node knows a leader that is in contact with a majority",
+        |s| f64::from(u8::from(s.node.group.state.leadership().is_sound())),
+    ),
+    gauge("flotilla_raft_last_index", "Index of the last log entry", |s| {
+        s.node.group.state.last_index() as f64
     }),
-    gauge("flotilla_raft_last_index", "Index of the last log entry", |s| s.node.log.last_index() as f64),
     gauge("flotilla_raft_committed_index", "Index of the last committed entry", |s| {
-        s.node.log.committed_index() as f64
+        s.node.group.state.committed_index() as f64
     }),
     gauge("flotilla_raft_applied_index", "Index of the last applied entry", |s| {
-        s.node.log.applied_index() as f64
+        s.node.group.state.applied_index() as f64
     }),
     gauge("flotilla_raft_purged_index", "Index of the last purged entry", |s| {
-        s.node.log.purged_index() as f64
+        s.node.group.state.purged_index() as f64
     }),
-    gauge("flotilla_raft_log_bytes", "Bytes of log segments on disk", |s| s.node.log.log_bytes() as f64),
+    gauge("flotilla_raft_log_bytes", "Bytes of log segments on disk", |s| {
+        s.node.group.state.log_bytes() as f64
+    }),
     gauge(
         "flotilla_log_time_ahead_seconds",
-        "How far log time is ahead of wall clocks: where this node leads most of the core's, else its own",
-        |s| s.node.log.clock.ahead_ms() as f64 / 1000.0,
+        "Seconds by which log time is ahead of wall time: on the leader, that of a majority; elsewhere, this node's",
+        |s| s.node.group.state.clock.ahead_ms() as f64 / 1000.0,
     ),
-    gauge("flotilla_core_index", "Entry of the core's log that the data stand at", |s| {
-        load(&s.node.log.edge.core_index)
+    gauge("flotilla_core_index", "Index of the last entry of the core's log that is applied here", |s| {
+        load(&s.node.group.state.edge.core_index)
     }),
-    gauge("flotilla_edges", "Edges that this core node feeds", |s| s.node.log.fed.len() as f64),
+    gauge("flotilla_edges", "Edges that this core node feeds", |s| s.node.group.state.fed.len() as f64),
     gauge("flotilla_edge_lag_entries", "On an edge: entries of the core that are missing", |s| {
-        s.node.log.edge.lag_entries() as f64
+        s.node.group.state.edge.lag_entries() as f64
     }),
-    gauge("flotilla_edge_lag_bytes", "On an edge: bytes that are missing, about", |s| {
-        s.node.log.edge.lag_bytes() as f64
+    gauge("flotilla_edge_lag_bytes", "On an edge: estimated bytes of those entries", |s| {
+        s.node.group.state.edge.lag_bytes() as f64
     }),
-    gauge("flotilla_edge_lag_seconds", "On an edge: how long ago nothing was missing", |s| {
-        if s.node.log.edge.is_edge() { s.node.log.edge.lag().as_secs_f64() } else { 0.0 }
-    }),
+    gauge(
+        "flotilla_edge_lag_seconds",
+        "On an edge: seconds since it last had all that the core had committed",
+        |s| {
+            if s.node.group.state.edge.is_edge() { s.node.group.state.edge.lag().as_secs_f64() } else { 0.0 }
+        },
+    ),
     gauge("flotilla_edge_is_following", "On an edge: 1 while it follows the core", |s| {
-        f64::from(u8::from(*s.node.log.edge.following.read() == Following::Log))
+        f64::from(u8::from(*s.node.group.state.edge.following.read() == Following::Log))
     }),
-    counter("flotilla_edge_received_bytes", "On an edge: bytes of feeds, as they came", |s| {
-        load(&s.node.log.edge.received_bytes)
+    counter(
+        "flotilla_edge_received_bytes",
+        "On an edge: bytes received from the core, as compressed on the wire",
+        |s| load(&s.node.group.state.edge.received_bytes),
+    ),
+    counter("flotilla_edge_bootstraps", "On an edge: bootstrap snapshots taken", |s| {
+        load(&s.node.group.state.edge.bootstraps)
     }),
-    counter("flotilla_edge_seeds", "On an edge: bootstrap snapshots taken", |s| load(&s.node.log.edge.seeds)),
     counter(
         "flotilla_edge_contradictions",
-        "On an edge: times that its data contradicted the core's log",
-        |s| load(&s.node.log.edge.contradictions),
+        "On an edge: times that its data contradicted the core's log; must be 0",
+        |s| load(&s.node.group.state.edge.contradictions),
     ),
     gauge(
-        "flotilla_edge_seed_bytes",
+        "flotilla_edge_bootstrap_received_bytes",
         "On an edge: bytes of a bootstrap snapshot that are here",
-        |s| match *s.node.log.edge.following.read() {
+        |s| match *s.node.group.state.edge.following.read() {
             Following::Bootstrap { bytes, .. } => bytes as f64,
             Following::No | Following::Cut(_) | Following::Log | Following::Site => 0.0,
         },
     ),
-    gauge("flotilla_edge_seed_of_bytes", "On an edge: bytes that a bootstrap snapshot has", |s| {
-        match *s.node.log.edge.following.read() {
+    gauge("flotilla_edge_bootstrap_size_bytes", "On an edge: bytes that a bootstrap snapshot has", |s| {
+        match *s.node.group.state.edge.following.read() {
             Following::Bootstrap { of_bytes, .. } => of_bytes as f64,
             Following::No | Following::Cut(_) | Following::Log | Following::Site => 0.0,
         }
     }),
-    gauge("flotilla_store_live_bytes", "Bytes of live store files on disk", |s| {
+    gauge("flotilla_store_live_bytes", "Bytes of the store's live SST files on disk", |s| {
         s.store.live_sst_bytes as f64
     }),
     gauge("flotilla_memtable_bytes", "Bytes in memtables", |s| s.store.memtable_bytes as f64),
@@ -168,21 +222,24 @@ static ROWS: &[Row] = &[
     gauge("flotilla_hot_cache_bytes", "Bytes in the hot cache", |s| s.store.hot_bytes as f64),
     gauge("flotilla_hot_cache_records", "Records in the hot cache", |s| s.store.hot_records as f64),
     counter("flotilla_hot_cache_hits", "Reads answered by the hot cache", |s| s.store.hot_hits as f64),
-    counter("flotilla_hot_cache_misses", "Reads that the hot cache could not answer", |s| {
+    counter("flotilla_hot_cache_misses", "Reads not answered by the hot cache", |s| {
         s.store.hot_misses as f64
     }),
     gauge("flotilla_uptime_seconds", "Seconds since start", |s| s.node.uptime_seconds() as f64),
-    gauge("flotilla_ready", "1 if the node can serve, as /readyz says", |s| {
+    gauge("flotilla_ready", "1 if the node is ready to serve clients, as /readyz reports", |s| {
         f64::from(u8::from(s.node.unready().is_none()))
     }),
-    gauge("process_resident_memory_bytes", "Resident memory", |s| s.process.rss_bytes as f64),
-    counter("process_cpu_seconds", "User and system CPU time", |s| {
+    gauge("flotilla_feature_level", "The active feature level, which says what log entries may mean", |s| {
+        f64::from(s.node.group.state.feature_level())
+    }),
+    gauge("process_resident_memory_bytes", "Resident memory in bytes", |s| s.process.rss_bytes as f64),
+    counter("process_cpu_seconds", "User and system CPU time in seconds", |s| {
         s.process.user_seconds + s.process.system_seconds
     }),
     gauge("process_open_fds", "Open file descriptors", |s| s.process.open_fds as f64),
 ];
 
-/// What a core node tells of each edge that it feeds.
+/// A metric that a core node has for each edge it feeds.
 struct EdgeRow {
     name: &'static str,
     help: &'static str,
@@ -192,17 +249,17 @@ struct EdgeRow {
 static EDGE_ROWS: &[EdgeRow] = &[
     EdgeRow {
         name: "flotilla_fed_edge_lag_entries",
-        help: "Entries that an edge fed by this node has not applied",
+        help: "Entries committed by the core and not yet applied by an edge that this node feeds",
         read: |seen, committed| seen.lag_entries(committed) as f64,
     },
     EdgeRow {
         name: "flotilla_fed_edge_lag_seconds",
-        help: "How long ago nothing was missing at an edge fed by this node, as it says",
+        help: "Seconds since an edge that this node feeds last had all that the core had committed, as it reports",
         read: |seen, _| seen.report.lag_ms as f64 / 1000.0,
     },
     EdgeRow {
         name: "flotilla_fed_edge_sent_bytes",
-        help: "Bytes sent on the present connection of an edge",
+        help: "Bytes sent on the current connection to an edge",
         read: |seen, _| seen.sent_bytes as f64,
     },
 ];
@@ -217,7 +274,8 @@ impl std::fmt::Debug for Metrics {
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let sample = Sample { node: &self.0, store: self.0.store.stats(), process: ProcessUsage::read() };
+        let sample =
+            Sample { node: &self.0, store: self.0.group.store.stats(), process: ProcessUsage::read() };
         for row in ROWS {
             let value = (row.read)(&sample);
             match row.kind {
@@ -241,7 +299,7 @@ impl Collector for Metrics {
                 }
             }
         }
-        let (edges, committed) = (self.0.log.fed.seen(), self.0.log.committed_index());
+        let (edges, committed) = (self.0.group.state.fed.seen(), self.0.group.state.committed_index());
         for row in EDGE_ROWS.iter().filter(|_| !edges.is_empty()) {
             let kind = prometheus_client::metrics::MetricType::Gauge;
             let mut family = encoder.encode_descriptor(row.name, row.help, None, kind)?;
@@ -254,7 +312,7 @@ impl Collector for Metrics {
     }
 }
 
-/// A registry over the node.
+/// A registry of the node's metrics.
 pub(super) fn registry(node: Arc<Node>) -> Registry {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics(node)));

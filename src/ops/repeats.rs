@@ -1,6 +1,6 @@
-//! Lines that repeat. Of one place in the program at most `LINES_MAX` lines are written in `WINDOW`; the others are counted,
-//! and the first line after that window says how many there were. So a storm costs neither the disk of whoever collects the
-//! log nor the attention of whoever reads it. Lines of the levels debug and trace, which somebody asked for, are all written.
+//! Limits repeated lines. Each log statement writes at most `LINES_MAX` lines per `WINDOW`; the others are counted, and the
+//! first line after that window gives the count. So a storm fills neither the disk nor the reader's screen. Lines of the
+//! levels debug and trace, which are only on by request, are all written.
 
 use super::bars::BesideBars;
 use crate::config::LogFormat;
@@ -20,14 +20,14 @@ use tracing_subscriber::{
 const LINES_MAX: u64 = 20;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// Limits repeated lines.
 pub(super) struct Repeats {
     format: LogFormat,
-    /// By place; there are as many as there are lines of code that log.
+    /// By log statement, of which there is a fixed number.
     seen: Mutex<HashMap<Identifier, Seen>>,
 }
 
-/// The present window of one place.
+/// The current window of one statement.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     since: Instant,
@@ -64,7 +64,7 @@ impl Repeats {
         // Writing to a String cannot fail; a clock before the epoch leaves it empty.
         let _ = SystemTime.format_time(&mut Writer::new(&mut at));
         let (level, target) = (place.level(), place.target());
-        let message = format!("{left_out} more lines like the next one were left out");
+        let message = format!("{left_out} more lines like the next one were suppressed");
         let line = match self.format {
             LogFormat::Text => format!("{at} {level:>5} {target}: {message}"),
             LogFormat::Json => {
@@ -74,7 +74,7 @@ impl Repeats {
                     .to_string()
             }
         };
-        // Nobody could be told that standard error is gone.
+        // If standard error is gone, there is no one to report it to.
         let _ = BesideBars.write_all(format!("{line}\n").as_bytes());
     }
 }

@@ -23,13 +23,13 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 /// After accepting failed, for instance because no file descriptor was free.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A connection, and its place among those that may be open.
+/// A connection, and its permit among those that may be open.
 pub(super) struct Held<S> {
     stream: S,
     _place: OwnedSemaphorePermit,
 }
 
-/// Connections as they come, without encryption.
+/// Accepts connections without encryption.
 pub(super) fn plain(listener: TcpListener) -> impl Stream<Item = io::Result<Held<TcpStream>>> {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     futures::stream::unfold((listener, places), |(listener, places)| async {
@@ -38,7 +38,7 @@ pub(super) fn plain(listener: TcpListener) -> impl Stream<Item = io::Result<Held
     })
 }
 
-/// Connections whose handshake is done. A slow one keeps nobody waiting.
+/// Accepts connections and completes their handshakes. A slow one delays no other.
 pub(super) fn encrypted(
     listener: TcpListener,
     tls: Arc<Tls>,
@@ -56,8 +56,8 @@ pub(super) fn encrypted(
                 match tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
                     // An error means that the server ends.
                     Ok(Ok(stream)) => drop(done.send(Ok(Held { stream, _place: place })).await),
-                    Ok(Err(error)) => tracing::debug!(from, %error, "no TLS with a node"),
-                    Err(_) => tracing::debug!(from, "no TLS with a node in time"),
+                    Ok(Err(error)) => tracing::debug!(from, %error, "TLS handshake with a node failed"),
+                    Err(_) => tracing::debug!(from, "TLS handshake with a node timed out"),
                 }
             });
         }

@@ -1,7 +1,7 @@
-//! What a node may ask of another one, by its name: which with TLS its certificate must be valid for.
+//! The calls that a node may make to another, by its name. With TLS, the node's certificate must be valid for that name.
 //!
-//! A name that begins with `edge-` is that of a node of an edge site, `edge-SITE` or `edge-SITE.NODE`. An edge may ask a
-//! core for what edges need and for nothing else, whatever it says; the nodes of one site are members to each other.
+//! A name that begins with `edge-` belongs to a node of an edge site, `edge-SITE` or `edge-SITE.NODE`. A core authorizes an
+//! edge for an edge's calls only, whatever the edge claims; nodes of one site are members to each other.
 
 use super::message::{FIRST_EDGE_KIND, FIRST_MEMBER_KIND};
 
@@ -29,7 +29,8 @@ pub(super) fn may_ask(own: &str, caller: &str, kind: u32) -> bool {
     }
 }
 
-/// Whether calls of kind `actual` may come where one of kind `announced` was let in: a multiplexed stream is opened once for many.
+/// Whether calls of kind `actual` are allowed where one of kind `announced` was admitted: a multiplexed stream is opened
+/// once for many.
 pub(super) fn is_covered(announced: u32, actual: u32, is_multiplexed: bool) -> bool {
     match is_multiplexed {
         false => announced == actual,

@@ -10,9 +10,8 @@ use super::{
         STREAM_WINDOW_BYTES, TO_HEADER, VERSION_HEADER,
     },
     multiplexed::MultiplexedStream,
+    network::Outgoing,
 };
-#[cfg(test)]
-use crate::tests::stage::network as stage;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Mutex;
@@ -26,7 +25,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 const CONNECT_MAX: Duration = Duration::from_millis(1000);
-/// A connection on which nothing is heard for so long is given up: a peer behind a cut cable sends no reset.
+/// A connection without any traffic for this long is closed: a peer behind a cut cable sends no reset.
 pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) const KEEP_ALIVE_MAX: Duration = Duration::from_secs(3);
 
@@ -36,7 +35,7 @@ pub enum CallError {
     /// Nothing was sent.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// The other node said no, and has done nothing.
+    /// The other node refused and has done nothing.
     #[error("refused: {0}")]
     Refused(String),
     /// It may have been done, or may yet be.
@@ -47,7 +46,7 @@ pub enum CallError {
 /// Streams of one client: calls on different ones do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// Small calls that somebody waits for.
+    /// Small calls with a waiting caller.
     Quick,
     /// Calls whose order matters.
     Ordered,
@@ -60,7 +59,7 @@ pub struct PeerClient {
 }
 
 impl PeerClient {
-    /// Of the only group, over a connection of its own.
+    /// A client of the only group, over a connection of its own.
     pub fn new(address: &str, node_id: u64, identity: Arc<LocalIdentity>) -> Self {
         PeerClient::of_group(FIRST_GROUP, Arc::new(Connection::new(address, node_id, identity)))
     }
@@ -73,7 +72,7 @@ impl PeerClient {
         &self.connection.address
     }
 
-    /// Whom it calls; 0 = whoever answers.
+    /// The id of the node it calls; 0 = any node at the address.
     pub fn node_id(&self) -> u64 {
         self.connection.node_id
     }
@@ -100,10 +99,10 @@ impl PeerClient {
     }
 }
 
-/// See the module.
+/// One connection to a node.
 pub(super) struct Connection {
     address: String,
-    /// 0 = not known: whoever answers there is meant.
+    /// 0 = unknown: any node at the address.
     node_id: u64,
     identity: Arc<LocalIdentity>,
     channel: Mutex<Option<Channel>>,
@@ -122,9 +121,8 @@ impl Connection {
     }
 
     async fn call(&self, group: u64, kind: u32, body: Bytes, within: Duration) -> Result<Bytes, CallError> {
-        #[cfg(test)]
-        if let Some(answer) = stage::call(&self.identity, self.to(group), None, kind, &body, within) {
-            return answer.await;
+        if let Some(network) = self.identity.network {
+            return network.call(&self.identity, self.outgoing(group, None, kind, &body, within)).await;
         }
         let deadline = tokio::time::Instant::now() + within;
         let channel = tokio::time::timeout_at(deadline, self.channel())
@@ -174,9 +172,8 @@ impl Connection {
         body: Bytes,
         within: Duration,
     ) -> Result<Bytes, CallError> {
-        #[cfg(test)]
-        if let Some(answer) = stage::call(&self.identity, self.to(group), Some(lane), kind, &body, within) {
-            return answer.await;
+        if let Some(network) = self.identity.network {
+            return network.call(&self.identity, self.outgoing(group, Some(lane), kind, &body, within)).await;
         }
         let deadline = tokio::time::Instant::now() + within;
         let late = |_| CallError::Unreachable(format!("{}: no connection in time", self.address));
@@ -189,9 +186,15 @@ impl Connection {
         })
     }
 
-    #[cfg(test)]
-    fn to(&self, group: u64) -> stage::To {
-        stage::To { address: self.address.clone(), node_id: self.node_id, group }
+    fn outgoing<'a>(
+        &'a self,
+        group: u64,
+        lane: Option<Lane>,
+        kind: u32,
+        body: &'a Bytes,
+        within: Duration,
+    ) -> Outgoing<'a> {
+        Outgoing { address: &self.address, node_id: self.node_id, group, lane, kind, body, within }
     }
 
     async fn stream(&self, lane: Lane, kind: u32) -> Result<Arc<MultiplexedStream>, CallError> {
@@ -264,7 +267,7 @@ impl Connection {
             (TO_HEADER, to),
             (KIND_HEADER, kind.to_string()),
         ] {
-            headers.insert(name, value.parse().map_err(|_| format!("{name} cannot be sent"))?);
+            headers.insert(name, value.parse().map_err(|_| format!("{name} cannot be sent as a header"))?);
         }
         Ok(())
     }
@@ -280,7 +283,7 @@ async fn exchange(channel: Channel, request: Request<Envelope>) -> Result<Bytes,
     Ok(answer.into_inner().body)
 }
 
-/// Whether there was no connection to send it on: one that broke earlier could not be made again.
+/// Whether the call was never sent, because a broken connection could not be re-established.
 fn never_left(status: &Status) -> bool {
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {
@@ -292,7 +295,7 @@ fn never_left(status: &Status) -> bool {
     false
 }
 
-/// What our server answers on purpose; everything else may have happened on the way.
+/// Errors that our server returns on purpose; after any other, the call may have been executed.
 fn is_refusal(status: &Status) -> bool {
     matches!(status.code(), Code::FailedPrecondition | Code::PermissionDenied | Code::Unimplemented)
 }

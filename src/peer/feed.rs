@@ -1,5 +1,5 @@
-//! A feed: one call, and answers to it for as long as both sides live. HTTP/2's flow control is its brake: what the caller
-//! does not read is not made.
+//! A feed: one call with answers for as long as both sides live. HTTP/2's flow control limits it: items that the caller
+//! does not read are not made.
 
 use super::{
     client::CallError,
@@ -16,7 +16,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-/// What the answering side makes; it ends when the caller is gone.
+/// The items that the answering side produces; the stream ends when the caller is gone.
 pub type Answers = BoxStream<'static, Result<Bytes, CallError>>;
 
 /// The caller's end.
@@ -41,7 +41,7 @@ impl Feed {
         Ok(Feed(answers.into_inner()))
     }
 
-    /// The next answer; `None`: the other side has ended it. Nothing is lost when the one who waits is cancelled.
+    /// The next answer; `None`: the other side ended the feed. Cancelling the wait loses nothing.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         match self.0.message().await {
             Ok(answer) => Ok(answer.map(|answer| answer.body)),

@@ -1,4 +1,4 @@
-//! Which groups this node has, and what answers the calls of each.
+//! The groups of this node, and the handler of each group's calls.
 //!
 //! A connection between two nodes is shared by all groups that both have, and so is the port that a node listens on. Every
 //! frame names the group it is for; one of a group that is not here is refused, and nothing was done.
@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 /// such.
 pub const FIRST_GROUP: u64 = 0;
 
-/// See the module.
+/// The table of groups.
 #[derive(Default)]
 pub struct Groups(RwLock<BTreeMap<u64, Arc<dyn Handler>>>);
 

@@ -1,26 +1,28 @@
-//! Who this node is to other nodes.
+//! This node's identity towards other nodes.
 
-use super::tls::Tls;
+use super::{network::Network, tls::Tls};
 use parking_lot::RwLock;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-/// See the module. The cluster is not known before the node is one of it.
+/// The identity. The cluster is unknown until the node is a member of one.
 pub struct LocalIdentity {
     pub node_id: u64,
     pub node_name: String,
-    /// Where other nodes reach this one.
+    /// The peer address of this node.
     pub address: String,
     cluster_id: RwLock<Option<String>>,
     /// `None`: nodes talk in plain text.
     pub tls: Option<Arc<Tls>>,
-    /// Names of the members, as far as known: whoever calls with a member's id must have its name.
+    /// What carries its calls; `None`: gRPC over TCP, as everywhere but in a simulation.
+    pub network: Option<&'static dyn Network>,
+    /// Names of the members, as far as known: a caller with a member's id must have its name.
     names: RwLock<BTreeMap<u64, String>>,
 }
 
 impl LocalIdentity {
     pub fn new(node_id: u64, node_name: String, address: String, cluster_id: Option<String>) -> Self {
         let (cluster_id, names) = (RwLock::new(cluster_id), RwLock::default());
-        LocalIdentity { node_id, node_name, address, cluster_id, tls: None, names }
+        LocalIdentity { node_id, node_name, address, cluster_id, tls: None, network: None, names }
     }
 
     /// As this, with TLS.
@@ -28,7 +30,12 @@ impl LocalIdentity {
         LocalIdentity { tls, ..self }
     }
 
-    /// Who the members are.
+    /// As this, on another network.
+    pub fn on_network(self, network: &'static dyn Network) -> Self {
+        LocalIdentity { network: Some(network), ..self }
+    }
+
+    /// Sets the members' names.
     pub fn set_names(&self, names: BTreeMap<u64, String>) {
         *self.names.write() = names;
     }

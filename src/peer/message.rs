@@ -1,12 +1,12 @@
-//! What travels: an envelope around a body, and headers that are read before it.
+//! The frames on the wire: an envelope around a body, and headers that are read before it.
 
 use bytes::Bytes;
 
-/// The version of everything that nodes say to each other. A node refuses another one.
+/// The version of the protocol between nodes. A node refuses any other.
 pub const PROTOCOL_VERSION: u32 = 1;
 /// Kinds from this one to below `FIRST_MEMBER_KIND` are what edges may ask of a core, and all that they may.
 pub const FIRST_EDGE_KIND: u32 = 40;
-/// Kinds below this one are answered to nodes that are not of the cluster, or of none.
+/// Kinds below this one are also answered to nodes of no cluster or another one.
 pub const FIRST_MEMBER_KIND: u32 = 100;
 
 pub(super) const CALL_PATH: &str = "/flotilla.peer.v1.Peer/Call";
@@ -21,14 +21,14 @@ pub(super) const NAME_HEADER: &str = "flotilla-name";
 /// The id of the node that is meant; absent where the caller does not know it yet.
 pub(super) const TO_HEADER: &str = "flotilla-to";
 pub(super) const KIND_HEADER: &str = "flotilla-kind";
-/// A message that carries the largest entry of the log, and room for what is around it.
+/// A message with the largest entry of the log, and its envelope.
 pub(super) const MESSAGE_BYTES_MAX: usize = crate::limits::ENTRY_BYTES_MAX + (1 << 20);
 
 /// Calls that may be on a multiplexed stream without an answer.
 pub(super) const FRAMES_MAX: usize = 512;
 /// Bytes of calls that a multiplexed stream handles at once; a single one may be larger.
 pub(super) const STREAM_BYTES_MAX: usize = 64 << 20;
-/// What may be on its way on one stream, and on all of a connection, before the other side has read it.
+/// Bytes in flight on one stream, and on all of a connection, that the other side has not read yet.
 pub(super) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 pub(super) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 /// HTTP/2's default of 16 KiB makes 64 frames of one part of a file; much more would hold up what shares the connection.

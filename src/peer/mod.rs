@@ -1,5 +1,5 @@
-//! Node to node: calls from one node to another, over gRPC (HTTP/2). Carries kinds and bytes; what they mean is the
-//! business of whoever made them, and knows no Raft.
+//! Calls from one node to another, over gRPC (HTTP/2). It carries kinds and bytes, leaves their meaning to the callers, and
+//! knows no Raft.
 //!
 //! ```text
 //!  caller ─ PeerClient::call(kind, body) ─▶ one HTTP/2 connection per peer ─▶ PeerServer ─▶ Handler::call ─▶ answer
@@ -7,16 +7,16 @@
 //!
 //! Small and frequent calls share a multiplexed stream (`multiplexed.rs`) per lane instead of being a stream of their own each.
 //!
-//! A node may have several groups (`groups.rs`): every frame says which one it is for, and all of them share connections.
+//! A node may have several groups (`groups.rs`): every frame names its group, and all groups share connections.
 //!
-//! A feed (`feed.rs`) is one call with many answers, made as fast as they are taken. Who may ask what follows from the
-//! caller's name (`authorization.rs`).
+//! A feed (`feed.rs`) is one call with many answers, made as fast as they are read. The caller's name decides which calls
+//! it may make (`authorization.rs`).
 //!
-//! Every call says which cluster it belongs to, which node sends it and which node it is meant for; the receiver looks
-//! at that before it reads the body, and how large that may be (`receipt.rs`). A node that has no cluster yet takes only kinds below `FIRST_MEMBER_KIND`.
+//! Every call names its cluster, its sender and its receiver; the receiver checks that, and the size of the body
+//! (`receipt.rs`), before it reads the body. A node without a cluster accepts only kinds below `FIRST_MEMBER_KIND`.
 //!
-//! **Invariants.** A call that failed says whether the other node may have seen it (`CallError::Broken`) or cannot have
-//! done anything (`Unreachable`, `Refused`). Bodies have a limit, and so has the time for a call.
+//! **Invariants.** The error of a failed call tells whether the other node may have executed it (`CallError::Broken`) or
+//! cannot have (`Unreachable`, `Refused`). Bodies and durations have limits.
 
 mod accept;
 mod authorization;
@@ -26,6 +26,7 @@ mod groups;
 mod identity;
 mod message;
 mod multiplexed;
+mod network;
 mod peers;
 mod receipt;
 mod server;
@@ -37,6 +38,7 @@ pub use feed::{Answers, Feed};
 pub use groups::{FIRST_GROUP, Groups};
 pub use identity::LocalIdentity;
 pub use message::{FIRST_EDGE_KIND, FIRST_MEMBER_KIND, PROTOCOL_VERSION};
+pub use network::{Network, Outgoing};
 pub use peers::{Connections, Peers};
 pub use server::{Answer, Caller, Handler, serve};
 pub use tls::Tls;

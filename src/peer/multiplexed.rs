@@ -1,7 +1,7 @@
 //! A multiplexed stream to another node: one HTTP/2 stream on which calls go out and answers come back, without headers for each.
 //!
-//! Calls are handled in the order in which they were made; answers come as they are ready. A frame costs a tenth of a
-//! call with its own headers, and calls need not wait for each other.
+//! Calls are handled in the order in which they were made; answers come as they are ready. A frame costs a tenth of a call
+//! with its own headers, and calls need not wait for each other.
 
 use super::{
     authorization,
@@ -32,12 +32,12 @@ use tonic_prost::ProstCodec;
 
 type Answer = Result<Bytes, CallError>;
 
-/// What a frame of the other side says of a call.
+/// The result of a call in a frame of the other side.
 const DONE: u32 = 0;
 const REFUSED: u32 = 1;
 const BROKEN: u32 = 2;
 
-/// Calls without an answer; `None`: the stream is cut, there will be none.
+/// Calls without an answer; `None`: the stream is broken, there will be none.
 type Waiting = Mutex<Option<BTreeMap<u64, oneshot::Sender<Answer>>>>;
 
 /// The caller's end.
@@ -77,24 +77,24 @@ impl MultiplexedStream {
         let (sender, answer) = oneshot::channel();
         match &mut *self.waiting.lock() {
             Some(waiting) => drop(waiting.insert(id, sender)),
-            None => return Err(unreachable("the stream is cut")),
+            None => return Err(unreachable("the stream is broken")),
         }
         let _forget = Forget { waiting: &self.waiting, id };
         let frame = Frame { id, kind, status: DONE, body, group };
         match timeout_at(deadline, self.frames.send(frame)).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(unreachable("the stream is cut")),
+            Ok(Err(_)) => return Err(unreachable("the stream is broken")),
             Err(_) => return Err(unreachable("no room on the stream in time")),
         }
         match timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(CallError::Broken("the stream was cut".into())),
+            Ok(Err(_)) => Err(CallError::Broken("the stream broke".into())),
             Err(_) => Err(CallError::Broken("no answer in time".into())),
         }
     }
 }
 
-/// Takes a call off the list, also when the one who waits is cancelled.
+/// Removes a call from the list, also when its caller is cancelled.
 struct Forget<'a> {
     waiting: &'a Waiting,
     id: u64,
@@ -108,7 +108,7 @@ impl Drop for Forget<'_> {
     }
 }
 
-/// Gives each answer to the one who waits for it, until the stream is cut.
+/// Hands each answer to its caller, until the stream ends.
 async fn hand_out(mut answers: Streaming<Frame>, waiting: Arc<Waiting>) {
     while let Ok(Some(Frame { id, status, body, .. })) = answers.message().await {
         let text = || String::from_utf8_lossy(&body).into_owned();
@@ -119,7 +119,7 @@ async fn hand_out(mut answers: Streaming<Frame>, waiting: Arc<Waiting>) {
         };
         let one = waiting.lock().as_mut().and_then(|waiting| waiting.remove(&id));
         if let Some(one) = one {
-            // It may have given up.
+            // The caller may have given up.
             let _ = one.send(answer);
         }
     }
@@ -137,7 +137,7 @@ pub(super) fn answer(
     tokio::spawn(async move {
         let room = Arc::new(Semaphore::new(STREAM_BYTES_MAX / 1024));
         while let Ok(Some(Frame { id, kind, body, group, .. })) = calls.message().await {
-            // A call takes room by its size until it is answered; one of any size is let in when there is no other.
+            // A call takes room by its size until it is answered; with no other call, one of any size is admitted.
             let size =
                 (body.len() / 1024 + STREAM_BYTES_MAX / 1024 / FRAMES_MAX).min(STREAM_BYTES_MAX / 1024);
             let size = u32::try_from(size).unwrap_or(u32::MAX);
@@ -145,7 +145,9 @@ pub(super) fn answer(
             let is_covered = authorization::is_covered(caller.kind, kind, true);
             let call = match groups.get(group) {
                 Some(handler) if is_covered => handler.call(caller.id, kind, body),
-                Some(_) => Box::pin(async { Err(CallError::Refused("not on this stream".into())) }),
+                Some(_) => Box::pin(async {
+                    Err(CallError::Refused("calls of this kind are not allowed on this stream".into()))
+                }),
                 None => Box::pin(async move { Err(no_group(group)) }),
             };
             let answers = answers.clone();

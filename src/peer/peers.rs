@@ -4,7 +4,7 @@ use super::{FIRST_GROUP, LocalIdentity, PeerClient, client::Connection};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// By address and node id; 0 = whoever answers there.
+/// By address and node id; 0 = any node at the address.
 type ByNode<T> = Mutex<BTreeMap<(String, u64), Arc<T>>>;
 
 /// The connections of this node to others.
@@ -25,7 +25,7 @@ impl Connections {
     }
 }
 
-/// See the module.
+/// The calls to all peers.
 pub struct Peers {
     group: u64,
     connections: Arc<Connections>,
@@ -47,7 +47,7 @@ impl Peers {
         &self.connections.identity
     }
 
-    /// The client of a node; `node_id` 0 = whoever answers there.
+    /// The client of a node; `node_id` 0 = any node at the address.
     pub fn client(&self, address: &str, node_id: u64) -> Arc<PeerClient> {
         let mut clients = self.clients.lock();
         let make = || Arc::new(PeerClient::of_group(self.group, self.connections.to(address, node_id)));

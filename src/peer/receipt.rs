@@ -1,8 +1,8 @@
-//! How much of what others send may be on its way into memory. A member owns the data and is trusted with it; to a core an
-//! edge sends a few large calls at a time, however many streams it opens, and all edges together a few more.
+//! Bounds the bytes of incoming calls in memory. A member of the core is trusted with the data; an edge may send a core
+//! node a few large calls at a time, however many streams it opens, and all edges together a few more.
 //!
-//! Edges send small calls on a multiplexed stream, where a frame has a limit of its own (`EDGE_FRAME_BYTES_MAX`). A call of its own may
-//! carry a value of the largest size.
+//! Edges send small calls on a multiplexed stream, whose frames have their own limit (`EDGE_FRAME_BYTES_MAX`). A separate
+//! call may carry a value of the largest size.
 
 use super::{
     authorization::is_edge_kind,
@@ -23,19 +23,19 @@ const EDGE_CALLS_MAX: usize = 2;
 const EDGES_CALLS_MAX: usize = 4;
 /// A frame of an edge's stream.
 const EDGE_FRAME_BYTES_MAX: usize = 1 << 20;
-/// What nodes say that may be of no cluster, and the request of a feed.
+/// Largest call of a node that may belong to no cluster, and largest request of a feed.
 pub(super) const SMALL_BYTES_MAX: usize = 64 << 10;
-/// How long a call waits for its turn.
+/// Longest wait of a call for its turn.
 const TURN_MAX: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// Admits calls within the bounds.
 #[derive(Debug)]
 pub(super) struct Receipts {
     all: Arc<Semaphore>,
     by_name: Mutex<BTreeMap<String, Weak<Semaphore>>>,
 }
 
-/// The turn of one call, until its body is there.
+/// The turn of one call, held until its body is here.
 #[derive(Debug)]
 pub(super) struct Receipt {
     _of_edge: OwnedSemaphorePermit,
@@ -58,14 +58,14 @@ impl Receipts {
         }
         let edge = self.edge(&caller.name);
         let turn = async {
-            // Its own first: an edge that is slow to send keeps no place of others while it waits for itself.
+            // The edge's own turn first: while it waits for itself, a slow edge takes no turn of others.
             let of_edge = Arc::clone(&edge).acquire_owned().await.ok()?;
             let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
             Some(Receipt { _of_edge: of_edge, _of_all: of_all, _edge: edge })
         };
         match tokio::time::timeout(TURN_MAX, turn).await {
             Ok(Some(receipt)) => Ok(Some(receipt)),
-            Ok(None) | Err(_) => Err("too many calls with large bodies are on their way; try again"),
+            Ok(None) | Err(_) => Err("too many calls with large bodies are in flight; try again"),
         }
     }
 
@@ -81,7 +81,7 @@ impl Receipts {
     }
 }
 
-/// Bytes that one message of this caller may have.
+/// Most bytes that one message of this caller may have.
 pub(super) fn bytes_max(caller: &Caller, is_multiplexed: bool) -> usize {
     match caller.kind {
         ..FIRST_EDGE_KIND => SMALL_BYTES_MAX,

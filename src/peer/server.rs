@@ -38,25 +38,25 @@ use tonic_prost::ProstCodec;
 const STREAMS_MAX: u32 = 256;
 const HEADER_BYTES_MAX: u32 = 16 << 10;
 
-/// What a handler answers; an error of kind `Refused` says that nothing was done.
+/// A handler's answer; an error of kind `Refused` means that nothing was done.
 pub type Answer = Result<Bytes, CallError>;
 
-/// Answers the calls of other nodes. The caller's id is what it says of itself.
+/// Answers the calls of other nodes. The caller's id is its own claim.
 pub trait Handler: Send + Sync + 'static {
     fn call(&self, from: u64, kind: u32, body: Bytes) -> BoxFuture<'static, Answer>;
 
     /// Answers a call that wants many answers.
     fn feed(&self, _caller: Caller, _body: Bytes) -> BoxFuture<'static, Result<Answers, CallError>> {
-        Box::pin(async { Err(CallError::Refused("this node feeds nobody".into())) })
+        Box::pin(async { Err(CallError::Refused("this node does not feed edges".into())) })
     }
 }
 
-/// Who makes a call, as far as its headers say and its certificate allows.
+/// The caller, as far as its headers name it and its certificate allows.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub id: u64,
     pub name: String,
-    /// Of the call, or (a multiplexed stream) of the first that was let in.
+    /// The kind of the call or, for a multiplexed stream, of the first one admitted.
     pub kind: u32,
 }
 
@@ -67,8 +67,8 @@ pub async fn serve(
     groups: Arc<Groups>,
     end: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    #[cfg(test)]
-    if crate::tests::stage::network::listen(&identity, &groups) {
+    if let Some(network) = identity.network {
+        network.listen(&identity, &groups);
         drop(listener);
         end.await;
         return Ok(());
@@ -118,7 +118,7 @@ impl PeerService {
         }
         let kind = number(KIND_HEADER).and_then(|kind| u32::try_from(kind).ok());
         let (Some(from), Some(kind)) = (number(FROM_HEADER), kind) else {
-            return Err(Status::permission_denied("the call does not say whose it is"));
+            return Err(Status::permission_denied("the call does not name its sender"));
         };
         let name = header(NAME_HEADER);
         if !authorization::may_ask(&self.identity.node_name, name, kind) {
@@ -137,7 +137,7 @@ impl PeerService {
         }
         let own = self.identity.cluster_id();
         if kind >= FIRST_MEMBER_KIND && own.as_deref() != Some(header(CLUSTER_HEADER)) {
-            let text = format!("the call is of cluster {}, this node is not", header(CLUSTER_HEADER));
+            let text = format!("the call is of cluster {}, this node is of another", header(CLUSTER_HEADER));
             return Err(Status::permission_denied(text));
         }
         Ok(Caller { id: from, name: name.to_owned(), kind })
@@ -191,12 +191,12 @@ impl Service<http::Request<Body>> for PeerService {
     }
 }
 
-/// What a caller is told of a group that this node has not.
+/// The error for a group that this node does not have.
 pub(super) fn no_group(group: u64) -> CallError {
     CallError::Refused(format!("this node has no group {group}"))
 }
 
-/// One call, or a stream of them, after its headers were found good.
+/// One call, or a stream of them, after its headers were accepted.
 struct Call {
     caller: Caller,
     groups: Arc<Groups>,
@@ -208,10 +208,10 @@ impl UnaryService<Envelope> for Call {
     type Future = BoxFuture<'static, Result<Response<Envelope>, Status>>;
 
     fn call(&mut self, request: Request<Envelope>) -> Self::Future {
-        // The body is there.
+        // The body is complete.
         self.receipt = None;
         let Envelope { group, kind, body } = request.into_inner();
-        // What the headers announced is what was let in.
+        // The call must be of the kind that the headers announced.
         let is_covered = authorization::is_covered(self.caller.kind, kind, false);
         let answer = match self.groups.get(group) {
             Some(handler) if is_covered => handler.call(self.caller.id, kind, body),

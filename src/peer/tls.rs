@@ -1,8 +1,8 @@
-//! Mutual TLS between nodes: who may connect, and as whom.
+//! Mutual TLS between nodes: authenticates every connection by the node's name.
 //!
-//! Each node has a certificate of the cluster's own authority. It must be valid for the **node's name** (a DNS name in its
-//! SAN), which is checked against the name that a caller gives, and for the host by which other nodes reach it, which is
-//! checked by whoever connects. Files are read again when they change: a certificate is renewed by replacing them.
+//! Each node has a certificate of the cluster's own CA. It must be valid for the **node's name** (a DNS name in its SAN),
+//! which the server compares with the name that a caller gives, and for the host by which other nodes reach it, which the
+//! client checks. Files are reloaded when they change: to renew a certificate, replace them.
 
 use super::message::NAME_HEADER;
 use parking_lot::Mutex;
@@ -28,7 +28,7 @@ use tonic::{
 };
 use webpki::EndEntityCert;
 
-/// PEM files; see the module.
+/// PEM files with this node's identity.
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
@@ -37,7 +37,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the files; an error names the one that is no good.
+    /// Reads the files; an error names the invalid one.
     pub fn open(certificate: &Path, key: &Path, authority: &Path) -> io::Result<Tls> {
         let files = [certificate, key, authority];
         let server = Mutex::new((changed_at(&files), server_config(certificate, key, authority)?));
@@ -45,7 +45,7 @@ impl Tls {
         Ok(Tls { certificate, key, authority, server })
     }
 
-    /// For the next connection that comes. Files that changed and are no good leave the old ones in use.
+    /// The configuration for the next incoming connection. If changed files are invalid, the old ones stay in use.
     pub(super) fn server(&self) -> Arc<ServerConfig> {
         let mut server = self.server.lock();
         let now = changed_at(&[&self.certificate, &self.key, &self.authority]);
@@ -54,14 +54,14 @@ impl Tls {
             match server_config(&self.certificate, &self.key, &self.authority) {
                 Ok(config) => {
                     server.1 = config;
-                    tracing::info!(certificate = %self.certificate.display(), "read the changed certificate");
+                    tracing::info!(certificate = %self.certificate.display(), "reloaded the changed certificate");
                 }
                 Err(error) => {
                     tracing::error!(
                         %error,
                         certificate = %self.certificate.display(),
-                        remedy = "replace the files by a pair that belongs together, before the old one expires",
-                        "the changed certificate is no good; the old one stays in use"
+                        remedy = "replace the files by a matching certificate and key before the old certificate expires",
+                        "the changed certificate is not valid; the old one stays in use"
                     )
                 }
             }
@@ -69,7 +69,7 @@ impl Tls {
         Arc::clone(&server.1)
     }
 
-    /// For a connection to be made.
+    /// The configuration for an outgoing connection.
     pub(super) fn client(&self) -> io::Result<ClientTlsConfig> {
         let identity = Identity::from_pem(read(&self.certificate)?, read(&self.key)?);
         let authority = Certificate::from_pem(read(&self.authority)?);
@@ -77,7 +77,7 @@ impl Tls {
     }
 }
 
-/// Whether the caller's certificate is that of the node whose name it gives. Without TLS there is none to look at.
+/// Whether the caller's certificate is valid for the name it gives. Without TLS there is nothing to check.
 pub(super) fn is_who_it_says<B>(request: &http::Request<B>) -> Result<(), Status> {
     let Some(connection) = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>() else {
         return Ok(());
@@ -91,7 +91,7 @@ pub(super) fn is_who_it_says<B>(request: &http::Request<B>) -> Result<(), Status
     match certificates.first().and_then(is_valid) {
         Some(()) => Ok(()),
         None => {
-            Err(Status::permission_denied(format!("the certificate is not that of a node named {name:?}")))
+            Err(Status::permission_denied(format!("the certificate is not valid for a node named {name:?}")))
         }
     }
 }

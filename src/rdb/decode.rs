@@ -1,9 +1,9 @@
 //! An object of any type and encoding, from the bytes that follow its type.
 
 use super::{
-    compact::{Element, intset, listpack, ziplist, zipmap},
+    compact::{Element, TOO_MANY, intset, listpack, ziplist, zipmap},
     decode_stream::{self, StreamVersion},
-    error::{Fault, Result},
+    error::{Fault, RdbError, Result},
     input::Input,
     object::{Field, Object},
     score, types,
@@ -12,12 +12,12 @@ use super::{
 use foldhash::HashSet;
 use std::io::Read;
 
-/// A score of a sorted set in the oldest encoding: special values take the place of its length.
+/// A score of a sorted set in the oldest encoding: special values replace its length.
 const SCORE_NAN: u8 = 253;
 const SCORE_INFINITE: u8 = 254;
 const SCORE_MINUS_INFINITE: u8 = 255;
 
-/// See the module.
+/// Decodes one value.
 pub fn object<R: Read>(input: &mut Input<R>, rdb_type: u8, dialect: Dialect) -> Result<Object> {
     input.next_object();
     let object = match (rdb_type, dialect) {
@@ -71,7 +71,7 @@ fn check<R: Read>(input: &Input<R>, object: Object) -> Result<Object> {
         Object::String(_) | Object::List(_) | Object::Stream(_) => true,
     };
     if !distinct {
-        return Err(input.corrupt("a member is there twice"));
+        return Err(input.corrupt("a member occurs twice"));
     }
     if object.elements() == 0 && !matches!(object, Object::Stream(_)) {
         return Err(input.fault(Fault::Empty));
@@ -114,7 +114,7 @@ fn text_score<R: Read>(input: &mut Input<R>) -> Result<f64> {
     score::parse(&text).ok_or_else(|| input.corrupt("a score is not a number"))
 }
 
-/// Where the expiry of a field stands.
+/// The position of a field's expiry.
 #[derive(Clone, Copy)]
 enum Expiry {
     None,
@@ -134,7 +134,7 @@ fn fields<R: Read>(input: &mut Input<R>, expiry: Expiry) -> Result<Vec<Field>> {
         let before = before.map_err(|what| input.corrupt(what))?;
         let (name, value) = (input.string()?, input.string()?);
         let behind = match expiry {
-            // 0 is a time as well here, one that has passed; everywhere else it means never.
+            // 0 is a time here, in the past; everywhere else it means never.
             Expiry::Behind => u64::try_from(i64::from_le_bytes(input.array()?)).ok().map(|at| at.max(1)),
             Expiry::None | Expiry::After(_) => None,
         };
@@ -146,22 +146,27 @@ fn fields<R: Read>(input: &mut Input<R>, expiry: Expiry) -> Result<Vec<Field>> {
 fn relative(earliest: u64, after: u64) -> Result<Option<u64>, &'static str> {
     let Some(after) = after.checked_sub(1) else { return Ok(None) };
     let at = earliest.checked_add(after).filter(|at| i64::try_from(*at).is_ok());
-    at.map(Some).ok_or("a field expires too late to be true")
+    at.map(Some).ok_or("the expiry of a field is out of range")
 }
 
-/// How a blob of elements is called and read.
-type Format = (&'static str, fn(&[u8]) -> Result<Vec<Element<'_>>, &'static str>);
+/// The name and the reader of a blob of elements.
+type Format = (&'static str, fn(&[u8], usize) -> Result<Vec<Element<'_>>, &'static str>);
 const LISTPACK: Format = ("listpack", listpack::read);
 const ZIPLIST: Format = ("ziplist", ziplist::read);
 
-/// What `build` makes of the elements of a blob.
+/// The error of a blob's reader.
+pub fn packed<R: Read>(input: &Input<R>, name: &'static str, what: &'static str) -> RdbError {
+    if what == TOO_MANY { input.too_large() } else { input.fault(Fault::Packed(name, what)) }
+}
+
+/// Builds a value from the elements of a blob.
 fn pack<R: Read, T>(
     input: &mut Input<R>,
     (name, read): Format,
     build: impl Fn(&[Element<'_>]) -> Result<T, &'static str>,
 ) -> Result<T> {
     let blob = input.string()?;
-    let elements = read(&blob).map_err(|what| input.fault(Fault::Packed(name, what)))?;
+    let elements = read(&blob, input.elements_left()).map_err(|what| packed(input, name, what))?;
     input.charge(elements.len() as u64, 0)?;
     build(&elements).map_err(|what| input.fault(Fault::Packed(name, what)))
 }
@@ -218,7 +223,7 @@ fn from_ziplist<R: Read>(input: &mut Input<R>) -> Result<Vec<Vec<u8>>> {
 
 fn from_zipmap<R: Read>(input: &mut Input<R>) -> Result<Vec<Field>> {
     let blob = input.string()?;
-    let pairs = zipmap::read(&blob).map_err(|what| input.fault(Fault::Packed("zipmap", what)))?;
+    let pairs = zipmap::read(&blob, input.elements_left()).map_err(|what| packed(input, "zipmap", what))?;
     input.charge(pairs.len() as u64, 0)?;
     let field = |(name, value): &zipmap::Pair<'_>| Field {
         name: name.to_vec(),
@@ -230,7 +235,7 @@ fn from_zipmap<R: Read>(input: &mut Input<R>) -> Result<Vec<Field>> {
 
 fn from_intset<R: Read>(input: &mut Input<R>) -> Result<Vec<Vec<u8>>> {
     let blob = input.string()?;
-    let members = intset::read(&blob).map_err(|what| input.fault(Fault::Packed("intset", what)))?;
+    let members = intset::read(&blob, input.elements_left()).map_err(|what| packed(input, "intset", what))?;
     input.charge(members.len() as u64, 0)?;
     Ok(members.iter().map(|member| member.to_string().into_bytes()).collect())
 }
@@ -263,7 +268,7 @@ pub fn module_name(id: u64) -> String {
     (0..9).rev().map(letter).collect()
 }
 
-/// Skips what a module wrote, which says of each part what it is.
+/// Skips a module's value; each part of it names its own type.
 pub fn skip_module<R: Read>(input: &mut Input<R>) -> Result<()> {
     loop {
         match input.number()? {

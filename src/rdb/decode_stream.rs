@@ -1,4 +1,4 @@
-//! A stream: its entries in listpacks, then what it knows of itself, then its consumer groups.
+//! A stream: its entries in listpacks, then its own fields, then its consumer groups.
 //!
 //! ```text
 //! stream   nodes, (first id: 16 bytes, listpack)…, length, last id, [first id, largest deleted id, entries added], groups
@@ -11,13 +11,13 @@
 use super::{
     compact::{Element, listpack},
     decode,
-    error::{Fault, Result},
+    error::Result,
     input::Input,
     object::{Consumer, Entry, Group, Pending, Stream, StreamId},
 };
 use std::{collections::BTreeMap, io::Read};
 
-/// The parts in brackets came with 7.0 (two) and 7.2 (three).
+/// The parts in brackets were added by 7.0 (two) and 7.2 (three).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StreamVersion {
     One,
@@ -78,15 +78,19 @@ fn node<R: Read>(input: &mut Input<R>, entries: &mut Vec<Entry>) -> Result<()> {
     let Some((ms, seq)) = ids else { return Err(input.corrupt("a node of a stream has no id")) };
     let first = StreamId { ms: u64::from_be_bytes(ms), seq: u64::from_be_bytes(seq) };
     let blob = input.string()?;
-    let elements = listpack::read(&blob).map_err(|what| input.fault(Fault::Packed("listpack", what)))?;
-    let mut node = Node { elements: elements.iter(), first, same: Vec::new(), bytes: 0 };
+    let elements = listpack::read(&blob, input.elements_left())
+        .map_err(|what| decode::packed(input, "listpack", what))?;
+    input.charge(elements.len() as u64, 0)?;
+    let mut node =
+        Node { elements: elements.iter(), first, same: Vec::new(), bytes: 0, bytes_max: input.room() };
     let before = entries.len();
     match node.entries(entries) {
         Some(()) => {
             let added = entries.len().saturating_sub(before);
-            input.charge((elements.len().saturating_add(added)) as u64, node.bytes)
+            input.charge(added as u64, node.bytes)
         }
-        None => Err(input.corrupt("a node of a stream is not built as it should be")),
+        None if node.bytes > node.bytes_max => Err(input.too_large()),
+        None => Err(input.corrupt("a node of a stream is malformed")),
     }
 }
 
@@ -95,8 +99,10 @@ struct Node<'a> {
     elements: std::slice::Iter<'a, Element<'a>>,
     first: StreamId,
     same: Vec<Vec<u8>>,
-    /// Of field names that stand in the node once and in each entry in memory.
+    /// Bytes of field names that are once in the node and, in memory, in each entry.
     bytes: u64,
+    /// More than this is too much: the reader stops.
+    bytes_max: u64,
 }
 
 impl Node<'_> {
@@ -143,9 +149,12 @@ impl Node<'_> {
         let mut fields = Vec::new();
         if flags & FLAG_SAME_FIELDS != 0 {
             for field in 0..self.same.len() {
-                let name = self.same.get(field)?.clone();
-                self.bytes = self.bytes.checked_add(name.len() as u64)?;
-                fields.push((name, self.text()?));
+                let name = self.same.get(field)?;
+                self.bytes = self.bytes.saturating_add(name.len() as u64);
+                if self.bytes > self.bytes_max {
+                    return None;
+                }
+                fields.push((name.clone(), self.text()?));
             }
         } else {
             for _ in 0..self.count()? {
@@ -209,7 +218,7 @@ fn group<R: Read>(input: &mut Input<R>, version: StreamVersion, stream: &Stream)
     Ok(Group { name, last_id, entries_read, pending, consumers })
 }
 
-/// How many entries were added up to this id, where that is certain although Redis before 7.0 did not count.
+/// The number of entries added up to this id, if it is certain although Redis before 7.0 did not count.
 fn entries_before(stream: &Stream, id: StreamId) -> Option<u64> {
     if stream.entries_added == 0 {
         return Some(0);

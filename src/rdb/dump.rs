@@ -7,7 +7,6 @@ use super::{
     object::Object,
     types::{CRC64, Dialect},
 };
-use crate::limits::RDB_PAYLOAD_OBJECT_BYTES_MAX;
 
 /// The payload that DUMP answers with.
 pub fn dump(object: &Object) -> Vec<u8> {
@@ -18,9 +17,15 @@ pub fn dump(object: &Object) -> Vec<u8> {
     payload
 }
 
-/// The object of a payload. `Checksum`, `Version` or `NotPayload` mean that it was never a payload.
+/// The object of a payload, and about the memory that it takes, at most `object_bytes_max`. `Checksum`, `Version` or `NotPayload` mean that it was never a payload.
 /// As in Redis, what follows the object is not looked at.
-pub fn load(payload: &[u8]) -> Result<Object> {
+pub fn load(payload: &[u8], object_bytes_max: u64) -> Result<(Object, u64)> {
+    let (body, dialect) = signed(payload)?;
+    load_body(body, dialect, object_bytes_max)
+}
+
+/// What a payload holds before its version and its checksum, which are right.
+pub(super) fn signed(payload: &[u8]) -> Result<(&[u8], Dialect)> {
     let fault = |fault| RdbError { at: payload.len() as u64, fault };
     let (signed, stored) = payload.split_last_chunk::<8>().ok_or_else(|| fault(Fault::NotPayload))?;
     let (body, version) = signed.split_last_chunk::<2>().ok_or_else(|| fault(Fault::NotPayload))?;
@@ -30,12 +35,13 @@ pub fn load(payload: &[u8]) -> Result<Object> {
     if stored != computed {
         return Err(fault(Fault::Checksum { stored, computed }));
     }
-    load_body(body, dialect)
+    Ok((body, dialect))
 }
 
 /// A payload without version and checksum.
-pub fn load_body(body: &[u8], dialect: Dialect) -> Result<Object> {
-    let mut input = Input::new(body, RDB_PAYLOAD_OBJECT_BYTES_MAX);
+pub fn load_body(body: &[u8], dialect: Dialect, object_bytes_max: u64) -> Result<(Object, u64)> {
+    let mut input = Input::new(body, object_bytes_max);
     let rdb_type = input.byte()?;
-    decode::object(&mut input, rdb_type, dialect)
+    let object = decode::object(&mut input, rdb_type, dialect)?;
+    Ok((object, input.taken()))
 }

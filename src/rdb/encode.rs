@@ -1,6 +1,6 @@
 //! An object as Redis 7.0 writes it with its default settings.
 //!
-//! The thresholds are Redis's defaults and not settings here: they decide how bytes look on their way, nothing else.
+//! The thresholds are Redis's defaults and not settings: they only decide the encoding of the bytes.
 
 use super::{
     compact::{canonical_integer, intset, listpack},
@@ -16,7 +16,7 @@ const ZSET_MEMBERS_MAX: usize = 128;
 /// A longer element makes a hash or sorted set a large one.
 const ELEMENT_BYTES_MAX: usize = 64;
 const LIST_NODE_BYTES_MAX: usize = 8192;
-/// What an element costs in a node of a list beside its bytes, by Redis's estimate.
+/// Bytes of an element in a list node beside its content, by Redis's estimate.
 const LIST_ELEMENT_BYTES: usize = 8;
 /// A longer element is a node of its own, because a listpack counts its bytes with 32 bits.
 const LIST_PLAIN_BYTES: usize = 1 << 30;
@@ -124,7 +124,7 @@ fn sorted_set(out: &mut Vec<u8>, members: &[(Vec<u8>, f64)]) -> u8 {
         return types::ZSET_LISTPACK;
     }
     output::count(out, members.len());
-    // Highest first, so that the one who loads it always inserts at the front.
+    // Highest first, so that a loader always inserts at the front.
     for (member, score) in members.iter().rev() {
         output::string(out, member);
         out.extend(score.to_le_bytes());
@@ -173,7 +173,7 @@ fn expiring_hash(out: &mut Vec<u8>, fields: &[Field]) -> u8 {
     types::HASH_METADATA
 }
 
-/// What expires first comes first, what never does comes last: Redis searches it in this order.
+/// In order of expiry, fields without one last: Redis searches it in this order.
 fn expiring_pack(out: &mut Vec<u8>, fields: &[Field]) -> u8 {
     let mut fields: Vec<&Field> = fields.iter().collect();
     fields.sort_by_key(|field| field.expires_at_ms.unwrap_or(u64::MAX));

@@ -1,17 +1,17 @@
-//! What can be wrong with bytes that claim to be RDB, and where.
+//! Errors in bytes that should be RDB, and their position.
 
 use std::io;
 
-/// See the module.
+/// An error in an RDB file or payload.
 #[derive(Debug, thiserror::Error)]
 #[error("byte {at}: {fault}")]
 pub struct RdbError {
-    /// Where the part begins that cannot be read.
+    /// Offset of the part that cannot be read.
     pub at: u64,
     pub fault: Fault,
 }
 
-/// What is wrong.
+/// The kind of error.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("the data ends here, in the middle of something")]
@@ -34,7 +34,7 @@ pub enum Fault {
     UnknownType(u8),
     #[error("a value of the module {0}; modules are not supported")]
     Module(String),
-    #[error("a collection without elements")]
+    #[error("an empty collection")]
     Empty,
     #[error("larger than {0} bytes in memory")]
     TooLarge(u64),

@@ -1,6 +1,8 @@
 //! Bytes of RDB in, from a file or a payload: lengths, strings, numbers.
 //!
-//! Memory for a string grows as its bytes arrive, and a budget bounds what one object becomes in memory.
+//! Memory for a string grows as its bytes arrive, and a budget bounds what one object becomes in memory. It is asked before
+//! anything is allocated that is larger than the bytes it is made from: what a compressed string becomes, a blob's elements,
+//! the names that the entries of a stream share.
 
 use super::{
     error::{Fault, RdbError, Result},
@@ -11,12 +13,12 @@ use crate::limits::BULK_BYTES_MAX;
 use crc::{Digest, Table};
 use std::io::{ErrorKind, Read};
 
-/// Asked for at once; more when this much has arrived.
+/// Requested at once; more when this much has arrived.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// What an element costs in memory beside its bytes.
+/// Memory of an element beside its bytes.
 const ELEMENT_BYTES: u64 = 48;
 
-/// See the module.
+/// A reader of RDB bytes.
 pub struct Input<R> {
     source: R,
     at: u64,
@@ -25,7 +27,7 @@ pub struct Input<R> {
     budget_max: u64,
 }
 
-/// What a length field may be.
+/// The value of a length field.
 enum Length {
     Plain(u64),
     /// A string in a special encoding follows.
@@ -49,7 +51,7 @@ impl<R: Read> Input<R> {
         self.at
     }
 
-    /// Of what was read so far.
+    /// Of the bytes read so far.
     pub fn checksum(&self) -> u64 {
         self.digest.as_ref().map_or(0, |digest| digest.clone().finalize())
     }
@@ -59,13 +61,33 @@ impl<R: Read> Input<R> {
         self.budget = self.budget_max;
     }
 
-    /// What was just read is not what the format says.
+    /// The error for bytes that break the format.
     pub fn corrupt(&self, what: &'static str) -> RdbError {
         self.fault(Fault::Corrupt(what))
     }
 
     pub fn fault(&self, fault: Fault) -> RdbError {
         RdbError { at: self.at, fault }
+    }
+
+    /// What the object may still take.
+    pub fn room(&self) -> u64 {
+        self.budget
+    }
+
+    /// So many elements the object may still have.
+    pub fn elements_left(&self) -> usize {
+        usize::try_from(self.budget / ELEMENT_BYTES).unwrap_or(usize::MAX)
+    }
+
+    /// What the object has taken.
+    pub fn taken(&self) -> u64 {
+        self.budget_max.saturating_sub(self.budget)
+    }
+
+    /// The object is too large.
+    pub fn too_large(&self) -> RdbError {
+        self.fault(Fault::TooLarge(self.budget_max))
     }
 
     /// Takes memory for `elements` that hold `bytes` together.
@@ -76,7 +98,7 @@ impl<R: Read> Input<R> {
                 self.budget = left;
                 Ok(())
             }
-            None => Err(self.fault(Fault::TooLarge(self.budget_max))),
+            None => Err(self.too_large()),
         }
     }
 
@@ -149,11 +171,11 @@ impl<R: Read> Input<R> {
     pub fn number(&mut self) -> Result<u64> {
         match self.length()? {
             Length::Plain(number) => Ok(number),
-            Length::Encoded(_) => Err(self.corrupt("a string stands where a number should be")),
+            Length::Encoded(_) => Err(self.corrupt("a string instead of a number")),
         }
     }
 
-    /// How many elements follow: not none.
+    /// The number of elements that follow: at least one.
     pub fn count(&mut self) -> Result<u64> {
         match self.number()? {
             0 => Err(self.fault(Fault::Empty)),
@@ -163,11 +185,14 @@ impl<R: Read> Input<R> {
 
     pub fn string(&mut self) -> Result<Vec<u8>> {
         let string = match self.length()? {
-            Length::Plain(len) => self.bytes(len)?,
+            Length::Plain(len) => {
+                self.charge(1, self.string_len(len)? as u64)?;
+                return self.bytes(len);
+            }
+            Length::Encoded(ENC_LZF) => return self.compressed(),
             Length::Encoded(ENC_INT8) => i8::from_le_bytes(self.array()?).to_string().into_bytes(),
             Length::Encoded(ENC_INT16) => i16::from_le_bytes(self.array()?).to_string().into_bytes(),
             Length::Encoded(ENC_INT32) => i32::from_le_bytes(self.array()?).to_string().into_bytes(),
-            Length::Encoded(ENC_LZF) => self.compressed()?,
             Length::Encoded(_) => return Err(self.corrupt("a string has an unknown encoding")),
         };
         self.charge(1, string.len() as u64)?;
@@ -178,8 +203,9 @@ impl<R: Read> Input<R> {
         let compressed_len = self.number()?;
         let len = self.number()?;
         let len = self.string_len(len)?;
+        self.charge(1, len as u64)?;
         let compressed = self.bytes(compressed_len)?;
-        lzf::decompress(&compressed, len).ok_or_else(|| self.corrupt("a string is compressed wrongly"))
+        lzf::decompress(&compressed, len).ok_or_else(|| self.corrupt("a compressed string is malformed"))
     }
 
     /// Skips a string without keeping it.

@@ -6,8 +6,8 @@
 //! 111ooooo LLLLLLLL oooooooo  L + 9 bytes
 //! ```
 //!
-//! Written here and not taken from a crate: what DUMP returns shall equal Redis's to the byte, so the same positions
-//! must be remembered and forgotten as in its compressor; the crates that there are choose others (or are given up).
+//! Our own implementation instead of a crate: DUMP must return Redis's bytes exactly, so the compressor must remember and
+//! forget the same positions as Redis's; the existing crates choose others (or are unmaintained).
 
 use std::cell::RefCell;
 
@@ -15,7 +15,7 @@ const HASH_BITS: u32 = 16;
 const OFFSET_MAX: usize = 1 << 13;
 const MATCH_MAX: usize = 264;
 const LITERALS_MAX: usize = 32;
-/// A reference is three bytes at most and stands for 264: no honest string is longer than this, per compressed byte.
+/// A reference is at most three bytes and stands for at most 264: no valid string is longer than this per compressed byte.
 const GROWTH_MAX: usize = MATCH_MAX / 3;
 
 /// Exactly `len` bytes, or nothing.
@@ -81,7 +81,7 @@ fn compress_runs(input: &[u8], seen: &mut Seen, run: &mut Output) -> Option<()> 
                 if at >= last {
                     break;
                 }
-                // Within a match only its last two places are remembered.
+                // Within a match only the last two positions are remembered.
                 for place in [at.checked_sub(2)?, at.checked_sub(1)?] {
                     seen.remember(input, place)?;
                 }
@@ -106,8 +106,8 @@ fn three(input: &[u8], at: usize) -> Option<[u8; 3]> {
     input.get(at..)?.first_chunk::<3>().copied()
 }
 
-/// Where three bytes with a given hash were seen last. Kept from string to string, because to clear it takes longer than
-/// to compress a short one: what is not above `base` is of a string before.
+/// The last position of three bytes with a given hash. It is kept from string to string, because clearing it takes longer
+/// than compressing a short string: a position not above `base` belongs to an earlier string.
 struct Seen {
     slots: Vec<u32>,
     base: u32,
@@ -134,7 +134,7 @@ impl Seen {
         Some(())
     }
 
-    /// The place with this hash before; 0: none. The place 0 itself is never found again, as in Redis.
+    /// The position with this hash before; 0: none. Position 0 itself is never found again, as in Redis.
     fn remember(&mut self, input: &[u8], at: usize) -> Option<usize> {
         let [a, b, c] = three(input, at)?;
         let value = u32::from_be_bytes([0, a, b, c]);
@@ -146,7 +146,7 @@ impl Seen {
     }
 }
 
-/// How far back (less one) the same three bytes stand, if they were seen. `None` cannot happen within the input.
+/// The distance back (less one) to the same three bytes, if they occurred. `None` cannot happen within the input.
 fn find(input: &[u8], at: usize, seen: &mut Seen) -> Option<Option<usize>> {
     let before = seen.remember(input, at)?;
     let back = at.checked_sub(before).and_then(|distance| distance.checked_sub(1));
@@ -154,12 +154,13 @@ fn find(input: &[u8], at: usize, seen: &mut Seen) -> Option<Option<usize>> {
     Some(back.filter(|back| same && *back < OFFSET_MAX))
 }
 
-/// How many bytes agree, three at least. The end of the input is approached as Redis does, which leaves the last two
-/// bytes alone unless the first sixteen are compared at once.
+/// The number of equal bytes, at least three. At the end of the input it does as Redis: the last two bytes are left alone
+/// unless the first sixteen are compared at once.
 fn matching(input: &[u8], at: usize, back: usize) -> Option<usize> {
     let before = input.get(at.checked_sub(back)?.checked_sub(1)?..)?;
     let here = input.get(at..)?;
-    let agree = before.iter().zip(here).take_while(|(a, b)| a == b).count();
+    // More than a match can have is not looked at: a long run of one byte would be compared again from each of its places.
+    let agree = before.iter().zip(here).take(MATCH_MAX).take_while(|(a, b)| a == b).count();
     let bound = here.len().checked_sub(2)?.min(MATCH_MAX);
     let bound = match bound {
         0..=3 => 3,
@@ -185,7 +186,7 @@ impl Output {
         self.bytes.push(0);
     }
 
-    /// Writes the length of the run, or takes back the place for it.
+    /// Writes the length of the run, or removes the byte reserved for it.
     fn close(&mut self) {
         if self.run_len == 0 {
             self.bytes.truncate(self.run_at);

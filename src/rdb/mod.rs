@@ -1,7 +1,7 @@
-//! Redis's RDB format: objects, DUMP payloads and whole files. Knows bytes only: no store, no sockets, no clock.
+//! Redis's RDB format: objects, DUMP payloads and whole files. It handles bytes only: no store, no sockets, no clock.
 //!
-//! Read is every encoding that Redis up to 7.4 and Valkey up to 9 write; written are those that Redis 7.0 loads, and
-//! for a small collection the one that Redis 7.0 itself would choose. Format: the source of truth are payloads of five
+//! It reads every encoding that Redis up to 7.4 and Valkey up to 9 write. It writes encodings that Redis 7.0 loads and, for
+//! a small collection, the one that Redis 7.0 itself would choose. The reference for the format are payloads of five
 //! servers in `tests/values.txt`.
 //!
 //! ```text
@@ -11,9 +11,9 @@
 //! object   lengths and strings; a small collection is one string: a listpack, ziplist, zipmap or intset
 //! ```
 //!
-//! Invariants: bytes from outside never panic and never loop; memory is asked for when the bytes that fill it are there,
-//! and what an object may become in memory is bounded. What is read has no duplicate members, no empty collection and
-//! no NaN; the ids of a stream ascend.
+//! Invariants: bytes from outside never panic and never loop; memory is allocated only once the bytes that fill it have
+//! arrived, and an object's memory is bounded. Objects that were read have no duplicate members, are not empty, have no
+//! NaN, and the ids of a stream ascend.
 
 mod compact;
 mod decode;
@@ -22,6 +22,7 @@ mod dump;
 mod encode;
 mod encode_stream;
 mod error;
+mod functions;
 mod input;
 mod lzf;
 mod object;
@@ -33,6 +34,7 @@ mod writer;
 
 pub use dump::{dump, load, load_body};
 pub use error::{Fault, RdbError};
+pub use functions::{dump_functions, load_functions};
 pub use object::{Consumer, Entry, Field, Group, Object, Pending, Stream, StreamId};
 pub use reader::{Reader, Record, Skipped};
 pub use types::{Dialect, VERSION, VERSION_FIELD_EXPIRY};

@@ -58,10 +58,10 @@ pub struct Stream {
     /// Ids ascend.
     pub entries: Vec<Entry>,
     pub last_id: StreamId,
-    /// Of the first entry that is there; 0-0 in an empty stream.
+    /// The id of the first entry; 0-0 in an empty stream.
     pub first_id: StreamId,
     pub max_deleted_id: StreamId,
-    /// Ever added, those that are gone included.
+    /// Entries ever added, deleted ones included.
     pub entries_added: u64,
     pub groups: Vec<Group>,
 }
@@ -91,7 +91,7 @@ pub struct Pending {
     /// Unix time in milliseconds.
     pub delivered_at_ms: u64,
     pub deliveries: u64,
-    /// Whose it is: a place in the group's `consumers`.
+    /// Its consumer: an index in the group's `consumers`.
     pub consumer: usize,
 }
 
@@ -100,6 +100,6 @@ pub struct Consumer {
     pub name: Vec<u8>,
     /// Last asked, Unix time in milliseconds.
     pub seen_at_ms: u64,
-    /// Last got something; `None`: never. Written since Redis 7.2 only; what is older is taken for `seen_at_ms`.
+    /// When it last got an entry; `None`: never. Written since Redis 7.2; for older files it equals `seen_at_ms`.
     pub active_at_ms: Option<u64>,
 }

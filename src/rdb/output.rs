@@ -30,7 +30,7 @@ pub fn count(out: &mut Vec<u8>, count: usize) {
     number(out, count as u64);
 }
 
-/// As an integer, compressed, or as it is.
+/// Writes a string as an integer, compressed, or plain.
 pub fn string(out: &mut Vec<u8>, string: &[u8]) {
     let integer = if string.len() <= INTEGER_LEN_MAX { canonical_integer(string) } else { None };
     if let Some(integer) = integer

@@ -1,7 +1,8 @@
 //! A file of RDB as a stream of records. Holds one value at a time.
 //!
 //! Use it as an iterator: it ends after the file's end mark and checksum were seen and found right, or with one error.
-//! What cannot be a record here (values of modules, functions) is skipped and counted in `skipped`.
+//! Libraries of functions stand between the records (`take_functions`). What cannot be a record here (values of modules) is
+//! skipped and counted in `skipped`.
 
 use super::{
     decode,
@@ -10,7 +11,7 @@ use super::{
     object::Object,
     types::{self, CHECKSUM_VERSION_MIN, Dialect},
 };
-use crate::limits::RDB_OBJECT_BYTES_MAX;
+use crate::limits::{LIBRARIES_BYTES_MAX, RDB_OBJECT_BYTES_MAX};
 use std::{collections::BTreeMap, io::Read};
 
 /// One key.
@@ -23,22 +24,20 @@ pub struct Record {
     pub expires_at_ms: Option<u64>,
     /// Seconds since it was used, if the server that wrote it counted that.
     pub idle_s: Option<u64>,
-    /// How often it was used (a logarithm), if the server that wrote it counted that.
+    /// Its access frequency (a logarithm), if the server that wrote the file counted it.
     pub freq: Option<u8>,
 }
 
-/// What is in the file and not among the records.
+/// Parts of the file that are not returned as records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Skipped {
     /// Keys whose value belongs to a module, by its name.
     pub module_keys: BTreeMap<String, u64>,
-    /// Libraries of functions.
-    pub functions: u64,
     /// Keys with a collection without elements, which some old servers wrote.
     pub empty_keys: u64,
 }
 
-/// See the module. Give it a buffered source: it reads in small pieces.
+/// Reads an RDB file. Give it a buffered source: it reads in small pieces.
 pub struct Reader<R> {
     input: Input<R>,
     version: u16,
@@ -46,10 +45,12 @@ pub struct Reader<R> {
     db: u32,
     keys_told: u64,
     skipped: Skipped,
+    /// Texts that nobody has taken yet.
+    functions: Vec<Vec<u8>>,
     is_done: bool,
 }
 
-/// What was read up to the next key.
+/// The attributes read before the next key.
 #[derive(Default)]
 struct Attributes {
     expires_at_ms: Option<u64>,
@@ -70,7 +71,8 @@ impl<R: Read> Reader<R> {
         let dialect =
             Dialect::of_version(version).ok_or(RdbError { at: 0, fault: Fault::Version(version) })?;
         let (db, keys_told, skipped) = (0, 0, Skipped::default());
-        Ok(Reader { input, version, dialect, db, keys_told, skipped, is_done: false })
+        let functions = Vec::new();
+        Ok(Reader { input, version, dialect, db, keys_told, skipped, functions, is_done: false })
     }
 
     /// Bytes read so far.
@@ -82,7 +84,7 @@ impl<R: Read> Reader<R> {
         self.version
     }
 
-    /// How many keys the file says that it has in the databases that were begun: a hint.
+    /// The number of keys in the databases begun so far, as announced by the file: a hint.
     pub fn keys_told(&self) -> u64 {
         self.keys_told
     }
@@ -90,6 +92,11 @@ impl<R: Read> Reader<R> {
     /// All of it when the iterator has ended.
     pub fn skipped(&self) -> &Skipped {
         &self.skipped
+    }
+
+    /// The texts of the libraries of functions that were read since the last call.
+    pub fn take_functions(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.functions)
     }
 
     fn record(&mut self) -> Result<Option<Record>> {
@@ -127,8 +134,8 @@ impl<R: Read> Reader<R> {
         match code {
             types::OP_SELECT_DB => {
                 let db = self.input.number()?;
-                self.db =
-                    u32::try_from(db).map_err(|_| self.input.corrupt("a database has too large a number"))?;
+                self.db = u32::try_from(db)
+                    .map_err(|_| self.input.corrupt("the number of a database is too large"))?;
             }
             types::OP_RESIZE_DB => {
                 self.keys_told = self.keys_told.saturating_add(self.input.number()?);
@@ -147,8 +154,12 @@ impl<R: Read> Reader<R> {
             }
             types::OP_FUNCTION2 => {
                 self.input.next_object();
-                self.input.skip_string()?;
-                self.skipped.functions = self.skipped.functions.saturating_add(1);
+                let text = self.input.string()?;
+                let held = self.functions.iter().map(Vec::len).fold(text.len(), usize::saturating_add);
+                if held as u64 > LIBRARIES_BYTES_MAX {
+                    return Err(self.input.corrupt("the libraries of functions are too large"));
+                }
+                self.functions.push(text);
             }
             types::OP_SLOT_INFO => {
                 let (_slot, _keys, _expiring) =

@@ -2,9 +2,9 @@
 
 use crc::{CRC_64_REDIS, Crc, Table};
 
-/// What is written: Redis 7.0 and everything later load it.
+/// The version to write: Redis 7.0 and later load it.
 pub const VERSION: u16 = 10;
-/// What is written for a hash whose fields expire: Redis 7.4.
+/// The version to write for a hash whose fields expire: Redis 7.4.
 pub const VERSION_FIELD_EXPIRY: u16 = 12;
 /// Newest of Redis that is read (7.4 and 8.0).
 pub const REDIS_VERSION_MAX: u16 = 12;
@@ -26,7 +26,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Whose version this is, if it is one that can be read.
+    /// The dialect of this version, if it can be read.
     pub fn of_version(version: u16) -> Option<Self> {
         match version {
             1..=REDIS_VERSION_MAX => Some(Dialect::Redis),

@@ -1,10 +1,10 @@
 //! A file of RDB, written from front to back.
 //!
-//! The version stands at the beginning, so it is chosen before anything is written: 10 for Redis 7.0 and later, which
-//! has no place for fields of a hash that expire, or 12 for Redis 7.4.
+//! The version is at the beginning, so it is chosen before anything is written: 10 for Redis 7.0 and later, which cannot
+//! represent fields of a hash that expire, or 12 for Redis 7.4.
 
 use super::{
-    encode,
+    encode, functions,
     object::Object,
     output,
     types::{self, CRC64},
@@ -12,7 +12,7 @@ use super::{
 use crc::{Digest, Table};
 use std::io::{self, Write};
 
-/// See the module. Give it a buffered target.
+/// Writes an RDB file. Give it a buffered target.
 pub struct Writer<W> {
     target: W,
     digest: Digest<'static, u64, Table<16>>,
@@ -22,7 +22,7 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a file of this version with what it says of itself: names and values.
+    /// Starts a file of this version with its auxiliary fields: names and values.
     pub fn new(target: W, version: u16, about: &[(&str, &str)]) -> io::Result<Self> {
         let (digest, buffer) = (CRC64.digest(), Vec::new());
         let mut writer = Writer { target, digest, version, written: 0, buffer };
@@ -41,13 +41,19 @@ impl<W: Write> Writer<W> {
         self.written
     }
 
-    /// The keys that follow are of this database, about as many as said and so many of them with an expiry.
+    /// Starts a database: `keys` and `expiring` are about the numbers of keys that follow, and of those with an expiry.
     pub fn select(&mut self, db: u32, keys: u64, expiring: u64) -> io::Result<()> {
         self.buffer.push(types::OP_SELECT_DB);
         output::number(&mut self.buffer, u64::from(db));
         self.buffer.push(types::OP_RESIZE_DB);
         output::number(&mut self.buffer, keys);
         output::number(&mut self.buffer, expiring);
+        self.flush_buffer()
+    }
+
+    /// Writes a library of functions; before the first database.
+    pub fn function(&mut self, text: &[u8]) -> io::Result<()> {
+        functions::put(&mut self.buffer, text);
         self.flush_buffer()
     }
 

@@ -3,33 +3,48 @@
 use super::{
     entry::{Batch, CallRef, Calls, EntryError, Proposal},
     follow::enter_site,
+    raise::{Raise, raise},
+    site::SiteEntry,
 };
 use crate::{
     command::{Table, invoke},
     error::{Error, StoreError},
+    feature_level,
+    limits::APPLIED_REPLIES_BYTES_MAX,
     resp::Reply,
+    state::Work,
     store::{Condition, LogId, Store, Txn},
 };
+use parking_lot::Mutex;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+
+/// Calls, and keys of a sweep, that are few.
+const FEW_CALLS: usize = 256;
 
 /// Applies entries to a store. One per store, on one thread.
 pub struct Replica {
     store: Arc<Store>,
     table: &'static Table,
     marked: AtomicBool,
+    /// Index and sum of the state, where the log asked for it.
+    sums: Mutex<Vec<(u64, u64)>>,
     /// Whether the log is that of an edge site.
     pub(super) is_edge: bool,
 }
 
 /// Rows after which a chunk of entries is written, to bound memory and the time between publications.
 const CHUNK_ROWS_MAX: usize = 8192;
+/// The same for the bytes of these rows, which batch, memtable and caches hold as well while it is written.
+const CHUNK_BYTES_MAX: usize = 16 << 20;
+/// The same for replies, which wait for the batch.
+const CHUNK_REPLY_BYTES_MAX: u64 = 16 << 20;
 
 impl Replica {
     pub fn new(store: Arc<Store>, table: &'static Table) -> Self {
-        Replica { store, table, marked: AtomicBool::new(false), is_edge: false }
+        Replica { store, table, marked: AtomicBool::new(false), sums: Mutex::default(), is_edge: false }
     }
 
     /// The store it applies to.
@@ -37,20 +52,31 @@ impl Replica {
         &self.store
     }
 
+    pub(super) fn table(&self) -> &'static Table {
+        self.table
+    }
+
     /// Begins a batch of entries; `apply`, `advance` and `membership` add to it, `commit` writes it.
     pub fn begin(&self) -> Txn<'_> {
         self.store.begin()
     }
 
-    /// Whether the batch is large enough to be committed before more entries are added.
+    /// Whether the batch must be committed before more entries are added.
     pub fn is_full(txn: &Txn<'_>) -> bool {
         txn.pending_rows() >= CHUNK_ROWS_MAX
+            || txn.pending_bytes() >= CHUNK_BYTES_MAX
+            || txn.pending_reply_bytes() >= CHUNK_REPLY_BYTES_MAX
     }
 
     /// Whether the entry applied last asks for the checksum of the state after it. Asked once, it forgets.
     pub fn take_mark(&self) -> bool {
-        // On an edge the site's entry may have gone on behind the mark.
+        // On an edge, the site's entry may have continued behind the mark.
         self.marked.swap(false, Ordering::Relaxed) && !self.is_edge
+    }
+
+    /// Entries of the core that asked for the sum of the state, and that sum. Asked once, it forgets.
+    pub fn take_sums(&self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut *self.sums.lock())
     }
 
     /// An entry without commands.
@@ -83,7 +109,20 @@ impl Replica {
     ) -> Result<Vec<Vec<Reply>>, StoreError> {
         match self.is_edge {
             true => self.follow(txn, log_id, payload),
-            false => self.batch(txn, log_id, payload),
+            false => self.batch(txn, log_id, payload, true),
+        }
+    }
+
+    /// As `apply`, where nobody waits for the replies: calls that only read are not run.
+    pub fn apply_unawaited(
+        &self,
+        txn: &mut Txn<'_>,
+        log_id: LogId,
+        payload: &[u8],
+    ) -> Result<(), StoreError> {
+        match self.is_edge {
+            true => self.follow(txn, log_id, payload).map(drop),
+            false => self.batch(txn, log_id, payload, false).map(drop),
         }
     }
 
@@ -93,21 +132,86 @@ impl Replica {
         txn: &mut Txn<'_>,
         log_id: LogId,
         payload: &[u8],
+        is_awaited: bool,
     ) -> Result<Vec<Vec<Reply>>, StoreError> {
+        if Raise::is_one(payload) {
+            return raise(txn, log_id, payload);
+        }
         let mut batch = Batch::decode(payload).map_err(malformed)?;
         begin_entry(txn, log_id, batch.at, batch.seed)?;
         let mut replies = Vec::with_capacity(batch.len().min(payload.len()));
         while let Some(proposal) = batch.next_proposal().map_err(malformed)? {
-            replies.push(self.proposal(txn, proposal)?);
+            replies.push(self.proposal(txn, proposal, is_awaited)?);
         }
         Ok(replies)
     }
 
-    fn proposal(&self, txn: &mut Txn<'_>, proposal: Proposal<'_>) -> Result<Vec<Reply>, StoreError> {
+    /// Whether entries are little work whatever the data are: few calls, each bounded by its own words. `known`: what others
+    /// of the same chunk amount to. What cannot be read is not; `apply` says what is wrong with it.
+    pub fn is_little_work<'p>(&self, known: Work, payloads: impl IntoIterator<Item = &'p [u8]>) -> bool {
+        let mut calls = known.calls as usize;
+        if !known.is_bounded || calls > FEW_CALLS {
+            return false;
+        }
+        payloads.into_iter().all(|payload| match self.is_edge {
+            false => self.has_few_bounded_calls(payload, &mut calls).unwrap_or(false),
+            true => self.follows_few_bounded_calls(payload, &mut calls).unwrap_or(false),
+        })
+    }
+
+    fn follows_few_bounded_calls(&self, payload: &[u8], calls: &mut usize) -> Result<bool, EntryError> {
+        let SiteEntry::Entries { mut records, .. } = SiteEntry::decode(payload)? else { return Ok(false) };
+        while let Some(record) = records.next_record()? {
+            if let Some(batch) = record.batch
+                && !self.has_few_bounded_calls(batch, calls)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn has_few_bounded_calls(&self, payload: &[u8], calls: &mut usize) -> Result<bool, EntryError> {
+        let mut batch = Batch::decode(payload)?;
+        while let Some(proposal) = batch.next_proposal()? {
+            let (conditions, mut of_proposal) = match proposal {
+                Proposal::Commands(calls) => (0, calls),
+                Proposal::Transaction { conditions, calls } => (conditions.len(), calls),
+                Proposal::Sweep { .. } | Proposal::Mark => return Ok(false),
+                Proposal::MarkSums => continue,
+            };
+            *calls = calls.saturating_add(conditions).saturating_add(of_proposal.len());
+            if *calls > FEW_CALLS {
+                return Ok(false);
+            }
+            while let Some(call) = of_proposal.next_call()? {
+                // One that is not known, or has too few words, is an error and no work.
+                let is_bounded =
+                    self.table.resolve(&call.argv).map_or(true, |found| found.work(&call.argv).is_bounded);
+                if !is_bounded {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn proposal(
+        &self,
+        txn: &mut Txn<'_>,
+        proposal: Proposal<'_>,
+        is_awaited: bool,
+    ) -> Result<Vec<Reply>, StoreError> {
+        txn.begin_replies(APPLIED_REPLIES_BYTES_MAX);
         match proposal {
-            Proposal::Commands(calls) => self.calls(txn, calls),
+            Proposal::Commands(calls) => self.calls(txn, calls, is_awaited),
             Proposal::Transaction { conditions, calls } => match hold(txn, &conditions)? {
-                true => Ok(vec![Reply::Array(self.calls(txn, calls)?)]),
+                true => {
+                    txn.begin_transaction();
+                    let replies = self.calls(txn, calls, is_awaited);
+                    txn.end_transaction();
+                    Ok(vec![Reply::Array(replies?)])
+                }
                 false => Ok(vec![Reply::NilArray]),
             },
             Proposal::Mark => {
@@ -115,8 +219,14 @@ impl Replica {
                 let index = txn.state().applied.map_or(0, |applied| applied.index);
                 Ok(vec![Reply::count(index)])
             }
+            Proposal::MarkSums => {
+                let index = txn.state().applied.map_or(0, |applied| applied.index);
+                self.sums.lock().push((index, txn.state().sum()));
+                Ok(vec![Reply::count(index)])
+            }
             Proposal::Sweep { keys_max } => {
                 txn.begin_command(0);
+                txn.without_budget();
                 let swept = txn.sweep_expired(keys_max).map_err(fatal)?;
                 txn.accept();
                 Ok(vec![Reply::Array(vec![Reply::count(swept.keys), Reply::count(swept.fields)])])
@@ -124,26 +234,54 @@ impl Replica {
         }
     }
 
-    fn call(&self, txn: &mut Txn<'_>, call: &CallRef<'_>) -> Result<Reply, StoreError> {
+    fn call(&self, txn: &mut Txn<'_>, call: &CallRef<'_>, is_awaited: bool) -> Result<Reply, StoreError> {
         txn.begin_command(call.db);
-        let reply = invoke(self.table, txn, &call.argv)?;
+        let reply = invoke(self.table, txn, &call.argv, is_awaited)?;
+        if matches!(reply, Reply::Error(_)) && !self.table.knows(&call.argv) {
+            return Err(unknown(txn, &call.argv));
+        }
         txn.accept();
         Ok(reply)
     }
 
-    fn calls(&self, txn: &mut Txn<'_>, mut calls: Calls<'_>) -> Result<Vec<Reply>, StoreError> {
-        let mut replies = Vec::with_capacity(calls.len().min(1024));
+    /// Replies that nobody waits for are dropped one by one.
+    fn calls(
+        &self,
+        txn: &mut Txn<'_>,
+        mut calls: Calls<'_>,
+        is_awaited: bool,
+    ) -> Result<Vec<Reply>, StoreError> {
+        let mut replies = Vec::with_capacity(if is_awaited { calls.len().min(1024) } else { 0 });
         while let Some(call) = calls.next_call().map_err(malformed)? {
-            replies.push(self.call(txn, &call)?);
+            let reply = self.call(txn, &call, is_awaited)?;
+            if is_awaited {
+                replies.push(reply);
+            }
         }
         Ok(replies)
     }
 }
 
+/// A command that this program does not know is none that a session of its own let pass: to answer with an error, and go on,
+/// would be to part from the nodes that do know it.
+fn unknown(txn: &Txn<'_>, argv: &[&[u8]]) -> StoreError {
+    let words = argv
+        .iter()
+        .take(2)
+        .map(|word| String::from_utf8_lossy(word.get(..word.len().min(32)).unwrap_or_default()));
+    let words = words.collect::<Vec<_>>().join(" ");
+    let index = txn.state().applied.map_or(0, |applied| applied.index);
+    StoreError::NotUnderstood(format!(
+        "entry {index} of the log has the command '{words}', which {} does not know: a later build has proposed it; \
+         nothing was changed; start that build",
+        feature_level::this_program()
+    ))
+}
+
 /// Refuses an entry that the state already holds: applied twice it would count twice.
 pub(super) fn begin_entry(txn: &mut Txn<'_>, log_id: LogId, at: u64, seed: u64) -> Result<(), StoreError> {
     if txn.state().applied.is_some_and(|applied| log_id.index <= applied.index) {
-        return Err(StoreError::corrupt("apply", format!("entry {} has been applied", log_id.index)));
+        return Err(StoreError::corrupt("apply", format!("entry {} was applied before", log_id.index)));
     }
     txn.begin_entry(log_id, at, seed);
     Ok(())

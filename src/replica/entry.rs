@@ -1,18 +1,20 @@
-//! The format of a log entry: a batch of proposals, each with its commands' words.
+//! The format of a log entry: a batch of proposals, each with the words of its commands.
 //!
 //! ```text
 //! batch     := version u8 (1) ‖ at u64 ‖ seed u64 ‖ count u32 ‖ count × (length u32 ‖ proposal)
-//! proposal  := kind u8 (0 commands, 1 transaction, 2 sweep, 3 mark) ‖ …
+//! proposal  := kind u8 (0 commands, 1 transaction, 2 sweep, 3 mark, 4 mark of sums) ‖ …
 //!   commands, transaction: watched u32 ‖ watched × condition ‖ calls u32 ‖ calls × call
 //!   sweep: keys_max u32                       (delete keys that have expired at `at`)
 //!   mark: nothing                             (replicas note the checksum of their state after this entry)
+//!   mark of sums: nothing                     (replicas note the sum of their state so far; from feature level 4 on)
 //! condition := db u32 ‖ key bytes ‖ present u8 ‖ log position (12 bytes, if present)
 //! call      := db u32 ‖ argc u32 ‖ argc × bytes
 //! bytes     := length u32 ‖ …
 //! ```
-//! Numbers are little-endian. `at` is the leader's time in ms, `seed` its random number: the only clock and dice that
-//! apply has. Invariant: a length is believed only after it was compared with the bytes that are there.
+//! Numbers are little-endian. `at` is the leader's time in ms, `seed` its random number: apply has no other clock and no
+//! other randomness. Invariant: a length is used only after it was checked against the bytes that are there.
 
+use super::reader::{Reader, put_bytes, put_count};
 use crate::{
     command::Argv,
     store::{Condition, LogPosition},
@@ -21,18 +23,20 @@ use bytes::Bytes;
 
 const BATCH_VERSION: u8 = 1;
 
-/// What a proposal asks for; the numbers are persisted.
+/// The kind of a proposal; the numbers are persisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ProposalKind {
     /// Independent commands of one connection, in order.
     Commands = 0,
-    /// All or nothing visible at once: MULTI/EXEC with its conditions.
+    /// Atomic: MULTI/EXEC with its conditions.
     Transaction = 1,
     /// Deletes keys that have expired.
     Sweep = 2,
-    /// Replicas are to note the checksum of their state.
+    /// Makes replicas record the checksum of their state.
     Mark = 3,
+    /// Makes replicas record the sum of their state, which apply keeps.
+    MarkSums = 4,
 }
 
 /// A malformed entry: written by a newer program or damaged in a way that checksums did not catch.
@@ -66,9 +70,14 @@ impl ProposalBuilder {
         Bytes::from(bytes)
     }
 
-    /// A place at which replicas compare their states; its reply is the entry's index.
+    /// A log position at which replicas compare their states; its reply is the entry's index.
     pub fn mark() -> Bytes {
         Bytes::from_static(&[ProposalKind::Mark as u8])
+    }
+
+    /// As `mark`, but they compare what apply has counted and read nothing.
+    pub fn mark_sums() -> Bytes {
+        Bytes::from_static(&[ProposalKind::MarkSums as u8])
     }
 
     fn new(kind: ProposalKind, conditions: &[Condition]) -> Self {
@@ -88,7 +97,7 @@ impl ProposalBuilder {
         ProposalBuilder { bytes, calls_at, calls: 0 }
     }
 
-    /// Adds a call; its words must together be shorter than 4 GiB (`limits.rs` sees to that).
+    /// Adds a call; its words must together be shorter than 4 GiB (`limits.rs` ensures it).
     pub fn push(&mut self, db: u32, argv: &[&[u8]]) {
         self.bytes.extend_from_slice(&db.to_le_bytes());
         put_count(&mut self.bytes, argv.len());
@@ -182,6 +191,7 @@ pub enum Proposal<'a> {
     Transaction { conditions: Vec<Condition>, calls: Calls<'a> },
     Sweep { keys_max: u32 },
     Mark,
+    MarkSums,
 }
 
 /// One call: database and words.
@@ -209,7 +219,7 @@ impl<'a> Batch<'a> {
         Ok(Batch { at, seed, count, rest })
     }
 
-    /// How many proposals it has.
+    /// The number of proposals in the batch.
     pub fn len(&self) -> usize {
         self.count as usize
     }
@@ -244,6 +254,7 @@ impl<'a> Proposal<'a> {
             }
             2 => Ok(Proposal::Sweep { keys_max: rest.u32()? }),
             3 => Ok(Proposal::Mark),
+            4 => Ok(Proposal::MarkSums),
             _ => Err(EntryError("unknown proposal kind")),
         }
     }
@@ -295,49 +306,6 @@ fn conditions(rest: &mut Reader<'_>) -> Result<Vec<Condition>, EntryError> {
         out.push(Condition { db, key, revision });
     }
     Ok(out)
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
-
-impl<'a> Reader<'a> {
-    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], EntryError> {
-        let (head, rest) = self.0.split_at_checked(len).ok_or(EntryError("too short"))?;
-        self.0 = rest;
-        Ok(head)
-    }
-
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], EntryError> {
-        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(EntryError("too short"))?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    pub(super) fn u8(&mut self) -> Result<u8, EntryError> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    pub(super) fn u32(&mut self) -> Result<u32, EntryError> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    pub(super) fn u64(&mut self) -> Result<u64, EntryError> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], EntryError> {
-        let len = self.u32()?;
-        self.take(len as usize)
-    }
-}
-
-fn put_count(out: &mut Vec<u8>, count: usize) {
-    out.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
-}
-
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_count(out, bytes.len());
-    out.extend_from_slice(bytes);
 }
 
 #[cfg(test)]

@@ -1,35 +1,38 @@
-//! The format of an entry in the log of an edge site: entries of the core as they came, or a seed to start from.
+//! The format of an entry in the log of an edge site: entries of the core as received, or a bootstrap snapshot to start from.
 //!
 //! ```text
-//! entries := version u8 (2) ‖ history bytes ‖ records, to the end
-//! record  := kind u8 (0 nothing, 1 batch) ‖ term u64 ‖ index u64 ‖ payload bytes      (the core's)
-//! seed    := version u8 (3) ‖ history bytes ‖ term u64 ‖ index u64 ‖ name bytes
-//! bytes   := length u32 ‖ …
+//! entries   := version u8 (2) ‖ history bytes ‖ records, to the end
+//! record    := kind u8 (0 nothing, 1 batch) ‖ term u64 ‖ index u64 ‖ payload bytes      (the core's)
+//! bootstrap := version u8 (3) ‖ history bytes ‖ term u64 ‖ index u64 ‖ name bytes
+//! bytes     := length u32 ‖ …
 //! ```
 //! Numbers are little-endian. A record without a batch is an entry of the core that changes no data (a new leader's
-//! first, a membership); it is there because positions have no gaps. Versions go on from that of a batch (`entry.rs`), so
-//! that neither is taken for the other.
+//! first, a membership); it is included because positions have no gaps. Version numbers continue those of a batch
+//! (`entry.rs`), so a decoder cannot mistake one for the other.
 
-use super::entry::{EntryError, Reader, put_bytes};
+use super::{
+    entry::EntryError,
+    reader::{Reader, put_bytes},
+};
 use crate::store::LogId;
 use bytes::Bytes;
 
 const ENTRIES_VERSION: u8 = 2;
-const SEED_VERSION: u8 = 3;
+const BOOTSTRAP_VERSION: u8 = 3;
 
-/// What an entry of a site's log says.
+/// A decoded entry of a site's log.
 #[derive(Debug, Clone)]
 pub enum SiteEntry<'a> {
     Entries { history: &'a str, records: Records<'a> },
     Bootstrap(BootstrapSnapshot),
 }
 
-/// A whole state of the core: from here on the site's data are those.
+/// A whole state of the core that replaces the site's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootstrapSnapshot {
     pub history: String,
     pub position: LogId,
-    /// Which files it is made of; a name that no other seed has.
+    /// Names its files; unique among bootstrap snapshots.
     pub name: String,
 }
 
@@ -37,7 +40,7 @@ pub struct BootstrapSnapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
     pub position: LogId,
-    /// `None`: it changes no data.
+    /// `None` if the entry changes no data.
     pub batch: Option<&'a [u8]>,
 }
 
@@ -46,7 +49,7 @@ pub struct Record<'a> {
 pub struct Records<'a>(Reader<'a>);
 
 impl<'a> Records<'a> {
-    /// Of the bytes that `put_record` wrote.
+    /// Reads bytes that `put_record` wrote.
     pub fn new(bytes: &'a [u8]) -> Self {
         Records(Reader(bytes))
     }
@@ -88,9 +91,9 @@ impl<'a> SiteEntry<'a> {
         Bytes::from(out)
     }
 
-    /// Whether a payload is a seed.
+    /// Whether a payload installs a bootstrap snapshot.
     pub fn is_bootstrap(payload: &[u8]) -> bool {
-        payload.first() == Some(&SEED_VERSION)
+        payload.first() == Some(&BOOTSTRAP_VERSION)
     }
 
     /// Reads a payload.
@@ -98,7 +101,7 @@ impl<'a> SiteEntry<'a> {
         let mut rest = Reader(payload);
         match rest.u8()? {
             ENTRIES_VERSION => Ok(SiteEntry::Entries { history: text(&mut rest)?, records: Records(rest) }),
-            SEED_VERSION => {
+            BOOTSTRAP_VERSION => {
                 let history = text(&mut rest)?.to_owned();
                 let position = position(&mut rest)?;
                 let name = text(&mut rest)?.to_owned();
@@ -113,15 +116,15 @@ impl<'a> SiteEntry<'a> {
 }
 
 impl BootstrapSnapshot {
-    /// Whether data of the same history that stand at `position` do not go back by it. They may, if what is there was never
-    /// committed: then the snapshot is of a later term.
+    /// Whether installing it does not take data at `position`, of the same history, back. A snapshot of a later term may: then
+    /// the core never committed the end of that data.
     pub fn is_forward_of(&self, position: LogId) -> bool {
         position.index <= self.position.index || position < self.position
     }
 
-    /// The payload of an entry that says so.
+    /// The payload of an entry that installs it.
     pub fn encode(&self) -> Bytes {
-        let mut out = vec![SEED_VERSION];
+        let mut out = vec![BOOTSTRAP_VERSION];
         put_bytes(&mut out, self.history.as_bytes());
         put_position(&mut out, self.position);
         put_bytes(&mut out, self.name.as_bytes());
@@ -139,7 +142,7 @@ fn position(rest: &mut Reader<'_>) -> Result<LogId, EntryError> {
 }
 
 fn text<'a>(rest: &mut Reader<'a>) -> Result<&'a str, EntryError> {
-    std::str::from_utf8(rest.bytes()?).map_err(|_| EntryError("not a text"))
+    std::str::from_utf8(rest.bytes()?).map_err(|_| EntryError("a text is not UTF-8"))
 }
 
 #[cfg(test)]

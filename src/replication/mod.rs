@@ -24,11 +24,10 @@
 //! | `wire/` | the messages that nodes exchange |
 //! | `wal/` | the durable log: segment files, one writer thread, group commit |
 //!
-//! What this node knows of the group right now (leader, lease, commit, applied) is in `crate::state`, below all of them:
+//! `crate::state`, below all rooms, holds this node's current knowledge of the group (leader, lease, commit, applied):
 //! commands and metrics read it, and `consensus/` has its writer.
 //!
-//! On an edge site the log is that of the site: what is proposed comes from the core (`edge/`), and what sessions submit
-//! goes there.
+//! On an edge site the log is the site's own: proposals come from the core (`edge/`), and sessions' writes go there.
 //!
 //! **Invariants.**
 //! * An outcome of `Applied` is sent only after the entry is durable on a majority and its batch is published.
@@ -64,7 +63,7 @@ pub use directory::{Adopt, DataDirectory, Helpers, Identity, LostStore, Quaranti
 pub use edge::EdgeOptions;
 pub use group::{ClusterOptions, GroupHandle, GroupOptions};
 pub use membership::recover;
-pub use queue::{Mailbox, Outcome, Refused, Ticket};
+pub use queue::{Mailbox, NotDone, Outcome, Ticket, Unknown};
 pub use wal::LogError;
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub fn ask(stream: &mut (impl Read + Write), argv: &[&str]) -> io::Result<Result
     }
 }
 
-/// A reply, its bytes as they are.
+/// A decoded reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// A status line or a bulk string.
@@ -121,7 +121,7 @@ fn text(frame: OwnedFrame) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    /// What was written, and what is read in pieces.
+    /// A written request, and the pieces in which a reply arrives.
     struct Line(Vec<u8>, Vec<&'static [u8]>);
 
     impl Read for Line {

@@ -1,10 +1,10 @@
 //! The request decoder: finds the next complete request in a buffer, in steps that never look at a byte twice.
 
-use super::{ErrorReply, inline};
+use super::inline;
 use crate::limits;
 use std::ops::Range;
 
-/// Bounds that are checked before a length is believed.
+/// Bounds that are checked before a length is used.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub argc_max: usize,
@@ -40,12 +40,12 @@ impl Limits {
     }
 }
 
-/// What the buffer begins with.
+/// The first element of the buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
-    /// A request; its words are the ranges handed in.
+    /// A request; its words are in the caller's `argv` as ranges.
     Request { used: usize },
-    /// An inline command; quotes and escapes are resolved, so its words are copies.
+    /// An inline command; its quotes and escapes are resolved, so its words are copies.
     Inline { used: usize, argv: Vec<Vec<u8>> },
     /// An empty line or an empty array.
     Skip { used: usize },
@@ -53,36 +53,40 @@ pub enum Decoded {
     Incomplete { need: usize },
 }
 
-/// A request that breaks the protocol; the connection is told and closed.
+/// A request that breaks the protocol; the client gets the text and is disconnected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Protocol error: {0}")]
 pub struct ProtocolError(pub String);
 
-impl From<ProtocolError> for ErrorReply {
-    fn from(error: ProtocolError) -> Self {
-        ErrorReply::err(error.to_string())
-    }
-}
-
-/// Remembers how far it got in a request that is not complete, and what it found in it. The same start of the buffer
-/// must be handed in until the request is complete; `argv` may be another one each time.
+/// Remembers its progress in an incomplete request. The caller must pass the same start of the buffer until the request is
+/// complete; `argv` may differ each time.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// Words found so far of a request that is not complete. Grows with what arrived, not with what was announced.
+    /// Words found so far of an incomplete request. Grows with the bytes that arrived, not with the announced number.
     seen: Vec<Range<usize>>,
     /// Words still to come; 0 = at the start of a request.
     words_left: usize,
-    /// Where the next header starts.
+    /// The offset of the next header.
     at: usize,
     /// Length of the word whose header has been read.
     bulk: Option<usize>,
-    /// How far the current line was searched for its end.
+    /// The bytes of the current line already searched for its end.
     searched: usize,
 }
 
 impl Decoder {
     pub fn new() -> Self {
         Decoder::default()
+    }
+
+    /// Memory for the words found so far.
+    pub fn memory_bytes(&self) -> usize {
+        self.seen.capacity().saturating_mul(size_of::<Range<usize>>())
+    }
+
+    /// How much of the present word has yet to come, if so many bytes of the request have.
+    pub fn missing(&self, come: usize) -> usize {
+        self.bulk.map_or(0, |bulk| self.at.saturating_add(bulk).saturating_add(2).saturating_sub(come))
     }
 
     /// Looks at the start of `buf`; see `Decoded`. `argv` is filled when the outcome is `Request`, else it is empty.
@@ -93,7 +97,7 @@ impl Decoder {
         argv: &mut Vec<Range<usize>>,
     ) -> Result<Decoded, ProtocolError> {
         argv.clear();
-        // Kept here between calls and not by the caller: a caller that forgot would run the rest of a request as a
+        // Kept here between calls and not by the caller: a caller that forgot it would run the rest of a request as a
         // command of its own.
         std::mem::swap(argv, &mut self.seen);
         let decoded = self.step(buf, limits, argv);
@@ -207,11 +211,11 @@ impl Decoder {
         match memchr::memchr(b'\r', buf.get(from..).unwrap_or_default()) {
             Some(offset) => {
                 let end = from.saturating_add(offset);
-                // Also when it came in one piece: what is refused must not depend on how TCP cut it.
+                // Also if it came in one piece: a refusal must not depend on how TCP splits it.
                 if end.saturating_sub(start) > limits.inline_bytes_max {
                     return Err(error(too_long));
                 }
-                // Redis, too, looks at the CR only; the byte behind it must be there.
+                // Redis, too, checks the CR only; the byte behind it must have arrived.
                 if buf.len() < end.saturating_add(2) {
                     self.searched = end;
                     return Ok(None);
@@ -241,8 +245,8 @@ impl Decoder {
             return Err(error("too big inline request"));
         }
         let line = buf.get(..end).unwrap_or_default();
-        // Redis never finds the end of such a line and waits until it is too big. Running what stands before the NUL
-        // would run something that was not sent.
+        // Redis never finds the end of such a line and waits until it is too big. Running the part before the NUL would run
+        // something that was not sent.
         if memchr::memchr(0, line).is_some() {
             return Err(error("NUL byte in inline request"));
         }
@@ -289,7 +293,7 @@ mod tests {
         let (mut decoder, limits) = (Decoder::new(), Limits { inline_bytes_max: 64, ..Limits::default() });
         let (mut at, mut seen, mut out) = (0, cut.min(input.len()), Vec::new());
         loop {
-            // Another one each time, with something in it: the decoder must not lean on what it was handed before.
+            // A different one each time, and not empty: the decoder must not rely on its former content.
             let mut argv = vec![7..9, 1..2];
             match decoder.next(&input[at..seen], &limits, &mut argv)? {
                 Decoded::Request { used } => {
@@ -304,6 +308,7 @@ mod tests {
                 Decoded::Skip { used } => at += used,
                 Decoded::Incomplete { need } => {
                     assert!(need > seen - at && argv.is_empty());
+                    assert!([0, need - (seen - at)].contains(&decoder.missing(seen - at)));
                     if seen == input.len() {
                         return Ok(out);
                     }

@@ -3,10 +3,10 @@
 //! Invariant: the text reads back as the same number, and the same number always gives the same text (replicas compare
 //! what they store). Numbers like 3, 0.5, 1e+30 and 1.5e-9 look as clients know them.
 
-/// Whole numbers up to here are written as integers, whatever their magnitude.
+/// Whole numbers up to here are written as integers.
 const WHOLE_MAX: f64 = (1_u64 << 62) as f64;
 
-/// The shortest digits that read back as `number`; `inf`, `-inf` or `nan` for what is not finite.
+/// The shortest digits that read back as `number`; `inf`, `-inf` or `nan` for non-finite numbers.
 pub fn format_double(number: f64) -> String {
     if number.is_nan() {
         return "nan".into();
@@ -35,8 +35,8 @@ fn digits_and_exponent(text: &str) -> (String, i32) {
     (digits.trim_start_matches('0').to_owned(), exponent.parse::<i32>().unwrap_or(0) + shift)
 }
 
-/// Plain digits while few zeros have to be added, else scientific notation: the thresholds are those of the routine
-/// Redis prints with (fpconv).
+/// Plain digits while few zeros must be added, else scientific notation: the thresholds are those of the routine that Redis
+/// prints with (fpconv).
 fn lay_out(digits: &str, exponent: i32) -> String {
     let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
     let scientific = exponent + count - 1;

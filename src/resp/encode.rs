@@ -15,7 +15,7 @@ use redis_protocol::{
 };
 use std::borrow::Cow;
 
-/// Appends a reply to `out`. What is nested deeper than `REPLY_DEPTH_MAX` becomes an error in its place.
+/// Appends a reply to `out`. A part nested deeper than `REPLY_DEPTH_MAX` is replaced by an error.
 pub fn encode(reply: &Reply, protocol: Protocol, out: &mut BytesMut) {
     if !matches!(reply, Reply::None) {
         Encoder { protocol, out }.value(reply, 0);
@@ -33,7 +33,7 @@ impl Encoder<'_> {
             Reply::Ok => self.out.extend_from_slice(b"+OK\r\n"),
             Reply::Bulk(bytes) => bulk(bytes, self.out),
             Reply::Int(n) => line(b':', *n, self.out),
-            // Inside another reply something must stand for nothing, or the count before it is wrong.
+            // Inside another reply, nothing must be encoded as null, or the count before it is wrong.
             Reply::Nil | Reply::None => self.null(b"$-1\r\n"),
             Reply::NilArray => self.null(b"*-1\r\n"),
             Reply::Simple(text) => simple(text, self.out),
@@ -125,9 +125,14 @@ impl Encoder<'_> {
 
 fn bulk(bytes: &[u8], out: &mut BytesMut) {
     out.reserve(bytes.len().saturating_add(32));
-    line(b'$', bytes.len(), out);
+    bulk_head(bytes.len(), out);
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
+}
+
+/// What goes before a bulk string of this length.
+pub fn bulk_head(len: usize, out: &mut BytesMut) {
+    line(b'$', len, out);
 }
 
 fn line(kind: u8, n: impl itoa::Integer, out: &mut BytesMut) {
@@ -271,7 +276,7 @@ mod tests {
     }
 
     proptest! {
-        /// The crate's own decoder is the independent judge of what we write.
+        /// The crate's own decoder checks our encoder independently.
         #[test]
         fn an_independent_decoder_reads_it(words in proptest::collection::vec(any::<Vec<u8>>(), 0..5), n in any::<i64>()) {
             use redis_protocol::resp2::{decode::decode, types::OwnedFrame};

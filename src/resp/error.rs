@@ -1,13 +1,50 @@
-//! Errors told to a client, with Redis's texts.
+//! Errors for clients, with Redis's texts.
 
+use super::decoder::ProtocolError;
 use std::borrow::Cow;
 
 /// An error reply: a code clients match on, and a text. Line breaks in it are replaced when it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code} {text}")]
+#[error("{code}{}{text}", if code.is_empty() { "" } else { " " })]
 pub struct ErrorReply {
     code: &'static str,
     text: Cow<'static, str>,
+}
+
+/// Codes that this program uses.
+const KNOWN: [&str; 26] = [
+    "ERR",
+    "WRONGTYPE",
+    "EXECABORT",
+    "NOAUTH",
+    "WRONGPASS",
+    "TRYAGAIN",
+    "UNKNOWN",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "READONLY",
+    "NOPROTO",
+    "BUSYKEY",
+    "NOSCRIPT",
+    "BUSY",
+    "LOADING",
+    "OOM",
+    "NOPERM",
+    "NOREPLICAS",
+    "MOVED",
+    "REDIRECT",
+    "INPROG",
+    "UNKILLABLE",
+    "BUSYGROUP",
+    "NOGROUP",
+    "INVALIDOBJ",
+    "UNBLOCKED",
+];
+
+impl From<ProtocolError> for ErrorReply {
+    fn from(error: ProtocolError) -> Self {
+        ErrorReply::err(error.to_string())
+    }
 }
 
 impl ErrorReply {
@@ -21,40 +58,23 @@ impl ErrorReply {
         Self::new("ERR", text)
     }
 
-    /// An error another node told of. A code that this program never says itself is shown in the text.
+    /// An error from another node. A code that this program does not use itself is moved into the text.
     pub fn named(code: &str, text: String) -> Self {
-        let known = [
-            "ERR",
-            "WRONGTYPE",
-            "EXECABORT",
-            "NOAUTH",
-            "WRONGPASS",
-            "TRYAGAIN",
-            "UNKNOWN",
-            "CLUSTERDOWN",
-            "MASTERDOWN",
-            "READONLY",
-            "NOPROTO",
-            "BUSYKEY",
-            "NOSCRIPT",
-            "BUSY",
-            "LOADING",
-            "OOM",
-            "NOPERM",
-            "NOREPLICAS",
-            "MOVED",
-            "REDIRECT",
-            "INPROG",
-            "UNKILLABLE",
-            "BUSYGROUP",
-            "NOGROUP",
-            "INVALIDOBJ",
-            "UNBLOCKED",
-        ];
-        match known.into_iter().find(|known| *known == code) {
+        match KNOWN.into_iter().find(|known| *known == code) {
             Some(code) => Self::new(code, text),
+            None if code.is_empty() => Self::new("", text),
             None => Self::err(format!("{code} {text}")),
         }
+    }
+
+    /// An error that a script has made, with any code, or none, in its text. A code that is none of ours stays part of the
+    /// text, and `code` is empty.
+    pub fn of_text(text: String) -> Self {
+        let known = text.split_once(' ').and_then(|(code, rest)| {
+            let code = KNOWN.into_iter().find(|known| *known == code)?;
+            Some(Self::new(code, rest.to_owned()))
+        });
+        known.unwrap_or_else(|| Self::new("", text))
     }
 
     pub fn code(&self) -> &'static str {
@@ -123,13 +143,19 @@ impl ErrorReply {
         Self::err("invalid DB index")
     }
 
-    /// A number that must fit 32 bits does not.
+    /// The error for a number that does not fit 32 bits.
     pub fn not_i32() -> Self {
         Self::err("value is out of range, value must between -2147483648 and 2147483647")
     }
 
     pub fn invalid_cursor() -> Self {
         Self::err("invalid cursor")
+    }
+
+    /// Redis's code for want of memory, which clients know; here it is the disk.
+    pub fn disk_is_almost_full() -> Self {
+        let text = "command not allowed while the disk is almost full; reads and deletes go on. Delete data, or make room";
+        Self::new("OOM", text)
     }
 
     pub fn no_auth() -> Self {
@@ -144,7 +170,7 @@ impl ErrorReply {
         Self::new("EXECABORT", "Transaction discarded because of previous errors.")
     }
 
-    /// A write at a node that takes none, in Redis's words.
+    /// The error for a write at a read-only node, in Redis's words.
     pub fn read_only() -> Self {
         Self::new("READONLY", "You can't write against a read only replica.")
     }

@@ -1,7 +1,7 @@
 //! Inline commands: words split as redis-cli and Redis's own inline parser split them.
 
-/// Splits a line into words; `None` = quotes that do not close, or text right behind a closing quote.
-/// Double quotes know `\n \r \t \b \a \xHH` and `\` before any other character; single quotes know `\'`.
+/// Splits a line into words; `None` = an unclosed quote, or text right behind a closing quote. Double quotes know `\n \r \t
+/// \b \a \xHH` and `\` before any other character; single quotes know `\'`.
 pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line;

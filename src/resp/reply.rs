@@ -1,4 +1,4 @@
-//! What a handler returns.
+//! A handler's reply.
 
 use super::ErrorReply;
 use crate::value::Value;
@@ -13,7 +13,7 @@ pub enum Protocol {
     Resp3,
 }
 
-/// A reply in RESP3 terms; `encode` says what RESP2 makes of it.
+/// A reply in RESP3 terms; `encode` translates it for RESP2.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// `+OK`.
@@ -27,7 +27,7 @@ pub enum Reply {
     Int(i64),
     Bulk(Value),
     Double(f64),
-    /// A double whose text is not the one that `Double` has.
+    /// A double whose text differs from that of `Double`.
     DoubleText(String),
     Bool(bool),
     /// Decimal digits of any length.
@@ -38,11 +38,11 @@ pub enum Reply {
     Map(Vec<(Reply, Reply)>),
     /// Pairs in an order: RESP3 has an array of two for each, RESP2 one flat array.
     Pairs(Vec<(Reply, Reply)>),
-    /// What was found under each key: RESP3 has a map, RESP2 an array of arrays of two.
+    /// The values found under each key: RESP3 has a map, RESP2 an array of arrays of two.
     Keyed(Vec<(Reply, Reply)>),
     Set(Vec<Reply>),
     Push(Vec<Reply>),
-    /// One after the other, each a reply of its own (SUBSCRIBE answers once per channel).
+    /// Several replies in a row (SUBSCRIBE answers once per channel).
     Several(Vec<Reply>),
     /// Nothing at all is sent.
     None,

@@ -134,7 +134,7 @@ fn take_pairs(bytes: &mut &[u8], depth: usize) -> Option<Vec<(Reply, Reply)>> {
 
 fn take_items(bytes: &mut &[u8], depth: usize) -> Option<Vec<Reply>> {
     let count = take_count(bytes)?;
-    // Nothing is made room for on the word of a count.
+    // An announced count must not size an allocation.
     (0..count).map(|_| take(bytes, depth)).collect()
 }
 

@@ -1,17 +1,17 @@
-//! The time of a connection: one reading of the monotonic clock per command, where the end of one is the start of the next.
-//! Log time (`LogClock`), which alone decides what has expired, follows from it.
+//! The time of a connection: one reading of the monotonic clock per command; the end of one is the start of the next. Log
+//! time (`LogClock`), which alone decides what has expired, is derived from it.
 //!
-//! Invariant: whoever waited (for the log, the disk, the client) calls `tick` before the next command looks at the time.
+//! Invariant: after a wait (for the log, the disk, the client), `tick` is called before the next command reads the time.
 
 use crate::{state::LogClock, time::monotonic_us};
 use std::time::Duration;
 
-/// See the module.
+/// The clock of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     at_us: u64,
     lap_began_us: u64,
-    /// Log time as of which the present command reads, as the leader said; 0: it has not been asked.
+    /// Log time of the current command's reads, from the leader; 0: the leader was not asked.
     as_of_ms: u64,
 }
 
@@ -21,7 +21,7 @@ impl Clock {
         Clock { at_us: now, lap_began_us: now, as_of_ms: 0 }
     }
 
-    /// Goes on to the present; says how long that was.
+    /// Advances to the present; returns the time passed.
     pub(super) fn tick(&mut self) -> Duration {
         let now = monotonic_us();
         let passed = now.saturating_sub(self.at_us);
@@ -29,8 +29,8 @@ impl Clock {
         Duration::from_micros(passed)
     }
 
-    /// As `tick`; says how long it is since the last lap, whatever ticks were in between: what a call took, also one that
-    /// waited or was made of others.
+    /// As `tick`; returns the time since the last lap, regardless of ticks in between: the duration of a call, also of one
+    /// that waited or consists of others.
     pub(super) fn lap(&mut self) -> Duration {
         self.tick();
         let passed = self.at_us.saturating_sub(self.lap_began_us);
@@ -43,13 +43,13 @@ impl Clock {
         self.at_us / 1000
     }
 
-    /// Until the next tick, what is read is as of this log time (ms; 0 = the last tick's): the leader's, so that no node shows
-    /// a time that another one is not yet at.
+    /// Until the next tick, reads are as of this log time (ms; 0 = the last tick's): the leader's, so that no node shows a
+    /// time that another one has not reached.
     pub(super) fn read_as_of(&mut self, log_ms: u64) {
         self.as_of_ms = log_ms;
     }
 
-    /// Log time at the last tick, or as the leader said.
+    /// Log time at the last tick, or from the leader.
     pub(super) fn log_ms(&self, log: &LogClock) -> u64 {
         match self.as_of_ms {
             0 => log.at_ms(self.at_us),

@@ -1,33 +1,47 @@
-//! One connection: bytes in, calls, replies, bytes out.
+//! One connection: bytes in, calls, replies, bytes out; and whether its client is still there while a call waits.
 
-use super::{clock::Clock, output::message, pending::Pending, thread::ThreadState};
+use super::{clock::Clock, long_reads::Hold, output::message, thread::ThreadState, write::Pending};
 use crate::{
     command::Argv,
+    limits::{PREAUTH_QUERY_BYTES_MAX, READ_AHEAD_BYTES_MAX},
     resp::{Decoded, Decoder, Limits, Reply},
-    session::{Session, Stats},
+    session::{Client, Session, Stats, Transaction},
 };
 use bytes::{Buf, BytesMut};
-use std::{ops::Range, rc::Rc, sync::Arc, sync::atomic::Ordering};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::{
+    ops::Range,
+    rc::Rc,
+    sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, Interest},
     net::TcpStream,
 };
 
 /// Room made for one read.
 pub(super) const READ_BYTES: usize = 16 * 1024;
+/// A larger list of words is given back when its request is done.
+const WORDS_KEPT_MAX: usize = 1024;
+/// Memory for a watched key, its name (three times) aside: here, and in the store's table of watched keys.
+const WATCH_BYTES: usize = 256;
 /// A buffer that grew beyond this for one large request is given back.
 pub(super) const KEEP_BYTES_MAX: usize = 256 * 1024;
+
+const _: () = assert!(READ_AHEAD_BYTES_MAX <= PREAUTH_QUERY_BYTES_MAX);
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Close {
-    /// The client asked, or broke the protocol and has been told.
+    /// At the client's request, or after a protocol error that was reported.
     AfterReply,
-    /// Nothing more can be said.
+    /// At once, without another reply.
     Now,
 }
 
-/// See the module.
+/// One client connection.
 pub(super) struct Connection {
     pub(super) thread: Rc<ThreadState>,
     pub(super) session: Session,
@@ -35,12 +49,16 @@ pub(super) struct Connection {
     pub(super) output: BytesMut,
     pub(super) clock: Clock,
     pub(super) stream: TcpStream,
-    /// Not yet served. While a request is, what was read ahead behind it.
+    /// Not yet served. While a request is being served: the input read ahead behind it.
     pub(super) input: BytesMut,
+    /// The reply of a long read, until the client has taken it.
+    pub(super) hold: Option<Hold>,
     decoder: Decoder,
-    /// The words found so far of a request that is not complete; belongs to the decoder.
+    /// The words found so far of an incomplete request; used by the decoder.
     words: Vec<Range<usize>>,
     pub(super) reply_peak_since_ms: u64,
+    /// More output waits than should for long (client-output-buffer-limit).
+    pub(super) much_output_since: Option<Instant>,
     /// Counted per chunk, added to the shared counters once.
     pub(super) commands: u64,
 }
@@ -52,19 +70,23 @@ impl Connection {
             thread,
             session,
             pending: Pending::default(),
-            output: BytesMut::with_capacity(READ_BYTES),
+            output: BytesMut::new(),
             clock,
             stream,
-            input: BytesMut::with_capacity(READ_BYTES),
+            input: BytesMut::new(),
+            hold: None,
             decoder: Decoder::new(),
             words: Vec::new(),
             reply_peak_since_ms: 0,
+            much_output_since: None,
             commands: 0,
         }
     }
 
     /// Serves until either side ends it.
-    pub(super) async fn serve(mut self) {
+    ///
+    /// What is rare or waits anyway is boxed below here: an idle connection takes as much memory as the deepest call may.
+    pub(super) async fn serve(mut self: Box<Self>) {
         while self.receive().await.is_ok() {
             self.session.client.busy.store(true, Ordering::Relaxed);
             let outcome = self.chunk().await;
@@ -72,6 +94,7 @@ impl Connection {
             if outcome == Err(Close::Now) || self.send().await.is_err() || outcome.is_err() {
                 break;
             }
+            self.rest();
             self.session.client.busy.store(false, Ordering::Relaxed);
             if self.session.closing || self.session.client.is_killed() || self.thread.stop.is_asked() {
                 break;
@@ -80,18 +103,34 @@ impl Connection {
         let _ = self.stream.shutdown().await;
     }
 
+    /// Gives back buffers with nothing in them, and counts what the connection pins until the client speaks again.
+    fn rest(&mut self) {
+        if self.input.is_empty() {
+            self.thread.buffers.give_back(std::mem::take(&mut self.input));
+        }
+        self.drop_output();
+        self.hold = None;
+        if self.words.capacity() > WORDS_KEPT_MAX {
+            self.words = Vec::new();
+        }
+        self.count_memory();
+    }
+
     /// Waits for bytes. Ends on EOF, a broken socket, CLIENT KILL or a stopping node.
     async fn receive(&mut self) -> Result<(), Close> {
-        self.input.reserve(READ_BYTES);
         let client = Arc::clone(&self.session.client);
+        let missing = self.decoder.missing(self.input.len());
         let read = loop {
             let subscriber = self.session.subscriptions.subscriber();
             tokio::select! {
                 biased;
-                read = self.stream.read_buf(&mut self.input) => break read,
+                read = self.thread.buffers.read(&mut self.stream, &mut self.input, missing) => break read,
                 () = client.wait_killed() => return Err(Close::Now),
                 _ = self.thread.stop.wait() => return Err(Close::Now),
-                () = message(subscriber.as_deref()) => self.pass_on_and_send().await?,
+                () = message(subscriber.as_deref()) => {
+                    self.pass_on_and_send().await?;
+                    self.rest();
+                }
             }
         };
         match read {
@@ -109,13 +148,17 @@ impl Connection {
 
     /// Runs every complete request in the input.
     async fn chunk(&mut self) -> Result<(), Close> {
+        if self.output.capacity() == 0 {
+            self.output = self.thread.buffers.take();
+        }
         loop {
             let mut input = std::mem::take(&mut self.input);
             let mut at = 0;
             let outcome = self.requests(&input, &mut at).await;
-            input.advance(at.min(input.len()));
-            if input.is_empty() && input.capacity() > KEEP_BYTES_MAX {
-                input = BytesMut::with_capacity(READ_BYTES);
+            match at > KEEP_BYTES_MAX {
+                // What is taken off the buffer's start stays allocated, and would not be counted.
+                true => input = BytesMut::from(input.get(at..).unwrap_or_default()),
+                false => input.advance(at.min(input.len())),
             }
             let ahead = std::mem::take(&mut self.input);
             let has_more = !ahead.is_empty();
@@ -129,11 +172,34 @@ impl Connection {
         }
     }
 
-    /// For CLIENT LIST: what is in the request buffer.
+    /// For CLIENT LIST: the size of the request buffer.
     fn tell_input(&self) {
         let (len, capacity) = (self.input.len(), self.input.capacity());
-        self.session.client.query_bytes.store(len as u64, Ordering::Relaxed);
-        self.session.client.query_free_bytes.store(capacity.saturating_sub(len) as u64, Ordering::Relaxed);
+        let memory = &self.session.client.memory;
+        memory.query.store(len as u64, Ordering::Relaxed);
+        memory.query_free.store(capacity.saturating_sub(len) as u64, Ordering::Relaxed);
+    }
+
+    /// Counts all that the connection pins.
+    fn count_memory(&self) {
+        self.tell_input();
+        let memory = &self.session.client.memory;
+        let store = |part: &AtomicU64, bytes: usize| part.store(bytes as u64, Ordering::Relaxed);
+        store(&memory.argv, self.decoder.memory_bytes().saturating_add(words_bytes(self.words.capacity())));
+        store(&memory.multi, self.session.transaction.as_ref().map_or(0, Transaction::bytes));
+        let (keys, bytes) = self.session.watching();
+        store(&memory.watches, keys.saturating_mul(WATCH_BYTES).saturating_add(bytes.saturating_mul(3)));
+        store(&memory.reply_buffer, self.output.capacity());
+        memory.tell();
+    }
+
+    /// Counts the lists of the words of a long call while it runs.
+    fn count_words(&self, words: usize) {
+        if words > WORDS_KEPT_MAX {
+            let memory = &self.session.client.memory;
+            memory.argv.store(words_bytes(words).saturating_mul(2) as u64, Ordering::Relaxed);
+            memory.tell();
+        }
     }
 
     async fn requests(&mut self, input: &[u8], at: &mut usize) -> Result<(), Close> {
@@ -151,6 +217,7 @@ impl Connection {
                     let argv: Argv<'_> =
                         self.words.iter().map(|range| rest.get(range.clone()).unwrap_or_default()).collect();
                     *at = at.saturating_add(used);
+                    self.count_words(argv.len());
                     self.request(&argv).await?;
                 }
                 Ok(Decoded::Inline { used, argv }) => {
@@ -164,7 +231,7 @@ impl Connection {
                         Stats::add(&self.thread.node.stats.query_limit_disconnections, 1);
                         tracing::warn!(
                             client = self.session.client.id,
-                            "query buffer limit reached, closing"
+                            "query buffer limit reached; closing the client"
                         );
                         return Err(Close::Now);
                     }
@@ -180,7 +247,8 @@ impl Connection {
             if self.session.client.is_killed() {
                 return Err(Close::Now);
             }
-            if self.output.len() > self.output_bytes_flush() {
+            // A long read's reply is sent before the next request, which may be one as well and would wait for it.
+            if self.hold.is_some() || self.output.len() > self.output_bytes_flush() {
                 self.send().await?;
             }
         }
@@ -188,7 +256,7 @@ impl Connection {
     }
 
     async fn request(&mut self, argv: &[&[u8]]) -> Result<(), Close> {
-        // As by redis-server, what was published before the call comes before its reply.
+        // As in redis-server, messages published before the call come before its reply.
         self.pass_on().await?;
         self.dispatch(argv).await
     }
@@ -207,5 +275,52 @@ impl Connection {
 
     fn account(&mut self) {
         Stats::add(&self.thread.node.stats.commands_processed, std::mem::take(&mut self.commands));
+    }
+
+    /// Whether the client is known to have gone, read ahead or not. Asks the kernel: the runtime may not have heard of it yet.
+    pub(super) fn is_gone(&self) -> bool {
+        let mut sockets = [PollFd::new(&self.stream, PollFlags::RDHUP)];
+        // What cannot be polled is found out by the next read.
+        matches!(poll(&mut sockets, Some(&Timespec::default())), Ok(1..))
+    }
+}
+
+/// Memory for a list of so many words.
+fn words_bytes(words: usize) -> usize {
+    words.saturating_mul(size_of::<Range<usize>>())
+}
+
+/// Resolves when the client has closed its side, or the connection broke. What comes until then is added to `input`.
+///
+/// A close is behind everything that the client has sent. So what it sends while its call waits is read ahead, up to a bound;
+/// from there on the kernel tells of the close, once it has got it: behind what its own buffers take.
+pub(super) async fn gone(stream: &mut TcpStream, input: &mut BytesMut, client: &Client, stats: &Stats) {
+    while input.len() < READ_AHEAD_BYTES_MAX {
+        input.reserve(READ_BYTES);
+        match stream.read_buf(input).await {
+            Ok(bytes @ 1..) => {
+                Stats::add(&stats.net_input_bytes, bytes as u64);
+                client.memory.query.fetch_add(bytes as u64, Ordering::Relaxed);
+                client.memory.tell();
+            }
+            _ => return,
+        }
+    }
+    // Resolves for urgent data and for a close: the socket is registered for the latter alone.
+    while stream.ready(Interest::PRIORITY).await.is_ok_and(|ready| !ready.is_read_closed()) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<F>(_: impl FnOnce(Box<Connection>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_and_its_task_are_small() {
+        let (task, connection) = (size_of_output(Connection::serve), size_of::<Connection>());
+        assert!(task <= 2048 && connection <= 1024, "task {task}, connection {connection}");
     }
 }

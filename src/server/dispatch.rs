@@ -1,15 +1,17 @@
-//! What becomes of a call: the gates (`gates.rs`), then its handler, by how it runs.
+//! Runs a call: the gates (`gates.rs`), then its handler, by its kind.
 
 use super::{
     connection::{Close, Connection},
     gates::Refusal,
+    read::{Answer, Form},
 };
 use crate::{
     command::{Args, Flags, Resolved, Run},
     error::Error,
-    resp::{ErrorReply, Reply},
+    resp::{ErrorReply, Reply, bulk_head},
     session::{Context, Stats},
 };
+use bytes::BytesMut;
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -18,19 +20,25 @@ use std::{
 impl Connection {
     /// Runs one call and appends its reply, or queues it behind the chunk's writes.
     pub(super) async fn dispatch(&mut self, argv: &[&[u8]]) -> Result<(), Close> {
-        let call = match self.admit(argv) {
+        let admitted = match self.admit(argv) {
+            Err(Refusal::NotYet(_)) => Box::pin(self.admit_in_time(argv)).await,
+            admitted => admitted,
+        };
+        let call = match admitted {
             Ok(call) => call,
-            Err(refusal) => return self.refuse(refusal, argv).await,
+            Err(refusal) => return Box::pin(self.refuse(refusal, argv)).await,
         };
         if self.queued(call, argv).await {
             return Ok(());
         }
-        self.paused(call).await?;
+        if self.is_held_back(call) {
+            Box::pin(self.paused(call)).await?;
+        }
         self.run(call, argv).await
     }
 
-    /// What a refused call leads to. An EXEC that is refused ends its transaction all the same; any other call inside MULTI
-    /// makes EXEC give up.
+    /// Handles a refused call. A refused EXEC ends its transaction all the same; any other refused call inside MULTI makes
+    /// EXEC abort.
     async fn refuse(&mut self, refusal: Refusal, argv: &[&[u8]]) -> Result<(), Close> {
         let name = argv.first().copied().unwrap_or_default();
         let is_exec = self.thread.table.get(name).is_some_and(|row| row.flags.has(Flags::RUNS_QUEUE));
@@ -38,7 +46,7 @@ impl Connection {
             Refusal::Security => {
                 tracing::warn!(
                     client = self.session.client.id,
-                    "a client speaks HTTP: closing, this looks like a cross-protocol attack"
+                    "a client speaks HTTP, possibly a cross-protocol attack; closing it"
                 );
                 return Err(Close::Now);
             }
@@ -46,12 +54,12 @@ impl Connection {
                 let why = if error.code() == "ERR" { error.text().to_owned() } else { error.to_string() };
                 ErrorReply::new("EXECABORT", format!("Transaction discarded because of: {why}"))
             }
-            Refusal::Error(error) | Refusal::Elsewhere(error) => error,
+            Refusal::Error(error) | Refusal::Elsewhere(error) | Refusal::NotYet(error) => error,
         };
         self.flush_writes().await;
         if is_exec {
             self.session.transaction = None;
-            self.session.unwatch();
+            self.session.unwatch(self.thread.group.group());
             self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
         } else if let Some(transaction) = &mut self.session.transaction {
             transaction.aborted = true;
@@ -80,24 +88,28 @@ impl Connection {
             return Ok(());
         }
         if let Some(wait_for) = resolved.command.wait {
-            let reply = self.wait_for_keys(resolved, wait_for, argv).await?;
+            let reply = Box::pin(self.wait_for_keys(resolved, wait_for, argv)).await?;
             self.finish(resolved.index, &reply);
             return Ok(());
         }
         match resolved.command.run {
-            Run::Write(_) => self.write(resolved.index, argv).await,
-            // A cheap read behind writes of the same chunk travels with them: one round trip for all.
-            Run::Read(_) if !self.pending.is_empty() && resolved.command.flags.has(Flags::FAST) => {
-                self.write(resolved.index, argv).await;
-            }
+            Run::Write(_) => self.write(resolved, argv).await,
+            Run::Script(script) => Box::pin(self.script(resolved, script, argv)).await?,
+            // A read behind writes of the same chunk, with a short reply, travels with them: one round trip for all.
+            Run::Read(_) if self.travels(resolved, argv) => self.write(resolved, argv).await,
             Run::Read(_) => {
                 self.flush_writes().await;
-                let reply = self.read(resolved, argv).await?;
-                self.finish(resolved.index, &reply);
+                match self.read(resolved, argv, Form::AsSent).await? {
+                    Answer::Reply(reply) => self.finish(resolved.index, &reply),
+                    Answer::Encoded(reply) => self.finish_encoded(resolved.index, reply).await?,
+                    Answer::Bulk(value) => self.finish_bulk(resolved.index, value).await?,
+                }
             }
             Run::Local(handler) => {
                 self.flush_writes().await;
-                self.wait_to_authenticate(resolved, argv).await?;
+                if resolved.command.has_password.is_some() {
+                    Box::pin(self.wait_to_authenticate(resolved, argv)).await?;
+                }
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
                 if resolved.command.flags.has(Flags::AFTER_MESSAGES) {
@@ -112,7 +124,7 @@ impl Connection {
                 let outcome = handler(&mut context, &mut args);
                 match outcome {
                     Ok(effect) => {
-                        let reply = self.perform(effect).await?;
+                        let reply = Box::pin(self.perform(effect)).await?;
                         self.finish(resolved.index, &reply);
                     }
                     Err(error) => {
@@ -143,10 +155,31 @@ impl Connection {
     }
 
     /// Counts a call and appends its reply.
-    fn finish(&mut self, index: usize, reply: &Reply) {
+    pub(super) fn finish(&mut self, index: usize, reply: &Reply) {
         let took = self.clock.lap();
         self.count_call(index, took, matches!(reply, Reply::Error(_)));
         self.reply(reply);
+    }
+
+    /// As `finish`, for the reply of a long read, already encoded. It is not copied: it becomes the output.
+    async fn finish_encoded(&mut self, index: usize, reply: BytesMut) -> Result<(), Close> {
+        let took = self.clock.lap();
+        self.count_call(index, took, false);
+        let hold = self.hold.take();
+        self.send().await?;
+        let empty = std::mem::replace(&mut self.output, reply);
+        self.thread.buffers.give_back(empty);
+        self.hold = hold;
+        Ok(())
+    }
+
+    /// As `finish_encoded`, for a large string: the client takes it before anything follows.
+    async fn finish_bulk(&mut self, index: usize, value: BytesMut) -> Result<(), Close> {
+        bulk_head(value.len(), &mut self.output);
+        self.finish_encoded(index, value).await?;
+        self.send().await?;
+        self.output.extend_from_slice(b"\r\n");
+        Ok(())
     }
 
     pub(super) fn context(&mut self) -> Context<'_> {
@@ -158,7 +191,9 @@ impl Connection {
         match outcome {
             Ok(reply) => Ok(reply),
             Err(Error::Client(error)) => Ok(Reply::Error(error)),
-            Err(Error::WouldBlock | Error::NotLogged) => Ok(Reply::Error(ErrorReply::err("internal error"))),
+            Err(Error::WouldBlock | Error::NotLogged | Error::Writes) => {
+                Ok(Reply::Error(ErrorReply::err("internal error")))
+            }
             Err(Error::Fatal(error)) => error.stop_the_process("the store failed while reading"),
         }
     }

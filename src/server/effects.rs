@@ -1,8 +1,7 @@
-//! What Async commands ask the server to do.
+//! Executes the effects of Async commands.
 
 use super::{
-    ahead::gone,
-    connection::{Close, Connection},
+    connection::{Close, Connection, gone},
     read::Attempt,
 };
 use crate::{
@@ -39,10 +38,11 @@ impl Connection {
                 self.wait_revision(revision, within).await?
             }
             Effect::Checksum => self.checksum().await?,
+            Effect::Compact => self.compact().await,
             Effect::Publish(message) => self.publish(message).await,
             Effect::Core(request) => {
                 tracing::info!(client = self.session.client.id, ?request, "asked to change the core");
-                self.thread.log.core(request).await
+                self.thread.group.core(request).await
             }
             Effect::Exec => self.exec().await?,
             Effect::Watch(keys) => self.watch(keys).await?,
@@ -57,22 +57,23 @@ impl Connection {
         })
     }
 
-    /// Hands a message to whoever listens: here, or by way of the leader on all nodes.
+    /// Publishes a message: here, or through the leader on all nodes.
     pub(super) async fn publish(&mut self, message: Publication) -> Reply {
         let node = &self.thread.node;
-        if !node.log.is_one_of_many.load(Ordering::Relaxed) && !node.log.edge.is_edge() {
+        if !node.group.state.is_one_of_many.load(Ordering::Relaxed) && !node.group.state.edge.is_edge() {
             return Reply::count(node.pubsub.publish(&message));
         }
         // The core counts its own listeners; those of this edge get the message from the feed.
-        let reaches_here = node.log.edge.is_edge() && message.payload.len() <= limits::PUBSUB_TAP_BYTES_MAX;
+        let reaches_here =
+            node.group.state.edge.is_edge() && message.payload.len() <= limits::PUBSUB_TAP_BYTES_MAX;
         let here = if reaches_here { node.pubsub.audience(&message) } else { 0 };
-        match self.thread.log.publish(message).await {
+        match self.thread.group.publish(message).await {
             Ok(count) => Reply::count(count.saturating_add(here)),
             Err(error) => Reply::Error(error),
         }
     }
 
-    /// WAIT and WAITAOF: what is acknowledged is on disk here, or (on a follower) at the leader.
+    /// WAIT and WAITAOF: acknowledged writes are on disk here or (on a follower) at the leader.
     pub(super) async fn replicated(
         &mut self,
         wanted: u32,
@@ -82,7 +83,7 @@ impl Connection {
         let client = Arc::clone(&self.session.client);
         let _blocked = client.block();
         let nodes = tokio::select! {
-            nodes = self.thread.log.replicated(wanted, within) => nodes,
+            nodes = self.thread.group.replicated(wanted, within) => nodes,
             () = client.wait_killed() => return Err(Close::Now),
             _ = self.thread.stop.wait() => return Err(Close::Now),
             () = gone(&mut self.stream, &mut self.input, &client, &self.thread.node.stats) => {
@@ -105,19 +106,19 @@ impl Connection {
     }
 
     async fn watch(&mut self, keys: Vec<Vec<u8>>) -> Result<Reply, Close> {
-        if self.session.watches.len().saturating_add(keys.len()) > limits::WATCHED_KEYS_MAX {
+        let (db, group) = (self.session.db, self.thread.group.group());
+        let fresh = self.session.of_group(group).unwatched(db, keys);
+        let (count, bytes) = self.session.watching();
+        let bytes = fresh.iter().fold(bytes, |sum, key| sum.saturating_add(key.len()));
+        if count.saturating_add(fresh.len()) > limits::WATCHED_KEYS_MAX || bytes > limits::WATCHED_BYTES_MAX {
             return Ok(Reply::Error(ErrorReply::err("too many watched keys")));
         }
         if let Err(refusal) = self.barrier().await {
             return Ok(Reply::Error(refusal));
         }
-        let db = self.session.db;
-        let fresh: Vec<Vec<u8>> = keys
-            .into_iter()
-            .filter(|key| !self.session.watches.iter().any(|watch| watch.db == db && watch.key == *key))
-            .collect();
-        let store = Arc::clone(&self.thread.node.store);
-        let watched = self.session.watched.get_or_insert_with(|| store.watches());
+        let own = self.session.of_group(group);
+        let store = Arc::clone(&self.thread.node.group.store);
+        let watched = own.watched.get_or_insert_with(|| store.watches());
         for key in &fresh {
             store.watch(watched, db, key);
         }
@@ -134,12 +135,23 @@ impl Connection {
             .await;
         match conditions {
             Ok(conditions) => {
-                self.session.watches.extend(conditions);
-                let watched = u32::try_from(self.session.watches.len()).unwrap_or(u32::MAX);
+                self.session.of_group(group).watch(conditions);
+                let watched = u32::try_from(self.session.watching().0).unwrap_or(u32::MAX);
                 self.session.client.watched.store(watched, Ordering::Relaxed);
                 Ok(Reply::Ok)
             }
             Err(error) => self.reply_of(Err(error)),
+        }
+    }
+
+    /// DEBUG COMPACT.
+    async fn compact(&self) -> Reply {
+        let store = Arc::clone(self.thread.group.store());
+        match tokio::task::spawn_blocking(move || store.compact()).await {
+            Ok(Ok(())) => Reply::Ok,
+            Ok(Err(error)) if error.is_disk_full() => Reply::Error(ErrorReply::err(error.to_string())),
+            Ok(Err(error)) => error.stop_the_process("the store failed while it was compacted"),
+            Err(_) => Reply::Error(ErrorReply::err("compaction failed, see the log")),
         }
     }
 
@@ -151,7 +163,7 @@ impl Connection {
         }
         let began_ms = monotonic_ms();
         node.checkpoint_began_ms.store(began_ms, Ordering::Relaxed);
-        let log = self.thread.log.clone();
+        let log = self.thread.group.clone();
         let work = async move {
             let outcome = log.snapshot().await;
             node.last_checkpoint_ok.store(outcome.is_ok(), Ordering::Relaxed);
@@ -179,7 +191,7 @@ impl Connection {
     }
 }
 
-/// What WATCH remembers of these keys.
+/// The state that WATCH remembers for these keys.
 fn revisions(attempt: &Attempt<'_>, db: u32, keys: &[Vec<u8>]) -> HandlerResult<Vec<Condition>> {
     let view = attempt.view(db).quiet();
     keys.iter()

@@ -1,23 +1,23 @@
 //! EXEC: the queued commands as one proposal, or, if none of them writes, as reads at one point in time.
 //!
-//! Commands that only touch the session (PING, SELECT, CLIENT …) do not travel in the log. They run here, after the log
-//! has said that the transaction stands, and their replies take their places among the others. SELECT is foreseen while
-//! the proposal is built, so that the commands behind it go to the right database.
+//! Commands that only affect the session (PING, SELECT, CLIENT …) are not in the log entry. They run here, once the
+//! transaction is committed, and their replies are merged with the others. SELECT is evaluated while the proposal is built,
+//! so that the commands behind it use the right database.
 
 use super::{
     connection::{Close, Connection},
-    pending::{encoded_len, too_large},
     read::{Attempt, borrowed},
+    write::{encoded_len, too_large},
 };
 use crate::{
     command::{Args, Effect, Resolved, Run, invoke_read},
     error::Error,
     limits,
     replica::ProposalBuilder,
-    replication::Outcome,
     resp::{ErrorReply, Reply},
     session::{CoreRequest, QueuedCall, Transaction},
-    store::Condition,
+    state::Work,
+    store::{Condition, ReadTime, Replies},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -38,8 +38,14 @@ impl Step {
         borrowed(&self.argv)
     }
 
+    /// Whether it reads more than its words bound.
+    fn returns_data(&self) -> bool {
+        self.is_data() && !self.call.command.is_write() && !self.call.command.cost.is_of_words(&self.words())
+    }
+
     fn is_data(&self) -> bool {
-        self.refused.is_none() && matches!(self.call.command.run, Run::Read(_) | Run::Write(_))
+        self.refused.is_none()
+            && matches!(self.call.command.run, Run::Read(_) | Run::Write(_) | Run::Script(_))
     }
 }
 
@@ -49,7 +55,7 @@ impl Connection {
         let Some(transaction) = self.session.transaction.take() else {
             return Ok(Reply::Error(ErrorReply::err("EXEC without MULTI")));
         };
-        let (watches, touched) = self.session.unwatch();
+        let (watches, touched) = self.session.unwatch(self.thread.group.group());
         let reply = if touched && !transaction.aborted {
             Ok(Reply::NilArray)
         } else {
@@ -71,6 +77,9 @@ impl Connection {
             Ok(steps) => Arc::new(steps),
             Err(error) => return Ok(Reply::Error(error)),
         };
+        if !self.replies_are_bounded(&steps).await? {
+            return Ok(replies_too_long());
+        }
         let began = Instant::now();
         let data = if steps.iter().any(|step| step.is_data() && step.call.command.is_write()) {
             self.exec_in_log(&steps, &watches).await?
@@ -101,8 +110,33 @@ impl Connection {
         Ok(steps)
     }
 
+    /// Of an EXEC that writes: whether the replies of its reads are about to be short enough. They are made where the log is
+    /// applied. There it is too late to refuse the EXEC: whether replies are made at all differs from node to node.
+    async fn replies_are_bounded(&mut self, steps: &Arc<Vec<Step>>) -> Result<bool, Close> {
+        let writes = steps.iter().any(|step| step.is_data() && step.call.command.is_write());
+        if !writes || !steps.iter().any(Step::returns_data) {
+            return Ok(true);
+        }
+        let outcome = self
+            .attempt(
+                ReadTime::LastEntry,
+                |attempt| are_short(attempt, steps),
+                || {
+                    let steps = Arc::clone(steps);
+                    move |attempt: &Attempt<'_>| are_short(attempt, &steps)
+                },
+            )
+            .await;
+        match outcome {
+            Err(Error::Fatal(error)) => error.stop_the_process("the store failed while reading"),
+            // The calls themselves will tell.
+            outcome => Ok(outcome.unwrap_or(true)),
+        }
+    }
+
     async fn exec_in_log(&mut self, steps: &[Step], watches: &[Condition]) -> Result<Reply, Close> {
         let mut builder = ProposalBuilder::transaction(watches);
+        let mut work = Work { calls: u32::try_from(watches.len()).unwrap_or(u32::MAX), ..Work::NONE };
         for step in steps.iter().filter(|step| step.is_data()) {
             let words = step.words();
             if builder.len().saturating_add(encoded_len(&words)).saturating_add(1024)
@@ -111,13 +145,14 @@ impl Connection {
                 return Ok(Reply::Error(too_large()));
             }
             builder.push(step.db, &words);
+            work = work.and(step.call.work(&words));
         }
-        Ok(match self.thread.propose(builder.finish()).await {
-            Outcome::Applied(replies) => {
+        Ok(match self.thread.propose(builder.finish(), work).await.applied() {
+            Ok(replies) => {
                 self.note_writes();
                 replies.into_iter().next().unwrap_or(Reply::NilArray)
             }
-            Outcome::NotDone(error) | Outcome::Unknown(error) => Reply::Error(error),
+            Err(error) => Reply::Error(error),
         })
     }
 
@@ -154,7 +189,7 @@ impl Connection {
             let mut args = Args::new(&words, step.call.names);
             let reply = match step.call.command.run {
                 _ if step.refused.is_some() => step.refused.clone().map_or(Reply::Nil, Reply::Error),
-                Run::Read(_) | Run::Write(_) => data.next().unwrap_or(Reply::Nil),
+                Run::Read(_) | Run::Write(_) | Run::Script(_) => data.next().unwrap_or(Reply::Nil),
                 Run::Local(handler) => {
                     let mut context = self.context();
                     let outcome = handler(&mut context, &mut args);
@@ -175,11 +210,15 @@ impl Connection {
                         Ok(Effect::Checksum) => self.checksum().await?,
                         // So a redis-sentinel promotes a node: SLAVEOF NO ONE among other things.
                         Ok(Effect::Core(request @ CoreRequest::Transfer { .. })) => {
-                            self.thread.log.core(request).await
+                            self.thread.group.core(request).await
                         }
-                        Ok(Effect::Core(_) | Effect::Exec | Effect::Watch(_) | Effect::Shutdown(_)) => {
-                            Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
-                        }
+                        Ok(
+                            Effect::Core(_)
+                            | Effect::Compact
+                            | Effect::Exec
+                            | Effect::Watch(_)
+                            | Effect::Shutdown(_),
+                        ) => Reply::Error(ErrorReply::err("Command not allowed inside a transaction")),
                         Err(error) => self.reply_of(Err(error))?,
                     }
                 }
@@ -190,14 +229,36 @@ impl Connection {
             self.count_error(&reply);
             replies.push(reply);
         }
-        // What came under a name between this EXEC's SUBSCRIBE and its UNSUBSCRIBE is for nobody.
+        // Messages that arrived between this EXEC's SUBSCRIBE and UNSUBSCRIBE are dropped.
         self.session.subscriptions.drop_unwanted();
         Ok(Reply::Array(replies))
     }
 }
 
-/// The replies of the calls that read, all at one point in time; nil if a watched key has changed. An error that is told to
-/// the client is the reply of one call; any other one ends the whole.
+fn replies_too_long() -> Reply {
+    let mib = limits::EXEC_REPLIES_BYTES_MAX >> 20;
+    let text = format!(
+        "Transaction discarded because of: the replies of its reads would take more than {mib} MiB; nothing was changed"
+    );
+    Reply::Error(ErrorReply::new("EXECABORT", text))
+}
+
+/// Whether the replies of the reads would be short enough now.
+fn are_short(attempt: &Attempt<'_>, steps: &[Step]) -> Result<bool, Error> {
+    let replies = Replies::of(limits::EXEC_REPLIES_BYTES_MAX);
+    for step in steps.iter().filter(|step| step.returns_data()) {
+        let view = attempt.view(step.db).quiet().replying(&replies);
+        match invoke_read(step.call, &view, &step.words()) {
+            Err(Error::Client(_)) if replies.is_over() => return Ok(false),
+            Ok(_) | Err(Error::Client(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// The replies of the reads, all at one point in time; nil if a watched key has changed. A client error is the reply of one
+/// call; any other error ends the whole.
 fn run_reads(
     attempt: &Attempt<'_>,
     steps: &[Step],
@@ -210,11 +271,13 @@ fn run_reads(
             return Ok(Reply::NilArray);
         }
     }
-    let mut replies = Vec::with_capacity(steps.len());
+    let (mut replies, bounded) =
+        (Vec::with_capacity(steps.len()), Replies::of(limits::EXEC_REPLIES_BYTES_MAX));
     for (step, untouched) in steps.iter().zip(untouched).filter(|(step, _)| step.is_data()) {
-        let view = attempt.view(step.db);
+        let view = attempt.view(step.db).replying(&bounded);
         let view = if *untouched { view.untouched() } else { view };
         replies.push(match invoke_read(step.call, &view, &step.words()) {
+            Err(Error::Client(_)) if bounded.is_over() => return Ok(replies_too_long()),
             Err(Error::Client(error)) => Reply::Error(error),
             outcome => outcome?,
         });

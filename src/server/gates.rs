@@ -1,23 +1,24 @@
-//! The gates that every call passes, in Redis's order. Each is one step: the call goes on, or its client hears why not.
+//! The gates that every call passes, in Redis's order. Each is one step: the call continues, or its client gets the reason
+//! why not.
 //!
 //! | gate | a call of a client | a queued call, when EXEC comes to it |
 //! |---|---|---|
 //! | known, arity | always | was checked when it was queued |
 //! | authenticated | always | always |
-//! | ready | always | always |
+//! | ready | always; EXEC with all that is queued | always |
+//! | allowed by the feature level | always | was checked when it was queued |
 //! | permitted | always | always |
 //! | redirected | always; EXEC with all that is queued | with EXEC |
 //! | listening | always | with EXEC |
+//! | fresh | always; EXEC with all that is queued | with EXEC |
+//! | with room on disk | always; EXEC with all that is queued | with EXEC |
 //! | queued | inside MULTI | it may be none for EXEC (`NOT_IN_EXEC`) |
 //! | paused | always; EXEC if it writes | with EXEC |
 //! | in a cluster | always | always |
 //!
-//! What happens to a call that has passed them is `dispatch.rs`'s.
+//! `dispatch.rs` handles calls that have passed.
 
-use super::{
-    ahead::gone,
-    connection::{Close, Connection},
-};
+use super::connection::{Close, Connection, gone};
 use crate::{
     command::{Flags, Resolved},
     resp::{ErrorReply, Protocol, Reply},
@@ -25,19 +26,24 @@ use crate::{
 };
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// How long a paused client sleeps before it looks at the pause again.
+/// Time that a paused client sleeps before it checks the pause again.
 const PAUSE_POLL: Duration = Duration::from_millis(50);
+/// The same, while a new core raises its feature level, and how long it waits.
+const LEVEL_POLL: Duration = Duration::from_millis(5);
+const LEVEL_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Why a call does not go on.
+/// Why a call is refused.
 #[derive(Debug)]
 pub(super) enum Refusal {
     Error(ErrorReply),
-    /// Another node is to be asked, or no node would do.
+    /// Ask another node, or no node can serve it.
     Elsewhere(ErrorReply),
-    /// The client is no client but a browser that somebody has talked into it.
+    /// A new core is about to raise its feature level; if it does not, this.
+    NotYet(ErrorReply),
+    /// The client is a browser tricked into sending requests (cross-protocol attack).
     Security,
 }
 
@@ -49,9 +55,12 @@ impl Connection {
         let admitted = self
             .authenticated(call)
             .and_then(|()| self.ready(call))
+            .and_then(|()| self.allowed(call))
             .and_then(|()| self.permitted(call))
             .and_then(|()| self.redirected(call, argv))
-            .and_then(|()| self.listening(call));
+            .and_then(|()| self.listening(call))
+            .and_then(|()| self.fresh(call))
+            .and_then(|()| self.fits(call, argv));
         match admitted {
             Ok(()) => Ok(call),
             Err(refusal) => {
@@ -61,18 +70,29 @@ impl Connection {
         }
     }
 
-    /// The gates that a queued call passes when EXEC comes to it.
+    /// As `admit`. The first calls of a new core wait until it has raised its feature level.
+    pub(super) async fn admit_in_time(&mut self, argv: &[&[u8]]) -> Result<Resolved, Refusal> {
+        let deadline = Instant::now() + LEVEL_WAIT_MAX;
+        loop {
+            match self.admit(argv) {
+                Err(Refusal::NotYet(_)) if Instant::now() < deadline => tokio::time::sleep(LEVEL_POLL).await,
+                admitted => return admitted,
+            }
+        }
+    }
+
+    /// The gates that a queued call passes when EXEC runs it.
     pub(super) fn admit_queued(&self, call: Resolved, argv: &[&[u8]]) -> Result<(), ErrorReply> {
         let admitted =
             self.authenticated(call).and_then(|()| self.ready(call)).and_then(|()| self.permitted(call));
         match admitted {
             Ok(()) => self.in_exec(call).and_then(|()| self.in_cluster(call, argv)),
-            Err(Refusal::Error(error) | Refusal::Elsewhere(error)) => Err(error),
+            Err(Refusal::Error(error) | Refusal::Elsewhere(error) | Refusal::NotYet(error)) => Err(error),
             Err(Refusal::Security) => Err(ErrorReply::no_auth()),
         }
     }
 
-    /// Known, with as many words as it takes.
+    /// Known, with the right number of words.
     fn known(&self, argv: &[&[u8]]) -> Result<Resolved, Refusal> {
         self.thread.table.resolve(argv).map_err(|error| {
             self.count_rejected(self.thread.table.index(argv));
@@ -92,19 +112,30 @@ impl Connection {
 
     /// Whether the node can serve it yet.
     fn ready(&self, call: Resolved) -> Result<(), Refusal> {
-        if self.thread.node.ready.load(Ordering::Acquire) || call.command.flags.has(Flags::LOADING) {
+        if self.thread.node.ready.load(Ordering::Acquire) || self.has_throughout(call, Flags::LOADING) {
             return Ok(());
         }
-        let (code, why) = self.thread.node.log.waiting();
+        let (code, why) = self.thread.node.group.state.waiting();
         Err(Refusal::Error(ErrorReply::new(code, why)))
     }
 
-    /// Whether the user may make this call. There is one user, who may make all.
+    /// Whether the active feature level allows it. It only ever goes up, so a queued call is not asked about again.
+    fn allowed(&self, call: Resolved) -> Result<(), Refusal> {
+        let group = &self.thread.node.group;
+        call.allowed_at(group.state.feature_level()).map_err(|error| {
+            match group.store.latest().state().last_at {
+                0 => Refusal::NotYet(error),
+                _ => Refusal::Error(error),
+            }
+        })
+    }
+
+    /// Whether the user may make this call. There is one user, who may make all calls.
     fn permitted(&self, _call: Resolved) -> Result<(), Refusal> {
         Ok(())
     }
 
-    /// What a RESP2 client may still say while it is subscribed: it could not tell other replies from messages.
+    /// Calls that a RESP2 client may send while it is subscribed: it could not tell other replies from messages.
     fn listening(&self, call: Resolved) -> Result<(), Refusal> {
         let listens = self.session.protocol == Protocol::Resp2 && !self.session.subscriptions.is_empty();
         if !listens || call.command.flags.has(Flags::WHILE_SUBSCRIBED) {
@@ -115,6 +146,52 @@ impl Connection {
             self.thread.table.names().get(call.index).map_or("", String::as_str)
         );
         Err(Refusal::Error(ErrorReply::err(text)))
+    }
+
+    /// Whether the node may serve what it has although its link to the leader or the core is down. As in redis-server, that
+    /// is the operator's to say.
+    fn fresh(&self, call: Resolved) -> Result<(), Refusal> {
+        let node = &self.thread.node;
+        if node.config.settings().replica_serve_stale_data
+            || self.has_throughout(call, Flags::STALE)
+            || node.group.state.is_link_up()
+        {
+            return Ok(());
+        }
+        let text = "Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+        Err(Refusal::Error(ErrorReply::new("MASTERDOWN", text)))
+    }
+
+    /// Whether there is room on disk for what it may add. Inside MULTI it is asked when a call is queued, too, as by
+    /// redis-server.
+    fn fits(&self, call: Resolved, argv: &[&[u8]]) -> Result<(), Refusal> {
+        let state = &self.thread.node.group.state;
+        let bytes = match &self.session.transaction {
+            Some(transaction) if call.command.flags.has(Flags::RUNS_QUEUE) => {
+                let mut queued =
+                    transaction.calls.iter().filter_map(|queued| self.thread.table.at(queued.row));
+                match queued.any(|call| call.command.may_add()) {
+                    true => transaction.bytes() as u64,
+                    false => return Ok(()),
+                }
+            }
+            _ if call.command.flags.has(Flags::DENYOOM) => {
+                argv.iter().fold(0, |sum: u64, word| sum.saturating_add(word.len() as u64))
+            }
+            _ => return Ok(()),
+        };
+        match state.may_grow(bytes) {
+            true => Ok(()),
+            false => Err(Refusal::Error(ErrorReply::disk_is_almost_full())),
+        }
+    }
+
+    /// Whether the call has a flag; of EXEC, also whether all that is queued has it.
+    fn has_throughout(&self, call: Resolved, flag: Flags) -> bool {
+        let queued = self.session.transaction.iter().flat_map(|transaction| &transaction.calls);
+        let mut queued = queued.filter_map(|queued| self.thread.table.at(queued.row));
+        let runs_queue = call.command.flags.has(Flags::RUNS_QUEUE);
+        call.command.flags.has(flag) && (!runs_queue || queued.all(|call| call.command.flags.has(flag)))
     }
 
     /// Inside MULTI, queues the call; true if it did (or refused it).
@@ -129,7 +206,7 @@ impl Connection {
         } else if transaction.push(call.index, call.command.is_write(), argv) {
             let queued = u32::try_from(transaction.calls.len()).unwrap_or(u32::MAX);
             self.session.client.queued.store(queued, Ordering::Relaxed);
-            self.session.client.multi_bytes.store(transaction.bytes() as u64, Ordering::Relaxed);
+            self.session.client.memory.multi.store(transaction.bytes() as u64, Ordering::Relaxed);
             Reply::Simple("QUEUED".into())
         } else {
             Reply::Error(ErrorReply::err("transaction is larger than the limit; EXEC will be refused"))
@@ -159,7 +236,7 @@ impl Connection {
             tokio::select! {
                 () = node.clients.unpaused.notified() => {}
                 () = tokio::time::sleep(PAUSE_POLL) => {}
-                // Whoever has gone wants nothing done any more.
+                // A client that has disconnected wants nothing done any more.
                 () = gone(&mut self.stream, &mut self.input, &client, &node.stats) => return Err(Close::Now),
             }
             self.clock.lap();
@@ -167,7 +244,7 @@ impl Connection {
         Ok(())
     }
 
-    fn is_held_back(&self, call: Resolved) -> bool {
+    pub(super) fn is_held_back(&self, call: Resolved) -> bool {
         let Some(pause) = self.thread.node.clients.paused(self.clock.now_ms()) else { return false };
         let (command, queue) = (call.command, &self.session.transaction);
         match pause.mode {

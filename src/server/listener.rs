@@ -1,7 +1,8 @@
-//! Who is let in: binds the addresses, accepts, applies maxclients, hands sockets to the network threads in turn.
+//! The listener: binds the addresses, accepts, applies maxclients, hands sockets to the network threads in turn.
 
 use super::{
     Stop,
+    long_reads::LongReads,
     thread::{self, NetworkThread},
 };
 use crate::{
@@ -46,22 +47,28 @@ pub struct Server {
     threads: Vec<JoinHandle<bool>>,
 }
 
-/// How long the threads may take to end when the time to stop is up. One that is amid a long command does not.
+/// Longest time for the threads to end when the time to stop is up. A thread in the middle of a long command does not.
 const END_MAX: Duration = Duration::from_millis(1500);
 const END_POLL: Duration = Duration::from_millis(1);
+/// Interval of the search for idle clients.
+const TICK: Duration = Duration::from_millis(500);
+/// Long reads that may run at a time, on a machine with few cores. Less than a thread's pool, so that there is always
+/// room for reads that only wait for the disk.
+const LONG_READS_MIN: usize = 2;
+const EVICTION_PAUSE: Duration = Duration::from_millis(5);
 
 /// Listens for other nodes.
 pub fn bind_peers(settings: &Settings) -> io::Result<TcpListener> {
     let listeners = bind_all(&settings.addresses(settings.peer_port), 128)?;
-    let nothing = || io::Error::new(io::ErrorKind::InvalidInput, "nothing to bind to");
+    let nothing = || io::Error::new(io::ErrorKind::InvalidInput, "no address to bind to");
     listeners.into_iter().next().ok_or_else(nothing)
 }
 
-/// Where edges reach a node that is alone; `None`: they do not, and it serves all the same.
+/// The port for edges of a node that runs alone; `None`: edges cannot reach it, and it serves clients all the same.
 pub fn bind_peers_for_edges(settings: &Settings) -> Option<TcpListener> {
     if !settings.has_loopback_only() && !settings.peer_insecure && settings.peer_tls.is_none() {
         tracing::info!(
-            "edges cannot follow this node: beyond loopback that wants TLS (--peer-tls-cert, --peer-tls-key, --peer-tls-ca) \
+            "edges cannot follow this node: beyond loopback that requires TLS (--peer-tls-cert, --peer-tls-key, --peer-tls-ca) \
              or --peer-insecure yes"
         );
         return None;
@@ -85,8 +92,11 @@ impl Server {
     ) -> io::Result<Self> {
         let mut threads = Vec::new();
         let mut senders = Vec::new();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let long_reads = LongReads::new(cores.max(LONG_READS_MIN), Arc::clone(&node.stats));
         for index in 0..network_threads.max(1) {
-            let started = thread::start(index, Arc::clone(&node), log.clone(), Arc::clone(&stop), table)?;
+            let (log, stop, long_reads) = (log.clone(), Arc::clone(&stop), Arc::clone(&long_reads));
+            let started = thread::start(index, Arc::clone(&node), log, stop, long_reads, table)?;
             let NetworkThread { sender, thread } = started;
             senders.push(sender);
             threads.push(thread);
@@ -94,7 +104,7 @@ impl Server {
         let acceptor = std::thread::Builder::new().name("accept".into()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime.block_on(accept_all(listeners, senders, node, stop)),
-                Err(error) => fail::stop_the_process(&format!("the accept thread could not start: {error}")),
+                Err(error) => fail::stop_the_process(&format!("cannot start the accept thread: {error}")),
             }
             true
         })?;
@@ -102,8 +112,8 @@ impl Server {
         Ok(Server { threads })
     }
 
-    /// Waits for all connections to end, until a moment after `deadline`; the stop must have been asked for. Whether
-    /// nothing of the server runs any more.
+    /// Waits for all connections to end, until a moment after `deadline`; the stop must have been requested. Returns
+    /// whether everything of the server has stopped.
     pub fn join(self, deadline: Instant) -> bool {
         while self.threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline + END_MAX {
             std::thread::sleep(END_POLL);
@@ -113,7 +123,7 @@ impl Server {
             has_ended &= thread.is_finished()
                 && thread.join().unwrap_or_else(|_| {
                     tracing::error!(
-                        remedy = "report the panic that standard error shows; the node stops all the same",
+                        remedy = "report the panic that is shown on standard error; the node stops",
                         "a network thread panicked"
                     );
                     true
@@ -136,15 +146,21 @@ async fn accept_all(
             Ok(listener) => {
                 tasks.spawn(accept(listener, senders.clone(), Arc::clone(&node), Arc::clone(&turn)));
             }
-            Err(error) => fail::stop_the_process(&format!("the client port could not be served: {error}")),
+            Err(error) => fail::stop_the_process(&format!("cannot serve the client port: {error}")),
         }
     }
     drop(senders);
-    let mut idle = tokio::time::interval(Duration::from_millis(500));
+    node.limit_clients();
+    let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             _ = stop.wait() => break,
-            _ = idle.tick() => close_idle(&node),
+            _ = tick.tick() => close_idle(&node),
+            () = node.clients.memory.exceeded() => {
+                evict(&node);
+                // Those closed take a moment to go, and each look asks all clients.
+                tokio::time::sleep(EVICTION_PAUSE).await;
+            }
         }
     }
     tasks.abort_all();
@@ -177,7 +193,7 @@ async fn accept(
                 }
             }
             Err(error) => {
-                // Out of file descriptors or memory: those we have go on; look again in a moment.
+                // Out of file descriptors or memory: existing connections continue; try again in a moment.
                 tracing::warn!(%error, "accept failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -199,7 +215,8 @@ fn admit(stream: TcpStream, peer: SocketAddr, node: &Node) -> io::Result<Option<
     }
     Stats::add(&node.stats.connections_received, 1);
     let id = node.clients.next_id();
-    let client = Arc::new(Client::new(id, peer, stream.local_addr()?, stream.as_raw_fd(), monotonic_ms()));
+    let client = Client::new(id, peer, stream.local_addr()?, stream.as_raw_fd(), monotonic_ms());
+    let client = Arc::new(client.counted_in(&node.clients));
     if !node.clients.insert(Arc::clone(&client), settings.maxclients) {
         turn_away(stream, b"-ERR max number of clients reached\r\n");
         return Ok(None);
@@ -207,7 +224,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, node: &Node) -> io::Result<Option<
     Ok(Some((stream, client)))
 }
 
-const PROTECTED: &[u8] = b"-DENIED Flotilla runs in protected mode: it has no password, so it takes clients from loopback only. \
+const PROTECTED: &[u8] = b"-DENIED Flotilla runs in protected mode: it has no password, so it accepts clients from loopback only. \
     Set a password (CONFIG SET requirepass), or turn protected mode off if only trusted hosts can reach the port \
     (CONFIG SET protected-mode no).\r\n";
 
@@ -217,7 +234,20 @@ fn turn_away(mut stream: TcpStream, why: &[u8]) {
     let _ = stream.write(why);
 }
 
-/// Closes clients that have been silent for longer than `timeout`, and those that did not authenticate in time.
+/// Closes the largest clients if all together use more memory than they may.
+fn evict(node: &Node) {
+    for (client, bytes) in node.clients.evict() {
+        Stats::add(&node.stats.evicted_clients, 1);
+        tracing::warn!(
+            client = client.id,
+            peer = %client.peer,
+            bytes,
+            "clients use more memory than maxmemory-clients allows; closing the largest"
+        );
+    }
+}
+
+/// Closes clients that have been idle for longer than `timeout`, and those that did not authenticate in time.
 fn close_idle(node: &Node) {
     let settings = node.config.settings();
     let now = monotonic_ms();

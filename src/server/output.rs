@@ -1,12 +1,13 @@
-//! What goes out on a connection: replies as CLIENT REPLY has them, messages, and bytes to a client that takes its time.
+//! Output of a connection: replies as set by CLIENT REPLY, messages, and writes to a slow client.
 
 use super::connection::{Close, Connection, KEEP_BYTES_MAX, READ_BYTES};
 use crate::{
+    config::OutputLimit,
     limits,
     resp::{ErrorReply, Reply, encode},
     session::{ReplyMode, Stats, Subscriber},
 };
-use bytes::{Buf, BytesMut};
+use bytes::Buf;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -20,11 +21,11 @@ const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 const PREAUTH_WRITE_STALL_MAX: Duration = Duration::from_secs(5);
 /// The same, and for the rest of a reply that is under way, while the node stops.
 const STOPPING_WRITE_MAX: Duration = Duration::from_secs(1);
-/// How long CLIENT LIST tells of a peak of the reply buffer, as Redis.
+/// Time for which CLIENT LIST shows a peak of the reply buffer, as Redis.
 const REPLY_PEAK_PERIOD_MS: u64 = 5000;
 
 impl Connection {
-    /// Appends a reply, as CLIENT REPLY has it. Pushes are no replies: confirmations of SUBSCRIBE and its kin are always
+    /// Appends a reply, as set by CLIENT REPLY. Pushes are not replies: confirmations of SUBSCRIBE and its kin are always
     /// sent.
     pub(super) fn reply(&mut self, reply: &Reply) {
         self.count_error(reply);
@@ -57,7 +58,7 @@ impl Connection {
         encode(reply, self.session.protocol, &mut self.output);
     }
 
-    /// Counts an error, told to the client or not.
+    /// Counts an error, whether the client gets it or not.
     pub(super) fn count_error(&self, reply: &Reply) {
         if let Reply::Error(error) = reply {
             self.thread.node.stats.count_error(error.code());
@@ -68,16 +69,24 @@ impl Connection {
         self.reply(&Reply::Error(error));
     }
 
-    /// Writes out what is there. A client that takes nothing for too long is closed.
+    /// Writes out the buffered output. A client that reads nothing for too long is disconnected.
     pub(super) async fn send(&mut self) -> Result<(), Close> {
         if self.output.is_empty() {
+            self.hold = None;
             return Ok(());
         }
         Stats::add(&self.thread.node.stats.net_output_bytes, self.output.len() as u64);
         Stats::add(&self.thread.stats.socket_writes, 1);
         self.tell_output();
+        if self.has_too_much_output() {
+            return Err(self.close_for_output(
+                "more output waits for a client than client-output-buffer-limit allows; closing it",
+            ));
+        }
         let stall_max = if self.session.authenticated { WRITE_STALL_MAX } else { PREAUTH_WRITE_STALL_MAX };
         let client = Arc::clone(&self.session.client);
+        // What is taken off the buffer's start stays allocated.
+        let room = self.output.capacity() as u64;
         while !self.output.is_empty() {
             // The socket's buffer takes most replies at once; only then is a timer worth its cost.
             match self.stream.try_write(&self.output) {
@@ -90,7 +99,11 @@ impl Connection {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(_) => return Err(Close::Now),
             }
-            client.output_bytes.store(self.output.len() as u64, Ordering::Relaxed);
+            client.memory.unsent.store(self.output.len() as u64, Ordering::Relaxed);
+            client.memory.reply_buffer.store(room, Ordering::Relaxed);
+            client.memory.tell();
+            let (limit, waiting) = (self.output_limit(), self.waiting_output());
+            let soft = limit.time_left(waiting, &mut self.much_output_since);
             client.waits_to_write.store(true, Ordering::Relaxed);
             // From here on it is the client that is waited for.
             let was_busy = client.busy.swap(false, Ordering::Relaxed);
@@ -98,10 +111,8 @@ impl Connection {
                 writable = self.stream.writable() => writable.is_ok(),
                 () = client.wait_killed() => false,
                 () = self.thread.stop.wait_overdue(STOPPING_WRITE_MAX) => false,
-                () = tokio::time::sleep(stall_max) => {
-                    Stats::add(&self.thread.node.stats.output_limit_disconnections, 1);
-                    tracing::warn!(client = client.id, unsent_bytes = self.output.len(), "client takes no replies, closing");
-                    false
+                () = tokio::time::sleep(soft.map_or(stall_max, |soft| soft.min(stall_max))) => {
+                    return Err(self.close_for_output("a client does not read its replies; closing it"));
                 }
             };
             client.busy.store(was_busy, Ordering::Relaxed);
@@ -113,36 +124,70 @@ impl Connection {
         }
         if client.waits_to_write.load(Ordering::Relaxed) {
             client.waits_to_write.store(false, Ordering::Relaxed);
-            client.output_bytes.store(0, Ordering::Relaxed);
+            client.memory.unsent.store(0, Ordering::Relaxed);
         }
-        if self.output.capacity() > KEEP_BYTES_MAX {
-            self.output = BytesMut::with_capacity(READ_BYTES);
-        } else {
-            self.output.clear();
+        (self.much_output_since, self.hold) = (None, None);
+        match self.output.capacity() > KEEP_BYTES_MAX {
+            true => self.output = self.thread.buffers.take(),
+            false => self.output.clear(),
         }
         Ok(())
     }
 
-    /// For CLIENT LIST: what is in the reply buffer, and was at most in this period.
+    /// Gives back the reply buffer if it is empty.
+    pub(super) fn drop_output(&mut self) {
+        if self.output.is_empty() {
+            self.thread.buffers.give_back(std::mem::take(&mut self.output));
+        }
+    }
+
+    /// The limit for clients of this one's class.
+    fn output_limit(&self) -> OutputLimit {
+        let limits = self.thread.node.config.settings().output_limits;
+        if self.session.client.is_subscribed() { limits.pubsub } else { limits.normal }
+    }
+
+    /// Replies that the socket has not taken, and messages behind them.
+    fn waiting_output(&self) -> usize {
+        let messages = self.session.client.memory.message.load(Ordering::Relaxed);
+        self.output.len().saturating_add(usize::try_from(messages).unwrap_or(usize::MAX))
+    }
+
+    /// As in redis-server, what fits a small buffer does not count.
+    fn has_too_much_output(&mut self) -> bool {
+        if self.output.len() <= READ_BYTES {
+            return false;
+        }
+        let (limit, waiting) = (self.output_limit(), self.waiting_output());
+        limit.is_exceeded(waiting, &mut self.much_output_since)
+    }
+
+    fn close_for_output(&self, why: &str) -> Close {
+        Stats::add(&self.thread.node.stats.output_limit_disconnections, 1);
+        tracing::warn!(client = self.session.client.id, unsent_bytes = self.output.len(), "{why}");
+        Close::Now
+    }
+
+    /// For CLIENT LIST: the size of the reply buffer, and its peak in this period.
     fn tell_output(&mut self) {
         let client = &self.session.client;
         let (len, now) = (self.output.len() as u64, self.clock.now_ms());
         let is_over = now.saturating_sub(self.reply_peak_since_ms) > REPLY_PEAK_PERIOD_MS;
-        if is_over || len > client.reply_peak_bytes.load(Ordering::Relaxed) {
-            client.reply_peak_bytes.store(len, Ordering::Relaxed);
+        if is_over || len > client.memory.reply_peak.load(Ordering::Relaxed) {
+            client.memory.reply_peak.store(len, Ordering::Relaxed);
         }
         if is_over {
             self.reply_peak_since_ms = now;
         }
-        client.reply_buffer_bytes.store(self.output.capacity() as u64, Ordering::Relaxed);
+        client.memory.reply_buffer.store(self.output.capacity() as u64, Ordering::Relaxed);
     }
 
     pub(super) fn output_bytes_flush(&self) -> usize {
         if self.session.authenticated { OUTPUT_BYTES_FLUSH } else { limits::PREAUTH_OUTPUT_BYTES_MAX }
     }
 
-    /// Appends the messages that wait for this connection to its output. Not those that come meanwhile: others may
-    /// publish faster than the client reads.
+    /// Appends the waiting messages of this connection to its output. Not those that arrive meanwhile: publishers may be
+    /// faster than the client.
     pub(super) async fn pass_on(&mut self) -> Result<(), Close> {
         let Some(subscriber) = self.session.subscriptions.subscriber() else { return Ok(()) };
         let mut left = subscriber.waiting();

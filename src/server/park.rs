@@ -2,35 +2,43 @@
 //! attempts, parked (`session/parking.rs`), without a log entry.
 //!
 //! An attempt that takes goes through the log like any write, so an element goes to one session whatever node it is on,
-//! also when the leader changes. One that was definitely not made (no leader for now) is made again; one whose outcome is
-//! unknown ends the wait with that error, since the element may be gone.
+//! also when the leader changes. An attempt that was certainly not made (no leader at the moment) is repeated; one with an
+//! unknown outcome ends the wait with that error, since the element may be gone.
+//!
+//! A session that is next in turn tries as soon as this node has queued a write to one of its keys (`Parking::expect`), behind that
+//! write and in the same entry as a rule: a pop then costs no sync of its own. A guess that comes to nothing, or fails, changes
+//! nothing, and the session waits for the write as if it had not tried.
 
 use super::{
-    ahead::gone,
-    connection::{Close, Connection},
+    connection::{Close, Connection, gone},
     output::message,
-    pending::{is_too_large, too_large},
-    read::{Attempt, borrowed, owned},
+    read::{Answer, Attempt, Form, borrowed, owned},
+    write::{is_too_large, too_large},
 };
 use crate::{
     command::{Args, Finds, Resolved, Run, Wait, WaitFor, guarded},
     config::EdgeWrites,
     error::{Error, Result as HandlerResult},
+    limits::BLOCKING_KEYS_MAX,
     replica::ProposalBuilder,
     replication::Outcome,
     resp::{ErrorReply, Reply},
     session::Unblocked,
     store::ReadTime,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// After an attempt that could not be made.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// Waits without an end look at their keys so often all the same.
+/// Even waits without an end check their keys this often.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
-/// How an attempt ended.
+/// The result of an attempt.
 enum Tried {
     Got(Reply),
     Nothing,
@@ -48,20 +56,28 @@ struct Waiting<'a> {
 impl Waiting<'_> {
     /// The words of the call without some of its keys.
     fn without(&self, others: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let range = self.resolved.command.keys;
-        let keys = self.resolved.command.keys_of(&self.argv);
-        let is_other = |at: usize, word: &[u8]| {
-            keys.iter().any(|key| key.at == at) && others.iter().any(|other| other == word)
-        };
+        let count_at = self.resolved.command.keys.count_at;
+        let keys: BTreeSet<usize> = self.key_positions().collect();
+        let others: BTreeSet<&[u8]> = others.iter().map(Vec::as_slice).collect();
+        let is_other = |at: usize, word: &[u8]| others.contains(word) && keys.contains(&at);
         let numbered = self.argv.iter().enumerate();
         let gone = numbered.clone().filter(|(at, word)| is_other(*at, word)).count();
-        let kept = numbered.filter(|(at, word)| !is_other(*at, word)).map(|(at, word)| {
-            match range.count_at == Some(at) {
+        let kept =
+            numbered.filter(|(at, word)| !is_other(*at, word)).map(|(at, word)| match count_at == Some(at) {
                 true => keys.len().saturating_sub(gone).to_string().into_bytes(),
                 false => word.to_vec(),
-            }
-        });
+            });
         kept.collect()
+    }
+
+    fn key_positions(&self) -> impl Iterator<Item = usize> {
+        self.resolved.command.keys_of(&self.argv).into_iter().map(|key| key.at)
+    }
+
+    /// Whether all these keys are among the call's own.
+    fn has_keys(&self, keys: &[Vec<u8>]) -> bool {
+        let own: BTreeSet<&[u8]> = self.key_positions().filter_map(|at| self.argv.get(at).copied()).collect();
+        keys.iter().all(|key| own.contains(key.as_slice()))
     }
 
     fn with<'b>(&self, words: &'b [Vec<u8>]) -> Waiting<'b> {
@@ -94,15 +110,14 @@ impl Connection {
         let time = self.read_time();
         let wait = self.look(&call, wait_for, time).await;
         let wait = match wait {
-            // The handler says what is wrong, or finds something before that.
+            // The handler reports the error, or finds something first.
             Ok(Some(wait)) if !wait.others.is_empty() => return self.answer(&call).await,
             Ok(Some(wait)) => {
-                debug_assert!({
-                    let keys = call.resolved.command.keys_of(&call.argv);
-                    let is_one =
-                        |key: &Vec<u8>| keys.iter().any(|it| call.argv.get(it.at) == Some(&key.as_slice()));
-                    wait.keys.iter().all(is_one)
-                });
+                debug_assert!(call.has_keys(&wait.keys));
+                if wait.keys.len() > BLOCKING_KEYS_MAX {
+                    let text = format!("a call may wait for no more than {BLOCKING_KEYS_MAX} keys");
+                    return Ok(Reply::Error(ErrorReply::err(text)));
+                }
                 wait
             }
             Ok(None) => return self.answer(&call).await,
@@ -129,38 +144,51 @@ impl Connection {
         let deadline = wait.within.map(|within| Instant::now() + within);
         let parked = self.thread.node.parking.park(client.id, call.takes, self.session.db, &wait.keys);
         let _blocked = client.block();
+        self.drop_output();
+        client.memory.parked.store(parked.memory_bytes(), Ordering::Relaxed);
+        client.memory.reply_buffer.store(0, Ordering::Relaxed);
+        client.memory.tell();
         let outcome = loop {
-            // The look comes after the registration: what is written from here on rings.
+            if parked.takes_head_start() && !self.is_gone() {
+                match self.guess(call, &wait.nothing).await {
+                    Ok(Some(reply)) => break Ok(reply),
+                    Ok(None) => {}
+                    Err(close) => break Err(close),
+                }
+            }
+            // The look comes after the registration: any write from now on wakes this session.
             let mut again = FOR_EVER;
             match self.look(call, wait_for, ReadTime::At(self.log_ms())).await {
                 Ok(Some(Wait { finds: Finds::Something, others, .. })) if parked.is_next() => {
                     if let Err(close) = self.paused(call.resolved).await {
                         break Err(close);
                     }
-                    // What it would take could not be delivered.
+                    // An element taken now could not be delivered.
                     if self.is_gone() {
                         break Err(Close::Now);
                     }
-                    let words = call.without(&others);
-                    match self.try_once(&call.with(&words), Some(&wait.nothing)).await {
+                    let words = if others.is_empty() { Vec::new() } else { call.without(&others) };
+                    let fewer = call.with(&words);
+                    let attempted = if others.is_empty() { call } else { &fewer };
+                    match self.try_once(attempted, Some(&wait.nothing)).await {
                         Ok(Tried::Got(reply)) => break Ok(reply),
                         Ok(Tried::Nothing) => parked.pass_on(),
                         Ok(Tried::NotDone(_)) => again = RETRY_INTERVAL,
                         Err(close) => break Err(close),
                     }
                 }
-                // Somebody was here before: whatever it finds, it will tell.
+                // An earlier session has its turn: it passes on what it does not take.
                 Ok(Some(Wait { finds: Finds::Something, .. })) => {
                     wait.keys.iter().for_each(|key| self.thread.node.parking.ready(self.session.db, key));
                 }
-                // A group's stream that is gone ends the wait, a key of another type does not.
+                // A deleted stream ends a group's wait, a key of another type does not.
                 Err(Error::Client(error)) if wait.of_group => break Ok(Reply::Error(error)),
                 Ok(Some(Wait { finds: Finds::Other, .. })) | Err(Error::Client(_)) => parked.pass_on(),
-                // Another group may want what this one has had.
+                // Another group may want an entry that this one has read.
                 Ok(_) if wait.of_group => parked.pass_on(),
                 Ok(_) => {}
                 Err(Error::Fatal(error)) => break self.reply_of(Err(error.into())),
-                Err(Error::WouldBlock | Error::NotLogged) => again = RETRY_INTERVAL,
+                Err(Error::WouldBlock | Error::NotLogged | Error::Writes) => again = RETRY_INTERVAL,
             }
             let due = deadline.unwrap_or_else(|| Instant::now() + FOR_EVER).min(Instant::now() + again);
             let subscriber = self.session.subscriptions.subscriber();
@@ -187,10 +215,11 @@ impl Connection {
             self.clock.tick();
         };
         self.clock.lap();
+        client.memory.parked.store(0, Ordering::Relaxed);
         outcome
     }
 
-    /// What the call would find. Looks at the data that this node has.
+    /// The finding of the call in this node's data.
     async fn look(
         &mut self,
         call: &Waiting<'_>,
@@ -213,23 +242,50 @@ impl Connection {
         .await
     }
 
+    /// An attempt before the write that it is meant for is applied. `None`: it has changed nothing.
+    async fn guess(&mut self, call: &Waiting<'_>, nothing: &Reply) -> Result<Option<Reply>, Close> {
+        if self.is_held_back(call.resolved) {
+            return Ok(None);
+        }
+        let mut builder = ProposalBuilder::commands();
+        builder.push(self.session.db, &call.argv);
+        let work = call.resolved.work(&call.argv);
+        let guessed = match self.thread.propose(builder.finish(), work).await {
+            Outcome::Applied(replies) => {
+                self.note_writes();
+                let reply = replies.into_iter().next().unwrap_or(Reply::Nil);
+                // What the keys hold then is looked at as if there had been no guess: another type, for one, is no error.
+                (!matches!(reply, Reply::Error(_)) && reply != *nothing).then_some(reply)
+            }
+            Outcome::NotDone(_) => None,
+            Outcome::Unknown(why) => Some(Reply::Error(why.into())),
+        };
+        Ok(guessed)
+    }
+
     /// Runs the handler once. `nothing`: its answer when there is nothing.
     async fn try_once(&mut self, call: &Waiting<'_>, nothing: Option<&Reply>) -> Result<Tried, Close> {
         let reply = match call.resolved.command.run {
-            Run::Read(_) => self.read(call.resolved, &call.argv).await?,
+            Run::Read(_) => match self.read(call.resolved, &call.argv, Form::Values).await? {
+                Answer::Reply(reply) => reply,
+                Answer::Encoded(_) | Answer::Bulk(_) => Reply::Error(ErrorReply::err("internal error")),
+            },
             Run::Write(_) => {
                 let mut builder = ProposalBuilder::commands();
                 builder.push(self.session.db, &call.argv);
-                match self.thread.propose(builder.finish()).await {
+                let work = call.resolved.work(&call.argv);
+                match self.thread.propose(builder.finish(), work).await {
                     Outcome::Applied(replies) => {
                         self.note_writes();
                         replies.into_iter().next().unwrap_or(Reply::Nil)
                     }
-                    Outcome::NotDone(error) => return Ok(Tried::NotDone(error)),
-                    Outcome::Unknown(error) => Reply::Error(error),
+                    Outcome::NotDone(why) => return Ok(Tried::NotDone(why.into())),
+                    Outcome::Unknown(why) => Reply::Error(why.into()),
                 }
             }
-            Run::Local(_) | Run::Async(_) | Run::Container => Reply::Error(ErrorReply::err("internal error")),
+            Run::Local(_) | Run::Async(_) | Run::Script(_) | Run::Container => {
+                Reply::Error(ErrorReply::err("internal error"))
+            }
         };
         Ok(match nothing {
             Some(nothing) if *nothing == reply => Tried::Nothing,
@@ -237,7 +293,7 @@ impl Connection {
         })
     }
 
-    /// Whether writes are refused here whatever they are.
+    /// Whether this node refuses all writes.
     fn refuses_writes(&self) -> bool {
         let settings = self.thread.node.config.settings();
         settings.edge.as_ref().is_some_and(|edge| edge.writes == EdgeWrites::Reject)

@@ -1,63 +1,120 @@
-//! Reads: on the connection's own task while the data is in memory, else on the blocking pool.
+//! Reads: on the connection's own task while the data is in memory, else on the blocking pool of the network thread.
 
-use super::connection::{Close, Connection};
+use super::connection::{Close, Connection, gone};
 use crate::{
     command::{Flags, Resolved, invoke_read},
     error::{Error, Result as HandlerResult},
-    limits::EXPIRE_SWEEP_KEYS_MAX,
+    limits::{EXPIRE_SWEEP_KEYS_MAX, READ_REPLY_BYTES_MAX},
     replica::ProposalBuilder,
     replication::Outcome,
-    resp::{ErrorReply, Reply},
-    session::{Consistency, Stats},
-    store::{Published, ReadTime, Store, View},
+    resp::{ErrorReply, Reply, encode},
+    session::{Consistency, ReplyMode, Stats},
+    state::Work,
+    store::{LargeReads, Published, ReadTime, ReadWatch, Replies, Store, View},
 };
-use std::sync::{Arc, atomic::Ordering};
+use bytes::BytesMut;
+use std::{
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-/// What an attempt to read sees: one published state, as of one time.
+/// Longest wait of a stopping node for a running read.
+const READ_GRACE: Duration = Duration::from_secs(1);
+const STOPPING: &str = "the server is stopping; nothing was read";
+/// The reply of a read on the pool that has looked at more bytes is encoded there.
+const ENCODED_BYTES_MIN: u64 = 64 * 1024;
+
+/// An attempt's view: one published state, at one time.
 pub(super) struct Attempt<'a> {
     store: &'a Store,
     published: &'a Published,
     time: ReadTime,
     may_wait: bool,
+    watch: &'a ReadWatch,
+}
+
+/// The outcome of a read: its reply, or the bytes of a large one.
+pub(super) enum Answer {
+    Reply(Reply),
+    Encoded(BytesMut),
+    /// A string, which is not copied for its first and its last bytes.
+    Bulk(BytesMut),
+}
+
+/// Whether the caller wants replies of long reads as they are sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    AsSent,
+    Values,
 }
 
 impl<'a> Attempt<'a> {
     /// The data of a database.
     pub(super) fn view(&self, db: u32) -> View<'a> {
-        match self.may_wait {
+        let view = match self.may_wait {
             true => self.store.blocking_view(self.published, db, self.time),
             false => self.store.view(self.published, db, self.time),
-        }
+        };
+        view.watched(self.watch)
     }
 }
 
 impl Connection {
     /// Runs a read at the latest published state, which holds every write acknowledged so far.
-    pub(super) async fn read(&mut self, call: Resolved, argv: &[&[u8]]) -> Result<Reply, Close> {
-        if let Err(refusal) = self.barrier().await {
-            return Ok(Reply::Error(refusal));
+    pub(super) async fn read(&mut self, call: Resolved, argv: &[&[u8]], form: Form) -> Result<Answer, Close> {
+        match self.try_read(call, argv, form).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => self.reply_of(Err(error)).map(Answer::Reply),
         }
+    }
+
+    /// As `read`; a script may turn out to write.
+    pub(super) async fn try_read(
+        &mut self,
+        call: Resolved,
+        argv: &[&[u8]],
+        form: Form,
+    ) -> HandlerResult<Answer> {
+        if let Err(refusal) = self.barrier().await {
+            return Ok(Answer::Reply(Reply::Error(refusal)));
+        }
+        let protocol = self.session.protocol;
+        let encodes = form == Form::AsSent && self.session.reply_mode == ReplyMode::On;
         let (db, untouched) = (self.session.db, self.leaves_untouched(call));
         let run = move |attempt: &Attempt<'_>, argv: &[&[u8]]| {
+            let replies = Replies::of_one(READ_REPLY_BYTES_MAX);
             let view = attempt.view(db);
+            // One that keeps all that it reads, and may be asked for the same large value any number of times.
+            let view = if call.command.reply_bytes.is_some() { view.replying(&replies) } else { view };
             let view = if untouched { view.untouched() } else { view };
             invoke_read(call, &view, argv)
         };
-        let outcome = self
-            .attempt(
-                self.read_time(),
-                |attempt| run(attempt, argv),
-                || {
-                    let argv = owned(argv);
-                    move |attempt: &Attempt<'_>| run(attempt, &borrowed(&argv))
-                },
-            )
-            .await;
-        self.reply_of(outcome)
+        self.attempt(
+            self.read_time(),
+            |attempt| run(attempt, argv).map(Answer::Reply),
+            || {
+                let argv = owned(argv);
+                move |attempt: &Attempt<'_>| {
+                    let reply = run(attempt, &borrowed(&argv))?;
+                    if !encodes || attempt.watch.bytes() < ENCODED_BYTES_MIN {
+                        return Ok(Answer::Reply(reply));
+                    }
+                    if let Reply::Bulk(value) = reply {
+                        return Ok(Answer::Bulk(value.into_mut()));
+                    }
+                    // Here, so that the network thread neither encodes nor frees a million elements.
+                    let mut bytes = BytesMut::new();
+                    encode(&reply, protocol, &mut bytes);
+                    Ok(Answer::Encoded(bytes))
+                }
+            },
+        )
+        .await
     }
 
-    /// Runs a read: here, while what it needs is in memory, else on the pool; and if only the log can say what has expired,
-    /// again as of the last entry once the log has come to the present. Every read of a connection goes this way.
+    /// Runs a read: on this thread while its data are in memory, else on the pool; if only the log can decide what has
+    /// expired, again as of the last entry once the log has reached the present. Every read of a connection uses this.
     ///
     /// `here` makes an attempt on this thread, `elsewhere` makes one that can move to another.
     pub(super) async fn attempt<T, F>(
@@ -71,23 +128,24 @@ impl Connection {
         F: FnOnce(&Attempt<'_>) -> HandlerResult<T> + Send + 'static,
     {
         loop {
+            let watch = ReadWatch::short();
             let mut outcome = {
-                let store = &self.thread.node.store;
+                let store = &self.thread.node.group.store;
                 let published = store.latest();
-                here(&Attempt { store, published: &published, time, may_wait: false })
+                here(&Attempt { store, published: &published, time, may_wait: false, watch: &watch })
             };
-            if let Err(Error::WouldBlock) = outcome {
-                Stats::add(&self.thread.node.stats.blocking_reads, 1);
-                let (store, run) = (Arc::clone(&self.thread.node.store), elsewhere());
-                let waiting = self.on_pool(move || {
-                    let published = store.published();
-                    run(&Attempt { store: &store, published: &published, time, may_wait: true })
-                });
-                outcome = waiting.await?;
+            let mut is_long = watch.is_long();
+            if matches!(outcome, Err(Error::WouldBlock)) && !is_long {
+                let watch = Arc::new(ReadWatch::short());
+                outcome = Box::pin(self.on_pool(self.elsewhere(time, &watch, elsewhere()))).await?;
+                is_long = watch.is_long();
+            }
+            if matches!(outcome, Err(Error::WouldBlock)) && is_long {
+                outcome = Box::pin(self.long_read(time, elsewhere())).await?;
             }
             match outcome {
                 Err(Error::NotLogged) if time != ReadTime::LastEntry => {
-                    self.log_the_time().await?;
+                    Box::pin(self.log_the_time()).await?;
                     time = ReadTime::LastEntry;
                 }
                 outcome => return outcome,
@@ -95,18 +153,83 @@ impl Connection {
         }
     }
 
-    /// Whether what the call reads counts as idle as before: the client asked for it (CLIENT NO-TOUCH), and this is no call
-    /// by which it does mean to touch.
+    /// An attempt to be made on the pool.
+    fn elsewhere<T, F>(
+        &self,
+        time: ReadTime,
+        watch: &Arc<ReadWatch>,
+        run: F,
+    ) -> impl FnOnce() -> T + Send + use<T, F>
+    where
+        F: FnOnce(&Attempt<'_>) -> T + Send + 'static,
+    {
+        Stats::add(&self.thread.node.stats.blocking_reads, 1);
+        let (store, watch) = (Arc::clone(&self.thread.node.group.store), Arc::clone(watch));
+        move || {
+            let published = store.published();
+            run(&Attempt { store: &store, published: &published, time, may_wait: true, watch: &watch })
+        }
+    }
+
+    /// Runs a read that takes long, once it is its turn. It ends soon after its client has gone, and the connection with it.
+    async fn long_read<T: Send + 'static>(
+        &mut self,
+        time: ReadTime,
+        run: impl FnOnce(&Attempt<'_>) -> HandlerResult<T> + Send + 'static,
+    ) -> HandlerResult<HandlerResult<T>> {
+        let (thread, client) = (Rc::clone(&self.thread), Arc::clone(&self.session.client));
+        let watch = Arc::new(ReadWatch::long(Arc::clone(&thread.long_reads) as Arc<dyn LargeReads>));
+        // What an earlier attempt of this call has read is gone.
+        self.hold = None;
+        let run = self.elsewhere(time, &watch, run);
+        let done = async {
+            let turn = thread.long_reads.begin().await?;
+            let done = tokio::task::spawn_blocking(move || (run(), turn)).await;
+            done.map_err(|_panic| ErrorReply::err("internal error"))
+        };
+        let ended = tokio::select! {
+            biased;
+            done = done => {
+                let (outcome, turn) = done?;
+                self.hold = Some(turn.hold(&client, watch));
+                return Ok(outcome);
+            }
+            () = thread.stop.wait_overdue(READ_GRACE) => STOPPING,
+            () = client.wait_killed() => "the client was closed",
+            () = gone(&mut self.stream, &mut self.input, &client, &thread.node.stats) => {
+                self.session.closing = true;
+                "the client has gone"
+            }
+        };
+        watch.cancel();
+        Err(ErrorReply::try_again(ended).into())
+    }
+
+    /// Runs a read where waiting is allowed. A stopping node does not wait for a long one: its client gets an error, and
+    /// the read ends with the process.
+    pub(super) async fn on_pool<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ErrorReply> {
+        tokio::select! {
+            biased;
+            done = tokio::task::spawn_blocking(run) => done.map_err(|_panic| ErrorReply::err("internal error")),
+            () = self.thread.stop.wait_overdue(READ_GRACE) => Err(ErrorReply::try_again(STOPPING)),
+        }
+    }
+
+    /// Whether the call's reads do not count as accesses: the client asked for that (CLIENT NO-TOUCH), and the call is not
+    /// one that touches on purpose.
     pub(super) fn leaves_untouched(&self, call: Resolved) -> bool {
         self.session.client.no_touch.load(Ordering::Relaxed) && !call.command.flags.has(Flags::TOUCHES)
     }
 
-    /// As of when this connection reads. Where several nodes must agree, what has expired is for the log to say.
+    /// The time of this connection's reads. Where several nodes must agree, the log decides what has expired.
     pub(super) fn read_time(&self) -> ReadTime {
         if let Some(time) = self.edge_time() {
             return time;
         }
-        let is_one_of_many = self.thread.node.log.is_one_of_many.load(Ordering::Relaxed);
+        let is_one_of_many = self.thread.node.group.state.is_one_of_many.load(Ordering::Relaxed);
         match is_one_of_many && self.session.consistency == Consistency::Linearizable {
             true => ReadTime::Logged(self.log_ms()),
             false => ReadTime::At(self.log_ms()),
@@ -115,14 +238,14 @@ impl Connection {
 
     /// Log time for this command.
     pub(super) fn log_ms(&self) -> u64 {
-        self.clock.log_ms(&self.thread.node.log.clock)
+        self.clock.log_ms(&self.thread.node.group.state.clock)
     }
 
-    /// Brings the log to the present, so that what has expired by now has expired for every node, for good.
+    /// Brings the log to the present, so that keys due by now have expired on every node, for good.
     pub(super) async fn log_the_time(&mut self) -> Result<(), ErrorReply> {
-        match self.thread.propose(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX)).await {
+        match self.thread.propose(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), Work::HOUSEKEEPING).await {
             Outcome::Applied(_) => self.barrier().await,
-            Outcome::NotDone(error) => Err(error),
+            Outcome::NotDone(why) => Err(why.into()),
             Outcome::Unknown(_) => {
                 let text = "cannot tell whether a key has expired, since the leader changes; try again";
                 Err(ErrorReply::new("CLUSTERDOWN", text))
@@ -130,15 +253,15 @@ impl Connection {
         }
     }
 
-    /// Waits until this node may answer reads; an error says that it may not for now.
+    /// Waits until this node may answer reads; an error means that it may not at the moment.
     pub(super) async fn barrier(&mut self) -> Result<(), ErrorReply> {
-        if self.thread.node.log.edge.is_edge() {
-            return self.edge_barrier().await;
+        if self.thread.node.group.state.edge.is_edge() {
+            return Box::pin(self.edge_barrier()).await;
         }
-        if self.thread.log.can_read() {
+        if self.thread.group.can_read() {
             return Ok(());
         }
-        let passed = self.thread.log.barrier(self.session.consistency).await;
+        let passed = Box::pin(self.thread.group.barrier(self.session.consistency)).await;
         self.clock.tick();
         passed.map(|log_ms| self.clock.read_as_of(log_ms))
     }

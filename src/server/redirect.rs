@@ -1,7 +1,8 @@
-//! What a client hears instead of an answer: where else to go, or, in cluster mode, that its call is none for a cluster.
+//! Replies instead of an answer: the address of another node or, in cluster mode, an error for a call that a cluster does
+//! not allow.
 //!
-//! Keys are where `Command::keys_of` finds them, so whatever has keys is redirected by them. EXEC is asked about with all that is
-//! queued.
+//! Uses the keys of `Command::keys_of`, so any command with keys is redirected by them. EXEC is checked with all its queued
+//! calls.
 
 use super::{connection::Connection, gates::Refusal, read::borrowed};
 use crate::{
@@ -12,10 +13,12 @@ use crate::{
     session::{Consistency, QueuedCall},
 };
 
-/// What a call, or all calls of a transaction, would do.
+/// The accesses of a call, or of all calls of a transaction.
 #[derive(Debug, Default)]
 struct Asked {
     writes: bool,
+    /// A single call that may read only: it is refused when it turns out to write (`scripts.rs`).
+    may_only_read: bool,
     reads: bool,
     /// The slot of its keys, in cluster mode.
     slot: Option<u16>,
@@ -23,6 +26,10 @@ struct Asked {
 }
 
 impl Asked {
+    fn surely_writes(&self) -> bool {
+        self.writes && !self.may_only_read
+    }
+
     fn add(&mut self, command: &Command, argv: &[&[u8]], in_cluster: bool) {
         self.writes |= command.is_write();
         self.reads |= matches!(command.run, Run::Read(_)) || (in_cluster && command.has_keys());
@@ -47,7 +54,10 @@ impl Connection {
                     }
                 }
             }
-            _ => asked.add(call.command, argv, in_cluster),
+            _ => {
+                asked.add(call.command, argv, in_cluster);
+                asked.may_only_read = matches!(call.command.run, Run::Script(_));
+            }
         }
         asked
     }
@@ -60,7 +70,7 @@ impl Connection {
         if call.command.flags.has(Flags::CLUSTER_ONLY) && !settings.cluster_enabled {
             return Err(Refusal::Error(ErrorReply::err("This instance has cluster support disabled")));
         }
-        let (is_edge, follows) = (settings.edge.is_some(), node.log.follows());
+        let (is_edge, follows) = (settings.edge.is_some(), node.group.state.follows());
         if !settings.cluster_enabled && !is_edge && !follows {
             return Ok(());
         }
@@ -70,7 +80,7 @@ impl Connection {
             return Err(Refusal::Elsewhere(ErrorReply::new("CROSSSLOT", text)));
         }
         let refused = match settings.edge.as_ref() {
-            Some(edge) if edge.writes == EdgeWrites::Reject && asked.writes => Some(read_only()),
+            Some(edge) if edge.writes == EdgeWrites::Reject && asked.surely_writes() => Some(read_only()),
             Some(_) => None,
             None if follows => self.at_leader(&asked, &settings),
             None => None,
@@ -81,7 +91,7 @@ impl Connection {
     /// On a follower.
     fn at_leader(&self, asked: &Asked, settings: &Settings) -> Option<Refusal> {
         let can_go = self.session.can_be_redirected || settings.cluster_enabled;
-        // READONLY (and CLIENT CONSISTENCY) says that this node will do for reads.
+        // READONLY (and CLIENT CONSISTENCY) allows reads from this node.
         let reads_elsewhere = asked.reads && can_go && self.session.consistency == Consistency::Linearizable;
         let mode = match settings.on_follower {
             OnFollower::Forward if self.session.can_be_redirected => OnFollower::Redirect,
@@ -89,13 +99,13 @@ impl Connection {
         };
         match mode {
             OnFollower::Forward => None,
-            OnFollower::Readonly => asked.writes.then(read_only),
+            OnFollower::Readonly => asked.surely_writes().then(read_only),
             OnFollower::Redirect if !asked.writes && !reads_elsewhere => None,
             OnFollower::Redirect if !can_go => Some(read_only()),
             OnFollower::Redirect => {
-                let (host, port) = self.thread.node.log.leader_clients();
+                let (host, port) = self.thread.node.group.state.leader_clients();
                 if port == 0 {
-                    let text = "no node leads at the moment; nothing was changed, try again";
+                    let text = "there is no leader at the moment; nothing was changed, try again";
                     return Some(Refusal::Elsewhere(ErrorReply::new("CLUSTERDOWN", text)));
                 }
                 if !settings.cluster_enabled {

@@ -1,7 +1,7 @@
-//! How the node is asked to stop, by SHUTDOWN or by a signal, and how long that may take.
+//! The request to stop the node, by SHUTDOWN or by a signal, and its deadline.
 //!
-//! From the moment it is asked each part finishes what it holds, until the deadline; then it says what it could not
-//! finish and ends all the same. NOW means that the deadline is at once.
+//! After the request each part finishes its work until the deadline; then it reports unfinished work and ends all the same.
+//! NOW means that the deadline is at once.
 
 use crate::command::ShutdownMode;
 use parking_lot::Mutex;
@@ -23,7 +23,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks the node to stop, within `timeout` unless it is to stop NOW. The first caller's word counts.
+    /// Asks the node to stop within `timeout`, or at once for NOW. The first request counts.
     pub fn ask(&self, mode: StopMode, timeout: Duration) {
         let timeout = if mode.now { Duration::ZERO } else { timeout };
         let now = Instant::now();
@@ -37,7 +37,7 @@ impl Stop {
         self.asked.load(Ordering::Acquire)
     }
 
-    /// Until when what is under way may be finished; `None`: nobody has asked.
+    /// The deadline for running work; `None`: no stop was requested.
     pub fn deadline(&self) -> Option<Instant> {
         self.how.lock().map(|(_, deadline)| deadline)
     }

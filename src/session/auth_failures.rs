@@ -1,8 +1,9 @@
-//! Wrong passwords, by the address that they come from: after some of them its next attempts have to wait, ever longer, and the
-//! server's log tells of them now and then.
+//! Failed AUTH attempts by address: after some of them the address's further attempts are delayed, longer and longer, and
+//! the log reports them now and then.
 //!
-//! All attempts of an address wait, right ones too: whoever tries passwords on many connections at once would otherwise
-//! learn from an answer that comes at once. Addresses of IPv6 count by their first 64 bits, which one host may choose from.
+//! All attempts of an address are delayed, right ones too: otherwise, with attempts on many connections at once, an
+//! immediate answer would reveal the right password. IPv6 addresses count by their first 64 bits, because one host may
+//! choose the others.
 
 use parking_lot::Mutex;
 use std::{
@@ -13,18 +14,18 @@ use std::{
 
 /// Failures of an address that cost it nothing.
 const FREE: u32 = 10;
-/// What the next one costs; each after it twice as much, up to `HOLD_MAX`.
+/// Delay after the next failure; it doubles with each further one, up to `HOLD_MAX`.
 const HOLD_MIN: Duration = Duration::from_millis(100);
 const HOLD_MAX: Duration = Duration::from_secs(5);
-/// An address that has failed no more for so long has never failed.
+/// An address without failures for this long starts from zero.
 const FORGET: Duration = Duration::from_secs(600);
-/// Addresses that are remembered; with more, the one that has failed least lately is forgotten.
+/// Addresses to remember; beyond that, the one whose last failure is oldest is forgotten.
 const ADDRESSES_MAX: usize = 1024;
 /// Lines of the log in `LINES_IN`, all addresses together.
 const LINES_MAX: u32 = 10;
 const LINES_IN: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// The failures.
 #[derive(Debug, Default)]
 pub struct AuthFailures(Mutex<State>);
 
@@ -50,7 +51,7 @@ impl Failures {
 }
 
 impl AuthFailures {
-    /// A wrong password came from this address. How many have, if the log is to tell.
+    /// Records a wrong password from this address. Returns the number of failures if it should be logged.
     pub fn failed(&self, from: IpAddr, now: Instant) -> Option<u32> {
         let mut state = self.0.lock();
         let from = network_of(from);
@@ -71,7 +72,7 @@ impl AuthFailures {
         (is_told && state.has_line(now)).then_some(count)
     }
 
-    /// How long the next attempt of this address has to wait; `None`: not at all.
+    /// The delay of this address's next attempt; `None`: none.
     pub fn held_for(&self, from: IpAddr, now: Instant) -> Option<Duration> {
         let state = self.0.lock();
         let until = state.addresses.get(&network_of(from))?.held_until()?;

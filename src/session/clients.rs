@@ -1,8 +1,9 @@
 //! The registry of connected clients: CLIENT LIST, CLIENT KILL, CLIENT PAUSE, maxclients.
 
+use super::{ClientMemory, client_memory::ClientMemoryTotal};
 use parking_lot::{Mutex, RwLock};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{
         Arc,
@@ -11,7 +12,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// What other sessions may see and do of one connection.
+/// The part of a connection that other sessions may see and change.
 #[derive(Debug)]
 pub struct Client {
     pub id: u64,
@@ -35,22 +36,11 @@ pub struct Client {
     pub psubscribed: AtomicU32,
     pub ssubscribed: AtomicU32,
     pub resp: AtomicU32,
-    /// Unread request bytes, and the room behind them in the same buffer.
-    pub query_bytes: AtomicU64,
-    pub query_free_bytes: AtomicU64,
-    /// Reply bytes that the socket has not taken.
-    pub output_bytes: AtomicU64,
-    /// How many things it waits for: keys (BLPOP …), other nodes (WAIT), the end of a pause.
+    /// What it pins.
+    pub memory: ClientMemory,
+    /// The number of its waits: for keys (BLPOP …), other nodes (WAIT), the end of a pause.
     waits: AtomicU32,
-    /// The room of the reply buffer, and the most that was in it of late.
-    pub reply_buffer_bytes: AtomicU64,
-    pub reply_peak_bytes: AtomicU64,
-    /// Messages (pub/sub) that wait for the client.
-    pub messages: AtomicU64,
-    pub message_bytes: AtomicU64,
-    /// Of commands queued in MULTI; to be looked at only while there are any (`queued`).
-    pub multi_bytes: AtomicU64,
-    /// Its socket takes no more bytes for now.
+    /// Its socket accepts no more bytes at the moment.
     pub waits_to_write: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
@@ -62,7 +52,7 @@ pub struct Client {
     wake: Notify,
 }
 
-/// The parts that are words.
+/// The parts that are text.
 #[derive(Debug, Clone, Default)]
 pub struct ClientText {
     pub name: String,
@@ -89,15 +79,8 @@ impl Client {
             psubscribed: AtomicU32::new(0),
             ssubscribed: AtomicU32::new(0),
             resp: AtomicU32::new(2),
-            query_bytes: AtomicU64::new(0),
-            query_free_bytes: AtomicU64::new(0),
-            output_bytes: AtomicU64::new(0),
+            memory: ClientMemory::default(),
             waits: AtomicU32::new(0),
-            reply_buffer_bytes: AtomicU64::new(0),
-            reply_peak_bytes: AtomicU64::new(0),
-            messages: AtomicU64::new(0),
-            message_bytes: AtomicU64::new(0),
-            multi_bytes: AtomicU64::new(0),
             waits_to_write: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
@@ -108,7 +91,12 @@ impl Client {
         }
     }
 
-    /// It is blocked until what is returned is dropped.
+    /// As this, with its memory counted among that of these clients.
+    pub fn counted_in(self, clients: &Clients) -> Self {
+        Client { memory: ClientMemory::counted_in(&clients.memory), ..self }
+    }
+
+    /// The client is blocked until the returned guard is dropped.
     pub fn block(self: &Arc<Self>) -> Blocked {
         self.waits.fetch_add(1, Ordering::Relaxed);
         Blocked(Arc::clone(self))
@@ -149,8 +137,8 @@ impl Client {
         (since > 0).then(|| now.saturating_sub(since))
     }
 
-    /// Whether it has said nothing and taken nothing for so long, and nobody is at work for it. Who waits for a key or
-    /// listens may have nothing to say for days.
+    /// Whether it has sent and received nothing for this long, and no call of it is running. A client that waits for a key
+    /// or listens may be silent for days.
     pub fn is_idle(&self, now: u64, longer_than_ms: u64) -> bool {
         let silent_ms = now.saturating_sub(self.active_ms.load(Ordering::Relaxed));
         silent_ms > longer_than_ms && !self.is_subscribed() && !self.busy.load(Ordering::Relaxed)
@@ -167,23 +155,6 @@ impl Client {
             .any(|count| count.load(Ordering::Relaxed) > 0)
     }
 
-    /// Bytes of commands queued in MULTI.
-    pub fn queued_bytes(&self) -> u64 {
-        match self.queued.load(Ordering::Relaxed) {
-            0 | u32::MAX => 0,
-            _ => self.multi_bytes.load(Ordering::Relaxed),
-        }
-    }
-
-    /// What the connection takes: its buffers, what waits for it, and its own state.
-    pub fn memory_bytes(&self) -> u64 {
-        let own = size_of::<Client>().saturating_add(size_of::<super::Session>()) as u64;
-        let counts =
-            [&self.query_bytes, &self.query_free_bytes, &self.reply_buffer_bytes, &self.message_bytes];
-        let buffers = counts.into_iter().map(|count| count.load(Ordering::Relaxed));
-        buffers.fold(own, u64::saturating_add).saturating_add(self.queued_bytes())
-    }
-
     /// RESET: name and flags go, identity and library stay.
     pub fn reset(&self) {
         self.text.lock().name.clear();
@@ -191,6 +162,10 @@ impl Client {
         self.queued.store(u32::MAX, Ordering::Relaxed);
         for count in [&self.watched, &self.subscribed, &self.psubscribed, &self.ssubscribed] {
             count.store(0, Ordering::Relaxed);
+        }
+        let memory = &self.memory;
+        for part in [&memory.multi, &memory.watches, &memory.subscriptions] {
+            part.store(0, Ordering::Relaxed);
         }
         self.resp.store(2, Ordering::Relaxed);
         self.no_evict.store(false, Ordering::Relaxed);
@@ -211,7 +186,7 @@ impl Drop for Blocked {
 /// CLIENT KILL's and CLIENT LIST's filters; all that are set must match.
 #[derive(Debug, Clone, Default)]
 pub struct ClientFilter {
-    pub ids: Option<Vec<u64>>,
+    pub ids: Option<BTreeSet<u64>>,
     pub peer: Option<String>,
     pub local: Option<String>,
     pub user: Option<String>,
@@ -238,7 +213,7 @@ impl ClientFilter {
     }
 }
 
-/// What CLIENT PAUSE holds back.
+/// The commands that CLIENT PAUSE holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PauseMode {
     Write,
@@ -257,6 +232,8 @@ pub struct Pause {
 pub struct Clients {
     next_id: AtomicU64,
     by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
+    /// What all of them pin.
+    pub memory: Arc<ClientMemoryTotal>,
     pause: RwLock<Option<Pause>>,
     paused: AtomicBool,
     pub unpaused: Notify,
@@ -290,19 +267,48 @@ impl Clients {
         self.len() == 0
     }
 
-    /// How many wait for something.
+    /// The number of blocked clients.
     pub fn blocked(&self) -> usize {
         self.by_id.lock().values().filter(|client| client.is_blocked()).count()
     }
 
-    /// What all of them take.
-    pub fn memory_bytes(&self) -> u64 {
-        self.by_id.lock().values().map(|client| client.memory_bytes()).sum()
+    /// Closes the largest clients (as maxmemory-clients demands) until the others pin no more than they may. Returns those
+    /// closed, with what they pinned. Clients that are on their way out already no longer count.
+    pub fn evict(&self) -> Vec<(Arc<Client>, u64)> {
+        let bytes_max = self.memory.bytes_max();
+        let staying: Vec<(u64, Arc<Client>)> = {
+            let by_id = self.by_id.lock();
+            let staying = by_id.values().filter(|client| !client.is_killed());
+            staying.map(|client| (client.memory.sum(), Arc::clone(client))).collect()
+        };
+        let mut bytes = staying.iter().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
+        if bytes <= bytes_max {
+            return Vec::new();
+        }
+        let may_go = |client: &Client| !client.no_evict.load(Ordering::Relaxed);
+        let mut candidates: Vec<_> = staying.into_iter().filter(|(_, client)| may_go(client)).collect();
+        candidates.sort_by_key(|(bytes, _)| *bytes);
+        let mut evicted = Vec::new();
+        while bytes > bytes_max
+            && let Some((own, client)) = candidates.pop()
+        {
+            client.kill();
+            bytes = bytes.saturating_sub(own);
+            evicted.push((client, own));
+        }
+        evicted
     }
 
-    /// Matching clients by ascending id.
+    /// Matching clients by ascending id. The lock is held for a step per client, however many ids the filter has.
     pub fn select(&self, filter: &ClientFilter, now: u64) -> Vec<Arc<Client>> {
-        self.by_id.lock().values().filter(|client| filter.matches(client, now)).cloned().collect()
+        let by_id = self.by_id.lock();
+        let matching = |client: &&Arc<Client>| filter.matches(client, now);
+        match &filter.ids {
+            Some(ids) if ids.len() < by_id.len() => {
+                ids.iter().filter_map(|id| by_id.get(id)).filter(matching).cloned().collect()
+            }
+            _ => by_id.values().filter(matching).cloned().collect(),
+        }
     }
 
     /// CLIENT PAUSE: a second pause may lengthen and strengthen the first, never weaken it.
@@ -334,5 +340,46 @@ impl Clients {
         }
         self.unpause();
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_found_whether_they_are_fewer_than_the_clients_or_more() {
+        let clients = Clients::default();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        for id in 1..=5 {
+            clients.insert(Arc::new(Client::new(id, address, address, -1, 0)), 10);
+        }
+        for (ids, found) in
+            [(vec![4, 9, 2], vec![2, 4]), ((3..1000).collect(), vec![3, 4, 5]), (vec![], vec![])]
+        {
+            let filter = ClientFilter { ids: Some(ids.into_iter().collect()), ..ClientFilter::default() };
+            let selected: Vec<u64> = clients.select(&filter, 0).iter().map(|client| client.id).collect();
+            assert_eq!(selected, found);
+        }
+    }
+
+    #[test]
+    fn the_largest_goes_first_and_those_spared_stay() {
+        let clients = Clients::default();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        for id in 1..=5 {
+            let client = Client::new(id, address, address, -1, 0).counted_in(&clients);
+            client.memory.query.store(id * 1_000_000, Ordering::Relaxed);
+            client.no_evict.store(id == 4, Ordering::Relaxed);
+            client.memory.tell();
+            clients.insert(Arc::new(client), 10);
+        }
+        let evicted = || clients.evict().iter().map(|(client, _)| client.id).collect::<Vec<_>>();
+        assert_eq!(evicted(), [0; 0], "there is no bound");
+        clients.memory.limit(8_000_000);
+        assert_eq!(evicted(), [5, 3], "the fourth is the second largest");
+        assert_eq!(evicted(), [0; 0], "those two are about to go");
+        clients.memory.limit(0);
+        assert_eq!(evicted(), [2, 1]);
     }
 }

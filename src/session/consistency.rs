@@ -1,4 +1,4 @@
-//! How current a connection wants its reads to be (CLIENT CONSISTENCY).
+//! How current a connection's reads must be (CLIENT CONSISTENCY).
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ pub enum Consistency {
     Linearizable,
     /// A read sees every write that this node has acknowledged.
     Session,
-    /// A read may be behind by what was written in so many milliseconds.
+    /// A read may be this many milliseconds behind.
     Bounded(u64),
-    /// A read answers from what this node has, whatever that is; it needs no other node.
+    /// A read uses the data that this node has applied; it needs no other node.
     Local,
     /// On an edge: a read sees every write that the core had acknowledged before it was sent. On the core as
     /// `Linearizable`.

@@ -1,5 +1,5 @@
-//! Passes what batches changed on within this node: keyspace events to its subscribers (Redis's keyspace notifications), keys
-//! that have become ready to its blocked sessions. Every node does so from its own apply, after the batch, in log order, so events are
+//! Passes what batches changed on within this node: keyspace events (Redis's keyspace notifications) and messages of scripts
+//! to its subscribers, keys that have become ready to its blocked sessions. Every node does so from its own apply, after the batch, in log order, so events are
 //! not sent between nodes.
 
 use super::{Node, Parking, PubSub, Publication};
@@ -10,7 +10,7 @@ use crate::{
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// See the module.
+/// Publishes keyspace events.
 pub struct KeyspaceNotifier {
     config: Arc<Config>,
     pubsub: Arc<PubSub>,
@@ -46,7 +46,11 @@ impl KeyspaceNotifier {
 
 impl Observer for KeyspaceNotifier {
     fn interest(&self) -> Interest {
-        Interest { keys: !self.parking.is_empty(), events: self.has_subscribers() }
+        Interest {
+            keys: !self.parking.is_empty(),
+            events: self.has_subscribers(),
+            messages: self.pubsub.has_listeners(),
+        }
     }
 
     fn changed(&self, changes: Vec<ChangeEvent>) {
@@ -60,6 +64,9 @@ impl Observer for KeyspaceNotifier {
                 ChangeEvent::Databases => self.parking.all_ready(),
                 ChangeEvent::Keyspace { db, key, class, name } if wanted.has(class) => {
                     self.publish(&wanted, db, &key, name);
+                }
+                ChangeEvent::Message { channel, payload, is_sharded } => {
+                    self.pubsub.deliver(&Publication { channel, payload, is_sharded, at: None });
                 }
                 ChangeEvent::Key(_) | ChangeEvent::Keyspace { .. } => {}
             }

@@ -1,7 +1,7 @@
-//! What data in memory and buffers take, as far as it is counted: INFO's `used_memory`.
+//! Memory used by data and buffers, as far as it is counted: INFO's `used_memory`.
 //!
-//! Data at rest are on disk and not counted. The resident set of the process is more: code, stacks, what the allocator
-//! keeps, RocksDB's and Raft's own tables.
+//! Data at rest are on disk and not counted. The resident set of the process is larger: code, stacks, the allocator's
+//! reserves, RocksDB's and Raft's own tables.
 
 use super::Node;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ pub struct MemoryUse {
     pub hot_cache: u64,
     /// RocksDB's block cache.
     pub block_cache: u64,
-    /// What was written and is not yet in files.
+    /// Writes that are not yet in files.
     pub memtables: u64,
     /// Indexes and filters of files.
     pub table_readers: u64,
@@ -39,16 +39,16 @@ impl MemoryUse {
     }
 }
 
-/// What was seen of it, once a second.
+/// Samples of it, once a second.
 #[derive(Debug, Default)]
 pub struct MemoryMarks {
-    /// At the first look; 0 = there was none yet.
+    /// At the first sample; 0 = none yet.
     pub startup: AtomicU64,
     pub peak: AtomicU64,
 }
 
 impl MemoryMarks {
-    /// Notes what is used now.
+    /// Records a sample.
     pub fn note(&self, bytes: u64) {
         let _ = self.startup.compare_exchange(0, bytes.max(1), Ordering::Relaxed, Ordering::Relaxed);
         self.peak.fetch_max(bytes, Ordering::Relaxed);
@@ -56,16 +56,16 @@ impl MemoryMarks {
 }
 
 impl Node {
-    /// What is used now.
+    /// The memory used now.
     pub fn memory(&self) -> MemoryUse {
-        let store = self.store.stats();
+        let store = self.group.store.stats();
         MemoryUse {
             hot_cache: store.hot_bytes,
             block_cache: store.block_cache_bytes,
             memtables: store.memtable_bytes,
             table_readers: store.table_reader_bytes,
-            clients: self.clients.memory_bytes(),
-            proposals: self.log.queued_bytes.load(Ordering::Relaxed),
+            clients: self.clients.memory.bytes(),
+            proposals: self.group.state.queued_bytes.load(Ordering::Relaxed),
         }
     }
 }

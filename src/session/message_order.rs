@@ -1,10 +1,9 @@
-//! Where messages stand in the one order of their core, and which of them this node has handed out.
+//! The position of messages in their core's order, and the last position that this node has delivered.
 //!
-//! The leader of a core numbers messages of PUBLISH as it gives them their order: its term, and how many it has ordered in
-//! it. Wherever a message comes from, it is handed out only if it stands behind all that were handed out before. So an edge
-//! that goes from one core node to another, or a site that another node of it leads, shows none twice and none out of order,
-//! and one position is all it has to remember. A core node keeps the last few messages for edges that come from another one
-//! and have missed some on the way.
+//! The leader of a core numbers messages of PUBLISH: its term, and a counter in it. A message from any source is delivered
+//! only if its position is behind all that were delivered before. So an edge that moves from one core node to another, or a
+//! site whose leader changes, shows no message twice or out of order, and only needs to remember one position. A core node
+//! keeps the last messages for edges that come from another node and have missed some in between.
 //!
 //! Positions are of one history of a core. In memory only: a node that starts again has no listeners.
 
@@ -15,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An edge that comes from another core node is told what it missed if that is no older.
+/// An edge that comes from another core node gets the messages that it missed, up to this age.
 pub const RECENT_MAX: Duration = Duration::from_secs(15);
 
 /// The term of the leader that ordered a message, and its number among those of that term, from 1 on.
@@ -25,7 +24,7 @@ pub struct MessagePosition {
     pub number: u64,
 }
 
-/// See the module.
+/// The order on this node.
 #[derive(Debug, Default)]
 pub(super) struct MessageOrder {
     /// Empty on a core node.
@@ -43,7 +42,7 @@ struct Recent {
 }
 
 impl MessageOrder {
-    /// Messages of this history come from here on. What was handed out of another one says nothing about them.
+    /// Messages of this history follow. Positions of another history cannot be compared with them.
     pub(super) fn begin(&mut self, history: &str) {
         if self.history != history {
             *self = MessageOrder { history: history.to_owned(), ..MessageOrder::default() };
@@ -54,7 +53,7 @@ impl MessageOrder {
         self.last
     }
 
-    /// Whether a message at this place is to be handed out now; then it counts as handed out.
+    /// Whether to deliver a message at this position now; if so, it counts as delivered.
     pub(super) fn admit(&mut self, at: MessagePosition) -> bool {
         let is_next = self.last.is_none_or(|last| last < at);
         self.last = self.last.max(Some(at));
@@ -75,7 +74,7 @@ impl MessageOrder {
         }
     }
 
-    /// What was handed out lately behind this message, in its order.
+    /// Messages delivered recently behind this one, in order.
     pub(super) fn since(&self, last: MessagePosition, now: Instant) -> Vec<Publication> {
         let is_new =
             |recent: &&Recent| recent.message.at > Some(last) && now.duration_since(recent.at) <= RECENT_MAX;

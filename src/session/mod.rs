@@ -1,16 +1,20 @@
-//! What the server remembers: of one client (`session.rs`, its queued transaction in `transaction.rs`), of all clients
-//! (`clients.rs`), and of the node as commands see it (`node.rs`, `stats.rs`).
+//! The server's state: of one client (`session.rs`, its queued transaction in `transaction.rs`), of all clients
+//! (`clients.rs`, their memory in `client_memory.rs`), and of the node as commands see it (`node.rs`, `stats.rs`).
 //!
 //! Invariant: nothing here touches a socket or the log. Local handlers get a `Context` and decide; the server acts.
 
 mod auth_failures;
+mod client_memory;
 mod clients;
 mod consistency;
 mod core_request;
+mod group;
 mod keyspace_notifier;
+mod machine;
 mod memory;
 mod message_order;
 mod node;
+mod output_limit;
 mod parking;
 mod process;
 mod pubsub;
@@ -22,9 +26,11 @@ mod thread_stats;
 mod transaction;
 
 pub use auth_failures::AuthFailures;
+pub use client_memory::{ClientMemory, ClientMemoryTotal};
 pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;
+pub use group::{Group, GroupSession};
 pub use keyspace_notifier::KeyspaceNotifier;
 pub use memory::{MemoryMarks, MemoryUse};
 pub use message_order::MessagePosition;

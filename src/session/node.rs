@@ -1,7 +1,9 @@
 //! The node as its sessions see it: what Local and Async handlers may read and change.
 
-use super::{AuthFailures, Clients, MemoryMarks, Parking, PubSub, Session, Stats};
-use crate::{config::Config, state::ReplicationState, store::Store};
+use super::{
+    AuthFailures, Clients, Group, MemoryMarks, Parking, PubSub, Session, Stats, machine::memory_limit_bytes,
+};
+use crate::config::Config;
 use parking_lot::RwLock;
 use std::{
     sync::{
@@ -11,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-/// Who this node is; fixed for the life of its data directory.
+/// This node's identity; fixed for the life of its data directory.
 #[derive(Debug, Clone)]
 pub struct NodeIdentity {
     pub node_id: u64,
@@ -21,7 +23,7 @@ pub struct NodeIdentity {
     pub cluster: Arc<RwLock<ClusterIdentity>>,
 }
 
-/// Which cluster the node is of; empty until it has been told.
+/// The node's cluster; empty until it is known.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterIdentity {
     /// A UUID.
@@ -33,12 +35,11 @@ pub struct ClusterIdentity {
 /// Shared by all threads of the process.
 pub struct Node {
     pub config: Arc<Config>,
-    pub store: Arc<Store>,
     pub clients: Clients,
     pub auth_failures: AuthFailures,
     pub stats: Arc<Stats>,
-    /// What this node knows of its group.
-    pub log: Arc<ReplicationState>,
+    /// The group that has the data.
+    pub group: Arc<Group>,
     pub pubsub: Arc<PubSub>,
     pub parking: Arc<Parking>,
     pub identity: NodeIdentity,
@@ -50,9 +51,9 @@ pub struct Node {
     pub last_save: AtomicI64,
     pub checkpoint_running: AtomicBool,
     pub last_checkpoint_ok: AtomicBool,
-    /// When the checkpoint that is running began, monotonic ms; 0 = none is.
+    /// Start of the running checkpoint, monotonic ms; 0 = none is running.
     pub checkpoint_began_ms: AtomicU64,
-    /// Whole seconds that the last checkpoint took; -1 before the first.
+    /// Duration of the last checkpoint in whole seconds; -1 before the first.
     pub checkpoint_seconds: AtomicI64,
     /// Successful checkpoints since start.
     pub checkpoints: AtomicU64,
@@ -73,28 +74,36 @@ impl Node {
     pub fn sample(&self) {
         self.stats.sample_rates();
         self.memory_marks.note(self.memory().total());
-        // The first second is 1: 0 is what was not accessed since the start.
-        self.store.tick(u32::try_from(self.uptime_seconds()).unwrap_or(u32::MAX).saturating_add(1));
+        // The first second is 1: 0 means not accessed since the start.
+        self.group.store.tick(u32::try_from(self.uptime_seconds()).unwrap_or(u32::MAX).saturating_add(1));
+    }
+
+    /// Puts the configured limits on clients' memory into force.
+    pub fn limit_clients(&self) {
+        let settings = self.config.settings();
+        let bytes_max = settings.maxmemory_clients.bytes_max(memory_limit_bytes());
+        self.clients.memory.limit(bytes_max.unwrap_or(u64::MAX));
+        self.pubsub.output_limit.set(settings.output_limits.pubsub);
     }
 
     /// The history that the data are of.
     pub fn history_id(&self) -> String {
-        match self.log.edge.is_edge() {
-            true => self.store.latest().site().map_or_else(String::new, |site| site.history.clone()),
+        match self.group.state.edge.is_edge() {
+            true => self.group.store.latest().site().map_or_else(String::new, |site| site.history.clone()),
             false => self.identity.cluster.read().history_id.clone(),
         }
     }
 
     /// Why the node cannot serve; `None`: it can.
     pub fn unready(&self) -> Option<String> {
-        let (log, edge) = (&self.log, &self.log.edge);
+        let (log, edge) = (&self.group.state, &self.group.state.edge);
         let lag_max_ms = self.config.settings().edge.as_ref().map_or(0, |edge| edge.lag_max_ms);
         if self.stopping.load(Ordering::Acquire) {
             Some("this node is stopping".into())
         } else if !self.ready.load(Ordering::Acquire) {
             Some(log.waiting().1)
         } else if edge.is_edge() && !edge.has_data() {
-            Some("this edge has not yet got the data of the core".into())
+            Some("this edge does not have the core's data yet".into())
         } else if let Some(problem) = log.leadership().problem() {
             Some(problem.into())
         } else if lag_max_ms > 0 && edge.lag().as_millis() > u128::from(lag_max_ms) {
@@ -106,7 +115,7 @@ impl Node {
     }
 }
 
-/// What a Local or Async handler may reach.
+/// The data that a Local or Async handler may access.
 pub struct Context<'a> {
     pub session: &'a mut Session,
     pub node: &'a Node,

@@ -1,14 +1,19 @@
 //! Sessions that wait for keys (BLPOP, XREAD BLOCK, …): parked outside the log, woken when apply has written one of their
 //! keys.
 //!
-//! Per key there is a queue in order of arrival. Those who only read are all woken. Of those who take, the first that is
-//! not already trying is woken; it tries through the log like any other write, and whoever leaves the queue wakes the next.
-//! So of several that wait on one node each is served in turn, and an element is given to one, whatever the number of
-//! nodes: the log decides. Waiting costs no log entry.
+//! Per key there is a queue in order of arrival. All readers are woken. Of the takers, the first that is not already trying
+//! is woken; it tries through the log like any other write, and a session that leaves the queue wakes the next. So sessions
+//! that wait on one node are served in turn, and an element is given to exactly one session of all nodes: the log decides.
+//! Waiting costs no log entry.
 //!
-//! **No wake-up is lost**: a session registers, then looks at the data; a batch publishes its data, then looks whether
-//! anybody is registered.
+//! **A head start.** When this node has queued a write that may add to a key, the first taker of the key is told before the write
+//! is even in the log (`expect`): its attempt is queued right behind that write, so both share an entry and a sync. It is an
+//! attempt like any other, and the log decides; if it comes to nothing, the session goes on waiting.
+//!
+//! **No wake-up is lost**: a session registers, then looks at the data; a batch publishes its data, then looks for
+//! registered sessions.
 
+use crate::limits::PARKING_KEYS_AT_A_TIME;
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -26,9 +31,11 @@ type Key = (u32, Vec<u8>);
 pub struct Parking {
     sessions: AtomicUsize,
     queues: Mutex<BTreeMap<Key, VecDeque<Arc<Waiter>>>>,
+    /// By client: for CLIENT UNBLOCK.
+    by_client: Mutex<BTreeMap<u64, Arc<Waiter>>>,
 }
 
-/// Why a parked session goes on although nothing came, by CLIENT UNBLOCK.
+/// Why a parked session continues without its key, by CLIENT UNBLOCK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unblocked {
     /// As if its time were up.
@@ -40,15 +47,17 @@ pub enum Unblocked {
 #[derive(Debug)]
 struct Waiter {
     client: u64,
-    /// It takes what it waits for.
+    /// It takes the element that it waits for.
     takes: bool,
-    /// Whoever was before it has found nothing for itself.
+    /// The sessions before it have found nothing for themselves.
     has_turn: AtomicBool,
+    /// A write that may be for it is in the queue.
+    expects: AtomicBool,
     unblocked: AtomicU8,
     bell: Notify,
 }
 
-/// A parked session's place in the queues; dropping it leaves them.
+/// A parked session's position in the queues; dropping it leaves them.
 #[derive(Debug)]
 pub struct Parked {
     parking: Arc<Parking>,
@@ -56,42 +65,67 @@ pub struct Parked {
     keys: Vec<Key>,
 }
 
+/// Memory for one key: its name here and in the map of queues, the entry there, and the queue.
+const KEY_BYTES: usize = 2 * size_of::<Key>() + size_of::<VecDeque<Arc<Waiter>>>() + 4 * size_of::<usize>();
+
 impl Parking {
-    /// Whether nobody is parked.
+    /// Whether no session is parked.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many sessions are parked.
+    /// The number of parked sessions.
     pub fn len(&self) -> usize {
         self.sessions.load(Ordering::SeqCst)
     }
 
-    /// How many keys somebody waits for.
+    /// The number of keys with waiting sessions.
     pub fn keys(&self) -> usize {
         self.queues.lock().len()
     }
 
-    /// Takes the last place in the queues of these keys. `takes`: the session takes what it waits for.
+    /// Joins the queues of these keys at the end. `takes`: the session takes the element that it waits for.
     pub fn park(self: &Arc<Self>, client: u64, takes: bool, db: u32, keys: &[Vec<u8>]) -> Parked {
         self.sessions.fetch_add(1, Ordering::SeqCst);
-        let (has_turn, unblocked) = (AtomicBool::new(false), AtomicU8::new(0));
-        let waiter = Arc::new(Waiter { client, takes, has_turn, unblocked, bell: Notify::new() });
+        let waiter = Arc::new(Waiter {
+            client,
+            takes,
+            has_turn: AtomicBool::new(false),
+            expects: AtomicBool::new(false),
+            unblocked: AtomicU8::new(0),
+            bell: Notify::new(),
+        });
         let mut keys: Vec<Key> = keys.iter().map(|key| (db, key.clone())).collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut queues = self.queues.lock();
-        for key in &keys {
-            queues.entry(key.clone()).or_default().push_back(Arc::clone(&waiter));
+        for keys in keys.chunks(PARKING_KEYS_AT_A_TIME) {
+            let mut queues = self.queues.lock();
+            for key in keys {
+                queues.entry(key.clone()).or_default().push_back(Arc::clone(&waiter));
+            }
         }
-        drop(queues);
+        self.by_client.lock().insert(client, Arc::clone(&waiter));
         Parked { parking: Arc::clone(self), waiter, keys }
     }
 
-    /// The key was written, or is gone.
+    /// The key was written or deleted.
     pub fn ready(&self, db: u32, key: &[u8]) {
         if let Some(queue) = self.queues.lock().get(&(db, key.to_vec())) {
             wake(queue);
+        }
+    }
+
+    /// Whether a session waits to take from the key.
+    pub fn is_awaited(&self, db: u32, key: &[u8]) -> bool {
+        !self.is_empty()
+            && self.queues.lock().get(&(db, key.to_vec())).is_some_and(|queue| first_taker(queue).is_some())
+    }
+
+    /// A write that may add to the key is in the queue to the log: what the first taker queues now comes behind it.
+    pub fn expect(&self, db: u32, key: &[u8]) {
+        if let Some(first) = self.queues.lock().get(&(db, key.to_vec())).and_then(first_taker) {
+            first.expects.store(true, Ordering::SeqCst);
+            first.bell.notify_one();
         }
     }
 
@@ -102,10 +136,7 @@ impl Parking {
 
     /// CLIENT UNBLOCK: whether that client was parked.
     pub fn unblock(&self, client: u64, how: Unblocked) -> bool {
-        let queues = self.queues.lock();
-        let Some(waiter) = queues.values().flatten().find(|waiter| waiter.client == client) else {
-            return false;
-        };
+        let Some(waiter) = self.by_client.lock().get(&client).map(Arc::clone) else { return false };
         let how = if how == Unblocked::Timeout { 1 } else { 2 };
         waiter.unblocked.store(how, Ordering::SeqCst);
         waiter.bell.notify_one();
@@ -113,17 +144,27 @@ impl Parking {
     }
 }
 
-/// Wakes all who read, and the first of those who take. One that is trying will try again: what it tried may have been
-/// before this write.
+/// Wakes all readers, and the first taker. A taker that is trying will try again: its attempt may have come before this
+/// write.
 fn wake(queue: &VecDeque<Arc<Waiter>>) {
     queue.iter().filter(|waiter| !waiter.takes).for_each(|waiter| waiter.bell.notify_one());
-    if let Some(first) = queue.iter().find(|waiter| waiter.takes) {
+    if let Some(first) = first_taker(queue) {
         first.bell.notify_one();
     }
 }
 
+fn first_taker(queue: &VecDeque<Arc<Waiter>>) -> Option<&Arc<Waiter>> {
+    queue.iter().find(|waiter| waiter.takes)
+}
+
 impl Parked {
-    /// Waits until a key may be ready, or CLIENT UNBLOCK says to go on.
+    /// Memory that it takes while it is parked.
+    pub fn memory_bytes(&self) -> u64 {
+        let names: usize = self.keys.iter().map(|(_, key)| key.capacity().saturating_mul(2)).sum();
+        names.saturating_add(self.keys.len().saturating_mul(KEY_BYTES)) as u64
+    }
+
+    /// Waits until a key may be ready, or CLIENT UNBLOCK ends the wait.
     pub async fn wait(&self) -> Option<Unblocked> {
         self.waiter.bell.notified().await;
         match self.waiter.unblocked.load(Ordering::SeqCst) {
@@ -133,48 +174,57 @@ impl Parked {
         }
     }
 
-    /// What was there was nothing for this session: the next one in each queue may want it.
+    /// Whether a write that may be for this session is on its way. Asked once, it forgets.
+    pub fn takes_head_start(&self) -> bool {
+        self.waiter.expects.swap(false, Ordering::SeqCst)
+    }
+
+    /// The session found nothing for itself: the next one in each queue may want it.
     pub fn pass_on(&self) {
-        let queues = self.parking.queues.lock();
-        for queue in self.keys.iter().filter_map(|key| queues.get(key)) {
-            let behind = queue.iter().skip_while(|waiter| !Arc::ptr_eq(waiter, &self.waiter)).skip(1);
-            if let Some(next) = behind.into_iter().find(|waiter| waiter.takes) {
-                next.has_turn.store(true, Ordering::SeqCst);
-                next.bell.notify_one();
+        for keys in self.keys.chunks(PARKING_KEYS_AT_A_TIME) {
+            let queues = self.parking.queues.lock();
+            for queue in keys.iter().filter_map(|key| queues.get(key)) {
+                let behind = queue.iter().skip_while(|waiter| !Arc::ptr_eq(waiter, &self.waiter)).skip(1);
+                if let Some(next) = behind.into_iter().find(|waiter| waiter.takes) {
+                    next.has_turn.store(true, Ordering::SeqCst);
+                    next.bell.notify_one();
+                }
             }
         }
     }
 
-    /// Whether it is this session's turn: of those who take it is the first in the queue of one of its keys, or those
-    /// before it have passed it on.
+    /// Whether it is this session's turn: it is the first taker in the queue of one of its keys, or those before it have
+    /// passed their turn on.
     pub fn is_next(&self) -> bool {
         if self.waiter.has_turn.swap(false, Ordering::SeqCst) {
             return true;
         }
-        let queues = self.parking.queues.lock();
+        let is_first = |queue: &VecDeque<Arc<Waiter>>| {
+            first_taker(queue).is_some_and(|first| Arc::ptr_eq(first, &self.waiter))
+        };
         !self.waiter.takes
-            || self.keys.iter().any(|key| {
-                let queue = queues.get(key);
-                queue
-                    .and_then(|queue| queue.iter().find(|waiter| waiter.takes))
-                    .is_some_and(|first| Arc::ptr_eq(first, &self.waiter))
+            || self.keys.chunks(PARKING_KEYS_AT_A_TIME).any(|keys| {
+                let queues = self.parking.queues.lock();
+                keys.iter().any(|key| queues.get(key).is_some_and(is_first))
             })
     }
 }
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        let mut queues = self.parking.queues.lock();
-        for key in &self.keys {
-            let Some(queue) = queues.get_mut(key) else { continue };
-            queue.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
-            match queue.is_empty() {
-                true => drop(queues.remove(key)),
-                // There may be more than this one took.
-                false => wake(queue),
+        self.parking.by_client.lock().remove(&self.waiter.client);
+        for keys in self.keys.chunks(PARKING_KEYS_AT_A_TIME) {
+            let mut queues = self.parking.queues.lock();
+            for key in keys {
+                let Some(queue) = queues.get_mut(key) else { continue };
+                queue.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+                match queue.is_empty() {
+                    true => drop(queues.remove(key)),
+                    // There may be more than this one took.
+                    false => wake(queue),
+                }
             }
         }
-        drop(queues);
         self.parking.sessions.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -212,11 +262,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_first_taker_alone_has_a_head_start_and_has_it_once() {
+        let parking = Arc::new(Parking::default());
+        let reader = parking.park(1, false, 0, &[b"k".to_vec()]);
+        assert!(!parking.is_awaited(0, b"k"), "readers wait for the write itself");
+        let (first, second) =
+            (parking.park(2, true, 0, &[b"k".to_vec()]), parking.park(3, true, 0, &[b"k".to_vec()]));
+        assert!(parking.is_awaited(0, b"k") && !parking.is_awaited(1, b"k") && !parking.is_awaited(0, b"l"));
+        parking.expect(0, b"k");
+        assert!(is_woken(&first).await && !is_woken(&second).await && !is_woken(&reader).await);
+        assert!(first.takes_head_start() && !first.takes_head_start() && !second.takes_head_start());
+    }
+
+    #[tokio::test]
     async fn a_client_can_be_unblocked() {
         let parking = Arc::new(Parking::default());
         let parked = parking.park(7, true, 0, &[b"k".to_vec()]);
         assert!(!parking.unblock(8, Unblocked::Error));
         assert!(parking.unblock(7, Unblocked::Error));
         assert_eq!(parked.wait().await, Some(Unblocked::Error));
+        drop(parked);
+        assert!(!parking.unblock(7, Unblocked::Error), "it waits no more");
     }
 }

@@ -1,9 +1,9 @@
-//! What the kernel says of this process (`/proc/self`, see proc(5)).
+//! The kernel's data about this process (`/proc/self`, see proc(5)).
 
-/// What the names of threads that serve clients begin with.
+/// Prefix of the names of threads that serve clients.
 pub const NETWORK_THREAD: &str = "net-";
 
-/// Sizes and times; 0 where the kernel does not say.
+/// Sizes and times; 0 if the kernel does not report them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ProcessUsage {
     pub rss_bytes: u64,

@@ -1,10 +1,16 @@
-//! Who listens to which channel on this node.
+//! Subscriptions of this node's clients.
 //!
 //! Messages are handed to subscribers (`subscriber.rs`) in the order of `publish` calls.
 
-use super::{Client, MessagePosition, Subscriber, message_order::MessageOrder, subscriber::Frame};
+use super::{
+    Client, MessagePosition, Subscriber, message_order::MessageOrder, output_limit::SharedOutputLimit,
+    subscriber::Frame,
+};
 use crate::{
-    limits::{PUBSUB_TAP_BYTES_MAX, PUBSUB_TAP_MESSAGES_MAX, SUBSCRIPTIONS_MAX},
+    limits::{
+        CLIENT_PATTERNS_MAX, CLIENT_SUBSCRIPTIONS_MAX, PUBSUB_TAP_BYTES_MAX, PUBSUB_TAP_MESSAGES_MAX,
+        SUBSCRIPTIONS_MAX,
+    },
     types::glob,
 };
 use bytes::Bytes;
@@ -19,18 +25,18 @@ use std::{
 };
 use tokio::sync::broadcast;
 
-/// A message that somebody publishes.
+/// A published message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
     pub channel: Bytes,
     pub payload: Bytes,
     /// SPUBLISH: to subscribers of shard channels only.
     pub is_sharded: bool,
-    /// Its place in the order of the core; `None`: it has none, or not yet.
+    /// Its position in the order of the core; `None`: it has none, or not yet.
     pub at: Option<MessagePosition>,
 }
 
-/// What is subscribed to; they are told apart in everything.
+/// Kinds of subscriptions; their names do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subscribed {
     Channel,
@@ -38,14 +44,16 @@ pub enum Subscribed {
     Shard,
 }
 
-/// What one session listens to.
+/// The subscriptions of one session.
 #[derive(Default)]
 pub struct Subscriptions {
     channels: BTreeSet<Bytes>,
     patterns: BTreeSet<Bytes>,
     shards: BTreeSet<Bytes>,
+    /// Memory of all names, here and in the node's tables.
+    bytes: usize,
     subscriber: Option<Arc<Subscriber>>,
-    /// To be told when the session ends.
+    /// Notified when the session ends.
     registry: Option<Arc<PubSub>>,
 }
 
@@ -58,7 +66,7 @@ impl Subscriptions {
         }
     }
 
-    /// How many of a kind the client is told of: channels and patterns count together.
+    /// The count of a kind in replies to the client: channels and patterns count together.
     pub fn count(&self, kind: Subscribed) -> usize {
         match kind {
             Subscribed::Channel | Subscribed::Pattern => {
@@ -77,7 +85,7 @@ impl Subscriptions {
         self.names(kind).iter().cloned().collect()
     }
 
-    /// Where messages for this session wait.
+    /// The queue of messages for this session.
     pub fn subscriber(&self) -> Option<Arc<Subscriber>> {
         self.subscriber.clone()
     }
@@ -93,16 +101,31 @@ impl Subscriptions {
         if self.names(kind).contains(&name) {
             return true;
         }
+        if self.has_its_share(kind) {
+            return false;
+        }
         if registry.subscriptions.fetch_add(1, Ordering::Relaxed) >= SUBSCRIPTIONS_MAX {
             registry.subscriptions.fetch_sub(1, Ordering::Relaxed);
             return false;
         }
         self.registry = Some(Arc::clone(registry));
-        let subscriber = self.subscriber.get_or_insert_with(|| Arc::new(Subscriber::new(Arc::clone(client))));
+        let limit = &registry.output_limit;
+        let subscriber = self
+            .subscriber
+            .get_or_insert_with(|| Arc::new(Subscriber::new(Arc::clone(client), Arc::clone(limit))));
+        self.bytes = self.bytes.saturating_add(memory_of(&name));
         registry.table(kind).write().entry(name.clone()).or_default().push(Arc::clone(subscriber));
         self.names(kind).insert(name);
         self.tell(client);
         true
+    }
+
+    /// Whether the client has as many subscriptions of this kind as one may have.
+    fn has_its_share(&self, kind: Subscribed) -> bool {
+        let all =
+            [&self.channels, &self.patterns, &self.shards].map(BTreeSet::len).into_iter().sum::<usize>();
+        all >= CLIENT_SUBSCRIPTIONS_MAX
+            || kind == Subscribed::Pattern && self.patterns.len() >= CLIENT_PATTERNS_MAX
     }
 
     /// Drops messages that wait for this session under names that it no longer listens to.
@@ -115,9 +138,10 @@ impl Subscriptions {
         });
     }
 
-    /// Listens no more.
+    /// Ends a subscription.
     pub fn remove(&mut self, kind: Subscribed, name: &Bytes, client: &Client) {
         if self.names(kind).remove(name) {
+            self.bytes = self.bytes.saturating_sub(memory_of(name));
             self.forget(kind, name);
             self.tell(client);
         }
@@ -140,7 +164,15 @@ impl Subscriptions {
         client.subscribed.store(count(&self.channels), Ordering::Relaxed);
         client.psubscribed.store(count(&self.patterns), Ordering::Relaxed);
         client.ssubscribed.store(count(&self.shards), Ordering::Relaxed);
+        client.memory.subscriptions.store(self.bytes as u64, Ordering::Relaxed);
     }
+}
+
+/// What a subscription takes: its name, the handles to it here and in the node's table, the entry there.
+fn memory_of(name: &Bytes) -> usize {
+    const HANDLES: usize = 2 * size_of::<Bytes>() + size_of::<Vec<Arc<Subscriber>>>();
+    const ENTRY: usize = 4 * size_of::<Arc<Subscriber>>() + 4 * size_of::<usize>();
+    name.len().saturating_add(HANDLES + ENTRY)
 }
 
 impl Drop for Subscriptions {
@@ -165,18 +197,20 @@ pub struct PubSub {
     patterns: Table,
     shards: Table,
     subscriptions: AtomicU64,
+    /// `client-output-buffer-limit` of those who listen.
+    pub output_limit: Arc<SharedOutputLimit>,
     /// Messages that could not be handed to some other node.
     pub dropped: AtomicU64,
     /// The latest term whose messages were delivered here.
     term: AtomicU64,
-    /// Held while a message with a place is handed out.
+    /// Held while a message with a position is delivered.
     order: Mutex<MessageOrder>,
     /// Messages that were not handed out because they had been before, or a later one.
     pub repeated: AtomicU64,
     taps: Taps,
 }
 
-/// Where edges that this node feeds get messages from.
+/// The source of messages for edges that this node feeds.
 #[derive(Debug)]
 struct Taps(broadcast::Sender<Publication>);
 
@@ -195,8 +229,8 @@ impl PubSub {
         }
     }
 
-    /// Hands a message to everybody here who listens, and to edges that this node feeds; says to how many here. To nobody,
-    /// if it was handed out before, or one behind it was.
+    /// Delivers a message to all subscribers of this node, and to edges that it feeds; returns the number of subscribers
+    /// here. 0 if it, or a later one, was delivered before.
     pub fn publish(&self, message: &Publication) -> u64 {
         let mut order = message.at.map(|at| (at, self.order.lock()));
         let is_for_edges = message.payload.len() <= PUBSUB_TAP_BYTES_MAX;
@@ -218,12 +252,12 @@ impl PubSub {
         self.deliver(message)
     }
 
-    /// Whether anybody here listens to channels or patterns.
+    /// Whether this node has subscribers.
     pub fn has_listeners(&self) -> bool {
         self.subscriptions.load(Ordering::Relaxed) > 0
     }
 
-    /// Hands a message to everybody here who listens, and to nobody else; says to how many.
+    /// Delivers a message to all subscribers of this node only; returns their number.
     pub fn deliver(&self, message: &Publication) -> u64 {
         let hand_out = |listeners: &[Arc<Subscriber>], frame: &Arc<Frame>| {
             listeners.iter().filter(|listener| listener.put(frame)).count() as u64
@@ -231,20 +265,23 @@ impl PubSub {
         let kind = if message.is_sharded { Subscribed::Shard } else { Subscribed::Channel };
         let mut count = 0;
         if let Some(listeners) = self.table(kind).read().get(&message.channel) {
-            count += hand_out(listeners, &Frame::new(kind, &message.channel, message));
+            count += hand_out(listeners, &Frame::new(kind, &message.channel, message, listeners.len()));
         }
         if !message.is_sharded {
             for (pattern, listeners) in self.patterns.read().iter() {
                 if glob::matches(pattern, &message.channel, false) {
-                    count += hand_out(listeners, &Frame::new(Subscribed::Pattern, pattern, message));
+                    count += hand_out(
+                        listeners,
+                        &Frame::new(Subscribed::Pattern, pattern, message, listeners.len()),
+                    );
                 }
             }
         }
         count
     }
 
-    /// From here on all messages that are delivered on this node, in their order; who does not keep up misses some. Before
-    /// them, for one who has heard a message of this order: what was delivered here lately behind it.
+    /// All messages delivered on this node from now on, in order; a slow receiver misses some. Before them, for a receiver
+    /// that has heard a message of this order: recent messages behind that one.
     pub fn tap(
         &self,
         heard: Option<MessagePosition>,
@@ -254,7 +291,7 @@ impl PubSub {
         (missed, self.taps.0.subscribe())
     }
 
-    /// On an edge: messages come of this history of the core from here on; the last of it that was handed out here.
+    /// On an edge: messages of this history of the core follow; returns the last one of it that was delivered here.
     pub fn follow(&self, history: &str) -> Option<MessagePosition> {
         let mut order = self.order.lock();
         order.begin(history);

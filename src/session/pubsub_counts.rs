@@ -1,4 +1,4 @@
-//! What can be asked of subscriptions: names and numbers, of this node.
+//! Queries about this node's subscriptions: names and numbers.
 
 use super::{PubSub, Publication, Subscribed};
 use crate::types::glob;
@@ -16,17 +16,17 @@ impl PubSub {
         self.listeners(Subscribed::Channel, &message.channel).saturating_add(by_pattern) as u64
     }
 
-    /// Names of a kind that somebody here listens to.
+    /// Names of a kind that have subscribers here.
     pub fn names(&self, kind: Subscribed) -> Vec<Bytes> {
         self.table(kind).read().keys().cloned().collect()
     }
 
-    /// How many there are of a kind.
+    /// The number of a kind's names.
     pub fn len(&self, kind: Subscribed) -> usize {
         self.table(kind).read().len()
     }
 
-    /// How many connections here listen to a name.
+    /// The number of connections here that listen to a name.
     pub fn listeners(&self, kind: Subscribed, name: &[u8]) -> usize {
         self.table(kind).read().get(name).map_or(0, Vec::len)
     }

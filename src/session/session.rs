@@ -1,12 +1,11 @@
 //! Server-side state of one connection, owned by the task that serves it.
 
-use super::{Client, Consistency, Subscriptions, Transaction};
-use crate::{
-    resp::Protocol,
-    store::{Condition, Watches},
-    time::monotonic_ms,
+use super::{Client, Consistency, GroupSession, Subscriptions, Transaction};
+use crate::{resp::Protocol, store::Condition, time::monotonic_ms};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
 };
-use std::sync::{Arc, atomic::Ordering};
 
 /// CLIENT REPLY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,9 +19,9 @@ pub enum ReplyMode {
     Skip,
 }
 
-/// See the module.
+/// The session.
 pub struct Session {
-    /// What other sessions may see of this one (CLIENT LIST, CLIENT KILL).
+    /// The part that other sessions may see (CLIENT LIST, CLIENT KILL).
     pub client: Arc<Client>,
     /// Selected logical database.
     pub db: u32,
@@ -30,16 +29,12 @@ pub struct Session {
     pub authenticated: bool,
     /// `Some` between MULTI and EXEC or DISCARD.
     pub transaction: Option<Transaction>,
-    /// Keys under WATCH with the revisions they had.
-    pub watches: Vec<Condition>,
-    /// Told of writes to these keys; `None` = nothing is watched.
-    pub watched: Option<Watches>,
     pub reply_mode: ReplyMode,
     pub consistency: Consistency,
-    /// On an edge: the entry of the core that has this connection's last write, or a later one; 0 = it wrote nothing.
-    pub wrote: u64,
+    /// One for each group that this connection has written to or watches keys of.
+    groups: BTreeMap<u64, GroupSession>,
     pub subscriptions: Subscriptions,
-    /// CLIENT CAPA redirect: the client can be told to go elsewhere.
+    /// CLIENT CAPA redirect: the client follows -REDIRECT.
     pub can_be_redirected: bool,
     /// Set by QUIT: close once the reply is sent.
     pub closing: bool,
@@ -55,34 +50,59 @@ impl Session {
             protocol: Protocol::Resp2,
             authenticated,
             transaction: None,
-            watches: Vec::new(),
-            watched: None,
             reply_mode: ReplyMode::On,
             consistency: Consistency::default(),
-            wrote: 0,
+            groups: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             can_be_redirected: false,
             closing: false,
         }
     }
 
-    /// Back to a new connection's state (RESET). Whether it stays authenticated is the caller's to say.
+    /// Resets to a new connection's state (RESET). The caller decides whether it stays authenticated.
     pub fn reset(&mut self, authenticated: bool) {
         let client = Arc::clone(&self.client);
         client.reset();
-        // What it wrote it wrote, whatever it is reset to.
-        let wrote = self.wrote;
-        *self = Session { wrote, ..Session::new(client, authenticated) };
+        // Its writes stay written, despite the reset.
+        let mut groups = std::mem::take(&mut self.groups);
+        groups.values_mut().for_each(|group| drop(group.unwatch()));
+        *self = Session { groups, ..Session::new(client, authenticated) };
     }
 
-    /// Forgets all watches; returns them, and whether one of the keys was written meanwhile.
-    pub fn unwatch(&mut self) -> (Vec<Condition>, bool) {
+    /// What it has to do with this group.
+    pub fn of_group(&mut self, group: u64) -> &mut GroupSession {
+        self.groups.entry(group).or_default()
+    }
+
+    /// How far this group's log must be for this connection to find its own writes; 0 = it wrote nothing there.
+    pub fn wrote(&self, group: u64) -> u64 {
+        self.groups.get(&group).map_or(0, |known| known.wrote)
+    }
+
+    /// Keys under WATCH, and the bytes of their names, in all groups.
+    pub fn watching(&self) -> (usize, usize) {
+        let add = |(keys, bytes): (usize, usize), (more, of): (usize, usize)| {
+            (keys.saturating_add(more), bytes.saturating_add(of))
+        };
+        self.groups.values().map(GroupSession::watching).fold((0, 0), add)
+    }
+
+    /// Forgets all watches; returns those of this group, and whether one of the keys was written meanwhile. Those of another
+    /// group cannot be checked by an entry of this one, so they count as written.
+    pub fn unwatch(&mut self, group: u64) -> (Vec<Condition>, bool) {
         self.client.watched.store(0, Ordering::Relaxed);
-        let touched = self.watched.take().is_some_and(|watched| watched.touched());
-        (std::mem::take(&mut self.watches), touched)
+        let (mut own, mut touched) = (Vec::new(), false);
+        for (id, known) in &mut self.groups {
+            let (watches, written) = known.unwatch();
+            touched |= written || *id != group && !watches.is_empty();
+            if *id == group {
+                own = watches;
+            }
+        }
+        (own, touched)
     }
 
-    /// The client has proved who it is.
+    /// The client has authenticated.
     pub fn authenticate(&mut self) {
         self.authenticated = true;
         self.client.set_authenticated(true, 0);

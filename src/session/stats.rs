@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// See the module. Relaxed atomics: each is exact, but two of them may be read a moment apart.
+/// Counters. Relaxed atomics: each is exact, but two of them may be read a moment apart.
 #[derive(Debug, Default)]
 pub struct Stats {
     pub connections_received: AtomicU64,
@@ -25,6 +25,8 @@ pub struct Stats {
     pub output_limit_disconnections: AtomicU64,
     /// Clients closed because they sent too much without ending a request.
     pub query_limit_disconnections: AtomicU64,
+    /// Clients closed because all together pinned more than `maxmemory-clients`.
+    pub evicted_clients: AtomicU64,
     pub blocking_reads: AtomicU64,
     /// Of the last full second.
     pub rates: Rates,
@@ -34,10 +36,10 @@ pub struct Stats {
     pub commands: Vec<CommandStats>,
     pub threads: Threads,
     /// Error replies by their code.
-    pub errors: Mutex<BTreeMap<&'static str, u64>>,
+    pub errors: Mutex<BTreeMap<String, u64>>,
 }
 
-/// What happened in the last full second.
+/// Counts of the last full second.
 #[derive(Debug, Default)]
 pub struct Rates {
     pub commands: AtomicU64,
@@ -59,6 +61,9 @@ pub struct CommandStats {
     pub failed: AtomicU64,
 }
 
+/// Codes of errors that are counted one by one; scripts can make up any.
+const ERROR_CODES_MAX: usize = 128;
+
 impl Stats {
     /// Counters for this many commands.
     pub fn new(commands: usize) -> Self {
@@ -71,11 +76,14 @@ impl Stats {
     }
 
     /// Counts an error reply.
-    pub fn count_error(&self, code: &'static str) {
+    pub fn count_error(&self, code: &str) {
         Self::add(&self.error_replies, 1);
         let mut errors = self.errors.lock();
-        let count = errors.entry(code).or_default();
-        *count = count.saturating_add(1);
+        if let Some(count) = errors.get_mut(code) {
+            *count = count.saturating_add(1);
+        } else if errors.len() < ERROR_CODES_MAX {
+            errors.insert(code.to_owned(), 1);
+        }
     }
 
     /// To be called once a second.
@@ -116,6 +124,7 @@ impl Stats {
             &self.protocol_errors,
             &self.output_limit_disconnections,
             &self.query_limit_disconnections,
+            &self.evicted_clients,
             &self.blocking_reads,
             &self.proposals_refused,
             &self.auth_failures,

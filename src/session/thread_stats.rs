@@ -1,8 +1,9 @@
-//! What each network thread counts by itself: how long commands take, in a histogram per command that is made when the
-//! command is first called there, and how often sockets are read and written.
+//! Counters of each network thread: command latencies, in a histogram per command that is created when the command is first
+//! called there, and numbers of socket reads and writes.
 //!
-//! A thread counts without locks and without sharing cache lines with others; whoever wants to know adds up. Bounded: a histogram has 3,072 counters (24 KiB), and there are as many as commands are called × network threads.
-//! Values are within 1 % of what was measured, as Redis's are.
+//! A thread counts without locks and without sharing cache lines with others; readers add up. Bounded: a histogram has
+//! 3,072 counters (24 KiB), and there are as many as called commands × network threads. Values are within 1 % of the
+//! measured ones, as Redis's are.
 
 use histogram::{AtomicHistogram, Histogram};
 use parking_lot::Mutex;
@@ -77,7 +78,7 @@ impl Threads {
         threads.iter().for_each(|thread| thread.is_on.store(is_on, Ordering::Relaxed));
     }
 
-    /// The nanoseconds that so many percent of a command's calls did not exceed; `None` = it was not called.
+    /// The latency in nanoseconds that these percentages of a command's calls did not exceed; `None` = it was not called.
     pub fn percentiles(&self, index: usize, percentiles: &[f64]) -> Option<Vec<u64>> {
         let mut all: Option<Histogram> = None;
         for thread in self.threads.lock().iter() {
@@ -97,7 +98,7 @@ impl Threads {
         percentiles.iter().map(at).collect()
     }
 
-    /// How often sockets were read and written.
+    /// The numbers of socket reads and writes.
     pub fn sockets(&self) -> (u64, u64) {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         self.threads.lock().iter().fold((0, 0), |(reads, writes), thread| {

@@ -24,11 +24,12 @@ pub struct Transaction {
 impl Transaction {
     /// Queues a call; false if the transaction has grown beyond its limit (it is then aborted).
     pub fn push(&mut self, row: usize, writes: bool, argv: &[&[u8]]) -> bool {
-        let size: usize = argv.iter().map(|word| word.len().saturating_add(16)).sum();
+        let words = argv.iter().map(|word| allocated(word.len()).saturating_add(size_of::<Vec<u8>>()));
+        let size: usize = words.fold(size_of::<QueuedCall>(), usize::saturating_add);
         self.bytes = self.bytes.saturating_add(size);
         if self.bytes > MULTI_BYTES_MAX {
             (self.aborted, self.writes) = (true, false);
-            self.calls.clear();
+            self.calls = Vec::new();
             return false;
         }
         self.writes |= writes;
@@ -36,8 +37,30 @@ impl Transaction {
         true
     }
 
-    /// Bytes queued.
+    /// Memory that the queue takes; nothing once it was given up.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        if self.calls.is_empty() { 0 } else { self.bytes }
+    }
+}
+
+/// What the allocator takes for so many bytes, about.
+fn allocated(bytes: usize) -> usize {
+    bytes.checked_next_multiple_of(16).unwrap_or(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_words_count_with_what_it_takes_to_keep_them() {
+        let mut transaction = Transaction::default();
+        assert_eq!(transaction.bytes(), 0);
+        let argv: Vec<&[u8]> = vec![b"x"; 1000];
+        assert!(transaction.push(0, false, &argv));
+        assert!(transaction.bytes() >= 1000 * (size_of::<Vec<u8>>() + 16), "{}", transaction.bytes());
+        let large = vec![b'x'; MULTI_BYTES_MAX];
+        assert!(!transaction.push(0, true, &[&large]) && transaction.aborted && !transaction.writes);
+        assert_eq!(transaction.bytes(), 0, "the queue is dropped at once");
     }
 }

@@ -1,11 +1,12 @@
-//! What an edge knows of the core it follows: how far that is, and since when nothing is missing.
+//! An edge's knowledge of the core it follows: its position, and since when nothing has been missing.
 //!
-//! Each heartbeat of the core says: at this time the log was committed up to this entry. It counts once that entry is applied
-//! here, and not before: then the data here are exactly what the core's were at that time. How long a key has left is counted
-//! from log time, as everywhere (`log_clock.rs`); whether it has expired is for the core's log to say.
+//! Each heartbeat of the core says: at this time the log was committed up to this entry. It counts only once that entry is
+//! applied here: then the data here are exactly what the core's were at that time. TTLs count from log time, as everywhere
+//! (`log_clock.rs`); the core's log decides what has expired.
 //!
 //! **Invariant.** The index does not go back while the history is the same.
 
+use super::SumAt;
 use parking_lot::{Mutex, RwLock};
 use std::{
     collections::VecDeque,
@@ -17,7 +18,7 @@ use tokio::sync::Notify;
 /// Heartbeats that wait for their entry; the oldest goes when there are more.
 const HEARTBEATS_MAX: usize = 256;
 
-/// How the following goes.
+/// The state of following.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Following {
     /// This is not an edge, or another node of the site follows.
@@ -34,49 +35,51 @@ pub enum Following {
 }
 
 impl Following {
-    /// One heartbeat for INFO.
+    /// One word for INFO.
     pub fn name(&self) -> &'static str {
         match self {
             Following::No => "none",
             Following::Cut(_) => "cut",
             Following::Log => "following",
             Following::Site => "site",
-            Following::Bootstrap { .. } => "seeding",
+            Following::Bootstrap { .. } => "bootstrapping",
         }
     }
 }
 
-/// What a core node said.
+/// A core node's report.
 #[derive(Debug, Clone, Copy)]
 pub struct CommitHeartbeat {
-    /// How far its log was committed.
+    /// The last committed entry of its log.
     pub committed: u64,
     /// When that was, by this node's clock.
     pub at: Instant,
 }
 
-/// What the node that leads a site tells the others.
+/// Sent by the site's leader to the other nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SiteHeartbeat {
-    /// Where its data stood when nothing was missing there, `age` ago.
+    /// The position of its data when nothing was missing there, `age` ago.
     pub core_index: u64,
     pub age: Duration,
     /// The last entry that the core is known to have committed.
     pub committed: u64,
     pub has_data: bool,
     pub is_following: bool,
+    /// The sum of the state that the core and the site's leader agree on.
+    pub agreed: Option<SumAt>,
 }
 
-/// See the module.
+/// The state.
 #[derive(Debug)]
 pub struct EdgeState {
     pub is_edge: AtomicBool,
     pub site: RwLock<String>,
     pub upstream: RwLock<String>,
-    /// The history of the core, as the node said that is followed.
+    /// The core's history, as reported by the followed node.
     pub core_history: RwLock<String>,
     pub following: RwLock<Following>,
-    /// The entry of the core that the data here stand at; on a core node its own applied entry.
+    /// The last entry of the core applied here; on a core node its own applied entry.
     pub core_index: AtomicU64,
     /// The last entry that the core is known to have committed.
     pub committed: AtomicU64,
@@ -84,24 +87,24 @@ pub struct EdgeState {
     pub has_data: AtomicBool,
     /// Whether this node had all that the core had at some time before its start, and has kept it.
     pub was_whole: AtomicBool,
-    /// Whether it is to be written down first that this node has all that the core had.
+    /// Whether it must first be recorded that this node has had all that the core had.
     is_unnoted: AtomicBool,
     reached: Notify,
-    /// An edge that never was whole is when it stands at this entry.
+    /// An edge that never had all data has them once it reaches this entry.
     goal: AtomicU64,
-    /// Bytes of entries that came and are not applied yet.
+    /// Bytes of received entries that are not applied yet.
     pub waiting_bytes: AtomicU64,
-    /// Bytes that came over the network, as they came.
+    /// Bytes received over the network, compressed.
     pub received_bytes: AtomicU64,
-    /// Entries that came, and their bytes.
+    /// Entries received, and their bytes.
     received_entries: AtomicU64,
     entry_bytes: AtomicU64,
     /// Bootstrap snapshots taken since the start.
-    pub seeds: AtomicU64,
-    /// How often the core said something that contradicts the data here, since the start.
+    pub bootstraps: AtomicU64,
+    /// How often the core contradicted the data here, since the start.
     pub contradictions: AtomicU64,
-    /// An administrator wants a bootstrap snapshot to be taken.
-    reseed: AtomicBool,
+    /// An administrator asked for a bootstrap snapshot.
+    wants_bootstrap: AtomicBool,
     heartbeats: Mutex<Heartbeats>,
 }
 
@@ -132,9 +135,9 @@ impl Default for EdgeState {
             received_bytes: AtomicU64::new(0),
             received_entries: AtomicU64::new(0),
             entry_bytes: AtomicU64::new(0),
-            seeds: AtomicU64::new(0),
+            bootstraps: AtomicU64::new(0),
             contradictions: AtomicU64::new(0),
-            reseed: AtomicBool::new(false),
+            wants_bootstrap: AtomicBool::new(false),
             heartbeats: Mutex::new(Heartbeats {
                 waiting: VecDeque::new(),
                 whole_at: None,
@@ -160,14 +163,15 @@ impl EdgeState {
         self.apply_heartbeats(&mut heartbeats);
     }
 
-    /// For the other nodes of the site.
-    pub fn site_heartbeat(&self) -> SiteHeartbeat {
+    /// What this knows for the other nodes of the site.
+    pub(super) fn site_heartbeat(&self) -> SiteHeartbeat {
         SiteHeartbeat {
             core_index: self.core_index.load(Ordering::SeqCst),
             age: self.lag(),
             committed: self.committed.load(Ordering::Relaxed),
             has_data: self.has_data(),
             is_following: *self.following.read() == Following::Log,
+            agreed: None,
         }
     }
 
@@ -182,14 +186,14 @@ impl EdgeState {
         }
         let following = match heartbeat.is_following {
             true => Following::Site,
-            false => Following::Cut("the node that leads the site does not follow the core".into()),
+            false => Following::Cut("the site's leader is cut off from the core".into()),
         };
         if *self.following.read() != following {
             *self.following.write() = following;
         }
     }
 
-    /// The data stand at this entry of the core.
+    /// This entry of the core is applied here.
     pub fn stand_at(&self, core_index: u64) {
         self.core_index.store(core_index, Ordering::SeqCst);
         self.committed.fetch_max(core_index, Ordering::Relaxed);
@@ -197,8 +201,8 @@ impl EdgeState {
         self.look_at_goal();
     }
 
-    /// What an edge that never was whole is to have before it answers: all that the core had when it was first reached, since
-    /// this may be an edge that showed as much before it lost its disk. The lowest that is said counts.
+    /// Sets the entry that an edge that never had all data must reach before it answers: all that the core had when it was
+    /// first reached, since the edge may have shown as much before it lost its disk. The lowest goal counts.
     pub fn set_goal(&self, core_index: u64) {
         self.goal.fetch_min(core_index, Ordering::Relaxed);
         self.look_at_goal();
@@ -235,7 +239,7 @@ impl EdgeState {
         self.has_data.load(Ordering::Acquire)
     }
 
-    /// The data are of another history from here on: what the old one said counts no more.
+    /// The data belong to another history from now on: reports about the old one are void.
     pub(super) fn begin_again(&self, core_index: u64) {
         let mut heartbeats = self.heartbeats.lock();
         heartbeats.waiting.clear();
@@ -255,24 +259,24 @@ impl EdgeState {
         }
     }
 
-    /// A bootstrap snapshot of the core's data shall be taken, although nothing seems to be missing.
-    pub fn ask_reseed(&self) {
-        self.reseed.store(true, Ordering::Relaxed);
+    /// Asks for a new bootstrap snapshot, although nothing seems to be missing.
+    pub fn ask_bootstrap(&self) {
+        self.wants_bootstrap.store(true, Ordering::Relaxed);
     }
 
-    /// Whether one shall be taken. Asked once, it forgets.
-    pub fn take_reseed(&self) -> bool {
-        self.reseed.swap(false, Ordering::Relaxed)
+    /// Whether one was asked for since the last call.
+    pub fn take_bootstrap_request(&self) -> bool {
+        self.wants_bootstrap.swap(false, Ordering::Relaxed)
     }
 
-    /// How long ago the data here were all that the core had; since the start, if they never were.
+    /// Time since the data here were last all that the core had; since the start, if they never were.
     pub fn lag(&self) -> Duration {
         let heartbeats = self.heartbeats.lock();
         heartbeats.whole_at.unwrap_or(heartbeats.began).elapsed()
     }
 
-    /// Bytes that are missing: those that came and are not applied yet, and what the others will have if they are like those
-    /// that came so far.
+    /// Estimated bytes that are missing: received entries that are not applied yet, and the others by the average of those
+    /// received so far.
     pub fn lag_bytes(&self) -> u64 {
         let waiting = self.waiting_bytes.load(Ordering::Relaxed);
         let (entries, bytes) =
@@ -284,7 +288,7 @@ impl EdgeState {
         }
     }
 
-    /// Entries came, of so many bytes.
+    /// Counts received entries and their bytes.
     pub fn count_received(&self, entries: u64, bytes: u64) {
         self.received_entries.fetch_add(entries, Ordering::Relaxed);
         self.entry_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -306,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_counts_when_its_entry_is_there() {
+    fn a_heartbeat_counts_once_its_entry_is_applied() {
         let edge = EdgeState::default();
         let is_whole = |edge: &EdgeState| edge.heartbeats.lock().whole_at.is_some();
         edge.observe(heartbeat(5));
@@ -320,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_must_be_written_down_first_is() {
+    async fn reads_wait_for_the_record_that_all_data_were_here() {
         let edge = EdgeState::default();
         edge.answer_once_noted();
         edge.set_goal(7);
@@ -335,11 +339,11 @@ mod tests {
     fn there_are_data_once_the_goal_is_reached_and_from_then_on() {
         let edge = EdgeState::default();
         edge.stand_at(900);
-        assert!(!edge.has_data(), "nobody has said how far it must come");
+        assert!(!edge.has_data(), "the goal is not known yet");
         edge.set_goal(1000);
         edge.stand_at(999);
         assert!(!edge.has_data());
-        // What is enough of one history says nothing about another one.
+        // The goal of one history says nothing about another.
         edge.begin_again(2000);
         assert!(!edge.has_data());
         edge.set_goal(2100);

@@ -7,17 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What an edge says of itself.
+/// An edge's report on itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FedReport {
-    /// The entry of the core that its data stand at.
+    /// The last entry of the core that it has applied.
     pub core_index: u64,
     pub lag_ms: u64,
-    /// `following`, `seeding` …
+    /// `following`, `bootstrapping` …
     pub state: String,
+    /// The highest feature level that all nodes of its site understand; 0 = it does not say.
+    pub feature_level: u32,
 }
 
-/// An edge as any node of the core tells of it.
+/// An edge, as reported by any node of the core.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FedSeen {
     pub name: String,
@@ -28,7 +30,7 @@ pub struct FedSeen {
     pub report: FedReport,
 }
 
-/// An edge that has not reported for so long is not told of, unless it is fed.
+/// An edge without a report for this long is dropped, unless it is fed.
 const FORGET: Duration = Duration::from_secs(10);
 /// Edges that report without being fed.
 const UNFED_MAX: usize = 1024;
@@ -45,7 +47,7 @@ struct FedEdge {
     report: Option<FedReport>,
 }
 
-/// See the module. Clones are the same list.
+/// The list. Clones are the same list.
 #[derive(Debug, Clone, Default)]
 pub struct FedEdges(Arc<Mutex<List>>);
 
@@ -53,11 +55,11 @@ pub struct FedEdges(Arc<Mutex<List>>);
 struct List {
     next: u64,
     edges: BTreeMap<u64, FedEdge>,
-    /// Edges that are not fed at the moment but have said how they are: they fetch a bootstrap snapshot.
+    /// Edges that are not fed at the moment but have reported: they fetch a bootstrap snapshot.
     unfed: BTreeMap<u64, (FedSeen, Instant)>,
 }
 
-/// An edge's place in the list; dropped, it is free.
+/// An edge's slot in the list; dropping it frees the slot.
 #[derive(Debug)]
 pub struct FeedSlot {
     edges: FedEdges,
@@ -65,8 +67,8 @@ pub struct FeedSlot {
 }
 
 impl FedEdges {
-    /// Takes a place; `None`: there are `max` edges already. The place of an earlier connection of the same node counts as
-    /// free, since that connection has broken without a word.
+    /// Takes a slot; `None`: there are `max` edges already. The slot of an earlier connection of the same node counts as
+    /// free, since that connection has broken silently.
     pub fn take(&self, node_id: u64, name: &str, site: &str, max: usize) -> Option<FeedSlot> {
         let mut list = self.0.lock();
         list.edges.retain(|_, edge| edge.node_id != node_id);
@@ -88,7 +90,7 @@ impl FedEdges {
         Some(FeedSlot { edges: self.clone(), number })
     }
 
-    /// An edge has said how it is.
+    /// Records an edge's report.
     pub fn report(&self, node_id: u64, name: &str, site: &str, report: &FedReport) {
         let mut list = self.0.lock();
         if let Some(edge) = list.edges.values_mut().find(|edge| edge.node_id == node_id) {
@@ -103,7 +105,7 @@ impl FedEdges {
         }
     }
 
-    /// Those that are fed and those that fetch a bootstrap snapshot, by site and name.
+    /// Edges that are fed or fetch a bootstrap snapshot, by site and name.
     pub fn seen(&self) -> Vec<FedSeen> {
         let mut list = self.0.lock();
         list.unfed.retain(|_, (_, since)| since.elapsed() < FORGET);
@@ -131,14 +133,14 @@ impl FedEdges {
 }
 
 impl FedSeen {
-    /// Entries that it has not, as far as it has told; `committed` is the last one there is.
+    /// Entries that it has not applied, by its last report; `committed` is the last one of the core.
     pub fn lag_entries(&self, committed: u64) -> u64 {
         committed.saturating_sub(self.report.core_index)
     }
 }
 
 impl FeedSlot {
-    /// Entries up to this one have been sent, in so many bytes.
+    /// Entries up to this one have been sent, as this many bytes.
     pub fn sent(&self, index: u64, bytes: u64) {
         if let Some(edge) = self.edges.0.lock().edges.get_mut(&self.number) {
             edge.sent_index = edge.sent_index.max(index);
@@ -146,7 +148,7 @@ impl FeedSlot {
         }
     }
 
-    /// Whether the place is still this connection's.
+    /// Whether the slot still belongs to this connection.
     pub fn is_taken(&self) -> bool {
         self.edges.0.lock().edges.contains_key(&self.number)
     }
@@ -173,12 +175,12 @@ mod tests {
         drop(first);
         assert_eq!(edges.len(), 2);
         again.sent(7, 10);
-        let report = FedReport { core_index: 5, lag_ms: 3, state: "following".into() };
+        let report = FedReport { core_index: 5, lag_ms: 3, state: "following".into(), feature_level: 4 };
         edges.report(1, "edge-a", "a", &report);
-        edges.report(9, "edge-z", "z", &FedReport { state: "seeding".into(), ..report });
+        edges.report(9, "edge-z", "z", &FedReport { state: "bootstrapping".into(), ..report });
         let list = edges.seen();
         assert_eq!((list[0].sent_index, list[0].lag_entries(9)), (7, 4));
-        assert_eq!((list.len(), list[2].report.state.as_str()), (3, "seeding"));
+        assert_eq!((list.len(), list[2].report.state.as_str()), (3, "bootstrapping"));
         drop(again);
         assert_eq!(edges.len(), 1);
     }

@@ -1,9 +1,9 @@
-//! Who leads, as this node can know it: the one answer that INFO, ROLE, CLUSTER, SENTINEL, CORE STATUS, the metrics and
-//! `/readyz` give.
+//! Leadership as this node knows it: the only answer for INFO, ROLE, CLUSTER, SENTINEL, CORE STATUS, the metrics and
+//! `/readyz`.
 //!
-//! A leader sends a heartbeat every 75 ms and says in each whether a majority still hears it. A leader that no majority
-//! hears can neither commit a write nor serve a linearizable read: it does not count as one, to nobody. Silence counts
-//! before two election timeouts are over.
+//! A leader sends a heartbeat every 75 ms and says in each whether it is in contact with a majority. A leader without
+//! contact to a majority can neither commit a write nor serve a linearizable read: it counts for nobody as a leader.
+//! Silence counts before two election timeouts are over.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,16 +14,16 @@ use tokio::time::Instant;
 /// Silence that is taken for a loss; election timeouts are 300 to 450 ms.
 const SILENCE_MAX: Duration = Duration::from_millis(750);
 
-/// How a node stands to the leader of its group.
+/// A node's relation to the leader of its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leadership {
-    /// This node leads, and a majority hears it; or it is alone.
+    /// This node leads and is in contact with a majority; or it runs alone.
     Leads,
-    /// Another node leads, is heard here, and is heard by a majority.
+    /// Another node leads and is in contact with a majority and with this node.
     Follows,
-    /// The node that leads, this one or another, is not heard by a majority.
+    /// The leader, this node or another, has lost contact to a majority.
     NoQuorum,
-    /// No leader is heard.
+    /// No leader is known.
     NoLeader,
     /// This node was taken out of the core.
     Removed,
@@ -46,24 +46,24 @@ impl Leadership {
         }
     }
 
-    /// What is wrong, and what helps; `None`: nothing is.
+    /// The problem and its remedy; `None`: there is none.
     pub fn problem(self) -> Option<&'static str> {
         match self {
             Leadership::Leads | Leadership::Follows => None,
             Leadership::NoQuorum => Some(
-                "the leader is not heard by a majority of the voters: writes and linearizable reads wait until enough nodes are back",
+                "the leader has lost contact to a majority of the voters: writes and linearizable reads wait until enough nodes are back",
             ),
             Leadership::NoLeader => Some(
-                "no leader is heard: writes and linearizable reads wait until a majority of the voters elects one",
+                "there is no leader: writes and linearizable reads wait until a majority of the voters elects one",
             ),
             Leadership::Removed => Some(
-                "this node was removed from the core and serves nobody; empty its data directory to let it join again",
+                "this node was removed from the core and no longer serves clients; empty its data directory to let it join again",
             ),
         }
     }
 }
 
-/// When leader and majority were last heard.
+/// The times of last contact to leader and majority.
 #[derive(Debug)]
 pub struct Contact {
     began: Instant,
@@ -71,7 +71,7 @@ pub struct Contact {
     leader_ms: AtomicU64,
     /// As leader; `FOR_EVER`: it is the only voter.
     quorum_ms: AtomicU64,
-    /// Whether the leader says that no majority hears it.
+    /// Whether the leader reports that it has lost contact to a majority.
     leader_is_cut_off: AtomicBool,
 }
 
@@ -94,16 +94,16 @@ impl Contact {
         u64::try_from(since.as_millis()).unwrap_or(FOR_EVER - 1).max(1)
     }
 
-    /// The leader has been heard just now.
+    /// The leader was heard just now.
     pub fn heard_leader(&self, is_cut_off: bool) {
         self.leader_is_cut_off.store(is_cut_off, Ordering::Relaxed);
         self.leader_ms.store(self.ms(Instant::now()), Ordering::Release);
     }
 
-    /// A majority heard this node, leading, at that moment; `None`: it is the only voter.
+    /// A majority acknowledged this leader at that moment; `None`: it is the only voter.
     pub fn heard_by_quorum(&self, at: Option<Instant>) {
         let Some(at) = at else { return self.quorum_ms.store(FOR_EVER, Ordering::Release) };
-        // Whoever was elected, or was the only voter until now, has been heard by then, whatever else it heard before.
+        // A node that was elected, or was the only voter until now, had contact then, whatever it had before.
         match self.quorum_ms.load(Ordering::Acquire) {
             FOR_EVER => self.quorum_ms.store(self.ms(Instant::now()), Ordering::Release),
             before => self.quorum_ms.store(before.max(self.ms(at)), Ordering::Release),
@@ -115,13 +115,13 @@ impl Contact {
         self.quorum_ms.fetch_max(self.ms(Instant::now()), Ordering::AcqRel);
     }
 
-    /// Whether this node, leading, is heard by a majority.
+    /// Whether this node, as leader, is in contact with a majority.
     pub fn has_quorum(&self) -> bool {
         let heard = self.quorum_ms.load(Ordering::Acquire);
         heard == FOR_EVER || self.is_recent(heard)
     }
 
-    /// Whether the leader is heard here.
+    /// Whether this node is in contact with the leader.
     pub(super) fn hears_leader(&self) -> bool {
         self.is_recent(self.leader_ms.load(Ordering::Acquire))
     }
@@ -130,7 +130,7 @@ impl Contact {
         self.leader_is_cut_off.load(Ordering::Relaxed)
     }
 
-    /// Whole seconds since the leader (or as leader: a majority) was last heard.
+    /// Whole seconds since the last contact to the leader (on the leader: to a majority).
     pub fn silent_seconds(&self) -> u64 {
         let quorum = Some(self.quorum_ms.load(Ordering::Acquire)).filter(|heard| *heard != FOR_EVER);
         let heard = self.leader_ms.load(Ordering::Acquire).max(quorum.unwrap_or(0));
@@ -175,7 +175,7 @@ mod tests {
         let before = Instant::now();
         tokio::time::advance(LATE).await;
         assert_eq!(state.leadership(), Leadership::NoQuorum);
-        // What was heard in an earlier term does not undo an election.
+        // Contact in an earlier term does not undo an election.
         elected(3);
         writer.heard_by_quorum(Some(before), lease());
         assert_eq!(state.leadership(), Leadership::Leads);

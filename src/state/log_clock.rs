@@ -6,14 +6,14 @@
 //!  steps     forward, if an operator says so      forward, to what it hears        forward: another node's word, or (first of
 //!                                                                                  all, nobody knows) the wall clocks
 //! ```
-//! A wall clock is believed at once only where there is nothing else: when a cluster starts of which no node knows the time.
-//! From then on log time follows the monotonic clock. A new leader goes on from the time that it followed.
+//! A wall clock is trusted at once only if there is nothing else: when a cluster starts and no node knows the time. From
+//! then on log time follows the monotonic clock. A new leader continues the time that it followed.
 //!
-//! **Invariants.** What `now_ms` gives never goes back, and is never before the time of any entry that this node has applied.
-//! A follower's time is not ahead of its leader's, but for what a leader was ahead of the one that came after it.
+//! **Invariants.** `now_ms` never goes back, and is never before the time of any entry that this node has applied. A
+//! follower's time is not ahead of its leader's, except by as much as a former leader was ahead of the present one.
 
 use super::log_line::{LogLine, SLEW_PART};
-use crate::time::{difference, monotonic_us};
+use crate::{environment::Environment, time::difference};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::{
@@ -24,45 +24,51 @@ use std::{
     time::Duration,
 };
 
-/// For so long a follower listens before it believes that it is ahead: some of what it hears was on its way for long.
+/// A follower listens this long before it concludes that it is ahead: some messages are delayed.
 const LISTEN_US: u64 = 1_000_000;
-/// No cluster is away for longer; a wall clock that says so is not believed without an operator.
+/// No cluster is down for longer; a wall clock that claims so is not trusted without an operator.
 const AWAY_MAX: Duration = Duration::from_secs(366 * 86_400);
 
-/// See the module.
+/// The clock.
 #[derive(Debug, Default)]
 pub struct LogClock {
+    environment: Environment,
     line: ArcSwap<LogLine>,
     state: Mutex<State>,
     is_known: AtomicBool,
     /// The time of the last entry applied.
     logged_ms: AtomicU64,
-    /// By how much log time is ahead of what wall clocks say, ms: on the leader most of them, elsewhere this node's own.
+    /// Milliseconds by which log time is ahead of wall time: on the leader that of a majority, elsewhere this node's own.
     ahead_ms: AtomicI64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     leads: bool,
-    /// Since when it listens, and the most that was heard since then.
+    /// Since when it listens, and the latest time heard since then.
     listens: Option<(u64, i64)>,
 }
 
-/// What a cluster does that starts without anybody who knows the time.
+/// How a cluster sets log time if no node knows it at start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beginning {
     /// Some node knew it.
     Known,
-    /// Log time is what wall clocks say.
+    /// Log time is wall time.
     Wall,
-    /// Wall clocks are ahead of the last entry by so many ms, which is not believed.
+    /// Wall clocks are ahead of the last entry by this many ms, which is not trusted.
     NotBelieved(u64),
 }
 
 impl LogClock {
+    /// By the clocks of this environment.
+    pub fn new(environment: Environment) -> Self {
+        LogClock { environment, ..LogClock::default() }
+    }
+
     /// Log time, ms since the epoch.
     pub fn now_ms(&self) -> u64 {
-        self.at_ms(monotonic_us())
+        self.at_ms(self.environment.monotonic_us())
     }
 
     /// Log time at this reading of the monotonic clock (µs).
@@ -70,12 +76,12 @@ impl LogClock {
         self.line.load().at(monotonic_us) / 1000
     }
 
-    /// What is added to the monotonic clock, µs.
+    /// The offset to the monotonic clock, µs.
     pub fn offset_us(&self) -> i64 {
-        self.line.load().offset_at(monotonic_us())
+        self.line.load().offset_at(self.environment.monotonic_us())
     }
 
-    /// Whether this is more than a time that has been: somebody said it, or it went on from when it was known.
+    /// Whether this is more than a past time: another node reported it, or it has run on since it was known.
     pub fn is_known(&self) -> bool {
         self.is_known.load(Ordering::Acquire)
     }
@@ -87,7 +93,7 @@ impl LogClock {
 
     /// At the start: log time has been `past_ms`, and (if that is known) the monotonic clock lacked so much of it.
     pub fn begin(&self, past_ms: u64, offset_us: Option<i64>) {
-        self.begin_at(monotonic_us(), past_ms, offset_us);
+        self.begin_at(self.environment.monotonic_us(), past_ms, offset_us);
     }
 
     fn begin_at(&self, now: u64, past_ms: u64, offset_us: Option<i64>) {
@@ -104,13 +110,13 @@ impl LogClock {
     pub fn logged(&self, at_ms: u64) {
         if self.logged_ms.load(Ordering::Relaxed) < at_ms {
             self.logged_ms.fetch_max(at_ms, Ordering::Relaxed);
-            self.forward(monotonic_us(), at_ms);
+            self.forward(self.environment.monotonic_us(), at_ms);
         }
     }
 
     /// Another node knows this time: it is not earlier now.
     pub fn told(&self, known_ms: u64) {
-        self.told_at(monotonic_us(), known_ms);
+        self.told_at(self.environment.monotonic_us(), known_ms);
     }
 
     fn told_at(&self, now: u64, known_ms: u64) {
@@ -120,10 +126,10 @@ impl LogClock {
         }
     }
 
-    /// Steps forward to a time, if that is to come; says by how much (µs).
+    /// Steps forward to a time, if it is in the future; returns the step (µs).
     fn forward(&self, now: u64, to_ms: u64) -> u64 {
         let to = to_ms.saturating_mul(1000);
-        // Nearly always: whoever is heard was on its way.
+        // Nearly always: the message was in transit.
         if self.line.load().at(now) >= to {
             return 0;
         }
@@ -133,9 +139,9 @@ impl LogClock {
         to.saturating_sub(line.at(now))
     }
 
-    /// For a follower: its leader said what time it is. 0: it does not know.
+    /// For a follower: the leader's log time. 0: unknown to the leader.
     pub fn heard(&self, leader_ms: u64) {
-        self.heard_at(monotonic_us(), leader_ms);
+        self.heard_at(self.environment.monotonic_us(), leader_ms);
     }
 
     fn heard_at(&self, now: u64, leader_ms: u64) {
@@ -153,7 +159,7 @@ impl LogClock {
         state.listens = Some((since, most));
         if now.saturating_sub(since) >= LISTEN_US {
             state.listens = None;
-            // ms were heard: it may have been a ms later.
+            // Heard in whole ms: it may have been up to a ms later.
             let ahead = self.line.load().offset_at(now).saturating_sub(most);
             self.bend(now, (ahead > 1000).then_some(most));
         }
@@ -166,10 +172,10 @@ impl LogClock {
         self.line.store(Arc::new(line.bent(now, target)));
     }
 
-    /// This node leads from here on. If nobody knows the time it is what wall clocks say, by `ahead_ms` from now, unless that
-    /// is not to be believed.
+    /// This node leads from now on. If no node knows the time, it becomes wall time, `ahead_ms` from now, unless that
+    /// cannot be trusted.
     pub fn lead(&self, ahead_ms: i64) -> Beginning {
-        self.lead_at(monotonic_us(), ahead_ms)
+        self.lead_at(self.environment.monotonic_us(), ahead_ms)
     }
 
     fn lead_at(&self, now: u64, ahead_ms: i64) -> Beginning {
@@ -187,9 +193,9 @@ impl LogClock {
         if is_believed { Beginning::Wall } else { Beginning::NotBelieved(ahead_ms) }
     }
 
-    /// For the leader, now and then: wall clocks are ahead by so much. `None`: nobody knows, so it goes straight on.
+    /// For the leader, periodically: wall clocks are ahead by this much. `None`: unknown, so log time runs straight on.
     pub fn steer(&self, wall_ahead_ms: Option<i64>) {
-        self.steer_at(monotonic_us(), wall_ahead_ms);
+        self.steer_at(self.environment.monotonic_us(), wall_ahead_ms);
     }
 
     fn steer_at(&self, now: u64, wall_ahead_ms: Option<i64>) {
@@ -201,9 +207,9 @@ impl LogClock {
         self.bend(now, wall_ahead_ms.map(|ms| offset.saturating_add(ms.saturating_mul(1000))));
     }
 
-    /// An operator wants log time to be what wall clocks say, now. It never goes back: `false`, nothing is done.
+    /// An operator sets log time to wall time, now. It never goes back: `false`, nothing is done.
     pub fn step(&self, wall_ahead_ms: i64) -> bool {
-        let now = monotonic_us();
+        let now = self.environment.monotonic_us();
         wall_ahead_ms > 0
             && self.forward(now, self.at_ms(now).saturating_add(wall_ahead_ms.unsigned_abs())) > 0
     }
@@ -217,8 +223,8 @@ impl LogClock {
         self.ahead_ms.store(ahead_ms, Ordering::Relaxed);
     }
 
-    /// How long it takes until log time and wall time agree.
-    pub fn settles_within(ahead_ms: i64) -> Duration {
+    /// Time until log time and wall time agree.
+    pub fn agrees_within(ahead_ms: i64) -> Duration {
         Duration::from_millis(ahead_ms.unsigned_abs().saturating_mul(SLEW_PART))
     }
 }
@@ -325,8 +331,8 @@ mod tests {
     }
 
     proptest! {
-        /// Leaders come and go, wall clocks are set to anything, words come late: time that passes on the cluster is never
-        /// less than nine tenths of the time that passes, nor more than eleven tenths, and no node's time goes back.
+        /// Leaders come and go, wall clocks are set to anything, messages are delayed: the cluster's time passes at no less
+        /// than nine tenths and no more than eleven tenths of real time, and no node's time goes back.
         #[test]
         fn ten_seconds_last_between_nine_and_eleven(
             steps in proptest::collection::vec((0_usize..3, -300_000_i64..300_000, 0_u64..40, any::<bool>()), 20..200),

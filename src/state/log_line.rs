@@ -3,19 +3,19 @@
 //! ```text
 //! log time = monotonic clock + offset;   the offset moves towards its target by a twentieth of the time that passes
 //! ```
-//! **Invariants.** Of two readings the later one is not before the earlier one. Log time that passes is at least 19/20 and at
-//! most 21/20 of the time that passes. A line that nobody bends any more (its process stands still, nobody is heard) comes
-//! to its target and goes on at the speed of the monotonic clock.
+//! **Invariants.** Of two readings the later one is not before the earlier one. Log time passes at 19/20 to 21/20 of the
+//! speed of the monotonic clock. Without further steering (a paused process, no contact) it reaches its target and
+//! continues at the speed of the monotonic clock.
 
 use crate::time::difference;
 
 /// A twentieth of the time that passes is what log time may gain or lose meanwhile.
 pub(super) const SLEW_PART: u64 = 20;
 
-/// See the module. Microseconds.
+/// The line. Microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct LogLine {
-    /// When the offset was what it says.
+    /// The time at which the offset was exact.
     pub(super) from: u64,
     pub(super) offset: i64,
     pub(super) target: i64,
@@ -28,7 +28,7 @@ impl LogLine {
         LogLine { from: monotonic, offset, target: offset }
     }
 
-    /// What is to be added to this reading of the monotonic clock.
+    /// The offset at this reading of the monotonic clock.
     pub(super) fn offset_at(&self, monotonic: u64) -> i64 {
         let step = monotonic.saturating_sub(self.from) / SLEW_PART;
         let missing = self.target.saturating_sub(self.offset);

@@ -1,4 +1,4 @@
-//! The nodes of the group as clients are told of them, and how this one stands to its leader.
+//! The nodes of the group as clients see them, and this node's relation to its leader.
 
 use super::{FedSeen, Following, Leadership, ReplicationState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +12,9 @@ pub struct Other {
     pub name: String,
     /// Of its peer address.
     pub host: String,
-    /// Where its clients connect.
+    /// Its client port.
     pub client_port: u16,
-    /// How far it says it has applied the log.
+    /// Its applied index, as it reports.
     pub applied_index: u64,
     /// Whether it answered when it was last asked.
     pub answers: bool,
@@ -24,11 +24,13 @@ pub struct Other {
     pub asked_ms: u64,
     /// When it last answered, ms since the epoch; 0 = never.
     pub answered_ms: u64,
+    /// The lowest and highest feature level that its program understands; 0 = it never answered.
+    pub feature_levels: (u32, u32),
     /// The edges that it feeds.
     pub fed: Vec<FedSeen>,
 }
 
-/// A node as cluster- and sentinel-aware clients are told of it.
+/// A node as cluster- and sentinel-aware clients see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeEndpoint {
     pub node_id: u64,
@@ -37,7 +39,7 @@ pub struct NodeEndpoint {
     pub leads: bool,
     pub answers: bool,
     pub offset: u64,
-    /// Where other nodes reach it; of one that is alone, where they would in Redis: 10,000 above the client port.
+    /// Its peer port; for a node that runs alone, Redis's bus port: 10,000 above the client port.
     pub peer_port: u16,
     /// Since when it owes an answer, ms since the epoch; 0 = it owes none.
     pub asked_ms: u64,
@@ -52,14 +54,14 @@ impl NodeEndpoint {
     }
 }
 
-/// A node's id as clients are told it: 40 hexadecimal digits, always the same for a node. They are a hash, since people and
-/// tools tell nodes apart by the first eight.
+/// A node's public id: 40 hexadecimal digits, always the same for a node. They are a hash, since people and tools
+/// distinguish nodes by the first eight.
 pub fn public_id(node_id: u64) -> String {
     let bytes = node_id.to_be_bytes();
     format!("{:032x}{:08x}", xxh3::xxh3_128(&bytes), xxh3::xxh3_64(&bytes) >> 32)
 }
 
-/// A follower as INFO and ROLE tell of one.
+/// A follower as INFO and ROLE report it.
 #[derive(Debug, Clone)]
 pub struct Follower {
     pub host: String,
@@ -74,7 +76,7 @@ impl ReplicationState {
         self.is_one_of_many.load(Ordering::Relaxed) && !self.is_leader()
     }
 
-    /// How this node stands to the leader of its group.
+    /// This node's relation to the leader of its group.
     pub fn leadership(&self) -> Leadership {
         let load = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let knows_leader = self.leader_id() != 0;
@@ -93,13 +95,21 @@ impl ReplicationState {
         }
     }
 
-    /// On an edge: whether what the core does comes to this node.
+    /// On an edge: whether the core's entries reach this node.
     pub fn is_fed(&self) -> bool {
         let follows = matches!(*self.edge.following.read(), Following::Log | Following::Site);
         follows && self.leadership().is_sound()
     }
 
-    /// Who leads, of those that count as leaders; 0 = nobody.
+    /// What INFO says as `master_link_status`: whether this node is as current as its leader or (on an edge) the core keeps it.
+    pub fn is_link_up(&self) -> bool {
+        match self.edge.is_edge() {
+            true => self.is_fed(),
+            false => self.leadership().is_sound(),
+        }
+    }
+
+    /// The leader's id, if it counts as a leader; 0 = none.
     pub fn sound_leader_id(&self) -> u64 {
         match self.leadership().is_sound() {
             true => self.leader_id(),
@@ -124,7 +134,7 @@ impl ReplicationState {
         }
     }
 
-    /// What is wrong with the group as this node sees it.
+    /// The problem of the group as this node sees it.
     pub fn problem(&self) -> Option<String> {
         let waiting_for = self.waiting_for.read().clone();
         match waiting_for.is_empty() {
@@ -133,12 +143,12 @@ impl ReplicationState {
         }
     }
 
-    /// Whether Redis's words for this node are those for a replica.
+    /// Whether INFO and ROLE report this node as a replica.
     pub fn is_replica(&self) -> bool {
         self.edge.is_edge() || self.leadership() != Leadership::Leads
     }
 
-    /// Where the leader's clients connect; empty and 0 while that is not known.
+    /// The leader's client address; empty and 0 if it is unknown.
     pub fn leader_clients(&self) -> (String, u16) {
         let leader = self.leader_id();
         let others = self.others.read();
@@ -148,11 +158,11 @@ impl ReplicationState {
             .map_or_else(Default::default, |leader| (leader.host.clone(), leader.client_port))
     }
 
-    /// All nodes that clients can be told of, the leader first, this one included. While nobody is known to lead the last
-    /// one is told, as by Redis: clients that hear of no master at all give up.
+    /// All known nodes, the leader first, this one included. While there is no leader, the last one is listed as leader, as
+    /// in Redis: clients that find no master at all give up.
     pub fn endpoints(&self, own_id: u64) -> Vec<NodeEndpoint> {
         let leader = self.known_leader().last_id;
-        // One that does not count as a leader any more is the last one.
+        // A node that no longer counts as leader is the last one.
         let is_sound = self.leadership().is_sound();
         let (host, port) = self.own_clients.read().clone();
         let peer_port = match self.own_peer_port.load(Ordering::Relaxed) {

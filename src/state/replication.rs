@@ -1,28 +1,36 @@
 //! The state itself, and what follows from it. What changes it is in `writer.rs`.
 
-use super::{Contact, EdgeState, FedEdges, LogClock, Other, StateChecksums, WallClocks, lease::Lease};
-use crate::{error::StoreError, fail::Damage};
+use super::{
+    Comparison, Contact, Disks, EdgeState, FedEdges, LogClock, Other, SiteHeartbeat, StateChecksums,
+    StateSums, SumAt, Unapplied, WallClocks, lease::Lease,
+};
+use crate::{
+    environment::{DiskSpace, Environment, Rule},
+    error::StoreError,
+    fail::Damage,
+    feature_level,
+};
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 use tokio::sync::Notify;
 
-/// Who leads, as far as this node knows. Nothing else says so; it is replaced as a whole.
+/// The leader, as far as this node knows. The only home of this knowledge; replaced as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leader {
     /// The term that this node is in.
     pub term: u64,
-    /// Whether this node was elected in that term. Whether it still counts as a leader `leadership` says.
+    /// Whether this node was elected in that term. `leadership` tells whether it still counts as a leader.
     pub is_self: bool,
     /// Id and peer address; `None`: no leader is known.
     pub node: Option<(u64, String)>,
-    /// The last one that was known; 0 = none yet.
+    /// The last known leader; 0 = none yet.
     pub last_id: u64,
 }
 
@@ -33,38 +41,50 @@ impl Leader {
     }
 }
 
-/// See the module.
+/// The replication state.
 #[derive(Debug, Default)]
 pub struct ReplicationState {
+    environment: Environment,
     pub(super) leader: ArcSwap<Leader>,
     /// Rung when the leader changes, or the first entry of a term is applied.
     pub(super) leader_bell: Notify,
     pub(super) lease: Lease,
     pub(super) contact: Contact,
-    /// The term in which this leader last asked another node to lead: that one waits for no lease to run out.
+    /// The term in which this leader last asked another node to lead: that node does not wait for a lease to expire.
     pub(super) offered_term: AtomicU64,
-    /// When the leader was last heard and all that it had committed was applied, by the lease's clock; 0 = never.
+    /// When the leader was last heard and all its committed entries were applied, by the lease's clock; 0 = never.
     pub(super) heard_ms: AtomicU64,
     pub(super) last_index: AtomicU64,
     pub(super) committed_index: AtomicU64,
     pub(super) applied_index: AtomicU64,
     pub(super) applied_term: AtomicU64,
-    /// How far this node, leading, has told others that the log is committed; they may show that before it does.
+    /// The last commit index that this leader has told others; they may show those entries before it does.
     pub(super) announced_index: AtomicU64,
+    /// Entries that this leader has appended and not applied.
+    pub unapplied: Unapplied,
     pub(super) purged_index: AtomicU64,
     pub(super) log_bytes: AtomicU64,
+    /// The active feature level of the data here; 0 = nothing was opened yet.
+    pub(super) feature_level: AtomicU32,
     /// Entry of the core's log with the last write that was forwarded from here and applied where it went.
     forwarded_index: AtomicU64,
     refuses_leadership: AtomicBool,
-    /// Readers that wait for an entry to be applied, and what wakes them.
+    /// Readers that wait for an entry to be applied, and their notification.
     pub(super) readers: AtomicUsize,
     pub(super) applied_bell: Notify,
 
+    /// The disk of this node.
+    pub disk: Arc<DiskSpace>,
+    /// What other nodes say of theirs.
+    pub disks: Disks,
+    /// Whether the leader refuses writes that may make the data grow, because the disks of too many nodes are almost full.
+    pub(super) refuses_growth: AtomicBool,
     pub clock: LogClock,
-    /// What other nodes said of their wall clocks.
+    /// Other nodes' wall clocks.
     pub walls: WallClocks,
     pub checksums: StateChecksums,
-    /// Of an edge: what it knows of the core. Of any node: where its data stand.
+    pub sums: StateSums,
+    /// On an edge: its knowledge of the core. On any node: the position of its data.
     pub edge: EdgeState,
     /// Of a core node: the edges that it feeds.
     pub fed: FedEdges,
@@ -72,31 +92,48 @@ pub struct ReplicationState {
     pub queued_bytes: AtomicU64,
     /// Whether a leader asks a majority before each read, as if it had no lease (`lease-reads no`).
     pub asks_to_read: AtomicBool,
-    /// What this node waits for before it can be of any use: to be let in, or that others come; empty: for nothing.
+    /// The reason why this node cannot serve at all: it waits to join, or for others to come; empty: none.
     pub waiting_for: RwLock<String>,
     /// Whether there are other nodes.
     pub is_one_of_many: AtomicBool,
-    /// Where in the log this node, leading, last had all states compared; 0 = never.
+    /// Log index of the last comparison of states that this node led; 0 = never.
     pub verified_index: AtomicU64,
     /// Nodes that differed then.
     pub divergent_nodes: AtomicU64,
-    /// Damage that was found in this node's data where it could go on all the same, until the others can do without it.
+    /// Damage found in this node's data that does not stop it yet, until the others can do without it.
     pub damage: RwLock<Option<Damage>>,
     /// Whether this node was taken out of the core.
     pub is_removed: AtomicBool,
     /// Whether this node has ever known itself as a member of the core.
     pub was_member: AtomicBool,
-    /// Where this node's clients connect.
+    /// This node's client address.
     pub own_clients: RwLock<(String, u16)>,
-    /// Where other nodes reach this one; 0 = nowhere.
+    /// This node's peer port; 0 = none.
     pub own_peer_port: AtomicU16,
     /// The other nodes, kept current while they answer.
     pub others: RwLock<Vec<Other>>,
 }
 
-/// Who leads.
 impl ReplicationState {
-    /// What is known of the leader.
+    pub(super) fn new(environment: Environment) -> Self {
+        ReplicationState {
+            environment,
+            lease: Lease::new(environment),
+            clock: LogClock::new(environment),
+            walls: WallClocks::new(environment),
+            ..ReplicationState::default()
+        }
+    }
+
+    /// Whose clocks, threads and rules this node has.
+    pub fn environment(&self) -> Environment {
+        self.environment
+    }
+}
+
+/// The leader.
+impl ReplicationState {
+    /// The known leader.
     pub fn known_leader(&self) -> Arc<Leader> {
         self.leader.load_full()
     }
@@ -115,7 +152,12 @@ impl ReplicationState {
         self.leader.load().term
     }
 
-    /// Whether this node was elected; whether it still counts as a leader `leadership` says.
+    /// The active feature level: that of the last entry applied here.
+    pub fn feature_level(&self) -> u32 {
+        feature_level::said(self.feature_level.load(Ordering::Acquire))
+    }
+
+    /// Whether this node was elected; `leadership` tells whether it still counts as a leader.
     pub fn is_leader(&self) -> bool {
         self.leader.load().is_self
     }
@@ -126,7 +168,7 @@ impl ReplicationState {
         if leader.is_self { leader.term } else { 0 }
     }
 
-    /// Whether this node leads and has applied what came before.
+    /// Whether this node leads and has applied all earlier entries.
     pub fn has_applied_own_term(&self) -> bool {
         let term = self.leader_term();
         term != 0 && self.applied_term.load(Ordering::Acquire) == term
@@ -137,7 +179,7 @@ impl ReplicationState {
         self.wait_for(|| ![0, id].contains(&self.leader_id())).await;
     }
 
-    /// Waits until this node can serve: it leads and has applied what came before, or it knows who leads.
+    /// Waits until this node can serve: it leads and has applied all earlier entries, or it knows the leader.
     pub async fn wait_ready(&self) {
         let follows = |leader: &Leader| !leader.is_self && leader.node.is_some();
         self.wait_for(|| self.has_applied_own_term() || follows(&self.leader.load())).await;
@@ -153,7 +195,7 @@ impl ReplicationState {
         }
     }
 
-    /// This node is asked to stop, or for another reason is to lead no more.
+    /// This node refuses leadership from now on, because it is stopping or for another reason.
     pub fn refuse_leadership(&self) {
         self.refuses_leadership.store(true, Ordering::Release);
     }
@@ -162,42 +204,37 @@ impl ReplicationState {
         self.refuses_leadership.load(Ordering::Acquire)
     }
 
-    /// Whole seconds since the leader (or as leader: a majority) was last heard.
+    /// Whole seconds since the last contact to the leader (on the leader: to a majority).
     pub fn silent_seconds(&self) -> u64 {
         self.contact.silent_seconds()
     }
 
-    /// Whether this node, leading, is heard by a majority.
+    /// Whether this node, as leader, is in contact with a majority.
     pub fn has_quorum(&self) -> bool {
         self.contact.has_quorum()
     }
 }
 
-/// What may be read.
+/// Permission to read.
 impl ReplicationState {
     /// Whether a read now sees every acknowledged write, and all that another node may have shown.
     pub fn can_read(&self) -> bool {
-        // The lease before the index: what is announced after the read began need not be seen.
+        // The lease before the index: a read need not see announcements made after it began.
         self.knows_all() && self.applied_index.load(Ordering::SeqCst) >= self.announced_index()
     }
 
-    /// Whether nobody can have acknowledged a write that this node does not know to be committed, by its lease. Without
-    /// `lease-reads` only one that is alone knows that without asking.
+    /// Whether its lease guarantees that no node can have acknowledged a write that this node does not know to be
+    /// committed. Without `lease-reads` only a node that runs alone knows that without asking.
     pub fn knows_all(&self) -> bool {
         let asks = self.asks_to_read.load(Ordering::Relaxed);
         self.leads_surely() && (!asks || self.lease.is_for_ever())
     }
 
-    /// Whether no other node can lead at the moment. A new leader first proposes an entry of its own term, so once an entry
-    /// of that term is applied, everything committed before is, too. With one voter there is no lease to lose; with more, no
-    /// other node can lead before the lease runs out, but one that this one asks to.
+    /// Whether no other node can lead at the moment. A new leader first proposes an entry of its own term, so once that is
+    /// applied, everything committed before is, too. With one voter there is no lease to lose; with more, no other node can
+    /// lead before the lease expires, except one that this node asks to.
     pub fn leads_surely(&self) -> bool {
-        // The feature breaks the rule on purpose: see Cargo.toml.
-        if cfg!(feature = "broken-lease") && self.is_leader() {
-            return true;
-        }
-        #[cfg(test)]
-        if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::LeaseIgnored) && self.is_leader() {
+        if !self.environment.keeps(Rule::LeaseToRead) && self.is_leader() {
             return true;
         }
         // An edge that never had any data has nothing to answer from.
@@ -211,18 +248,18 @@ impl ReplicationState {
         self.offered_term.load(Ordering::SeqCst) == self.leader_term()
     }
 
-    /// Whether a majority has heard this leader lately, or it is alone. It takes no writes otherwise.
+    /// Whether a majority acknowledged this leader recently, or it runs alone. Otherwise it accepts no writes.
     pub fn has_lease(&self) -> bool {
         self.lease.is_held()
     }
 
-    /// Whether the leader was heard so recently.
+    /// Whether the leader was heard within this time.
     pub fn heard_within(&self, ms: u64) -> bool {
         let heard = self.heard_ms.load(Ordering::Acquire);
         heard > 0 && self.lease.clock.now_ms().saturating_sub(heard) <= ms
     }
 
-    /// How old what this node knows of the core's log is: for a leader under its lease it is of now.
+    /// Age of this node's knowledge of the core's log: zero on a leader under its lease.
     pub fn knowledge_age(&self) -> Duration {
         if self.can_read() {
             return Duration::ZERO;
@@ -239,7 +276,7 @@ impl ReplicationState {
         self.wait_for_entry(|| self.applied_index.load(Ordering::SeqCst) >= index).await;
     }
 
-    /// Waits until the data stand at this entry of the core.
+    /// Waits until this entry of the core is applied.
     pub async fn wait_core(&self, index: u64) {
         self.wait_for_entry(|| self.edge.core_index.load(Ordering::SeqCst) >= index).await;
     }
@@ -256,7 +293,7 @@ impl ReplicationState {
     }
 }
 
-/// How far the log is.
+/// The positions of the log.
 impl ReplicationState {
     pub fn last_index(&self) -> u64 {
         self.last_index.load(Ordering::Acquire)
@@ -270,7 +307,7 @@ impl ReplicationState {
         self.applied_index.load(Ordering::SeqCst)
     }
 
-    /// How far other nodes may have applied the log because this one, leading, told them that it is committed.
+    /// The index up to which other nodes may have applied the log because this leader told them that it is committed.
     pub fn announced_index(&self) -> u64 {
         self.announced_index.load(Ordering::SeqCst)
     }
@@ -289,7 +326,7 @@ impl ReplicationState {
         self.forwarded_index.fetch_max(index, Ordering::AcqRel);
     }
 
-    /// How far those have been applied.
+    /// The applied index of forwarded writes.
     pub fn forwarded_index(&self) -> u64 {
         self.forwarded_index.load(Ordering::Acquire)
     }
@@ -305,13 +342,14 @@ impl ReplicationState {
         self.edge.is_edge() || self.applied_index() >= self.forwarded_index()
     }
 
-    /// On an edge: the data are of another history from here on, and stand at this entry of it.
+    /// On an edge: the data belong to another history from now on, and are at this entry of it.
     pub fn begin_again(&self, core_index: u64) {
         self.forwarded_index.store(0, Ordering::Release);
         self.edge.begin_again(core_index);
+        self.sums.forget();
     }
 
-    /// Remembers damage; other failures are whoever's who met them.
+    /// Records damage; other failures are left to the caller.
     pub fn note_damage(&self, error: &StoreError) {
         let Some(damage) = error.damage() else { return };
         let mut known = self.damage.write();
@@ -321,13 +359,30 @@ impl ReplicationState {
         }
     }
 
-    /// Whether this node knows its data to be damaged.
+    /// For the other nodes of the site.
+    pub fn site_heartbeat(&self) -> SiteHeartbeat {
+        SiteHeartbeat { agreed: self.sums.confirmed(), ..self.edge.site_heartbeat() }
+    }
+
+    /// In a site: its leader has what a majority of the core agrees on. A node that has not must take the data of another.
+    pub fn compare_in_site(&self, agreed: SumAt) {
+        let stands_at = self.edge.core_index.load(Ordering::SeqCst);
+        if self.sums.agree(agreed, stands_at) == Some(Comparison::Differs) {
+            let index = agreed.index;
+            let detail = format!(
+                "its state at entry {index} of the core is not that of the core and of its site's leader"
+            );
+            self.note_damage(&StoreError::Damaged(Damage::of_store("the data of this node", detail)));
+        }
+    }
+
+    /// Whether this node knows of damage in its data.
     pub fn is_damaged(&self) -> bool {
         self.damage.read().is_some()
     }
 }
 
-/// Counts while it lives, also when the one who waits is cancelled.
+/// Counts while it lives, also if its owner is cancelled.
 struct Counted<'a>(&'a AtomicUsize);
 
 impl<'a> Counted<'a> {

@@ -1,9 +1,9 @@
-//! Where a client's write is in the log of its group: what LASTREV gives, and WAITREV waits for.
+//! The position of a client's write in the log of its group: LASTREV returns it, WAITREV waits for it.
 //!
 //! Clients see a number. The index is in its lower 48 bits, the group above them, so a token of the first group is the index
 //! itself, as it was when a node had one group.
 
-/// See the module.
+/// The token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteToken {
     pub group: u64,
@@ -16,12 +16,12 @@ const INDEX_MAX: u64 = (1 << INDEX_BITS) - 1;
 const GROUP_MAX: u64 = (1 << (63 - INDEX_BITS)) - 1;
 
 impl WriteToken {
-    /// As clients are told it.
+    /// As a number for clients.
     pub fn number(self) -> u64 {
         (self.group.min(GROUP_MAX) << INDEX_BITS) | self.index.min(INDEX_MAX)
     }
 
-    /// What a client said.
+    /// Parses a client's number.
     pub fn of(number: u64) -> Self {
         WriteToken { group: number >> INDEX_BITS, index: number & INDEX_MAX }
     }

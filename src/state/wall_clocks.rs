@@ -1,18 +1,19 @@
-//! What the wall clocks of a cluster's nodes say, as the node that leads it hears.
+//! The wall clocks of a cluster's nodes, as its leader hears them.
 //!
-//! Log time is steered by the middle one, so that a wall clock that is wrong moves nothing while most are right, whichever
-//! node it is of. What was heard was on its way: to this node other nodes' clocks are late by that.
+//! Log time is steered by the median, so that a wrong wall clock, of whichever node, moves nothing while most are right.
+//! Reports are delayed in transit: other nodes' clocks seem late by that.
 
-use crate::time::{difference, monotonic_ms};
+use crate::{environment::Environment, time::difference};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
-/// What was said so long ago counts no more.
+/// Reports older than this do not count.
 const FRESH_MS: u64 = 10_000;
 
-/// See the module.
+/// The clocks.
 #[derive(Debug, Default)]
 pub struct WallClocks {
+    environment: Environment,
     others: Mutex<BTreeMap<u64, Said>>,
 }
 
@@ -24,9 +25,13 @@ struct Said {
 }
 
 impl WallClocks {
-    /// What the wall clock of a node says, ms since the epoch; 0: it does not say.
+    pub(super) fn new(environment: Environment) -> Self {
+        WallClocks { environment, ..WallClocks::default() }
+    }
+
+    /// Records a node's wall clock, ms since the epoch; 0: not given.
     pub fn observe(&self, node_id: u64, wall_ms: u64) {
-        self.observe_at(monotonic_ms(), node_id, wall_ms);
+        self.observe_at(self.environment.monotonic_ms(), node_id, wall_ms);
     }
 
     fn observe_at(&self, now: u64, node_id: u64, wall_ms: u64) {
@@ -35,9 +40,9 @@ impl WallClocks {
         }
     }
 
-    /// By how much the clocks of other nodes, as far as they were heard lately, are ahead of this time, ms.
+    /// Milliseconds by which recently heard clocks of other nodes are ahead of this time.
     pub fn ahead_of(&self, time_ms: u64) -> Vec<(u64, i64)> {
-        self.ahead_of_at(monotonic_ms(), time_ms)
+        self.ahead_of_at(self.environment.monotonic_ms(), time_ms)
     }
 
     fn ahead_of_at(&self, now: u64, time_ms: u64) -> Vec<(u64, i64)> {
@@ -50,7 +55,7 @@ impl WallClocks {
         others.iter().map(|(node_id, said)| (*node_id, ahead(said))).collect()
     }
 
-    /// By how much wall time is ahead of this time, ms, where this node's own clock says `own_ms`.
+    /// Milliseconds by which agreed wall time is ahead of this time, if this node's own clock is `own_ms`.
     pub fn agreed_ahead_of(&self, time_ms: u64, own_ms: u64) -> i64 {
         let others = self.ahead_of(time_ms).into_iter().map(|(_, ahead_ms)| ahead_ms);
         middle(others.chain([difference(own_ms, time_ms)]).collect())

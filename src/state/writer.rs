@@ -1,7 +1,10 @@
-//! What changes the replication state: the only code that says who leads and how far the log is.
+//! Changes the replication state: the only code that sets the leader and the positions of the log.
 
-use super::{Beginning, Leader, ReplicationState};
-use crate::{store::LogId, time::now_ms};
+use super::{Beginning, Leader, ReplicationState, Work};
+use crate::{
+    environment::{Environment, Rule},
+    store::LogId,
+};
 use std::{
     ops::Deref,
     sync::{Arc, atomic::Ordering},
@@ -9,7 +12,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// See the module. There is one for each state, made with it.
+/// The writer. Each state has exactly one, made with it.
 #[derive(Debug, Default)]
 pub struct StateWriter(Arc<ReplicationState>);
 
@@ -23,12 +26,17 @@ impl Deref for StateWriter {
 }
 
 impl StateWriter {
-    /// For those who read.
+    /// Of a node in this environment.
+    pub fn new(environment: Environment) -> Self {
+        StateWriter(Arc::new(ReplicationState::new(environment)))
+    }
+
+    /// The state, for readers.
     pub fn state(&self) -> &Arc<ReplicationState> {
         &self.0
     }
 
-    /// Who leads from here on; `last_id` is kept.
+    /// Sets the leader; `last_id` is kept.
     pub fn set_leader(&self, term: u64, is_self: bool, node: Option<(u64, String)>) {
         let state = &self.0;
         if is_self && !state.edge.is_edge() {
@@ -47,10 +55,10 @@ impl StateWriter {
         }
     }
 
-    /// Log time goes on from here with this node.
+    /// Log time continues with this node as leader.
     fn lead_log_time(&self) {
         let state = &self.0;
-        let ahead_ms = state.walls.agreed_ahead_of(state.clock.now_ms(), now_ms());
+        let ahead_ms = state.walls.agreed_ahead_of(state.clock.now_ms(), state.environment().wall_ms());
         match state.clock.lead(ahead_ms) {
             Beginning::Known => {}
             Beginning::Wall => {
@@ -59,31 +67,42 @@ impl StateWriter {
             Beginning::NotBelieved(ahead_ms) => tracing::error!(
                 days = ahead_ms / 86_400_000,
                 remedy = "set them if they are wrong; if they are right, 'flotilla admin clock --step' steps log time to them",
-                "wall clocks are that far ahead of the last write, which is not believed: log time goes on from the last write"
+                "the wall clocks are implausibly far ahead of the last write; log time continues from the last write"
             ),
         }
     }
 
-    /// This leader is about to ask another node to lead. It may do so at any time from here on, without this one hearing of
-    /// it, so the lease is worth nothing any more in this term; a majority must be asked.
+    /// This leader is about to ask another node to lead. That node may do so at any time from now on, without this one
+    /// knowing, so the lease is void for the rest of this term; reads must ask a majority.
     pub fn offers_leadership(&self) {
-        #[cfg(test)]
-        if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::LeaseKept) {
-            return;
+        if self.0.environment().keeps(Rule::LeaseEndsWithOffer) {
+            self.0.offered_term.store(self.0.leader_term(), Ordering::SeqCst);
         }
-        self.0.offered_term.store(self.0.leader_term(), Ordering::SeqCst);
     }
 
-    /// A majority has heard of this leader at `heard`; for so long after it, none of it helps another one to lead.
+    /// The data here are at this feature level.
+    pub fn set_feature_level(&self, level: u32) {
+        if self.0.feature_level.load(Ordering::Relaxed) != level {
+            self.0.feature_level.store(level, Ordering::Release);
+            tracing::info!(level, "activated the feature level");
+        }
+    }
+
+    /// A majority acknowledged this leader at `heard`; for `lease` after that, none of it helps another node to lead.
     /// `None`: it is the only voter.
     pub fn heard_by_quorum(&self, heard: Option<Instant>, lease: Duration) {
         self.0.contact.heard_by_quorum(heard);
         self.0.lease.set(heard, lease);
     }
 
-    /// The leader has been heard just now; `is_cut_off`: it says that no majority hears it.
+    /// The leader was heard just now; `is_cut_off`: it reports that it has lost contact to a majority.
     pub fn heard_leader(&self, is_cut_off: bool) {
         self.0.contact.heard_leader(is_cut_off);
+    }
+
+    /// From now on the leader, this node or another, refuses growth, or does not; whether that is news.
+    pub fn set_refuses_growth(&self, refuses: bool) -> bool {
+        self.0.refuses_growth.swap(refuses, Ordering::AcqRel) != refuses
     }
 
     /// And everything that it had committed then is applied here.
@@ -91,7 +110,7 @@ impl StateWriter {
         self.0.heard_ms.store(self.0.lease.clock.now_ms().max(1), Ordering::Release);
     }
 
-    /// Where the log begins and ends, and how large it is on disk.
+    /// The first and last index of the log, and its size on disk.
     pub fn logged(&self, purged: u64, last: u64, bytes: u64) {
         self.0.purged_index.store(purged, Ordering::Relaxed);
         self.0.last_index.store(last, Ordering::Release);
@@ -103,13 +122,20 @@ impl StateWriter {
         self.0.log_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// As leader, before it tells another node that the log is committed so far: from then on that one may have applied more
-    /// than this node.
-    pub fn announces(&self, index: u64) {
-        self.0.announced_index.fetch_max(index, Ordering::SeqCst);
+    /// An entry is about to be appended; `None`: another leader's, or one without proposals.
+    pub fn appends(&self, index: u64, work: Option<Work>) {
+        self.0.unapplied.appends(index, work);
     }
 
-    /// On an edge, before `applied`: the data stand at this entry of the core.
+    /// As leader, what it may tell another node is committed: from then on that node may have applied more than this one.
+    pub fn announces(&self, committed: LogId) -> Option<LogId> {
+        let announced = &self.0.announced_index;
+        self.0.unapplied.may_tell(committed, |index| {
+            announced.fetch_max(index, Ordering::SeqCst);
+        })
+    }
+
+    /// On an edge, before `applied`: this entry of the core is applied.
     pub fn followed(&self, core_index: u64) {
         self.0.edge.stand_at(core_index);
     }
@@ -121,6 +147,7 @@ impl StateWriter {
             state.edge.core_index.store(at.index, Ordering::SeqCst);
         }
         state.applied_index.store(at.index, Ordering::SeqCst);
+        state.unapplied.applied(at);
         if state.readers.load(Ordering::SeqCst) > 0 {
             state.applied_bell.notify_waiters();
         }
@@ -147,7 +174,7 @@ mod tests {
         assert!(!writer.state().can_read(), "nothing of its own term is applied");
         writer.applied(LogId { term: 2, index: 5 });
         assert!(writer.state().can_read());
-        writer.announces(6);
+        writer.announces(LogId { term: 2, index: 6 });
         assert!(writer.state().knows_all() && !writer.state().can_read());
         writer.applied(LogId { term: 2, index: 6 });
         assert!(writer.state().can_read());
@@ -168,7 +195,7 @@ mod tests {
         assert!(state.can_read(), "it is alone: there is nobody to ask");
     }
 
-    /// The simulation found it: who is asked to lead is helped at once, whatever the lease of who asks.
+    /// Found by the simulation: a node that is asked to lead gets votes at once, whatever the asking node's lease is.
     #[test]
     fn a_leader_that_asked_another_to_lead_has_no_lease_in_that_term() {
         let writer = StateWriter::default();

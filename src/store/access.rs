@@ -1,9 +1,9 @@
 //! When keys were last read or written on this node, for OBJECT IDLETIME. It is no part of the state.
 //!
-//! A record in the hot cache carries a stamp: the second of its last access. When it is evicted, the stamp goes into one of a
-//! fixed number of slots, chosen by a hash of the key, that keeps the latest; so does that of a record too large for the
-//! cache. Invariant: a key was never accessed later than its stamp, or else its slot and `floor`, say. A slot is shared by
-//! keys, so what is idle for long may seem idle for less, and never the other way round.
+//! A record in the hot cache carries a stamp: the second of its last access. On eviction, the stamp goes into one of a
+//! fixed number of slots, chosen by a hash of the key, that keeps the latest stamp; the same goes for a record too large
+//! for the cache. Invariant: a key was never accessed later than its stamp, or its slot and `floor`, say. Keys share slots,
+//! so an idle key may seem less idle than it is, but never more.
 
 use crate::value::Stamp;
 use std::{
@@ -15,10 +15,10 @@ use std::{
 const CACHE_BYTES_OF_SLOT: usize = 1024;
 const SLOTS_MIN: usize = 4096;
 
-/// See the module.
+/// Access times of keys.
 #[derive(Debug)]
 pub(super) struct Accesses {
-    /// The present second; told, since nothing in the store reads a clock.
+    /// The current second; set from outside, since nothing in the store reads a clock.
     clock: AtomicU32,
     /// When the cache was last emptied, and with it all stamps.
     floor: AtomicU32,
@@ -84,7 +84,7 @@ mod tests {
             accesses.leave(&second.to_be_bytes(), second);
         }
         assert!((1..=20_000_u32).all(|second| accesses.last(&second.to_be_bytes()) >= second));
-        // Those that left before all others are told apart from the latest, if not exactly.
+        // The earliest and the latest accesses can be told apart, though not exactly.
         let early = (1..=100_u32).filter(|second| accesses.last(&second.to_be_bytes()) < 19_000).count();
         assert!(early > 50, "{early}");
         accesses.forget();

@@ -1,11 +1,12 @@
-//! What a batch changed, for everybody on this node who wants to hear of it: sessions that watch keys (WATCH), sessions that
-//! are blocked on keys, subscribers of keyspace events.
+//! The changes of a batch, for their readers on this node: sessions that watch keys (WATCH), sessions blocked on keys,
+//! subscribers of keyspace events.
 //!
-//! A batch asks once who wants what (`Interest`), notes that much in log order, and hands it out when it commits: first to
-//! WATCH, before readers see the batch, then, behind it, to the observer. It is not part of the state: who listens on a node
-//! changes nothing in what the node stores.
+//! A batch asks once which changes are wanted (`Interest`), records those in log order, and publishes them when it commits:
+//! first to WATCH, before readers see the batch, then to the observer. Changes are not part of the state: listeners on a
+//! node do not change what the node stores.
 
 use super::{Store, Type};
+use bytes::Bytes;
 
 /// The class of a keyspace event; its letter is the one of `notify-keyspace-events`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,10 @@ pub enum EventClass {
 pub enum ChangeEvent {
     /// A key was made, changed or deleted.
     Key(KeyChange),
-    /// What keyspace events tell of a key.
+    /// A keyspace event of a key.
     Keyspace { db: u32, key: Vec<u8>, class: EventClass, name: &'static str },
+    /// A script has published a message.
+    Message { channel: Bytes, payload: Bytes, is_sharded: bool },
     /// Databases were emptied or exchanged: any key may be another.
     Databases,
 }
@@ -39,50 +42,52 @@ pub enum ChangeEvent {
 pub struct KeyChange {
     pub db: u32,
     pub key: Vec<u8>,
-    /// What was stored under it, expired or not.
+    /// The type stored before, expired or not.
     pub before: Option<Type>,
     pub after: Option<Type>,
-    /// What was there had not expired.
+    /// Whether the former value had not expired.
     pub was_live: bool,
 }
 
 impl KeyChange {
-    /// Whether readers can tell: the end of what had expired changes nothing for them.
+    /// Whether readers can see it: removing an expired key changes nothing for them.
     pub fn is_visible(&self) -> bool {
         self.after.is_some() || self.was_live
     }
 
-    /// Whether a blocked session may have waited for it: for what is there now, or (a stream's group) for its end.
+    /// Whether a blocked session may have waited for it: for the new value, or for the end of a stream's group.
     pub fn may_unblock(&self) -> bool {
         [self.before, self.after].into_iter().flatten().any(Type::is_collection)
     }
 }
 
-/// Which changes somebody wants to hear of.
+/// The changes that an observer wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Interest {
     /// `ChangeEvent::Key` and `ChangeEvent::Databases`.
     pub keys: bool,
     /// `ChangeEvent::Keyspace`.
     pub events: bool,
+    /// `ChangeEvent::Message`.
+    pub messages: bool,
 }
 
-/// Who is told.
+/// Receives changes.
 pub trait Observer: Send + Sync {
-    /// What it wants. Batches ask once.
+    /// The changes it wants. Each batch asks once.
     fn interest(&self) -> Interest;
-    /// What one batch changed, after it was published, in log order.
+    /// The changes of one batch, after it was published, in log order.
     fn changed(&self, changes: Vec<ChangeEvent>);
     /// A read of this node found no live key. Called by readers.
     fn missed(&self, _db: u32, _key: &[u8]) {}
-    /// Any key may have changed: all data were replaced by a snapshot, or changes were not noted while nobody wanted them.
+    /// Any key may have changed: a snapshot replaced all data, or changes were not recorded while they were not wanted.
     fn replaced(&self);
 }
 
 impl Store {
-    /// What a batch that begins now has to note.
+    /// The changes that a batch starting now must record.
     pub(super) fn interest(&self) -> Interest {
-        let Interest { keys, events } = self.observer().map_or_else(Interest::default, Observer::interest);
-        Interest { keys: keys || self.watched.any(), events }
+        let interest = self.observer().map_or_else(Interest::default, Observer::interest);
+        Interest { keys: interest.keys || self.watched.any(), ..interest }
     }
 }

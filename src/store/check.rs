@@ -12,7 +12,7 @@ use std::path::Path;
 const READAHEAD_BYTES: usize = 1 << 20;
 
 impl Store {
-    /// What a file of the database had when it was written; `None`: that is not known.
+    /// Length and checksum of a file of the database when it was written; `None`: unknown.
     pub fn file_sum(&self, name: &str) -> Option<FileSum> {
         self.published().engine().sums.get(name)
     }
@@ -43,7 +43,7 @@ impl Store {
     /// Reads all data of a checkpoint, also what newer data hide; the error names the file.
     pub fn check_blocks(directory: &Path) -> Result<(), StoreError> {
         let mut options = Options::default();
-        // Else versions of one key that nobody sees are leapt over.
+        // Otherwise invisible versions of one key would be skipped unread.
         options.set_max_sequential_skip_in_iterations(u64::MAX);
         options.set_paranoid_checks(true);
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), options.clone()));

@@ -1,59 +1,134 @@
-//! The checksum of the state: equal on all replicas that stand at the same place of the log.
+//! The checksum of the state: equal on all replicas at the same log position.
 
-use super::{Published, Store, engine::Family};
+use super::{
+    Namespace, Published,
+    engine::{EngineIterator, Family, read_error},
+    sums,
+};
 use crate::error::{Error, StoreError};
 use std::time::{Duration, Instant};
 
-/// After so much of a walk it rests for as long as that took: others need the disk and the processor, too.
+/// After this many bytes, a scan rests for as long as they took: others need the disk and the CPU, too.
 const REST_BYTES: usize = 4 << 20;
 const REST_MAX: Duration = Duration::from_millis(200);
-/// Read ahead of a walk over a whole family.
+/// Read-ahead of a scan of a whole family.
 const READAHEAD_BYTES: usize = 1 << 20;
 
-impl Store {
-    /// That of the latest published state.
-    pub fn checksum(&self) -> Result<u32, StoreError> {
-        self.published().checksum()
+/// What a read of all rows found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FullRead {
+    /// CRC-32C over every row of every column family, in key order.
+    pub checksum: u32,
+    /// Databases whose rows are not those that apply has counted and summed: rows were lost, added or changed behind its
+    /// back, and no other node is needed to know that.
+    pub miscounted: Vec<u32>,
+}
+
+/// The rows of a database, as found.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    namespace: Namespace,
+    keys: u64,
+    row_sum: u64,
+}
+
+/// How fast to read.
+struct Pace {
+    bytes_per_second: u64,
+    scanned: usize,
+    began: Instant,
+}
+
+impl Pace {
+    fn new(bytes_per_second: u64) -> Self {
+        Pace { bytes_per_second, scanned: 0, began: Instant::now() }
+    }
+
+    fn read(&mut self, bytes: usize) {
+        self.scanned = self.scanned.saturating_add(bytes);
+        if self.scanned < REST_BYTES {
+            return;
+        }
+        let (scanned, took) = (self.scanned as u64, self.began.elapsed());
+        let at_least =
+            scanned.saturating_mul(1_000_000).checked_div(self.bytes_per_second).map(Duration::from_micros);
+        let rest = at_least.unwrap_or_default().saturating_sub(took);
+        std::thread::sleep(rest.max(took.min(REST_MAX)));
+        (self.scanned, self.began) = (0, Instant::now());
     }
 }
 
 impl Published {
-    /// CRC-32C over every row of every column family, in key order. Covers live namespaces only, since when dead ones
-    /// disappear is compaction's business. Walks the whole store, without displacing what the cache holds.
-    pub fn checksum(&self) -> Result<u32, StoreError> {
-        let (published, state) = (self, self.state());
-        let mut sum = crc32c::crc32c(&state.encode());
-        let (mut walked, mut began) = (0_usize, Instant::now());
+    /// Reads all rows, without displacing cached blocks, at most so many bytes a second; 0 = no limit. Rows of dead
+    /// namespaces do not count, since compaction decides when they disappear.
+    pub fn read_all(&self, bytes_per_second: u64) -> Result<FullRead, StoreError> {
+        let state = self.state();
+        let mut checksum = crc32c::crc32c(&state.encode());
+        let mut found: Vec<Found> = state
+            .all_databases()
+            .map(|database| Found { namespace: database.namespace, ..Found::default() })
+            .collect();
+        let mut pace = Pace::new(bytes_per_second);
         for (family, namespace_at) in
             [(Family::Meta, 0), (Family::Expiry, 8), (Family::Data, 0), (Family::Score, 0)]
         {
-            let mut options = rocksdb::ReadOptions::default();
-            options.fill_cache(false);
-            options.set_readahead_size(READAHEAD_BYTES);
-            let family = published.engine().family(family)?;
-            let mut iterator = published.snapshot().raw_iterator_cf_opt(family, options);
-            iterator.seek_to_first();
+            let mut iterator = self.scan_all(family)?;
             while let Some((key, value)) = iterator.item() {
                 let namespace = key.get(namespace_at..).and_then(<[u8]>::first_chunk::<4>);
-                let live =
-                    namespace.is_some_and(|bytes| state.database_of(u32::from_be_bytes(*bytes)).is_some());
-                if live {
-                    sum = crc32c::crc32c_append(sum, &(key.len() as u64).to_be_bytes());
-                    sum = crc32c::crc32c_append(sum, key);
-                    sum = crc32c::crc32c_append(sum, value);
+                let namespace = namespace.map(|bytes| Namespace::from_be_bytes(*bytes));
+                if let Some(found) = found.iter_mut().find(|found| Some(found.namespace) == namespace) {
+                    checksum = crc32c::crc32c_append(checksum, &(key.len() as u64).to_be_bytes());
+                    checksum = crc32c::crc32c_append(checksum, key);
+                    checksum = crc32c::crc32c_append(checksum, value);
+                    found.add(family, key, value);
                 }
-                walked = walked.saturating_add(key.len()).saturating_add(value.len());
+                pace.read(key.len().saturating_add(value.len()));
                 iterator.next();
-                if walked >= REST_BYTES {
-                    std::thread::sleep(began.elapsed().min(REST_MAX));
-                    (walked, began) = (0, Instant::now());
-                }
             }
-            iterator.status().map_err(|error| match super::engine::read_error(error) {
+            iterator.status().map_err(|error| match read_error(error) {
                 Error::Fatal(error) => error,
                 other => StoreError::corrupt("store", other.to_string()),
             })?;
         }
-        Ok(sum)
+        let miscounted = (0_u32..).zip(state.all_databases()).zip(&found).filter(|((_, database), found)| {
+            database.keys != found.keys || database.is_summed && database.row_sum != found.row_sum
+        });
+        Ok(FullRead { checksum, miscounted: miscounted.map(|((db, _), _)| db).collect() })
+    }
+
+    fn scan_all(&self, family: Family) -> Result<EngineIterator<'_>, StoreError> {
+        let mut options = rocksdb::ReadOptions::default();
+        options.fill_cache(false);
+        options.set_readahead_size(READAHEAD_BYTES);
+        let mut iterator = self.snapshot().raw_iterator_cf_opt(self.engine().family(family)?, options);
+        iterator.seek_to_first();
+        Ok(iterator)
+    }
+}
+
+impl Found {
+    fn add(&mut self, family: Family, key: &[u8], value: &[u8]) {
+        self.keys = self.keys.saturating_add(u64::from(family == Family::Meta));
+        if matches!(family, Family::Meta | Family::Expiry) {
+            self.row_sum = self.row_sum.wrapping_add(sums::of_row(key, value));
+        }
+    }
+}
+
+#[cfg(test)]
+impl Published {
+    /// The checksum of a state whose rows are those that it has counted.
+    pub fn checksum(&self) -> Result<u32, StoreError> {
+        let read = self.read_all(0)?;
+        assert!(read.miscounted.is_empty(), "{:?} of {:?}", read.miscounted, self.state());
+        Ok(read.checksum)
+    }
+}
+
+#[cfg(test)]
+impl super::Store {
+    /// That of the latest published state.
+    pub fn checksum(&self) -> Result<u32, StoreError> {
+        self.published().checksum()
     }
 }

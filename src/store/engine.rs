@@ -1,24 +1,30 @@
 //! The open RocksDB and its column families; the only file that calls into it for point reads and batches.
 
-use super::file_sums::FileSums;
 use super::options::{self, DATA_CF, DeadNamespaces, EXPIRY_CF, META_CF, SCORE_CF, StoreOptions};
+use super::{file_sums::FileSums, keys::StorageKey};
 use crate::{
+    environment::{DiskSpace, DiskState},
     error::{Error, StoreError, rocksdb_error::EngineError},
     fail::Damage,
 };
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rocksdb::{
-    ColumnFamily, DBRawIteratorWithThreadMode, DBWithThreadMode, FlushOptions, ReadOptions, ReadTier,
-    SingleThreaded, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    ColumnFamily, DBPinnableSlice, DBRawIteratorWithThreadMode, DBWithThreadMode, FlushOptions, ReadOptions,
+    ReadTier, SingleThreaded, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 pub(super) type Db = DBWithThreadMode<SingleThreaded>;
 pub(super) type EngineSnapshot<'a> = SnapshotWithThreadMode<'a, Db>;
 pub(super) type EngineIterator<'a> = DBRawIteratorWithThreadMode<'a, Db>;
 
-/// Which column family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A column family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Family {
     Default,
     Meta,
@@ -62,10 +68,13 @@ impl Tier {
     }
 }
 
-/// Damage is told from other failures: files that do not have their checksums, and files that are gone.
+/// Tells damage from other failures: files with wrong checksums, and missing files.
 pub(super) fn engine_error(error: rocksdb::Error) -> StoreError {
     let kind = error.kind();
     let text = error.into_string();
+    if kind == rocksdb::ErrorKind::IOError && text.contains("No space left on device") {
+        return StoreError::DiskFull(text);
+    }
     let is_gone = kind == rocksdb::ErrorKind::IOError && text.contains("No such file or directory");
     match kind == rocksdb::ErrorKind::Corruption || is_gone {
         true => {
@@ -76,12 +85,17 @@ pub(super) fn engine_error(error: rocksdb::Error) -> StoreError {
     }
 }
 
-/// Where there are data but no CURRENT the engine would begin a new database, and remove what is there.
+/// Refuses a directory with data but no CURRENT: the engine would start a new database and remove the old data.
+///
+/// A database gets its first manifest, then CURRENT, then the next manifest. A process that was killed between the first two
+/// leaves the first manifest alone, and nothing that was ever in use.
 fn refuse_headless(directory: &Path) -> Result<(), StoreError> {
+    const FIRST: &str = "MANIFEST-000001";
     let current = directory.join("CURRENT");
     let Ok(entries) = directory.read_dir() else { return Ok(()) };
     let is_data = |name: &std::ffi::OsStr| {
-        name.to_str().is_some_and(|name| name.starts_with("MANIFEST-") || name.ends_with(".sst"))
+        name.to_str()
+            .is_some_and(|name| name.starts_with("MANIFEST-") && name != FIRST || name.ends_with(".sst"))
     };
     match !current.exists() && entries.flatten().any(|entry| is_data(&entry.file_name())) {
         true => Err(StoreError::damaged(&current, "it is gone, but there are data")),
@@ -104,7 +118,7 @@ fn file_in(text: &str) -> Option<String> {
 pub(super) fn read_error(error: rocksdb::Error) -> Error {
     match error.kind() {
         rocksdb::ErrorKind::Incomplete => Error::WouldBlock,
-        // What cannot be read from the disk is as good as damaged; what cannot be written may be another day.
+        // An unreadable file is as good as damaged; a failed write may succeed another day.
         rocksdb::ErrorKind::IOError if error.as_ref().contains("Input/output error") => {
             let detail = error.into_string();
             let file = file_in(&detail).unwrap_or_else(|| "a file of the store".to_owned());
@@ -114,8 +128,15 @@ pub(super) fn read_error(error: rocksdb::Error) -> Error {
     }
 }
 
-/// See the module.
+/// Longest wait of a write for room on the disk.
+const WAIT_FOR_ROOM_MAX: Duration = Duration::from_secs(60);
+const WAIT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The RocksDB database.
 pub(super) struct Engine {
+    disk: Arc<DiskSpace>,
+    /// Whether it compacts by itself.
+    compacts: Mutex<bool>,
     pub(super) db: Db,
     pub(super) dead: DeadNamespaces,
     pub(super) directory: PathBuf,
@@ -128,10 +149,18 @@ impl Engine {
         let sums = FileSums::load(path);
         sums.check_manifest(path)?;
         let dead = DeadNamespaces::default();
-        let families = options::column_families(options, &dead);
+        let families = options::column_families(options, &dead)?;
         let db =
             Db::open_cf_descriptors(&options::database(options), path, families).map_err(engine_error)?;
-        Ok(Engine { db, dead, directory: path.to_path_buf(), sums })
+        let compacts = Mutex::new(options.disk.state() < DiskState::Low);
+        Ok(Engine {
+            disk: Arc::clone(&options.disk),
+            compacts,
+            db,
+            dead,
+            directory: path.to_path_buf(),
+            sums,
+        })
     }
 
     pub(super) fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
@@ -146,7 +175,21 @@ impl Engine {
         Ok(value.map(Bytes::from))
     }
 
-    /// What has been flushed to files, whatever the memtables hold.
+    /// As `get` from the disk, for keys in ascending order.
+    pub(super) fn get_many(
+        &self,
+        family: Family,
+        keys: &[StorageKey],
+    ) -> Result<Vec<Result<Option<Bytes>, Error>>, StoreError> {
+        let keys = keys.iter().map(|key| &key[..]);
+        let found = self.db.batched_multi_get_cf_opt(self.family(family)?, keys, true, &Tier::Disk.options());
+        let value = |found: Result<Option<DBPinnableSlice<'_>>, _>| {
+            found.map(|value| value.map(|value| Bytes::copy_from_slice(&value))).map_err(read_error)
+        };
+        Ok(found.into_iter().map(value).collect())
+    }
+
+    /// The flushed value, whatever the memtables hold.
     pub(super) fn get_flushed(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let mut options = ReadOptions::default();
         options.set_read_tier(ReadTier::Persisted);
@@ -166,7 +209,42 @@ impl Engine {
         let mut options = WriteOptions::default();
         options.disable_wal(true);
         options.set_memtable_insert_hint_per_batch(true);
-        self.db.write_opt(batch, &options).map_err(engine_error)
+        // A flush that found no room stops all writes until there is some again; the engine sees to that by itself. A batch that
+        // is refused has changed nothing.
+        let spare = (self.disk.state() >= DiskState::Tight).then(|| batch.data().to_vec());
+        let mut outcome = self.db.write_opt(batch, &options).map_err(engine_error);
+        let mut waited = Duration::ZERO;
+        while let (Err(error), Some(spare)) = (&outcome, &spare) {
+            if !error.is_disk_full() || waited >= WAIT_FOR_ROOM_MAX {
+                break;
+            }
+            if waited.is_zero() {
+                tracing::warn!(%error, "the store cannot write: the disk is full; waiting for room");
+            }
+            std::thread::sleep(WAIT_INTERVAL);
+            waited = waited.saturating_add(WAIT_INTERVAL);
+            outcome = self.db.write_opt(WriteBatch::from_data(spare), &options).map_err(engine_error);
+        }
+        outcome
+    }
+
+    pub(super) fn compacts(&self) -> bool {
+        *self.compacts.lock()
+    }
+
+    /// Whether it compacts by itself from now on. A compaction that uses up the disk stops flushes and writes as well.
+    pub(super) fn set_compacts(&self, compacts: bool) -> Result<(), StoreError> {
+        let mut now = self.compacts.lock();
+        if *now == compacts {
+            return Ok(());
+        }
+        let disabled = if compacts { "false" } else { "true" };
+        for family in Family::ALL {
+            let options = [("disable_auto_compactions", disabled)];
+            self.db.set_options_cf(self.family(family)?, &options).map_err(engine_error)?;
+        }
+        *now = compacts;
+        Ok(())
     }
 
     /// Writes all memtables to files, all column families at one point.
@@ -179,7 +257,19 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use super::file_in;
+    use super::{file_in, refuse_headless};
+
+    #[test]
+    fn a_database_that_was_never_complete_is_not_damaged() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str| std::fs::write(directory.path().join(name), "").unwrap();
+        put("MANIFEST-000001");
+        assert!(refuse_headless(directory.path()).is_ok());
+        put("MANIFEST-000005");
+        assert!(refuse_headless(directory.path()).is_err());
+        put("CURRENT");
+        assert!(refuse_headless(directory.path()).is_ok());
+    }
 
     #[test]
     fn the_file_that_an_error_names_is_found() {

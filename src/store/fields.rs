@@ -1,17 +1,17 @@
-//! What the store knows of hashes: their fields may expire one by one.
+//! The store's knowledge of hashes: their fields may expire one by one.
 //!
 //! The set `SubKeys::Score` of a hash files the fields that expire: expires_at u64 ‖ the field's sub-key in `SubKeys::Data`
-//! → –. If there are any, the hash's row says beside its head:
+//! → –. If there are any, the hash's row has this behind its head:
 //!
 //! | bytes | field |
 //! |---|---|
 //! | 16 | what the first of those sub-keys begins with: the earliest expiry, and the place of its field |
 //! | 8 | how many there are |
 //!
-//! Behind them, and alone if no field expires, is what the type keeps beside (`types::hash`): nothing, or 8 bytes.
+//! Behind them, or alone if no field expires, are the type's own bytes (`types::hash`): none, or 8.
 //!
-//! **Invariants.** The row in the `expiry` family is due when the key expires or the first of its fields does, whichever is
-//! sooner. A hash of which every field has expired is gone, for reads as for writes, before any sweep has deleted it.
+//! **Invariants.** The row in the `expiry` family is due when the key or the first of its fields expires, whichever is
+//! sooner. A hash whose fields have all expired is gone, for reads and writes, before any sweep has deleted it.
 
 use super::{
     ALL, CollectionHead, CollectionId, Direction, SubKeys, Type, View,
@@ -20,10 +20,10 @@ use super::{
 use crate::error::{Result, StoreError};
 use std::ops::{Bound, ControlFlow};
 
-/// See the module.
+/// The keys of fields' expiries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldExpiries {
-    /// What the first sub-key begins with.
+    /// The prefix of the first sub-key.
     pub first: [u8; FieldExpiries::FIRST_LEN],
     /// Never 0.
     pub count: u64,
@@ -34,21 +34,21 @@ impl FieldExpiries {
     /// Bytes of it.
     pub const LEN: usize = FieldExpiries::FIRST_LEN + 8;
 
-    /// Bytes of what the type keeps beside, if it does.
+    /// Length of the type's own bytes, if there are any.
     const BESIDE_LEN: usize = 8;
 
-    /// Reads what a hash's row says beside its head; `None` = no field expires.
+    /// Reads the part behind the head of a hash's row; `None` = no field expires.
     pub fn decode(rest: &[u8]) -> Result<Option<Self>, StoreError> {
         Ok(Self::split(rest)?.0)
     }
 
-    /// As `decode`, and what the type keeps beside.
+    /// As `decode`, with the type's own bytes.
     pub fn split(rest: &[u8]) -> Result<(Option<Self>, &[u8]), StoreError> {
         let is_known = |beside: &[u8]| matches!(beside.len(), 0 | Self::BESIDE_LEN);
         if is_known(rest) {
             return Ok((None, rest));
         }
-        let damaged = || StoreError::corrupt("metadata record", "a hash with half a list of expiries");
+        let damaged = || StoreError::corrupt("metadata record", "a hash with an incomplete list of expiries");
         let (first, behind) = rest.split_first_chunk().ok_or_else(damaged)?;
         let (count, beside) = behind.split_first_chunk().ok_or_else(damaged)?;
         if !is_known(beside) {
@@ -75,7 +75,7 @@ impl FieldExpiries {
         self.first.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
     }
 
-    /// What a sub-key begins with.
+    /// The prefix of a sub-key.
     pub fn beginning(sub: &[u8]) -> [u8; Self::FIRST_LEN] {
         let mut first = [0; Self::FIRST_LEN];
         first.iter_mut().zip(sub).for_each(|(slot, byte)| *slot = *byte);
@@ -105,7 +105,7 @@ pub(super) fn due_at(expires_at: u64, fields: Option<FieldExpiries>) -> u64 {
 }
 
 impl View<'_> {
-    /// How many fields of a hash have expired and are still stored.
+    /// The number of expired fields of a hash that are still stored.
     pub fn expired_fields(&self, collection: &CollectionId, fields: &FieldExpiries) -> Result<u64> {
         let mut expired = 0_u64;
         if fields.earliest() > self.decided {
@@ -122,7 +122,7 @@ impl View<'_> {
         Ok(expired)
     }
 
-    /// What the first sub-key of a field that expires begins with, of those from `from` on.
+    /// The prefix of the first sub-key of a field that expires, at or after `from`.
     pub fn first_expiry(
         &self,
         collection: &CollectionId,
@@ -137,7 +137,7 @@ impl View<'_> {
         Ok(first)
     }
 
-    /// Whether all fields of a hash have expired: if all can, the last one to expire says so.
+    /// Whether all fields of a hash have expired: if all of them can, the last one to expire decides.
     pub(super) fn has_lost_all_fields(
         &self,
         namespace: super::Namespace,

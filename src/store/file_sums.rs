@@ -1,12 +1,12 @@
 //! Checksums of a database's files from when they were written.
 //!
-//! The engine's tables never change once they are there; a moment later their checksums are taken, while what was written
-//! is still in the page cache, and kept in `FILE_SUMS` beside them: one line a file, `name inode bytes crc32c`, sealed
-//! (`checked.rs`). A copy of a file that goes to another node must have that checksum, so what the disk makes of the file
-//! later stays here. MANIFEST only grows: its line is about as many bytes as it had.
+//! The engine's tables never change. Soon after a table appears its checksum is computed, while its bytes are still in the
+//! page cache, and kept in `FILE_SUMS` beside it: one line per file, `name inode bytes crc32c`, sealed (`checked.rs`). A
+//! copy of a file for another node must have that checksum, so later damage on this disk does not spread. MANIFEST only
+//! grows: its line covers as many bytes as it had.
 //!
-//! A file without a line is not damaged, but of unknown health (it came before there were checksums, or a moment before a
-//! crash): it is read block by block first (`check.rs`).
+//! A file without a line is not damaged, but unverified (it is older than checksums, or was made just before a crash): it
+//! is read block by block first (`check.rs`).
 
 use super::engine::{Engine, engine_error};
 use crate::{checked, error::StoreError};
@@ -22,17 +22,17 @@ use std::{
 const NAME: &str = "FILE_SUMS";
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What a file had when it was written.
+/// Length and checksum of a file when it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileSum {
-    /// A copy by a hard link is the same file; another one of that name may be of another database.
+    /// A hard link is the same file; another file of that name may belong to another database.
     pub inode: u64,
     pub bytes: u64,
     /// CRC-32C.
     pub checksum: u32,
 }
 
-/// See the module.
+/// The checksums of the database's files.
 #[derive(Debug, Default)]
 pub(super) struct FileSums(Mutex<Known>);
 
@@ -44,7 +44,7 @@ struct Known {
 }
 
 impl FileSums {
-    /// Those that are kept in a database's directory; none if that cannot be read.
+    /// Loads the checksums kept in a database's directory; none if they cannot be read.
     pub(super) fn load(directory: &Path) -> Self {
         let path = directory.join(NAME);
         let text = match fs::read_to_string(&path) {
@@ -61,7 +61,7 @@ impl FileSums {
                 FileSums(Mutex::new(Known { sums, are_written: true }))
             }
             None => {
-                tracing::warn!(file = %path.display(), "the files' checksums are damaged; they will be taken again");
+                tracing::warn!(file = %path.display(), "the files' checksums are damaged; computing them again");
                 FileSums::default()
             }
         }
@@ -71,7 +71,7 @@ impl FileSums {
         self.0.lock().sums.get(name).copied()
     }
 
-    /// Before the database is opened: its MANIFEST must begin with what it had.
+    /// Before the database is opened: its MANIFEST must start with the bytes it had.
     pub(super) fn check_manifest(&self, directory: &Path) -> Result<(), StoreError> {
         let Some(name) = manifest(directory) else { return Ok(()) };
         let Some(sum) = self.get(&name) else { return Ok(()) };
@@ -84,14 +84,13 @@ impl FileSums {
         match found {
             _ if found == (sum.bytes, sum.checksum) => Ok(()),
             (bytes, _) if bytes < sum.bytes => {
-                Err(damaged(format!("it has {bytes} bytes, and had {} once", sum.bytes)))
+                Err(damaged(format!("it has {bytes} bytes, but once had {}", sum.bytes)))
             }
-            _ => Err(damaged("it does not have its checksum".into())),
+            _ => Err(damaged("its checksum is wrong".into())),
         }
     }
 
-    /// Takes the checksums of files that have none yet, forgets those of files that are gone; writes them down if that is
-    /// anything new.
+    /// Computes the checksums of new files, forgets those of removed files, and saves changes.
     pub(super) fn note(&self, engine: &Engine) -> Result<(), StoreError> {
         let directory = &engine.directory;
         let live = engine.db.live_files().map_err(engine_error)?;
@@ -120,7 +119,7 @@ impl FileSums {
         *are_written = match checked::replace_file(&directory.join(NAME), sealed.as_bytes()) {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!(%error, "cannot write the checksums of the store's files down; trying again");
+                tracing::warn!(%error, "cannot save the checksums of the store's files; trying again");
                 false
             }
         };
@@ -143,7 +142,7 @@ fn take(directory: &Path, name: &str) -> Result<Option<FileSum>, StoreError> {
     }
 }
 
-/// Length and CRC-32C of what is read.
+/// Length and CRC-32C of the bytes read.
 fn measure(mut from: impl Read) -> io::Result<(u64, u32)> {
     let (mut bytes, mut checksum) = (0_u64, 0);
     let mut chunk = vec![0; CHUNK_BYTES];

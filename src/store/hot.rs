@@ -1,13 +1,17 @@
 //! The hot cache: encoded metadata records of keys in use, and what sub-keys hold that were read, bounded in bytes, shared by
 //! all threads.
 //!
-//! **Invariant** (with `store.rs`): what it holds for a key is that key's latest record, or one that a batch in
-//! progress is about to make the latest. Apply replaces or removes every key it wrote after the batch is in RocksDB and
-//! before the new state is published; the same goes for sub-keys. A reader fills a miss through a guard taken *before* it
-//! checked that no batch was in progress and nothing newer than its view was published; an apply that comes later finds the
-//! guard and voids it. Pages (`pages.rs`) name a content that never changes.
+//! **Invariant** (with `store.rs`): the cached record of a key is its latest record, or one that a batch in progress is
+//! about to make the latest. Apply replaces or removes every key it wrote after the batch is in RocksDB and before the new
+//! state is published; the same goes for sub-keys. A reader fills a miss through a guard taken *before* it checked that no
+//! batch was in progress and nothing newer than its view was published; a later apply finds the guard and voids it. Pages
+//! (`pages.rs`) name a content that never changes.
 
-use super::{access::Accesses, keys::StorageKey, row::Header};
+use super::{
+    access::Accesses,
+    keys::StorageKey,
+    row::{Header, has_subkeys},
+};
 use crate::limits::HOT_RECORD_BYTES_MAX;
 use crate::value::{SharedRecord, Stamp, Value};
 use quick_cache::{Lifecycle, Weighter, sync::Cache, sync::DefaultLifecycle, sync::GuardResult};
@@ -19,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-/// Bytes that a cached record costs beyond its value: map slot, list links, key and record handle in place, allocation
+/// Bytes that a cached record costs beyond its value: map slot, list links, inline key and record handle, allocation
 /// header.
 const RECORD_OVERHEAD_BYTES: u64 = 152;
 
@@ -34,24 +38,24 @@ type Guard<'a> = quick_cache::sync::PlaceholderGuard<
     Evictions,
 >;
 
-/// A record, and beside it what apply asks of every key it overwrites, so that it need not touch the record.
+/// A record, and beside it what apply must know of every key it overwrites.
 ///
 /// One pointer wide, count and bytes in one allocation: with its key and links an entry of the cache is 64 bytes, and a
 /// lookup waits for memory as seldom as can be.
 #[derive(Clone)]
 struct Cached {
-    /// When it expires; the highest bit: it is a collection, no expiry reaches it. Of a sub-key: the log index of the state
+    /// When it expires; the highest bit: it has sub-keys, no expiry reaches it. Of a sub-key: the log index of the state
     /// that it was read from. Of a page: how far it goes.
     note: u64,
     record: SharedRecord,
 }
 
-const IS_COLLECTION: u64 = 1 << 63;
+const HAS_SUBKEYS: u64 = 1 << 63;
 
 impl Cached {
     fn new(header: Header, record: &[u8], accessed: u32) -> Self {
-        let is_collection = if header.kind.is_collection() { IS_COLLECTION } else { 0 };
-        let note = header.expires_at | is_collection;
+        let subkeys = if has_subkeys(header.kind, header.encoding) { HAS_SUBKEYS } else { 0 };
+        let note = header.expires_at | subkeys;
         Cached { note, record: SharedRecord::from_header_and_slice(Stamp::new(accessed), record) }
     }
 
@@ -73,11 +77,13 @@ impl Lifecycle<StorageKey, Cached> for Evictions {
     }
 }
 
-/// What the cache says of a record without touching it.
+/// The cache's summary of a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Summary {
     pub(super) expires_at: u64,
-    pub(super) is_collection: bool,
+    pub(super) has_subkeys: bool,
+    /// As asked for; 0 for a record with sub-keys.
+    pub(super) sum: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +96,7 @@ impl Weighter<StorageKey, Cached> for ByBytes {
     }
 }
 
-/// See the module.
+/// The hot cache.
 pub struct Hot {
     cache: Option<Shards>,
     accesses: Arc<Accesses>,
@@ -98,11 +104,11 @@ pub struct Hot {
     misses: AtomicU64,
 }
 
-/// What a lookup found.
+/// The result of a lookup.
 pub(super) enum Lookedup<'a> {
-    /// With what stands beside it.
+    /// With its summary.
     Hit(u64, Value),
-    /// Not there; the guard may install what the caller reads.
+    /// Missing; the guard may install the record that the caller reads.
     Miss(Option<Fill<'a>>),
 }
 
@@ -121,7 +127,7 @@ impl Fill<'_> {
         }
     }
 
-    /// As `install`, for what a sub-key holds in the state of this log index.
+    /// As `install`, for the value of a sub-key in the state of this log index.
     pub(super) fn install_sub(self, index: u64, value: &[u8]) {
         let _ = self.guard.insert(Cached::of_sub(index, value));
     }
@@ -142,7 +148,7 @@ impl Hot {
         self.accesses.tick(second);
     }
 
-    /// For how many seconds nobody has accessed a record, at least.
+    /// Seconds since the last access of a record, at least.
     pub(super) fn idle_seconds(&self, key: &StorageKey) -> u32 {
         self.accesses.now().saturating_sub(self.last_access(key))
     }
@@ -150,7 +156,7 @@ impl Hot {
     fn last_access(&self, key: &StorageKey) -> u32 {
         let mut found = None;
         if let Some(cache) = &self.cache {
-            // The one call that shows a value in place; it removes nothing.
+            // The only call that shows a value in place; it removes nothing.
             let _ = cache.remove_if(key, |cached| {
                 found = Some(cached.record.header.header.get());
                 false
@@ -176,15 +182,14 @@ impl Hot {
         Some(self.cache.as_ref()?.get(key)?.record.into())
     }
 
-    /// What a cached record is, without touching the record itself: it may be a cache miss away.
-    pub(super) fn summary(&self, key: &StorageKey) -> Option<Summary> {
+    /// A summary of a cached record, with what `sum` makes of one without sub-keys. It does not count references to it.
+    pub(super) fn summary(&self, key: &StorageKey, sum: impl Fn(&[u8]) -> u64) -> Option<Summary> {
         let mut found = None;
-        // The one call that shows a value in place; it removes nothing.
+        // The only call that shows a value in place; it removes nothing.
         let _ = self.cache.as_ref()?.remove_if(key, |cached| {
-            found = Some(Summary {
-                expires_at: cached.note & !IS_COLLECTION,
-                is_collection: cached.note & IS_COLLECTION != 0,
-            });
+            let has_subkeys = cached.note & HAS_SUBKEYS != 0;
+            let sum = if has_subkeys { 0 } else { sum(&cached.record.slice) };
+            found = Some(Summary { expires_at: cached.note & !HAS_SUBKEYS, has_subkeys, sum });
             false
         });
         found
@@ -209,12 +214,12 @@ impl Hot {
         found
     }
 
-    /// As `get_or_fill`, of what a sub-key holds (`keys::hot_sub`) or of a page: they do not count as records looked for.
+    /// As `get_or_fill`, for a sub-key (`keys::hot_sub`) or a page: they do not count as lookups of records.
     pub(super) fn sub_or_fill(&self, key: &StorageKey) -> Lookedup<'_> {
         self.look(key, |_| 0)
     }
 
-    /// `access` is told what was found, and says which stamp a record gets that will be filled in.
+    /// `access` gets the result and returns the stamp of a record that will be filled in.
     fn look(&self, key: &StorageKey, access: impl Fn(Option<&Cached>) -> u32) -> Lookedup<'_> {
         let Some(cache) = &self.cache else {
             return Lookedup::Miss(None);
@@ -229,14 +234,14 @@ impl Hot {
         }
     }
 
-    /// Apply has read what a sub-key holds, in the state of this log index, and will read it again.
+    /// Caches a sub-key that apply has read, in the state of this log index, and will read again.
     pub(super) fn put_sub(&self, key: StorageKey, index: u64, value: &[u8]) {
         if let Some(cache) = self.cache.as_ref().filter(|_| value.len() <= HOT_RECORD_BYTES_MAX) {
             cache.insert(key, Cached::of_sub(index, value));
         }
     }
 
-    /// Apply wrote a sub-key (`None`: deleted it): one that is cached stays so.
+    /// Apply wrote a sub-key (`None`: deleted it): a cached one stays cached.
     pub(super) fn wrote_sub(&self, key: StorageKey, index: u64, value: Option<&[u8]>) {
         let Some(cache) = &self.cache else { return };
         let replaced = match value {
@@ -246,7 +251,7 @@ impl Hot {
             _ => return drop(cache.remove(&key)),
         };
         if let Err((key, _)) = replaced {
-            // Somebody may be about to fill it with what was there before.
+            // A reader may be about to fill it with the former value.
             cache.remove(&key);
         }
     }
@@ -315,7 +320,7 @@ mod tests {
         key.iter().fold(from, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
     }
 
-    /// The second word takes back what the first one did.
+    /// The second word undoes the effect of the first.
     fn colliding_under_fx(count: u64) -> Vec<Vec<u8>> {
         let target = 0x1234_5678_9abc_def0_u64;
         let key = |first: u64| {
@@ -347,7 +352,7 @@ mod tests {
         keys
     }
 
-    /// Keys made to collide in tables of well-known functions are as good as any in ours, which has a random seed.
+    /// Keys that collide in tables of well-known functions are harmless in ours, which has a random seed.
     #[test]
     fn keys_chosen_to_collide_do_not() {
         let (fx_keys, fnv_keys) = (colliding_under_fx(65_536), colliding_under_fnv());

@@ -7,26 +7,28 @@
 //! | `default` | `membership` | the Raft membership, bytes that only `replication/consensus` understands |
 //! | `meta` | namespace u32 ‖ key | metadata record (`row.rs`) |
 //! | `expiry` | when the key or its first field expires, u64 ‖ namespace u32 ‖ key | – |
-//! | `data` | namespace u32 ‖ generation ‖ field, index, member … | what the type says (`src/types`) |
+//! | `data` | namespace u32 ‖ generation ‖ field, index, member, piece … | what the type says (`src/types`) |
 //! | `score` | namespace u32 ‖ generation ‖ order-preserving score ‖ member (of hashes: `fields.rs`) | – |
 //!
-//! Numbers are big-endian, so byte order is number order. A namespace is what a logical database maps to; FLUSHDB and
-//! SWAPDB change the mapping, never the rows. A generation is the log position at which a collection was made: with
-//! it, and without the key, a key can be renamed, deleted or overwritten without touching its sub-keys.
+//! Numbers are big-endian, so byte order is number order. A logical database maps to a namespace; FLUSHDB and SWAPDB change
+//! the mapping, never the rows. A collection id is the log position at which a collection was created: it does not contain
+//! the key, so a key can be renamed, deleted or overwritten without touching its sub-keys.
 
 use super::{LogPosition, Namespace};
 use crate::error::StoreError;
 use smallvec::SmallVec;
 use std::ops::Bound;
 
-/// A storage key; in place, without an allocation of its own, for user keys of up to 20 bytes. Batches and the hot cache
-/// hold millions of these: a pointer to follow would be a cache miss at every comparison.
+/// A storage key; inline, without an allocation of its own, for user keys of up to 20 bytes. Batches and the hot cache hold
+/// millions of these: following a pointer would be a CPU cache miss at every comparison.
 pub type StorageKey = SmallVec<[u8; 24]>;
 
 /// Key of the state record in `default`.
 pub const STATE: &[u8] = b"state";
 /// Key of the site record in `default`.
 pub const SITE: &[u8] = b"site";
+/// Key in `default` of what a batch stores before itself, see `txn/ahead.rs`.
+pub const AHEAD: &[u8] = b"ahead";
 /// Key of the membership in `default`.
 pub const MEMBERSHIP: &[u8] = b"membership";
 
@@ -62,10 +64,10 @@ pub fn parse_expiry(storage_key: &[u8]) -> Result<(u64, Namespace, &[u8]), Store
     Ok((u64::from_be_bytes(*expires_at), Namespace::from_be_bytes(*namespace), key))
 }
 
-/// What the hot cache's keys of sub-keys begin with, and those of metadata do not: no database has this namespace.
+/// Prefix of the hot cache's keys of sub-keys, which no key of metadata has: no database has this namespace.
 const HOT_SUB: [u8; 4] = [0; 4];
 
-/// Where the hot cache has what a sub-key holds.
+/// The hot cache's key of a sub-key.
 pub fn hot_sub(storage_key: &[u8]) -> StorageKey {
     let mut out = StorageKey::with_capacity(storage_key.len().saturating_add(HOT_SUB.len()));
     out.extend_from_slice(&HOT_SUB);
@@ -81,8 +83,8 @@ pub fn behind(key: &[u8]) -> StorageKey {
     out
 }
 
-/// The id of a collection: what all its sub-keys begin with, and no others. A key that is deleted and made again has another
-/// one, so its sub-keys share nothing with those before.
+/// The id of a collection: the prefix of all its sub-keys and no others. A key that is deleted and created again has
+/// another id, so its sub-keys share nothing with the former ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectionId([u8; CollectionId::LEN]);
 
@@ -105,12 +107,17 @@ impl CollectionId {
         CollectionId(bytes)
     }
 
-    /// The place at which it began.
+    /// The log position at which it was created.
     pub fn generation(&self) -> LogPosition {
         LogPosition::from_bytes(self.0.get(4..).unwrap_or_default()).unwrap_or_default()
     }
 
-    /// What all its sub-keys begin with.
+    /// That of a sub-key's storage key.
+    pub(super) fn of_key(key: &[u8]) -> Option<Self> {
+        key.first_chunk().map(|bytes| CollectionId(*bytes))
+    }
+
+    /// The prefix of all its sub-keys.
     pub(super) fn prefix(&self) -> &[u8] {
         &self.0
     }
@@ -140,7 +147,7 @@ impl CollectionId {
     }
 }
 
-/// Storage keys from one on, up to another one that is not part of it; `None` = to the end.
+/// Storage keys from one up to, but not including, another; `None` = to the end.
 #[derive(Debug, Clone)]
 pub(super) struct Span {
     pub(super) from: StorageKey,
@@ -148,7 +155,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// All keys that begin with `prefix` and are not before `start`.
+    /// All keys with this prefix, from `start` on.
     pub(super) fn of_prefix(prefix: &[u8], start: &[u8]) -> Self {
         let from = StorageKey::from_slice(if start < prefix { prefix } else { start });
         Span { from, to: successor(prefix).map(StorageKey::from_vec) }

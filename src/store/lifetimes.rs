@@ -1,8 +1,8 @@
-//! How long keys have left that expire, on average: what INFO tells as `avg_ttl`. An estimate of bounded cost.
+//! The average time to live of keys that expire, for INFO's `avg_ttl`. An estimate of bounded cost.
 //!
-//! A look visits up to `KEYS_MAX` keys of a database and goes on where the last one ended, so a database that has no more is
-//! looked at as a whole. Of a larger one the means of looks are averaged, as Redis does. Where few of many keys expire
-//! the index of expiries is visited instead.
+//! A sample visits up to `KEYS_MAX` keys of a database and continues where the last one ended, so a smaller database is
+//! sampled as a whole. For a larger one the means of samples are averaged, as in Redis. If few of many keys expire, the
+//! index of expiries is sampled instead.
 
 use super::{
     Direction, ReadTime, Store, View,
@@ -15,10 +15,10 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 const KEYS_MAX: u64 = 2000;
 
-/// Least weight of a look in the average, as in Redis.
+/// Least weight of a sample in the average, as in Redis.
 const WEIGHT_MIN: f64 = 0.02;
 
-/// What is known, by database.
+/// The estimates, by database.
 #[derive(Debug, Default)]
 pub(super) struct Lifetimes(Mutex<BTreeMap<u32, Estimate>>);
 
@@ -26,7 +26,7 @@ pub(super) struct Lifetimes(Mutex<BTreeMap<u32, Estimate>>);
 struct Estimate {
     /// Milliseconds; `None` = no key that expires was seen.
     mean_ms: Option<f64>,
-    /// Where the next look begins.
+    /// The start of the next sample.
     cursor: Vec<u8>,
 }
 
@@ -47,12 +47,12 @@ impl Sum {
 }
 
 impl Estimate {
-    /// Goes on looking in a database of so many keys, some of which expire.
+    /// Continues to sample a database with this many keys, some of which expire.
     fn look(&mut self, view: &View<'_>, keys: u64, expires: u64) -> Result<()> {
         let is_sparse = expires <= KEYS_MAX && keys > KEYS_MAX;
         let mut sum = if is_sparse { first_to_expire(view)? } else { Sum::default() };
         if sum.keys == 0 {
-            sum = self.walk(view)?;
+            sum = self.sample(view)?;
         }
         if sum.keys > 0 {
             let mean = sum.left_ms as f64 / sum.keys as f64;
@@ -62,7 +62,7 @@ impl Estimate {
         Ok(())
     }
 
-    fn walk(&mut self, view: &View<'_>) -> Result<Sum> {
+    fn sample(&mut self, view: &View<'_>) -> Result<Sum> {
         let (mut sum, mut seen, start) = (Sum::default(), 0_u64, std::mem::take(&mut self.cursor));
         view.scan(b"", &start, |key, row| {
             if seen == KEYS_MAX {
@@ -78,7 +78,7 @@ impl Estimate {
 }
 
 impl Store {
-    /// How long the keys of a database that expire have left on average, in milliseconds, as last looked.
+    /// The average time to live, in milliseconds, of the keys of a database that expire, as last sampled.
     pub fn mean_lifetime_ms(&self, db: u32) -> u64 {
         let mean = self.lifetimes.0.lock().get(&db).and_then(|estimate| estimate.mean_ms);
         // As much as fits: no lifetime is negative.
@@ -98,7 +98,7 @@ impl Store {
             match estimates.entry(db).or_default().look(&view, counts.keys, counts.expires) {
                 Ok(()) => {}
                 Err(Error::Fatal(error)) => return Err(error),
-                // What is only told to clients cannot come of a view that may wait.
+                // An error for clients cannot come from a view that may wait.
                 Err(other) => return Err(StoreError::corrupt("expiries", other.to_string())),
             }
         }

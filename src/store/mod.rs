@@ -6,12 +6,14 @@
 //! ```
 //!
 //! **Invariants.**
-//! * Nobody outside this module sees a RocksDB type.
+//! * No RocksDB type is visible outside this module.
 //! * There is one writer, the thread that applies the log. RocksDB's own WAL is off: the Raft log is the WAL.
-//! * Data, applied position and counts are written in one batch over all column families with atomic flush, so after
-//!   a crash the store stands at exactly one place of the log.
-//! * A `View` sees the state after a whole number of batches. The hot cache holds rows that may be newer than a view;
-//!   a view uses a cached row only if its revision is not past the view's own applied index.
+//! * Data, applied position and counts are written in one batch over all column families with atomic flush, so after a
+//!   crash the store is at exactly one log position.
+//! * A `View` sees the state after a whole number of batches. The hot cache may hold rows that are newer than a view; a
+//!   view uses a cached row only if its revision is not past the view's own applied index.
+//! * As long as a view is held, it finds all that it saw at first: RocksDB's snapshot keeps what batches change, and the
+//!   rows of a database that was flushed since are kept for it (`namespaces.rs`).
 //! * Nothing here reads a clock or a random number.
 
 mod access;
@@ -25,17 +27,23 @@ mod hot;
 pub mod keys;
 mod lifetimes;
 mod log_position;
+mod namespaces;
 mod options;
 mod pages;
+mod passed_expiries;
 mod published;
+mod read_watch;
 mod replaced;
+mod replies;
 mod row;
 mod scan;
+mod script_view;
 mod site;
 mod snapshot;
 mod state;
 mod store;
 mod subkeys;
+mod sums;
 #[cfg(test)]
 pub(crate) mod tests;
 mod txn;
@@ -43,13 +51,17 @@ mod view;
 mod watched;
 
 pub use changes::{ChangeEvent, EventClass, Interest, KeyChange, Observer};
+pub use checksum::FullRead;
 pub use fields::{FieldExpiries, expiry_sub, parse_expiry_sub};
 pub use file_sums::FileSum;
 pub use hot::Hot;
 pub use keys::{ALL, CollectionId, SubRange, successor};
 pub use log_position::{Condition, LogPosition};
 pub use options::StoreOptions;
+pub use passed_expiries::NextDue;
 pub use published::Published;
+pub use read_watch::{LargeReads, ReadWatch};
+pub use replies::Replies;
 pub use row::{CollectionHead, Encoding, Row, Type};
 pub use scan::Direction;
 pub use site::SiteRecord;
@@ -57,9 +69,9 @@ pub use snapshot::Checkpoint;
 pub use state::{Database, LogId, StateRecord};
 pub use store::{Store, StoreStats};
 pub use subkeys::SubKeys;
-pub use txn::{NewRow, Savepoint, Swept, Txn};
+pub use txn::{BeforeScript, NewRow, Savepoint, Spent, Swept, Txn};
 pub use view::{ReadTime, View};
 pub use watched::Watches;
 
-/// What a logical database's rows are filed under on disk; never reused.
+/// Prefix of a logical database's rows on disk; never reused.
 pub type Namespace = u32;

@@ -1,8 +1,8 @@
-//! Pages: what walks over a collection found, kept in the hot cache.
+//! Pages: results of scans over a collection, kept in the hot cache.
 //!
-//! Every change of a collection writes its row anew, so its id and a revision name one content. A page is filed under both,
-//! with where the walk began and might have gone: nothing ever has to void it, a newer content has another name. The page of a
-//! small collection that has an order of its own is in that order.
+//! Every change of a collection rewrites its row, so its id and a revision identify one content. A page is filed under
+//! both, with the start and the limit of the scan: nothing ever has to void it, since newer content has another name. The
+//! page of a small collection that has an order of its own is in that order.
 
 use super::{
     ALL, CollectionId, LogPosition, SubKeys, SubRange, View,
@@ -14,12 +14,12 @@ use super::{
 use crate::error::{Result, StoreError};
 use std::ops::{Bound, ControlFlow};
 
-/// A longer walk is not kept.
+/// A longer scan is not kept.
 const PAGE_BYTES_MAX: usize = 16 << 10;
-/// What the hot cache's keys of pages begin with: no sub-key's does, since no database has the namespace 0.
+/// Prefix of the hot cache's keys of pages; no sub-key has it, since no database has the namespace 0.
 const PAGE: [u8; 8] = [0; 8];
 
-/// Rows that a walk found, and beside them in the cache whether there are no more in its range.
+/// Rows that a scan found, and whether they are all rows in its range.
 #[derive(Default)]
 struct Page(Vec<u8>);
 
@@ -30,7 +30,7 @@ fn len_of(bytes: &[u8]) -> [u8; 4] {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-/// Which way a walk goes.
+/// The direction of an iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Filed(Direction),
@@ -80,7 +80,7 @@ fn take<'p>(page: &mut &'p [u8]) -> Result<&'p [u8], StoreError> {
 }
 
 impl View<'_> {
-    /// As `scan_sub`, of a collection whose row has this revision; `None`: the walk is not worth keeping.
+    /// As `scan_sub`, for a collection whose row has this revision; `None`: the scan is not worth keeping.
     pub fn scan_page(
         &self,
         of: SubKeys,
@@ -107,7 +107,7 @@ impl View<'_> {
                 if extent == WHOLE {
                     return Ok(());
                 }
-                // The next walk like this one makes a longer page.
+                // The next scan like this one makes a longer page.
                 store.hot.remove(&key);
                 let range = match (last, direction) {
                     (None, _) => range,
@@ -136,8 +136,8 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Visits all sub-keys of a small collection, whose row has this revision, in the order of what `place_of` says of them and
-    /// what they hold, until the visitor breaks. Where it says the same they stay as they are filed.
+    /// Visits all sub-keys of a small collection, whose row has this revision, in the order of `place_of` for sub-key and
+    /// value, until the visitor breaks. Ties are in storage order.
     pub fn scan_ordered<K: Ord>(
         &self,
         of: SubKeys,

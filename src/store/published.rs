@@ -2,6 +2,7 @@
 
 use super::engine::{Db, Engine, EngineSnapshot};
 use super::{
+    namespaces::NamespaceSet,
     site::SiteRecord,
     state::{LogId, StateRecord},
 };
@@ -23,14 +24,22 @@ pub struct Published {
     pub(super) state: StateRecord,
     /// Of an edge.
     pub(super) site: Option<SiteRecord>,
+    /// Keeps their rows.
+    pub(super) namespaces: Arc<NamespaceSet>,
     /// Counts publications; even while no batch is being written.
     pub(super) epoch: u64,
 }
 
 impl Published {
-    pub(super) fn new(engine: Arc<Engine>, state: StateRecord, site: Option<SiteRecord>, epoch: u64) -> Self {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        state: StateRecord,
+        site: Option<SiteRecord>,
+        namespaces: Arc<NamespaceSet>,
+        epoch: u64,
+    ) -> Self {
         let snapshot = OwnedSnapshot::new(engine, |engine| EngineSnapshot::new(&engine.db as &Db));
-        Published { snapshot, state, site, epoch }
+        Published { snapshot, state, site, namespaces, epoch }
     }
 
     pub(super) fn snapshot(&self) -> &EngineSnapshot<'_> {
@@ -51,7 +60,7 @@ impl Published {
         self.site.as_ref()
     }
 
-    /// How far this node's own log is applied: on an edge that of its site, else that of the core, where the data stand.
+    /// The applied position of this node's own log: on an edge that of its site, else that of the core, as the data.
     pub(super) fn log_position(&self) -> Option<LogId> {
         self.site.as_ref().map(|site| site.applied).or(self.state.applied)
     }

@@ -1,24 +1,24 @@
-//! What becomes of a database that another one has replaced: closed and removed from disk when its last reader is done.
+//! Disposes of a replaced database: closes it and removes it from disk once its last reader is done.
 //!
-//! Closing a database waits for its compactions and removing it for the disk, so neither happens on the thread of whoever
-//! reads last: a thread of its own holds the database until nobody else does.
+//! Closing a database waits for its compactions and removing it waits for the disk, so neither happens on the thread of the
+//! last reader: a thread of its own holds the database until all readers are gone.
 
 use super::{engine::Engine, snapshot::remove_directory};
+use crate::environment::Environment;
 use std::{sync::Arc, time::Duration};
 
-/// Between two looks whether somebody still reads.
+/// Time between two checks for readers.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Removes a database that is not the store's any more, when nobody reads from it. Should the process end before, the next
-/// start removes it.
-pub(super) fn retire(engine: Arc<Engine>) {
-    // A simulation has one thread, and a disk of its own.
-    #[cfg(test)]
-    if crate::tests::stage::is_set() {
+/// Removes a database that the store has replaced, once it has no readers. If the process ends first, the next start
+/// removes it.
+pub(super) fn retire(engine: Arc<Engine>, environment: Environment) {
+    // Without threads it stays until the next start.
+    if !environment.has_threads() {
         return;
     }
     let started = std::thread::Builder::new().name("replaced-store".into()).spawn(move || {
-        // Nobody can find it any more, so the count only falls.
+        // No new reader can find it, so the count only falls.
         while Arc::strong_count(&engine) > 1 {
             std::thread::sleep(LOOK_INTERVAL);
         }

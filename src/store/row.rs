@@ -1,4 +1,4 @@
-//! The metadata record: what the `meta` column family holds for one key.
+//! The metadata record: the row of one key in the `meta` column family.
 //!
 //! | bytes | field |
 //! |---|---|
@@ -6,7 +6,8 @@
 //! | 1 | encoding hint, for OBJECT ENCODING alone (`Encoding`) |
 //! | 8 | expires_at, ms since the epoch, big-endian; 0 = never |
 //! | 12 | revision: the place of the last write |
-//! | rest | string: the value; collection: generation (12), elements u64, then what its type says (`fields.rs` of hashes) |
+//! | rest | string: the value; collection, and string in pieces: generation (12), elements u64, then what its type says
+//! (`fields.rs` of hashes, `types::string`) |
 //!
 //! Invariant: tags are explicit numbers and never reused; a version this program does not know is an error, never a guess.
 
@@ -42,12 +43,12 @@ impl Type {
         }
     }
 
-    /// Whether a key of this type has sub-keys.
+    /// Whether every key of this type has sub-keys.
     pub fn is_collection(self) -> bool {
         self != Type::String
     }
 
-    /// The word that TYPE answers.
+    /// TYPE's answer.
     pub fn name(self) -> &'static str {
         match self {
             Type::String => "string",
@@ -61,7 +62,8 @@ impl Type {
 }
 
 /// How OBJECT ENCODING should describe a value, since in Redis that depends on what the key has been through; the number
-/// is persisted. How it is stored here does not depend on it.
+/// is persisted. How it is stored here does not depend on
+/// it, but for strings in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Encoding {
@@ -70,10 +72,12 @@ pub enum Encoding {
     Natural = 0,
     /// A string built in place (APPEND, SETRANGE): always reported raw, as Redis does.
     Raw = 1,
-    /// A set that is no intset any more.
+    /// A set that is no longer an intset.
     Listpack = 2,
     /// A collection that has outgrown a listpack: hashtable, skiplist or quicklist.
     Large = 3,
+    /// A string in pieces, which are its sub-keys: reported raw.
+    Pieces = 4,
 }
 
 /// One live key as stored: its type, expiry, revision and (for strings) value.
@@ -85,16 +89,21 @@ pub struct Row {
     pub expires_at: u64,
     /// Log position of the last write of this key.
     pub revision: LogPosition,
-    /// A string's value; what a collection keeps beside its sub-keys.
+    /// A string's value; a collection's own fields.
     pub body: Value,
 }
 
-/// What the body of every collection begins with.
+/// Whether a row has sub-keys: it is a collection's, or that of a string in pieces.
+pub(super) fn has_subkeys(kind: Type, encoding: Encoding) -> bool {
+    kind.is_collection() || encoding == Encoding::Pieces
+}
+
+/// What the body of every row with sub-keys begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectionHead {
-    /// The place at which the collection was made.
+    /// The place at which the collection, or the string in pieces, was made.
     pub generation: LogPosition,
-    /// Its elements.
+    /// Its elements, or the pieces that are stored.
     pub len: u64,
 }
 
@@ -111,7 +120,7 @@ impl CollectionHead {
         out
     }
 
-    /// Reads what a collection's body begins with.
+    /// Reads the head of a collection's body.
     pub fn decode(body: &[u8]) -> Result<Self, StoreError> {
         let short = || StoreError::corrupt("metadata record", "a collection without a head");
         let (position, rest) = body.split_at_checked(LogPosition::LEN).ok_or_else(short)?;
@@ -121,6 +130,11 @@ impl CollectionHead {
 }
 
 impl Row {
+    /// Whether the key has sub-keys.
+    pub fn has_subkeys(&self) -> bool {
+        has_subkeys(self.kind, self.encoding)
+    }
+
     /// Whether the key is gone at time `now` (ms).
     pub fn expired(&self, now: u64) -> bool {
         self.expires_at != 0 && self.expires_at <= now
@@ -150,7 +164,7 @@ impl Row {
     }
 }
 
-/// What stands before the body.
+/// The part before the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) kind: Type,
@@ -173,6 +187,7 @@ impl Header {
             1 => Encoding::Raw,
             2 => Encoding::Listpack,
             3 => Encoding::Large,
+            4 if kind == Type::String => Encoding::Pieces,
             _ => return Err(corrupt("unknown encoding")),
         };
         let (expires_at, rest) = rest.split_first_chunk::<8>().ok_or_else(|| corrupt("too short"))?;
@@ -211,7 +226,10 @@ mod tests {
 
     #[test]
     fn damaged_records_are_errors() {
-        for bad in [&[][..], &[0x11], &[0x21; 30], &[0x1f; 30], &[0x11; 30], &[0x11, 0, 0]] {
+        let pieces_of_a_list = [&[0x12, 4][..], &[0; 40]].concat();
+        let bad: [&[u8]; 7] =
+            [&[], &[0x11], &[0x21; 30], &[0x1f; 30], &[0x11; 30], &[0x11, 0, 0], &pieces_of_a_list];
+        for bad in bad {
             assert!(Row::decode(bad.to_vec().into()).is_err(), "{bad:?}");
         }
     }

@@ -1,6 +1,6 @@
-//! The site record: where an edge stands in the log of its own site, and whose history its data are. Written in the same
-//! batch as the data, like the state record, but outside what the checksum covers: the state record of an edge is that of
-//! the core, byte for byte.
+//! The site record: an edge's position in the log of its own site, and the history of its data. Written in the same batch
+//! as the data, like the state record, but not covered by the checksum: the state record of an edge is that of the core,
+//! byte for byte.
 //!
 //! | bytes | field |
 //! |---|---|
@@ -45,9 +45,9 @@ impl SiteRecord {
         let (index, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
         let (len, text) = rest.split_first_chunk::<4>().ok_or_else(short)?;
         if text.len() != u32::from_be_bytes(*len) as usize {
-            return Err(corrupt("the history has another length"));
+            return Err(corrupt("the length of the history is wrong"));
         }
-        let history = std::str::from_utf8(text).map_err(|_| corrupt("the history is no text"))?.to_owned();
+        let history = std::str::from_utf8(text).map_err(|_| corrupt("the history is not UTF-8"))?.to_owned();
         let applied = LogId { term: u64::from_be_bytes(*term), index: u64::from_be_bytes(*index) };
         Ok(SiteRecord { applied, history })
     }
@@ -59,7 +59,7 @@ impl Txn<'_> {
         self.site.get_or_insert_default().applied = log_id;
     }
 
-    /// Whose history the data of this batch are; empty: there are none yet.
+    /// The history of this batch's data; empty: there are none yet.
     pub fn history(&self) -> &str {
         self.site.as_ref().map_or("", |site| &site.history)
     }

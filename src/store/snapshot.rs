@@ -1,4 +1,4 @@
-//! Checkpoints: a hard-linked copy of the store's files at one place of the log, and how one replaces the store.
+//! Checkpoints: a hard-linked copy of the store's files at one log position, and the switch of the store to one.
 
 use super::{
     Store,
@@ -6,7 +6,7 @@ use super::{
     keys, replaced,
     site::SiteRecord,
     state::{LogId, StateRecord},
-    store::{read_site, read_state},
+    store::{open_engine, read_site, read_state},
 };
 use crate::{checked, error::StoreError};
 use parking_lot::Mutex;
@@ -22,26 +22,26 @@ use std::{
 const CURRENT_DB: &str = "CURRENT_DB";
 /// The directory of the first database, which no file names.
 const FIRST: &str = "db";
-/// What the names of those that replace it begin with.
+/// Prefix of the names of directories that replace it.
 const INCOMING: &str = "incoming-";
-/// The directory of an empty database that stands in for a damaged one until another takes its place.
+/// The directory of an empty database that stands in for a damaged one until another replaces it.
 const UNNAMED: &str = "empty";
 
 /// A checkpoint on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     pub directory: PathBuf,
-    /// The position it stands at in the log of the node that made it; `None` = the empty store.
+    /// Its position in the log of the node that made it; `None` = the empty store.
     pub position: Option<LogId>,
-    /// The core's position that its data stand at: the same, but on an edge.
+    /// The core's log id of its data: the same, except on an edge.
     pub data: Option<LogId>,
     /// The Raft membership in it.
     pub membership: Option<Vec<u8>>,
 }
 
 impl Store {
-    /// Writes a checkpoint of everything applied into `target`, which must not exist; its parent must.
-    /// The copy is built beside it and renamed, so a half one is never found under the name.
+    /// Writes a checkpoint of the applied state into `target`, which must not exist; its parent must. The copy is built
+    /// under another name and renamed, so `target` is always complete.
     pub fn checkpoint(&self, target: &Path) -> Result<Checkpoint, StoreError> {
         let published = self.published();
         let engine = published.engine();
@@ -58,7 +58,7 @@ impl Store {
         Store::read_checkpoint(target)
     }
 
-    /// Opens a checkpoint read-only to learn where it stands.
+    /// Opens a checkpoint read-only to learn its position.
     pub fn read_checkpoint(directory: &Path) -> Result<Checkpoint, StoreError> {
         let options = rocksdb::Options::default();
         let families = ["default"];
@@ -81,17 +81,17 @@ impl Store {
         let incoming = unused_directory(&self.directory)?;
         link_files(checkpoint, &incoming)?;
         // The engine has its files open by name, so the new one is opened where it will stay.
-        let engine = Arc::new(Engine::open(&incoming, &self.options)?);
+        let engine = Arc::new(open_engine(&incoming, &self.options)?);
         self.switch_to(engine, &incoming)
     }
 
-    /// As `install`, of a core's checkpoint on an edge: it becomes the state at this place of the site's log, with the
-    /// membership that the site has.
-    pub fn seed(&self, checkpoint: &Path, site: &SiteRecord) -> Result<(), StoreError> {
+    /// As `install`, of a core's checkpoint on an edge: it becomes the state at this position of the site's log, with the
+    /// site's own membership.
+    pub fn install_bootstrap(&self, checkpoint: &Path, site: &SiteRecord) -> Result<(), StoreError> {
         let membership = self.membership()?;
         let incoming = unused_directory(&self.directory)?;
         link_files(checkpoint, &incoming)?;
-        let engine = Arc::new(Engine::open(&incoming, &self.options)?);
+        let engine = Arc::new(open_engine(&incoming, &self.options)?);
         let default = engine.family(Family::Default)?;
         let mut batch = WriteBatch::default();
         batch.put_cf(default, keys::SITE, site.encode());
@@ -112,7 +112,8 @@ impl Store {
         self.enter_commit();
         self.hot.clear();
         self.leave_commit(engine, state, site);
-        replaced::retire(replaced);
+        self.passed_expiries.forget();
+        replaced::retire(replaced, self.options.environment);
         if let Some(observer) = self.observer() {
             observer.replaced();
         }
@@ -126,7 +127,7 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
         .map_err(|e| StoreError::io("sync directory", &e))
 }
 
-/// One removes at a time: what a start finds left over, a thread may be about to remove (`replaced.rs`).
+/// One removal at a time: a start may find a leftover directory that a thread is about to remove (`replaced.rs`).
 static REMOVING: Mutex<()> = Mutex::new(());
 const REMOVE_ATTEMPTS: u32 = 50;
 const REMOVE_INTERVAL: Duration = Duration::from_millis(20);
@@ -163,7 +164,8 @@ fn link_files(from: &Path, to: &Path) -> Result<(), StoreError> {
     sync_directory(to)
 }
 
-/// A name that no database directory has had since the one in use came: one that is being removed may not come back.
+/// A name that no database directory has had since the current one was created: one that is being removed may not come
+/// back.
 fn unused_directory(store: &Path) -> Result<PathBuf, StoreError> {
     let io = |e: std::io::Error| StoreError::io("read store directory", &e);
     let mut next = 0_u64;
@@ -175,24 +177,24 @@ fn unused_directory(store: &Path) -> Result<PathBuf, StoreError> {
     Ok(store.join(format!("{INCOMING}{next}")))
 }
 
-/// Where an empty database may be that no file names.
+/// The directory of an empty database that no file names.
 pub(super) fn empty_directory(store: &Path) -> Result<PathBuf, StoreError> {
     let directory = store.join(UNNAMED);
     remove_directory(&directory)?;
     Ok(directory)
 }
 
-/// Which directory under the store's holds the database: the content of the file CURRENT_DB, else `db`.
+/// The database's directory under the store's: the content of the file CURRENT_DB, else `db`.
 pub(super) fn current_directory(store: &Path) -> Result<PathBuf, StoreError> {
     let file = store.join(CURRENT_DB);
     let damaged = |detail: String| StoreError::damaged(&file, detail);
     let text = match fs::read(&file) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|_| damaged("it is not a text".into()))?,
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8".into()))?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let first = store.join(FIRST);
             if !first.exists() && has_replacement(store)? {
                 return Err(damaged(
-                    "it is gone, and so is the first database, which another one replaced".into(),
+                    "it is missing, and so is the first database, which another one replaced".into(),
                 ));
             }
             return Ok(first);
@@ -203,11 +205,11 @@ pub(super) fn current_directory(store: &Path) -> Result<PathBuf, StoreError> {
     if name.is_empty() || name.contains(['/', '\\', '\n']) || name.starts_with('.') {
         return Err(damaged("it does not name a directory".into()));
     }
-    // Only what was there has ever been named: the engine would make a new, empty one.
+    // Only existing directories were ever named: for a missing one the engine would create an empty database.
     let directory = store.join(name);
     match directory.join("CURRENT").exists() {
         true => Ok(directory),
-        false => Err(damaged(format!("it names {name}, where there is no database"))),
+        false => Err(damaged(format!("it names {name}, which is not a database"))),
     }
 }
 

@@ -1,19 +1,40 @@
-//! The state record: where in the log this store stands, and what it counts. Written in the same batch as the data.
+//! The state record: the store's log position and counts. Written in the same batch as the data.
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 1 | version (1) |
+//! | 1 | version (1 to 3) |
+//! | 4 | feature level; absent in version 1, which is of level 3 |
 //! | 1 | 1 if an entry has been applied, else 0 and the next field is zero |
 //! | 8 + 8 | term and index of the last applied entry |
 //! | 8 | time of the last applied entry, ms |
 //! | 4 | next namespace to hand out |
 //! | 16 × (4 + 8 + 8) | per logical database: namespace, keys, keys with an expiry |
+//! | 16 × 8 | per logical database: sum of rows; absent in version 1, as is what follows |
+//! | 2 | a bit for each database whose sum of rows is of all its rows |
+//! | 8 | sum of changes |
+//! | 4 + 8 + 8 | the system's database: namespace, keys, sum of rows; absent before version 3 |
+//!
+//! Version 3 is of levels from 5 on. The system's database holds what is no client's key: scripts and functions. It has no
+//! number that SELECT takes; FLUSHALL leaves it alone, and DBSIZE does not count it. Everything else (sums, checksum,
+//! snapshots, compaction) treats it as one more database.
+//!
+//! A state of level 3 is written as version 1, byte for byte as builds before level 4 write it: while a core is upgraded
+//! their checksums are equal, and until its level is raised they can open what this program wrote.
 
 use super::Namespace;
 use crate::error::StoreError;
-use crate::limits::DATABASES;
+use crate::feature_level;
+use crate::limits::{DATABASES, SYSTEM_DATABASE};
+use xxhash_rust::xxh3::xxh3_64;
 
-const STATE_VERSION: u8 = 1;
+/// A bit for each database.
+const _: () = assert!(DATABASES <= u16::BITS);
+
+/// Without a feature level.
+const VERSION_OLDEST: u8 = 1;
+/// Without the system's database.
+const VERSION_OF_SUMS: u8 = 2;
+const VERSION: u8 = 3;
 
 /// One logical database: which namespace holds its rows, and how many there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +44,10 @@ pub struct Database {
     pub keys: u64,
     /// Stored keys with an expiry.
     pub expires: u64,
+    /// See `sums.rs`; 0 below the level that keeps it.
+    pub row_sum: u64,
+    /// Whether that is the sum of all rows. If not, it is that of the changes since the level was raised: there were rows.
+    pub is_summed: bool,
 }
 
 /// A term and index of the Raft log.
@@ -38,8 +63,14 @@ pub struct StateRecord {
     /// `None` before the first entry.
     pub applied: Option<LogId>,
     pub last_at: u64,
+    /// What the entries that follow may mean, see the module of that name.
+    pub feature_level: u32,
     pub next_namespace: Namespace,
+    /// See `sums.rs`; 0 below the level that keeps it.
+    pub change_sum: u64,
     databases: [Database; DATABASES as usize],
+    /// Namespace 0 = there is none yet.
+    system: Database,
 }
 
 impl Default for StateRecord {
@@ -47,30 +78,49 @@ impl Default for StateRecord {
         let mut namespace = 0;
         let databases = std::array::from_fn(|_| {
             namespace += 1;
-            Database { namespace, keys: 0, expires: 0 }
+            Database { namespace, keys: 0, expires: 0, row_sum: 0, is_summed: false }
         });
-        StateRecord { applied: None, last_at: 0, next_namespace: DATABASES + 1, databases }
+        StateRecord {
+            applied: None,
+            last_at: 0,
+            feature_level: feature_level::INITIAL,
+            next_namespace: DATABASES + 1,
+            change_sum: 0,
+            databases,
+            system: Database { namespace: 0, keys: 0, expires: 0, row_sum: 0, is_summed: true },
+        }
     }
 }
 
 impl StateRecord {
-    /// The logical database `db`; callers have checked the number, an unknown one is database 0.
+    /// The logical database `db`, or the system's; callers have checked the number, an unknown one is database 0.
     pub fn database(&self, db: u32) -> &Database {
         let [first, ..] = &self.databases;
-        self.databases.get(db as usize).unwrap_or(first)
+        match db {
+            SYSTEM_DATABASE => &self.system,
+            db => self.databases.get(db as usize).unwrap_or(first),
+        }
     }
 
     /// As `database`, to change it.
     pub fn database_mut(&mut self, db: u32) -> &mut Database {
+        if db == SYSTEM_DATABASE {
+            return &mut self.system;
+        }
         let index = if db < DATABASES { db as usize } else { 0 };
         // The array is never empty and `index` is below its length.
         #[expect(clippy::indexing_slicing, reason = "index < DATABASES was just established")]
         &mut self.databases[index]
     }
 
-    /// All databases in order.
+    /// The logical databases in order.
     pub fn databases(&self) -> &[Database] {
         &self.databases
+    }
+
+    /// The logical databases, and the system's if there is one; an entry's place is its number.
+    pub fn all_databases(&self) -> impl Iterator<Item = &Database> {
+        self.databases.iter().chain(Some(&self.system).filter(|system| system.namespace != 0))
     }
 
     /// Exchanges two databases.
@@ -80,15 +130,43 @@ impl StateRecord {
         }
     }
 
-    /// Which database a namespace serves, if any still does.
+    /// Whether apply keeps sums.
+    pub fn keeps_sums(&self) -> bool {
+        self.feature_level >= feature_level::SUMS
+    }
+
+    /// From here on entries may mean what this level adds. Never lowers it. Databases with rows get no sum of all of them:
+    /// that would take reading them all, while the log waits.
+    pub fn raise(&mut self, level: u32) {
+        let kept_sums = self.keeps_sums();
+        self.feature_level = self.feature_level.max(level);
+        if self.keeps_sums() && !kept_sums {
+            self.databases.iter_mut().for_each(|database| database.is_summed = database.keys == 0);
+        }
+        if self.feature_level >= feature_level::SCRIPTS && self.system.namespace == 0 {
+            self.system.namespace = self.next_namespace;
+            self.next_namespace = self.next_namespace.saturating_add(1);
+        }
+    }
+
+    /// Of all of the record: two replicas that have applied the same entry compare this.
+    pub fn sum(&self) -> u64 {
+        xxh3_64(&self.encode())
+    }
+
+    /// The database of a namespace, if it still exists.
     pub fn database_of(&self, namespace: Namespace) -> Option<u32> {
-        self.databases.iter().position(|d| d.namespace == namespace).and_then(|i| u32::try_from(i).ok())
+        self.all_databases().position(|d| d.namespace == namespace).and_then(|i| u32::try_from(i).ok())
     }
 
     /// The record's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(2 + 8 * 3 + 4 + self.databases.len() * 20);
-        out.push(STATE_VERSION);
+        let mut out = Vec::with_capacity(2 + 4 + 8 * 3 + 4 + 10 + self.databases.len() * 28);
+        let version = self.version();
+        out.push(version);
+        if version != VERSION_OLDEST {
+            out.extend_from_slice(&self.feature_level.to_be_bytes());
+        }
         out.push(u8::from(self.applied.is_some()));
         let applied = self.applied.unwrap_or_default();
         for number in [applied.term, applied.index, self.last_at] {
@@ -100,18 +178,75 @@ impl StateRecord {
             out.extend_from_slice(&database.keys.to_be_bytes());
             out.extend_from_slice(&database.expires.to_be_bytes());
         }
+        if version != VERSION_OLDEST {
+            self.encode_sums(&mut out);
+        }
+        if version == VERSION {
+            out.extend_from_slice(&self.system.namespace.to_be_bytes());
+            out.extend_from_slice(&self.system.keys.to_be_bytes());
+            out.extend_from_slice(&self.system.row_sum.to_be_bytes());
+        }
         out
     }
 
-    /// Reads what `encode` wrote.
+    /// As builds of its level write it.
+    fn version(&self) -> u8 {
+        match self.feature_level {
+            feature_level::INITIAL => VERSION_OLDEST,
+            level if level < feature_level::SCRIPTS => VERSION_OF_SUMS,
+            _ => VERSION,
+        }
+    }
+
+    fn decode_system(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        self.system.namespace = u32::from_be_bytes(take(bytes)?);
+        self.system.keys = u64::from_be_bytes(take(bytes)?);
+        self.system.row_sum = u64::from_be_bytes(take(bytes)?);
+        Some(())
+    }
+
+    fn encode_sums(&self, out: &mut Vec<u8>) {
+        let mut summed = 0_u16;
+        for database in self.databases.iter().rev() {
+            summed = summed << 1 | u16::from(database.is_summed);
+        }
+        for database in &self.databases {
+            out.extend_from_slice(&database.row_sum.to_be_bytes());
+        }
+        out.extend_from_slice(&summed.to_be_bytes());
+        out.extend_from_slice(&self.change_sum.to_be_bytes());
+    }
+
+    fn decode_sums(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        for database in &mut self.databases {
+            database.row_sum = u64::from_be_bytes(take(bytes)?);
+        }
+        let mut summed = u16::from_be_bytes(take(bytes)?);
+        for database in &mut self.databases {
+            database.is_summed = summed & 1 == 1;
+            summed >>= 1;
+        }
+        self.change_sum = u64::from_be_bytes(take(bytes)?);
+        Some(())
+    }
+
+    /// Reads what `encode` wrote. One of a level or version that this program does not understand is
+    /// `StoreError::NotUnderstood`.
     pub fn decode(mut bytes: &[u8]) -> Result<Self, StoreError> {
         let corrupt = |detail: &str| StoreError::corrupt("state record", detail);
         let [version] = take::<1>(&mut bytes).ok_or_else(|| corrupt("empty"))?;
-        if version != STATE_VERSION {
-            return Err(corrupt(&format!("version {version} is not known to this program")));
-        }
         let short = || corrupt("too short");
         let mut state = StateRecord::default();
+        match version {
+            VERSION_OLDEST => {}
+            VERSION_OF_SUMS | VERSION => {
+                state.feature_level = u32::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
+            }
+            _ => return Err(not_understood(version)),
+        }
+        if state.feature_level > feature_level::NEWEST {
+            return Err(StoreError::of_level("the store", state.feature_level));
+        }
         let [present] = take::<1>(&mut bytes).ok_or_else(short)?;
         let term = u64::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
         let index = u64::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
@@ -123,8 +258,21 @@ impl StateRecord {
             database.keys = u64::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
             database.expires = u64::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
         }
+        if version != VERSION_OLDEST {
+            state.decode_sums(&mut bytes).ok_or_else(short)?;
+        }
+        if version == VERSION {
+            state.decode_system(&mut bytes).ok_or_else(short)?;
+        }
         if bytes.is_empty() { Ok(state) } else { Err(corrupt("trailing bytes")) }
     }
+}
+
+fn not_understood(version: u8) -> StoreError {
+    StoreError::NotUnderstood(format!(
+        "the store's state record has version {version}, {}: nothing was changed; start a later build",
+        feature_level::understood()
+    ))
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -138,28 +286,71 @@ mod tests {
     use super::*;
 
     #[test]
-    fn round_trips_and_refuses_other_versions() {
-        let mut state =
-            StateRecord { applied: Some(LogId { term: 2, index: 9 }), last_at: 7, ..Default::default() };
-        state.database_mut(3).keys = 5;
-        state.swap(3, 4);
-        let bytes = state.encode();
-        assert_eq!(StateRecord::decode(&bytes).expect("decodes"), state);
-        let mut newer = bytes.clone();
-        newer[0] = 2;
-        assert!(StateRecord::decode(&newer).is_err());
-        for cut in 0..bytes.len() {
-            assert!(StateRecord::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+    fn round_trips_and_refuses_what_is_cut_or_newer() {
+        for level in [feature_level::INITIAL, feature_level::SUMS, feature_level::SCRIPTS] {
+            let applied = Some(LogId { term: 2, index: 9 });
+            let mut state = StateRecord { applied, last_at: 7, ..Default::default() };
+            state.raise(level);
+            if level >= feature_level::SCRIPTS {
+                let system = state.database_mut(SYSTEM_DATABASE);
+                (system.keys, system.row_sum) = (3, 12);
+            }
+            state.database_mut(3).keys = 5;
+            if state.keeps_sums() {
+                let database = state.database_mut(3);
+                (database.row_sum, database.is_summed) = (9, true);
+                state.change_sum = 11;
+            }
+            state.swap(3, 4);
+            let bytes = state.encode();
+            assert_eq!(StateRecord::decode(&bytes).expect("decodes"), state);
+            for cut in 0..bytes.len() {
+                assert!(StateRecord::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+            }
+            let newer = [&[VERSION + 1], &bytes[1..]].concat();
+            let refused = StateRecord::decode(&newer).unwrap_err();
+            assert!(matches!(refused, StoreError::NotUnderstood(_)), "{refused}");
         }
     }
 
+    /// Of builds that had no level in the log: byte for byte what they wrote, and what they would read.
     #[test]
-    fn version_1_golden_prefix() {
-        let bytes = StateRecord::default().encode();
-        assert_eq!(bytes.len(), 2 + 24 + 4 + 16 * 20);
+    fn version_1_golden_bytes_are_of_level_3() {
+        let head = b"\x01\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x07\0\0\0\x11";
+        let database = |namespace: u8| [&[0, 0, 0, namespace][..], &[0; 15], &[namespace * 2]].concat();
+        let golden = [&head[..], &(1..=16).flat_map(database).collect::<Vec<u8>>()].concat();
+        let read = StateRecord::decode(&golden).unwrap();
+        assert_eq!((read.applied, read.last_at), (Some(LogId { term: 2, index: 9 }), 7));
+        assert_eq!(read.feature_level, 3);
         assert_eq!(
-            &bytes[..34],
-            b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x11\0\0\0\x01"
+            *read.database(15),
+            Database { namespace: 16, keys: 0, expires: 32, row_sum: 0, is_summed: false }
         );
+        assert_eq!(read.encode(), golden);
+        let mut raised = StateRecord { feature_level: 4, change_sum: 6, ..read };
+        (raised.database_mut(15).row_sum, raised.database_mut(1).is_summed) = (7, true);
+        let sums = [&[0; 15 * 8][..], b"\0\0\0\0\0\0\0\x07\0\x02\0\0\0\0\0\0\0\x06"].concat();
+        assert_eq!(raised.encode(), [b"\x02\0\0\0\x04", &golden[1..], &sums].concat());
+        assert_eq!(StateRecord::decode(&raised.encode()).unwrap(), raised);
+        // The system's database gets the next namespace, once.
+        raised.raise(5);
+        raised.raise(5);
+        let system = raised.database_mut(SYSTEM_DATABASE);
+        (system.keys, system.row_sum) = (2, 3);
+        let head = [b"\x03\0\0\0\x05", &head[1..26], b"\0\0\0\x12", &golden[30..]].concat();
+        let system = b"\0\0\0\x11\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
+        assert_eq!(raised.encode(), [&head[..], &sums, system].concat());
+        assert_eq!(StateRecord::decode(&raised.encode()).unwrap(), raised);
+        assert_eq!((raised.all_databases().count(), raised.database_of(17)), (17, Some(SYSTEM_DATABASE)));
+    }
+
+    #[test]
+    fn a_store_of_a_later_level_is_refused_by_a_text_that_names_both() {
+        let later = StateRecord { feature_level: feature_level::NEWEST + 1, ..StateRecord::default() };
+        let refused = StateRecord::decode(&later.encode()).unwrap_err();
+        assert!(refused.damage().is_none(), "another node's data would not help");
+        let text = refused.to_string();
+        assert!(text.contains(&format!("feature level {}", feature_level::NEWEST + 1)), "{text}");
+        assert!(text.contains(&feature_level::understood()), "{text}");
     }
 }

@@ -6,12 +6,14 @@ use super::{
     hot::Hot,
     keys,
     lifetimes::Lifetimes,
-    options::StoreOptions,
+    namespaces::NamespacesInUse,
+    options::{COMPACTION_BYTES_MIN, MEMTABLES_WAITING_MAX, StoreOptions},
+    passed_expiries::PassedExpiries,
     published::Published,
     site::SiteRecord,
     snapshot,
     state::{LogId, StateRecord},
-    txn::{ApplyCache, Txn},
+    txn::{ApplyCache, ColdLookups, Txn, remove_ahead},
     view::{ReadTime, View},
     watched::{Watched, Watches, watched_key},
 };
@@ -27,19 +29,22 @@ use std::{
     },
 };
 
-/// See the module. Shared by all threads; only the apply thread begins a `Txn`.
+/// The store. Shared by all threads; only the apply thread begins a `Txn`.
 pub struct Store {
     pub(super) directory: PathBuf,
     pub(super) options: StoreOptions,
     pub(super) published: ArcSwap<Published>,
+    pub(super) namespaces: NamespacesInUse,
     pub(super) hot: Hot,
     /// Odd while a batch is on its way into engine and cache; else twice the number of publications.
     pub(super) epoch: AtomicU64,
     lookups: Lookups,
     pub(super) lifetimes: Lifetimes,
+    pub(super) passed_expiries: PassedExpiries,
+    pub(super) cold_lookups: ColdLookups,
     pub(super) watched: Arc<Watched>,
     observer: OnceLock<Arc<dyn Observer>>,
-    /// What the last batch cached, for the next one, and the epoch of the state that it is of.
+    /// The last batch's apply cache, for the next batch, and the epoch of the state it belongs to.
     cache: Mutex<(u64, ApplyCache)>,
 }
 
@@ -72,8 +77,8 @@ impl Store {
         Self::open_at(directory, &current, options)
     }
 
-    /// Opens an empty store beside what is in `directory`, which is damaged: until `install` puts another database in its
-    /// place nothing of that is touched, and nothing here outlives the process.
+    /// Opens an empty store beside the damaged one in `directory`: until `install` replaces it, nothing of the damaged one
+    /// is touched, and nothing in this store outlives the process.
     pub fn open_empty(directory: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory).map_err(|e| StoreError::io("create store directory", &e))?;
         let empty = snapshot::empty_directory(directory)?;
@@ -86,23 +91,28 @@ impl Store {
     }
 
     fn open_at(directory: &Path, database: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        let engine = Arc::new(Engine::open(database, &options)?);
+        let engine = Arc::new(open_engine(database, &options)?);
         let (state, site) = (read_state(&engine)?, read_site(&engine)?);
+        let namespaces = NamespacesInUse::default();
+        let set = namespaces.of(&state, None);
         Ok(Store {
             directory: directory.to_path_buf(),
             hot: Hot::new(options.hot_cache_bytes),
             options,
-            published: ArcSwap::from_pointee(Published::new(engine, state, site, 0)),
+            published: ArcSwap::from_pointee(Published::new(engine, state, site, set, 0)),
+            namespaces,
             epoch: AtomicU64::new(0),
             lookups: Lookups::default(),
             lifetimes: Lifetimes::default(),
+            passed_expiries: PassedExpiries::default(),
+            cold_lookups: ColdLookups::default(),
             watched: Arc::default(),
             observer: OnceLock::new(),
             cache: Mutex::default(),
         })
     }
 
-    /// Who is told what batches did, from now on. Once.
+    /// Sets, once, the observer of all changes from now on.
     pub fn observe(&self, observer: Arc<dyn Observer>) {
         let _ = self.observer.set(observer);
     }
@@ -159,6 +169,63 @@ impl Store {
         self.published().engine().flush()
     }
 
+    /// Writes everything to files and rewrites all of them: what is deleted or overwritten takes no disk space any more. It may
+    /// take minutes, and while it does, as much more disk space as the largest files have.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        let published = self.published();
+        let engine = published.engine();
+        engine.flush()?;
+        for family in Family::ALL {
+            engine.db.compact_range_cf(engine.family(family)?, None::<&[u8]>, None::<&[u8]>);
+        }
+        Ok(())
+    }
+
+    /// Whether batches to come may have to wait until something is flushed, and with them whatever else their thread does.
+    pub fn nears_stall(&self) -> bool {
+        let published = self.latest();
+        let engine = published.engine();
+        let waiting = |family: Family| {
+            let family = engine.family(family).ok()?;
+            engine.db.property_int_value_cf(family, "rocksdb.num-immutable-mem-table").ok().flatten()
+        };
+        [Family::Meta, Family::Data].into_iter().any(|family| waiting(family) >= Some(MEMTABLES_WAITING_MAX))
+    }
+
+    /// How often a batch had to wait for memtables to be flushed.
+    #[cfg(test)]
+    pub(crate) fn stalls(&self) -> u64 {
+        let published = self.latest();
+        let engine = published.engine();
+        let of = |family: Family| {
+            let family = engine.family(family).unwrap();
+            let text = engine.db.property_value_cf(family, "rocksdb.cf-write-stall-stats").unwrap().unwrap();
+            let counts = text.split([',', '\n']).filter(|part| part.contains("memtable-limit"));
+            let counts: Vec<u64> =
+                counts.map(|part| part.rsplit([':', ' ']).next().unwrap().trim().parse().unwrap()).collect();
+            assert!(counts.len() >= 2, "{text}");
+            counts.iter().sum::<u64>()
+        };
+        of(Family::Meta) + of(Family::Data)
+    }
+
+    /// Whether the store compacts by itself.
+    pub fn compacts(&self) -> bool {
+        self.published.load().engine().compacts()
+    }
+
+    /// Whether the store compacts by itself from now on; otherwise only `compact` does.
+    pub fn set_compacts(&self, compacts: bool) -> Result<(), StoreError> {
+        self.published().engine().set_compacts(compacts)
+    }
+
+    /// Whether there is room to compact: the files of one compaction are written before those that they replace go.
+    pub fn can_compact(&self) -> bool {
+        let disk = &self.options.disk;
+        let needed = self.stats().live_sst_bytes.min(COMPACTION_BYTES_MIN.max(disk.low()));
+        disk.left() >= disk.floor().saturating_add(needed)
+    }
+
     /// The membership bytes last stored by `Txn::set_membership`.
     pub fn membership(&self) -> Result<Option<Bytes>, StoreError> {
         let published = self.published();
@@ -169,7 +236,8 @@ impl Store {
         }
     }
 
-    /// The earliest expiry that any stored key has, ms since the epoch; may wait for the disk.
+    /// The earliest expiry in the index, of a key of a flushed database as well, ms since the epoch.
+    #[cfg(test)]
     pub fn next_expiry(&self) -> Result<Option<u64>, StoreError> {
         let published = self.published();
         let mut iterator = published.engine().iterator(Family::Expiry, Tier::Disk.options())?;
@@ -179,37 +247,6 @@ impl Store {
         }
         iterator.status().map_err(super::engine::engine_error)?;
         Ok(None)
-    }
-
-    /// Lets compaction drop the rows of namespaces that the *flushed* state no longer uses. Called now and then, off
-    /// the hot path. Reads only flushed state: what a crash could bring back must not be dropped.
-    pub fn collect_dead_namespaces(&self) -> Result<usize, StoreError> {
-        let published = self.published();
-        let engine = published.engine();
-        let Some(record) = engine.get_flushed(keys::STATE)? else {
-            return Ok(0);
-        };
-        let flushed = StateRecord::decode(&record)?;
-        let live = |namespace: u32| {
-            flushed.database_of(namespace).is_some() || published.state.database_of(namespace).is_some()
-        };
-        let fresh: Vec<u32> = (1..flushed.next_namespace)
-            .filter(|namespace| !live(*namespace) && !engine.dead.0.read().contains(namespace))
-            .collect();
-        engine.dead.0.write().extend(&fresh);
-        // After a restart all of them are fresh, and a compaction is not free however little it finds: neighbours share
-        // one.
-        for neighbours in fresh.chunk_by(|one, next| one.saturating_add(1) == *next) {
-            let (Some(first), Some(last)) = (neighbours.first(), neighbours.last()) else { continue };
-            let (start, end) = (first.to_be_bytes(), last.saturating_add(1).to_be_bytes());
-            for family in [Family::Meta, Family::Data, Family::Score] {
-                engine.db.compact_range_cf(engine.family(family)?, Some(start), Some(end));
-            }
-        }
-        if !fresh.is_empty() {
-            engine.db.compact_range_cf(engine.family(Family::Expiry)?, None::<&[u8]>, None::<&[u8]>);
-        }
-        Ok(fresh.len())
     }
 
     /// Current sizes.
@@ -268,20 +305,29 @@ impl Store {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether nothing newer than this is published, or on its way: what was read from it may go into the hot cache.
+    /// Whether no newer state is published or about to be: then values read from this one may go into the hot cache.
     pub(super) fn is_current(&self, published: &Published) -> bool {
         self.epoch.load(Ordering::Acquire) == published.epoch
     }
 
-    /// What a batch cached that ended with the publication of this epoch.
+    /// The apply cache of the batch that published this epoch.
     pub(super) fn take_apply_cache(&self, epoch: u64) -> ApplyCache {
         let (of, cache) = std::mem::take(&mut *self.cache.lock());
         if of == epoch { cache } else { ApplyCache::default() }
     }
 
-    /// For the batch that begins with what is published now.
+    /// Keeps the cache for the batch that begins with the state published now.
     pub(super) fn keep_apply_cache(&self, cache: ApplyCache) {
         *self.cache.lock() = (self.published.load().epoch, cache);
+    }
+
+    /// Changes the cache of the batch that begins with this epoch.
+    pub(super) fn change_apply_cache(&self, epoch: u64, change: impl FnOnce(&mut ApplyCache)) {
+        let mut cache = self.cache.lock();
+        if cache.0 != epoch {
+            *cache = (epoch, ApplyCache::default());
+        }
+        change(&mut cache.1);
     }
 
     /// Marks the start of a commit: readers stop filling the hot cache.
@@ -292,9 +338,17 @@ impl Store {
     /// Publishes `state` and ends the commit.
     pub(super) fn leave_commit(&self, engine: Arc<Engine>, state: StateRecord, site: Option<SiteRecord>) {
         let epoch = self.epoch.load(Ordering::Acquire).saturating_add(1);
-        self.published.store(Arc::new(Published::new(engine, state, site, epoch)));
+        let set = self.namespaces.of(&state, Some(&self.latest().namespaces));
+        self.published.store(Arc::new(Published::new(engine, state, site, set, epoch)));
         self.epoch.store(epoch, Ordering::Release);
     }
+}
+
+/// Opens a database at the end of its last whole batch.
+pub(super) fn open_engine(directory: &Path, options: &StoreOptions) -> Result<Engine, StoreError> {
+    let engine = Engine::open(directory, options)?;
+    remove_ahead(&engine)?;
+    Ok(engine)
 }
 
 /// The state record that an engine holds, or that of an empty one.

@@ -1,4 +1,4 @@
-//! Reads of a collection's sub-keys. What they mean is for `types` to say.
+//! Reads of a collection's sub-keys. `types` defines their meaning.
 
 use super::{
     CollectionId, LogPosition, SubRange, View,
@@ -41,14 +41,20 @@ impl View<'_> {
         CollectionId::new(self.namespace(db), generation)
     }
 
-    /// What a sub-key holds.
+    /// The value of a sub-key.
     pub fn sub(&self, of: SubKeys, collection: &CollectionId, sub: &[u8]) -> Result<Option<Value>> {
+        let found = self.look_up(of, collection, sub)?;
+        self.count_read(sub.len(), found.as_ref().map_or(0, |value| value.len()))?;
+        Ok(found)
+    }
+
+    fn look_up(&self, of: SubKeys, collection: &CollectionId, sub: &[u8]) -> Result<Option<Value>> {
         match self.source {
             Source::Published { store, published, tier } => {
                 let (key, applied) =
                     (collection.key(sub), published.state.applied.map_or(0, |applied| applied.index));
                 let fill = match of {
-                    // Nobody asks for one of those but to see whether it is there.
+                    // These are only looked up to see whether they exist.
                     SubKeys::Score => None,
                     SubKeys::Data => match store.hot.sub_or_fill(&keys::hot_sub(&key)) {
                         Lookedup::Hit(index, value) if index <= applied => return Ok(Some(value)),
@@ -82,6 +88,10 @@ impl View<'_> {
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let mut span = collection.span(range);
+        let mut visit = |sub: &[u8], value: &[u8]| {
+            self.count_read(sub.len(), value.len())?;
+            visit(sub, value)
+        };
         if let Source::Txn(txn) = self.source
             && let Some((rows, left)) = txn.cache.rows(of.family(), &span, direction)
         {
@@ -97,11 +107,16 @@ impl View<'_> {
         let mut visited = 0_usize;
         scan::merged(&mut iterator, overlay, &span, direction, |key, value| {
             visited = visited.saturating_add(1);
-            if visited == SCAN_INLINE_ROWS_MAX {
+            if visited.is_multiple_of(SCAN_INLINE_ROWS_MAX) {
                 self.may_take_long()?;
             }
             visit(key.get(CollectionId::LEN..).unwrap_or_default(), value)
-        })
+        })?;
+        #[cfg(test)]
+        if let Source::Txn(txn) = self.source {
+            txn.stepped.set(txn.stepped.get().saturating_add(visited));
+        }
+        Ok(())
     }
 }
 

@@ -1,33 +1,34 @@
 //! Reads at one point in time.
 //!
-//! A view shows the state after a whole number of batches (or, inside `Txn`, the batch's own writes as well), as of a
-//! time that decides which keys have expired. Handlers get a view and can do nothing but read.
+//! A view shows the state after a whole number of batches (or, inside `Txn`, the batch's own writes as well), as of a time
+//! that decides which keys have expired. Handlers can only read through a view.
 
 use super::{
-    CollectionHead, FieldExpiries, Namespace, Published, Row, Store, Txn,
+    CollectionHead, FieldExpiries, Namespace, Published, ReadWatch, Replies, Row, Store, Txn,
     engine::{EngineIterator, Family, Tier, read_error},
     hot::Lookedup,
     keys::{self, Span},
     row::Header,
     scan::{self, Direction, Overlay},
     state::StateRecord,
+    txn::Reads,
 };
 use crate::{
     error::{Error, Result},
     value::Value,
 };
-use std::ops::ControlFlow;
+use std::{cell::Cell, ops::ControlFlow};
 
-/// Rows that a scan may visit on a thread that serves connections.
+/// Rows that a scan may visit on a thread that serves connections, and from one look to the next at whether it shall go on.
 pub(super) const SCAN_INLINE_ROWS_MAX: usize = 1000;
 
-/// As of when a read decides what has expired. Never before the last entry applied.
+/// The time that decides for a read what has expired. Never before the last entry applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadTime {
     /// This time.
     At(u64),
-    /// This time, but only if the log bears it out: a key that expired since the last entry is `Error::NotLogged`. Else
-    /// another node, whose clock is behind, could show again what this read did not.
+    /// This time, but only if the log confirms it: a key that expired since the last entry is `Error::NotLogged`. Otherwise
+    /// another node, whose clock is behind, could still show a key that this read did not.
     Logged(u64),
     /// The time of the last entry applied.
     LastEntry,
@@ -35,21 +36,29 @@ pub enum ReadTime {
     Copy(u64),
 }
 
-/// See the module.
+/// A consistent view of the store.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     pub(super) source: Source<'a>,
     db: u32,
-    /// What time left is counted from.
+    /// The time from which TTLs are counted.
     now: u64,
     /// Keys that expire up to here have expired.
     pub(super) decided: u64,
     /// Keys that expire after this, and not after `decided`, cannot be decided on.
     logged: u64,
-    /// Nobody is told of keys that are not there.
+    /// Do not report misses.
     is_quiet: bool,
     /// A key that is looked at is no less idle than before.
     leaves_untouched: bool,
+    /// In a batch: what becomes of what is read, for the call's budget.
+    reads: Reads,
+    /// Told of what is read.
+    watch: Option<&'a ReadWatch>,
+    /// What is read is kept for a reply, which this bounds.
+    pub(super) replies: Option<&'a Replies>,
+    /// For a script: where its random numbers come from, see `View::for_script`.
+    pub(super) script_dice: Option<&'a Cell<u64>>,
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +90,10 @@ impl<'a> View<'a> {
             logged,
             is_quiet: false,
             leaves_untouched: false,
+            reads: Reads::Uncounted,
+            watch: None,
+            replies: None,
+            script_dice: None,
         }
     }
 
@@ -93,10 +106,14 @@ impl<'a> View<'a> {
             logged: u64::MAX,
             is_quiet: true,
             leaves_untouched: true,
+            reads: Reads::Kept,
+            watch: None,
+            replies: None,
+            script_dice: txn.script_dice(),
         }
     }
 
-    /// As this, but no keyspace event tells of keys that are not there: it looks for itself, not for a client's read.
+    /// The same, but such a read is neither counted nor an event of a missing key: for internal reads.
     pub fn quiet(self) -> Self {
         View { is_quiet: true, leaves_untouched: true, ..self }
     }
@@ -106,8 +123,63 @@ impl<'a> View<'a> {
         View { leaves_untouched: true, ..self }
     }
 
-    /// For how many seconds nobody has read or written a key on this node, at least. A batch, which is to be the same on all
-    /// nodes, knows nothing of that: 0.
+    /// As this, watched.
+    pub fn watched(self, watch: &'a ReadWatch) -> Self {
+        View { watch: Some(watch), ..self }
+    }
+
+    /// As this, for a handler that does not keep what it reads: it takes no memory.
+    pub fn in_passing(self) -> Self {
+        let reads = if self.reads == Reads::Uncounted { Reads::Uncounted } else { Reads::InPassing };
+        View { reads, replies: None, ..self }
+    }
+
+    /// As this, for a reply that takes what is read out of `replies`.
+    pub fn replying(self, replies: &'a Replies) -> Self {
+        View { replies: Some(replies), ..self }
+    }
+
+    /// As this, for reads that are no part of what the batch does: the call's budget does not count them.
+    pub fn uncounted(self) -> Self {
+        View { reads: Reads::Uncounted, replies: None, ..self }
+    }
+
+    /// As this, of another database.
+    pub fn of_db(self, db: u32) -> Self {
+        View { db, ..self }
+    }
+
+    /// A handler keeps so many elements, of so many bytes in all, beside what it reads: an error if that is over the budget of
+    /// its call.
+    pub fn keep(&self, elements: usize, bytes: usize) -> Result<()> {
+        if let Some(watch) = self.watch {
+            watch.count(bytes)?;
+        }
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        match (self.replies, self.source) {
+            (Some(replies), _) => Ok(replies.take(number(elements), number(bytes))?),
+            (None, Source::Txn(txn)) if self.reads != Reads::Uncounted => {
+                Ok(txn.budget.keep(number(elements), number(bytes))?)
+            }
+            (None, Source::Txn(_) | Source::Published { .. }) => Ok(()),
+        }
+    }
+
+    /// Counts a row that was read, by its bytes.
+    #[inline]
+    pub(super) fn count_read(&self, key: usize, value: usize) -> Result<()> {
+        if let Some(watch) = self.watch {
+            watch.count(key.saturating_add(value))?;
+        }
+        match (self.replies, self.source) {
+            (Some(replies), _) => Ok(replies.take(1, key.saturating_add(value) as u64)?),
+            (None, Source::Txn(txn)) => Ok(txn.budget.read(self.reads, key, value)?),
+            (None, Source::Published { .. }) => Ok(()),
+        }
+    }
+
+    /// Seconds since a key was last read or written on this node, at least. A batch must be the same on all nodes, so it
+    /// answers 0.
     pub fn idle_seconds(&self, key: &[u8]) -> u32 {
         match self.source {
             Source::Published { store, .. } => {
@@ -135,6 +207,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The feature level of the state that this view sees.
+    pub fn feature_level(&self) -> u32 {
+        self.state().feature_level
+    }
+
     /// The live row of a key in the current database.
     pub fn get(&self, key: &[u8]) -> Result<Option<Row>> {
         self.get_in(self.db, key)
@@ -149,14 +226,16 @@ impl<'a> View<'a> {
             }
             Source::Txn(txn) => txn.record(namespace, key)?,
         };
+        self.count_read(key.len(), record.as_ref().map_or(0, |record| record.len()))?;
         let row = match record.map(Row::decode).transpose()? {
             Some(row) if self.has_expired(namespace, &row)? => None,
             row => row,
         };
-        if let Source::Published { store, .. } = self.source {
+        if let Source::Published { store, .. } = self.source
+            && !self.is_quiet
+        {
             store.count_lookup(row.is_some());
             if row.is_none()
-                && !self.is_quiet
                 && let Some(observer) = store.observer()
             {
                 observer.missed(db, key);
@@ -175,7 +254,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether what expires at this time (ms; 0 = never) has expired. If only the log could say, `Error::NotLogged`.
+    /// Whether this time (ms; 0 = never) has passed. If only the log can tell, `Error::NotLogged`.
     pub fn has_passed(&self, expires_at: u64) -> Result<bool> {
         let passed = expires_at != 0 && expires_at <= self.decided;
         if passed && expires_at > self.logged {
@@ -189,12 +268,21 @@ impl<'a> View<'a> {
         Ok(self.get(key)?.is_some())
     }
 
-    /// Says that the handler is about to compute for long. On a thread that serves connections this sends the call to
-    /// the blocking pool (`Error::WouldBlock`).
+    /// Says that the handler is about to compute for long, or has done so for a while. On a thread that serves connections
+    /// this sends the call to the blocking pool (`Error::WouldBlock`); there it ends the call once it was cancelled.
     pub fn may_take_long(&self) -> Result<()> {
+        match (self.source, self.watch) {
+            (Source::Txn(_), _) | (Source::Published { tier: Tier::Disk, .. }, None) => Ok(()),
+            (Source::Published { .. }, Some(watch)) => watch.goes_on(),
+            (Source::Published { tier: Tier::Memory, .. }, None) => Err(Error::WouldBlock),
+        }
+    }
+
+    /// Whether somebody waits for the reply.
+    pub fn is_reply_wanted(&self) -> bool {
         match self.source {
-            Source::Published { tier: Tier::Memory, .. } => Err(Error::WouldBlock),
-            Source::Published { tier: Tier::Disk, .. } | Source::Txn(_) => Ok(()),
+            Source::Published { .. } => true,
+            Source::Txn(txn) => txn.is_reply_wanted,
         }
     }
 
@@ -217,8 +305,8 @@ impl<'a> View<'a> {
         Ok(Some((keys::meta_user_key(&first)?.1.to_vec(), keys::meta_user_key(&last)?.1.to_vec())))
     }
 
-    /// Visits live keys of the current database that begin with `prefix` and are ≥ `start`, in byte order, until the
-    /// visitor breaks. The cost follows the keys visited, not the key space.
+    /// Visits live keys of the current database that have this prefix and are ≥ `start`, in byte order, until the visitor
+    /// breaks. The cost follows the keys visited, not the key space.
     pub fn scan(
         &self,
         prefix: &[u8],
@@ -231,9 +319,10 @@ impl<'a> View<'a> {
         let mut visited = 0_usize;
         scan::merged(&mut iterator, overlay, &span, Direction::Forward, |key, record| {
             visited = visited.saturating_add(1);
-            if visited == SCAN_INLINE_ROWS_MAX {
+            if visited.is_multiple_of(SCAN_INLINE_ROWS_MAX) {
                 self.may_take_long()?;
             }
+            self.count_read(key.len(), record.len())?;
             let (_, key) = keys::meta_user_key(key)?;
             let row = Row::decode(record.to_vec().into())?;
             if self.has_expired(namespace, &row)? { Ok(ControlFlow::Continue(())) } else { visit(key, &row) }
@@ -267,7 +356,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// A record as of `published`: from the hot cache if what it holds is not newer, else from the snapshot.
+/// A record as of `published`: from the hot cache if the cached one is not newer, else from the snapshot.
 fn read_published(
     store: &Store,
     published: &Published,
@@ -297,7 +386,7 @@ fn read_published(
         store.hot.passed_by(&storage_key);
     }
     if let (Some(fill), Some(record)) = (fill, &record) {
-        // The guard is older than this check: a batch that begins later will find and void it.
+        // The guard is older than this check: a later batch will find and void it.
         if !is_large(record) && store.is_current(published) {
             fill.install(record);
         }

@@ -1,9 +1,9 @@
-//! Keys under WATCH on this node, so that a key which was absent, was made and has gone again is seen to have changed.
+//! Keys under WATCH on this node, so that a key that was absent, was created and deleted again is seen to have changed.
 //!
-//! A revision cannot say that: absent before is absent after. So each watching session has a flag, and a batch that makes,
-//! changes or deletes a watched key raises it (`changes.rs`); deleting a row whose time had come does not, since it was absent
-//! before. The flag only ever makes EXEC give up; that a transaction runs is decided by revisions inside apply, alike on every
-//! replica. Costs one atomic load per batch while nobody watches.
+//! A revision cannot show that: the key is absent before and after. So each watching session has a flag, and a batch that
+//! creates, changes or deletes a watched key raises it (`changes.rs`); deleting an expired row does not, since it was
+//! absent before. The flag can only make EXEC abort; revisions checked inside apply decide that a transaction runs, the
+//! same on every replica. Costs one atomic load per batch while no session watches.
 
 use super::{ChangeEvent, keys::StorageKey};
 use parking_lot::Mutex;
@@ -15,7 +15,8 @@ use std::{
     },
 };
 
-/// What a watched key is filed under: its database's number, not its namespace, so that SWAPDB leaves it where it is.
+/// The key under which a watched key is filed: by its database's number, not its namespace, so that SWAPDB leaves it in
+/// place.
 pub(super) fn watched_key(db: u32, key: &[u8]) -> StorageKey {
     let mut out = StorageKey::from_slice(&db.to_be_bytes());
     out.extend_from_slice(key);
@@ -43,20 +44,23 @@ impl Watched {
         Watches { watched: Arc::clone(self), touched: Arc::default(), keys: Vec::new() }
     }
 
-    /// Whether anybody watches anything.
+    /// Whether any session watches a key.
     pub(super) fn any(&self) -> bool {
         self.keys.load(Ordering::Acquire) > 0
     }
 
-    /// Raises the flags of those who watch a key that a batch has changed.
+    /// Raises the flags of sessions that watch a key changed by a batch.
     pub(super) fn changed(&self, changes: &[ChangeEvent]) {
         self.written(changes.iter().filter_map(|change| match change {
             ChangeEvent::Key(change) if change.is_visible() => Some((change.db, &change.key[..])),
-            ChangeEvent::Key(_) | ChangeEvent::Keyspace { .. } | ChangeEvent::Databases => None,
+            ChangeEvent::Key(_)
+            | ChangeEvent::Keyspace { .. }
+            | ChangeEvent::Message { .. }
+            | ChangeEvent::Databases => None,
         }));
     }
 
-    /// Raises the flags of those who watch one of these keys.
+    /// Raises the flags of sessions that watch one of these keys.
     pub(super) fn written<'k>(&self, keys: impl Iterator<Item = (u32, &'k [u8])>) {
         if !self.any() {
             return;

@@ -1,6 +1,7 @@
-//! What tests of several modules share.
+//! Shared by the tests of several modules.
 
 mod command_names;
+mod flags;
 mod pages;
 mod retired;
 pub(crate) mod stage;

@@ -1,4 +1,5 @@
-//! What the pages claim is what the program has: options, subcommands, ports, modules, functions, links; and nothing that was true once.
+//! The pages' claims match the program: options, subcommands, ports, modules, functions, links; and outdated claims stay
+//! out.
 
 use crate::{
     admin, config,
@@ -14,13 +15,9 @@ use std::{
 /// Options of other programs that the pages show.
 const FOREIGN: [&str; 5] = ["config", "check-config", "lib", "quick", "scenario"];
 
-/// What some page said when it was no more so.
+/// Claims of pages that are no longer true.
 const NO_LONGER_TRUE: [&str; 5] =
     ["runs as one node today", "There is no TLS", "read-only edge", "read-only **edge**", "read-only copy"];
-
-/// Of the glossary's retired words those that mean nothing else in English.
-const RETIRED: [&str; 8] =
-    ["acquaintance", "astray", "happening", "steward", "stranger", "whole copy", "whole copies", "witness"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -101,33 +98,21 @@ fn nothing_is_claimed_that_was_true_once() {
             assert!(!text.contains(claim), "{name} still says '{claim}'");
         }
     }
-    // And what is true stands where it is looked for.
+    // These facts must be on the page where readers look for them.
     let differences = page("src/docs/differences.md");
     for word in ["CROSSSLOT", "READONLY", "requirepass"] {
         assert!(differences.contains(word), "differences.md says nothing of {word}");
     }
 }
 
-#[test]
-fn retired_words_stay_out() {
-    // Made from the table of parameters, whose texts are the program's.
-    let is_checked =
-        |name: &String| !["glossary.md", "configuration.md"].iter().any(|page| name.ends_with(page));
-    for name in pages().into_iter().filter(is_checked) {
-        let text = page(&name).split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        let found: Vec<&&str> = RETIRED.iter().filter(|word| text.contains(**word)).collect();
-        assert!(found.is_empty(), "{name}: {found:?}; the glossary has the words of now");
-    }
-}
-
-/// README is what a visitor reads before leaving: it stays short.
+/// Visitors read the README only: it stays short.
 #[test]
 fn readme_is_short() {
     let lines = page("README.md").lines().count();
     assert!(lines <= 125, "{lines} lines: move something to src/docs");
 }
 
-/// Where the links of a page lead, as written.
+/// The targets of a page's links, as written.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
 }
@@ -147,7 +132,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(slug).collect()
 }
 
-/// What is wrong with the links of a page.
+/// Errors in a page's links.
 fn dead_links(name: &str, text: &str) -> Vec<String> {
     let directory = root().join(name).parent().unwrap().to_path_buf();
     let is_dead = |target: &&str| {
@@ -197,7 +182,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// What the first columns of the table behind a heading of architecture.md quote, row by row.
+/// Quoted words in the first column of the table behind a heading of architecture.md, row by row.
 fn architecture(heading: &str) -> Vec<BTreeSet<String>> {
     let text = page("src/docs/architecture.md");
     let (_, table) =

@@ -38,7 +38,7 @@ pub fn programs() -> [Command; 2] {
             .value_name("TEXT")
             .env("REDISCLI_AUTH")
             .hide_env_values(true)
-            .help("Password of the node; better given in the environment, which other users cannot see")
+            .help("Password of the node; prefer the environment, which other users cannot read")
     };
     let node = |name: &'static str, help: &'static str| {
         Arg::new("node")
@@ -53,34 +53,33 @@ pub fn programs() -> [Command; 2] {
     };
     let import = Command::new("import")
         .bin_name("flotilla import")
-        .about("Put the keys of an RDB file (Redis up to 7.4, Valkey up to 9) into a running node")
+        .about("Import the keys of an RDB file (Redis up to 7.4, Valkey up to 9) into a running node")
         .after_help(
-            "Ends with 0 if every key of the file is in the node or had expired, with 1 if some were left out, with 2 \
-             if it had to stop.",
+            "Exit codes: 0 every key of the file is in the node or had expired; 1 some were left out; 2 the import had to stop.",
         )
-        .arg(file("What SAVE or BGSAVE wrote"))
+        .arg(file("RDB file, as written by SAVE or BGSAVE"))
         .arg(node("to", "Client port of any node of the core, or of an edge that forwards writes"))
         .arg(password())
         .arg(
             Arg::new("replace")
                 .long("replace")
                 .action(ArgAction::SetTrue)
-                .help("Replace keys that are there already; without it they are left alone"),
+                .help("Replace existing keys; without it they stay"),
         )
         .arg(
             Arg::new("dry-run")
                 .long("dry-run")
                 .action(ArgAction::SetTrue)
-                .help("Read the whole file, check it and tell what is in it; no node is asked"),
+                .help("Read and check the whole file and report its content, without a node"),
         );
     let export = Command::new("export")
         .bin_name("flotilla export")
-        .about("Write the keys of a running node to an RDB file that Redis 7.0 and later load")
+        .about("Export the keys of a running node to an RDB file that Redis 7.0 and later load")
         .after_help(
-            "Keys are read one after the other while the node goes on: the file is not of one moment. Ends with 0 if \
-             the file has all, with 1 if fields lost their expiry (see --rdb-version), with 2 if it had to stop.",
+            "Keys are read one after the other while the node serves: the file is not a snapshot of one moment. Exit codes: \
+             0 the file has everything; 1 fields lost their expiry (see --rdb-version); 2 the export had to stop.",
         )
-        .arg(file("Replaced if it exists, when the new one is whole"))
+        .arg(file("File to write; an existing one is replaced once the new one is complete"))
         .arg(node("from", "Client port of any node"))
         .arg(password())
         .arg(

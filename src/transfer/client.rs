@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-/// How long a reply may take; a node gives up earlier.
+/// Longest wait for a reply; a node gives up earlier.
 const ANSWER_MAX: Duration = Duration::from_secs(130);
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// See the module.
+/// A connection to a node.
 pub struct Client {
     reader: BufReader<TcpStream>,
     writer: BufWriter<TcpStream>,
@@ -42,7 +42,7 @@ impl Client {
         Ok(request.len())
     }
 
-    /// As `send`, of bytes that are a request already.
+    /// As `send`, for an encoded request.
     pub fn send_request(&mut self, request: &[u8]) -> Result<(), String> {
         self.writer.write_all(request).map_err(|error| format!("{}: {error}", self.address))
     }

@@ -1,13 +1,13 @@
 //! A node's keys into a file.
 //!
-//! Keys are read one after the other while the node goes on: each value is one that the key had, but they are not all of
-//! one moment. Who needs that exports from a node that nobody writes to.
+//! Keys are read one after the other while the node serves: each value is one that the key had, but the file is not a
+//! snapshot of one moment. For that, export from a node without writes.
 
 use super::{client::Client, report::Report};
 use crate::{
-    limits::REPORTED_REDIS_VERSION,
+    limits::{LIBRARIES_BYTES_MAX, RDB_OBJECT_BYTES_MAX, REPORTED_REDIS_VERSION},
     ops::keys_bar,
-    rdb::{Object, Writer, load},
+    rdb::{Object, Writer, load, load_functions},
     resp::Answer,
 };
 use foldhash::HashSet;
@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::xxh3_128;
 const KEYS: &[u8] = b"500";
 const FILE_BUFFER_BYTES: usize = 1024 * 1024;
 
-/// What the command line says.
+/// The options of the command line.
 pub struct Options<'a> {
     pub from: &'a str,
     pub password: Option<&'a str>,
@@ -31,7 +31,7 @@ pub struct Options<'a> {
     pub version: u16,
 }
 
-/// Writes all keys of a node to a file, which appears when it is whole.
+/// Exports all keys of a node to a file, which appears under its name when it is complete.
 pub fn export(path: &Path, options: &Options<'_>) -> Result<Report, String> {
     let started = Instant::now();
     let mut report = Report {
@@ -51,6 +51,7 @@ pub fn export(path: &Path, options: &Options<'_>) -> Result<Report, String> {
     let writer = Writer::new(target, options.version, &about).map_err(failed)?;
     let mut export =
         Export { client, writer, report: &mut report, seen: HashSet::default(), lost: 0, gone: 0 };
+    export.functions().map_err(|error| error.text(&part))?;
     let databases = export.databases()?;
     let bar = keys_bar(databases.iter().map(|(_, keys, _)| keys).sum());
     for (db, keys, expiring) in databases {
@@ -70,7 +71,7 @@ pub fn export(path: &Path, options: &Options<'_>) -> Result<Report, String> {
     Ok(report)
 }
 
-/// What went wrong: in the conversation, or with the file.
+/// A failure of the connection or of the file.
 enum Failure {
     Node(String),
     File(std::io::Error),
@@ -95,13 +96,29 @@ struct Export<'a> {
     client: Client,
     writer: Writer<BufWriter<File>>,
     report: &'a mut Report,
-    /// Hashes of the keys of the database that were read: SCAN may tell of a key twice, a file may not.
+    /// Hashes of the keys read from the database: SCAN may return a key twice, a file must not contain it twice.
     seen: HashSet<u128>,
     lost: u64,
     gone: u64,
 }
 
 impl Export<'_> {
+    /// All libraries of functions; a server before Redis 7 has none.
+    fn functions(&mut self) -> Result<(), Failure> {
+        let payload = match self.client.call(&[b"FUNCTION", b"DUMP"])? {
+            Answer::Text(payload) => payload,
+            Answer::Error(_) => return Ok(()),
+            other => return Err(format!("FUNCTION DUMP: {other:?}").into()),
+        };
+        let texts = load_functions(&payload, LIBRARIES_BYTES_MAX)
+            .map_err(|error| format!("the payload of FUNCTION DUMP: {error}"))?;
+        for text in &texts {
+            self.writer.function(text).map_err(Failure::File)?;
+        }
+        self.report.counts.push(("libraries of functions", texts.len() as u64));
+        Ok(())
+    }
+
     /// Databases with keys: number, keys, keys that expire.
     fn databases(&mut self) -> Result<Vec<(u32, u64, u64)>, String> {
         let info = match self.client.done(&[b"INFO", b"keyspace"])? {
@@ -119,7 +136,7 @@ impl Export<'_> {
             let found = self.client.done(&[b"SCAN", &cursor, b"COUNT", KEYS])?;
             let Answer::List(parts) = found else { return Err(format!("SCAN: {found:?}").into()) };
             let (Some(Answer::Text(next)), Some(Answer::List(keys))) = (parts.first(), parts.get(1)) else {
-                return Err("SCAN: an answer of an unknown shape".to_owned().into());
+                return Err("SCAN: unexpected reply".to_owned().into());
             };
             let keys: Vec<&[u8]> = keys.iter().filter_map(Answer::text).collect();
             let keys: Vec<&[u8]> = keys.into_iter().filter(|key| self.seen.insert(xxh3_128(key))).collect();
@@ -150,7 +167,7 @@ impl Export<'_> {
                 }
                 other => return Err(format!("DUMP: {other:?}").into()),
             };
-            let object = load(&payload).map_err(|error| {
+            let (object, _) = load(&payload, RDB_OBJECT_BYTES_MAX).map_err(|error| {
                 format!("the value of {}: {error}", String::from_utf8_lossy(key).escape_debug())
             })?;
             self.write(db, key, &object, expires_at).map_err(Failure::File)?;

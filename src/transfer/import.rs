@@ -24,24 +24,24 @@ const GROUP_BYTES: usize = 1024 * 1024;
 const TRANSACTION_BYTES_MAX: usize = MULTI_BYTES_MAX - GROUP_BYTES;
 const GROUP_COMMANDS: usize = 200;
 const FILE_BUFFER_BYTES: usize = 1024 * 1024;
-/// A node that is too busy says TRYAGAIN, definitely without having done anything.
+/// A busy node answers TRYAGAIN, and has done nothing.
 const BUSY_RETRIES_MAX: u32 = 600;
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
-/// What the command line says.
+/// The options of the command line.
 pub struct Options<'a> {
     pub to: &'a str,
     pub password: Option<&'a str>,
-    /// Keys that are there already are replaced, else left alone.
+    /// Existing keys are replaced; otherwise they stay.
     pub replace: bool,
 }
 
-/// Reads the whole file and tells what is in it.
+/// Reads the whole file and reports its content.
 pub fn check(path: &Path) -> Result<Report, String> {
     let mut report =
         Report { title: format!("{}: read, nothing imported", path.display()), ..Report::default() };
     let started = Instant::now();
-    each(path, &mut report, |_, _| Ok(()))?;
+    each(path, &mut report, |_| Ok(()))?;
     report.took = started.elapsed();
     Ok(report)
 }
@@ -52,16 +52,20 @@ pub fn import(path: &Path, options: &Options<'_>) -> Result<Report, String> {
         Report { title: format!("{}: imported into {}", path.display(), options.to), ..Report::default() };
     let started = Instant::now();
     let mut node = Node::connect(options)?;
-    let done = each(path, &mut report, |record, _| node.take(record)).and_then(|()| node.settle());
-    let Node { imported, expired, kept, .. } = node;
+    let done = each(path, &mut report, |part| match part {
+        Part::Key(record) => node.take(*record),
+        Part::Library(text) => node.load_library(&text),
+    })
+    .and_then(|()| node.await_replies());
+    let Node { imported, expired, kept, libraries_kept, .. } = node;
     if let Err(text) = done {
-        let again = "run it again with --replace when the cause is gone";
+        let again = "fix the cause, then run it again with --replace";
         return Err(format!("{text}\n{imported} keys of {} read were imported; {again}", report.keys));
     }
-    let counts =
-        [("imported", imported), ("expired already", expired), ("there already and left alone", kept)];
+    let counts = [("imported", imported), ("expired already", expired), ("existed already and stayed", kept)];
     report.counts.splice(0..0, counts);
-    report.is_whole &= kept == 0;
+    report.counts.push(("libraries of functions that existed already and stayed", libraries_kept));
+    report.is_whole &= kept == 0 && libraries_kept == 0;
     report.took = started.elapsed();
     let told = imported.saturating_add(expired).saturating_add(kept);
     if told != report.keys {
@@ -70,11 +74,18 @@ pub fn import(path: &Path, options: &Options<'_>) -> Result<Report, String> {
     Ok(report)
 }
 
-/// Visits all records of a file, with a bar on a terminal, and reports them.
+/// What a file consists of.
+enum Part {
+    Key(Box<Record>),
+    /// The text of a library of functions.
+    Library(Vec<u8>),
+}
+
+/// Visits all parts of a file, with a bar on a terminal, and reports them.
 fn each(
     path: &Path,
     report: &mut Report,
-    mut visit: impl FnMut(Record, u64) -> Result<(), String>,
+    mut visit: impl FnMut(Part) -> Result<(), String>,
 ) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let file = File::open(path).map_err(|error| failed(&error))?;
@@ -82,19 +93,26 @@ fn each(
     let bar = bytes_bar(report.bytes);
     let mut reader =
         Reader::new(BufReader::with_capacity(FILE_BUFFER_BYTES, file)).map_err(|error| failed(&error))?;
-    while let Some(record) = reader.next() {
+    let mut libraries = 0_u64;
+    loop {
+        let record = reader.next();
+        for text in reader.take_functions() {
+            libraries = libraries.saturating_add(1);
+            visit(Part::Library(text))?;
+        }
+        let Some(record) = record else { break };
         let record = record.map_err(|error| failed(&error))?;
         bar.set_position(reader.position());
         bar.set_message(report.keys.to_string());
         report.count(record.db, record.object.type_name(), record.object.elements());
-        visit(record, reader.position())?;
+        visit(Part::Key(Box::new(record)))?;
     }
     bar.finish_and_clear();
     let skipped = reader.skipped();
     let modules: u64 = skipped.module_keys.values().sum();
     report.counts.extend([
         ("keys of modules, skipped", modules),
-        ("libraries of functions, skipped", skipped.functions),
+        ("libraries of functions", libraries),
         ("keys without elements, skipped", skipped.empty_keys),
     ]);
     if modules > 0 {
@@ -106,7 +124,7 @@ fn each(
     Ok(())
 }
 
-/// What a request that waits for its reply was for.
+/// The request behind an outstanding reply.
 struct Sent {
     db: u32,
     request: Vec<u8>,
@@ -125,6 +143,7 @@ struct Node<'a> {
     imported: u64,
     expired: u64,
     kept: u64,
+    libraries_kept: u64,
 }
 
 impl<'a> Node<'a> {
@@ -144,6 +163,7 @@ impl<'a> Node<'a> {
             imported: 0,
             expired: 0,
             kept: 0,
+            libraries_kept: 0,
         })
     }
 
@@ -166,9 +186,25 @@ impl<'a> Node<'a> {
         }
     }
 
+    fn load_library(&mut self, text: &[u8]) -> Result<(), String> {
+        self.await_replies()?;
+        let words: &[&[u8]] = match self.options.replace {
+            true => &[b"FUNCTION", b"LOAD", b"REPLACE", text],
+            false => &[b"FUNCTION", b"LOAD", text],
+        };
+        match self.answers_to(&[&words.iter().map(|word| word.to_vec()).collect()])?.pop() {
+            Some(Answer::Text(_)) => {}
+            Some(Answer::Error(why)) if why.contains("already exists") => {
+                self.libraries_kept = self.libraries_kept.saturating_add(1);
+            }
+            other => return Err(format!("{}: FUNCTION LOAD: {other:?}", self.options.to)),
+        }
+        Ok(())
+    }
+
     fn restore(&mut self, db: u32, argv: &Argv) -> Result<(), String> {
         if db != self.db {
-            self.settle()?;
+            self.await_replies()?;
             self.select(db)?;
         }
         let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
@@ -190,7 +226,7 @@ impl<'a> Node<'a> {
     }
 
     /// Waits for all replies.
-    fn settle(&mut self) -> Result<(), String> {
+    fn await_replies(&mut self) -> Result<(), String> {
         while !self.sent.is_empty() {
             self.receive()?;
         }
@@ -199,11 +235,13 @@ impl<'a> Node<'a> {
 
     fn receive(&mut self) -> Result<(), String> {
         let answer = self.client.receive()?;
-        let Some(sent) = self.sent.pop_front() else { return Err("a reply came to no command".to_owned()) };
+        let Some(sent) = self.sent.pop_front() else {
+            return Err("the node sent a reply without a command".to_owned());
+        };
         self.sent_bytes = self.sent_bytes.saturating_sub(sent.request.len());
         if is_busy(&answer) {
-            // Those behind it must be answered first; each key stands alone, so their order does not matter.
-            self.settle()?;
+            // Replies behind it come first; each key stands alone, so the order of requests does not matter.
+            self.await_replies()?;
             if sent.db != self.db {
                 self.select(sent.db)?;
             }
@@ -223,7 +261,7 @@ impl<'a> Node<'a> {
                 return Ok(answer);
             }
         }
-        Err("the node stays too busy".to_owned())
+        Err("the node is still busy (TRYAGAIN) after a minute".to_owned())
     }
 
     fn judge(&mut self, answer: Answer) -> Result<(), String> {
@@ -237,7 +275,7 @@ impl<'a> Node<'a> {
 
     /// A large value, piece by piece, then under its key.
     fn build(&mut self, record: &Record, own: &[u8], pieces: &[Argv]) -> Result<(), String> {
-        self.settle()?;
+        self.await_replies()?;
         if record.db != self.db {
             self.select(record.db)?;
         }
@@ -271,23 +309,23 @@ impl<'a> Node<'a> {
             }
             Some(Answer::Error(text)) => return Err(format!("{}: {text}", self.options.to)),
             Some(Answer::Integer(_) | Answer::Text(_)) => self.imported = self.imported.saturating_add(1),
-            other => return Err(format!("{}: an answer to no RENAME: {other:?}", self.options.to)),
+            other => return Err(format!("{}: unexpected reply to RENAME: {other:?}", self.options.to)),
         }
         Ok(())
     }
 
-    /// What was built of a large value is not there any more.
+    /// Handles a partly built value that is gone.
     fn has_gone(&mut self, record: &Record, own: &[u8]) -> Result<(), String> {
         // A later piece may have begun it anew.
         self.client.done(&[b"DEL", own])?;
         if !may_expire(record) {
-            return Err(format!("{}: what was built of a large value is gone", self.options.to));
+            return Err(format!("{}: the partly built value of a large key disappeared", self.options.to));
         }
         self.expired = self.expired.saturating_add(1);
         Ok(())
     }
 
-    /// Commands that build on; each must be done. `false`: what was there before was not there any more, or is not now.
+    /// Commands that build a value; each must succeed. `false`: the value built before has disappeared meanwhile.
     fn together(&mut self, commands: &[&Argv], own: &[u8], is_first: bool) -> Result<bool, String> {
         let (before, after) = (is_there(own), vanish(own));
         let all: Vec<&Argv> =
@@ -311,7 +349,7 @@ impl<'a> Node<'a> {
         Ok(answers)
     }
 
-    /// Commands whose order matters: a transaction is done as a whole or, if the node is too busy, not at all.
+    /// Commands whose order matters: a transaction is done as a whole or, if the node is busy, not at all.
     fn answers_to(&mut self, commands: &[&Argv]) -> Result<Vec<Answer>, String> {
         let mut request = Vec::new();
         let is_one = commands.len() == 1;
@@ -340,7 +378,7 @@ impl<'a> Node<'a> {
                 answer => vec![answer],
             });
         }
-        Err("the node stays too busy".to_owned())
+        Err("the node is still busy (TRYAGAIN) after a minute".to_owned())
     }
 }
 

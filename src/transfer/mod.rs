@@ -5,8 +5,8 @@
 //! export  FILE.rdb ◀─ rdb::Writer ◀─ DUMP, PEXPIRETIME, pipelined ◀─ SCAN of each database ◀─ any node
 //! ```
 //!
-//! Invariants: every key of a file is counted once, as what became of it, and the counts add up to the keys read; a key
-//! appears in the node whole or not at all; a file that was exported appears under its name when it is whole and on disk.
+//! Invariants: every key of a file is counted once, by its result, and the counts add up to the keys read; a key appears in
+//! the node whole or not at all; an exported file appears under its name when it is complete and on disk.
 
 mod cli;
 mod client;

@@ -1,12 +1,12 @@
-//! What is sent to a node to make a key: one RESTORE, or for a large value many commands.
+//! The commands that make a key on a node: one RESTORE, or many commands for a large value.
 //!
-//! A large value must not be one command: the node applies a command at once, and everybody waits meanwhile. It is built
-//! piece by piece under a name of its own, and renamed when it is whole, which takes the same time however large it is.
+//! A large value must not be one command: the node applies a command at once, and all clients wait meanwhile. It is built
+//! piece by piece under a temporary name, and then renamed, which takes the same time however large it is.
 //!
-//! **Invariant.** What stands under such a name expires by itself if nobody goes on: whenever an import is killed, nothing of
-//! it stays for ever. So what makes a piece says in the same transaction when it expires, and what makes it last gives it away
-//! or deletes it. (Of a collection whose first element is larger than a transaction the first may be left, if the import is
-//! killed between two commands that are sent together.)
+//! **Invariant.** A value under a temporary name expires by itself if its import does not continue: a killed import leaves
+//! nothing for ever. So the commands of a piece set an expiry in the same transaction, and the last ones rename or delete
+//! the value. (Exception: if the first element of a collection is larger than a transaction and the import is killed
+//! between two commands sent together, that element may be left.)
 
 use crate::rdb::{Consumer, Entry, Field, Group, Object, Record, Stream, StreamId, dump};
 use std::collections::BTreeMap;
@@ -19,19 +19,19 @@ const RESTORE_ELEMENTS_MAX: usize = 10_000;
 const PIECE_ELEMENTS_MAX: usize = 1000;
 const PIECE_BYTES_MAX: usize = 1024 * 1024;
 
-/// For how long a value may stand unfinished: an import that was killed leaves nothing for ever.
+/// Lifetime of an unfinished value: a killed import leaves nothing for ever.
 const UNFINISHED_SECONDS: &[u8] = b"3600";
 
 pub type Argv = Vec<Vec<u8>>;
 
-/// See the module.
+/// How to make one key.
 pub enum Plan {
     Restore(Argv),
-    /// The commands that build the value under a name of its own, in this order.
+    /// Commands that build the value under a temporary name, in this order.
     Pieces(Vec<Argv>),
 }
 
-/// How to make a key of a record; `under` is the name of its own for a large one.
+/// Plans the commands for a record; `under` is a temporary name for a large one.
 pub fn plan(record: &Record, under: &[u8], replace: bool) -> Plan {
     let at = record.expires_at_ms.unwrap_or(0).to_string();
     if let Object::String(value) = &record.object
@@ -52,8 +52,8 @@ pub fn plan(record: &Record, under: &[u8], replace: bool) -> Plan {
     Plan::Pieces(pieces(&record.object, under))
 }
 
-/// What gives a large value that is whole its key, and when that expires, and deletes it if the key is taken: all at once, so
-/// that it never has the key and an end that is only that of one who was not finished, nor no end and not the key.
+/// Commands that give a complete large value its key and its expiry, and delete it if the key exists. They run as one
+/// transaction, so the key never appears with the temporary expiry or without any, and the temporary name never lasts.
 pub fn finish(record: &Record, under: &[u8], replace: bool) -> [Argv; 3] {
     let expire = match record.expires_at_ms {
         Some(at) => argv(&[b"PEXPIREAT", under, at.to_string().as_bytes()]),
@@ -63,12 +63,12 @@ pub fn finish(record: &Record, under: &[u8], replace: bool) -> [Argv; 3] {
     [expire, argv(&[rename, under, &record.key]), argv(&[b"DEL", under])]
 }
 
-/// What asks whether what was built before is there still. To be said before each piece.
+/// Asks whether the value built so far still exists. Sent before each piece.
 pub fn is_there(under: &[u8]) -> Argv {
     argv(&[b"EXISTS", under])
 }
 
-/// What lets go of a value that nobody goes on building. To be said after each piece.
+/// Lets a value expire that nobody continues to build. Sent after each piece.
 pub fn vanish(under: &[u8]) -> Argv {
     argv(&[b"EXPIRE", under, UNFINISHED_SECONDS])
 }
@@ -82,7 +82,7 @@ pub fn without_expired(object: &mut Object, now_ms: u64) -> bool {
     true
 }
 
-/// Whether a value may go by itself while it is built: its time may come, or that of all its fields.
+/// Whether a value may disappear while it is built: it or all its fields may expire.
 pub fn may_expire(record: &Record) -> bool {
     let all_fields_may = match &record.object {
         Object::Hash(fields) => fields.iter().all(|field| field.expires_at_ms.is_some()),
@@ -111,7 +111,7 @@ fn pieces(object: &Object, key: &[u8]) -> Vec<Argv> {
     }
 }
 
-/// Commands that each take a key and many items of some words.
+/// Commands with a key and many items of some words each.
 fn chunks(name: &[u8], key: &[u8], items: impl Iterator<Item = Argv>) -> Vec<Argv> {
     let mut commands = Vec::new();
     let (mut command, mut elements, mut bytes) = (argv(&[name, key]), 0_usize, 0_usize);

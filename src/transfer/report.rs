@@ -1,4 +1,4 @@
-//! What became of the keys of a file, for people and for scripts.
+//! The import's or export's result, for people and for scripts.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -11,7 +11,7 @@ pub struct Report {
     pub types: BTreeMap<&'static str, (u64, u64)>,
     /// Keys of each database.
     pub databases: BTreeMap<u32, u64>,
-    /// Further counts, in this order; those that are 0 are not shown.
+    /// Further counts, in this order; zeros are not shown.
     pub counts: Vec<(&'static str, u64)>,
     pub notes: Vec<String>,
     pub bytes: u64,

@@ -1,11 +1,11 @@
-//! What all collections have in common: a row with generation, count and encoding, and sub-keys filed under its id.
+//! Shared by all collections: a row with collection id, count and encoding, and sub-keys filed under the id.
 //!
-//! A handler opens a collection, reads and writes its sub-keys through `View` and `Txn`, and saves it: the row is
-//! written anew by every change, so that its revision tells of it. One without elements is deleted (streams are not).
+//! A handler opens a collection, reads and writes its sub-keys through `View` and `Txn`, and saves it: every change
+//! rewrites the row, so that its revision changes. A collection without elements is deleted (streams are not).
 //!
 //! Hashes, sets and the member side of sorted sets file an element under `hashed`: eight bytes of a fixed hash, then the
-//! element. The hash, not the node, then says where a HSCAN, SSCAN or ZSCAN stands, so a cursor holds on every node and
-//! after every restart; and a random place is a random element.
+//! element. The hash is the position of HSCAN, SSCAN and ZSCAN, so a cursor is valid on every node and after every restart;
+//! and a random position is a random element.
 
 use crate::{
     error::{Result, StoreError},
@@ -14,7 +14,7 @@ use crate::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-/// See the module.
+/// The shared part of a collection.
 #[derive(Debug, Clone)]
 pub struct Collection {
     pub kind: Type,
@@ -24,7 +24,7 @@ pub struct Collection {
     pub encoding: Encoding,
     /// Milliseconds since the epoch; 0 = never.
     pub expires_at: u64,
-    /// What the type keeps in the row besides.
+    /// The type's own part of the row.
     pub rest: Vec<u8>,
     /// Log position of the last write; that of nothing for a new one.
     pub revision: LogPosition,
@@ -53,7 +53,7 @@ impl Collection {
         })
     }
 
-    /// An empty one that begins with the running command. It replaces what its key holds once it is saved.
+    /// A new, empty collection. It replaces the key's value once it is saved.
     pub fn create(txn: &mut Txn<'_>, kind: Type) -> Self {
         Collection {
             kind,
@@ -71,8 +71,7 @@ impl Collection {
         Ok(Self::open(&txn.view(), key, kind)?.unwrap_or_else(|| Self::create(txn, kind)))
     }
 
-    /// What names its content, as long as nothing of it is changed; and not even then (`None`) for a walk that is hardly
-    /// made a second time.
+    /// Identifies its unchanged content in caches; `None` for a scan that will hardly be repeated.
     pub fn content(&self, is_likely_again: bool) -> (&CollectionId, Option<LogPosition>) {
         (&self.id, is_likely_again.then_some(self.revision))
     }
@@ -98,7 +97,7 @@ impl Collection {
 /// Bytes of the hash before an element.
 pub const HASH_LEN: usize = 8;
 
-/// Where an element is filed, as SCAN cursors count: 63 bits, since clients may parse a cursor as a signed number. The
+/// The position of an element, as SCAN cursors count: 63 bits, since clients may parse a cursor as a signed number. The
 /// function (XXH3, 64 bits, without a seed, halved) is part of the format on disk.
 pub fn hash_of(element: &[u8]) -> u64 {
     xxh3_64(element) >> 1
@@ -122,7 +121,7 @@ pub fn hash_in(sub: &[u8]) -> u64 {
     sub.first_chunk::<HASH_LEN>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Puts a number of at most ten bytes: seven bits in each, the lowest first, and the highest bit if more follow.
+/// Appends a number in at most ten bytes: seven bits in each, the lowest first, and the highest bit if more follow.
 pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(0x80 | (number & 0x7f) as u8);
@@ -131,7 +130,7 @@ pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Takes such a number off the front.
+/// Reads such a number from the front.
 pub fn take_number(bytes: &[u8]) -> Result<(u64, &[u8]), StoreError> {
     let (mut number, mut rest) = (0_u64, bytes);
     for shift in (0..u64::BITS).step_by(7) {

@@ -1,7 +1,7 @@
 //! INCRBYFLOAT's arithmetic: exact decimals, so that 0.1 + 0.2 is 0.3 on every replica and every machine.
 //!
-//! Redis adds 80-bit floats and prints 17 decimals; exact decimals rounded to 17 places give the same text wherever
-//! Redis's has no rounding noise. Numbers beyond an f64's range are refused as Redis refuses infinity.
+//! Redis adds 80-bit floats and prints 17 decimals; exact decimals rounded to 17 places give the same text wherever Redis's
+//! has no rounding noise. Numbers beyond an f64's range are refused as Redis refuses infinity.
 
 use bigdecimal::{BigDecimal, RoundingMode};
 use std::str::FromStr;
@@ -15,12 +15,12 @@ const DIGITS_MAX: usize = 4932;
 /// Largest decimal exponent that is read, as in Redis's 80-bit floats.
 const EXPONENT_MAX: i64 = 4932;
 
-/// Why a sum cannot be had.
+/// Why a sum cannot be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecimalError {
     /// The text is not a finite number.
     NotANumber,
-    /// The text says NaN or infinity, or the result would be infinite.
+    /// The text is NaN or infinity, or the result would be infinite.
     NotFinite,
 }
 
@@ -58,7 +58,7 @@ pub fn add(a: &BigDecimal, b: &BigDecimal) -> Result<String, DecimalError> {
     let sum = (a + b).with_scale_round(PLACES, RoundingMode::HalfEven);
     let text = sum.to_plain_string();
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    // What is stored must be readable again.
+    // A stored number must be readable again.
     if parse(text.as_bytes()).is_err() {
         return Err(DecimalError::NotFinite);
     }

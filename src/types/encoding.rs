@@ -1,22 +1,22 @@
-//! OBJECT ENCODING: the encoding that Redis 7.2 would have chosen, with its default limits. Nothing is stored like that
-//! here; clients and tools look at the word.
+//! OBJECT ENCODING: the encoding that Redis 7.2 would have chosen, with its default limits. Storage does not use it;
+//! clients and tools look at the word.
 
 use super::{integer::parse_i64, string};
 use crate::store::{Encoding, Row, Type};
 
-/// Elements of a listpack at most, in sets and sorted sets; in hashes, fields: `hash::LISTPACK_FIELDS_MAX`.
+/// Most elements of a listpack, in sets and sorted sets; for hashes: `hash::LISTPACK_FIELDS_MAX`.
 pub const LISTPACK_ELEMENTS_MAX: u64 = 128;
-/// Bytes of an element of such a listpack at most.
+/// Most bytes of an element of such a listpack.
 pub const LISTPACK_ELEMENT_BYTES_MAX: usize = 64;
-/// Elements of an intset at most.
+/// Most elements of an intset.
 pub const INTSET_ELEMENTS_MAX: u64 = 512;
 
-/// Bytes of a listpack that is a whole list at most (list-max-listpack-size -2).
+/// Most bytes of a listpack that is a whole list (list-max-listpack-size -2).
 pub const LIST_LISTPACK_BYTES_MAX: u64 = 8192;
 /// Bytes of a listpack without elements.
 pub const LISTPACK_FRAME_BYTES: u64 = 7;
 
-/// Bytes of an element in a listpack: a head, the element (a short form if it is an integer), and a length for walking
+/// Bytes of an element in a listpack: a header, the element (a short form if it is an integer), and a length for reading
 /// backwards.
 pub fn listpack_bytes(element: &[u8]) -> u64 {
     let len = u64::try_from(element.len()).unwrap_or(u64::MAX);
@@ -41,7 +41,7 @@ pub fn listpack_bytes(element: &[u8]) -> u64 {
     entry.saturating_add(back)
 }
 
-/// The word for a row.
+/// The encoding's name for a row.
 pub fn name(row: &Row) -> &'static str {
     match (row.kind, row.encoding) {
         (Type::String, _) => string::encoding_name(row),

@@ -1,4 +1,4 @@
-//! Arithmetic of expiry times: what a user writes against the entry's clock.
+//! Arithmetic of expiry times: a client's time relative to the entry's clock.
 
 /// How a time is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Redis's glob patterns: `*`, `?`, `[set]`, `[^set]`, `[a-z]`, `\x`.
 //!
-//! The matcher goes back to the last star only, so its time is at most pattern × text, with no recursion.
+//! The matcher backtracks to the last star only, so its time is at most pattern × text, without recursion.
 
 /// Whether `text` matches `pattern`; `nocase` ignores ASCII case.
 pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
-    // As Redis: of all patterns made of stars only one star matches the empty text.
+    // As in Redis: of all patterns of stars, only a single star matches the empty text.
     if text.is_empty() {
         return pattern.is_empty() || pattern == b"*";
     }
@@ -41,7 +41,7 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     }
 }
 
-/// The bytes that every match must begin with.
+/// The bytes that every match must start with.
 pub fn literal_prefix(pattern: &[u8]) -> Vec<u8> {
     let mut prefix = Vec::new();
     let mut rest = pattern;

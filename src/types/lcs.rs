@@ -1,6 +1,6 @@
 //! Longest common subsequence by dynamic programming (Wagner and Fischer, JACM 21(1), 1974), as LCS needs it.
 
-/// Cells of the table at most: 4 bytes each, so 256 MiB.
+/// Most cells of the table: 4 bytes each, so 256 MiB.
 pub const CELLS_MAX: usize = 64 * 1024 * 1024;
 
 /// A run of equal bytes: where it starts in both strings, and its length.
@@ -11,18 +11,26 @@ pub struct Match {
     pub len: usize,
 }
 
-/// The common subsequence and the runs it is made of, last run first.
+/// The common subsequence and its runs, last run first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lcs {
     pub bytes: Vec<u8>,
     pub matches: Vec<Match>,
 }
 
+/// Whether the table of two strings of these lengths would be too large.
+pub fn is_too_large(a: usize, b: usize) -> bool {
+    cells(a, b) > CELLS_MAX
+}
+
+fn cells(a: usize, b: usize) -> usize {
+    a.saturating_add(1).saturating_mul(b.saturating_add(1))
+}
+
 /// `None` if the table would be too large.
 pub fn lcs(a: &[u8], b: &[u8]) -> Option<Lcs> {
-    let width = b.len().checked_add(1)?;
-    let cells = a.len().checked_add(1)?.checked_mul(width)?;
-    if cells > CELLS_MAX {
+    let (width, cells) = (b.len().checked_add(1)?, cells(a.len(), b.len()));
+    if is_too_large(a.len(), b.len()) {
         return None;
     }
     let mut table = vec![0_u32; cells];

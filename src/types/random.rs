@@ -1,9 +1,9 @@
 //! Random elements of a collection that is filed by hash (`collection::hashed`).
 //!
-//! A small one is read whole, and every element is equally likely. Of a large one, a random place in the order of hashes
-//! is sought, and one of the elements that follow it is taken: those behind a gap are somewhat likelier than others. That
-//! is one seek an element, however large the collection is. Where a good part of it is wanted, it is walked once instead,
-//! and every element is equally likely again.
+//! A small collection is read whole, and every element is equally likely. In a large one, it seeks a random position in the
+//! order of hashes, and takes one of the elements behind it: those behind a gap are somewhat likelier than others. That is
+//! one seek per element, however large the collection is. If a good part of it is wanted, it is scanned once instead, and
+//! every element is equally likely again.
 
 use crate::{error::Result, store::View};
 use std::{
@@ -12,20 +12,20 @@ use std::{
     ops::ControlFlow,
 };
 
-/// Collections of up to so many elements are read whole.
+/// Collections of up to this many elements are read whole.
 const READ_WHOLE_MAX: u64 = 128;
-/// Elements behind a random place, of which one is taken: the more, the less a gap before them matters.
+/// Elements behind a random position, one of which is taken: the more, the less a gap before them matters.
 const NEIGHBOURS: usize = 16;
-/// If more than one in so many elements is wanted, all are walked.
-const WALKED_SHARE: u64 = 8;
-/// Places tried for every element wanted before all are walked instead.
+/// If more than one in this many elements is wanted, all are scanned.
+const SCANNED_SHARE: u64 = 8;
+/// Positions tried for every wanted element before all are scanned instead.
 const TRIES: u64 = 8;
 /// Elements drawn on a thread that serves connections.
 const DRAWN_INLINE_MAX: usize = 64;
 
-/// What is drawn from.
+/// A source of random elements.
 pub trait Drawn {
-    /// Elements stored, with those that have expired.
+    /// Elements stored, including expired ones.
     fn stored_len(&self) -> u64;
     /// Elements that there are.
     fn live_len(&self, view: &View<'_>) -> Result<u64>;
@@ -35,24 +35,20 @@ pub trait Drawn {
     fn visit_from(&self, view: &View<'_>, from: u64, visit: Visitor<'_>) -> Result<()>;
 }
 
-/// Sees an element and its value, and says whether to go on.
+/// Gets an element and its value, and returns whether to continue.
 pub type Visitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 /// An element and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 /// A source of random numbers.
 pub type Dice<'a> = &'a mut dyn FnMut() -> u64;
 
-/// Random numbers of this node alone, for reads: they change nothing that replicas must agree on.
-pub fn dice() -> impl FnMut() -> u64 {
-    let state = RandomState::new();
-    let mut rolls = 0_u64;
-    move || {
-        rolls = rolls.wrapping_add(1);
-        state.hash_one(rolls)
-    }
+/// Random numbers for reads. They change nothing that replicas must agree on, so this node draws them itself; for a script,
+/// whose writes may follow from them, they come from the entry.
+pub fn dice(view: &View<'_>) -> impl FnMut() -> u64 + use<> {
+    seeded(view.script_random().unwrap_or_else(|| RandomState::new().hash_one(0_u8)))
 }
 
-/// Random numbers that follow from a seed (splitmix64), for writes: the same on every replica.
+/// Pseudo-random numbers from a seed (splitmix64), for writes: the same on every replica.
 pub fn seeded(seed: u64) -> impl FnMut() -> u64 {
     let mut state = seed;
     move || {
@@ -104,8 +100,8 @@ pub fn some(of: &impl Drawn, view: &View<'_>, count: u64, dice: Dice<'_>) -> Res
     if count >= len {
         return all(of, view);
     }
-    if len <= READ_WHOLE_MAX || count > len / WALKED_SHARE {
-        return walk(of, view, count, len, dice);
+    if len <= READ_WHOLE_MAX || count > len / SCANNED_SHARE {
+        return scan_all(of, view, count, len, dice);
     }
     if count > DRAWN_INLINE_MAX as u64 {
         view.may_take_long()?;
@@ -115,31 +111,38 @@ pub fn some(of: &impl Drawn, view: &View<'_>, count: u64, dice: Dice<'_>) -> Res
         if drawn.len() as u64 == count {
             return Ok(drawn.into_iter().collect());
         }
-        drawn.extend(draw(of, view, dice)?);
+        if let Some((element, value)) = draw(of, view, dice)? {
+            view.keep(1, element.len().saturating_add(value.len()))?;
+            drawn.insert(element, value);
+        }
     }
-    walk(of, view, count, len, dice)
+    scan_all(of, view, count, len, dice)
 }
 
 /// Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S): each element is taken with the chance that is left for it.
-fn walk(of: &impl Drawn, view: &View<'_>, count: u64, len: u64, dice: Dice<'_>) -> Result<Vec<Entry>> {
-    let (mut wanted, mut left, mut taken) = (count, len, Vec::new());
-    of.visit(view, &mut |element, value| {
+fn scan_all(of: &impl Drawn, view: &View<'_>, count: u64, len: u64, dice: Dice<'_>) -> Result<Vec<Entry>> {
+    let (mut wanted, mut left, mut taken, mut kept) = (count, len, Vec::new(), Ok(()));
+    of.visit(&view.in_passing(), &mut |element, value| {
         if dice().checked_rem(left).unwrap_or(0) < wanted {
+            kept = view.keep(1, element.len().saturating_add(value.len()));
+            if kept.is_err() {
+                return ControlFlow::Break(());
+            }
             taken.push((element.to_vec(), value.to_vec()));
             wanted = wanted.saturating_sub(1);
         }
         left = left.saturating_sub(1);
         if wanted == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    Ok(taken)
+    kept.map(|()| taken)
 }
 
-/// One of those behind a random place; behind the last place comes the first.
+/// One of the elements behind a random position; behind the last position comes the first.
 fn draw(of: &impl Drawn, view: &View<'_>, dice: Dice<'_>) -> Result<Option<Entry>> {
     let mut behind: Vec<Entry> = Vec::with_capacity(NEIGHBOURS);
     for from in [dice() >> 1, 0] {
         if behind.len() < NEIGHBOURS {
-            of.visit_from(view, from, &mut |element, value| {
+            of.visit_from(&view.in_passing(), from, &mut |element, value| {
                 behind.push((element.to_vec(), value.to_vec()));
                 let is_full = behind.len() >= NEIGHBOURS;
                 if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -1,4 +1,4 @@
-//! Timeouts of blocking commands: seconds with a fraction, at most so long that their end is a time.
+//! Timeouts of blocking commands: seconds with a fraction, limited so that their end can be represented.
 
 use crate::{error::Result, resp::ErrorReply};
 
@@ -11,7 +11,7 @@ pub fn parse(word: &[u8], now: u64) -> Result<u64> {
     if ms < 0.0 {
         return Err(ErrorReply::err("timeout is negative").into());
     }
-    // A float becomes the nearest number that there is, not one that overflows.
+    // A float becomes the nearest representable number; it does not overflow.
     let ms = ms as u64;
     let is_a_time = ms.checked_add(now).is_some_and(|end| i64::try_from(end).is_ok());
     if ms != 0 && !is_a_time {

@@ -2,7 +2,7 @@
 
 use super::observer::{Observer, longest_gap};
 use crate::{
-    client::Value,
+    client::{Value, text},
     cluster::Cluster,
     numbers::{median, quantile},
     table::Table,
@@ -127,7 +127,7 @@ fn once(
 fn transfer(cluster: &mut Cluster, leader: usize, next: usize) -> Result<(), String> {
     let name = cluster.node(next)?.name.clone();
     match cluster.node(leader)?.call(&["CORE", "TRANSFER", &name])? {
-        Value::Text(text) if text == "OK" => Ok(()),
+        Value::Simple(text) if text == b"OK" => Ok(()),
         other => Err(format!("CORE TRANSFER {name}: {other:?}")),
     }
 }
@@ -136,8 +136,8 @@ fn transfer(cluster: &mut Cluster, leader: usize, next: usize) -> Result<(), Str
 fn check(cluster: &mut Cluster, key: &str, tally: &Tally) -> Result<(), String> {
     let leader = cluster.agreed()?;
     let counted = match cluster.node(leader)?.call(&["GET", key])? {
-        Value::Text(text) => text.parse().unwrap_or(0),
-        Value::Nil => 0,
+        value @ Value::Bulk(_) => text(&value).parse().unwrap_or(0),
+        Value::NilBulk => 0,
         other => return Err(format!("GET {key}: {other:?}")),
     };
     match is_possible(counted, tally.acknowledged, &tally.errors) {

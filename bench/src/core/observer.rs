@@ -1,6 +1,6 @@
 //! A client that writes without a pause and remembers when each write was acknowledged.
 
-use crate::client::{Client, Value};
+use crate::client::{Client, Value, text};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -95,7 +95,7 @@ fn observe(addresses: &[SocketAddr], key: &str, began: Instant, stop: &AtomicBoo
             continue;
         };
         match connected {
-            (kept, Ok(Value::Int(now))) => {
+            (kept, Ok(Value::Integer(now))) => {
                 if now <= value {
                     seen.violation.get_or_insert((value, now));
                 }
@@ -107,7 +107,7 @@ fn observe(addresses: &[SocketAddr], key: &str, began: Instant, stop: &AtomicBoo
             }
             (kept, Ok(other)) => {
                 let code = match &other {
-                    Value::Error(text) => text.split(' ').next().unwrap_or_default().to_owned(),
+                    Value::Error(_) => text(&other).split(' ').next().unwrap_or_default().to_owned(),
                     _ => "unexpected".to_owned(),
                 };
                 *seen.errors.entry(code).or_default() += 1;
@@ -156,7 +156,7 @@ mod tests {
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let closed = SocketAddr::from(([127, 0, 0, 1], crate::ports::free_port().unwrap()));
+        let closed = SocketAddr::from(([127, 0, 0, 1], resp_tests::ports::free_port().unwrap()));
         thread::spawn(move || {
             // The first connection ends without an answer, the second counts and refuses.
             drop(listener.accept().unwrap());

@@ -119,7 +119,7 @@ fn verify(cluster: &mut Cluster) -> Result<(), String> {
     let leader = cluster.agreed()?;
     let answer = cluster.node(leader)?.call_within(&["CORE", "VERIFY"], VERIFY_MAX)?;
     let told = match &answer {
-        Value::Text(json) => serde_json::from_str::<serde_json::Value>(json).map_err(|e| e.to_string())?,
+        Value::Bulk(json) => serde_json::from_slice::<serde_json::Value>(json).map_err(|e| e.to_string())?,
         _ => return Err(format!("CORE VERIFY: {answer:?}")),
     };
     match told.get("equal").and_then(serde_json::Value::as_bool) {

@@ -102,7 +102,7 @@ fn cold(
     let seconds = start.elapsed().as_secs_f64();
     let outcome = outcome.and_then(|()| site::same_state(core, &edge));
     site::explain(outcome, &[&edge])?;
-    Ok(Cold { seconds, by_copy: edge.number("flotilla_seeds").unwrap_or(0) > 0 })
+    Ok(Cold { seconds, by_copy: edge.number("flotilla_bootstraps").unwrap_or(0) > 0 })
 }
 
 /// What went over a line.

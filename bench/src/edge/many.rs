@@ -7,10 +7,10 @@ use crate::{
     fill::{Values, fill},
     load::{Plan, per_second},
     numbers::{median, ratios, spread},
-    server::cpu_seconds,
     table::Table,
     workload::{Workload, value},
 };
+use resp_tests::process::cpu_seconds;
 use std::{
     path::Path,
     thread,

@@ -41,6 +41,7 @@ pub enum Part {
 /// Options of this scenario alone.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Scenario edge")]
+#[group(id = "edge")]
 pub struct Options {
     /// Parts, separated by commas; default: all
     #[arg(long, value_delimiter = ',', value_enum)]

@@ -6,12 +6,13 @@
 
 use super::{Options, Pair, relay::Relay, site};
 use crate::{
-    client::{Client, Value},
+    client::{Client, Value, text},
     load::{self, Plan},
     numbers::{median, quantile},
     table::Table,
-    workload::{Dice, Workload, value},
+    workload::{Workload, value},
 };
+use resp_tests::dice::Dice;
 use std::{
     net::SocketAddr,
     path::Path,
@@ -130,7 +131,7 @@ fn write(
             break;
         }
         match writer.call(&["SET", KEY, &number.to_string()]).map_err(|e| format!("SET at the core: {e}"))? {
-            Value::Text(text) if text == "OK" => {}
+            Value::Simple(text) if text == b"OK" => {}
             other => return Err(format!("SET at the core: {other:?}")),
         }
         let acknowledged = Instant::now();
@@ -174,8 +175,8 @@ fn poll(
 
 fn number(value: &Value) -> Result<i64, String> {
     match value {
-        Value::Nil => Ok(0),
-        Value::Text(text) => text.parse().map_err(|e| format!("{KEY} is {text}: {e}")),
+        Value::NilBulk => Ok(0),
+        Value::Bulk(_) => text(value).parse().map_err(|e| format!("{KEY} is {value:?}: {e}")),
         other => Err(format!("GET {KEY}: {other:?}")),
     }
 }

@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_line_to_nowhere_is_closed() {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], crate::ports::free_port().unwrap()));
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], resp_tests::ports::free_port().unwrap()));
         let relay = Relay::start(nowhere, Duration::ZERO).unwrap();
         let ended = connect(&relay).read(&mut [0]);
         assert!(matches!(ended, Ok(0)) || ended.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));

@@ -41,7 +41,7 @@ pub fn start(
 /// Up to where a node of the core has acknowledged writes.
 pub fn revision(node: &Node) -> Result<i64, String> {
     match node.call(&["LASTREV"])? {
-        Value::Int(revision) => Ok(revision),
+        Value::Integer(revision) => Ok(revision),
         other => Err(format!("{}: LASTREV: {other:?}", node.name)),
     }
 }
@@ -55,9 +55,9 @@ pub fn wait_for(edge: &mut Node, revision: i64, within: Duration) -> Result<(), 
             return Err(format!("{} ended by itself", edge.name));
         }
         // Before it listens there is no answer, before it has data an error.
-        if let Ok(Value::Int(has)) = edge.call_within(&["WAITREV", &text, WAIT_MS], WAIT_MAX)
+        if let Ok(Value::Integer(has)) = edge.call_within(&["WAITREV", &text, WAIT_MS], WAIT_MAX)
             && has >= revision
-            && matches!(edge.call(&["EXISTS", "bench"]), Ok(Value::Int(_)))
+            && matches!(edge.call(&["EXISTS", "bench"]), Ok(Value::Integer(_)))
         {
             return Ok(());
         }
@@ -70,7 +70,7 @@ pub fn wait_for(edge: &mut Node, revision: i64, within: Duration) -> Result<(), 
 pub fn same_state(core: &Node, edge: &Node) -> Result<(), String> {
     let [core, edge] = [core, edge].map(|node| node.call_within(&["DEBUG", "CHECKSUM"], CHECKSUM_MAX));
     match (core?, edge?) {
-        (Value::List(core), Value::List(edge)) if core.len() == 2 && core == edge => Ok(()),
+        (Value::Array(core), Value::Array(edge)) if core.len() == 2 && core == edge => Ok(()),
         (core, edge) => Err(format!("the states differ: core {core:?}, edge {edge:?}")),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::net::Network;
 use crate::connection::Received;
-use crate::recorder::Dice;
+use crate::dice::Dice;
 use crate::value::Value;
 
 const WRITERS: u64 = 2;

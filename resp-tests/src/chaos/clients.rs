@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::connection::{Connection, Received};
-use crate::recorder::Dice;
+use crate::dice::Dice;
 use crate::value::Value;
 
 use super::append::{Fate, Step, Txn};
@@ -22,8 +22,10 @@ const EXPIRING_EVERY: u64 = 20;
 const WANDER_EVERY: u64 = 300;
 /// Appends to a list before clients go on to the next one, so that reads stay short.
 pub(super) const LIST_TOKENS: u64 = 60;
-/// Lists that are appended to at a time.
-pub(super) const LISTS: u64 = 3;
+/// Lists that are appended to at a time: by turns a string of tokens with commas, and a list.
+pub(super) const LISTS: u64 = 4;
+
+const LIST_KIND: &str = "list";
 
 /// What all clients of a round share.
 pub struct Round<'a> {
@@ -59,18 +61,18 @@ impl Round<'_> {
     }
 
     /// The reply that counts, the last one; counts it.
-    fn take<'r>(&self, replies: &'r [Value]) -> &'r Value {
+    pub(super) fn take<'r>(&self, replies: &'r [Value]) -> &'r Value {
         self.answers.fetch_add(1, Ordering::Relaxed);
         replies.last().unwrap_or(&Value::NilBulk)
     }
 
-    fn next(&self) -> u64 {
+    pub(super) fn next(&self) -> u64 {
         self.serial.fetch_add(1, Ordering::Relaxed)
     }
 }
 
 /// What a command came to.
-enum Answer {
+pub(super) enum Answer {
     Done(Vec<Value>),
     /// Definitely not done.
     NotDone,
@@ -78,19 +80,19 @@ enum Answer {
 }
 
 /// A connection to one node, made again when it breaks; then perhaps to another one, also to one that has just joined.
-struct Link<'a> {
+pub(super) struct Link<'a> {
     view: &'a View,
     node: usize,
     connection: Option<Connection>,
 }
 
 impl<'a> Link<'a> {
-    fn new(view: &'a View, client: u32) -> Link<'a> {
+    pub(super) fn new(view: &'a View, client: u32) -> Link<'a> {
         Link { view, node: client as usize % view.core, connection: None }
     }
 
     /// Now and then a client goes to another node, as real ones do.
-    fn wander(&mut self, dice: &mut Dice) {
+    pub(super) fn wander(&mut self, dice: &mut Dice) {
         if dice.below(WANDER_EVERY) == 0 {
             self.node = dice.below(self.view.addresses.len() as u64) as usize;
             self.connection = None;
@@ -98,7 +100,7 @@ impl<'a> Link<'a> {
     }
 
     /// Sends commands in one go and takes a reply for each.
-    fn call(&mut self, commands: &[Vec<String>]) -> Answer {
+    pub(super) fn call(&mut self, commands: &[Vec<String>]) -> Answer {
         if self.connection.is_none() {
             match self.view.connect(self.node) {
                 Ok(mut connection) => {
@@ -136,13 +138,13 @@ impl<'a> Link<'a> {
     }
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(super) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Whether an error says that nothing was done. Everything but these is a fault of its own.
-fn is_refusal(text: &[u8]) -> bool {
-    [&b"CLUSTERDOWN"[..], b"TRYAGAIN", b"LOADING", b"EXECABORT", b"READONLY"]
+pub(super) fn is_refusal(text: &[u8]) -> bool {
+    [&b"CLUSTERDOWN"[..], b"TRYAGAIN", b"LOADING", b"EXECABORT", b"READONLY", b"OOM"]
         .iter()
         .any(|code| text.starts_with(code))
 }
@@ -218,6 +220,9 @@ fn number_in(text: &[u8]) -> Result<u64, Failure> {
 
 pub(super) fn tokens(reply: &Value) -> Result<Vec<u64>, Failure> {
     match reply {
+        Value::Array(list) => {
+            list.iter().map(tokens).collect::<Result<Vec<_>, _>>().map(|list| list.concat())
+        }
         Value::NilBulk => Ok(vec![]),
         Value::Bulk(text) => {
             let text = String::from_utf8_lossy(text);
@@ -229,7 +234,13 @@ pub(super) fn tokens(reply: &Value) -> Result<Vec<u64>, Failure> {
 }
 
 pub(super) fn list_key(round: &Round<'_>, set: u64, list: u64) -> String {
-    format!("l{}:{set}:{list}", round.number)
+    let kind = if list.is_multiple_of(2) { "string" } else { LIST_KIND };
+    format!("l{}:{set}:{list}:{kind}", round.number)
+}
+
+/// Whether a key is of the type list.
+pub(super) fn is_list(key: &str) -> bool {
+    key.ends_with(LIST_KIND)
 }
 
 /// Runs transactions over lists until told to stop.
@@ -263,6 +274,8 @@ pub fn append(round: &Round<'_>, client: u32, mut dice: Dice) -> Result<Vec<Txn>
 fn transact(round: &Round<'_>, link: &mut Link<'_>, mut steps: Vec<Step>) -> Result<Txn, Failure> {
     let mut commands = vec![words(&["MULTI"])];
     commands.extend(steps.iter().map(|step| match step {
+        Step::Append { key, token } if is_list(key) => words(&["RPUSH", key, &token.to_string()]),
+        Step::Read { key, .. } if is_list(key) => words(&["LRANGE", key, "0", "-1"]),
         Step::Append { key, token } => words(&["APPEND", key, &format!("{token},")]),
         Step::Read { key, .. } => words(&["GET", key]),
     }));

@@ -10,7 +10,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::command::{must, output_of};
 
-const DISK_BYTES: u64 = 256 << 20;
+const DISK_BYTES: u64 = 1 << 30;
 /// Room is taken in pieces, large ones first.
 const PIECES: [u64; 5] = [64 << 20, 4 << 20, 256 << 10, 16 << 10, 4 << 10];
 /// The node frees room while the disk is being filled; so it is filled again, so many times.
@@ -46,6 +46,12 @@ impl Disk {
     /// Where a node may write.
     pub fn path(&self) -> &Path {
         &self.mounted
+    }
+
+    /// From now on whatever writes or syncs there waits, until what is returned is dropped.
+    pub fn stall(&self) -> io::Result<Stall<'_>> {
+        must(&["fsfreeze", "--freeze", &self.mounted.display().to_string()])?;
+        Ok(Stall(self))
     }
 
     fn filler(&self) -> PathBuf {
@@ -100,6 +106,19 @@ impl Disk {
     }
 }
 
+/// See [`Disk::stall`].
+#[derive(Debug)]
+pub struct Stall<'a>(&'a Disk);
+
+impl Drop for Stall<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = must(&["fsfreeze", "--unfreeze", &self.0.mounted.display().to_string()]) {
+            // Everything that waits for it would wait for ever, the test included.
+            eprintln!("the disk stands still for good: {error}");
+        }
+    }
+}
+
 impl Drop for Disk {
     fn drop(&mut self) {
         let mounted = self.mounted.display().to_string();
@@ -112,6 +131,25 @@ impl Drop for Disk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stalled_disk_takes_nothing_until_it_goes_on() {
+        let home = tempfile::tempdir().unwrap();
+        let disk = Disk::new(home.path(), "disk").unwrap();
+        let file = disk.path().join("file");
+        let (send, written) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let stall = disk.stall().unwrap();
+            scope.spawn(|| {
+                fs::write(&file, [1; 4096]).unwrap();
+                send.send(()).unwrap();
+            });
+            assert!(written.recv_timeout(std::time::Duration::from_millis(200)).is_err(), "it was written");
+            drop(stall);
+            written.recv().unwrap();
+        });
+        assert_eq!(fs::read(&file).unwrap(), [1; 4096]);
+    }
 
     #[test]
     fn a_full_disk_takes_nothing_until_it_is_freed() {

@@ -1,6 +1,7 @@
-//! Readers at edges. They read the lists that transactions append to (`append.rs`): nothing is ever taken out of one, so
-//! what an edge shows must be the beginning of what the core has in the end, and go on from what it showed before. A token
-//! that was never committed is in no core's list, and a read that goes back is shorter than the one before.
+//! Readers at edges. They read the lists that transactions append to (`append.rs`), those that are strings: nothing is ever
+//! taken out of one, so what an edge shows must be the beginning of what the core has in the end, and go on from what it
+//! showed before. A token that was never committed is in no core's list, and a read that goes back is shorter than the one
+//! before.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::append::{Step, Txn};
-use super::clients::{LIST_TOKENS, LISTS, Round, list_key, tokens};
+use super::clients::{LIST_TOKENS, LISTS, Round, is_list, list_key, tokens};
 use super::failure::Failure;
 use crate::connection::{Connection, Received};
 use crate::value::Value;
@@ -62,11 +63,11 @@ impl Seen {
     }
 }
 
-/// The lists as a transaction that read them all found them.
+/// Those lists as a transaction that read them all found them.
 pub fn lists(read: &Txn) -> BTreeMap<String, Vec<u64>> {
     let list = |step: &Step| match step {
-        Step::Read { key, seen: Some(seen) } => Some((key.clone(), seen.clone())),
-        Step::Read { seen: None, .. } | Step::Append { .. } => None,
+        Step::Read { key, seen: Some(seen) } if !is_list(key) => Some((key.clone(), seen.clone())),
+        Step::Read { .. } | Step::Append { .. } => None,
     };
     read.steps.iter().filter_map(list).collect()
 }
@@ -95,7 +96,8 @@ pub fn read(round: &Round<'_>, edge: usize) -> Result<Seen, Failure> {
 fn keys(round: &Round<'_>) -> Vec<String> {
     let set = round.appends.load(Ordering::Relaxed) / LIST_TOKENS;
     let sets = set.saturating_sub(SETS_MAX)..=set;
-    sets.flat_map(|set| (0..LISTS).map(move |list| list_key(round, set, list))).collect()
+    let lists = sets.flat_map(|set| (0..LISTS).map(move |list| list_key(round, set, list)));
+    lists.filter(|key| !is_list(key)).collect()
 }
 
 /// Lists as an edge has them; `None`: it does not say.

@@ -38,6 +38,11 @@ pub enum Fault {
     /// The disk of a node is full for a while.
     FullDiskLeader,
     FullDiskFollower,
+    /// The disk of a node does nothing for seconds: what writes or syncs waits.
+    StallLeader,
+    StallFollower,
+    /// The leader gets a small share of a processor.
+    ThrottleLeader,
     /// A file of a node's data is damaged: bits flip, or it is cut, zeroed or gone.
     DamageLeader,
     DamageFollower,
@@ -57,7 +62,7 @@ pub enum Fault {
     Several,
 }
 
-pub const KINDS: [Fault; 31] = [
+pub const KINDS: [Fault; 34] = [
     Fault::None,
     Fault::KillLeader,
     Fault::KillFollower,
@@ -79,6 +84,9 @@ pub const KINDS: [Fault; 31] = [
     Fault::Rolling,
     Fault::FullDiskLeader,
     Fault::FullDiskFollower,
+    Fault::StallLeader,
+    Fault::StallFollower,
+    Fault::ThrottleLeader,
     Fault::DamageLeader,
     Fault::DamageFollower,
     Fault::JoinAndLeave,
@@ -148,6 +156,9 @@ impl Fault {
             | Fault::Wipe
             | Fault::FullDiskLeader
             | Fault::FullDiskFollower
+            | Fault::StallLeader
+            | Fault::StallFollower
+            | Fault::ThrottleLeader
             | Fault::DamageLeader
             | Fault::DamageFollower
             | Fault::ReplaceLeader
@@ -175,6 +186,7 @@ impl Fault {
             | Fault::Wipe
             | Fault::Rolling
             | Fault::FullDiskFollower
+            | Fault::StallFollower
             | Fault::DamageFollower
             | Fault::JoinAndLeave
             | Fault::TailInSite => (Some(GAP_MAX), 0.05),
@@ -186,6 +198,8 @@ impl Fault {
             | Fault::Ring
             | Fault::Flapping
             | Fault::FullDiskLeader
+            | Fault::StallLeader
+            | Fault::ThrottleLeader
             | Fault::DamageLeader
             | Fault::ReplaceLeader
             | Fault::SnapshotsIsolate

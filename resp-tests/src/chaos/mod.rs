@@ -3,7 +3,7 @@
 //! A run is a sequence of rounds (`run.rs`). In each, clients (`clients.rs`) work on keys of their own while one fault is
 //! installed and healed; then the round's history is checked: single keys for linearizability (`register.rs`, by
 //! porcupine), transactions over lists of tokens for strict serializability (`append.rs`, in the manner of Elle, Kingsbury
-//! and Alvaro, VLDB 2020), how fast it went on meanwhile (`speed.rs`), and all nodes for having the same state.
+//! and Alvaro, VLDB 2020), what was done to values of all other types by rules of each (`types`), how fast it went on meanwhile (`speed.rs`), and all nodes for having the same state.
 //!
 //! * `fault`, `schedule`, `inject/`: which faults there are, which comes next, how each is done.
 //! * `net`, `node`, `disk`: each node has a network namespace, so that any can be cut off from any other while clients
@@ -29,6 +29,7 @@ mod run;
 mod schedule;
 mod speed;
 mod standstill;
+mod types;
 mod watch;
 
 pub use failure::Failure;

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::node::Node;
 use crate::command::{must, output_of};
 use crate::connection::Connection;
-use crate::namespace::enter;
+use crate::namespace::{Namespace, enter};
 
 const PORT: u16 = 6379;
 const PEER_PORT: u16 = 7379;
@@ -36,6 +36,8 @@ pub struct Network {
     pub nodes: Vec<Node>,
     core: usize,
     edges: usize,
+    // Removed after all processes in them are killed.
+    namespaces: Vec<Namespace>,
     // Removed after the nodes' disks are unmounted: fields drop in this order.
     pub home: TempDir,
 }
@@ -49,26 +51,22 @@ impl Network {
         let subnet = u8::try_from(id % 200 + 20).unwrap_or(20);
         let home = tempfile::Builder::new().prefix("flotilla-chaos-").tempdir()?;
         let edges = if has_edges { 1 + SITE_NODES } else { 0 };
-        let mut network = Network { name, subnet, nodes: Vec::new(), core, edges, home };
+        let mut network =
+            Network { name, subnet, nodes: Vec::new(), core, edges, namespaces: Vec::new(), home };
         let hub = network.hub();
-        must(&["ip", "netns", "add", &hub])?;
+        network.namespaces.push(Namespace::new(hub.clone())?);
         must(&["ip", "-n", &hub, "link", "add", "br0", "type", "bridge"])?;
         must(&["ip", "-n", &hub, "link", "set", "br0", "up"])?;
-        must(&["ip", "-n", &hub, "link", "set", "lo", "up"])?;
         must(&["ip", "-n", &hub, "addr", "add", &format!("10.99.{subnet}.254/24"), "dev", "br0"])?;
         for index in 0..=core + edges {
             let namespace = format!("{}n{index}", network.name);
-            must(&["ip", "netns", "add", &namespace])?;
-            // Registered first, so that it is removed whatever follows.
-            let node =
-                Node::new(network.name_of(index), namespace.clone(), network.home.path(), program.to_owned());
-            match node {
-                Ok(node) => network.nodes.push(node),
-                Err(error) => {
-                    let _ = must(&["ip", "netns", "del", &namespace]);
-                    return Err(error);
-                }
-            }
+            network.namespaces.push(Namespace::new(namespace.clone())?);
+            network.nodes.push(Node::new(
+                network.name_of(index),
+                namespace,
+                network.home.path(),
+                program.to_owned(),
+            )?);
             network.plug_in(index)?;
             let args = network.args(index, args);
             network.nodes[index].set_args(args);
@@ -84,8 +82,7 @@ impl Network {
         must(&["ip", "-n", &hub, "link", "set", &port, "master", "br0", "up"])?;
         let address = format!("{}/24", self.host(index));
         must(&["ip", "-n", namespace, "addr", "add", &address, "dev", "eth0"])?;
-        must(&["ip", "-n", namespace, "link", "set", "eth0", "up"])?;
-        must(&["ip", "-n", namespace, "link", "set", "lo", "up"])
+        must(&["ip", "-n", namespace, "link", "set", "eth0", "up"])
     }
 
     /// The nodes that are members at rest.
@@ -252,10 +249,6 @@ pub enum Cut {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        for node in &self.nodes {
-            node.kill();
-            let _ = must(&["ip", "netns", "del", &node.namespace]);
-        }
-        let _ = must(&["ip", "netns", "del", &self.hub()]);
+        self.nodes.iter().for_each(Node::kill);
     }
 }

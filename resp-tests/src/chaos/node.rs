@@ -1,17 +1,18 @@
 //! A server process in a network namespace, with a disk and a clock of its own.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::disk::Disk;
 use crate::clock;
+use crate::process::Process;
 
 const POLL: Duration = Duration::from_millis(10);
 
@@ -24,8 +25,7 @@ pub struct Node {
     args: Vec<String>,
     program: PathBuf,
     clock: PathBuf,
-    log: PathBuf,
-    child: Mutex<Option<Child>>,
+    process: Mutex<Process>,
 }
 
 impl Node {
@@ -39,8 +39,7 @@ impl Node {
             args: Vec::new(),
             program,
             clock,
-            log: home.join(format!("{name}.log")),
-            child: Mutex::new(None),
+            process: Mutex::new(Process::new(home.join(format!("{name}.log")))),
             name,
         };
         fs::create_dir(node.directory())?;
@@ -58,42 +57,25 @@ impl Node {
     }
 
     pub fn start(&self) -> io::Result<()> {
-        let output = File::options().create(true).append(true).open(&self.log)?;
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace]);
         clock::govern(&mut command, &self.clock)?;
-        let child = command
-            .arg(&self.program)
-            .args(&self.args)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()?;
-        *self.child.lock() = Some(child);
-        Ok(())
+        self.process.lock().start(command.arg(&self.program).args(&self.args))
     }
 
     /// The last lines that it printed, in all its lives.
     pub fn log_tail(&self, lines: usize) -> String {
-        let log = fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let mut tail: Vec<&str> = log.lines().rev().take(lines).collect();
-        tail.reverse();
-        tail.join("\n")
+        self.process.lock().log_tail(lines)
     }
 
     /// How often it printed something.
     pub fn said(&self, text: &str) -> usize {
-        let log = fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&log).matches(text).count()
+        self.process.lock().times_said(text)
     }
 
     /// SIGKILL; waits until it is gone.
     pub fn kill(&self) {
-        if let Some(mut child) = self.child.lock().take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process.lock().kill();
     }
 
     /// SIGTERM; whether it was gone in time.
@@ -103,17 +85,17 @@ impl Node {
     }
 
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        match &*self.child.lock() {
-            Some(child) => Ok(kill_process(Pid::from_child(child), signal)?),
-            None => Err(io::Error::other(format!("{} does not run", self.name))),
-        }
+        let sent = self.process.lock().signal(signal);
+        sent.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.name)))
+    }
+
+    /// Of its newest life.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.lock().pid()
     }
 
     pub fn is_running(&self) -> bool {
-        match &mut *self.child.lock() {
-            Some(child) => matches!(child.try_wait(), Ok(None)),
-            None => false,
-        }
+        self.process.lock().is_running()
     }
 
     /// Waits for its end.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::recorder::Dice;
+use crate::dice::Dice;
 
 use super::append::{self, Fate, Step, Txn};
 use super::clients::{self, Round};
@@ -19,11 +19,13 @@ use super::register::{self, Event};
 use super::schedule::{Order, Schedule};
 use super::speed::{self, Phases};
 use super::standstill::Standstill;
+use super::types::{self, Typed};
 use super::watch::{agree, ask, compare, wait_for_leader};
 use crate::command::must;
 
 const REGISTER_CLIENTS: u32 = 6;
 const APPEND_CLIENTS: u32 = 5;
+const TYPES_CLIENTS: u32 = 4;
 const CALM: Duration = Duration::from_millis(600);
 /// Clients are at work when they have got so many answers.
 const ANSWERS_FIRST: u64 = 30;
@@ -92,6 +94,8 @@ pub struct Outcome {
     pub rounds: u64,
     pub operations: usize,
     pub transactions: usize,
+    /// On values of other types than strings and appended lists.
+    pub of_types: usize,
     pub unknown: usize,
     /// At edges.
     pub reads: u64,
@@ -104,11 +108,11 @@ pub struct Outcome {
 
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Outcome { rounds, operations, transactions, unknown, reads, .. } = self;
+        let Outcome { rounds, operations, transactions, of_types, unknown, reads, .. } = self;
         writeln!(
             f,
-            "{rounds} rounds, {operations} operations, {transactions} transactions, {unknown} of unknown outcome, \
-             {reads} reads at edges"
+            "{rounds} rounds, {operations} operations, {transactions} transactions, {of_types} on other types, \
+             {unknown} of unknown outcome, {reads} reads at edges"
         )?;
         writeln!(
             f,
@@ -241,20 +245,23 @@ impl Run<'_> {
             appends: AtomicU64::new(0),
             answers: AtomicU64::new(0),
         };
-        let dice: Vec<Dice> =
-            (0..=REGISTER_CLIENTS + APPEND_CLIENTS).map(|_| Dice::new(self.dice.roll())).collect();
-        let Played { phases, events, mut txns, seen } =
-            play(self.network, &round, fault, self.options.pace, &dice)?;
+        let dice: Vec<Dice> = (0..=REGISTER_CLIENTS + APPEND_CLIENTS + TYPES_CLIENTS)
+            .map(|_| Dice::new(self.dice.roll()))
+            .collect();
+        let mut played = play(self.network, &round, fault, self.options.pace, &dice)?;
         let agreed = agree(self.network)?;
-        let keys: BTreeSet<String> = txns.iter().flat_map(|txn| &txn.steps).map(Step::key).collect();
+        let keys: BTreeSet<String> = played.txns.iter().flat_map(|txn| &txn.steps).map(Step::key).collect();
         let keys: Vec<String> = keys.into_iter().collect();
         for node in self.network.core() {
-            txns.push(clients::read_all(&round, node, &keys, SERVE_MAX)?);
+            played.txns.push(clients::read_all(&round, node, &keys, SERVE_MAX)?);
         }
+        let node = u32::try_from(round.number).unwrap_or(0);
+        types::finish(&round, node, &mut played.typed, SERVE_MAX)?;
+        played.events.append(&mut played.typed.events);
         compare(self.network)?;
-        let lists = txns.last().map(edges::lists).unwrap_or_default();
-        let wrong: Vec<String> = seen.iter().flat_map(|seen| seen.check(&lists)).collect();
-        self.outcome.reads += seen.iter().map(|seen| seen.reads).sum::<u64>();
+        let lists = played.txns.last().map(edges::lists).unwrap_or_default();
+        let wrong: Vec<String> = played.seen.iter().flat_map(|seen| seen.check(&lists)).collect();
+        self.outcome.reads += played.seen.iter().map(|seen| seen.reads).sum::<u64>();
         let number = self.outcome.rounds;
         self.outcome
             .violations
@@ -263,34 +270,34 @@ impl Run<'_> {
             (0..view.edges.len()).try_for_each(|edge| edges::catch_up(&round, edge, &lists))?;
         }
         let lost = self.standstill.lost().saturating_sub(lost_before);
-        self.judge(fault, phases, &events, &txns, agreed, lost);
+        self.judge(fault, &played, agreed, lost);
         Ok(())
     }
 
     /// Counts what happened, and checks it.
-    fn judge(
-        &mut self,
-        fault: Fault,
-        phases: Phases,
-        events: &[Event],
-        txns: &[Txn],
-        agreed: Duration,
-        lost: Duration,
-    ) {
-        let count = events.len() + txns.len();
+    fn judge(&mut self, fault: Fault, played: &Played, agreed: Duration, lost: Duration) {
+        let Played { phases, events, txns, typed, .. } = played;
+        let count = events.len() + txns.len() + typed.operations;
         let outcome = &mut self.outcome;
         outcome.operations += events.len();
+        outcome.of_types += typed.operations;
         outcome.transactions += txns.len();
         outcome.unknown += events.iter().filter(|event| event.returned_at.is_none()).count();
+        outcome.unknown += typed.unknown;
         outcome.unknown += txns.iter().filter(|txn| txn.fate == Fate::Unknown).count();
         let answers: Vec<i64> = events
             .iter()
             .filter_map(|event| event.returned_at)
             .chain(txns.iter().filter_map(Txn::answered_at))
+            .chain(typed.answers.iter().copied())
             .collect();
         let writes = events.iter().filter(|event| event.is_write()).filter_map(|event| event.returned_at);
         let appends = txns.iter().filter(|txn| txn.appends()).filter_map(Txn::answered_at);
-        let measured = speed::measure(&answers, writes.chain(appends).collect(), phases);
+        let measured = speed::measure(
+            &answers,
+            writes.chain(appends).chain(typed.writes.iter().copied()).collect(),
+            *phases,
+        );
         let mut complaints = Vec::new();
         let fresh =
             Tally { rounds: 0, gap_max: Duration::ZERO, rate_min: f64::MAX, agreed_max: Duration::ZERO };
@@ -312,6 +319,8 @@ impl Run<'_> {
         outcome.undecided += findings.undecided;
         complaints.extend(findings.violations);
         complaints.extend(append::check(txns));
+        // Nodes that are all away at once with wrong clocks expire by these when they come back.
+        complaints.extend(typed.check(fault != Fault::Several));
         let number = outcome.rounds;
         outcome
             .violations
@@ -325,6 +334,7 @@ struct Played {
     events: Vec<Event>,
     txns: Vec<Txn>,
     seen: Vec<Seen>,
+    typed: Typed,
 }
 
 /// Clients at work, calm, the fault, calm.
@@ -346,6 +356,10 @@ fn play(
             .map(|client| (client, next()))
             .map(|(client, dice)| scope.spawn(move || clients::append(round, client, dice)))
             .collect();
+        let typed: Vec<_> = (0..TYPES_CLIENTS)
+            .map(|client| (client, next()))
+            .map(|(client, dice)| scope.spawn(move || types::work(round, client, dice)))
+            .collect();
         let readers: Vec<_> =
             (0..round.view.edges.len()).map(|edge| scope.spawn(move || edges::read(round, edge))).collect();
         let working = round.wait_for_answers(ANSWERS_FIRST, ANSWERS_MAX);
@@ -360,13 +374,18 @@ fn play(
         round.stop.store(true, Ordering::SeqCst);
         let events: Vec<_> = registers.into_iter().map(join).collect();
         let txns: Vec<_> = appends.into_iter().map(join).collect();
+        let typed: Vec<_> = typed.into_iter().map(join).collect();
         let seen: Vec<_> = readers.into_iter().map(join).collect();
         injected?;
         healed?;
         let events: Vec<Vec<Event>> = events.into_iter().collect::<Result<_, _>>()?;
         let txns: Vec<Vec<Txn>> = txns.into_iter().collect::<Result<_, _>>()?;
         let seen = seen.into_iter().collect::<Result<_, _>>()?;
-        Ok(Played { phases, events: events.concat(), txns: txns.concat(), seen })
+        let mut all = Typed::default();
+        for one in typed {
+            all.append(one?);
+        }
+        Ok(Played { phases, events: events.concat(), txns: txns.concat(), seen, typed: all })
     })
 }
 

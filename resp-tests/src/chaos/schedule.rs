@@ -1,7 +1,7 @@
 //! Which fault comes next.
 
 use super::fault::Fault;
-use crate::recorder::Dice;
+use crate::dice::Dice;
 
 /// In which order a run takes its faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -130,7 +130,9 @@ pub fn agree(network: &Network) -> Result<Duration, Failure> {
             )));
         }
         if began.elapsed() > AGREE_MAX {
-            let text = format!("no agreement in {AGREE_MAX:?}: applied {indexes:?}, {told:?}");
+            let last: Vec<String> = network.core().map(|node| network.nodes[node].log_tail(2)).collect();
+            let text =
+                format!("no agreement in {AGREE_MAX:?}: applied {indexes:?}, {told:?}\n{}", last.join("\n"));
             return Err(Failure::server(text));
         }
         thread::sleep(POLL);

@@ -25,13 +25,16 @@ pub struct Case<'a> {
     pub product: &'a Value,
     pub reference: &'a Value,
     pub before: Option<(&'a [Vec<u8>], &'a Value)>,
-    /// Whether a consumer group was changed since the client said WATCH.
+    /// Whether a consumer group, or a stream's last id, was changed since the client said WATCH.
     pub is_group_changed: bool,
 }
 
-/// Whether a command changes consumer groups and nothing else of a stream.
+/// Whether a command changes consumer groups, or the last id, and nothing else of a stream.
 pub fn changes_group(argv: &[Vec<u8>]) -> bool {
-    matches!(name_of(argv).as_slice(), b"XGROUP" | b"XACK" | b"XCLAIM" | b"XAUTOCLAIM" | b"XREADGROUP")
+    matches!(
+        name_of(argv).as_slice(),
+        b"XGROUP" | b"XACK" | b"XCLAIM" | b"XAUTOCLAIM" | b"XREADGROUP" | b"XSETID"
+    )
 }
 
 pub static DIFFERENCES: [Difference; 20] = [
@@ -135,7 +138,7 @@ pub static DIFFERENCES: [Difference; 20] = [
     },
     Difference {
         name: "watched-groups",
-        reason: "a consumer group is part of the stream that WATCH watches; to redis-server it is not",
+        reason: "consumer groups and the last id are part of the stream that WATCH watches; to redis-server they are not",
         is_stored: true,
         is_open: false,
         applies: is_watched_group,

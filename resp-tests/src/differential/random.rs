@@ -1,30 +1,23 @@
-//! Numbers drawn from a seed, the same on every machine and for ever.
+//! Choices that a seed repeats.
 
-/// xorshift64*: good enough to pick from small tables.
+use crate::dice::Dice;
+
+/// Picks from small tables.
 #[derive(Clone, Debug)]
-pub struct Random {
-    state: u64,
-}
+pub struct Random(Dice);
 
 impl Random {
     pub fn new(seed: u64) -> Random {
-        // Neighbouring seeds must not begin alike.
-        let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Random { state: (mixed ^ (mixed >> 31)) | 1 }
+        Random(Dice::new(seed))
     }
 
     pub fn draw(&mut self) -> u64 {
-        self.state ^= self.state >> 12;
-        self.state ^= self.state << 25;
-        self.state ^= self.state >> 27;
-        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        self.0.roll()
     }
 
     /// At least 0, less than `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
-        ((self.draw() >> 33) as usize) % bound.max(1)
+        self.0.below(bound as u64) as usize
     }
 
     pub fn one_in(&mut self, count: usize) -> bool {

@@ -38,6 +38,7 @@ impl Writer {
                 while !stopped.load(Ordering::Relaxed) && write(&mut connection, next) {
                     acknowledged.store(next, Ordering::Relaxed);
                     next += 1;
+                    thread::sleep(PAUSE);
                 }
                 turn += 1;
                 // What was not acknowledged may stand: the next number is another one.
@@ -74,8 +75,8 @@ fn write(connection: &mut Connection, value: u64) -> bool {
     true
 }
 
-/// Between two reads: the servers want to run, too.
-const PAUSE: Duration = Duration::from_micros(500);
+/// Between two reads, or two transactions: the servers want to run, too.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Reads at an edge for as long as it is not stopped, through restarts of it.
 pub struct Reader {

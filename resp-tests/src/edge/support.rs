@@ -1,55 +1,12 @@
 //! A core, edges that follow it, and what tests look at.
 
-use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, field};
-use crate::connection::{Connection, Received};
 use crate::server::{Program, Server};
+pub use crate::support::{SMALL, SOON, admin, bulk, call, error_code, eventually, next, number, ok};
 use crate::value::Value;
-
-pub const SOON: Duration = Duration::from_secs(40);
-
-pub fn call(connection: &mut Connection, words: &[&str]) -> Value {
-    match connection.call(words).unwrap() {
-        Received::Reply(reply) => reply,
-        Received::Closed => panic!("{words:?}: closed"),
-    }
-}
-
-pub fn ok() -> Value {
-    Value::Simple(b"OK".to_vec())
-}
-
-pub fn bulk(text: &str) -> Value {
-    Value::Bulk(text.as_bytes().to_vec())
-}
-
-pub fn number(value: &Value) -> i64 {
-    match value {
-        Value::Integer(number) => *number,
-        Value::Bulk(text) => std::str::from_utf8(text).unwrap().parse().unwrap(),
-        Value::NilBulk => 0,
-        other => panic!("{other:?} is no number"),
-    }
-}
-
-pub fn error_code(reply: &Value) -> String {
-    match reply {
-        Value::Error(text) => String::from_utf8_lossy(text).split(' ').next().unwrap_or_default().to_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
-/// Waits for a condition.
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !condition() {
-        assert!(Instant::now() < deadline, "never happened: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
 
 pub fn core(nodes: usize, args: &[&str]) -> Cluster {
     Cluster::start(&Program::product(), nodes, args).unwrap()
@@ -105,11 +62,6 @@ pub fn assert_same_state(core: &Server, edges: &[&Server]) {
 /// A field of INFO as a number.
 pub fn info(node: &Server, name: &str) -> i64 {
     field(node, name).and_then(|text| text.parse().ok()).unwrap_or(-1)
-}
-
-pub fn admin(node: &Server, words: &[&str]) -> Output {
-    let server = format!("127.0.0.1:{}", node.port);
-    node.admin(&[words, &["--server", &server]].concat()).unwrap()
 }
 
 /// The node that leads a site, if one says that it does.

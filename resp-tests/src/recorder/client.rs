@@ -8,10 +8,10 @@ use crate::connection::{Connection, Received};
 use crate::server::Server;
 use crate::value::{Value, encode};
 
-use super::dice::Dice;
 use super::model::{Content, Key, Model};
 use super::shared::{self, Token};
 use super::workload::Workload;
+use crate::dice::Dice;
 
 const PIPELINE_MAX: u64 = 16;
 /// One round in so many also writes to the keys that all clients share.

@@ -6,12 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod client;
-mod dice;
 mod model;
 mod shared;
 mod workload;
 
 pub use client::{Client, Style};
-pub use dice::Dice;
 pub use model::{Content, Key, Model, Write};
 pub use shared::{Shared, Token};

@@ -2,8 +2,8 @@
 
 use crate::value::Value;
 
-use super::dice::Dice;
 use super::model::{Content, Key, Model, Write};
+use crate::dice::Dice;
 
 /// An APPEND log this long is followed by a new one.
 const LOG_BYTES_MAX: usize = 4000;

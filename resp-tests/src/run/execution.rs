@@ -29,6 +29,7 @@ impl Execution<'_> {
     }
 
     pub(super) fn script(mut self, script: &Script) -> Outcome {
+        let started = Instant::now();
         let mut blocks = Vec::new();
         for block in script.blocks() {
             if block.flotilla_only && self.server.kind() == Kind::Reference {
@@ -43,7 +44,7 @@ impl Execution<'_> {
                 }
             }
         }
-        Outcome { blocks, complaints: self.complaints }
+        Outcome { blocks, complaints: self.complaints, took: started.elapsed() }
     }
 
     fn block(&mut self, block: &Block) -> Result<Vec<Vec<String>>, String> {

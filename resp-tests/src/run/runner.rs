@@ -25,6 +25,8 @@ pub struct Outcome {
     pub blocks: Vec<Option<Vec<Vec<String>>>>,
     /// What a pattern, a deadline or the connection had to complain about.
     pub complaints: Vec<String>,
+    /// How long the script ran.
+    pub took: Duration,
 }
 
 impl Runner {
@@ -36,7 +38,7 @@ impl Runner {
     pub fn run(&mut self, script: &Script) -> io::Result<Outcome> {
         if self.program.kind == Kind::Reference && script.flotilla_only {
             let blocks = script.blocks().map(|_| None).collect();
-            return Ok(Outcome { blocks, complaints: Vec::new() });
+            return Ok(Outcome { blocks, ..Outcome::default() });
         }
         if !script.server_args.is_empty() {
             let server = Server::start(&self.program, &script.server_args)?;

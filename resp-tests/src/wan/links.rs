@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::recorder::Dice;
+use crate::dice::Dice;
 
 /// How packets fare one way between two places.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -25,7 +25,7 @@ use tappers::Interface;
 use tappers::linux::Tun;
 
 use crate::command::must;
-use crate::namespace::within;
+use crate::namespace::{Namespace, within};
 use crate::server::{Place, Program};
 pub use cuts::Cuts;
 use links::Links;
@@ -49,9 +49,12 @@ pub struct Wan {
     switch: Option<Switch>,
 }
 
-/// A namespace of ours.
+/// A place, and what makes it one.
 #[derive(Debug)]
-struct Spot(Place);
+struct Spot {
+    place: Place,
+    _namespace: Namespace,
+}
 
 impl Wan {
     /// So many places, all next to each other.
@@ -61,9 +64,7 @@ impl Wan {
         let mut tuns = Vec::new();
         for index in 0..count {
             let place = Place { namespace: format!("{name}p{index}"), host: host(index) };
-            must(&["ip", "netns", "add", &place.namespace])?;
-            // Registered first, so that it is removed whatever follows.
-            wan.spots.push(Spot(place));
+            wan.spots.push(Spot { _namespace: Namespace::new(place.namespace.clone())?, place });
             tuns.push(wan.spots[index].plug_in()?);
         }
         wan.switch = Some(Switch::start(tuns, wan.links.clone())?);
@@ -72,12 +73,12 @@ impl Wan {
 
     /// The product, to be started at this place.
     pub fn program(&self, index: usize) -> Program {
-        Program::product().at(self.spots[index].0.clone())
+        Program::product().at(self.spots[index].place.clone())
     }
 
     /// Where nodes at other places reach the one at this place.
     pub fn peer_address(&self, index: usize) -> String {
-        format!("{}:{PEER_PORT}", self.spots[index].0.host)
+        format!("{}:{PEER_PORT}", self.spots[index].place.host)
     }
 
     /// From now on packets between these and those, both ways, fare like this.
@@ -108,20 +109,13 @@ impl Wan {
 impl Spot {
     /// Makes its device.
     fn plug_in(&self) -> io::Result<Tun> {
-        let Spot(Place { namespace, host }) = self;
+        let Place { namespace, host } = &self.place;
         let tun = within(namespace, || Tun::create_named(Interface::new("tun0")?))?;
         tun.set_nonblocking(true)?;
         must(&["ip", "-n", namespace, "addr", "add", &format!("{host}/24"), "dev", "tun0"])?;
         let size = ["mtu", MTU_BYTES, "txqueuelen", DEVICE_PACKETS];
         must(&[&["ip", "-n", namespace, "link", "set", "tun0", "up"][..], &size].concat())?;
-        must(&["ip", "-n", namespace, "link", "set", "lo", "up"])?;
         Ok(tun)
-    }
-}
-
-impl Drop for Spot {
-    fn drop(&mut self) {
-        let _ = must(&["ip", "netns", "del", &self.0.namespace]);
     }
 }
 

@@ -14,14 +14,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::env;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use resp_tests::chaos::{Fault, KINDS, Options, Order, Pace, run};
 use resp_tests::server::Program;
-
-fn number(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
-}
+use resp_tests::support::{seed, variable};
 
 /// The faults that `CHAOS_FAULTS` names.
 fn named() -> Option<Vec<Fault>> {
@@ -42,13 +39,13 @@ fn runs(seed: u64) -> Vec<Options> {
         Options { order: Order::Passes, pace: Pace::Brisk, ..options }
     };
     let faults = named();
-    if number("CHAOS_SECONDS").is_none() && number("CHAOS_NODES").is_none() && faults.is_none() {
+    if variable("CHAOS_SECONDS").is_none() && variable("CHAOS_NODES").is_none() && faults.is_none() {
         // Each ends with its pass. A ring of three would be none.
         return vec![brisk(0), Options { nodes: 5, has_edges: false, faults: vec![Fault::Ring], ..brisk(0) }];
     }
-    let mut options = brisk(number("CHAOS_SECONDS").unwrap_or(0));
+    let mut options = brisk(variable("CHAOS_SECONDS").unwrap_or(0));
     options.faults = faults.unwrap_or(options.faults);
-    options.nodes = number("CHAOS_NODES").map_or(options.nodes, |nodes| usize::try_from(nodes).unwrap());
+    options.nodes = variable("CHAOS_NODES").map_or(options.nodes, |nodes| usize::try_from(nodes).unwrap());
     options.has_edges = env::var("CHAOS_EDGES").as_deref() != Ok("no");
     if env::var("CHAOS_DRAWN").is_ok_and(|drawn| drawn == "yes") {
         (options.order, options.pace) = (Order::Drawn, Pace::Drawn);
@@ -58,8 +55,7 @@ fn runs(seed: u64) -> Vec<Options> {
 
 #[test]
 fn what_clients_see_is_consistent_whatever_happens_to_the_nodes() {
-    let seed = number("CHAOS_SEED")
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into());
+    let seed = seed("CHAOS_SEED");
     for options in runs(seed) {
         println!(
             "CHAOS_SEED={seed} {} nodes, {} s, {:?}",

@@ -23,6 +23,7 @@ mod failover;
 mod failover_rs;
 mod program;
 mod redis_rs;
+mod scripts;
 
 use std::process::Command;
 

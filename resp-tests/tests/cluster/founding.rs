@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use resp_tests::cluster::{Cluster, field};
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use resp_tests::server::{Program, Server, Stop};
 
 use super::{NODES, bulk, call, ok, seed};
@@ -26,7 +26,7 @@ fn cluster_ids(cluster: &Cluster) -> Vec<Option<String>> {
 
 #[test]
 fn nodes_that_die_and_lose_their_disks_while_they_found_come_out_as_one_cluster() {
-    let seed = seed();
+    let seed = seed("CLUSTER_SEED");
     let mut dice = Dice::new(seed);
     for round in 0..5 {
         let nodes = Server::spawn_together(&Program::product(), NODES, |peers, index| {

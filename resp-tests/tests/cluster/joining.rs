@@ -128,7 +128,7 @@ fn a_node_whose_leader_was_deposed_while_it_joined_is_let_in_by_the_next() {
     admin_ok(&cluster.nodes[0], &["remove", "core-3"]);
     wait_for_roles(&cluster.nodes[0], &THREE);
     wait_until("core-3 hears that it was removed", || {
-        cluster.nodes[3].log_tail().contains("serves nobody any more")
+        cluster.nodes[3].log_tail().contains("no longer serves clients")
     });
     assert_eq!(roles(&cluster.nodes[0]), THREE);
 }
@@ -174,7 +174,7 @@ fn a_node_removed_while_it_was_away_neither_disturbs_nor_serves() {
         };
         // One that starts without a core to hear of may never open its client port; what it logs will do.
         let refuses = || answers().is_some_and(|codes| codes == ["CLUSTERDOWN", "CLUSTERDOWN"]);
-        let knows = || node.log_tail().contains("serves nobody any more");
+        let knows = || node.log_tail().contains("no longer serves clients");
         wait_until("it knows that it was removed", || refuses() || dies && knows());
         // It has time for several elections, and wins none, nor starts any.
         thread::sleep(Duration::from_secs(2));

@@ -4,13 +4,13 @@
 use std::fs;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use resp_tests::cluster::Cluster;
 use resp_tests::connection::{Connection, Received};
 use resp_tests::ports::free_port;
 use resp_tests::server::{Program, Server, Stop};
+use resp_tests::support::{eventually, eventually_within};
 use resp_tests::value::Value;
 
 use super::{NODES, bulk, call, ok};
@@ -30,14 +30,6 @@ fn role(node: &Server) -> Value {
     }
 }
 
-fn eventually(what: &str, within: u64, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(within);
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// Whether the leader knows of both others that they are there.
 fn followers_are_known(node: &Server) -> bool {
     let Value::Array(words) = call(&mut node.connect().unwrap(), &["ROLE"]) else { return false };
@@ -49,7 +41,7 @@ fn failover_and_replicaof_let_another_node_lead() {
     let mut cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
     let first = cluster.wait_until_agreed().unwrap();
     let (second, third) = ((first + 1) % NODES, (first + 2) % NODES);
-    eventually("the leader knows the others", 20, || followers_are_known(&cluster.nodes[first]));
+    eventually("the leader knows the others", || followers_are_known(&cluster.nodes[first]));
     let port = |node: usize| cluster.nodes[node].port.to_string();
     let mut leader = cluster.nodes[first].connect().unwrap();
     let mut follower = cluster.nodes[second].connect().unwrap();
@@ -69,7 +61,7 @@ fn failover_and_replicaof_let_another_node_lead() {
         assert!(error(&mut anywhere, &["SLAVEOF", "127.0.0.1", "1"]).starts_with("ERR nodes of a core"));
     }
     let same = Value::Simple(b"OK Already connected to specified master".to_vec());
-    eventually("the follower knows the leader's port", 20, || {
+    eventually("the follower knows the leader's port", || {
         let mut follower = cluster.nodes[second].connect().unwrap();
         follower.call(&["REPLICAOF", "127.0.0.1", &port(first)]).unwrap() == Received::Reply(same.clone())
     });
@@ -82,21 +74,21 @@ fn failover_and_replicaof_let_another_node_lead() {
     assert_eq!(call(&mut connection, &["MULTI"]), ok());
     assert_eq!(call(&mut connection, &["SLAVEOF", "NO", "ONE"]), Value::Simple(b"QUEUED".to_vec()));
     assert_eq!(call(&mut connection, &["EXEC"]), Value::Array(vec![ok()]));
-    eventually("it leads", 10, || role(&cluster.nodes[third]) == bulk("master"));
+    eventually("it leads", || role(&cluster.nodes[third]) == bulk("master"));
     assert_eq!(call(&mut connection, &["REPLICAOF", "NO", "ONE"]), ok());
     // Any other.
-    eventually("the leader knows the others", 20, || followers_are_known(&cluster.nodes[third]));
+    eventually("the leader knows the others", || followers_are_known(&cluster.nodes[third]));
     assert_eq!(call(&mut connection, &["FAILOVER"]), ok());
     let next = cluster.wait_until_agreed().unwrap();
     assert_ne!(next, third);
     // One that does not answer.
     let dead = (next + 1) % NODES;
     let dead_port = port(dead);
-    eventually("the leader knows the others", 20, || followers_are_known(&cluster.nodes[next]));
+    eventually("the leader knows the others", || followers_are_known(&cluster.nodes[next]));
     cluster.nodes[dead].stop(Stop::Kill).unwrap();
     let mut leader = cluster.nodes[next].connect().unwrap();
     // Before it is missed, too, it costs nobody the lead.
-    eventually("it is missed", 20, || {
+    eventually("it is missed", || {
         let refused = error(&mut leader, &["FAILOVER", "TO", "127.0.0.1", &dead_port]);
         assert!(refused.contains("does not answer") || refused.ends_with("is not online."), "{refused}");
         refused.ends_with("is not online.")
@@ -121,8 +113,8 @@ fn cluster_and_sentinel_failover_do_as_well() {
         "ERR You should send CLUSTER FAILOVER to a replica"
     );
     assert_eq!(call(&mut follower, &["CLUSTER", "FAILOVER"]), ok());
-    eventually("it leads", 10, || role(&cluster.nodes[second]) == bulk("master"));
-    eventually("the leader knows the others", 20, || followers_are_known(&cluster.nodes[second]));
+    eventually("it leads", || role(&cluster.nodes[second]) == bulk("master"));
+    eventually("the leader knows the others", || followers_are_known(&cluster.nodes[second]));
     assert_eq!(call(&mut leader, &["SENTINEL", "FAILOVER", "flotilla"]), ok());
     assert_ne!(cluster.wait_until_agreed().unwrap(), second);
 }
@@ -155,7 +147,7 @@ impl Sentinel {
         let mut command = Command::new(reference.path);
         let child = command.arg(&path).arg("--sentinel").stdout(Stdio::null()).spawn().unwrap();
         let sentinel = Sentinel { child, port, _directory: directory };
-        eventually("the sentinel listens", 10, || TcpListener::bind(("127.0.0.1", port)).is_err());
+        eventually("the sentinel listens", || TcpListener::bind(("127.0.0.1", port)).is_err());
         sentinel
     }
 
@@ -186,10 +178,10 @@ impl Sentinel {
 fn a_redis_sentinel_that_watches_a_core_sees_and_makes_failovers() {
     let mut cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
     let first = cluster.wait_until_agreed().unwrap();
-    eventually("the leader knows the others", 20, || followers_are_known(&cluster.nodes[first]));
+    eventually("the leader knows the others", || followers_are_known(&cluster.nodes[first]));
     let sentinel = Sentinel::start(cluster.nodes[first].port);
     let leads = |cluster: &Cluster| cluster.leader().map(|node| cluster.nodes[node].port);
-    eventually("it knows all nodes", 30, || {
+    eventually("it knows all nodes", || {
         sentinel.field("MASTER", "flags") == ["master"]
             && sentinel.field("REPLICAS", "flags") == ["slave", "slave"]
             && sentinel.field("REPLICAS", "master-link-status") == ["ok", "ok"]
@@ -198,15 +190,17 @@ fn a_redis_sentinel_that_watches_a_core_sees_and_makes_failovers() {
     let mut connection = Connection::open(sentinel.port).unwrap();
     assert_eq!(call(&mut connection, &["SENTINEL", "FAILOVER", "core"]), ok());
     let old = cluster.nodes[first].port;
-    eventually("it names the leader that it made", 60, || {
+    eventually_within("it names the leader that it made", Duration::from_secs(60), || {
         sentinel.master().is_some_and(|port| port != old && leads(&cluster) == Some(port))
     });
     // The leader dies: whoever leads then, or is made to, is the one that it names.
-    eventually("it has settled", 60, || sentinel.field("REPLICAS", "flags") == ["slave", "slave"]);
+    eventually_within("it has settled", Duration::from_secs(60), || {
+        sentinel.field("REPLICAS", "flags") == ["slave", "slave"]
+    });
     let leader = cluster.wait_until_agreed().unwrap();
     let dead = cluster.nodes[leader].port;
     cluster.nodes[leader].stop(Stop::Kill).unwrap();
-    eventually("it names a living leader", 90, || {
+    eventually_within("it names a living leader", Duration::from_secs(90), || {
         sentinel.master().is_some_and(|port| port != dead && leads(&cluster) == Some(port))
     });
     let living = (leader + 1) % NODES;

@@ -10,23 +10,28 @@ mod clocks;
 mod faces;
 mod founding;
 mod joining;
+mod late_learner;
 mod leading;
+mod long_commands;
+mod lost_replies;
 mod membership;
 mod old_copy;
 mod replacing;
 mod stopping;
+mod travelling;
 mod truth;
 mod waiting;
 
-use std::env;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use resp_tests::cluster::{Cluster, field};
 use resp_tests::connection::{Connection, Received};
-use resp_tests::recorder::{Client, Dice, Shared, Style};
+use resp_tests::dice::Dice;
+use resp_tests::recorder::{Client, Shared, Style};
 use resp_tests::server::{Program, Stop};
+use resp_tests::support::{SMALL, bulk, call, error_code, ok, seed, variable};
 use resp_tests::value::Value;
 
 const NODES: usize = 3;
@@ -34,47 +39,16 @@ const CLIENTS: usize = 6;
 const CYCLES: u64 = 6;
 /// How long the others go on writing when a node has died: a new leader must come in that time.
 const AFTER_KILL: Duration = Duration::from_millis(2500);
-const SETTINGS: [&str; 8] = [
-    "--log-retain-bytes",
-    "1mb",
-    "--log-retain-seconds",
-    "0",
-    "--memtable-bytes",
-    "1mb",
-    "--hot-cache-bytes",
-    "1mb",
-];
 
-fn number(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
-}
-
-fn seed() -> u64 {
-    let seed = number("CLUSTER_SEED")
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into());
-    println!("CLUSTER_SEED={seed}");
-    seed
-}
-
-fn call(connection: &mut Connection, words: &[&str]) -> Value {
-    match connection.call(words).unwrap() {
-        Received::Reply(reply) => reply,
-        Received::Closed => panic!("{words:?}: closed"),
-    }
-}
-
-fn ok() -> Value {
-    Value::Simple(b"OK".to_vec())
-}
-
-fn bulk(text: &str) -> Value {
-    Value::Bulk(text.as_bytes().to_vec())
+/// With a hot cache that holds little, too.
+fn small() -> Vec<&'static str> {
+    [&SMALL[..], &["--hot-cache-bytes", "1mb"]].concat()
 }
 
 #[test]
 fn any_node_takes_any_command_and_reads_what_was_written_on_any_other() {
     let cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
-    let mut dice = Dice::new(seed());
+    let mut dice = Dice::new(seed("CLUSTER_SEED"));
     let mut nodes: Vec<Connection> = cluster.nodes.iter().map(|node| node.connect().unwrap()).collect();
     for round in 0..200_u64 {
         let (writer, reader) = (dice.below(3) as usize, dice.below(3) as usize);
@@ -126,13 +100,6 @@ fn each_node_tells_the_truth_about_its_role() {
         assert_eq!(field(node, "flotilla_cluster_id"), field(&cluster.nodes[0], "flotilla_cluster_id"));
         let Value::Array(told) = call(&mut node.connect().unwrap(), &["ROLE"]) else { panic!("ROLE") };
         assert_eq!(told[0], bulk(role));
-    }
-}
-
-fn error_code(reply: &Value) -> String {
-    match reply {
-        Value::Error(text) => String::from_utf8_lossy(text).split(' ').next().unwrap_or_default().to_owned(),
-        other => format!("{other:?}"),
     }
 }
 
@@ -241,10 +208,10 @@ fn a_rolling_restart_costs_clients_of_other_nodes_nothing() {
 
 #[test]
 fn acknowledged_writes_survive_killed_nodes_exactly_once() {
-    let cycles = number("CLUSTER_CYCLES").unwrap_or(CYCLES);
-    let seed = seed();
+    let cycles = variable("CLUSTER_CYCLES").unwrap_or(CYCLES);
+    let seed = seed("CLUSTER_SEED");
     let mut dice = Dice::new(seed);
-    let mut cluster = Cluster::start(&Program::product(), NODES, &SETTINGS).unwrap();
+    let mut cluster = Cluster::start(&Program::product(), NODES, &small()).unwrap();
     let mut clients: Vec<Client> =
         (0..CLIENTS).map(|id| Client::new(id, Style::OneByOne, 0, Dice::new(dice.roll()))).collect();
     let mut shared = Shared::default();

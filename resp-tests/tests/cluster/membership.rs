@@ -1,22 +1,18 @@
 //! Nodes come and go: by themselves (`--join`, an emptied disk) and by `flotilla admin`.
 
-use std::process::{Command, Output};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use resp_tests::cluster::{Cluster, field};
 use resp_tests::server::{Program, Server, Stop};
+use resp_tests::support::SMALL;
+pub use resp_tests::support::admin;
 use resp_tests::value::Value;
 
 use super::{NODES, bulk, call, error_code, ok};
 
 pub const CHANGE_MAX: Duration = Duration::from_secs(40);
-
-pub fn admin(node: &Server, words: &[&str]) -> Output {
-    let server = format!("127.0.0.1:{}", node.port);
-    let path = Program::product().path;
-    Command::new(path).arg("admin").args(words).args(["--server", &server]).output().unwrap()
-}
 
 /// What it printed; fails the test if it failed.
 pub fn admin_ok(node: &Server, words: &[&str]) -> String {
@@ -82,8 +78,7 @@ pub const THREE: [&str; 3] = ["core-0 voter", "core-1 voter", "core-2 voter"];
 /// faults.md (a) 31: a node with the old name and an empty disk is another node.
 #[test]
 fn an_emptied_node_comes_back_by_itself_as_a_new_one() {
-    let small = ["--log-retain-bytes", "1mb", "--log-retain-seconds", "0", "--memtable-bytes", "1mb"];
-    let mut cluster = Cluster::start(&Program::product(), NODES, &small).unwrap();
+    let mut cluster = Cluster::start(&Program::product(), NODES, &SMALL).unwrap();
     fill(&cluster.nodes[0], 2000);
     // More than the log keeps: what is missing comes as a snapshot.
     let large = "x".repeat(20_000);

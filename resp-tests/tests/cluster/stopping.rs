@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use resp_tests::cluster::Cluster;
 use resp_tests::connection::{Connection, Received};
-use resp_tests::recorder::{Client, Dice, Shared, Style};
+use resp_tests::dice::Dice;
+use resp_tests::recorder::{Client, Shared, Style};
 use resp_tests::server::{Program, Server};
 use resp_tests::value::{Value, encode};
 
-use super::{CLIENTS, NODES, SETTINGS, bulk, call, error_code, number, seed};
+use super::{CLIENTS, NODES, bulk, call, error_code, seed, small, variable};
 
 /// `shutdown-timeout` as it is unless set, and what the process may take beyond that.
 const GRACE: Duration = Duration::from_secs(15);
@@ -27,9 +28,9 @@ fn is_gone_within(node: &mut Server, grace: Duration) {
 
 #[test]
 fn all_nodes_asked_to_stop_at_once_are_gone_in_time_and_lose_nothing() {
-    let rounds = number("STOP_ROUNDS").unwrap_or(3);
-    let mut dice = Dice::new(seed());
-    let mut cluster = Cluster::start(&Program::product(), NODES, &SETTINGS).unwrap();
+    let rounds = variable("STOP_ROUNDS").unwrap_or(3);
+    let mut dice = Dice::new(seed("CLUSTER_SEED"));
+    let mut cluster = Cluster::start(&Program::product(), NODES, &small()).unwrap();
     let mut clients: Vec<Client> =
         (0..CLIENTS).map(|id| Client::new(id, Style::OneByOne, 0, Dice::new(dice.roll()))).collect();
     let mut shared = Shared::default();

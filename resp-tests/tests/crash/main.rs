@@ -8,18 +8,22 @@
 //! ```
 //!
 //! `CRASH_CYCLES` kills (30 if not set), chosen by `CRASH_SEED` (printed). `make crash CYCLES=300 SEED=7` runs longer.
-//! The named fail points inside the log are in the product's own `replication::tests::crash`.
+//! `power` cuts the power of whole machines. The named fail points inside the log are in the product's own `replication::tests::crash`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::env;
+mod memory;
+mod power;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use resp_tests::recorder::{Client, Dice, Shared, Style};
+use resp_tests::dice::Dice;
+use resp_tests::recorder::{Client, Shared, Style};
 use resp_tests::server::{Program, Server, Stop};
+use resp_tests::support::{SMALL, seed, variable};
 
 const CLIENTS: usize = 8;
 const CYCLES: u64 = 30;
@@ -30,30 +34,14 @@ const KILL_WHILE_STARTING_EVERY: u64 = 5;
 /// The last client of all works here, and flushes now and then.
 const FLUSHED_DB: u32 = 9;
 
-/// Small, so that segments roll, the log is purged and memtables are flushed while the test runs.
-const SETTINGS: [&str; 8] = [
-    "--log-retain-bytes",
-    "1mb",
-    "--log-retain-seconds",
-    "0",
-    "--memtable-bytes",
-    "1mb",
-    "--hot-cache-bytes",
-    "1mb",
-];
-
-fn number(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
-}
-
 #[test]
 fn acknowledged_writes_survive_sigkill_exactly_once() {
-    let cycles = number("CRASH_CYCLES").unwrap_or(CYCLES);
-    let seed = number("CRASH_SEED")
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into());
-    println!("CRASH_SEED={seed} CRASH_CYCLES={cycles}");
+    let cycles = variable("CRASH_CYCLES").unwrap_or(CYCLES);
+    let seed = seed("CRASH_SEED");
+    println!("CRASH_CYCLES={cycles}");
     let mut dice = Dice::new(seed);
-    let args: Vec<String> = SETTINGS.iter().map(|word| (*word).to_owned()).collect();
+    let args: Vec<String> =
+        SMALL.iter().chain(&["--hot-cache-bytes", "1mb"]).map(|word| (*word).to_owned()).collect();
     let mut server = Server::start(&Program::product(), &args).unwrap();
     let mut clients: Vec<Client> = (0..CLIENTS)
         .map(|id| {

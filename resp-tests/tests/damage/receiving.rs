@@ -39,6 +39,6 @@ fn a_second_offer_waits_for_the_end_of_the_first() {
         let _ = connection.call(&["CORE", "TRANSFER", &format!("core-{next}")]);
         assert!(Instant::now() < deadline, "core-{next} does not lead");
     }
-    wait_for("a snapshot is offered while one is being received");
+    wait_for("because another one is being received");
     wait_until_whole(&mut cluster, emptied, &mut dice(), "two offers");
 }

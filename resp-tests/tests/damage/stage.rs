@@ -1,13 +1,14 @@
 //! A core of three with data of which most are in files, and what is asked of it while one of its disks is bad.
 
-use std::env;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use resp_tests::cluster::{Cluster, field};
 use resp_tests::connection::{Connection, Received};
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use resp_tests::server::{Program, Server};
+pub use resp_tests::support::{call, ok};
+use resp_tests::support::{seed, variable};
 use resp_tests::value::Value;
 
 pub const NODES: usize = 3;
@@ -16,6 +17,8 @@ pub const WHOLE_MAX: Duration = Duration::from_secs(90);
 /// The others go on, with another leader at most.
 const WRITE_MAX: Duration = Duration::from_secs(60);
 const KEYS: usize = 400;
+/// Between two looks at whether all is well again.
+const LOOK: Duration = Duration::from_millis(200);
 /// Small caches: what a read needs comes from the files.
 pub const SETTINGS: [&str; 10] = [
     "--log-retain-bytes",
@@ -30,30 +33,12 @@ pub const SETTINGS: [&str; 10] = [
     "64kb",
 ];
 
-fn number(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
-}
-
 pub fn rounds() -> u64 {
-    number("DAMAGE_ROUNDS").unwrap_or(1)
+    variable("DAMAGE_ROUNDS").unwrap_or(1)
 }
 
 pub fn dice() -> Dice {
-    let seed = number("DAMAGE_SEED")
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into());
-    println!("DAMAGE_SEED={seed}");
-    Dice::new(seed)
-}
-
-pub fn call(connection: &mut Connection, words: &[&str]) -> Value {
-    match connection.call(words).unwrap() {
-        Received::Reply(reply) => reply,
-        Received::Closed => panic!("{words:?}: closed"),
-    }
-}
-
-pub fn ok() -> Value {
-    Value::Simple(b"OK".to_vec())
+    Dice::new(seed("DAMAGE_SEED"))
 }
 
 /// Values that do not compress to nothing, each other than all others.
@@ -192,7 +177,15 @@ fn core(node: &Server, word: &str) -> Option<serde_json::Value> {
 /// bad disk for data all the time.
 pub fn wait_until_whole(cluster: &mut Cluster, victim: usize, dice: &mut Dice, what: &str) -> Duration {
     let (began, mut ended) = (Instant::now(), 0);
-    while !is_whole(cluster) {
+    let mut look_at = began;
+    loop {
+        // Looking means to compute checksums of all data on all nodes.
+        if Instant::now() >= look_at {
+            if is_whole(cluster) {
+                break;
+            }
+            look_at = Instant::now() + LOOK;
+        }
         if !cluster.nodes[victim].is_running().unwrap() {
             ended += 1;
             assert!(ended <= 3, "{what}: it ends again and again\n{}", cluster.nodes[victim].log_tail());

@@ -6,8 +6,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod extremes;
 mod replicas;
 mod restore;
+mod types;
 
 use std::env;
 use std::fs;

@@ -9,6 +9,7 @@ use resp_tests::differential::generator::{Generator, Step};
 use resp_tests::differential::payload::{seal, spoil};
 use resp_tests::differential::random::Random;
 use resp_tests::server::{Kind, Program, Server};
+use resp_tests::support::call;
 use resp_tests::value::{Value, encode};
 
 const STEPS: usize = 3_000;
@@ -99,25 +100,18 @@ fn dumps(connection: &mut Connection) -> Vec<Vec<u8>> {
     for seed in [21, 22, 23] {
         for step in Generator::new(seed, &catalogue).take(STEPS) {
             let Step::Calls(0, calls) = step else { continue };
-            calls.iter().for_each(|argv| drop(ask(connection, argv)));
+            calls.iter().for_each(|argv| drop(call(connection, argv)));
         }
-        ask(connection, &[b"RESET".to_vec()]);
-        let Value::Array(keys) = ask(connection, &[b"KEYS".to_vec(), b"*".to_vec()]) else {
+        call(connection, &[b"RESET".to_vec()]);
+        let Value::Array(keys) = call(connection, &[b"KEYS".to_vec(), b"*".to_vec()]) else {
             panic!("no keys")
         };
         for key in keys {
             let Value::Bulk(key) = key else { panic!("{key:?} is no key") };
-            if let Value::Bulk(payload) = ask(connection, &[b"DUMP".to_vec(), key]) {
+            if let Value::Bulk(payload) = call(connection, &[b"DUMP".to_vec(), key]) {
                 payloads.push(payload);
             }
         }
     }
     payloads
-}
-
-fn ask(connection: &mut Connection, argv: &[Vec<u8>]) -> Value {
-    match connection.call(argv).unwrap() {
-        Received::Reply(reply) => reply,
-        Received::Closed => panic!("closed at {}", describe(argv)),
-    }
 }

@@ -1,7 +1,7 @@
 //! Nodes of a site that were away for long, or come back with an empty disk; and many sites that want bootstrap snapshots at once.
 
 use resp_tests::cluster::field;
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use resp_tests::server::{Server, Stop};
 use resp_tests::value::Value;
 use std::sync::atomic::Ordering;
@@ -9,11 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::oracle::{Reader, Writer, let_write};
-use super::seeds::{SMALL, outgrow_the_log};
+use super::seeds::outgrow_the_log;
 use super::support::*;
 
 /// Says a node that could not get a copy from anybody.
-const PAST: &str = "no node of the site has that bootstrap snapshot any more";
+const PAST: &str = "no node of the site still has that bootstrap snapshot";
 
 fn wait_for_leader(site: &[Server], among: &[usize]) -> usize {
     let leads = |index: &usize| field(&site[*index], "flotilla_raft_is_leader").as_deref() == Some("1");
@@ -41,10 +41,10 @@ fn take_a_copy(writer: &Writer, site: &[Server], among: &[usize]) {
     let last = writer.last.load(Ordering::Relaxed);
     let led = wait_for_leader(site, among);
     wait_for_last(&site[led..=led], last);
-    let before = info(&site[led], "flotilla_seeds");
+    let before = info(&site[led], "flotilla_bootstraps");
     let output = admin(&site[led], &["reseed"]);
     assert!(output.status.success(), "{output:?}");
-    eventually("a copy was taken", || info(&site[led], "flotilla_seeds") > before);
+    eventually("a copy was taken", || info(&site[led], "flotilla_bootstraps") > before);
 }
 
 fn wait_for_last(nodes: &[Server], last: u64) {
@@ -157,7 +157,7 @@ fn a_node_of_a_site_that_lost_its_disk_gets_what_no_log_has_any_more() {
 fn many_sites_that_want_whole_copies_at_once_all_get_them() {
     const SITES: usize = 6;
     const VALUE_BYTES: usize = 100_000;
-    let few = ["--edge-seeds-max", "2", "--edge-seed-bytes-per-second", "4mb"];
+    let few = ["--edge-bootstraps-max", "2", "--edge-bootstrap-bytes-per-second", "4mb"];
     let core = core(1, &[&SMALL[..], &few].concat());
     let mut client = core.nodes[0].connect().unwrap();
     let mut dice = Dice::new(1);
@@ -174,16 +174,16 @@ fn many_sites_that_want_whole_copies_at_once_all_get_them() {
         (0..SITES).map(|index| spawn_edge(&format!("site-{index}"), &address, &SMALL)).collect();
     // While copies are given away.
     eventually("somebody fetches", || {
-        edges.iter().any(|edge| field(edge, "flotilla_edge_state").as_deref() == Some("seeding"))
+        edges.iter().any(|edge| field(edge, "flotilla_edge_state").as_deref() == Some("bootstrapping"))
     });
     let_write(&writer, 100);
     let waiting = edges.iter().filter(|edge| info(edge, "loading") == 1).count();
     assert!(waiting > 0, "they were all served before the core had done anything else");
     for edge in &edges {
         wait_for_data(edge);
-        assert!(info(edge, "flotilla_seeds") >= 1, "{}", edge.log_tail());
+        assert!(info(edge, "flotilla_bootstraps") >= 1, "{}", edge.log_tail());
     }
-    let refused = "as many edges as may fetch bootstrap snapshots";
+    let refused = "edges are fetching bootstrap snapshots";
     assert!(edges.iter().any(|edge| edge.has_said(refused)), "nobody had to wait");
     let last = writer.stop();
     wait_for_last(&edges, last);

@@ -98,7 +98,7 @@ fn an_edge_that_is_killed_goes_on_where_it_was() {
     let reads = reader.stop();
     println!("{last} writes, {reads} reads at the edge");
     assert_same_state(&core.nodes[0], &[&edge]);
-    assert_eq!(info(&edge, "flotilla_seeds"), 0, "the log was enough");
+    assert_eq!(info(&edge, "flotilla_bootstraps"), 0, "the log was enough");
 }
 
 /// Nobody to ask, and nothing flushed to tables yet: all that it had is in its log.

@@ -1,6 +1,6 @@
 //! Before a site has for the first time all that the core has it answers nothing; from then on it always does.
 
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use resp_tests::server::{Server, Stop};
 use std::fs;
 

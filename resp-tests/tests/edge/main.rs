@@ -8,6 +8,7 @@ mod faults;
 mod first;
 mod learning;
 mod lone;
+mod scripts;
 mod seeds;
 mod sites;
 mod waiting;

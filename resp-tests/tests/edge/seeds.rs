@@ -10,9 +10,6 @@ use std::process::Command;
 use super::oracle::{Reader, Writer};
 use super::support::*;
 
-pub const SMALL: [&str; 6] =
-    ["--log-retain-bytes", "1mb", "--log-retain-seconds", "0", "--memtable-bytes", "1mb"];
-
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -47,7 +44,7 @@ fn an_edge_that_was_away_too_long_takes_a_whole_copy() {
     outgrow_the_log(&core, "first");
     // From nothing, since the beginning of the log is gone.
     let mut edge = edge("fra", &upstream(&core), &SMALL);
-    assert_eq!(info(&edge, "flotilla_seeds"), 1, "{}", edge.log_tail());
+    assert_eq!(info(&edge, "flotilla_bootstraps"), 1, "{}", edge.log_tail());
     assert_same_state(&core.nodes[0], &[&edge]);
     edge.stop(Stop::Terminate).unwrap();
     outgrow_the_log(&core, "second");
@@ -56,7 +53,7 @@ fn an_edge_that_was_away_too_long_takes_a_whole_copy() {
     let writer = Writer::start(vec![core.nodes[0].port]);
     edge.start_again().unwrap();
     let reader = Reader::start(edge.port);
-    eventually("it takes another copy", || info(&edge, "flotilla_seeds") == 1);
+    eventually("it takes another copy", || info(&edge, "flotilla_bootstraps") == 1);
     let last = writer.stop();
     eventually("the last write is seen", || {
         number(&call(&mut edge.connect().unwrap(), &["GET", "one"])) >= last as i64
@@ -67,7 +64,9 @@ fn an_edge_that_was_away_too_long_takes_a_whole_copy() {
     edge.stop(Stop::Kill).unwrap();
     outgrow_the_log(&core, "third");
     edge.start_again().unwrap();
-    eventually(&format!("it takes a third copy\n{}", edge.log_tail()), || info(&edge, "flotilla_seeds") == 1);
+    eventually(&format!("it takes a third copy\n{}", edge.log_tail()), || {
+        info(&edge, "flotilla_bootstraps") == 1
+    });
     assert_same_state(&core.nodes[0], &[&edge]);
     edge.stop(Stop::Kill).unwrap();
     edge.start_again().unwrap();
@@ -101,7 +100,7 @@ fn an_edge_notices_another_history_and_starts_again() {
     eventually("the core serves", || call(&mut client, &["SET", "key:5", "2"]) == ok());
     eventually("the edge follows the new history", || call(&mut reader, &["GET", "key:5"]) == bulk("2"));
     assert_ne!(field(&edge, "flotilla_history_id").unwrap(), before);
-    assert_eq!(info(&edge, "flotilla_seeds"), 1);
+    assert_eq!(info(&edge, "flotilla_bootstraps"), 1);
     assert_same_state(&core.nodes[0], &[&edge]);
 }
 
@@ -144,7 +143,7 @@ fn an_edge_whose_data_contradict_the_core_raises_an_alarm_and_starts_again() {
         "{}",
         edge.log_tail()
     );
-    assert_eq!((info(&edge, "flotilla_seeds"), info(&edge, "flotilla_contradictions")), (1, 1));
+    assert_eq!((info(&edge, "flotilla_bootstraps"), info(&edge, "flotilla_contradictions")), (1, 1));
     assert!(edge.log_tail().contains("contradict the core's log"), "{}", edge.log_tail());
     assert_same_state(&core.nodes[0], &[&edge]);
     write(&core, "later", 1);
@@ -159,7 +158,7 @@ fn an_administrator_can_have_a_site_start_again() {
     assert_eq!(call(&mut client, &["SET", "a", "1"]), ok());
     let output = admin(&edge, &["reseed"]);
     assert!(output.status.success(), "{output:?}");
-    eventually("a copy was taken", || info(&edge, "flotilla_seeds") == 1);
+    eventually("a copy was taken", || info(&edge, "flotilla_bootstraps") == 1);
     assert_eq!(call(&mut client, &["SET", "a", "2"]), ok());
     assert_eq!(call(&mut client, &["GET", "a"]), bulk("2"));
     assert_same_state(&core.nodes[0], &[&edge]);

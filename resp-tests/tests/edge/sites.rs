@@ -47,6 +47,32 @@ fn the_nodes_of_a_site_are_one_and_the_same() {
     }
 }
 
+/// As redis-server 7.0.15 whose master is gone.
+fn refuses_stale_data_when_told_to(node: &Server) {
+    let mut client = node.connect().unwrap();
+    let down = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    let queued = Value::Simple(b"QUEUED".to_vec());
+    let mut other = node.connect().unwrap();
+    // What was queued before counts when EXEC comes.
+    assert_eq!(call(&mut client, &["MULTI"]), ok());
+    assert_eq!(call(&mut client, &["PING"]), queued);
+    assert_eq!(call(&mut other, &["CONFIG", "SET", "slave-serve-stale-data", "no"]), ok());
+    let discarded = format!("EXECABORT Transaction discarded because of: {down}");
+    assert_eq!(call(&mut client, &["EXEC"]), Value::Error(discarded.into()));
+    for words in [&["GET", "k"][..], &["SET", "k", "v"], &["PING"]] {
+        assert_eq!(call(&mut client, words), Value::Error(down.into()), "{words:?}");
+    }
+    assert_eq!(call(&mut client, &["MULTI"]), ok());
+    assert_eq!(call(&mut client, &["PING"]), Value::Error(down.into()));
+    let aborted = "EXECABORT Transaction discarded because of previous errors.";
+    assert_eq!(call(&mut client, &["EXEC"]), Value::Error(aborted.into()));
+    assert_eq!(call(&mut client, &["MULTI"]), ok());
+    assert_eq!(call(&mut client, &["ECHO", "x"]), queued);
+    assert_eq!(call(&mut client, &["EXEC"]), Value::Array(vec![bulk("x")]));
+    assert_eq!(call(&mut other, &["CONFIG", "SET", "replica-serve-stale-data", "yes"]), ok());
+    assert_eq!(call(&mut client, &["PING"]), Value::Simple(b"PONG".to_vec()));
+}
+
 /// What is left of a site answers no reads, and says so.
 #[test]
 fn a_site_without_a_majority_says_that_its_link_is_down() {
@@ -71,6 +97,7 @@ fn a_site_without_a_majority_says_that_its_link_is_down() {
             && role(&site[left]) == bulk("connect")
             && site[left].http("/readyz").unwrap().0 == 503
     });
+    refuses_stale_data_when_told_to(&site[left]);
     for gone in (0..3).filter(|index| *index != left) {
         site[gone].start_again().unwrap();
     }
@@ -122,11 +149,11 @@ fn a_site_goes_on_without_the_node_that_led_it() {
 
 #[test]
 fn a_whole_copy_reaches_every_node_of_the_site() {
-    let core = core(1, &super::seeds::SMALL);
+    let core = core(1, &SMALL);
     super::seeds::outgrow_the_log(&core, "first");
-    let mut site = site("fra", &upstream(&core), 3, &super::seeds::SMALL);
+    let mut site = site("fra", &upstream(&core), 3, &SMALL);
     for node in &site {
-        assert_eq!(info(node, "flotilla_seeds"), 1, "{}", node.log_tail());
+        assert_eq!(info(node, "flotilla_bootstraps"), 1, "{}", node.log_tail());
     }
     let all: Vec<&Server> = site.iter().collect();
     assert_same_state(&core.nodes[0], &all);
@@ -140,7 +167,7 @@ fn a_whole_copy_reaches_every_node_of_the_site() {
     let away = (led + 1) % 3;
     site[away].stop(Stop::Kill).unwrap();
     assert!(admin(&site[led], &["reseed"]).status.success());
-    eventually("a copy was taken", || info(&site[led], "flotilla_seeds") == 2);
+    eventually("a copy was taken", || info(&site[led], "flotilla_bootstraps") == 2);
     site[away].start_again().unwrap();
     wait_for_data(&site[away]);
     let mut client = core.nodes[0].connect().unwrap();

@@ -35,6 +35,47 @@ fn client_list_tells_of_buffers_and_queues_as_they_are() {
     assert!(of("multi", "multi-mem") > 5000 && of("multi", "tot-mem") > 5000);
     call(&mut multi, &["EXEC"]);
     assert_eq!(of("multi", "multi-mem"), 0);
+    // Small words cost more than their bytes: here, a vector and an allocation each.
+    call(&mut multi, &["MULTI"]);
+    let words = [vec!["MSET"], vec!["x"; 1000]].concat();
+    call(&mut multi, &words);
+    assert!(of("multi", "multi-mem") > 1000 * 40);
+    call(&mut multi, &["DISCARD"]);
+    eventually("a transaction that is given up takes nothing", || of("multi", "multi-mem") == 0);
+    // All else that a client may pin.
+    let grows = |name: &str, by: u64, act: &mut dyn FnMut()| {
+        let before = of(name, "tot-mem");
+        act();
+        eventually(&format!("what {name} pins is counted"), || of(name, "tot-mem") > before + by);
+    };
+    let mut words = named("words");
+    grows("words", 10_000 * 16, &mut || {
+        words.send_raw(b"*20000\r\n").unwrap();
+        words.send_raw(&b"$1\r\nx\r\n".repeat(10_000)).unwrap();
+    });
+    assert!(of("words", "argv-mem") >= 10_000 * 16);
+    let mut watcher = named("watcher");
+    let name = "n".repeat(1000);
+    grows("watcher", 2000, &mut || assert_eq!(call(&mut watcher, &["WATCH", &name]), ok()));
+    let mut subscriber = named("subscriber");
+    grows("subscriber", 1000, &mut || {
+        call(&mut subscriber, &["SUBSCRIBE", &name]);
+    });
+    let mut waiter = named("waiter");
+    grows("waiter", 2000, &mut || waiter.send(&["BLPOP", &name, "0"]).unwrap());
+    assert_eq!(call(&mut server.connect().unwrap(), &["RPUSH", &name, "e"]), Value::Integer(1));
+    waiter.receive().unwrap();
+    eventually("what it no longer waits for is not", || of("waiter", "tot-mem") < 6000);
+    // The room of a large request is given back, also when the next one has begun.
+    let mut behind = named("behind");
+    let value = "v".repeat(8 << 20);
+    behind
+        .send_raw(format!("*2\r\n$4\r\nECHO\r\n${}\r\n{value}\r\n*1\r\n$4\r\nPI", value.len()).as_bytes())
+        .unwrap();
+    behind.receive().unwrap();
+    eventually("half a request takes little", || {
+        of("behind", "qbuf") == 10 && of("behind", "tot-mem") < 1 << 20
+    });
     // One who does not read: replies pile up in its buffer, messages in its queue.
     let mut asker = named("asker");
     call(&mut asker, &["SET", "large", &"v".repeat(1 << 20)]);

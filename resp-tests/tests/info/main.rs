@@ -4,13 +4,13 @@
 
 mod clients;
 mod config;
+mod outside;
+mod resources;
 
 use std::collections::BTreeMap;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use resp_tests::connection::{Connection, Received};
 use resp_tests::server::{Program, Server};
+use resp_tests::support::{call, eventually, ok};
 use resp_tests::value::Value;
 
 fn product(args: &[&str]) -> Server {
@@ -22,29 +22,10 @@ fn reference() -> Server {
     Server::start(&Program::reference().expect("the reference"), &[]).unwrap()
 }
 
-fn call(connection: &mut Connection, words: &[&str]) -> Value {
-    match connection.call(words).unwrap() {
-        Received::Reply(reply) => reply,
-        Received::Closed => panic!("{words:?}: closed"),
-    }
-}
-
-fn ok() -> Value {
-    Value::Simple("OK".into())
-}
-
 fn text(value: &Value) -> String {
     match value {
         Value::Bulk(bytes) | Value::Error(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         other => panic!("{other:?}"),
-    }
-}
-
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}: not within 10 s");
-        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -6,11 +6,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod budgets;
 mod framing;
 mod hostile;
 mod idle;
 mod limits;
+mod long_reads;
+mod memory;
+mod states;
 mod support;
+mod waking;
 
 use std::sync::Arc;
 
@@ -23,7 +28,18 @@ fn main() {
     let args = Arguments::from_args();
     let program = Program::product();
     let server = Arc::new(Server::start(&program, &[]).expect("the server starts"));
-    let tests = [framing::TESTS, hostile::TESTS, idle::TESTS, limits::TESTS].concat();
+    let tests = [
+        budgets::TESTS,
+        framing::TESTS,
+        hostile::TESTS,
+        idle::TESTS,
+        limits::TESTS,
+        long_reads::TESTS,
+        memory::TESTS,
+        states::TESTS,
+        waking::TESTS,
+    ]
+    .concat();
     let here = |test: &Test| program.kind == Kind::Product || test.only != Only::Product;
     let trials = tests.into_iter().filter(here).map(|test| {
         let (server, program) = (Arc::clone(&server), program.clone());

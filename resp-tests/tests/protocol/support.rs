@@ -84,6 +84,14 @@ pub fn alive(server: &Server) {
     assert!(is_fine, "PING answered {pong:?}\n{}", server.log_tail());
 }
 
+/// Whether a client of the server waits for keys.
+pub fn is_blocked(by: &mut Connection) -> bool {
+    match by.call(&["INFO", "clients"]).unwrap() {
+        Received::Reply(Value::Bulk(info)) => !String::from_utf8_lossy(&info).contains("blocked_clients:0"),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Readable, and not a megabyte of it.
 pub fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string().chars().take(300).collect()

@@ -2,62 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use resp_tests::connection::{Connection, Received};
+use resp_tests::connection::Connection;
+use resp_tests::dice::Dice;
+pub use resp_tests::support::call;
 use resp_tests::value::Value;
 
 /// Far from now, so that nothing expires during a test.
 const LATER_MS: u64 = 4_102_444_800_000;
 
-pub fn call<A: AsRef<[u8]>>(connection: &mut Connection, words: &[A]) -> Value {
-    match connection.call(words).unwrap() {
-        Received::Reply(reply) => reply,
-        Received::Closed => panic!("closed"),
+/// Integers, words, binary and text that compresses.
+pub fn bytes(dice: &mut Dice) -> Vec<u8> {
+    match dice.below(6) {
+        0 => dice.below(300).to_string().into_bytes(),
+        1 => (dice.roll().cast_signed() >> dice.below(60)).to_string().into_bytes(),
+        2 => (0..dice.below(100)).map(|_| dice.roll() as u8).collect(),
+        3 => format!("word {}", dice.below(50)).into_bytes(),
+        4 => vec![b'a' + dice.below(3) as u8; dice.below(500) as usize],
+        _ => format!("{}.5", dice.below(10)).into_bytes(),
     }
 }
 
-/// splitmix64
-pub struct Dice(pub u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+fn score(dice: &mut Dice) -> String {
+    match dice.below(5) {
+        0 => "inf".to_owned(),
+        1 => format!("-{}", dice.below(1000)),
+        2 => format!("{:e}", f64::from_bits(dice.roll() >> 2)),
+        _ => format!("{}", dice.below(10_000) as f64 / 8.0),
     }
+}
 
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound
-    }
-
-    /// Integers, words, binary and text that compresses.
-    pub fn bytes(&mut self) -> Vec<u8> {
-        match self.below(6) {
-            0 => self.below(300).to_string().into_bytes(),
-            1 => (self.roll().cast_signed() >> self.below(60)).to_string().into_bytes(),
-            2 => (0..self.below(100)).map(|_| self.roll() as u8).collect(),
-            3 => format!("word {}", self.below(50)).into_bytes(),
-            4 => vec![b'a' + self.below(3) as u8; self.below(500) as usize],
-            _ => format!("{}.5", self.below(10)).into_bytes(),
-        }
-    }
-
-    fn score(&mut self) -> String {
-        match self.below(5) {
-            0 => "inf".to_owned(),
-            1 => format!("-{}", self.below(1000)),
-            2 => format!("{:e}", f64::from_bits(self.roll() >> 2)),
-            _ => format!("{}", self.below(10_000) as f64 / 8.0),
-        }
-    }
-
-    fn many(&mut self) -> u64 {
-        match self.below(6) {
-            0 => 1,
-            1 => self.below(700) + 1,
-            _ => self.below(20) + 1,
-        }
+fn many(dice: &mut Dice) -> u64 {
+    match dice.below(6) {
+        0 => 1,
+        1 => dice.below(700) + 1,
+        _ => dice.below(20) + 1,
     }
 }
 
@@ -66,12 +44,12 @@ const TYPES: u64 = 6;
 
 /// Makes `keys` keys of all types in databases 0 and 9.
 pub fn fill(connection: &mut Connection, seed: u64, keys: u64) {
-    let mut dice = Dice(seed);
+    let dice = &mut Dice::new(seed);
     for number in 0..keys {
         let db = if dice.below(4) == 0 { "9" } else { "0" };
         call(connection, &["SELECT", db]);
-        let key = [format!("key:{number}:").into_bytes(), dice.bytes()].concat();
-        make(connection, &key, number % TYPES, &mut dice);
+        let key = [format!("key:{number}:").into_bytes(), bytes(dice)].concat();
+        make(connection, &key, number % TYPES, dice);
         if dice.below(3) == 0 {
             let at = (LATER_MS + dice.below(1_000_000)).to_string().into_bytes();
             call(connection, &[b"PEXPIREAT".to_vec(), key, at]);
@@ -81,18 +59,18 @@ pub fn fill(connection: &mut Connection, seed: u64, keys: u64) {
 }
 
 fn make(connection: &mut Connection, key: &[u8], kind: u64, dice: &mut Dice) {
-    let count = dice.many();
+    let count = many(dice);
     let mut words = |name: &str, item: &mut dyn FnMut(&mut Dice) -> Vec<Vec<u8>>| {
         let mut words = vec![name.as_bytes().to_vec(), key.to_vec()];
         words.extend((0..count).flat_map(|_| item(dice)).collect::<Vec<_>>());
         call(connection, &words);
     };
     match kind {
-        0 => drop(call(connection, &[b"SET".to_vec(), key.to_vec(), dice.bytes()])),
-        1 => words("RPUSH", &mut |dice| vec![dice.bytes()]),
-        2 => words("SADD", &mut |dice| vec![dice.bytes()]),
-        3 => words("ZADD", &mut |dice| vec![dice.score().into_bytes(), dice.bytes()]),
-        4 => words("HSET", &mut |dice| vec![dice.bytes(), dice.bytes()]),
+        0 => drop(call(connection, &[b"SET".to_vec(), key.to_vec(), bytes(dice)])),
+        1 => words("RPUSH", &mut |dice| vec![bytes(dice)]),
+        2 => words("SADD", &mut |dice| vec![bytes(dice)]),
+        3 => words("ZADD", &mut |dice| vec![score(dice).into_bytes(), bytes(dice)]),
+        4 => words("HSET", &mut |dice| vec![bytes(dice), bytes(dice)]),
         _ => stream(connection, key, count, dice),
     }
 }

@@ -9,8 +9,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use data::{Dice, call, content, contents, difference, fill};
+use data::{bytes, call, content, contents, difference, fill};
 use resp_tests::cluster::Cluster;
+use resp_tests::dice::Dice;
 use resp_tests::server::{Program, Server, Stop};
 use resp_tests::value::Value;
 
@@ -94,7 +95,7 @@ fn a_file_goes_into_a_core_of_three_through_any_node() {
 fn large_values_come_in_pieces_and_are_the_same() {
     let redis = reference();
     let mut client = redis.connect().unwrap();
-    let mut dice = Dice(7);
+    let mut dice = Dice::new(7);
     for round in 0..12_u32 {
         for (name, key) in [("RPUSH", "list"), ("SADD", "set"), ("ZADD", "sorted"), ("HSET", "hash")] {
             let mut words: Vec<Vec<u8>> = vec![name.into(), key.into()];
@@ -102,7 +103,7 @@ fn large_values_come_in_pieces_and_are_the_same() {
                 let element = format!("{round}:{number}:{}", dice.below(1 << 40)).into_bytes();
                 match name {
                     "ZADD" => words.extend([dice.below(1 << 50).to_string().into_bytes(), element]),
-                    "HSET" => words.extend([element, dice.bytes()]),
+                    "HSET" => words.extend([element, bytes(&mut dice)]),
                     _ => words.push(element),
                 }
             }
@@ -160,7 +161,7 @@ fn damaged_payloads_are_refused_and_the_node_lives() {
     fill(&mut there, 4, 18);
     call(&mut there, &["SELECT", "0"]);
     let Value::Array(keys) = call(&mut there, &["KEYS", "*"]) else { panic!() };
-    let mut dice = Dice(5);
+    let mut dice = Dice::new(5);
     for key in keys {
         let payload = call(&mut there, &[b"DUMP".to_vec(), key.as_text().unwrap()]).as_text().unwrap();
         for _ in 0..20 {
@@ -198,7 +199,7 @@ fn keys_that_are_there_are_left_alone_or_replaced_as_asked() {
     call(&mut client, &[b"SET".to_vec(), taken.clone(), b"mine".to_vec()]);
     let told = flotilla(&["import", &file, "--to", &to]);
     assert_eq!(told.status.code(), Some(1), "{}", text(&told));
-    assert!(text(&told).contains("\nimported: 29\nthere already and left alone: 1\n"), "{}", text(&told));
+    assert!(text(&told).contains("\nimported: 29\nexisted already and stayed: 1\n"), "{}", text(&told));
     assert_eq!(call(&mut client, &[b"GET".to_vec(), taken]), Value::Bulk(b"mine".to_vec()));
     let told = flotilla(&["import", &file, "--to", &to, "--replace"]);
     assert!(told.status.success(), "{}", text(&told));

@@ -29,7 +29,7 @@ fn an_edge_that_is_killed_over_and_over_misses_and_repeats_nothing() {
     wait_for_last(&[&edge], last);
     println!("kills: {last} transactions, {loaded} writes beside, {} reads", reader.stop());
     assert_same_state(&core.nodes[0], &[&edge]);
-    assert_eq!(info(&edge, "flotilla_seeds"), 0, "the log was enough\n{}", edge.log_tail());
+    assert_eq!(info(&edge, "flotilla_bootstraps"), 0, "the log was enough\n{}", edge.log_tail());
 }
 
 fn wait_for_leader(site: &[Server], among: &[usize]) -> usize {
@@ -74,7 +74,7 @@ fn a_site_far_away_goes_on_when_its_leader_is_killed() {
     let reads: Vec<u64> = readers.into_iter().map(Reader::stop).collect();
     println!("leader killed: it went on after {took:?}; {last} transactions, {reads:?} reads");
     assert_same_state(&core.nodes[0], &all);
-    assert!(site.iter().all(|node| info(node, "flotilla_seeds") == 0), "the log was enough");
+    assert!(site.iter().all(|node| info(node, "flotilla_bootstraps") == 0), "the log was enough");
 }
 
 #[test]

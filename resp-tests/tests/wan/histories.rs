@@ -142,7 +142,7 @@ fn a_site_far_away_starts_again_when_the_core_has_another_history() {
     for node in &site {
         let now = field(node, "flotilla_history_id").unwrap();
         assert!(now != restored && now == field(&core.nodes[0], "flotilla_history_id").unwrap());
-        assert_eq!(info(node, "flotilla_seeds"), 2, "{}", node.log_tail());
+        assert_eq!(info(node, "flotilla_bootstraps"), 2, "{}", node.log_tail());
     }
     for watcher in watchers {
         let (failures, seen) = watcher.stop();

@@ -1,6 +1,5 @@
 //! Servers in their places, and what they are loaded with.
 
-use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -8,37 +7,33 @@ use std::time::{Duration, Instant};
 
 use resp_tests::cluster::Cluster;
 use resp_tests::connection::Connection;
+use resp_tests::dice::Dice;
 use resp_tests::door::Door;
 pub use resp_tests::edge::oracle::{Reader, Writer, let_write};
 pub use resp_tests::edge::support::*;
-use resp_tests::recorder::Dice;
 use resp_tests::server::Server;
+use resp_tests::support::variable;
 pub use resp_tests::value::Value;
 pub use resp_tests::wan::{Link, Wan};
 
 pub const ROUND_TRIP_MS: u64 = 80;
 
-fn variable(name: &str, default: u64) -> u64 {
-    env::var(name)
-        .map_or(default, |text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
-}
-
 /// See the module `main`.
 pub fn weather_lasts() -> Duration {
-    Duration::from_secs(variable("WAN_SECONDS", 8))
+    Duration::from_secs(variable("WAN_SECONDS").unwrap_or(8))
 }
 
 pub fn long_cut() -> Duration {
-    Duration::from_secs(variable("WAN_CUT_SECONDS", 6))
+    Duration::from_secs(variable("WAN_CUT_SECONDS").unwrap_or(6))
 }
 
 pub fn edges() -> usize {
-    usize::try_from(variable("WAN_EDGES", 12)).unwrap()
+    usize::try_from(variable("WAN_EDGES").unwrap_or(12)).unwrap()
 }
 
 /// A network of so many places; those from `far` on are a whole ocean away from those before.
 pub fn wan(name: &str, count: usize, far: usize) -> Wan {
-    let seed = variable("WAN_SEED", 1);
+    let seed = variable("WAN_SEED").unwrap_or(1);
     println!("{name}: WAN_SEED={seed}, {count} places, {ROUND_TRIP_MS} ms from 0..{far} to {far}..{count}");
     let wan = Wan::new(count, seed).unwrap();
     let (near, far): (Vec<usize>, Vec<usize>) = ((0..far).collect(), (far..count).collect());

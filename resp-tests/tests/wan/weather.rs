@@ -40,7 +40,7 @@ fn follow_through(name: &str, link: Link, has_short_cuts: bool) {
     wait_for_last(&[&edge], last);
     let reads = reader.stop();
     assert_same_state(&core.nodes[0], &[&edge]);
-    assert_eq!(info(&edge, "flotilla_seeds"), 0, "the log was enough\n{}", edge.log_tail());
+    assert_eq!(info(&edge, "flotilla_bootstraps"), 0, "the log was enough\n{}", edge.log_tail());
     lags_ms.sort();
     println!(
         "{name}: {last} transactions, {loaded} writes beside, {reads} reads; lag ms: median {}, most {}; down {:?}, up {:?}; cuts {short:?}",

@@ -2,13 +2,12 @@
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
-    commands::string::replace,
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{Encoding, EventClass, Row, Txn, View},
+    store::{Encoding, EventClass, Txn, View},
     types::{
         bitmap::{self, OFFSET_END},
-        string::{check_length, encoding_name, expect_string},
+        string::{Edit, StoredString, check_length, encoding_name},
     },
 };
 
@@ -33,7 +32,6 @@ pub(super) const SETBIT: Command = Command {
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::Bitmap,
     since: "2.2.0",
-    complexity: "O(N) where N is the length of the resulting string.",
     summary: "Sets or clears one bit of a string and returns what it was.",
     syntax: "key offset value",
     ..Command::BASE
@@ -41,8 +39,9 @@ pub(super) const SETBIT: Command = Command {
 
 fn getbit(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, offset) = (args.next_word()?, offset(args.next_word()?, None)?);
-    let row = expect_string(view.get(key)?)?;
-    Ok(row.is_some_and(|row| bitmap::get(&row.body, offset)).into())
+    let edit = Edit::of(StoredString::open(view, key)?);
+    let byte: [u8; 1] = edit.read(view, byte_of(offset))?;
+    Ok(bitmap::get(&byte, offset & 7).into())
 }
 
 fn setbit(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -52,14 +51,18 @@ fn setbit(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         Some(1) => true,
         _ => return Err(ErrorReply::err("bit is not an integer or out of range").into()),
     };
-    let row = expect_string(txn.get(key)?)?;
-    let mut bytes = grown(row.as_ref(), offset)?;
-    let before = bitmap::set(&mut bytes, offset, bit);
-    put_if_changed(txn, key, row.as_ref(), &bytes)?;
+    let mut edit = Edit::of(StoredString::open(&txn.view(), key)?);
+    grow(&mut edit, offset)?;
+    let mut byte: [u8; 1] = edit.read(&txn.view(), byte_of(offset))?;
+    let before = bitmap::set(&mut byte, offset & 7, bit);
+    if before != bit {
+        edit.write(&txn.view(), byte_of(offset), &byte)?;
+    }
+    save_if_changed(txn, key, edit)?;
     Ok(before.into())
 }
 
-/// A place in a string. Where `#n` is allowed, it counts in units of so many bits.
+/// A position in a string. Where `#n` is allowed, it counts in units of so many bits.
 pub(super) fn offset(word: &[u8], unit: Option<u32>) -> Result<u64> {
     let (word, unit) = match (word.strip_prefix(b"#"), unit) {
         (Some(rest), Some(unit)) => (rest, i64::from(unit)),
@@ -70,24 +73,26 @@ pub(super) fn offset(word: &[u8], unit: Option<u32>) -> Result<u64> {
     Ok(offset.ok_or_else(|| ErrorReply::err("bit offset is not an integer or out of range"))?)
 }
 
-/// The string, continued with zeros so that it has this bit.
-pub(super) fn grown(row: Option<&Row>, last_bit: u64) -> Result<Vec<u8>> {
-    let needed = usize::try_from(last_bit >> 3).unwrap_or(usize::MAX).saturating_add(1);
+/// The byte that has a bit.
+pub(super) fn byte_of(bit: u64) -> usize {
+    usize::try_from(bit >> 3).unwrap_or(usize::MAX)
+}
+
+/// Continues a string with zeros so that it has this bit.
+pub(super) fn grow(edit: &mut Edit, last_bit: u64) -> Result<()> {
+    let needed = byte_of(last_bit).saturating_add(1);
     check_length(needed)?;
-    let old = row.map_or(&[][..], |row| &row.body[..]);
-    let mut bytes = Vec::with_capacity(needed.max(old.len()));
-    bytes.extend_from_slice(old);
-    bytes.resize(needed.max(old.len()), 0);
-    Ok(bytes)
+    edit.grow(needed);
+    Ok(())
 }
 
 /// Stores the string, unless that would change nothing that a client can see.
-pub(super) fn put_if_changed(txn: &mut Txn<'_>, key: &[u8], row: Option<&Row>, bytes: &[u8]) -> Result<()> {
-    let same = row.is_some_and(|row| row.body[..] == *bytes);
-    if !same || row.is_some_and(|row| encoding_name(row) != "raw") {
-        replace(txn, key, row, Encoding::Raw, bytes)?;
+pub(super) fn save_if_changed(txn: &mut Txn<'_>, key: &[u8], edit: Edit) -> Result<()> {
+    let is_changed = edit.is_changed();
+    if is_changed || edit.before().is_some_and(|before| encoding_name(before.row()) != "raw") {
+        edit.save(txn, key, Encoding::Raw)?;
     }
-    if !same {
+    if is_changed {
         txn.event(EventClass::String, "setbit", key);
     }
     Ok(())

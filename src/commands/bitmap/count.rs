@@ -5,12 +5,12 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     store::View,
-    types::{bitmap, string::expect_string},
+    types::{bitmap, string::StoredString},
 };
 use std::ops::Range;
 
-/// A string from which on counting is not done on a thread that serves connections.
-const LONG_BYTES: usize = 4 * 1024 * 1024;
+/// A range from which on counting is not done on a thread that serves connections.
+const LONG_BITS: u64 = 32 * 1024 * 1024;
 
 pub(super) const BITCOUNT: Command = Command {
     name: "BITCOUNT",
@@ -42,25 +42,23 @@ pub(super) const BITPOS: Command = Command {
 
 fn bitcount(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     // As Redis 7, an absent key answers before the range is looked at.
-    let Some(row) = expect_string(view.get(args.next_word()?)?)? else {
+    let Some(string) = StoredString::open(view, args.next_word()?)? else {
         return Ok(Reply::Int(0));
     };
     let range = match args.remaining() {
-        0 => 0..bits(row.body.len(), 8),
+        0 => 0..bits(string.len(), 8),
         2 | 3 => {
             let (start, end) = (args.next_i64()?, args.next_i64()?);
             if start < 0 && end < 0 && start > end {
                 return Ok(Reply::Int(0));
             }
             let unit = unit(args)?;
-            range(row.body.len(), start, end, unit)
+            range(string.len(), start, end, unit)
         }
         _ => return Err(ErrorReply::syntax().into()),
     };
-    if row.body.len() >= LONG_BYTES {
-        view.may_take_long()?;
-    }
-    Ok(Reply::count(bitmap::count(&row.body, range)))
+    may_take_long(view, &range)?;
+    Ok(Reply::count(bitmap::count_in(view, &string, range)?))
 }
 
 fn bitpos(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -71,10 +69,10 @@ fn bitpos(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
         _ => return Err(ErrorReply::err("The bit argument must be 1 or 0.").into()),
     };
     // As Redis 7, an absent key answers before the range is looked at.
-    let Some(row) = expect_string(view.get(key)?)? else {
+    let Some(string) = StoredString::open(view, key)? else {
         return Ok(Reply::Int(if bit { -1 } else { 0 }));
     };
-    let len = row.body.len();
+    let len = string.len();
     let open = args.remaining() < 2;
     let range = match args.rest() {
         [] => 0..bits(len, 8),
@@ -86,19 +84,21 @@ fn bitpos(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
         }
         _ => return Err(ErrorReply::syntax().into()),
     };
-    if len >= LONG_BYTES {
-        view.may_take_long()?;
-    }
-    let found = bitmap::position(&row.body, bit, range.clone());
+    may_take_long(view, &range)?;
+    let found = bitmap::position_in(view, &string, bit, range.clone())?;
     Ok(match found {
         Some(at) => Reply::count(at),
-        // Without an end the string goes on with zeros.
+        // Without an end the string continues with zeros.
         None if open && !bit && !range.is_empty() => Reply::count(range.end),
         None => Reply::Int(-1),
     })
 }
 
-/// What a range counts in.
+fn may_take_long(view: &View<'_>, range: &Range<u64>) -> Result<()> {
+    if range.end.saturating_sub(range.start) >= LONG_BITS { view.may_take_long() } else { Ok(()) }
+}
+
+/// The unit in which a range counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Byte,

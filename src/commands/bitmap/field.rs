@@ -1,6 +1,6 @@
 //! BITFIELD: integers of any width inside a string.
 
-use super::bit::{grown, offset, put_if_changed};
+use super::bit::{byte_of, grow, offset, save_if_changed};
 use crate::{
     command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
@@ -8,7 +8,7 @@ use crate::{
     store::{Txn, View},
     types::{
         bitmap::{Field, Overflow},
-        string::expect_string,
+        string::{Edit, StoredString},
     },
 };
 
@@ -22,7 +22,7 @@ pub(super) const BITFIELD: Command = Command {
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::Bitmap,
     since: "3.2.0",
-    complexity: "O(1) for each operation, and O(N) to store the string, where N is its length.",
+    complexity: "O(1) for each operation.",
     summary: "Reads and changes integers of 1 to 64 bits inside a string.",
     syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment>> ...]",
     ..Command::BASE
@@ -75,34 +75,40 @@ impl Step {
     }
 
     /// Does it. A string that is written to must reach so far.
-    fn run(&self, bytes: &mut [u8]) -> Reply {
-        let before = self.field.get(bytes, self.offset);
+    fn run(&self, view: &View<'_>, edit: &mut Edit) -> Result<Reply> {
+        let (at, bit) = (byte_of(self.offset), self.offset & 7);
+        // Up to 64 bits that begin anywhere in a byte touch nine bytes.
+        let mut window: [u8; 9] = edit.read(view, at)?;
+        let before = self.field.get(&window, bit);
         let (new, reply) = match self.action {
-            Action::Get => return Reply::Int(before),
+            Action::Get => return Ok(Reply::Int(before)),
             Action::Set(number, overflow) => (self.field.fit(number, overflow), before),
             Action::Add(amount, overflow) => {
                 let sum = self.field.add(before, amount, overflow);
                 (sum, sum.unwrap_or(before))
             }
         };
-        let Some(new) = new else { return Reply::Nil };
-        self.field.set(bytes, self.offset, new);
-        Reply::Int(reply)
+        let Some(new) = new else { return Ok(Reply::Nil) };
+        self.field.set(&mut window, bit, new);
+        let end = byte_of(self.last_bit()).saturating_add(1);
+        edit.write(view, at, window.get(..end.saturating_sub(at)).unwrap_or_default())?;
+        Ok(Reply::Int(reply))
     }
 }
 
 fn bitfield(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
     let steps = steps(args)?;
-    let row = expect_string(txn.get(key)?)?;
-    let Some(last_bit) = steps.iter().filter(|step| step.writes()).map(Step::last_bit).max() else {
-        let body = row.map(|row| row.body).unwrap_or_default();
-        return Ok(read(&body, &steps));
-    };
-    let mut bytes = grown(row.as_ref(), last_bit)?;
-    let replies = steps.iter().map(|step| step.run(&mut bytes)).collect();
-    put_if_changed(txn, key, row.as_ref(), &bytes)?;
-    Ok(Reply::Array(replies))
+    let mut edit = Edit::of(StoredString::open(&txn.view(), key)?);
+    let last_bit = steps.iter().filter(|step| step.writes()).map(Step::last_bit).max();
+    if let Some(last_bit) = last_bit {
+        grow(&mut edit, last_bit)?;
+    }
+    let replies = run(&txn.view(), &mut edit, &steps)?;
+    if last_bit.is_some() {
+        save_if_changed(txn, key, edit)?;
+    }
+    Ok(replies)
 }
 
 fn bitfield_ro(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -111,12 +117,11 @@ fn bitfield_ro(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if steps.iter().any(Step::writes) {
         return Err(ErrorReply::err("BITFIELD_RO only supports the GET subcommand").into());
     }
-    let body = expect_string(view.get(key)?)?.map(|row| row.body).unwrap_or_default();
-    Ok(read(&body, &steps))
+    run(view, &mut Edit::of(StoredString::open(view, key)?), &steps)
 }
 
-fn read(bytes: &[u8], steps: &[Step]) -> Reply {
-    Reply::Array(steps.iter().map(|step| Reply::Int(step.field.get(bytes, step.offset))).collect())
+fn run(view: &View<'_>, edit: &mut Edit, steps: &[Step]) -> Result<Reply> {
+    Ok(Reply::Array(steps.iter().map(|step| step.run(view, edit)).collect::<Result<_>>()?))
 }
 
 fn steps(args: &mut Args<'_>) -> Result<Vec<Step>> {

@@ -4,10 +4,10 @@ use crate::{
     command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{Encoding, EventClass, NewRow, Txn, Type},
+    store::{Encoding, EventClass, Txn},
     types::{
-        bitmap::{Operation, combine},
-        string::expect_string,
+        bitmap::{Combined, Operation},
+        string::{StoredString, put_pieces},
     },
 };
 
@@ -32,21 +32,23 @@ fn bitop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if operation == Operation::Not && args.remaining() != 1 {
         return Err(ErrorReply::err("BITOP NOT must be called with a single source key.").into());
     }
-    let mut rows = Vec::with_capacity(args.remaining());
+    // All of them are looked at before any of them is read.
     for key in args.rest() {
-        rows.push(expect_string(txn.get(key)?)?);
+        StoredString::open(&txn.view(), key)?;
     }
-    let sources: Vec<&[u8]> =
-        rows.iter().map(|row| row.as_ref().map_or(&[][..], |row| &row.body[..])).collect();
-    let result = combine(operation, &sources);
-    if result.is_empty() {
+    let mut result = Combined::new(operation);
+    for key in args.rest() {
+        let source = StoredString::open(&txn.view(), key)?;
+        result.add(&txn.view(), source.as_ref())?;
+    }
+    let (len, pieces) = result.finish();
+    if len == 0 {
         if txn.delete(target)? {
             txn.event(EventClass::Generic, "del", target);
         }
     } else {
-        let row = NewRow { kind: Type::String, encoding: Encoding::Raw, expires_at: 0, body: &result };
-        txn.put(target, row)?;
+        put_pieces(txn, target, len, pieces, Encoding::Raw)?;
         txn.event(EventClass::String, "set", target);
     }
-    Ok(Reply::count(result.len()))
+    Ok(Reply::count(len))
 }

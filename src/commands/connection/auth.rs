@@ -66,7 +66,7 @@ fn auth(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn authenticate(context: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<()> {
     let settings = context.node.config.settings();
     let expected = settings.requirepass.as_bytes();
-    // Compared whatever the user's name is, in time that does not depend on where they differ.
+    // Compares for any user name, in time that does not depend on where passwords differ.
     let same = bool::from(expected.ct_eq(password)) || expected.is_empty();
     if same && user == USER_NAME.as_bytes() {
         context.session.authenticate();
@@ -78,7 +78,7 @@ fn authenticate(context: &mut Context<'_>, user: &[u8], password: &[u8]) -> Resu
         tracing::warn!(
             %address,
             failures,
-            "wrong password; after more than ten from one address its attempts have to wait, up to 5 s each"
+            "wrong password; after ten from one address, further attempts from there are delayed by up to 5 s each"
         );
     }
     Err(ErrorReply::wrong_pass().into())
@@ -128,7 +128,7 @@ fn hello(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn describe(context: &Context<'_>, protocol: u32) -> Reply {
     let pair = |key: &'static str, value: Reply| (Reply::bulk(key), value);
     let mode = if context.node.config.settings().cluster_enabled { "cluster" } else { "standalone" };
-    let role = if context.node.log.is_replica() { "replica" } else { "master" };
+    let role = if context.node.group.state.is_replica() { "replica" } else { "master" };
     Reply::Map(vec![
         pair("server", Reply::bulk("redis")),
         pair("version", Reply::bulk(REPORTED_REDIS_VERSION)),

@@ -1,7 +1,7 @@
 //! PING, ECHO, SELECT, QUIT, RESET.
 
 use crate::{
-    command::{Args, Command, Flags, Group, Run, parse_i64},
+    command::{Args, Command, Flags, Group, InScript, Run, parse_i64},
     error::Result,
     limits::DATABASES,
     resp::{ErrorReply, Protocol, Reply},
@@ -21,9 +21,10 @@ pub(super) const PING: Command = Command {
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     arity: -1,
     run: Run::Local(ping),
+    in_script: Some(|_, args| pong(args).map(InScript::Reply)),
     flags: Flags::FAST.with(Flags::WHILE_SUBSCRIBED),
     group: Group::Connection,
-    summary: "Answers PONG, or what it was given.",
+    summary: "Returns PONG, or its argument.",
     syntax: "[message]",
     ..Command::BASE
 };
@@ -32,9 +33,10 @@ pub(super) const ECHO: Command = Command {
     name: "ECHO",
     arity: 2,
     run: Run::Local(echo),
+    in_script: Some(|_, args| Ok(InScript::Reply(Reply::bulk(args.next_word()?)))),
     flags: ALWAYS,
     group: Group::Connection,
-    summary: "Answers what it was given.",
+    summary: "Returns its argument.",
     syntax: "message",
     ..Command::BASE
 };
@@ -43,6 +45,7 @@ pub(super) const SELECT: Command = Command {
     name: "SELECT",
     arity: 2,
     run: Run::Local(select),
+    in_script: Some(|_, args| database(args).map(InScript::Select)),
     selects: Some(selected),
     not_in_cluster: Some(selects_another),
     flags: ALWAYS,
@@ -79,6 +82,12 @@ fn ping(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     match args.rest() {
         [] if listens => Ok(Reply::Array(vec![Reply::bulk("pong"), Reply::bulk("")])),
         [message] if listens => Ok(Reply::Array(vec![Reply::bulk("pong"), Reply::bulk(message)])),
+        _ => pong(args),
+    }
+}
+
+fn pong(args: &Args<'_>) -> Result<Reply> {
+    match args.rest() {
         [] => Ok(Reply::simple("PONG")),
         [message] => Ok(Reply::bulk(message)),
         _ => Err(ErrorReply::wrong_arity("ping").into()),
@@ -90,11 +99,14 @@ fn echo(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn select(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    context.session.select(database(args)?);
+    Ok(Reply::Ok)
+}
+
+fn database(args: &mut Args<'_>) -> Result<u32> {
     let number = args.next_i32()?;
     let db = u32::try_from(number).ok().filter(|db| *db < DATABASES);
-    let db = db.ok_or_else(ErrorReply::db_out_of_range)?;
-    context.session.select(db);
-    Ok(Reply::Ok)
+    Ok(db.ok_or_else(ErrorReply::db_out_of_range)?)
 }
 
 fn selected(argv: &[&[u8]]) -> Option<u32> {

@@ -28,12 +28,12 @@ pub(super) const CLIENT: Command = Command {
     summary: "Commands on connections.",
     subcommands: &[
         Command {
-            summary: "Says what the client is able to do: redirect = go where -REDIRECT sends it. Others are ignored.",
+            summary: "Declares a capability of the client: redirect = it follows -REDIRECT. Others are ignored.",
             syntax: "capability [capability ...]",
             ..sub("CAPA", -3, Run::Local(capa), PLAIN, "7.2.0")
         },
         Command {
-            summary: "Says how current this connection's reads must be; without a word, answers what holds.",
+            summary: "Sets how current this connection's reads must be; without arguments, returns the present level.",
             syntax: "[LINEARIZABLE | CORE | SESSION | BOUNDED milliseconds | LOCAL]",
             ..sub("CONSISTENCY", -2, Run::Local(consistency), PLAIN, "7.2.0")
         },
@@ -65,17 +65,17 @@ pub(super) const CLIENT: Command = Command {
         },
         Command {
             complexity: "O(N) where N is the number of client connections",
-            summary: "Describes connections, a line each.",
+            summary: "Describes connections, one per line.",
             syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
             ..sub("LIST", -2, Run::Local(client_list::list), ADMIN, "2.4.0")
         },
         Command {
-            summary: "Accepted; connections are never evicted to save memory.",
+            summary: "Says whether maxmemory-clients spares this connection.",
             syntax: "<ON | OFF>",
             ..sub("NO-EVICT", 3, Run::Local(no_evict), ADMIN, "7.0.0")
         },
         Command {
-            summary: "Accepted; reads do not change what is known of a key's use.",
+            summary: "Reads of this connection do not count as accesses of a key.",
             syntax: "<ON | OFF>",
             ..sub("NO-TOUCH", 3, Run::Local(no_touch), PLAIN, "7.2.0")
         },

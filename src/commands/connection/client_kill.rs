@@ -35,7 +35,7 @@ fn filter(context: &Context<'_>, args: &mut Args<'_>) -> Result<ClientFilter> {
             b"ID" => {
                 let id = parse_i64(value).and_then(|id| u64::try_from(id).ok()).filter(|id| *id > 0);
                 let id = id.ok_or_else(|| ErrorReply::err("client-id should be greater than 0"))?;
-                filter.ids = Some(vec![id]);
+                filter.ids = Some([id].into());
             }
             b"MAXAGE" => {
                 let age = parse_i64(value).and_then(|age| u64::try_from(age).ok()).filter(|age| *age > 0);

@@ -56,8 +56,7 @@ fn text(protocol: Protocol, text: String) -> Reply {
     }
 }
 
-/// One line in Redis's format. Counts that have no meaning here are 0, or -1 where Redis means "not in MULTI": arguments are
-/// slices of the request buffer (`argv-mem`), and nobody is redirected.
+/// One line in Redis's format. -1 means "not in MULTI", and that no client is redirected.
 fn describe(client: &Client, now: u64, out: &mut String) {
     let words = client.text.lock().clone();
     let load = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
@@ -83,12 +82,11 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let (db, watch) = (client.db.load(Ordering::Relaxed), client.watched.load(Ordering::Relaxed));
     let subscriptions = [&client.subscribed, &client.psubscribed, &client.ssubscribed];
     let [sub, psub, ssub] = subscriptions.map(|count| count.load(Ordering::Relaxed));
-    let (query, query_free, multi) =
-        (load(&client.query_bytes), load(&client.query_free_bytes), client.queued_bytes());
-    let (buffer, peak, unsent) =
-        (load(&client.reply_buffer_bytes), load(&client.reply_peak_bytes), load(&client.output_bytes));
-    let (messages, message_bytes, total) =
-        (load(&client.messages), load(&client.message_bytes), client.memory_bytes());
+    let memory = &client.memory;
+    let (query, query_free, argv, multi) =
+        (load(&memory.query), load(&memory.query_free), load(&memory.argv), load(&memory.multi));
+    let (buffer, peak, unsent) = (load(&memory.reply_buffer), load(&memory.reply_peak), load(&memory.unsent));
+    let (messages, message_bytes, total) = (load(&memory.messages), load(&memory.message), memory.sum());
     let events = if client.waits_to_write.load(Ordering::Relaxed) { "rw" } else { "r" };
     let (user, resp, lib, ver) =
         (words.user, client.resp.load(Ordering::Relaxed), words.lib_name, words.lib_ver);
@@ -96,7 +94,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let _ = writeln!(
         out,
         "id={id} addr={peer} laddr={local} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={sub} psub={psub} \
-         ssub={ssub} multi={queued} watch={watch} qbuf={query} qbuf-free={query_free} argv-mem=0 multi-mem={multi} \
+         ssub={ssub} multi={queued} watch={watch} qbuf={query} qbuf-free={query_free} argv-mem={argv} multi-mem={multi} \
          rbs={buffer} rbp={peak} obl={unsent} oll={messages} omem={message_bytes} tot-mem={total} events={events} cmd={command} user={user} redir=-1 resp={resp} lib-name={lib} \
          lib-ver={ver}"
     );

@@ -19,7 +19,7 @@ pub(super) const READONLY: Command = Command {
     name: "READONLY",
     run: Run::Local(readonly),
     flags: ROW.flags.with(Flags::CONNECTION),
-    summary: "Reads of this connection answer from what the node has, as CLIENT CONSISTENCY LOCAL.",
+    summary: "Reads of this connection use the data that this node has applied, as CLIENT CONSISTENCY LOCAL.",
     ..ROW
 };
 

@@ -45,7 +45,7 @@ pub(super) const RENAME: Command = Command {
     run: Run::Write(rename),
     flags: Flags::WRITE.with(Flags::KEYSPACE),
     group: Group::Generic,
-    summary: "Renames a key, replacing what the new name held.",
+    summary: "Renames a key, replacing any value of the new name.",
     syntax: "key newkey",
     ..Command::BASE
 };

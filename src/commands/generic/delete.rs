@@ -1,7 +1,7 @@
-//! Whether keys exist, what they are, and their end.
+//! Commands that test, name and delete keys.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{EventClass, Txn, View},
@@ -14,16 +14,18 @@ pub(super) const DEL: Command = Command {
     arity: -2,
     keys: KeyRange::ALL,
     run: Run::Write(del),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::KEYSPACE),
     group: Group::Generic,
     complexity: "O(N) where N is the number of keys.",
-    summary: "Deletes keys and says how many there were.",
+    summary: "Deletes keys and returns how many existed.",
     syntax: "key [key ...]",
     ..Command::BASE
 };
 
 pub(super) const UNLINK: Command = Command {
     name: "UNLINK",
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE),
     since: "4.0.0",
     summary: "Deletes keys, as DEL does; neither waits for space to be reclaimed.",
@@ -37,6 +39,7 @@ pub(super) const EXISTS: Command = Command {
     arity: -2,
     keys: KeyRange::ALL,
     run: Run::Read(exists),
+    cost: Cost::Words,
     flags: Flags::READONLY.with(Flags::FAST).with(Flags::KEYSPACE),
     complexity: "O(N) where N is the number of keys.",
     summary: "Counts how many of the keys exist; a key named twice counts twice.",
@@ -47,6 +50,7 @@ pub(super) const EXISTS: Command = Command {
 pub(super) const TOUCH: Command = Command {
     name: "TOUCH",
     run: Run::Read(touch),
+    cost: Cost::Words,
     flags: Flags::READONLY.with(Flags::FAST).with(Flags::KEYSPACE).with(Flags::TOUCHES),
     since: "3.2.1",
     summary: "Counts how many of the keys exist; they are no longer idle.",
@@ -59,6 +63,7 @@ pub(super) const TYPE: Command = Command {
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(kind),
+    cost: Cost::Words,
     flags: Flags::READONLY.with(Flags::FAST).with(Flags::KEYSPACE),
     group: Group::Generic,
     summary: "Returns the type of a key, or none.",

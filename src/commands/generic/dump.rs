@@ -3,7 +3,9 @@
 use crate::{
     command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
-    rdb::{self, Fault},
+    feature_level,
+    limits::{CALL_BYTES_MAX, RDB_PAYLOAD_OBJECT_BYTES_MAX},
+    rdb::{self, Fault, Object},
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn, View},
     types::portable,
@@ -35,7 +37,7 @@ pub(super) const RESTORE: Command = Command {
     group: Group::Generic,
     since: "2.6.0",
     complexity: "O(N*log(N)) where N is the number of elements of the value.",
-    summary: "Makes a key from what DUMP returned.",
+    summary: "Creates a key from a value that DUMP returned.",
     syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
     ..Command::BASE
 };
@@ -91,12 +93,18 @@ fn restore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let Ok(ttl) = u64::try_from(ttl) else {
         return Err(ErrorReply::err("Invalid TTL value, must be >= 0").into());
     };
-    let object = rdb::load(payload).map_err(|error| match error.fault {
+    let has_budget = txn.feature_level() >= feature_level::BUDGETS;
+    let bytes_max = if has_budget { CALL_BYTES_MAX } else { RDB_PAYLOAD_OBJECT_BYTES_MAX };
+    let (object, bytes) = rdb::load(payload, bytes_max).map_err(|error| match error.fault {
         Fault::NotPayload | Fault::Version(_) | Fault::Checksum { .. } => {
             ErrorReply::err("DUMP payload version or checksum are wrong")
         }
         _ => ErrorReply::err("Bad data format"),
     })?;
+    // A string is not copied: its pieces are parts of it.
+    if !matches!(object, Object::String(_)) {
+        txn.view().keep(0, usize::try_from(bytes).unwrap_or(usize::MAX))?;
+    }
     let expires_at = match ttl {
         0 => 0,
         at if absolute => at,
@@ -108,7 +116,7 @@ fn restore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         }
         return Ok(Reply::Ok);
     }
-    portable::write(txn, key, &object, expires_at)?;
+    portable::write(txn, key, object, expires_at)?;
     txn.event(EventClass::Generic, "restore", key);
     Ok(Reply::Ok)
 }

@@ -1,7 +1,7 @@
 //! EXPIRE and its kin.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, NewRow, Row, Txn},
@@ -16,6 +16,7 @@ pub(super) const EXPIRE: Command = Command {
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(expire),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::Generic,
     summary: "Lets a key expire after some seconds.",
@@ -76,7 +77,7 @@ fn pexpireat(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     set_expiry(txn, args, Unit::UnixMillis, "pexpireat")
 }
 
-/// When the new expiry may replace the old one. A key without expiry counts as one that expires never.
+/// Conditions for replacing the old expiry. A key without expiry counts as expiring never.
 #[derive(Default)]
 struct Conditions {
     nx: bool,

@@ -1,4 +1,4 @@
-//! Walking the key space: keys are ordered, so a literal prefix is sought, and the cost follows the keys under it.
+//! Iteration over the keys: keys are ordered, so a literal prefix is sought, and the cost follows the keys under it.
 
 use crate::{
     command::{Args, Command, Flags, Group, Run},
@@ -9,14 +9,12 @@ use crate::{
     types::{
         cursor,
         glob::{literal_prefix, matches},
+        random,
     },
 };
-use std::{
-    hash::{BuildHasher, RandomState},
-    ops::ControlFlow,
-};
+use std::ops::ControlFlow;
 
-/// Random places that RANDOMKEY tries before it takes the first key.
+/// Random positions that RANDOMKEY tries before it takes the first key.
 const RANDOM_TRIES: usize = 16;
 
 pub(super) const SCAN: Command = Command {
@@ -28,7 +26,7 @@ pub(super) const SCAN: Command = Command {
     group: Group::Generic,
     since: "2.8.0",
     complexity: "O(N) where N is COUNT; with a literal prefix in MATCH, only keys under the prefix are visited.",
-    summary: "Walks the keys in pieces, in key order.",
+    summary: "Iterates over the keys in pages, in key order.",
     syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
     ..Command::BASE
 };
@@ -53,38 +51,49 @@ pub(super) const RANDOMKEY: Command = Command {
     run: Run::Read(randomkey),
     flags: Flags::READONLY.with(Flags::KEYSPACE),
     group: Group::Generic,
-    summary: "Returns some key; keys after a gap in the key order are likelier than others.",
+    summary: "Returns a random key; keys after a gap in the key order are likelier than others.",
     ..Command::BASE
 };
 
 fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let cursor_in = args.next_cursor()?;
     let mut kind = None;
-    let walk = ScanOptions::read(args, |args| {
+    let options = ScanOptions::read(args, |args| {
         let taken = args.remaining() > 1 && args.take("TYPE");
         if taken {
             kind = Some(args.next_word()?);
         }
         Ok(taken)
     })?;
-    let prefix = walk.pattern.map(literal_prefix).unwrap_or_default();
-    let mut left = walk.count;
+    let prefix = options.pattern.map(literal_prefix).unwrap_or_default();
+    let mut left = options.count;
     let (mut found, mut next) = (Vec::new(), None);
-    view.scan(&prefix, &cursor::start(&prefix, cursor_in), |key, row| {
+    let start = match view.is_for_script() {
+        true => cursor::start_for_script(&prefix, cursor_in),
+        false => cursor::start(&prefix, cursor_in),
+    };
+    let mut last = None;
+    view.scan(&prefix, &start, |key, row| {
         if left == 0 {
-            next = Some(key.to_vec());
-            return Ok(ControlFlow::Break(()));
+            let cursor = match view.is_for_script() {
+                true => cursor::for_script(&prefix, key).filter(|cursor| Some(*cursor) != last),
+                false => Some(cursor::give_out(&prefix, key)),
+            };
+            if cursor.is_some() {
+                next = cursor;
+                return Ok(ControlFlow::Break(()));
+            }
         }
         left = left.saturating_sub(1);
-        let wanted =
-            walk.wants(key) && kind.is_none_or(|kind| kind.eq_ignore_ascii_case(row.kind.name().as_bytes()));
+        last = if view.is_for_script() { cursor::for_script(&prefix, key) } else { None };
+        let wanted = options.wants(key)
+            && kind.is_none_or(|kind| kind.eq_ignore_ascii_case(row.kind.name().as_bytes()));
         if wanted {
             found.push(Reply::bulk(key));
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    let cursor_out = next.map_or(0, |next| cursor::give_out(&prefix, &next));
-    Ok(page(cursor_out, found))
+    Ok(page(next.unwrap_or(0), found))
 }
 
 fn keys(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -113,8 +122,7 @@ fn randomkey(view: &View<'_>, _args: &mut Args<'_>) -> Result<Reply> {
         u64::from_be_bytes(bytes)
     };
     let (low, high) = (number(&first), number(&last));
-    // Each `RandomState` has other keys, so hashing anything with it is a fresh random number.
-    let dice = || RandomState::new().hash_one(0_u8);
+    let mut dice = random::dice(view);
     for attempt in 0..=RANDOM_TRIES {
         let start = if attempt == RANDOM_TRIES {
             Vec::new()

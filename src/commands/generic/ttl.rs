@@ -1,7 +1,7 @@
-//! How long a key has left, and when it ends.
+//! The time to live of a key, and the time of its expiry.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run},
+    command::{Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::View,
@@ -15,9 +15,10 @@ pub(super) const TTL: Command = Command {
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(ttl),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::Generic,
-    summary: "Returns the seconds a key has left; -1 = no expiry, -2 = no key.",
+    summary: "Returns a key's time to live in seconds; -1 = no expiry, -2 = no key.",
     syntax: "key",
     ..Command::BASE
 };
@@ -27,7 +28,7 @@ pub(super) const PTTL: Command = Command {
     tips: &["nondeterministic_output"],
     run: Run::Read(pttl),
     since: "2.6.0",
-    summary: "Returns the milliseconds a key has left; -1 = no expiry, -2 = no key.",
+    summary: "Returns a key's time to live in milliseconds; -1 = no expiry, -2 = no key.",
     ..TTL
 };
 

@@ -2,7 +2,7 @@
 
 use super::point;
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -15,11 +15,12 @@ pub(super) const GEOADD: Command = Command {
     arity: -5,
     keys: KeyRange::ONE,
     run: Run::Write(geoadd),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::Geo,
     since: "3.2.0",
-    complexity: "O(log(N)) for each place, where N is the number of members.",
-    summary: "Files places in a sorted set, under scores that searches understand.",
+    complexity: "O(log(N)) for each position, where N is the number of members.",
+    summary: "Adds positions to a sorted set, with geohashes as scores.",
     syntax: "key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]",
     ..Command::BASE
 };

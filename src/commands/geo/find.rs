@@ -50,7 +50,7 @@ fn reply(found: Found, query: &Query<'_>) -> Reply {
     }
 }
 
-/// Stores what a search finds under the query's target, if it has one, and answers how much that was.
+/// Stores the result of a search under the query's target, if it has one, and returns its size.
 pub(super) fn answer_or_store(
     txn: &mut Txn<'_>,
     set: Option<&SortedSet>,
@@ -83,9 +83,10 @@ fn find(view: &View<'_>, set: Option<&SortedSet>, query: &Query<'_>) -> Result<V
             break;
         }
         let span = Span::of_scores(Bound::Included(from), Bound::Excluded(to));
-        set.walk(view, &span, Direction::Forward, |member, score| {
+        set.scan_span(&view.in_passing(), &span, Direction::Forward, |member, score| {
             let place = Point::of_score(score);
             if let Some(metres) = search.find(place) {
+                view.keep(1, member.len())?;
                 found.push(Found { member: member.to_vec(), score, place, metres });
             }
             Ok(if found.len() >= enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

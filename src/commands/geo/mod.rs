@@ -1,4 +1,4 @@
-//! Commands on places: members of a sorted set whose scores are geohashes.
+//! Geo commands: members of a sorted set whose scores are geohashes.
 
 mod add;
 mod find;
@@ -45,7 +45,7 @@ fn unit(word: &[u8]) -> Result<Unit> {
     Ok(Unit::parse(word).ok_or_else(|| ErrorReply::err(text))?)
 }
 
-/// A place as clients see it.
+/// A position as clients see it.
 fn shown(point: Point) -> Reply {
     let coordinate = |degrees| Reply::DoubleText(coordinate_text(degrees));
     Reply::Array(vec![coordinate(point.longitude), coordinate(point.latitude)])

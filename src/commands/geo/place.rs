@@ -1,4 +1,4 @@
-//! Where members are, and how far apart.
+//! The positions of members, and the distances between them.
 
 use super::{distance, shown, unit};
 use crate::{

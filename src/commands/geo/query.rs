@@ -1,4 +1,4 @@
-//! What a search is asked for: the options of GEOSEARCH and of GEORADIUS.
+//! The options of GEOSEARCH and of GEORADIUS.
 
 use super::{point, unit};
 use crate::{
@@ -19,7 +19,7 @@ pub(super) enum Order {
     Descending,
 }
 
-/// Which command is asking.
+/// The command that is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// GEORADIUS and its kin: centre and radius come first; may name where to store, unless it is a read.
@@ -37,19 +37,19 @@ enum CentreBy {
     Place,
 }
 
-/// Where results go.
+/// The key that results are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Target<'a> {
     pub(super) key: &'a [u8],
-    /// Scores are distances, not places.
+    /// Stored scores are distances, not positions.
     pub(super) distances: bool,
 }
 
-/// See the module.
+/// A parsed search.
 #[derive(Debug)]
 pub(super) struct Query<'a> {
     form: Form,
-    /// `None` = not said, or a member of a key that does not exist.
+    /// `None` = not given, or a member of a missing key.
     centre: Option<Point>,
     from: Option<CentreBy>,
     shape: Option<Shape>,
@@ -59,7 +59,7 @@ pub(super) struct Query<'a> {
     pub(super) with_place: bool,
     pub(super) order: Option<Order>,
     pub(super) count: Option<usize>,
-    /// Whichever are found first will do.
+    /// Stop at the first matches, in any order.
     pub(super) any: bool,
     pub(super) target: Option<Target<'a>>,
 }
@@ -82,7 +82,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// What to search; `None` only where the key does not exist.
+    /// The search to run; `None` only if the key does not exist.
     pub(super) fn search(&self) -> Option<Search> {
         Some(Search { centre: self.centre?, shape: self.shape? })
     }
@@ -133,7 +133,7 @@ impl<'a> Query<'a> {
         Ok(())
     }
 
-    /// Reads all options, and checks that they fit together. `set` is what is searched, if it exists.
+    /// Reads all options, and checks that they are compatible. `set` is the searched set, if it exists.
     pub(super) fn take_options(
         &mut self,
         args: &mut Args<'a>,
@@ -204,7 +204,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// Reads what only GEOSEARCH has as options. Saying the same twice is fine, the last word counts.
+    /// Reads the options that only GEOSEARCH has. An option may be repeated; the last one counts.
     fn take_area(&mut self, args: &mut Args<'a>, view: &View<'_>, set: Option<&SortedSet>) -> Result<bool> {
         if matches!(self.form, Form::Radius { .. }) {
             return Ok(false);

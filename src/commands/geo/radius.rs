@@ -25,7 +25,7 @@ pub(super) const GEORADIUS: Command = Command {
     group: Group::Geo,
     since: "3.2.0",
     complexity: COMPLEXITY,
-    summary: "Finds members around a place, and may store them as a sorted set.",
+    summary: "Finds members around a position, and may store them as a sorted set.",
     syntax: "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE storekey] [STOREDIST storedistkey]",
     ..Command::BASE
 };
@@ -36,7 +36,7 @@ pub(super) const GEORADIUS_RO: Command = Command {
     run: Run::Read(georadius_ro),
     flags: Flags::READONLY,
     since: "3.2.10",
-    summary: "Finds members around a place.",
+    summary: "Finds members around a position.",
     syntax: "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]",
     ..GEORADIUS
 };
@@ -60,7 +60,7 @@ pub(super) const GEORADIUSBYMEMBER_RO: Command = Command {
     ..GEORADIUS_RO
 };
 
-/// Where results may go; options begin at this index.
+/// The keys that results may be stored in; options start at this index.
 const fn stores(from: usize) -> [KeyWord; 2] {
     [KeyWord::target("STORE", from, false), KeyWord::target("STOREDIST", from, false)]
 }
@@ -112,7 +112,7 @@ fn around_member<'a>(
     if set.is_some() {
         query.take_radius(args)?;
     } else {
-        // As Redis, which looks at neither when there is nothing to search.
+        // As in Redis, which checks neither if there is nothing to search.
         let _ = (args.next_word()?, args.next_word()?);
     }
     query.take_options(args, view, set.as_ref())?;

@@ -2,7 +2,7 @@
 
 use super::save;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Args, Command, Cost, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -17,6 +17,7 @@ pub(super) const HINCRBY: Command = Command {
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(hincrby),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
     group: Group::Hash,
     since: "2.0.0",

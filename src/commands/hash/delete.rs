@@ -2,7 +2,7 @@
 
 use super::{get::value_reply, options, save};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -15,11 +15,12 @@ pub(super) const HDEL: Command = Command {
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(hdel),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::FAST),
     group: Group::Hash,
     since: "2.0.0",
     complexity: "O(N) where N is the number of fields.",
-    summary: "Deletes fields of a hash, and says how many there were; with the last one the key goes.",
+    summary: "Deletes fields of a hash and returns how many existed; deleting the last one deletes the key.",
     syntax: "key field [field ...]",
     ..Command::BASE
 };
@@ -31,6 +32,7 @@ pub(super) const HGETDEL: Command = Command {
     run: Run::Write(hgetdel),
     since: "9.1.0",
     summary: "Returns fields of a hash and deletes them.",
+    cost: Cost::Data,
     syntax: "key FIELDS numfields field [field ...]",
     ..HDEL
 };

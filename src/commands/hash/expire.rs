@@ -2,7 +2,7 @@
 
 use super::{options, save};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -21,6 +21,7 @@ pub(super) const HEXPIRE: Command = Command {
     arity: -6,
     keys: KeyRange::ONE,
     run: Run::Write(hexpire),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::FAST),
     group: Group::Hash,
     since: "9.0.0",
@@ -63,7 +64,7 @@ pub(super) const HPERSIST: Command = Command {
     ..HEXPIRE
 };
 
-/// What a field's expiry must be for a new one to be set; no expiry is later than any.
+/// The condition on a field's present expiry for setting a new one; no expiry counts as later than any.
 #[derive(Clone, Copy)]
 enum Condition {
     Always,

@@ -2,7 +2,7 @@
 
 use super::{get::value_reply, options, save};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -29,6 +29,7 @@ pub(super) const HSETEX: Command = Command {
     access: &[Access::Insert],
     arity: -6,
     run: Run::Write(hsetex),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
     summary: "Sets fields of a hash and their expiry, under conditions.",
     syntax: "key [NX | XX] [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]",
@@ -38,7 +39,7 @@ pub(super) const HSETEX: Command = Command {
 const UNITS: [(&str, Unit); 4] =
     [("EX", Unit::Seconds), ("PX", Unit::Millis), ("EXAT", Unit::UnixSeconds), ("PXAT", Unit::UnixMillis)];
 
-/// What becomes of the fields' expiry.
+/// The change to the fields' expiry.
 #[derive(Clone, Copy)]
 enum Expiry {
     Clear,
@@ -90,7 +91,7 @@ fn hgetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Array(values))
 }
 
-/// HSETEX's options; a condition says whether the key, or each of the fields, must be there or must not.
+/// HSETEX's options; a condition requires that the key, or each of the fields, exists or does not exist.
 #[derive(Default)]
 struct Options {
     key: Option<bool>,
@@ -141,7 +142,7 @@ impl Options {
     }
 }
 
-/// Whether it must be there, if one of the words is next.
+/// Whether it must exist, if one of these words is next.
 fn take_condition(args: &mut Args<'_>, must: &str, must_not: &str) -> Option<bool> {
     if args.take(must) {
         return Some(true);

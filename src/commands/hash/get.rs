@@ -14,6 +14,7 @@ pub(super) const HGET: Command = Command {
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Read(hget),
+    reply_bytes: Some(bytes_of_fields),
     flags: Flags::READONLY.with(Flags::FAST),
     group: Group::Hash,
     since: "2.0.0",
@@ -37,6 +38,7 @@ pub(super) const HGETALL: Command = Command {
     tips: &["nondeterministic_output_order"],
     arity: 2,
     run: Run::Read(hgetall),
+    reply_bytes: None,
     flags: Flags::READONLY,
     complexity: "O(N) where N is the size of the hash.",
     summary: "Returns all fields of a hash and their values.",
@@ -63,6 +65,7 @@ pub(super) const HLEN: Command = Command {
     access: &[Access::Look],
     arity: 2,
     run: Run::Read(hlen),
+    reply_bytes: None,
     summary: "Counts the fields of a hash; those that have expired do not count.",
     syntax: "key",
     ..HGET
@@ -72,6 +75,7 @@ pub(super) const HSTRLEN: Command = Command {
     name: "HSTRLEN",
     access: &[Access::Look],
     run: Run::Read(hstrlen),
+    reply_bytes: None,
     since: "3.2.0",
     summary: "Returns the length of a field's value in bytes; 0 if there is no such field.",
     ..HGET
@@ -81,9 +85,20 @@ pub(super) const HEXISTS: Command = Command {
     name: "HEXISTS",
     access: &[Access::Look],
     run: Run::Read(hexists),
-    summary: "Says whether a hash has a field.",
+    reply_bytes: None,
+    summary: "Returns whether a hash has a field.",
     ..HGET
 };
+
+/// What these fields have in all.
+fn bytes_of_fields(view: &View<'_>, argv: &[&[u8]]) -> Result<usize> {
+    let [_, key, fields @ ..] = argv else { return Ok(0) };
+    let Some(hash) = Hash::open(view, key)? else { return Ok(0) };
+    fields.iter().try_fold(0_usize, |sum, field| {
+        let len = hash.get(view, field)?.map_or(0, |field| field.value.len());
+        Ok(sum.saturating_add(len))
+    })
+}
 
 /// A field's value as a reply.
 pub(super) fn value_reply(field: Option<Field>) -> Reply {
@@ -128,18 +143,18 @@ fn hlen(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn hgetall(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    Ok(Reply::Map(walk(view, args, |field, value| (Reply::bulk(field), Reply::bulk(value)))?))
+    Ok(Reply::Map(collect(view, args, |field, value| (Reply::bulk(field), Reply::bulk(value)))?))
 }
 
 fn hkeys(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    Ok(Reply::Array(walk(view, args, |field, _| Reply::bulk(field))?))
+    Ok(Reply::Array(collect(view, args, |field, _| Reply::bulk(field))?))
 }
 
 fn hvals(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    Ok(Reply::Array(walk(view, args, |_, value| Reply::bulk(value))?))
+    Ok(Reply::Array(collect(view, args, |_, value| Reply::bulk(value))?))
 }
 
-fn walk<T>(view: &View<'_>, args: &mut Args<'_>, make: impl Fn(&[u8], &[u8]) -> T) -> Result<Vec<T>> {
+fn collect<T>(view: &View<'_>, args: &mut Args<'_>, make: impl Fn(&[u8], &[u8]) -> T) -> Result<Vec<T>> {
     let mut made = Vec::new();
     if let Some(hash) = Hash::open(view, args.next_word()?)? {
         hash.visit(view, |seen| {

@@ -50,7 +50,7 @@ pub static COMMANDS: &[Command] = &[
     ttl::HTTL,
 ];
 
-/// Writes a hash that was changed, and tells of it: these events, and the end of the key if it came to that.
+/// Saves a changed hash and emits these events, and the key's deletion if it became empty.
 fn save(txn: &mut Txn<'_>, key: &[u8], hash: Hash, events: &[&'static str]) -> Result<()> {
     let is_gone = hash.save(txn, key)?;
     events.iter().for_each(|name| txn.event(EventClass::Hash, name, key));

@@ -1,4 +1,4 @@
-//! What the commands on fields' expiries have in common: `FIELDS numfields field …`, and times.
+//! Shared by the commands on fields' expiries: `FIELDS numfields field …`, and times.
 
 use crate::{
     command::{Args, parse_i64},
@@ -34,7 +34,7 @@ pub(super) fn counted<'a>(
     Ok(args.rest())
 }
 
-/// When a field is to expire, ms since the epoch; may have passed.
+/// The expiry of a field, ms since the epoch; may be in the past.
 pub(super) fn expires_at(amount: &[u8], unit: Unit, now: u64, command: &str) -> Result<u64> {
     let amount = parse_i64(amount).ok_or_else(ErrorReply::not_integer)?;
     if amount < 0 {

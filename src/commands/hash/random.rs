@@ -28,7 +28,7 @@ pub(super) const HRANDFIELD: Command = Command {
 
 fn hrandfield(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
-    let mut dice = random::dice();
+    let mut dice = random::dice(view);
     if args.is_empty() {
         let Some(hash) = Hash::open(view, key)? else { return Ok(Reply::Nil) };
         let chosen = random::one(&hash, view, &mut dice)?;

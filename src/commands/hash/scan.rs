@@ -1,8 +1,8 @@
 //! HSCAN.
 //!
-//! A small hash is returned at once, in its order. Of others, a cursor is the hash of the first field not returned yet, so
-//! any node can go on with it at any time. A field that is there from the first call to the last is returned, and not twice
-//! (unless the hash was replaced by a small one meanwhile).
+//! A small hash is returned at once, in its order. For others, a cursor is the hash of the first field not returned yet, so
+//! any node can continue from it at any time. A field that exists throughout the scan is returned exactly once (unless a
+//! small hash replaced the hash meanwhile).
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
@@ -24,7 +24,7 @@ pub(super) const HSCAN: Command = Command {
     group: Group::Hash,
     since: "2.8.0",
     complexity: "O(N) where N is COUNT; a small hash is returned at once.",
-    summary: "Walks the fields of a hash in pieces.",
+    summary: "Iterates over the fields of a hash in pages.",
     syntax: "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
     ..Command::BASE
 };
@@ -34,14 +34,14 @@ fn hscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     // As Redis, options are not looked at if there is no hash.
     let Some(hash) = Hash::open(view, key)? else { return Ok(page(0, Vec::new())) };
     let mut values = true;
-    let walk = ScanOptions::read(args, |args| {
+    let options = ScanOptions::read(args, |args| {
         let taken = args.take("NOVALUES");
         values &= !taken;
         Ok(taken)
     })?;
     let mut found = Vec::new();
     let mut show = |seen: Seen<'_>| {
-        if walk.wants(seen.field) {
+        if options.wants(seen.field) {
             found.push(Reply::bulk(seen.field));
             if values {
                 found.push(Reply::bulk(seen.value));
@@ -49,16 +49,16 @@ fn hscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
         }
     };
     if hash.is_small() {
-        // As Redis, whatever the cursor.
+        // As in Redis, for any cursor.
         hash.visit(view, |seen| {
             show(seen);
             Ok(ControlFlow::Continue(()))
         })?;
         return Ok(page(0, found));
     }
-    let (mut left, mut last, mut next) = (walk.count, None, 0);
+    let (mut left, mut last, mut next) = (options.count, None, 0);
     hash.visit_from(view, cursor, |seen| {
-        // Fields of one hash are never parted: a cursor could not say which of them it means.
+        // Fields with the same hash stay on one page: a cursor could not tell them apart.
         if left == 0 && last != Some(seen.hash) {
             next = seen.hash;
             return Ok(ControlFlow::Break(()));

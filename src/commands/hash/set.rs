@@ -2,7 +2,7 @@
 
 use super::save;
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -17,11 +17,12 @@ pub(super) const HSET: Command = Command {
     arity: -4,
     keys: KeyRange::ONE,
     run: Run::Write(hset),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::Hash,
     since: "2.0.0",
     complexity: "O(1) for each field, so O(N) to set N of them.",
-    summary: "Sets fields of a hash, and says how many are new; a field's expiry goes.",
+    summary: "Sets fields of a hash and returns how many are new; removes their expiry.",
     syntax: "key field value [field value ...]",
     ..Command::BASE
 };
@@ -40,7 +41,7 @@ pub(super) const HSETNX: Command = Command {
     arity: 4,
     run: Run::Write(hsetnx),
     complexity: "O(1)",
-    summary: "Sets a field of a hash, but only if it is not there.",
+    summary: "Sets a field of a hash, but only if it does not exist.",
     syntax: "key field value",
     ..HSET
 };

@@ -1,4 +1,4 @@
-//! How long fields have left, and when they end.
+//! The time to live of fields, and the time of their expiry.
 
 use super::options;
 use crate::{
@@ -19,7 +19,7 @@ pub(super) const HTTL: Command = Command {
     group: Group::Hash,
     since: "9.0.0",
     complexity: "O(N) where N is the number of fields.",
-    summary: "Returns the seconds that fields of a hash have left; -1 = no expiry, -2 = no field.",
+    summary: "Returns the time to live of hash fields in seconds; -1 = no expiry, -2 = no field.",
     syntax: "key FIELDS numfields field [field ...]",
     ..Command::BASE
 };
@@ -27,7 +27,7 @@ pub(super) const HTTL: Command = Command {
 pub(super) const HPTTL: Command = Command {
     name: "HPTTL",
     run: Run::Read(hpttl),
-    summary: "Returns the milliseconds that fields of a hash have left; -1 = no expiry, -2 = no field.",
+    summary: "Returns the time to live of hash fields in milliseconds; -1 = no expiry, -2 = no field.",
     ..HTTL
 };
 

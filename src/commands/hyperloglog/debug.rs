@@ -9,7 +9,7 @@ use crate::{
     store::{Encoding, Txn, View},
     types::{
         hyperloglog::{Registers, self_test},
-        string::expect_string,
+        string::StoredString,
     },
 };
 
@@ -33,15 +33,15 @@ pub(super) const PFSELFTEST: Command = Command {
     flags: Flags::ADMIN,
     group: Group::HyperLogLog,
     since: "2.8.9",
-    summary: "Tests on this node that sketches keep what they are given and estimate well.",
+    summary: "Tests on this node that sketches keep their registers and estimate well.",
     ..Command::BASE
 };
 
 fn pfdebug(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (word, key) = (args.next_word()?, args.next_word()?);
-    let row =
-        expect_string(txn.get(key)?)?.ok_or_else(|| ErrorReply::err("The specified key does not exist"))?;
-    let mut sketch = sketch_of(&row)?;
+    let row = StoredString::open(&txn.view(), key)?
+        .ok_or_else(|| ErrorReply::err("The specified key does not exist"))?;
+    let mut sketch = sketch_of(&txn.view(), &row)?;
     let was_dense = sketch.is_dense();
     let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
     let reply = if is("GETREG") {

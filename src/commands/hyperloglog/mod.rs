@@ -7,8 +7,11 @@ use crate::{
     command::Command,
     error::Result,
     resp::ErrorReply,
-    store::Row,
-    types::hyperloglog::{Corrupt, Sketch},
+    store::View,
+    types::{
+        hyperloglog::{Corrupt, HEADER_LEN, Sketch},
+        string::StoredString,
+    },
 };
 
 /// Every row of the group.
@@ -16,9 +19,14 @@ pub static COMMANDS: &[Command] =
     &[debug::PFDEBUG, debug::PFSELFTEST, sketch::PFADD, sketch::PFCOUNT, sketch::PFMERGE];
 
 /// The sketch that a string is.
-fn sketch_of(row: &Row) -> Result<Sketch<'_>> {
-    let text = "Key is not a valid HyperLogLog string value.";
-    Ok(Sketch::read(&row.body).ok_or_else(|| ErrorReply::new("WRONGTYPE", text))?)
+fn sketch_of<'s>(view: &View<'_>, string: &'s StoredString) -> Result<Sketch<'s>> {
+    let not_one = || ErrorReply::new("WRONGTYPE", "Key is not a valid HyperLogLog string value.");
+    if let Some(bytes) = string.short() {
+        return Ok(Sketch::read(bytes).ok_or_else(not_one)?);
+    }
+    // No sketch is so long that it is in pieces. One that says it is has more registers than there are.
+    let header = string.read(view, 0..HEADER_LEN)?;
+    Err(Sketch::read(&header).map_or_else(not_one, |_| corrupt(Corrupt)).into())
 }
 
 fn corrupt(_: Corrupt) -> ErrorReply {

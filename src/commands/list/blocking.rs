@@ -24,7 +24,7 @@ pub(super) const BLPOP: Command = Command {
     flags: Flags::WRITE.with(Flags::NOSCRIPT).with(Flags::BLOCKING),
     since: "2.0.0",
     complexity: "O(N) where N is the number of keys.",
-    summary: "Takes the first element of the first list that has one; waits for it if need be.",
+    summary: "Pops the first element of the first list that is not empty; waits for one if need be.",
     syntax: "key [key ...] timeout",
     ..LPOP
 };
@@ -32,7 +32,7 @@ pub(super) const BLPOP: Command = Command {
 pub(super) const BRPOP: Command = Command {
     name: "BRPOP",
     run: Run::Write(brpop),
-    summary: "Takes the last element of the first list that has one; waits for it if need be.",
+    summary: "Pops the last element of the first list that is not empty; waits for one if need be.",
     ..BLPOP
 };
 
@@ -43,7 +43,7 @@ pub(super) const BLMPOP: Command = Command {
     run: Run::Write(blmpop),
     wait: Some(wait_to_pop_many),
     flags: Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS),
-    summary: "Takes elements from an end of the first list that has some; waits for them if need be.",
+    summary: "Pops elements from an end of the first list that is not empty; waits for one if need be.",
     syntax: "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
     ..LMPOP
 };
@@ -109,7 +109,7 @@ fn brpoplpush(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     call.run(txn)
 }
 
-/// What BLPOP and BRPOP wait for.
+/// The keys that BLPOP and BRPOP wait for.
 fn wait_to_pop(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
     let (timeout, keys) = args.rest().split_last().ok_or_else(ErrorReply::syntax)?;
     let ms = timeout::parse(timeout, view.now())?;

@@ -33,8 +33,8 @@ pub(super) const LINSERT: Command = Command {
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::List,
     since: "2.2.0",
-    complexity: "O(N) where N is the distance of the pivot from the left end; then the shorter side of the list moves.",
-    summary: "Puts an element before or behind another one.",
+    complexity: "O(N) where N is the distance of the pivot from the left end.",
+    summary: "Inserts an element before or after another one.",
     syntax: "key <BEFORE | AFTER> pivot element",
     ..Command::BASE
 };
@@ -48,8 +48,8 @@ pub(super) const LREM: Command = Command {
     flags: Flags::WRITE,
     group: Group::List,
     since: "1.0.0",
-    complexity: "O(N) where N is the number of elements compared; then the shorter side of the list moves.",
-    summary: "Takes elements that equal a given one out of a list.",
+    complexity: "O(N) where N is the number of elements compared; beyond 16 equal ones the shorter side of the list moves.",
+    summary: "Removes elements that equal a given one from a list.",
     syntax: "key count element",
     ..Command::BASE
 };
@@ -64,7 +64,7 @@ pub(super) const LTRIM: Command = Command {
     group: Group::List,
     since: "1.0.0",
     complexity: "O(N) where N is the number of elements that go, or that stay if these are fewer.",
-    summary: "Keeps the elements of a list from one index to another and takes away the rest.",
+    summary: "Keeps the elements of a list from one index to another and removes the rest.",
     syntax: "key start stop",
     ..Command::BASE
 };
@@ -120,17 +120,18 @@ fn ltrim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
-/// The first positions of an element in a direction, as many as wanted.
+/// The first positions of an element in a direction, up to a number.
 fn positions(
-    txn: &Txn<'_>,
+    txn: &mut Txn<'_>,
     list: &List,
     element: &[u8],
     direction: Direction,
     wanted: u64,
 ) -> Result<Vec<u64>> {
+    list.will_be_searched(txn)?;
     let mut found = Vec::new();
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-    list.scan(&txn.view(), 0..list.len(), direction, |at, other| {
+    list.scan(&txn.view().in_passing(), 0..list.len(), direction, |at, other| {
         if other == element {
             found.push(at);
         }

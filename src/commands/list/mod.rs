@@ -67,7 +67,7 @@ fn pop_event(end: End) -> &'static str {
     }
 }
 
-/// Saves a list from which something was taken, and tells of it.
+/// Saves a list after a removal and emits the event.
 fn save_less(txn: &mut Txn<'_>, key: &[u8], list: &mut List, event: &'static str) -> Result<()> {
     let is_gone = list.save(txn, key)?;
     txn.event(EventClass::List, event, key);
@@ -77,7 +77,7 @@ fn save_less(txn: &mut Txn<'_>, key: &[u8], list: &mut List, event: &'static str
     Ok(())
 }
 
-/// Saves a list that has something new, and tells of it.
+/// Saves a list after an insertion and emits the event.
 fn save_more(txn: &mut Txn<'_>, key: &[u8], list: &mut List, event: &'static str) -> Result<()> {
     list.save(txn, key)?;
     txn.event(EventClass::List, event, key);

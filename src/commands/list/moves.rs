@@ -18,7 +18,7 @@ pub(super) const LMOVE: Command = Command {
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::List,
     since: "6.2.0",
-    summary: "Takes an element from an end of one list, puts it onto an end of another, and returns it.",
+    summary: "Pops an element from an end of one list, pushes it onto an end of another, and returns it.",
     syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
     ..Command::BASE
 };
@@ -28,7 +28,7 @@ pub(super) const RPOPLPUSH: Command = Command {
     arity: 3,
     run: Run::Write(rpoplpush),
     since: "1.2.0",
-    summary: "Takes the last element of one list, puts it before the first of another, and returns it.",
+    summary: "Pops the last element of one list, pushes it to the front of another, and returns it.",
     syntax: "source destination",
     ..LMOVE
 };
@@ -71,11 +71,11 @@ impl<'a> Move<'a> {
         let Some(element) = source.pop(txn, self.from, 1)?.pop() else { return Ok(Reply::Nil) };
         match destination {
             Some(mut destination) => {
-                destination.push(txn, self.to, &[&element]);
+                destination.push(txn, self.to, &[&element])?;
                 save_more(txn, self.destination, &mut destination, push_event(self.to))?;
             }
             None => {
-                source.push(txn, self.to, &[&element]);
+                source.push(txn, self.to, &[&element])?;
                 txn.event(EventClass::List, push_event(self.to), self.source);
             }
         }

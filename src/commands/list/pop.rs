@@ -20,7 +20,7 @@ pub(super) const LPOP: Command = Command {
     group: Group::List,
     since: "1.0.0",
     complexity: "O(N) where N is the number of elements returned.",
-    summary: "Takes elements from the left end of a list and returns them.",
+    summary: "Pops elements from the left end of a list.",
     syntax: "key [count]",
     ..Command::BASE
 };
@@ -28,7 +28,7 @@ pub(super) const LPOP: Command = Command {
 pub(super) const RPOP: Command = Command {
     name: "RPOP",
     run: Run::Write(rpop),
-    summary: "Takes elements from the right end of a list and returns them.",
+    summary: "Pops elements from the right end of a list.",
     ..LPOP
 };
 
@@ -42,7 +42,7 @@ pub(super) const LMPOP: Command = Command {
     group: Group::List,
     since: "7.0.0",
     complexity: "O(N+M) where N is the number of keys and M the number of elements returned.",
-    summary: "Takes elements from an end of the first of several lists that is there.",
+    summary: "Pops elements from an end of the first of several lists that is not empty.",
     syntax: "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
     ..Command::BASE
 };
@@ -74,7 +74,7 @@ fn lmpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     pop_first(txn, &call)
 }
 
-/// What LMPOP and BLMPOP are told, the timeout aside.
+/// The arguments of LMPOP and BLMPOP, apart from the timeout.
 pub(super) struct MultiPop<'a> {
     pub(super) keys: &'a [&'a [u8]],
     end: End,
@@ -106,7 +106,7 @@ impl<'a> MultiPop<'a> {
     }
 }
 
-/// Pops from the first list that is there; answers its key and the elements.
+/// Pops from the first existing list; returns its key and the elements.
 pub(super) fn pop_first(txn: &mut Txn<'_>, call: &MultiPop<'_>) -> Result<Reply> {
     for key in call.keys {
         if let Some(popped) = pop_from(txn, key, call.end, call.count)? {
@@ -116,7 +116,7 @@ pub(super) fn pop_first(txn: &mut Txn<'_>, call: &MultiPop<'_>) -> Result<Reply>
     Ok(Reply::NilArray)
 }
 
-/// Pops up to so many elements; `None` = there is no list.
+/// Pops up to `count` elements; `None` = there is no list.
 pub(super) fn pop_from(txn: &mut Txn<'_>, key: &[u8], end: End, count: u64) -> Result<Option<Vec<Value>>> {
     let Some(mut list) = List::open(&txn.view(), key)? else { return Ok(None) };
     if count == 0 {

@@ -2,7 +2,7 @@
 
 use super::{push_event, save_more};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -15,11 +15,12 @@ pub(super) const LPUSH: Command = Command {
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(lpush),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
     group: Group::List,
     since: "1.0.0",
     complexity: "O(N) where N is the number of new elements.",
-    summary: "Puts elements before the first of a list, one after the other; makes the list if there is none.",
+    summary: "Pushes elements to the front of a list, one after the other; creates the list if needed.",
     syntax: "key element [element ...]",
     ..Command::BASE
 };
@@ -27,7 +28,7 @@ pub(super) const LPUSH: Command = Command {
 pub(super) const RPUSH: Command = Command {
     name: "RPUSH",
     run: Run::Write(rpush),
-    summary: "Puts elements behind the last of a list; makes the list if there is none.",
+    summary: "Appends elements to a list; creates the list if needed.",
     ..LPUSH
 };
 
@@ -35,7 +36,7 @@ pub(super) const LPUSHX: Command = Command {
     name: "LPUSHX",
     run: Run::Write(lpushx),
     since: "2.2.0",
-    summary: "Puts elements before the first of a list, but only if there is one.",
+    summary: "Pushes elements to the front of a list, but only if it exists.",
     ..LPUSH
 };
 
@@ -43,7 +44,7 @@ pub(super) const RPUSHX: Command = Command {
     name: "RPUSHX",
     run: Run::Write(rpushx),
     since: "2.2.0",
-    summary: "Puts elements behind the last of a list, but only if there is one.",
+    summary: "Appends elements to a list, but only if it exists.",
     ..LPUSH
 };
 
@@ -72,7 +73,7 @@ fn rpushx(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn push(txn: &mut Txn<'_>, key: &[u8], mut list: List, end: End, elements: &[&[u8]]) -> Result<Reply> {
-    list.push(txn, end, elements);
+    list.push(txn, end, elements)?;
     save_more(txn, key, &mut list, push_event(end))?;
     Ok(Reply::count(list.len()))
 }

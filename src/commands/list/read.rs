@@ -1,7 +1,7 @@
 //! A list's length and elements by index.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{Direction, View},
@@ -14,6 +14,7 @@ pub(super) const LLEN: Command = Command {
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(llen),
+    cost: Cost::Words,
     flags: Flags::READONLY.with(Flags::FAST),
     group: Group::List,
     since: "1.0.0",
@@ -30,7 +31,7 @@ pub(super) const LINDEX: Command = Command {
     flags: Flags::READONLY,
     group: Group::List,
     since: "1.0.0",
-    summary: "Returns the element of a list at an index, wherever that is.",
+    summary: "Returns the element of a list at an index.",
     syntax: "key index",
     ..Command::BASE
 };

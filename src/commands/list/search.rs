@@ -1,4 +1,4 @@
-//! LPOS: where an element stands.
+//! LPOS: the positions of an element.
 
 use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
@@ -25,11 +25,11 @@ pub(super) const LPOS: Command = Command {
 
 struct Options {
     direction: Direction,
-    /// Matches that are passed over.
+    /// Matches to skip.
     passed_over: u64,
-    /// How many are wanted; `None` = one, which is not answered as an array. 0 = all.
+    /// COUNT; `None` = one match, not answered as an array. 0 = all.
     count: Option<u64>,
-    /// Comparisons at most; 0 = as many as there are elements.
+    /// Most comparisons; 0 = no limit.
     compared_max: u64,
 }
 

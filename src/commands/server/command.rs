@@ -1,4 +1,4 @@
-//! COMMAND: what the server says about its commands.
+//! COMMAND: the server's description of its commands.
 
 use crate::{
     command::{
@@ -7,6 +7,7 @@ use crate::{
     },
     commands::{help, table},
     error::Result,
+    limits::COMMAND_NAMES_MAX,
     resp::{ErrorReply, Reply},
     session::Context,
     types::glob,
@@ -56,7 +57,7 @@ pub(super) const COMMAND: Command = Command {
         },
         Command {
             complexity: "O(N) where N is the number of arguments to the command",
-            summary: "Finds the keys in a call, and what is done to them.",
+            summary: "Returns the keys of a call, and how each is accessed.",
             syntax: "command [arg ...]",
             ..sub("GETKEYSANDFLAGS", -4, Run::Local(getkeysandflags), "7.0.0")
         },
@@ -93,6 +94,7 @@ fn info_of(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if args.is_empty() {
         return all(context, args);
     }
+    check_count(args)?;
     let found = args.rest().iter().map(|name| match find(table(), name) {
         Some((parent, command)) => info(parent, command),
         None => Reply::Nil,
@@ -100,10 +102,19 @@ fn info_of(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Array(found.collect()))
 }
 
+/// A name given a million times would make a reply of gigabytes.
+fn check_count(args: &Args<'_>) -> Result<()> {
+    if args.remaining() <= COMMAND_NAMES_MAX {
+        return Ok(());
+    }
+    Err(ErrorReply::err(format!("more than {COMMAND_NAMES_MAX} names of commands")).into())
+}
+
 fn docs_of(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if args.is_empty() {
         return Ok(Reply::Map(table().rows().iter().map(|row| docs(None, row)).collect()));
     }
+    check_count(args)?;
     let found = args.rest().iter().filter_map(|name| find(table(), name));
     Ok(Reply::Map(found.map(|(parent, command)| docs(parent, command)).collect()))
 }
@@ -138,7 +149,7 @@ fn list(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Array(names))
 }
 
-/// Keys of a call, and what is done to them.
+/// Keys of a call and their access.
 fn keys_of<'a>(args: &Args<'a>) -> Result<Vec<(&'a [u8], Access)>> {
     let argv = args.rest();
     let resolved = match table().resolve(argv) {
@@ -160,7 +171,7 @@ fn keys_of<'a>(args: &Args<'a>) -> Result<Vec<(&'a [u8], Access)>> {
         return Err(ErrorReply::err("The command has no key arguments").into());
     }
     let keys = resolved.command.keys_of(argv);
-    if keys.is_empty() {
+    if keys.is_empty() && !resolved.command.flags.has(Flags::NO_MANDATORY_KEYS) {
         return Err(ErrorReply::err("Invalid arguments specified for command").into());
     }
     Ok(keys.into_iter().filter_map(|named| Some((*argv.get(named.at)?, named.access))).collect())

@@ -3,7 +3,7 @@
 use super::info_edge;
 use crate::{
     command::{Args, Command, Flags, Group, Run},
-    commands::help,
+    commands::{help, scripting},
     error::Result,
     resp::{ErrorReply, Reply},
     session::Context,
@@ -63,7 +63,7 @@ fn get(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let all = all(context);
     let mut found: Vec<(Bytes, &str)> = Vec::new();
     for pattern in args.rest() {
-        // As redis-server: who asks for a name is answered in its own spelling.
+        // As in redis-server: a parameter is returned under the spelling that the client used.
         let is_name = !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
         for (name, value) in &all {
             let fits = match is_name {
@@ -82,7 +82,7 @@ fn get(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 /// Names and values. Whom a node follows is not configured but so.
 fn all(context: &Context<'_>) -> Vec<(&'static str, String)> {
     let mut all = context.node.config.all();
-    let log = &context.node.log;
+    let log = &context.node.group.state;
     let whom = match log.edge.is_edge() {
         true => Some(info_edge::upstream(context.node)),
         false => (log.leadership() == Leadership::Follows).then(|| log.leader_clients()),
@@ -113,12 +113,14 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     };
     context.node.config.set(&pairs, may_set_protected).map_err(ErrorReply::err)?;
     context.node.stats.threads.switch(context.node.config.settings().latency_tracking);
+    context.node.limit_clients();
     Ok(Reply::Ok)
 }
 
 fn resetstat(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     context.node.stats.reset();
-    context.node.store.reset_lookups();
+    context.node.group.store.reset_lookups();
+    scripting::reset_inner_calls();
     Ok(Reply::Ok)
 }
 

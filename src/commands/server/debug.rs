@@ -1,4 +1,4 @@
-//! DEBUG: SLEEP, for tests of clients' timeouts, and CHECKSUM, to compare nodes. Nothing else of it exists.
+//! DEBUG: SLEEP, for tests of clients' timeouts; CHECKSUM, to compare nodes; COMPACT. Nothing else of it exists.
 
 use crate::{
     command::{Args, Command, Effect, Flags, Group, Run},
@@ -18,8 +18,8 @@ pub(super) const DEBUG: Command = Command {
     flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE),
     group: Group::Server,
     complexity: "Depends on subcommand.",
-    summary: "DEBUG SLEEP holds this connection's reply back; CHECKSUM says what state the node is in.",
-    syntax: "<SLEEP seconds | CHECKSUM>",
+    summary: "SLEEP delays this connection's reply; CHECKSUM returns the checksum of the node's state; COMPACT rewrites its files.",
+    syntax: "<SLEEP seconds | CHECKSUM | COMPACT>",
     ..Command::BASE
 };
 
@@ -45,13 +45,18 @@ fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     if word.eq_ignore_ascii_case(b"CHECKSUM") && args.is_empty() {
         return Ok(Effect::Checksum);
     }
+    if word.eq_ignore_ascii_case(b"COMPACT") && args.is_empty() {
+        return Ok(Effect::Compact);
+    }
     if word.eq_ignore_ascii_case(b"HELP") && args.is_empty() {
         let lines = [
             "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
             "SLEEP <seconds>",
-            "    Hold this connection's reply back. Decimals allowed.",
+            "    Delay this connection's reply. Decimals allowed.",
             "CHECKSUM",
-            "    The entry of the core that the data stand at, and the checksum of all of them.",
+            "    Return the index of the last applied entry of the core, and the checksum of the state.",
+            "COMPACT",
+            "    Rewrite this node's files, so that what was deleted takes no disk space any more.",
             "HELP",
             "    Print this help.",
         ];

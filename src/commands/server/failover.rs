@@ -1,7 +1,7 @@
-//! FAILOVER, REPLICAOF, SLAVEOF: who leads the core, in the words of Redis's replication.
+//! FAILOVER, REPLICAOF, SLAVEOF: transfer of leadership, in the terms of Redis's replication.
 //!
-//! Followers follow the leader by themselves, so what these commands can mean is "let another node lead": FAILOVER another
-//! one than this, `REPLICAOF NO ONE` this one. So a redis-sentinel that promotes a node gets the leader that it asked for.
+//! Followers follow the leader by themselves, so these commands can only mean "let another node lead": FAILOVER any other
+//! node, `REPLICAOF NO ONE` this one. So a redis-sentinel that promotes a node gets the leader that it asked for.
 
 use crate::{
     command::{Args, Command, Effect, Flags, Group, Run, parse_i64},
@@ -21,7 +21,7 @@ pub(super) const FAILOVER: Command = Command {
     flags: FLAGS,
     group: Group::Server,
     since: "6.2.0",
-    summary: "Lets another node lead: the one named, or the one with the most of the log; OK when it does.",
+    summary: "Transfers leadership to the named node, or to the one whose log is most complete; OK when it leads.",
     syntax: "[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]",
     ..Command::BASE
 };
@@ -33,7 +33,7 @@ pub(super) const REPLICAOF: Command = Command {
     flags: FLAGS.with(Flags::NO_ASYNC_LOADING),
     group: Group::Server,
     since: "5.0.0",
-    summary: "NO ONE lets this node lead. Another host and port are refused, unless they are the leader's.",
+    summary: "NO ONE makes this node the leader. A host and port are refused, unless they are the leader's.",
     syntax: "<host port | NO ONE>",
     ..Command::BASE
 };
@@ -42,7 +42,7 @@ pub(super) const SLAVEOF: Command = Command { name: "SLAVEOF", since: "1.0.0", .
 
 /// Lets the node of this connection lead.
 pub(in crate::commands) fn lead(context: &Context<'_>) -> Result<Effect> {
-    let log = &context.node.log;
+    let log = &context.node.group.state;
     if log.edge.is_edge() {
         let text =
             "this node is of an edge site, which follows the core and cannot lead it; ask a node of the core";
@@ -66,7 +66,7 @@ fn replicaof(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     }
     let port = parse_i64(port).and_then(|port| u16::try_from(port).ok());
     let port = port.ok_or_else(|| ErrorReply::err("Invalid master port"))?;
-    let log = &context.node.log;
+    let log = &context.node.group.state;
     let (leader, leader_port) = log.leader_clients();
     if log.follows() && port == leader_port && host == leader.as_bytes() {
         return Ok(Effect::Reply(Reply::simple("OK Already connected to specified master")));
@@ -76,7 +76,7 @@ fn replicaof(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     Err(ErrorReply::err(text).into())
 }
 
-/// What FAILOVER is told.
+/// The arguments of FAILOVER.
 #[derive(Default)]
 struct Wanted<'a> {
     to: Option<(&'a [u8], i64)>,
@@ -104,8 +104,8 @@ fn wanted<'a>(args: &mut Args<'a>) -> Result<Wanted<'a>> {
     Ok(wanted)
 }
 
-/// A transfer ends within seconds, or is given up, whatever time the client allows. There is nothing to force or to abort: the
-/// leader stops taking writes only while it hands over.
+/// A transfer ends within seconds or fails, whatever time the client allows. There is nothing to force or to abort: the
+/// leader stops accepting writes only while it hands over.
 fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let refused = |text: &'static str| Err(ErrorReply::err(text).into());
     if context.node.config.settings().cluster_enabled {
@@ -115,7 +115,7 @@ fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
         return refused("No failover in progress.");
     }
     let wanted = wanted(args)?;
-    let log = &context.node.log;
+    let log = &context.node.group.state;
     if log.edge.is_edge() || log.follows() {
         return refused("FAILOVER is not valid when server is a replica.");
     }

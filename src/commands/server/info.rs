@@ -1,6 +1,6 @@
 //! INFO: what exporters, clients and people read.
 //!
-//! All fields of Redis 7.2 are there, with the truth, or 0 where the thing does not exist; what only Flotilla has begins with
+//! All fields of Redis 7.2, with true values, or 0 if the thing does not exist here; Flotilla's own fields start with
 //! `flotilla_`. `info_memory.rs` and `info_stats.rs` have the longer sections.
 
 use super::{info_edge, info_memory, info_stats};
@@ -8,6 +8,7 @@ use crate::{
     command::{Args, Command, Flags, Group, Run},
     config::OnFollower,
     error::Result,
+    feature_level,
     limits::REPORTED_REDIS_VERSION,
     resp::{Protocol, Reply},
     session::{Context, Node, ProcessUsage},
@@ -92,7 +93,7 @@ fn server(node: &Node, out: &mut String) {
     line(out, "monotonic_clock", "POSIX clock_gettime");
     line(out, "multiplexing_api", "epoll");
     line(out, "atomicvar_api", "rust-builtin");
-    // There is no C compiler that people could look up.
+    // There is no C compiler to report.
     line(out, "gcc_version", "0.0.0");
     line(out, "process_id", std::process::id());
     line(out, "process_supervised", "no");
@@ -111,6 +112,8 @@ fn server(node: &Node, out: &mut String) {
     for (number, ip) in settings.bind.iter().enumerate() {
         line(out, &format!("listener{number}"), format!("name=tcp,bind={ip},port={port}"));
     }
+    line(out, "flotilla_feature_level", node.group.state.feature_level());
+    line(out, "flotilla_feature_levels", format!("{}-{}", feature_level::OLDEST, feature_level::NEWEST));
     line(out, "flotilla_node_name", &node.identity.node_name);
     line(out, "flotilla_node_id", node.identity.node_id);
     let cluster = node.identity.cluster.read().clone();
@@ -125,11 +128,15 @@ fn clients(node: &Node, out: &mut String) {
     let all = node.clients.select(&crate::session::ClientFilter::default(), monotonic_ms());
     let largest =
         |read: fn(&crate::session::Client) -> u64| all.iter().map(|client| read(client)).max().unwrap_or(0);
-    line(out, "client_recent_max_input_buffer", largest(|client| client.query_bytes.load(Ordering::Relaxed)));
+    line(
+        out,
+        "client_recent_max_input_buffer",
+        largest(|client| client.memory.query.load(Ordering::Relaxed)),
+    );
     line(
         out,
         "client_recent_max_output_buffer",
-        largest(|client| client.output_bytes.load(Ordering::Relaxed)),
+        largest(|client| client.memory.unsent.load(Ordering::Relaxed)),
     );
     line(out, "blocked_clients", node.clients.blocked());
     line(out, "tracking_clients", 0);
@@ -140,8 +147,8 @@ fn clients(node: &Node, out: &mut String) {
 
 fn persistence(node: &Node, out: &mut String) {
     let load = |flag: &std::sync::atomic::AtomicBool| flag.load(Ordering::Relaxed);
-    let store = node.store.stats();
-    let is_empty = node.log.edge.is_edge() && !node.log.edge.has_data();
+    let store = node.group.store.stats();
+    let is_empty = node.group.state.edge.is_edge() && !node.group.state.edge.has_data();
     let saving_since = node.checkpoint_began_ms.load(Ordering::Relaxed);
     let saving_for = match saving_since {
         0 => -1,
@@ -165,7 +172,7 @@ fn persistence(node: &Node, out: &mut String) {
     line(out, "rdb_last_cow_size", 0);
     line(out, "rdb_last_load_keys_expired", 0);
     line(out, "rdb_last_load_keys_loaded", 0);
-    // The Raft log is what an append-only file is to Redis.
+    // The Raft log takes the role of Redis's append-only file.
     line(out, "aof_enabled", 1);
     line(out, "aof_rewrite_in_progress", 0);
     line(out, "aof_rewrite_scheduled", 0);
@@ -178,39 +185,44 @@ fn persistence(node: &Node, out: &mut String) {
     line(out, "aof_last_cow_size", 0);
     line(out, "module_fork_in_progress", 0);
     line(out, "module_fork_last_cow_size", 0);
-    line(out, "aof_current_size", node.log.log_bytes());
+    line(out, "aof_current_size", node.group.state.log_bytes());
     line(out, "aof_base_size", 0);
     line(out, "aof_pending_rewrite", 0);
-    line(out, "aof_buffer_length", node.log.queued_bytes.load(Ordering::Relaxed));
+    line(out, "aof_buffer_length", node.group.state.queued_bytes.load(Ordering::Relaxed));
     line(out, "aof_pending_bio_fsync", 0);
     line(out, "aof_delayed_fsync", 0);
-    line(out, "flotilla_log_bytes", node.log.log_bytes());
-    line(out, "flotilla_log_last_index", node.log.last_index());
-    line(out, "flotilla_log_applied_index", node.log.applied_index());
-    line(out, "flotilla_log_purged_index", node.log.purged_index());
+    line(out, "flotilla_log_bytes", node.group.state.log_bytes());
+    line(out, "flotilla_log_last_index", node.group.state.last_index());
+    line(out, "flotilla_log_applied_index", node.group.state.applied_index());
+    line(out, "flotilla_log_purged_index", node.group.state.purged_index());
     line(out, "flotilla_store_bytes", store.live_sst_bytes);
+    line(out, "flotilla_disk_state", node.group.state.disk.state().name());
+    line(out, "flotilla_disk_left_bytes", node.group.state.disk.left());
+    line(out, "flotilla_disk_low_bytes", node.group.state.disk.low());
+    line(out, "flotilla_disk_total_bytes", node.group.state.disk.total());
+    line(out, "flotilla_growth_refused", u8::from(node.group.state.refuses_growth()));
 }
 
 fn replication(node: &Node, out: &mut String) {
-    let committed = node.log.committed_index();
-    let (leadership, is_edge) = (node.log.leadership(), node.log.edge.is_edge());
-    line(out, "role", if node.log.is_replica() { "slave" } else { "master" });
+    let committed = node.group.state.committed_index();
+    let (leadership, is_edge) = (node.group.state.leadership(), node.group.state.edge.is_edge());
+    line(out, "role", if node.group.state.is_replica() { "slave" } else { "master" });
     if is_edge {
         info_edge::edge(node, out);
     } else if leadership != Leadership::Leads {
-        let (host, port) = node.log.leader_clients();
+        let (host, port) = node.group.state.leader_clients();
         line(out, "master_host", host);
         line(out, "master_port", port);
-        let silent = node.log.silent_seconds();
-        line(out, "master_link_status", if leadership.is_sound() { "up" } else { "down" });
+        let silent = node.group.state.silent_seconds();
+        line(out, "master_link_status", if node.group.state.is_link_up() { "up" } else { "down" });
         line(
             out,
             "master_last_io_seconds_ago",
             if leadership.is_sound() { silent.to_string() } else { "-1".into() },
         );
         line(out, "master_sync_in_progress", 0);
-        line(out, "slave_read_repl_offset", node.log.applied_index());
-        line(out, "slave_repl_offset", node.log.applied_index());
+        line(out, "slave_read_repl_offset", node.group.state.applied_index());
+        line(out, "slave_repl_offset", node.group.state.applied_index());
         if !leadership.is_sound() {
             line(out, "master_link_down_since_seconds", silent);
         }
@@ -220,7 +232,7 @@ fn replication(node: &Node, out: &mut String) {
         line(out, "slave_read_only", u8::from(!forwards));
         line(out, "replica_announced", 1);
     }
-    let followers = node.log.followers();
+    let followers = node.group.state.followers();
     line(out, "connected_slaves", followers.len());
     for (index, follower) in followers.iter().enumerate() {
         let Follower { host, port, offset, is_online } = follower;
@@ -235,23 +247,29 @@ fn replication(node: &Node, out: &mut String) {
     // 40 hexadecimal digits that change with the history, as clients expect of a replication id.
     line(out, "master_replid", replid(&node.history_id()));
     line(out, "master_replid2", "0".repeat(40));
-    let offset = if is_edge { node.log.edge.committed.load(Ordering::Relaxed) } else { committed };
+    let offset = if is_edge { node.group.state.edge.committed.load(Ordering::Relaxed) } else { committed };
     line(out, "master_repl_offset", offset);
-    line(out, "flotilla_core_index", node.log.edge.core_index.load(Ordering::Relaxed));
+    line(out, "flotilla_core_index", node.group.state.edge.core_index.load(Ordering::Relaxed));
     line(out, "second_repl_offset", -1);
     line(out, "repl_backlog_active", 0);
     line(out, "repl_backlog_size", 0);
     line(out, "repl_backlog_first_byte_offset", 0);
     line(out, "repl_backlog_histlen", 0);
-    line(out, "flotilla_raft_applied_index", node.log.applied_index());
-    line(out, "flotilla_raft_term", node.log.term());
+    line(out, "flotilla_raft_applied_index", node.group.state.applied_index());
+    line(out, "flotilla_raft_term", node.group.state.term());
     line(out, "flotilla_raft_is_leader", u8::from(leadership == Leadership::Leads));
     line(out, "flotilla_raft_leadership", leadership.name());
-    line(out, "flotilla_verified_index", node.log.verified_index.load(Ordering::Relaxed));
-    line(out, "flotilla_divergent_nodes", node.log.divergent_nodes.load(Ordering::Relaxed));
-    line(out, "flotilla_raft_leader_id", node.log.sound_leader_id());
-    line(out, "flotilla_log_time_ms", node.log.clock.now_ms());
-    line(out, "flotilla_log_time_ahead_ms", node.log.clock.ahead_ms());
+    let sums = &node.group.state.sums;
+    let compared = sums.last();
+    line(out, "flotilla_compared_index", compared.as_ref().map_or(0, |compared| compared.index));
+    line(out, "flotilla_compared", compared.as_ref().map_or("never", |compared| compared.outcome.word()));
+    line(out, "flotilla_compared_seconds_ago", compared.map_or(-1, |compared| compared.seconds_ago()));
+    line(out, "flotilla_compared_differences", sums.differed.load(Ordering::Relaxed));
+    line(out, "flotilla_verified_index", node.group.state.verified_index.load(Ordering::Relaxed));
+    line(out, "flotilla_divergent_nodes", node.group.state.divergent_nodes.load(Ordering::Relaxed));
+    line(out, "flotilla_raft_leader_id", node.group.state.sound_leader_id());
+    line(out, "flotilla_log_time_ms", node.group.state.clock.now_ms());
+    line(out, "flotilla_log_time_ahead_ms", node.group.state.clock.ahead_ms());
     if !is_edge {
         info_edge::fed(node, out);
     }
@@ -268,7 +286,7 @@ fn cpu(_node: &Node, out: &mut String) {
     line(out, "used_cpu_user", format!("{:.6}", usage.user_seconds));
     line(out, "used_cpu_sys_children", "0.000000");
     line(out, "used_cpu_user_children", "0.000000");
-    // What Redis's main thread does, threads of their own do here.
+    // Several threads do here what Redis's main thread does.
     line(out, "used_cpu_sys_main_thread", format!("{:.6}", usage.network_system_seconds));
     line(out, "used_cpu_user_main_thread", format!("{:.6}", usage.network_user_seconds));
 }
@@ -278,10 +296,10 @@ fn cluster(node: &Node, out: &mut String) {
 }
 
 fn keyspace(node: &Node, out: &mut String) {
-    for (db, counts) in node.store.published().state().databases().iter().enumerate() {
+    for (db, counts) in node.group.store.published().state().databases().iter().enumerate() {
         if counts.keys > 0 {
             let db = u32::try_from(db).unwrap_or(u32::MAX);
-            let avg_ttl = if counts.expires > 0 { node.store.mean_lifetime_ms(db) } else { 0 };
+            let avg_ttl = if counts.expires > 0 { node.group.store.mean_lifetime_ms(db) } else { 0 };
             let text = format!("keys={},expires={},avg_ttl={avg_ttl}", counts.keys, counts.expires);
             line(out, &format!("db{db}"), text);
         }

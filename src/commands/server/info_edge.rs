@@ -1,4 +1,4 @@
-//! INFO's lines about edge sites: of an edge, what it follows; of a core node, whom it feeds.
+//! INFO's lines about edge sites: on an edge, its upstream; on a core node, the edges it feeds.
 
 use super::info::line;
 use crate::{
@@ -8,21 +8,21 @@ use crate::{
 };
 use std::sync::atomic::Ordering;
 
-/// The upstream's host and port, as INFO and ROLE tell of a master; empty and 0 before there was one.
+/// The upstream's host and port, reported as the master in INFO and ROLE; empty and 0 before the first one.
 pub(super) fn upstream(node: &Node) -> (String, u16) {
-    let address = node.log.edge.upstream.read().clone();
+    let address = node.group.state.edge.upstream.read().clone();
     let parts = address.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
     parts.unwrap_or_default()
 }
 
-/// What replicas say in INFO replication, of an edge.
+/// Fields of a replica in INFO replication, for an edge.
 pub(super) fn edge(node: &Node, out: &mut String) {
-    let edge = &node.log.edge;
+    let edge = &node.group.state.edge;
     let following = edge.following.read().clone();
     let (host, port) = upstream(node);
     line(out, "master_host", host);
     line(out, "master_port", port);
-    line(out, "master_link_status", if node.log.is_fed() { "up" } else { "down" });
+    line(out, "master_link_status", if node.group.state.is_link_up() { "up" } else { "down" });
     line(out, "master_last_io_seconds_ago", edge.lag().as_secs());
     line(out, "master_sync_in_progress", u8::from(matches!(following, Following::Bootstrap { .. })));
     let index = edge.core_index.load(Ordering::Relaxed);
@@ -36,11 +36,14 @@ pub(super) fn edge(node: &Node, out: &mut String) {
     line(out, "flotilla_site", edge.site.read());
     line(out, "flotilla_upstream", edge.upstream.read());
     line(out, "flotilla_edge_state", following.name());
-    if let Following::Bootstrap { bytes, of_bytes } = following {
-        line(out, "flotilla_seed_bytes", bytes);
-        line(out, "flotilla_seed_of_bytes", of_bytes);
+    if let Following::Cut(why) = &following {
+        line(out, "flotilla_edge_cut", why.replace(['\r', '\n'], " "));
     }
-    line(out, "flotilla_seeds", edge.seeds.load(Ordering::Relaxed));
+    if let Following::Bootstrap { bytes, of_bytes } = following {
+        line(out, "flotilla_bootstrap_received_bytes", bytes);
+        line(out, "flotilla_bootstrap_size_bytes", of_bytes);
+    }
+    line(out, "flotilla_bootstraps", edge.bootstraps.load(Ordering::Relaxed));
     line(out, "flotilla_contradictions", edge.contradictions.load(Ordering::Relaxed));
     line(out, "flotilla_lag_entries", edge.lag_entries());
     line(out, "flotilla_lag_bytes", edge.lag_bytes());
@@ -49,8 +52,8 @@ pub(super) fn edge(node: &Node, out: &mut String) {
 
 /// The edges that a core node feeds.
 pub(super) fn fed(node: &Node, out: &mut String) {
-    let committed = node.log.committed_index();
-    let edges = node.log.fed.seen();
+    let committed = node.group.state.committed_index();
+    let edges = node.group.state.fed.seen();
     line(out, "flotilla_edges", edges.len());
     for (number, seen) in edges.iter().enumerate() {
         let FedSeen { name, site, sent_index, report, .. } = seen;

@@ -1,11 +1,35 @@
-//! INFO memory: what is used by data in memory and buffers, and what the process takes.
+//! INFO memory: memory used by data and buffers, and memory of the process.
 
 use super::info::line;
-use crate::session::{Node, ProcessUsage};
+use crate::{
+    commands::scripting::{self, Kept},
+    session::{Node, ProcessUsage},
+};
 use std::sync::atomic::Ordering;
 
+/// What is kept of scripts and functions, and what this node has compiled of it.
+fn scripts(node: &Node, out: &mut String) {
+    let (Kept { scripts, libraries }, (eval, functions)) = (Kept::of(node), scripting::compiled_bytes());
+    let (scripts_bytes, vm) =
+        (scripts.bytes.saturating_add(scripts.loaded_bytes), eval.saturating_add(functions));
+    let texts = scripts_bytes.saturating_add(libraries.bytes);
+    line(out, "used_memory_lua", eval);
+    line(out, "used_memory_vm_eval", eval);
+    line(out, "used_memory_lua_human", human(eval as u64));
+    line(out, "used_memory_scripts_eval", scripts_bytes);
+    line(out, "number_of_cached_scripts", scripts.scripts.saturating_add(scripts.loaded));
+    line(out, "number_of_functions", libraries.functions);
+    line(out, "number_of_libraries", libraries.libraries);
+    line(out, "used_memory_vm_functions", functions);
+    line(out, "used_memory_vm_total", vm);
+    line(out, "used_memory_vm_total_human", human(vm as u64));
+    line(out, "used_memory_functions", libraries.bytes);
+    line(out, "used_memory_scripts", texts);
+    line(out, "used_memory_scripts_human", human(texts));
+}
+
 pub(super) fn memory(node: &Node, out: &mut String) {
-    let (usage, store, used) = (ProcessUsage::read(), node.store.stats(), node.memory());
+    let (usage, store, used) = (ProcessUsage::read(), node.group.store.stats(), node.memory());
     let total = used.total();
     node.memory_marks.note(total);
     let (startup, peak) = (
@@ -35,20 +59,7 @@ pub(super) fn memory(node: &Node, out: &mut String) {
         line(out, &format!("{name}_human"), human(bytes));
     };
     sized("total_system_memory", usage.system_memory_bytes);
-    // Scripts and functions do not exist yet.
-    line(out, "used_memory_lua", 0);
-    line(out, "used_memory_vm_eval", 0);
-    line(out, "used_memory_lua_human", "0B");
-    line(out, "used_memory_scripts_eval", 0);
-    line(out, "number_of_cached_scripts", 0);
-    line(out, "number_of_functions", 0);
-    line(out, "number_of_libraries", 0);
-    line(out, "used_memory_vm_functions", 0);
-    line(out, "used_memory_vm_total", 0);
-    line(out, "used_memory_vm_total_human", "0B");
-    line(out, "used_memory_functions", 0);
-    line(out, "used_memory_scripts", 0);
-    line(out, "used_memory_scripts_human", "0B");
+    scripts(node, out);
     line(out, "maxmemory", 0);
     line(out, "maxmemory_human", "0B");
     line(out, "maxmemory_policy", "noeviction");
@@ -73,6 +84,7 @@ pub(super) fn memory(node: &Node, out: &mut String) {
     line(out, "active_defrag_running", 0);
     line(out, "lazyfree_pending_objects", 0);
     line(out, "lazyfreed_objects", 0);
+    line(out, "flotilla_maxmemory_clients_bytes", node.clients.memory.bytes_max());
     line(out, "flotilla_hot_cache_bytes", store.hot_bytes);
     line(out, "flotilla_hot_cache_records", store.hot_records);
     line(out, "flotilla_hot_cache_hits", store.hot_hits);

@@ -1,15 +1,18 @@
-//! INFO stats, commandstats, errorstats and latencystats: what was counted since start or the last CONFIG RESETSTAT.
+//! INFO stats, commandstats, errorstats and latencystats: counts since start or the last CONFIG RESETSTAT.
 
 use super::info::line;
 use crate::{
-    commands::table,
+    commands::{
+        scripting::{self, Kept},
+        table,
+    },
     session::{Node, Stats, Subscribed},
 };
 use std::sync::atomic::Ordering;
 
 pub(super) fn stats(node: &Node, out: &mut String) {
     let (stats, get) = (&node.stats, Stats::get);
-    let (hits, misses) = node.store.lookups();
+    let (hits, misses) = node.group.store.lookups();
     let (reads, writes) = stats.threads.sockets();
     let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     line(out, "total_connections_received", get(&stats.connections_received));
@@ -17,7 +20,7 @@ pub(super) fn stats(node: &Node, out: &mut String) {
     line(out, "instantaneous_ops_per_sec", get(&stats.rates.commands));
     line(out, "total_net_input_bytes", get(&stats.net_input_bytes));
     line(out, "total_net_output_bytes", get(&stats.net_output_bytes));
-    line(out, "total_net_repl_input_bytes", get(&node.log.edge.received_bytes));
+    line(out, "total_net_repl_input_bytes", get(&node.group.state.edge.received_bytes));
     line(out, "total_net_repl_output_bytes", 0);
     line(out, "instantaneous_input_kbps", kib(get(&stats.rates.input_bytes)));
     line(out, "instantaneous_output_kbps", kib(get(&stats.rates.output_bytes)));
@@ -29,12 +32,13 @@ pub(super) fn stats(node: &Node, out: &mut String) {
     line(out, "sync_partial_err", 0);
     line(out, "expired_keys", get(&stats.expired_keys));
     line(out, "expired_subkeys", get(&stats.expired_subkeys));
-    // Keys are deleted as they expire: none is left to be found by a cycle that samples them.
+    // Keys are deleted as they expire: a sampling cycle would find none.
     line(out, "expired_stale_perc", "0.00");
     line(out, "expired_time_cap_reached_count", 0);
     line(out, "expire_cycle_cpu_milliseconds", 0);
     line(out, "evicted_keys", 0);
-    line(out, "evicted_clients", 0);
+    line(out, "evicted_clients", get(&stats.evicted_clients));
+    line(out, "evicted_scripts", Kept::of(node).scripts.evicted);
     line(out, "total_eviction_exceeded_time", 0);
     line(out, "current_eviction_exceeded_time", 0);
     line(out, "keyspace_hits", hits);
@@ -83,9 +87,11 @@ pub(super) fn stats(node: &Node, out: &mut String) {
 }
 
 pub(super) fn commandstats(node: &Node, out: &mut String) {
-    for (name, stats) in table().names().iter().zip(&node.stats.commands) {
-        let (calls, micros) = (Stats::get(&stats.calls), Stats::get(&stats.micros));
-        let (rejected, failed) = (Stats::get(&stats.rejected), Stats::get(&stats.failed));
+    for (index, (name, stats)) in table().names().iter().zip(&node.stats.commands).enumerate() {
+        let (of_scripts, failed_of_scripts) = scripting::inner_calls(index);
+        let calls = Stats::get(&stats.calls).saturating_add(of_scripts);
+        let failed = Stats::get(&stats.failed).saturating_add(failed_of_scripts);
+        let (micros, rejected) = (Stats::get(&stats.micros), Stats::get(&stats.rejected));
         if calls > 0 || rejected > 0 {
             let each = if calls > 0 { micros as f64 / calls as f64 } else { 0.0 };
             let text = format!(

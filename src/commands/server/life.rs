@@ -1,7 +1,7 @@
 //! Saving, stopping, time.
 
 use crate::{
-    command::{Args, Command, Effect, Flags, Group, Run, ShutdownMode},
+    command::{Args, Command, Effect, Flags, Group, InScript, Run, ShutdownMode},
     error::Result,
     resp::{ErrorReply, Reply},
     session::Context,
@@ -28,7 +28,7 @@ pub(super) const SAVE: Command = Command {
     run: Run::Async(save),
     flags: SAVING.with(Flags::NO_MULTI),
     group: Group::Server,
-    summary: "Flushes the store, writes a checkpoint of it, and answers when it is there.",
+    summary: "Flushes the store, writes a checkpoint of it, and answers when it is complete.",
     ..Command::BASE
 };
 
@@ -38,7 +38,7 @@ pub(super) const BGREWRITEAOF: Command = Command {
     run: Run::Local(bgrewriteaof),
     flags: SAVING,
     group: Group::Server,
-    summary: "Answers as if it began; there is no append-only file, and the log is cut by itself.",
+    summary: "Answers as Redis does; there is no append-only file, and the log is purged automatically.",
     ..Command::BASE
 };
 
@@ -58,6 +58,7 @@ pub(super) const TIME: Command = Command {
     tips: &["nondeterministic_output"],
     arity: 1,
     run: Run::Local(time),
+    in_script: Some(|now_ms, _| Ok(InScript::Reply(time_reply(now_ms.saturating_mul(1000))))),
     flags: Flags::LOADING.with(Flags::STALE).with(Flags::FAST),
     group: Group::Server,
     since: "2.6.0",
@@ -71,7 +72,7 @@ pub(super) const SHUTDOWN: Command = Command {
     run: Run::Async(shutdown),
     flags: ADMIN.with(Flags::LOADING).with(Flags::STALE).with(Flags::NO_MULTI).with(Flags::ALLOW_BUSY),
     group: Group::Server,
-    summary: "Stops the node; nothing acknowledged is lost either way.",
+    summary: "Stops the node; no acknowledged write is lost, whichever option is given.",
     syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
     ..Command::BASE
 };
@@ -95,9 +96,12 @@ fn lastsave(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn time(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let micros = crate::time::now_micros();
+    Ok(time_reply(crate::time::now_micros()))
+}
+
+fn time_reply(micros: u64) -> Reply {
     let part = |n: u64| Reply::bulk(n.to_string());
-    Ok(Reply::Array(vec![part(micros / 1_000_000), part(micros % 1_000_000)]))
+    Reply::Array(vec![part(micros / 1_000_000), part(micros % 1_000_000)])
 }
 
 fn shutdown(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {

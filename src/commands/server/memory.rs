@@ -12,13 +12,13 @@ use crate::{
 use bytes::Bytes;
 use std::{ops::ControlFlow, sync::atomic::Ordering};
 
-/// Bytes that a row takes beside key and value: record header, storage key, block index and filter, on average.
+/// Bytes that a row takes besides key and value: record header, storage key, block index and filter, on average.
 const ROW_OVERHEAD_BYTES: usize = 22 + 4 + 8;
 /// An entry of the expiry index.
 const EXPIRY_OVERHEAD_BYTES: usize = 12 + 8;
-/// What a sub-key takes beside its own bytes and its value: the life of its collection, block index and filter.
+/// Bytes that a sub-key takes beside itself and its value: collection id, block index and filter.
 const SUB_OVERHEAD_BYTES: usize = CollectionId::LEN + 8;
-/// Sub-keys that MEMORY USAGE measures unless it is told how many.
+/// Sub-keys that MEMORY USAGE measures by default.
 const SAMPLES: u64 = 5;
 
 pub(super) const MEMORY: Command = Command {
@@ -35,7 +35,7 @@ pub(super) const MEMORY: Command = Command {
             run: Run::Local(doctor),
             group: Group::Server,
             since: "4.0.0",
-            summary: "Names where memory may go.",
+            summary: "Describes the use of memory.",
             ..Command::BASE
         },
         Command {
@@ -55,7 +55,7 @@ pub(super) const MEMORY: Command = Command {
             run: Run::Local(malloc_stats),
             group: Group::Server,
             since: "4.0.0",
-            summary: "Says that the allocator tells no statistics; MEMORY STATS has those of the store.",
+            summary: "Answers that the allocator has no statistics; MEMORY STATS has those of the store.",
             ..Command::BASE
         },
         Command {
@@ -123,9 +123,9 @@ fn usage(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::count(sub_keys_bytes(view, &row, samples)?.saturating_add(bytes as u64)))
 }
 
-/// About how many bytes the sub-keys of a collection take: as many as the first of them take on average (0 = all of them).
+/// About how many bytes the sub-keys of a collection, or the pieces of a string, take: as many as the first of them take on average (0 = all of them).
 fn sub_keys_bytes(view: &View<'_>, row: &Row, samples: u64) -> Result<u64> {
-    if row.kind == Type::String {
+    if !row.has_subkeys() {
         return Ok(0);
     }
     let collection = Collection::of_row(view, row, row.kind)?;
@@ -155,7 +155,7 @@ fn sub_keys_bytes(view: &View<'_>, row: &Row, samples: u64) -> Result<u64> {
 }
 
 fn doctor(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let stats = context.node.store.stats();
+    let stats = context.node.group.store.stats();
     let text = format!(
         "Data lives on disk; memory holds caches only. Hot cache {} of {} bytes, block cache {} of {} bytes, memtables {} \
          bytes. Lower hot-cache-bytes or block-cache-bytes to use less.\n",
@@ -177,17 +177,17 @@ fn purge(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 
 fn stats(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let node = context.node;
-    let (store, used, rss) = (node.store.stats(), node.memory(), ProcessUsage::read().rss_bytes);
+    let (store, used, rss) = (node.group.store.stats(), node.memory(), ProcessUsage::read().rss_bytes);
     let total = used.total();
     node.memory_marks.note(total);
     let peak = node.memory_marks.peak.load(Ordering::Relaxed);
     let startup = node.memory_marks.startup.load(Ordering::Relaxed).min(total);
-    let published = node.store.published();
+    let published = node.group.store.published();
     let databases = published.state().databases();
     let keys: u64 = databases.iter().map(|db| db.keys).sum();
     let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     let beyond = i64::try_from(rss).unwrap_or(i64::MAX).saturating_sub_unsigned(total);
-    // Keys have no hash tables; those of databases that hold any are told as empty ones.
+    // Keys have no hash tables; those of databases with keys are reported as empty.
     let tables = ["main", "expires", "slot-to-keys"].map(|table| format!("overhead.hashtable.{table}"));
     let empty = Reply::Map(tables.iter().map(|name| (Reply::bulk(name), Reply::Int(0))).collect());
     let mut pairs = Vec::new();

@@ -1,4 +1,4 @@
-//! Commands on the server as a whole.
+//! Commands about the server as a whole.
 
 mod command;
 mod config;

@@ -25,7 +25,7 @@ pub(super) const MODULE: Command = Command {
     group: Group::Server,
     since: "4.0.0",
     complexity: "Depends on subcommand.",
-    summary: "Says which modules are loaded: none ever is.",
+    summary: "Lists the loaded modules: always none.",
     subcommands: &[
         Command {
             name: "HELP",

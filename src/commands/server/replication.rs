@@ -32,7 +32,7 @@ pub(super) const WAIT: Command = Command {
     flags: Flags::NOSCRIPT.with(Flags::CONNECTION),
     group: Group::Generic,
     since: "3.0.0",
-    summary: "Waits until so many other nodes have on disk what this one has acknowledged; says how many have.",
+    summary: "Waits until a number of other nodes have all acknowledged writes of this node on disk; returns how many have.",
     syntax: "numreplicas timeout",
     ..Command::BASE
 };
@@ -44,23 +44,23 @@ pub(super) const WAITAOF: Command = Command {
     flags: Flags::NOSCRIPT.with(Flags::CONNECTION),
     group: Group::Generic,
     since: "7.2.0",
-    summary: "As WAIT; the first number is 1, since a majority had fsynced every write before it was acknowledged.",
+    summary: "As WAIT; the first number is 1, because a majority fsyncs every write before it is acknowledged.",
     syntax: "numlocal numreplicas timeout",
     ..Command::BASE
 };
 
 fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let settings = context.node.config.settings();
-    // Some clients make sure of what they talk to before they ask it for the master.
+    // Some clients check the kind of server before they ask it for the master.
     if settings.sentinel_port != 0 && context.session.client.local.port() == settings.sentinel_port {
         let names = vec![Reply::bulk(settings.sentinel_master_name.clone())];
         return Ok(Reply::Array(vec![Reply::bulk("sentinel"), Reply::Array(names)]));
     }
-    let log = &context.node.log;
+    let log = &context.node.group.state;
     if log.edge.is_edge() {
         let (host, port) = super::info_edge::upstream(context.node);
-        let is_seeding = matches!(*log.edge.following.read(), Following::Bootstrap { .. });
-        let state = match (log.is_fed(), is_seeding) {
+        let is_bootstrapping = matches!(*log.edge.following.read(), Following::Bootstrap { .. });
+        let state = match (log.is_fed(), is_bootstrapping) {
             (true, _) => "connected",
             (false, true) => "sync",
             (false, false) => "connect",
@@ -103,7 +103,7 @@ fn timeout(args: &mut Args<'_>) -> Result<Duration> {
     let millis = crate::command::parse_i64(word)
         .ok_or_else(|| ErrorReply::err("timeout is not an integer or out of range"))?;
     let millis = u64::try_from(millis).map_err(|_| ErrorReply::err("timeout is negative"))?;
-    // 0 = for ever; a day is long enough to notice that no node will come.
+    // 0 = for ever; a day is long enough to notice that no further node has the writes.
     const FOR_EVER: u64 = 24 * 3600 * 1000;
     Ok(Duration::from_millis(if millis == 0 { FOR_EVER } else { millis.min(FOR_EVER) }))
 }

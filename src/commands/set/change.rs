@@ -2,7 +2,7 @@
 
 use super::save_less;
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{EventClass, Txn},
@@ -15,11 +15,12 @@ pub(super) const SADD: Command = Command {
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(sadd),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
     group: Group::Set,
     since: "1.0.0",
     complexity: "O(N) where N is the number of members named.",
-    summary: "Adds members to a set and says how many of them are new; makes the set if there is none.",
+    summary: "Adds members to a set and returns how many are new; creates the set if needed.",
     syntax: "key member [member ...]",
     ..Command::BASE
 };
@@ -28,8 +29,9 @@ pub(super) const SREM: Command = Command {
     name: "SREM",
     access: &[Access::Delete],
     run: Run::Write(srem),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::FAST),
-    summary: "Takes members out of a set and says how many of them were there.",
+    summary: "Removes members from a set and returns how many existed.",
     ..SADD
 };
 
@@ -55,6 +57,8 @@ fn sadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let mut set = set.unwrap_or_else(|| Set::create(txn, first, members.len()));
     let before = set.len();
     for member in members {
+        #[cfg(feature = "next-level")]
+        let member = &*super::next_level::stored(txn, member);
         set.add(txn, member)?;
     }
     let added = set.len().saturating_sub(before);

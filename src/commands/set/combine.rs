@@ -1,4 +1,4 @@
-//! Sets made of sets.
+//! Set operations.
 
 use super::members_reply;
 use crate::{
@@ -19,7 +19,7 @@ pub(super) const SINTER: Command = Command {
     group: Group::Set,
     since: "1.0.0",
     complexity: "O(N*M) where N is the size of the smallest set and M the number of sets.",
-    summary: "Returns the members that all of several sets have.",
+    summary: "Returns the intersection of sets.",
     syntax: "key [key ...]",
     ..Command::BASE
 };
@@ -31,7 +31,7 @@ pub(super) const SINTERSTORE: Command = Command {
     arity: -3,
     run: Run::Write(sinterstore),
     flags: Flags::WRITE.with(Flags::DENYOOM),
-    summary: "Stores the members that all of several sets have, instead of what the destination holds.",
+    summary: "Stores the intersection of sets, replacing the destination.",
     syntax: "destination key [key ...]",
     ..SINTER
 };
@@ -44,7 +44,7 @@ pub(super) const SINTERCARD: Command = Command {
     run: Run::Read(sintercard),
     flags: Flags::READONLY.with(Flags::MOVABLEKEYS),
     since: "7.0.0",
-    summary: "Counts the members that all of several sets have, up to a limit.",
+    summary: "Counts the members of the intersection of sets, up to a limit.",
     syntax: "numkeys key [key ...] [LIMIT limit]",
     ..SINTER
 };
@@ -53,7 +53,7 @@ pub(super) const SUNION: Command = Command {
     name: "SUNION",
     run: Run::Read(sunion),
     complexity: "O(N) where N is the number of members in all sets.",
-    summary: "Returns the members that any of several sets has.",
+    summary: "Returns the union of sets.",
     ..SINTER
 };
 
@@ -62,7 +62,7 @@ pub(super) const SUNIONSTORE: Command = Command {
     access: &[Access::Overwrite, Access::Read],
     run: Run::Write(sunionstore),
     complexity: "O(N) where N is the number of members in all sets.",
-    summary: "Stores the members that any of several sets has, instead of what the destination holds.",
+    summary: "Stores the union of sets, replacing the destination.",
     ..SINTERSTORE
 };
 
@@ -70,14 +70,14 @@ pub(super) const SDIFF: Command = Command {
     name: "SDIFF",
     run: Run::Read(sdiff),
     complexity: "O(N) where N is the number of members in all sets.",
-    summary: "Returns the members of the first of several sets that none of the others has.",
+    summary: "Returns the difference between the first set and the others.",
     ..SINTER
 };
 
 pub(super) const SDIFFSTORE: Command = Command {
     name: "SDIFFSTORE",
     run: Run::Write(sdiffstore),
-    summary: "Stores the members of the first set that none of the others has, instead of what the destination holds.",
+    summary: "Stores the difference between the first set and the others, replacing the destination.",
     ..SUNIONSTORE
 };
 
@@ -131,7 +131,7 @@ fn sintercard(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::count(intersection(view, keys, wanted)?.len()))
 }
 
-/// The sets under these keys. All of them are looked at, so that one of another type is WRONGTYPE wherever it stands.
+/// Opens the sets under these keys. It opens all of them, so that one of another type is WRONGTYPE in any position.
 fn open_all(view: &View<'_>, keys: &[&[u8]]) -> Result<Vec<Option<Set>>> {
     keys.iter().map(|key| Set::open(view, key)).collect()
 }
@@ -139,7 +139,7 @@ fn open_all(view: &View<'_>, keys: &[&[u8]]) -> Result<Vec<Option<Set>>> {
 fn intersection(view: &View<'_>, keys: &[&[u8]], wanted: u64) -> Result<Vec<Vec<u8>>> {
     match open_all(view, keys)?.into_iter().collect::<Option<Vec<Set>>>() {
         Some(sets) => set::intersect(view, &sets, wanted),
-        // One that is not there has nothing in common with any.
+        // A missing set makes the intersection empty.
         None => Ok(Vec::new()),
     }
 }

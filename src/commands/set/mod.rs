@@ -2,6 +2,8 @@
 
 mod change;
 mod combine;
+#[cfg(feature = "next-level")]
+mod next_level;
 mod random;
 mod read;
 mod scan;
@@ -26,6 +28,8 @@ pub static COMMANDS: &[Command] = &[
     combine::SINTERSTORE,
     combine::SUNION,
     combine::SUNIONSTORE,
+    #[cfg(feature = "next-level")]
+    next_level::NEXTLEVEL,
     random::SPOP,
     random::SRANDMEMBER,
     read::SCARD,
@@ -35,7 +39,7 @@ pub static COMMANDS: &[Command] = &[
     scan::SSCAN,
 ];
 
-/// Saves a set from which something was taken, and tells of it.
+/// Saves a set after a removal and emits the event.
 fn save_less(txn: &mut Txn<'_>, key: &[u8], set: Set, event: &'static str) -> Result<()> {
     let is_gone = set.save(txn, key)?;
     txn.event(EventClass::Set, event, key);

@@ -23,7 +23,7 @@ pub(super) const SPOP: Command = Command {
     group: Group::Set,
     since: "1.0.0",
     complexity: "O(N) where N is the number of members returned.",
-    summary: "Takes random members out of a set and returns them.",
+    summary: "Removes random members from a set and returns them.",
     syntax: "key [count]",
     ..Command::BASE
 };
@@ -56,6 +56,7 @@ fn spop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if wanted == 0 {
         return Ok(nothing);
     }
+    set.will_be_drawn_from(txn, wanted)?;
     let mut dice = random::seeded(txn.random());
     let drawn = random::some(&set, &txn.view(), wanted, &mut dice)?;
     let members: Vec<Vec<u8>> = drawn.into_iter().map(|(member, _)| member).collect();
@@ -71,7 +72,7 @@ fn spop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn srandmember(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, count) = (args.next_word()?, args.next_opt());
     args.finish()?;
-    let mut dice = random::dice();
+    let mut dice = random::dice(view);
     let Some(word) = count else {
         let Some(set) = Set::open(view, key)? else { return Ok(Reply::Nil) };
         let chosen = random::one(&set, view, &mut dice)?;

@@ -1,8 +1,8 @@
-//! What is in a set.
+//! Commands that read a set.
 
 use super::members_reply;
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::View,
@@ -15,6 +15,7 @@ pub(super) const SCARD: Command = Command {
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(scard),
+    cost: Cost::Words,
     flags: Flags::READONLY.with(Flags::FAST),
     group: Group::Set,
     since: "1.0.0",
@@ -29,10 +30,11 @@ pub(super) const SISMEMBER: Command = Command {
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Read(sismember),
+    cost: Cost::Words,
     flags: Flags::READONLY.with(Flags::FAST),
     group: Group::Set,
     since: "1.0.0",
-    summary: "Says whether a set has a member.",
+    summary: "Returns whether a set has a member.",
     syntax: "key member",
     ..Command::BASE
 };
@@ -46,7 +48,7 @@ pub(super) const SMISMEMBER: Command = Command {
     group: Group::Set,
     since: "6.2.0",
     complexity: "O(N) where N is the number of members named.",
-    summary: "Says of several members whether a set has them.",
+    summary: "Returns for each of several members whether a set has it.",
     syntax: "key member [member ...]",
     ..Command::BASE
 };

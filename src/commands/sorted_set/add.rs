@@ -2,7 +2,7 @@
 
 use super::tell;
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -17,11 +17,12 @@ pub(super) const ZADD: Command = Command {
     arity: -4,
     keys: KeyRange::ONE,
     run: Run::Write(zadd),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::SortedSet,
     since: "1.2.0",
     complexity: "O(log(N)) for each member, where N is the number of members in the sorted set.",
-    summary: "Gives members their scores and adds those that are new; conditions are optional.",
+    summary: "Adds members or updates their scores; conditions are optional.",
     syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
     ..Command::BASE
 };
@@ -31,6 +32,7 @@ pub(super) const ZINCRBY: Command = Command {
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(zincrby),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::SortedSet,
     since: "1.2.0",
@@ -90,7 +92,7 @@ impl Options {
         Ok(())
     }
 
-    /// The score that a member gets; `None` = it is left as it is, or out.
+    /// The new score of a member; `None` = leave it unchanged, or do not add it.
     fn score(&self, before: Option<f64>, given: f64) -> Result<Option<f64>> {
         let Some(before) = before else { return Ok((!self.present_only).then_some(given)) };
         if self.absent_only {
@@ -114,7 +116,7 @@ fn zadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn zincrby(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
-    // Redis reads the options of ZADD here, too; with the words that are left no call can be complete.
+    // Redis accepts the options of ZADD here, too; if one is given, too few words are left for a valid call.
     let is_option = |word: &&[u8]| {
         ["NX", "XX", "GT", "LT", "CH", "INCR"]
             .iter()

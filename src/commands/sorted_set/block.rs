@@ -19,7 +19,7 @@ pub(super) const BZPOPMIN: Command = Command {
     wait: Some(wait_for_any),
     flags: FLAGS,
     complexity: "O(log(N)) where N is the number of members in the sorted set.",
-    summary: "Takes the member with the lowest score, and waits for one if there is none.",
+    summary: "Pops the member with the lowest score; waits for one if there is none.",
     syntax: "key [key ...] timeout",
     ..ZPOPMIN
 };
@@ -27,7 +27,7 @@ pub(super) const BZPOPMIN: Command = Command {
 pub(super) const BZPOPMAX: Command = Command {
     name: "BZPOPMAX",
     run: Run::Write(bzpopmax),
-    summary: "Takes the member with the highest score, and waits for one if there is none.",
+    summary: "Pops the member with the highest score; waits for one if there is none.",
     ..BZPOPMIN
 };
 
@@ -38,7 +38,7 @@ pub(super) const BZMPOP: Command = Command {
     run: Run::Write(bzmpop),
     wait: Some(wait_for_many),
     flags: Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS),
-    summary: "Takes members from an end of the first sorted set that is not empty, and waits for one if there is none.",
+    summary: "Pops members from an end of the first sorted set that is not empty; waits for one if there is none.",
     syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
     ..ZMPOP
 };
@@ -67,7 +67,7 @@ fn bzmpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     many.run(txn)
 }
 
-/// What BZPOPMIN and BZPOPMAX wait for.
+/// The keys that BZPOPMIN and BZPOPMAX wait for.
 fn wait_for_any(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
     let (timeout, keys) = args.rest().split_last().ok_or_else(ErrorReply::syntax)?;
     let ms = timeout::parse(timeout, view.now())?;

@@ -20,7 +20,7 @@ pub(super) const ZUNION: Command = Command {
     group: Group::SortedSet,
     since: "6.2.0",
     complexity: "O(N)+O(M*log(M)) where N is the number of members of all inputs and M of the result.",
-    summary: "Returns the members that any of the sorted sets has.",
+    summary: "Returns the union of sorted sets.",
     syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
     ..Command::BASE
 };
@@ -29,7 +29,7 @@ pub(super) const ZINTER: Command = Command {
     name: "ZINTER",
     run: Run::Read(zinter),
     complexity: "O(N*K)+O(M*log(M)) where N is the size of the smallest input, K the number of inputs and M the size of the result.",
-    summary: "Returns the members that all of the sorted sets have.",
+    summary: "Returns the intersection of sorted sets.",
     ..ZUNION
 };
 
@@ -37,7 +37,7 @@ pub(super) const ZDIFF: Command = Command {
     name: "ZDIFF",
     run: Run::Read(zdiff),
     complexity: "O(N*K)+O(M*log(M)) where N is the size of the first input, K the number of inputs and M the size of the result.",
-    summary: "Returns the members that the first sorted set has and no other.",
+    summary: "Returns the difference between the first sorted set and the others.",
     syntax: "numkeys key [key ...] [WITHSCORES]",
     ..ZUNION
 };
@@ -47,7 +47,7 @@ pub(super) const ZINTERCARD: Command = Command {
     run: Run::Read(zintercard),
     since: "7.0.0",
     complexity: "O(N*K) where N is the size of the smallest input and K the number of inputs.",
-    summary: "Counts the members that all of the sorted sets have.",
+    summary: "Counts the members of the intersection of sorted sets.",
     syntax: "numkeys key [key ...] [LIMIT limit]",
     ..ZUNION
 };

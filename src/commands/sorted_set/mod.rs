@@ -69,13 +69,13 @@ fn members_reply(members: Vec<Scored>, with_scores: bool) -> Reply {
     Reply::Array(members.into_iter().map(|scored| word(scored.member)).collect())
 }
 
-/// A number of at least `min`; whatever is wrong with it is told in the same words.
+/// A number of at least `min`; every error has the same text.
 fn number_from(word: &[u8], min: i64, otherwise: &'static str) -> Result<i64> {
     let number = parse_i64(word).filter(|number| *number >= min);
     Ok(number.ok_or_else(|| ErrorReply::err(otherwise))?)
 }
 
-/// Tells of a change, and of the key's end if that came with it.
+/// Emits the event of a change, and of the key's deletion if it became empty.
 fn tell(txn: &mut Txn<'_>, name: &'static str, key: &[u8], gone: bool) {
     txn.event(EventClass::SortedSet, name, key);
     if gone {

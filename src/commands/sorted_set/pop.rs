@@ -19,7 +19,7 @@ pub(super) const ZPOPMIN: Command = Command {
     group: Group::SortedSet,
     since: "5.0.0",
     complexity: "O(M*log(N)) where N is the number of members in the sorted set and M of those taken.",
-    summary: "Takes the members with the lowest scores.",
+    summary: "Pops the members with the lowest scores.",
     syntax: "key [count]",
     ..Command::BASE
 };
@@ -27,7 +27,7 @@ pub(super) const ZPOPMIN: Command = Command {
 pub(super) const ZPOPMAX: Command = Command {
     name: "ZPOPMAX",
     run: Run::Write(zpopmax),
-    summary: "Takes the members with the highest scores.",
+    summary: "Pops the members with the highest scores.",
     ..ZPOPMIN
 };
 
@@ -39,7 +39,7 @@ pub(super) const ZMPOP: Command = Command {
     flags: Flags::WRITE.with(Flags::MOVABLEKEYS),
     since: "7.0.0",
     complexity: "O(K+M*log(N)) where K is the number of keys, N of the members in the sorted set and M of those taken.",
-    summary: "Takes members from an end of the first sorted set that is not empty.",
+    summary: "Pops members from an end of the first sorted set that is not empty.",
     syntax: "numkeys key [key ...] <MIN | MAX> [COUNT count]",
     ..ZPOPMIN
 };
@@ -128,7 +128,7 @@ impl<'a> Many<'a> {
         Ok(Many { keys, end, count: u64::try_from(count).unwrap_or(1) })
     }
 
-    /// What is taken, with the key; nothing = a null array.
+    /// The popped members with the key; nothing = a null array.
     pub(super) fn run(&self, txn: &mut Txn<'_>) -> Result<Reply> {
         let Some((key, set)) = first_set(txn, self.keys)? else { return Ok(Reply::NilArray) };
         let taken = pop(txn, key, set, self.end, self.count)?;

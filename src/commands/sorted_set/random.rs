@@ -6,14 +6,14 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, View},
-    types::sorted_set::{Scored, SortedSet, Span},
+    types::{
+        random::{self, Dice},
+        sorted_set::{Scored, SortedSet, Span},
+    },
 };
-use std::{
-    collections::BTreeSet,
-    hash::{BuildHasher, RandomState},
-};
+use std::collections::BTreeSet;
 
-/// Members that a reply with repetitions may have; Redis goes on until memory is used up.
+/// Most members that a reply with repetitions may have; Redis continues until memory runs out.
 const REPEATED_MAX: u64 = 16 * 1024 * 1024;
 
 pub(super) const ZRANDMEMBER: Command = Command {
@@ -33,9 +33,11 @@ pub(super) const ZRANDMEMBER: Command = Command {
 
 fn zrandmember(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, count) = (args.next_word()?, args.next_opt());
+    let mut dice = random::dice(view);
     let Some(word) = count else {
         let Some(set) = SortedSet::open(view, key)? else { return Ok(Reply::Nil) };
-        let member = at(view, &set, below(set.len()))?.map(|scored| Reply::Bulk(scored.member.into()));
+        let member =
+            at(view, &set, below(&mut dice, set.len()))?.map(|scored| Reply::Bulk(scored.member.into()));
         return Ok(member.unwrap_or(Reply::Nil));
     };
     let count = parse_i64(word).ok_or_else(ErrorReply::not_integer)?;
@@ -50,29 +52,28 @@ fn zrandmember(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     let Some(set) = SortedSet::open(view, key)? else { return Ok(Reply::Array(Vec::new())) };
     let members = match u64::try_from(count) {
-        Ok(count) => distinct(view, &set, count)?,
-        Err(_) => repeated(view, &set, count.unsigned_abs())?,
+        Ok(count) => distinct(view, &set, count, &mut dice)?,
+        Err(_) => repeated(view, &set, count.unsigned_abs(), &mut dice)?,
     };
     Ok(members_reply(members, with_scores))
 }
 
-/// Each `RandomState` has other keys, so hashing anything with it is a fresh random number.
-fn below(end: u64) -> u64 {
-    RandomState::new().hash_one(0_u8) % end.max(1)
+fn below(dice: Dice<'_>, end: u64) -> u64 {
+    dice() % end.max(1)
 }
 
 fn at(view: &View<'_>, set: &SortedSet, rank: u64) -> Result<Option<Scored>> {
     Ok(set.page(view, &Span::ALL, Direction::Forward, rank, 1)?.pop())
 }
 
-fn distinct(view: &View<'_>, set: &SortedSet, count: u64) -> Result<Vec<Scored>> {
+fn distinct(view: &View<'_>, set: &SortedSet, count: u64, dice: Dice<'_>) -> Result<Vec<Scored>> {
     if count >= set.len() {
         return set.page(view, &Span::ALL, Direction::Backward, 0, u64::MAX);
     }
     // Floyd's way of choosing ranks that differ (Bentley, Floyd: A Sample of Brilliance, CACM 1987).
     let mut chosen = BTreeSet::new();
     for end in set.len().saturating_sub(count)..set.len() {
-        let rank = below(end.saturating_add(1));
+        let rank = below(dice, end.saturating_add(1));
         if !chosen.insert(rank) {
             chosen.insert(end);
         }
@@ -80,11 +81,11 @@ fn distinct(view: &View<'_>, set: &SortedSet, count: u64) -> Result<Vec<Scored>>
     of_ranks(view, set, chosen.iter().copied().collect())
 }
 
-fn repeated(view: &View<'_>, set: &SortedSet, count: u64) -> Result<Vec<Scored>> {
+fn repeated(view: &View<'_>, set: &SortedSet, count: u64, dice: Dice<'_>) -> Result<Vec<Scored>> {
     if count > REPEATED_MAX {
         return Err(ErrorReply::err("value is out of range").into());
     }
-    of_ranks(view, set, (0..count).map(|_| below(set.len())).collect())
+    of_ranks(view, set, (0..count).map(|_| below(dice, set.len())).collect())
 }
 
 /// The members of these ranks: sought one by one if they are few, else among all.

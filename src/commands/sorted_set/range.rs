@@ -68,7 +68,7 @@ pub(super) const ZREVRANGEBYLEX: Command = Command {
     ..ZRANGE
 };
 
-/// What the two ends of a range are.
+/// The kind of a range's two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     Rank,
@@ -76,7 +76,7 @@ pub(super) enum By {
     Lex,
 }
 
-/// What a command's name has decided already; `None` = options may.
+/// Options that the command's name fixes; `None` = the call's options decide.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Preset {
     pub(super) by: Option<By>,

@@ -1,7 +1,7 @@
 //! Scores, counts and ranks.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, View},
@@ -18,6 +18,7 @@ pub(super) const ZCARD: Command = Command {
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(zcard),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::SortedSet,
     since: "1.2.0",
@@ -31,6 +32,7 @@ pub(super) const ZSCORE: Command = Command {
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Read(zscore),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::SortedSet,
     since: "1.2.0",

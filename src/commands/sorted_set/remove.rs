@@ -5,7 +5,7 @@ use super::{
     tell,
 };
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{Direction, Txn},
@@ -18,11 +18,12 @@ pub(super) const ZREM: Command = Command {
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(zrem),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::FAST),
     group: Group::SortedSet,
     since: "1.2.0",
     complexity: "O(M*log(N)) where N is the number of members in the sorted set and M of those named.",
-    summary: "Removes members and says how many there were.",
+    summary: "Removes members and returns how many existed.",
     syntax: "key member [member ...]",
     ..Command::BASE
 };
@@ -31,6 +32,7 @@ pub(super) const ZREMRANGEBYRANK: Command = Command {
     name: "ZREMRANGEBYRANK",
     arity: 4,
     run: Run::Write(by_rank),
+    cost: Cost::Data,
     flags: Flags::WRITE,
     since: "2.0.0",
     complexity: "O(M*log(N)) where N is the number of members in the sorted set and M of those removed.",
@@ -98,7 +100,7 @@ fn by_lex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     remove(txn, key, set, found, ends, "zremrangebylex")
 }
 
-/// Removes members that stand one behind the other; `ends` says whether none stands before and none behind them.
+/// Removes consecutive members; `ends` tells whether they are the first or the last of the set.
 fn remove(
     txn: &mut Txn<'_>,
     key: &[u8],
@@ -120,9 +122,7 @@ fn remove(
     if ends.1 {
         set.gone_beyond(first, Direction::Backward);
     }
-    for Scored { member, score } in &members {
-        set.take(txn, member, *score)?;
-    }
+    set.take_run(txn, &members)?;
     set.save(txn, key)?;
     tell(txn, name, key, false);
     Ok(Reply::count(count))

@@ -19,7 +19,7 @@ pub(super) const ZSCAN: Command = Command {
     group: Group::SortedSet,
     since: "2.8.0",
     complexity: "O(N) where N is COUNT.",
-    summary: "Walks members and scores in pieces; a cursor holds on every node.",
+    summary: "Iterates over members and scores in pages; a cursor is valid on every node.",
     syntax: "key cursor [MATCH pattern] [COUNT count]",
     ..Command::BASE
 };
@@ -27,9 +27,9 @@ pub(super) const ZSCAN: Command = Command {
 fn zscan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, cursor) = (args.next_word()?, args.next_cursor()?);
     let Some(set) = SortedSet::open(view, key)? else { return Ok(page(0, Vec::new())) };
-    let walk = ScanOptions::read(args, |_| Ok(false))?;
-    let (members, next) = set.scan(view, cursor, walk.count)?;
-    let wanted = members.into_iter().filter(|scored| walk.wants(&scored.member));
+    let options = ScanOptions::read(args, |_| Ok(false))?;
+    let (members, next) = set.scan(view, cursor, options.count)?;
+    let wanted = members.into_iter().filter(|scored| options.wants(&scored.member));
     let words = wanted
         .flat_map(|scored| [Reply::Bulk(scored.member.into()), Reply::bulk(format_double(scored.score))]);
     Ok(page(next, words.collect()))

@@ -1,4 +1,4 @@
-//! What ZUNION, ZINTER and ZDIFF read: sorted sets, and sets, whose members all have the score 1.
+//! The inputs of ZUNION, ZINTER and ZDIFF: sorted sets, and sets, whose members all have the score 1.
 
 use super::number_from;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-/// Members that are looked at before it counts as long.
+/// Inputs with more members than this count as long.
 const SHORT_MAX: u64 = 500;
 
 /// One input.
@@ -48,14 +48,14 @@ impl Source {
         }
     }
 
-    fn walk(
+    fn visit(
         &self,
         view: &View<'_>,
         mut visit: impl FnMut(&[u8], f64) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         match self {
             Source::Absent => Ok(()),
-            Source::Sorted(set) => set.walk(view, &Span::ALL, Direction::Forward, visit),
+            Source::Sorted(set) => set.scan_span(view, &Span::ALL, Direction::Forward, visit),
             Source::Plain(set) => view.scan_sub(SubKeys::Data, &set.id, ALL, Direction::Forward, |sub, _| {
                 visit(element_of(sub), 1.0)
             }),
@@ -63,7 +63,7 @@ impl Source {
     }
 }
 
-/// How scores of one member become one.
+/// Combines the scores of one member.
 #[derive(Debug, Clone, Copy)]
 enum Aggregate {
     Sum,
@@ -98,7 +98,7 @@ fn no_nan(score: f64) -> f64 {
     if score.is_nan() { 0.0 } else { score }
 }
 
-/// What is made of the inputs.
+/// The set operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Union,
@@ -106,7 +106,7 @@ pub(super) enum Operation {
     Diff,
 }
 
-/// Which options a command takes.
+/// The options that a command accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// The members are the reply.
@@ -117,7 +117,7 @@ pub(super) enum Form {
     Count,
 }
 
-/// Inputs and what is to be done with them.
+/// Inputs and their operation.
 pub(super) struct Combination {
     operation: Operation,
     sources: Vec<(Source, f64)>,
@@ -197,20 +197,21 @@ impl Combination {
                 }
             }
             Operation::Inter | Operation::Diff => self.of_the_first(view, |member, score| {
+                view.keep(1, member.len())?;
                 found.push(Scored { member: member.to_vec(), score });
-                ControlFlow::Continue(())
+                Ok(ControlFlow::Continue(()))
             })?,
         }
         Scored::sort(&mut found);
         Ok(found)
     }
 
-    /// How many there are, up to the limit.
+    /// The number of results, up to the limit.
     pub(super) fn count(&self, view: &View<'_>) -> Result<u64> {
         let mut count = 0_u64;
         self.of_the_first(view, |_, _| {
             count = count.saturating_add(1);
-            if count == self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            Ok(if count == self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(count)
     }
@@ -218,11 +219,14 @@ impl Combination {
     fn union(&self, view: &View<'_>) -> Result<BTreeMap<Vec<u8>, f64>> {
         let mut all: BTreeMap<Vec<u8>, f64> = BTreeMap::new();
         for (source, weight) in &self.sources {
-            source.walk(view, |member, score| {
+            source.visit(&view.in_passing(), |member, score| {
                 let score = no_nan(weight * score);
                 match all.get_mut(member) {
                     Some(sum) => *sum = self.aggregate.of(*sum, score),
-                    None => drop(all.insert(member.to_vec(), score)),
+                    None => {
+                        view.keep(1, member.len())?;
+                        all.insert(member.to_vec(), score);
+                    }
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
@@ -234,23 +238,24 @@ impl Combination {
     fn of_the_first(
         &self,
         view: &View<'_>,
-        mut visit: impl FnMut(&[u8], f64) -> ControlFlow<()>,
+        mut visit: impl FnMut(&[u8], f64) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
+        let view = &view.in_passing();
         let Some(((first, weight), others)) = self.sources.split_first() else { return Ok(()) };
         if first.len() > SHORT_MAX {
             view.may_take_long()?;
         }
-        first.walk(view, |member, score| {
+        first.visit(view, |member, score| {
             let mut sum = no_nan(weight * score);
             for (other, weight) in others {
                 match (self.operation, other.score_of(view, member)?) {
                     (Operation::Diff, None) => {}
                     (Operation::Diff, Some(_)) | (_, None) => return Ok(ControlFlow::Continue(())),
-                    // As in Redis, a product that is no number takes the whole sum with it.
+                    // As in Redis, a product that is not a number makes the whole sum NaN.
                     (_, Some(score)) => sum = self.aggregate.of(sum, weight * score),
                 }
             }
-            Ok(visit(member, sum))
+            visit(member, sum)
         })
     }
 }

@@ -29,7 +29,7 @@ pub(super) const ZUNIONSTORE: Command = Command {
     run: Run::Write(zunionstore),
     flags: FLAGS,
     since: "2.0.0",
-    summary: "Stores the members that any of the sorted sets has.",
+    summary: "Stores the union of sorted sets.",
     syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
     ..ZUNION
 };
@@ -38,7 +38,7 @@ pub(super) const ZINTERSTORE: Command = Command {
     name: "ZINTERSTORE",
     run: Run::Write(zinterstore),
     complexity: ZINTER.complexity,
-    summary: "Stores the members that all of the sorted sets have.",
+    summary: "Stores the intersection of sorted sets.",
     ..ZUNIONSTORE
 };
 
@@ -47,7 +47,7 @@ pub(super) const ZDIFFSTORE: Command = Command {
     run: Run::Write(zdiffstore),
     since: "6.2.0",
     complexity: ZDIFF.complexity,
-    summary: "Stores the members that the first sorted set has and no other.",
+    summary: "Stores the difference between the first sorted set and the others.",
     syntax: "destination numkeys key [key ...]",
     ..ZUNIONSTORE
 };

@@ -1,7 +1,7 @@
 //! XACK.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group as CommandGroup, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -14,6 +14,7 @@ pub(super) const XACK: Command = Command {
     arity: -4,
     keys: KeyRange::ONE,
     run: Run::Write(xack),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::FAST),
     group: CommandGroup::Stream,
     since: "5.0.0",

@@ -2,7 +2,7 @@
 
 use super::{id_reply, trim::TrimOptions};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, has_none_of},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -16,6 +16,7 @@ pub(super) const XADD: Command = Command {
     arity: -5,
     keys: KeyRange::ONE,
     run: Run::Write(xadd),
+    cost: Cost::OfCall(|argv| has_none_of(argv, 2, &[b"MAXLEN", b"MINID"])),
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
     group: Group::Stream,
     since: "5.0.0",
@@ -79,7 +80,7 @@ fn options(args: &mut Args<'_>) -> Result<Options> {
             continue;
         }
         let Some(word) = args.next_opt() else {
-            // Without an id nothing is right; what the options say is judged first all the same.
+            // Without an id the call is wrong; errors in the options come first all the same.
             trim.finish()?;
             return Err(ErrorReply::wrong_arity("xadd").into());
         };

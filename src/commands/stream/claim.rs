@@ -15,7 +15,7 @@ use crate::{
 };
 use std::ops::ControlFlow;
 
-/// Pending entries that XAUTOCLAIM looks at for each that it may claim.
+/// Pending entries that XAUTOCLAIM examines for each that it may claim.
 const ATTEMPTS_PER_ENTRY: u64 = 10;
 /// Largest COUNT of XAUTOCLAIM.
 const COUNT_MAX: i64 = i64::MAX / 16;
@@ -31,7 +31,7 @@ pub(super) const XCLAIM: Command = Command {
     group: CommandGroup::Stream,
     since: "5.0.0",
     complexity: "O(log N) for each id.",
-    summary: "Gives pending entries to a consumer as if they were delivered to it.",
+    summary: "Transfers pending entries to a consumer.",
     syntax: "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
     ..Command::BASE
 };
@@ -47,7 +47,7 @@ pub(super) const XAUTOCLAIM: Command = Command {
     group: CommandGroup::Stream,
     since: "6.2.0",
     complexity: "O(N) where N is ten times COUNT at most.",
-    summary: "Gives entries that have been pending for long to a consumer, from an id on.",
+    summary: "Transfers entries that have been pending for long to a consumer, from an id on.",
     syntax: "key group consumer min-idle-time start [COUNT count] [JUSTID]",
     ..Command::BASE
 };
@@ -69,7 +69,7 @@ fn xclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let now = txn.now();
     let options = claim_options(args, now)?;
     if options.last_id > group.record.last_id {
-        // What was read up to the id before says nothing of this one.
+        // The number of entries read up to the id before does not hold for this one.
         group.record.entries_read = estimated_entries_read(&stream, options.last_id.min(stream.meta.last_id));
         group.record.last_id = options.last_id;
     }
@@ -78,7 +78,7 @@ fn xclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     for id in &options.ids {
         let before = group.pending(&txn.view(), *id)?;
         let Some(entry) = stream.get(&txn.view(), *id)? else {
-            // What was deleted has no need to wait for anybody.
+            // A deleted entry needs no consumer.
             if let Some(before) = before {
                 group.acknowledge(txn, *id, &before)?;
             }
@@ -135,14 +135,14 @@ fn auto_options(args: &mut Args<'_>) -> Result<AutoOptions> {
     Ok(AutoOptions { min_idle_ms, from, count, just_id })
 }
 
-/// What XAUTOCLAIM came upon.
+/// A pending entry that XAUTOCLAIM found.
 #[derive(Default)]
 struct Upon {
     /// Pending for long enough.
     old: Vec<(StreamId, Pending, Value)>,
-    /// Pending, but not in the stream any more.
+    /// Pending, but no longer in the stream.
     deleted: Vec<(StreamId, Pending)>,
-    /// Where to go on.
+    /// The id to continue from.
     next: StreamId,
 }
 

@@ -7,11 +7,11 @@ use crate::{
     types::stream::StreamId,
 };
 
-/// What one XCLAIM asks for.
+/// The options of one XCLAIM.
 #[derive(Debug)]
 pub(super) struct ClaimOptions {
     pub ids: Vec<StreamId>,
-    /// Entries delivered later than so many milliseconds ago stay with whom they are.
+    /// Entries delivered less than this many milliseconds ago stay with their consumer.
     pub min_idle_ms: u64,
     /// When the entries count as delivered, ms since the epoch.
     pub delivered_at: u64,
@@ -21,7 +21,7 @@ pub(super) struct ClaimOptions {
     pub last_id: StreamId,
 }
 
-/// Reads what stands behind key, group and consumer.
+/// Reads the words behind key, group and consumer.
 pub(super) fn claim_options(args: &mut Args<'_>, now: u64) -> Result<ClaimOptions> {
     let number = |word: &[u8], what: &str, command: &str| {
         let text = || ErrorReply::err(format!("Invalid {what} argument for {command}"));

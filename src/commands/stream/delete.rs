@@ -1,7 +1,7 @@
 //! XDEL, XSETID.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -14,11 +14,12 @@ pub(super) const XDEL: Command = Command {
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(xdel),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::FAST),
     group: Group::Stream,
     since: "5.0.0",
     complexity: "O(log N) for each id.",
-    summary: "Deletes entries; returns how many of them were there.",
+    summary: "Deletes entries; returns how many existed.",
     syntax: "key id [id ...]",
     ..Command::BASE
 };
@@ -32,7 +33,7 @@ pub(super) const XSETID: Command = Command {
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
     group: Group::Stream,
     since: "5.0.0",
-    summary: "Sets what a stream remembers of the ids it gave out.",
+    summary: "Sets a stream's last id and its counters.",
     syntax: "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
     ..Command::BASE
 };
@@ -86,7 +87,8 @@ fn xsetid(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
-/// A group that has read more entries than were added, as ENTRIESADDED has it now, has read nobody knows how many.
+/// Resets the count of a group that has read more entries than were ever added according to ENTRIESADDED: its count is
+/// unknown now.
 fn forget_impossible_counts(txn: &mut Txn<'_>, stream: &Stream) -> Result<()> {
     let mut impossible = Vec::new();
     scan_groups(&txn.view(), stream, |name, record| {

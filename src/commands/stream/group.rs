@@ -19,7 +19,7 @@ pub(super) const XGROUP: Command = Command {
     group: CommandGroup::Stream,
     since: "5.0.0",
     complexity: "Depends on subcommand.",
-    summary: "Makes, changes and deletes consumer groups.",
+    summary: "Creates, changes and deletes consumer groups.",
     subcommands: &[
         Command {
             name: "CREATE",
@@ -29,7 +29,7 @@ pub(super) const XGROUP: Command = Command {
             run: Run::Write(create),
             flags: Flags::WRITE.with(Flags::DENYOOM),
             since: "5.0.0",
-            summary: "Makes a group that is to be given the entries after an id.",
+            summary: "Creates a group that reads the entries after an id.",
             syntax: "key groupname <id | $> [MKSTREAM] [ENTRIESREAD entries-read]",
             ..Command::BASE
         },
@@ -41,7 +41,7 @@ pub(super) const XGROUP: Command = Command {
             run: Run::Write(create_consumer),
             flags: Flags::WRITE.with(Flags::DENYOOM),
             since: "6.2.0",
-            summary: "Makes a consumer in a group.",
+            summary: "Creates a consumer in a group.",
             syntax: "key groupname consumername",
             ..Command::BASE
         },
@@ -54,7 +54,7 @@ pub(super) const XGROUP: Command = Command {
             flags: Flags::WRITE,
             since: "5.0.0",
             complexity: "O(N) where N is the number of entries pending with the consumer.",
-            summary: "Deletes a consumer and forgets what was pending with it; returns how much that was.",
+            summary: "Deletes a consumer and its pending entries; returns how many it had.",
             syntax: "key groupname consumername",
             ..Command::BASE
         },
@@ -88,7 +88,7 @@ pub(super) const XGROUP: Command = Command {
             run: Run::Write(set_id),
             flags: Flags::WRITE,
             since: "5.0.0",
-            summary: "Sets the id after which a group is given entries.",
+            summary: "Sets the id after which a group reads entries.",
             syntax: "key groupname <id | $> [ENTRIESREAD entries-read]",
             ..Command::BASE
         },
@@ -134,7 +134,7 @@ fn options(args: &mut Args<'_>, is_create: bool) -> Result<Options> {
             return Err(subcommand_syntax("XGROUP", word).into());
         }
     }
-    // An option said twice is too much to Redis, but it finds whatever else is wrong first.
+    // Redis rejects a repeated option, but reports any other error first.
     options.is_too_much = words > if is_create { 3 } else { 2 };
     Ok(options)
 }
@@ -202,7 +202,7 @@ fn destroy(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     delete_group(txn, stream.collection_id(), name)?;
     stream.meta.groups = stream.meta.groups.saturating_sub(1);
-    // The row is written, so whoever waits for entries of the group looks again and hears that it is gone.
+    // Writing the row wakes consumers that wait for the group, and they learn that it is gone.
     stream.save(txn, key)?;
     txn.event(EventClass::Stream, "xgroup-destroy", key);
     Ok(Reply::Int(1))

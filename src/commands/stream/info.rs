@@ -13,7 +13,7 @@ use crate::{
 use std::ops::ControlFlow;
 
 const KEY: KeyRange = KeyRange::new(2, 2, 1);
-/// Entries and pending entries that FULL lists, unless COUNT says otherwise.
+/// Entries and pending entries that FULL lists by default.
 const FULL_COUNT: u64 = 10;
 
 pub(super) const XINFO: Command = Command {
@@ -22,7 +22,7 @@ pub(super) const XINFO: Command = Command {
     group: CommandGroup::Stream,
     since: "5.0.0",
     complexity: "Depends on subcommand.",
-    summary: "Tells of streams, groups and consumers.",
+    summary: "Describes streams, groups and consumers.",
     subcommands: &[
         Command {
             name: "CONSUMERS",
@@ -65,7 +65,7 @@ pub(super) const XINFO: Command = Command {
             run: Run::Read(stream),
             flags: Flags::READONLY,
             since: "5.0.0",
-            summary: "Tells of a stream; with FULL also of its entries, groups and consumers.",
+            summary: "Describes a stream; with FULL also its entries, groups and consumers.",
             syntax: "key [FULL [COUNT count]]",
             ..Command::BASE
         },
@@ -85,7 +85,7 @@ fn stream(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let stream = open(view, args.next_word()?)?;
     let count = full_count(args)?;
     let meta = &stream.meta;
-    // Redis's tree is told of as it would be, filled by number.
+    // Redis's tree is reported as it would be if filled by number.
     let nodes = stream.len().div_ceil(NODE_ENTRIES);
     let mut pairs = vec![
         pair("length", Reply::count(stream.len())),
@@ -107,7 +107,7 @@ fn stream(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Map(pairs))
 }
 
-/// How many entries FULL lists, 0 = all; `None` = there is no FULL.
+/// The number of entries that FULL lists, 0 = all; `None` = FULL is not given.
 fn full_count(args: &mut Args<'_>) -> Result<Option<u64>> {
     let word = args.argv().get(1).copied().unwrap_or_default();
     let options = args.rest();

@@ -1,4 +1,4 @@
-//! XINFO STREAM … FULL: entries, groups, consumers and what is pending.
+//! XINFO STREAM … FULL: entries, groups, consumers and pending entries.
 
 use super::{id_reply, info::pair, number_or_nil, range::entries};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 use std::ops::ControlFlow;
 
-/// What FULL adds. `count` limits entries and pending entries; 0 = all.
+/// The fields that FULL adds. `count` limits entries and pending entries; 0 = all.
 pub(super) fn full(view: &View<'_>, stream: &Stream, count: u64) -> Result<Vec<(Reply, Reply)>> {
     let limit = Some(count).filter(|count| *count > 0);
     let entries = entries(view, stream, StreamId::MIN, StreamId::MAX, Direction::Forward, limit)?;

@@ -20,12 +20,12 @@ pub(super) const XPENDING: Command = Command {
     group: CommandGroup::Stream,
     since: "5.0.0",
     complexity: "O(N) where N is the number of entries returned, or passed over because of IDLE; O(consumers) for the summary.",
-    summary: "Says what was delivered to a group and not acknowledged.",
+    summary: "Describes the entries delivered to a group and not acknowledged.",
     syntax: "key group [[IDLE min-idle-time] start end count [consumer]]",
     ..Command::BASE
 };
 
-/// Which pending entries are asked for.
+/// The range of pending entries to list.
 struct Range<'a> {
     min_idle_ms: u64,
     from: StreamId,
@@ -67,7 +67,7 @@ fn range<'a>(args: &mut Args<'a>) -> Result<Range<'a>> {
     })
 }
 
-/// How many are pending, the first and the last of them, and how many with whom.
+/// The number of pending entries, the first and the last of them, and the number per consumer.
 fn summary(view: &View<'_>, stream: &Stream, group: &Group<'_>) -> Result<Reply> {
     let bounds = &group.record.pending;
     if bounds.count == 0 {

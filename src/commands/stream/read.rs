@@ -66,8 +66,8 @@ fn starts<'a>(view: &View<'_>, options: &ReadOptions<'a>) -> Result<Vec<Start<'a
     Ok(starts)
 }
 
-/// Waits for an entry behind the ids given; `$` means what it meant when the client called. `+` is left as it is: nothing
-/// was there, so whatever comes is what it asks for.
+/// Waits for an entry behind the given ids; `$` means the last id at the time of the call. `+` stays as it is: the stream
+/// was empty, so any entry will do.
 fn wait_to_read(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
     let argv = args.argv();
     let options = read_options(args, Reader::Anyone, view.now())?;

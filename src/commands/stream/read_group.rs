@@ -24,21 +24,21 @@ pub(super) const XREADGROUP: Command = Command {
     group: CommandGroup::Stream,
     since: "5.0.0",
     complexity: "O(log N + M) for each stream, where M is the number of entries returned.",
-    summary: "Gives a group's consumer entries that nobody of the group has had, or again those it has not acknowledged.",
+    summary: "Reads entries that no consumer of the group has read, or again those that this consumer has not acknowledged.",
     syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
     ..Command::BASE
 };
 
-/// What is wanted of one stream.
+/// The entries wanted of one stream.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
-    /// `>`: what the group has not had.
+    /// `>`: entries that the group has not read.
     New,
-    /// What is pending with the consumer after this id.
+    /// The consumer's pending entries after this id.
     HistoryAfter(StreamId),
 }
 
-/// Who asks, and how.
+/// The consumer that reads, and its options.
 #[derive(Debug, Clone, Copy)]
 struct Asking<'a> {
     group: &'a [u8],
@@ -61,8 +61,8 @@ fn xreadgroup(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(found_reply(found))
 }
 
-/// Waits for entries that the group has not had. History is answered at once, and a consumer that shows itself for the
-/// first time is made before it waits.
+/// Waits for entries that the group has not read. History is answered at once, and a new consumer is created before it
+/// waits.
 fn wait_to_read(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
     let options = read_options(args, Reader::Group, view.now())?;
     let (group, consumer) = options.group.unwrap_or_default();
@@ -181,7 +181,7 @@ fn read_new(
     Ok(Some(Reply::Array(replies)))
 }
 
-/// What is pending with the consumer counts as delivered once more; of entries that were deleted, the ids are left.
+/// Counts each pending entry of the consumer as delivered once more. Of deleted entries only the ids are left.
 fn read_history(
     txn: &mut Txn<'_>,
     stream: &Stream,

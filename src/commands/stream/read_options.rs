@@ -6,12 +6,12 @@ use crate::{
     resp::{ErrorReply, Reply},
 };
 
-/// What one call asks for.
+/// The options of one call.
 #[derive(Debug)]
 pub(super) struct ReadOptions<'a> {
-    /// Entries of each stream at most; `None` = all.
+    /// Most entries per stream; `None` = all.
     pub count: Option<u64>,
-    /// How long the call may wait, ms; 0 = for ever, `None` = not at all.
+    /// Longest wait, ms; 0 = for ever, `None` = do not wait.
     pub block_ms: Option<u64>,
     pub noack: bool,
     /// Group and consumer.
@@ -20,14 +20,14 @@ pub(super) struct ReadOptions<'a> {
     pub ids: &'a [&'a [u8]],
 }
 
-/// Which of the two is called.
+/// XREAD or XREADGROUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
     Anyone,
     Group,
 }
 
-/// Reads the options. `now` is what a timeout is counted from, ms since the epoch.
+/// Reads the options. Timeouts count from `now`, ms since the epoch.
 pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) -> Result<ReadOptions<'a>> {
     let only_in_groups = |option: &str| {
         let text = format!("The {option} option is only supported by XREADGROUP. You called XREAD instead.");
@@ -81,7 +81,7 @@ fn timeout(word: &[u8], now: u64) -> Result<u64, ErrorReply> {
     Ok(ms)
 }
 
-/// What was found in each stream, or the reply of a timeout if that is nothing.
+/// The entries found in each stream, or the reply of a timeout if there are none.
 pub(super) fn found_reply(found: Vec<(Reply, Reply)>) -> Reply {
     if found.is_empty() { Reply::NilArray } else { Reply::Keyed(found) }
 }

@@ -8,7 +8,7 @@ use crate::{
     types::stream::{NODE_ENTRIES, Stream, StreamId, Trim, TrimTo},
 };
 
-/// Entries that one approximate trimming takes away at most, unless LIMIT says otherwise.
+/// Most entries that one approximate trim removes, unless LIMIT is given.
 const LIMIT_DEFAULT: u64 = 100 * NODE_ENTRIES;
 
 pub(super) const XTRIM: Command = Command {
@@ -22,7 +22,7 @@ pub(super) const XTRIM: Command = Command {
     group: Group::Stream,
     since: "5.0.0",
     complexity: "O(N) where N is the number of entries that go.",
-    summary: "Takes the oldest entries away, down to a length or up to an id.",
+    summary: "Removes the oldest entries, down to a length or up to an id.",
     syntax: "key <<MAXLEN | MINID> [= | ~] threshold [LIMIT count]>",
     ..Command::BASE
 };
@@ -74,7 +74,7 @@ impl TrimOptions {
         Ok(())
     }
 
-    /// What all options together say; `None` = nothing is trimmed.
+    /// The combined options; `None` = do not trim.
     pub(super) fn finish(&self) -> Result<Option<Trim>> {
         let refused = |text: &'static str| Err(ErrorReply::err(text).into());
         if self.to.is_none() && self.limit.is_some_and(|limit| limit > 0) {

@@ -2,13 +2,13 @@
 
 use super::set::replace;
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Args, Command, Cost, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Encoding, EventClass, Txn},
     types::{
         decimal::{self, DecimalError},
-        string::expect_string,
+        string::StoredString,
     },
 };
 
@@ -19,6 +19,7 @@ pub(super) const INCR: Command = Command {
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Write(incr),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::String,
     since: "1.0.0",
@@ -32,6 +33,7 @@ pub(super) const DECR: Command = Command {
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Write(decr),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::String,
     since: "1.0.0",
@@ -45,6 +47,7 @@ pub(super) const INCRBY: Command = Command {
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(incrby),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::String,
     since: "1.0.0",
@@ -58,6 +61,7 @@ pub(super) const DECRBY: Command = Command {
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(decrby),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::String,
     since: "1.0.0",
@@ -71,6 +75,7 @@ pub(super) const INCRBYFLOAT: Command = Command {
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(incrbyfloat),
+    cost: Cost::Words,
     flags: FLAGS,
     group: Group::String,
     since: "2.6.0",
@@ -99,9 +104,9 @@ fn decrby(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn add(txn: &mut Txn<'_>, key: &[u8], amount: i64) -> Result<Reply> {
-    let before = expect_string(txn.get(key)?)?;
+    let before = StoredString::open(&txn.view(), key)?;
     let number = match &before {
-        Some(row) => parse_i64(&row.body).ok_or_else(ErrorReply::not_integer)?,
+        Some(string) => string.short().and_then(parse_i64).ok_or_else(ErrorReply::not_integer)?,
         None => 0,
     };
     let sum = number.checked_add(amount).ok_or_else(ErrorReply::overflow)?;
@@ -113,14 +118,17 @@ fn add(txn: &mut Txn<'_>, key: &[u8], amount: i64) -> Result<Reply> {
 
 fn incrbyfloat(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, amount) = (args.next_word()?, args.next_word()?);
-    let before = expect_string(txn.get(key)?)?;
-    // What is no number is told before what is infinite.
+    let before = StoredString::open(&txn.view(), key)?;
+    // A text that is no number is reported before an infinite result.
     let parse = |text| match decimal::parse(text) {
         Ok(number) => Ok(Some(number)),
         Err(DecimalError::NotFinite) => Ok(None),
         Err(DecimalError::NotANumber) => Err(ErrorReply::not_float()),
     };
-    let number = before.as_ref().map_or(Ok(Some(0.into())), |row| parse(&row.body))?;
+    let number = match &before {
+        Some(string) => parse(string.short().ok_or_else(ErrorReply::not_float)?)?,
+        None => Some(0.into()),
+    };
     let (Some(number), Some(amount)) = (number, parse(amount)?) else {
         return Err(ErrorReply::nan_or_infinity().into());
     };

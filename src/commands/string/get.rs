@@ -5,8 +5,8 @@ use crate::{
     command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{EventClass, NewRow, Txn, View},
-    types::{expiry::Unit, string::expect_string},
+    store::{EventClass, NewRow, Txn, Type, View},
+    types::{expiry::Unit, string::StoredString},
 };
 
 pub(super) const GET: Command = Command {
@@ -14,6 +14,7 @@ pub(super) const GET: Command = Command {
     arity: 2,
     keys: KeyRange::ONE,
     run: Run::Read(get),
+    reply_bytes: Some(bytes_of_strings),
     flags: Flags::READONLY.with(Flags::FAST),
     group: Group::String,
     since: "1.0.0",
@@ -76,30 +77,44 @@ pub(super) const STRLEN: Command = Command {
     ..Command::BASE
 };
 
+/// What the strings of these keys have in all.
+pub(super) fn bytes_of_strings(view: &View<'_>, argv: &[&[u8]]) -> Result<usize> {
+    argv.iter().skip(1).try_fold(0_usize, |sum, key| {
+        let len = match view.get(key)? {
+            Some(row) if row.kind == Type::String => StoredString::of_row(view, row)?.len(),
+            _ => 0,
+        };
+        Ok(sum.saturating_add(len))
+    })
+}
+
 fn get(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    Ok(value_reply(expect_string(view.get(args.next_word()?)?)?))
+    value_reply(view, StoredString::open(view, args.next_word()?)?.as_ref())
 }
 
 fn strlen(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let row = expect_string(view.get(args.next_word()?)?)?;
-    Ok(Reply::count(row.map_or(0, |row| row.body.len())))
+    let string = StoredString::open(view, args.next_word()?)?;
+    Ok(Reply::count(string.map_or(0, |string| string.len())))
 }
 
 fn getdel(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
-    let row = expect_string(txn.get(key)?)?;
-    if row.is_some() {
+    let string = StoredString::open(&txn.view(), key)?;
+    let reply = value_reply(&txn.view(), string.as_ref())?;
+    if string.is_some() {
         txn.delete(key)?;
         txn.event(EventClass::Generic, "del", key);
     }
-    Ok(value_reply(row))
+    Ok(reply)
 }
 
 fn getex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
     let change = change_option(args)?;
     // As Redis, an absent key answers before the time is looked at.
-    let Some(row) = expect_string(txn.get(key)?)? else { return Ok(Reply::Nil) };
+    let Some(string) = StoredString::open(&txn.view(), key)? else { return Ok(Reply::Nil) };
+    let reply = value_reply(&txn.view(), Some(&string))?;
+    let row = string.row();
     let expires_at = match change {
         None => row.expires_at,
         Some(Change::Persist) => 0,
@@ -114,10 +129,10 @@ fn getex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
             txn.event(EventClass::Generic, if expires_at == 0 { "persist" } else { "expire" }, key);
         }
     }
-    Ok(Reply::Bulk(row.body))
+    Ok(reply)
 }
 
-/// What GETEX does to the expiry.
+/// The change of GETEX to the expiry.
 #[derive(Clone, Copy)]
 enum Change<'a> {
     Persist,
@@ -147,7 +162,8 @@ fn change_option<'a>(args: &mut Args<'a>) -> Result<Option<Change<'a>>> {
 
 fn getset(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, value) = (args.next_word()?, args.next_word()?);
-    let before = expect_string(txn.get(key)?)?;
+    let before = StoredString::open(&txn.view(), key)?;
+    let reply = value_reply(&txn.view(), before.as_ref())?;
     set::store(txn, key, value, 0)?;
-    Ok(value_reply(before))
+    Ok(reply)
 }

@@ -4,11 +4,12 @@ use crate::{
     command::{Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::View,
+    store::{Row, Type, View},
     types::{
-        lcs::{Lcs, lcs},
-        string::expect_string,
+        lcs::{Lcs, is_too_large, lcs},
+        string::StoredString,
     },
+    value::Value,
 };
 
 pub(super) const LCS: Command = Command {
@@ -36,18 +37,26 @@ struct Options {
 fn run(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (first, second) = (args.next_word()?, args.next_word()?);
     let rows = (view.get(first)?, view.get(second)?);
-    let strings = expect_string(rows.0).and_then(|a| Ok((a, expect_string(rows.1)?)));
-    let (a, b) = strings.map_err(|_| ErrorReply::err("The specified keys must contain string values"))?;
+    if [&rows.0, &rows.1].into_iter().flatten().any(|row| row.kind != Type::String) {
+        return Err(ErrorReply::err("The specified keys must contain string values").into());
+    }
     let options = options(args)?;
-    let text = |row: Option<crate::store::Row>| row.map_or_else(Default::default, |row| row.body);
-    let (a, b) = (text(a), text(b));
+    let open = |row: Option<Row>| row.map(|row| StoredString::of_row(view, row)).transpose();
+    let (a, b) = (open(rows.0)?, open(rows.1)?);
+    let len = |string: &Option<StoredString>| string.as_ref().map_or(0, StoredString::len);
+    let too_large =
+        || ErrorReply::err("Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+    if is_too_large(len(&a), len(&b)) {
+        return Err(too_large().into());
+    }
+    let text =
+        |string: Option<StoredString>| string.map_or(Ok(Value::default()), |string| string.value(view));
+    let (a, b) = (text(a)?, text(b)?);
     // The table is large; a connection's thread must not compute it.
     if a.len().saturating_mul(b.len()) > 64 * 1024 {
         view.may_take_long()?;
     }
-    let found = lcs(&a, &b).ok_or_else(|| {
-        ErrorReply::err("Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
-    })?;
+    let found = lcs(&a, &b).ok_or_else(too_large)?;
     Ok(if options.indexes {
         indexes(&found, &options)
     } else if options.length_only {

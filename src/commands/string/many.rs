@@ -1,14 +1,16 @@
 //! Commands on many strings at once.
 
 use super::{
+    get::bytes_of_strings,
     set::{Chosen, choose_expiry, expiry_at, store},
     value_reply,
 };
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Txn, Type, View},
+    types::string::StoredString,
 };
 
 pub(super) const MGET: Command = Command {
@@ -17,6 +19,7 @@ pub(super) const MGET: Command = Command {
     arity: -2,
     keys: KeyRange::ALL,
     run: Run::Read(mget),
+    reply_bytes: Some(bytes_of_strings),
     flags: Flags::READONLY.with(Flags::FAST),
     group: Group::String,
     since: "1.0.0",
@@ -33,6 +36,7 @@ pub(super) const MSET: Command = Command {
     arity: -3,
     keys: KeyRange::new(1, -1, 2),
     run: Run::Write(mset),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::String,
     since: "1.0.1",
@@ -49,6 +53,7 @@ pub(super) const MSETNX: Command = Command {
     arity: -3,
     keys: KeyRange::new(1, -1, 2),
     run: Run::Write(msetnx),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::String,
     since: "1.0.1",
@@ -64,6 +69,7 @@ pub(super) const MSETEX: Command = Command {
     arity: -4,
     keys: KeyRange { count_at: Some(1), ..KeyRange::new(2, -1, 2) },
     run: Run::Write(msetex),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::MOVABLEKEYS),
     group: Group::String,
     since: "9.1.0",
@@ -77,7 +83,9 @@ fn mget(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let mut values = Vec::with_capacity(args.remaining());
     for key in args.rest() {
         // Another type is no error here, only no string.
-        values.push(value_reply(view.get(key)?.filter(|row| row.kind == Type::String)));
+        let row = view.get(key)?.filter(|row| row.kind == Type::String);
+        let string = row.map(|row| StoredString::of_row(view, row)).transpose()?;
+        values.push(value_reply(view, string.as_ref())?);
     }
     Ok(Reply::Array(values))
 }

@@ -9,7 +9,7 @@ mod set;
 
 pub(super) use set::replace;
 
-use crate::command::Command;
+use crate::{command::Command, error::Result, resp::Reply, store::View, types::string::StoredString};
 
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[
@@ -40,6 +40,6 @@ pub static COMMANDS: &[Command] = &[
 ];
 
 /// The value of a string as a reply.
-fn value_reply(row: Option<crate::store::Row>) -> crate::resp::Reply {
-    row.map_or(crate::resp::Reply::Nil, |row| crate::resp::Reply::Bulk(row.body))
+fn value_reply(view: &View<'_>, string: Option<&StoredString>) -> Result<Reply> {
+    string.map_or(Ok(Reply::Nil), |string| string.reply(view, 0..string.len()))
 }

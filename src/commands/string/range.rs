@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Encoding, EventClass, Txn, View},
-    types::string::{check_length, expect_string, range},
+    types::string::{Edit, StoredString, check_length, range},
 };
 
 pub(super) const APPEND: Command = Command {
@@ -18,7 +18,7 @@ pub(super) const APPEND: Command = Command {
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
     group: Group::String,
     since: "2.0.0",
-    complexity: "O(N) where N is the length of the resulting string.",
+    complexity: "O(N) where N is the length of what is appended.",
     summary: "Appends to a string; an absent key counts as empty.",
     syntax: "key value",
     ..Command::BASE
@@ -50,7 +50,7 @@ pub(super) const SETRANGE: Command = Command {
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::String,
     since: "2.2.0",
-    complexity: "O(N) where N is the length of the resulting string.",
+    complexity: "O(N) where N is the length of the value.",
     summary: "Overwrites a part of a string, padding with zero bytes up to the offset.",
     syntax: "key offset value",
     ..Command::BASE
@@ -58,45 +58,40 @@ pub(super) const SETRANGE: Command = Command {
 
 fn append(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, tail) = (args.next_word()?, args.next_word()?);
-    let before = expect_string(txn.get(key)?)?;
-    let Some(row) = &before else {
+    let Some(before) = StoredString::open(&txn.view(), key)? else {
         replace(txn, key, None, Encoding::Natural, tail)?;
         txn.event(EventClass::String, "append", key);
         return Ok(Reply::count(tail.len()));
     };
-    check_length(row.body.len().saturating_add(tail.len()))?;
-    let value = [&row.body[..], tail].concat();
-    replace(txn, key, before.as_ref(), Encoding::Raw, &value)?;
+    let (at, mut edit) = (before.len(), Edit::of(Some(before)));
+    let len = at.saturating_add(tail.len());
+    check_length(len)?;
+    edit.write(&txn.view(), at, tail)?;
+    edit.save(txn, key, Encoding::Raw)?;
     txn.event(EventClass::String, "append", key);
-    Ok(Reply::count(value.len()))
+    Ok(Reply::count(len))
 }
 
 fn getrange(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, start, end) = (args.next_word()?, args.next_i64()?, args.next_i64()?);
-    let Some(row) = expect_string(view.get(key)?)? else {
+    let Some(string) = StoredString::open(view, key)? else {
         return Ok(Reply::bulk(""));
     };
-    Ok(Reply::Bulk(row.body.slice(range(row.body.len(), start, end))))
+    string.reply(view, range(string.len(), start, end))
 }
 
 fn setrange(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, offset, part) = (args.next_word()?, args.next_i64()?, args.next_word()?);
     let offset = usize::try_from(offset).map_err(|_| ErrorReply::err("offset is out of range"))?;
-    let before = expect_string(txn.get(key)?)?;
-    let old = before.as_ref().map_or(&[][..], |row| &row.body[..]);
+    let mut edit = Edit::of(StoredString::open(&txn.view(), key)?);
     if part.is_empty() {
-        return Ok(Reply::count(old.len()));
+        return Ok(Reply::count(edit.len()));
     }
     let end = offset.saturating_add(part.len());
     check_length(end)?;
-    let mut value = old.to_vec();
-    if value.len() < end {
-        value.resize(end, 0);
-    }
-    if let Some(slot) = value.get_mut(offset..end) {
-        slot.copy_from_slice(part);
-    }
-    replace(txn, key, before.as_ref(), Encoding::Raw, &value)?;
+    edit.write(&txn.view(), offset, part)?;
+    let len = edit.len();
+    edit.save(txn, key, Encoding::Raw)?;
     txn.event(EventClass::String, "setrange", key);
-    Ok(Reply::count(value.len()))
+    Ok(Reply::count(len))
 }

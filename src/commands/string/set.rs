@@ -1,14 +1,14 @@
-//! SET and what it replaced.
+//! SET and its older variants.
 
 use super::value_reply;
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, has_none_of, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
-    store::{Encoding, EventClass, NewRow, Row, Txn, Type},
+    store::{Encoding, EventClass, Txn},
     types::{
         expiry::{Unit, positive_absolute_ms},
-        string::expect_string,
+        string::{self, StoredString},
     },
 };
 
@@ -19,10 +19,11 @@ pub(super) const SET: Command = Command {
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(set),
+    cost: Cost::OfCall(|argv| has_none_of(argv, 3, &[b"GET"])),
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::String,
     since: "1.0.0",
-    summary: "Sets a string, whatever the key held before; conditions and an expiry are optional.",
+    summary: "Sets a key to a string, replacing any value; conditions and an expiry are optional.",
     syntax: "key value [NX | XX | IFEQ comparison-value] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
     ..Command::BASE
 };
@@ -39,6 +40,7 @@ pub(super) const SETEX: Command = Command {
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(setex),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::String,
     since: "2.0.0",
@@ -53,6 +55,7 @@ pub(super) const PSETEX: Command = Command {
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(psetex),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::String,
     since: "2.6.0",
@@ -67,6 +70,7 @@ pub(super) const SETNX: Command = Command {
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(setnx),
+    cost: Cost::Words,
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
     group: Group::String,
     since: "1.0.0",
@@ -98,7 +102,7 @@ enum Condition<'a> {
     Equal(&'a [u8]),
 }
 
-/// What becomes of the key's expiry.
+/// The change to the key's expiry.
 #[derive(Clone, Copy)]
 enum Expiry {
     Clear,
@@ -113,9 +117,14 @@ struct Options<'a> {
 }
 
 impl Options<'_> {
-    /// Nothing depends on what the key holds.
+    /// Whether the result does not depend on the key's present value.
     fn is_plain(&self) -> bool {
         self.condition == Condition::Always && !self.get && matches!(self.expiry, Expiry::Clear)
+    }
+
+    /// The key must hold a string, if anything.
+    fn looks_inside(&self) -> bool {
+        self.get || matches!(self.condition, Condition::Equal(_))
     }
 }
 
@@ -127,14 +136,23 @@ fn set(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         return Ok(Reply::Ok);
     }
     let before = txn.get(key)?;
-    if options.get || matches!(options.condition, Condition::Equal(_)) {
-        expect_string(before.clone())?;
+    let mut reply = None;
+    let mut is_equal = false;
+    if let (true, Some(row)) = (options.looks_inside(), before.clone()) {
+        let view = txn.view();
+        let string = StoredString::of_row(&view, row)?;
+        if let Condition::Equal(expected) = options.condition {
+            is_equal = string.equals(&view, expected)?;
+        }
+        if options.get {
+            reply = Some(value_reply(&view, Some(&string))?);
+        }
     }
     let allowed = match options.condition {
         Condition::Always => true,
         Condition::Absent => before.is_none(),
         Condition::Present => before.is_some(),
-        Condition::Equal(expected) => before.as_ref().is_some_and(|row| row.body[..] == *expected),
+        Condition::Equal(_) => is_equal,
     };
     if allowed {
         let kept = before.as_ref().map_or(0, |row| row.expires_at);
@@ -146,7 +164,7 @@ fn set(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         store(txn, key, value, expires_at)?;
     }
     Ok(match (options.get, allowed) {
-        (true, _) => value_reply(before),
+        (true, _) => reply.unwrap_or(Reply::Nil),
         (false, true) => Reply::Ok,
         (false, false) => Reply::Nil,
     })
@@ -177,14 +195,14 @@ fn options<'a>(args: &mut Args<'a>, now: u64) -> Result<Options<'a>> {
     Ok(options)
 }
 
-/// The expiry option that was chosen; the same one may be given again, another one may not.
+/// The chosen expiry option; it may be repeated, but not combined with another.
 #[derive(Clone, Copy)]
 pub(super) enum Chosen<'a> {
     Keep,
     In(Unit, &'a [u8]),
 }
 
-/// Reads KEEPTTL, EX, PX, EXAT or PXAT, or refuses what is next.
+/// Reads KEEPTTL, EX, PX, EXAT or PXAT, or refuses the next word.
 pub(super) fn choose_expiry<'a>(args: &mut Args<'a>, chosen: &mut Option<Chosen<'a>>) -> Result<()> {
     let before = *chosen;
     let next = if args.take("KEEPTTL") {
@@ -233,7 +251,7 @@ pub(super) fn store(txn: &mut Txn<'_>, key: &[u8], value: &[u8], expires_at: u64
         }
         return Ok(());
     }
-    txn.put(key, NewRow { kind: Type::String, encoding: Encoding::Natural, expires_at, body: value })?;
+    string::put(txn, key, value, Encoding::Natural, expires_at)?;
     txn.event(EventClass::String, "set", key);
     if expires_at != 0 {
         txn.event(EventClass::Generic, "expire", key);
@@ -245,12 +263,12 @@ pub(super) fn store(txn: &mut Txn<'_>, key: &[u8], value: &[u8], expires_at: u64
 pub(in crate::commands) fn replace(
     txn: &mut Txn<'_>,
     key: &[u8],
-    before: Option<&Row>,
+    before: Option<&StoredString>,
     encoding: Encoding,
     value: &[u8],
 ) -> Result<()> {
-    let expires_at = before.map_or(0, |row| row.expires_at);
-    txn.put(key, NewRow { kind: Type::String, encoding, expires_at, body: value })
+    let expires_at = before.map_or(0, StoredString::expires_at);
+    string::put(txn, key, value, encoding, expires_at)
 }
 
 fn setex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -280,7 +298,10 @@ fn setnx(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn delifeq(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, value) = (args.next_word()?, args.next_word()?);
-    let equal = expect_string(txn.get(key)?)?.is_some_and(|row| row.body[..] == *value);
+    let equal = match StoredString::open(&txn.view(), key)? {
+        Some(string) => string.equals(&txn.view(), value)?,
+        None => false,
+    };
     if equal {
         txn.delete(key)?;
         txn.event(EventClass::Generic, "del", key);

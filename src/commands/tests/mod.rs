@@ -1,3 +1,4 @@
-//! What rows say of calls.
+//! Properties of calls that follow from rows.
 
+mod costs;
 mod names;

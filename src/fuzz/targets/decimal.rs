@@ -2,7 +2,7 @@
 
 use flotilla::types::decimal::{add, parse};
 
-/// The two numbers stand on both sides of the first space.
+/// The two numbers are on both sides of the first space.
 pub fn run(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == b' ');
     let (Some(a), Some(b)) = (parts.next(), parts.next()) else { return };

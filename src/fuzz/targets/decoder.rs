@@ -1,8 +1,8 @@
-//! Requests: whatever bytes come, in whatever pieces, the decoder reads the same and stays within the buffer.
+//! Requests: for any bytes, in any pieces, the decoder reads the same and stays within the buffer.
 
 use flotilla::resp::{Decoded, Decoder, Limits, ProtocolError};
 
-/// First byte: limits (lowest bit) and the size of the pieces; the rest is what the client sends.
+/// First byte: limits (lowest bit) and the size of the pieces; the rest is the client's input.
 pub fn run(data: &[u8]) {
     let Some((control, input)) = data.split_first() else { return };
     let limits = if control & 1 == 0 {

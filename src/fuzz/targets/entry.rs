@@ -1,6 +1,6 @@
 //! Log entries: damaged bytes are an error, never a panic; what can be read is the same after it was written again.
 
-use flotilla::replica::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder};
+use flotilla::replica::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, Raise};
 use flotilla::store::Condition;
 
 type Call = (u32, Vec<Vec<u8>>);
@@ -11,9 +11,14 @@ enum Read {
     Transaction(Vec<Condition>, Vec<Call>),
     Sweep(u32),
     Mark,
+    MarkSums,
 }
 
 pub fn run(data: &[u8]) {
+    if let Ok(raise) = Raise::decode(data) {
+        let again = raise.encode();
+        assert_eq!(Raise::decode(&again), Ok(raise));
+    }
     let Ok((at, seed, proposals)) = read(data) else { return };
     let mut batch = BatchBuilder::with_capacity(data.len());
     for proposal in &proposals {
@@ -34,6 +39,7 @@ fn read(data: &[u8]) -> Result<(u64, u64, Vec<Read>), EntryError> {
             }
             Proposal::Sweep { keys_max } => Read::Sweep(keys_max),
             Proposal::Mark => Read::Mark,
+            Proposal::MarkSums => Read::MarkSums,
         });
     }
     Ok((at, seed, proposals))
@@ -55,6 +61,7 @@ fn write(proposal: &Read) -> Vec<u8> {
         Read::Transaction(conditions, calls) => (ProposalBuilder::transaction(conditions), calls),
         Read::Sweep(keys_max) => return ProposalBuilder::sweep(*keys_max).to_vec(),
         Read::Mark => return ProposalBuilder::mark().to_vec(),
+        Read::MarkSums => return ProposalBuilder::mark_sums().to_vec(),
     };
     for (db, argv) in calls {
         let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();

@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
         assert!(text.starts_with(&literal_prefix(pattern)));
     }
     if pattern.len() <= PATTERN_BYTES_MAX && text.len() <= TEXT_BYTES_MAX {
-        // Redis's own rule for the empty text stands apart.
+        // Redis has a special rule for the empty text.
         let expected = if text.is_empty() { matches!(pattern, [] | [b'*']) } else { plain(pattern, text, nocase) };
         assert_eq!(matched, expected, "{pattern:?} {text:?} {nocase}");
     }

@@ -1,4 +1,4 @@
-//! Inline commands: any line is split or refused, and what was split can be quoted and split again.
+//! Inline commands: any line is split or refused, and a split line can be quoted and split again.
 
 use flotilla::resp::split_inline;
 

@@ -1,8 +1,15 @@
-//! RDB: any payload and any file is read or refused; what is read can be written, and is then read as the same.
+//! RDB: any payload and any file is read or refused, a payload within the memory that is allowed for it; a value that was read can
+//! be written, and reads back the same.
 
+use crate::allocation;
 use flotilla::rdb::{Dialect, Object, Reader, VERSION_FIELD_EXPIRY, Writer, dump, load, load_body};
 
-/// First byte: what follows is a payload of Redis (0) or Valkey (1), or what stands in a file behind its head.
+/// What a value may take here, by the reader's own count, and what all that it allocates may: elements as they are read and
+/// as they are kept, beside the string that they are in.
+const OBJECT_BYTES_MAX: u64 = 2 << 20;
+const ALLOCATED_BYTES_MAX: usize = 4 * OBJECT_BYTES_MAX as usize;
+
+/// First byte: the rest is a payload of Redis (0) or Valkey (1), or a file without its header.
 pub fn run(data: &[u8]) {
     let Some((kind, body)) = data.split_first() else { return };
     match kind % 3 {
@@ -13,8 +20,10 @@ pub fn run(data: &[u8]) {
 }
 
 fn payload(body: &[u8], dialect: Dialect) {
-    let Ok(object) = load_body(body, dialect) else { return };
-    let again = load(&dump(&object)).expect("a payload of our own is read");
+    let bytes_max = ALLOCATED_BYTES_MAX + body.len();
+    let read = allocation::within(bytes_max, || load_body(body, dialect, OBJECT_BYTES_MAX));
+    let Ok((object, _)) = read else { return };
+    let (again, _) = load(&dump(&object), u64::MAX).expect("a payload of our own is read");
     assert_eq!(lossy(again), lossy(object));
 }
 
@@ -38,7 +47,7 @@ fn file(body: &[u8]) {
     assert!(again.eq(records));
 }
 
-/// Without what the written version has no place for, and members in order.
+/// Drops what the written version cannot represent, and sorts members.
 fn lossy(mut object: Object) -> Object {
     match &mut object {
         Object::Set(members) => members.sort(),

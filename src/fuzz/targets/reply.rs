@@ -1,4 +1,4 @@
-//! Replies: whatever a handler returns, another implementation's decoder reads exactly one frame from it.
+//! Replies: for any reply of a handler, another implementation's decoder reads exactly one frame.
 //!
 //! That decoder keeps sets and map keys in hash tables and push frames at the top level only, so replies are made as it
 //! takes them.
@@ -47,7 +47,7 @@ fn reply(source: &mut Unstructured<'_>, depth: usize) -> Result<Reply> {
     })
 }
 
-/// What can be a key.
+/// A reply that can be a map's key.
 fn any_plain(source: &mut Unstructured<'_>) -> Result<Reply> {
     let shape = source.int_in_range(0..=4)?;
     plain(source, shape)

@@ -1,12 +1,19 @@
 //! Log segments: damage is refused or cut off as a torn tail, and never shows as an entry that was not written.
 
 use bytes::Bytes;
-use flotilla::replication::wal::{EntryKind, LogEntry, SegmentLog, SegmentOptions};
+use flotilla::{
+    environment::Environment,
+    replication::wal::{EntryKind, LogEntry, SegmentLog, SegmentOptions},
+};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use std::{cell::OnceCell, fs, path::PathBuf, sync::mpsc};
 
-const OPTIONS: SegmentOptions =
-    SegmentOptions { segment_bytes: 4096, first_segment_bytes: 4096, cache_bytes: 4096 };
+const OPTIONS: SegmentOptions = SegmentOptions {
+    segment_bytes: 4096,
+    first_segment_bytes: 4096,
+    cache_bytes: 4096,
+    environment: Environment::machine(),
+};
 const ENTRIES: u64 = 12;
 
 /// A log as it was written, to damage copies of.

@@ -1,4 +1,4 @@
-//! Storage keys and records: any bytes are read or refused; what was read is written as it was; order is kept.
+//! Storage keys and records: any bytes are read or refused; what was read is written back the same; order is kept.
 
 use flotilla::store::{Row, keys};
 

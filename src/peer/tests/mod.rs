@@ -79,7 +79,7 @@ async fn others_are_refused_before_anything_is_done() {
         assert!(matches!(refused, Err(CallError::Refused(_))), "{to} {cluster:?}: {refused:?}");
     }
     assert_eq!(echo.0.load(Ordering::SeqCst), 0);
-    // What anybody may ask is answered, to whoever is meant.
+    // A call that anyone may make is answered, whichever node it is meant for.
     assert_eq!(client(address, 0, None).call(ANYBODY, "?".into(), SOON).await.unwrap(), "1 ?");
 }
 
@@ -113,7 +113,8 @@ async fn foreign_bytes_are_closed_and_others_served() {
     assert_eq!(member.call(MEMBERS_ONLY, "still".into(), SOON).await.unwrap(), "1 still");
 }
 
-/// Whoever reaches the port may ask who a node is, and could have it take hundreds of megabytes for that, many at a time.
+/// Anyone who reaches the port may ask for a node's identity, and could make it take hundreds of megabytes for that, many
+/// times at once.
 #[tokio::test]
 async fn what_anybody_may_ask_is_small() {
     let (address, echo) = start();

@@ -4,10 +4,15 @@
 //! width u32 (2, 4 or 8), members u32, members
 //! ```
 
+use super::TOO_MANY;
+
 /// All members.
-pub fn read(blob: &[u8]) -> Result<Vec<i64>, &'static str> {
+pub fn read(blob: &[u8], members_max: usize) -> Result<Vec<i64>, &'static str> {
     let (width, rest) = blob.split_first_chunk::<4>().ok_or("it is too short")?;
     let (count, rest) = rest.split_first_chunk::<4>().ok_or("it is too short")?;
+    if usize::try_from(u32::from_le_bytes(*count)).is_ok_and(|count| count > members_max) {
+        return Err(TOO_MANY);
+    }
     let members: Vec<i64> = match u32::from_le_bytes(*width) {
         2 => whole(rest, |bytes| i64::from(i16::from_le_bytes(bytes)))?,
         4 => whole(rest, |bytes| i64::from(i32::from_le_bytes(bytes)))?,

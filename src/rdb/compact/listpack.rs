@@ -6,7 +6,7 @@
 //! header   0vvvvvvv | 10llllll | 110vvvvv v | 1110llll l | F0 l l l l | F1 F2 F3 F4: 2, 3, 4, 8 bytes of integer
 //! ```
 
-use super::{Element, canonical_integer, integer, text};
+use super::{Element, TOO_MANY, canonical_integer, integer, text};
 
 const END: u8 = 0xff;
 const COUNT_UNKNOWN: u16 = u16::MAX;
@@ -14,7 +14,7 @@ const HEADER_BYTES: usize = 6;
 const BROKEN: &str = "an element reaches beyond it";
 
 /// All elements of a sound listpack.
-pub fn read(blob: &[u8]) -> Result<Vec<Element<'_>>, &'static str> {
+pub fn read(blob: &[u8], elements_max: usize) -> Result<Vec<Element<'_>>, &'static str> {
     let (total, rest) = blob.split_first_chunk::<4>().ok_or("it is too short")?;
     let (count, rest) = rest.split_first_chunk::<2>().ok_or("it is too short")?;
     if usize::try_from(u32::from_le_bytes(*total)) != Ok(blob.len()) {
@@ -28,6 +28,9 @@ pub fn read(blob: &[u8]) -> Result<Vec<Element<'_>>, &'static str> {
         let behind = rest.get(size..).and_then(|rest| rest.split_at_checked(used)).ok_or(BROKEN)?;
         if backwards.get(..used) != Some(behind.0) {
             return Err("the two lengths of an element differ");
+        }
+        if elements.len() >= elements_max {
+            return Err(TOO_MANY);
         }
         elements.push(element);
         rest = behind.1;
@@ -65,8 +68,8 @@ fn element(bytes: &[u8]) -> Option<(Element<'_>, usize)> {
     }
 }
 
-/// An element's size as it stands behind it: seven bits per byte, highest first, all but the first marked.
-/// The bounds are Redis's: it uses a byte more than is needed for the largest size of each length.
+/// An element's size as it is stored behind it: seven bits per byte, highest first, all but the first marked. The bounds
+/// are Redis's: it uses one byte more than the largest size of each length needs.
 fn backwards(size: usize) -> ([u8; 5], usize) {
     let used = match size {
         0..=127 => 1,
@@ -96,7 +99,7 @@ impl Writer {
         Writer { bytes: vec![0; HEADER_BYTES], count: 0 }
     }
 
-    /// How long it would be, finished now.
+    /// Its length if it were finished now.
     pub fn len(&self) -> usize {
         self.bytes.len().saturating_add(1)
     }

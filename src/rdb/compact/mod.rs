@@ -1,12 +1,15 @@
 //! The blobs that a small collection is: all elements in one string, each with its length.
 //!
-//! Each reader takes a whole blob, checks it whole, and returns its elements or what is wrong; none trusts a length
-//! that is written in it.
+//! Each reader takes a whole blob, checks all of it, and returns its elements, up to a number, or an error; none trusts a
+//! length inside the blob.
 
 pub mod intset;
 pub mod listpack;
 pub mod ziplist;
 pub mod zipmap;
+
+/// More elements than the reader may return; that is no damage.
+pub const TOO_MANY: &str = "it has too many elements";
 
 /// An element of a listpack or ziplist, where integers are kept as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //!          C0 D0 E0 F0 FE: 2, 4, 8, 3, 1 bytes of integer | F1..FD: 0..12
 //! ```
 
-use super::{Element, integer, text};
+use super::{Element, TOO_MANY, integer, text};
 
 const END: u8 = 0xff;
 const LONG: u8 = 0xfe;
@@ -16,7 +16,7 @@ const HEADER_BYTES: usize = 10;
 const BROKEN: &str = "an element reaches beyond it";
 
 /// All elements of a sound ziplist.
-pub fn read(blob: &[u8]) -> Result<Vec<Element<'_>>, &'static str> {
+pub fn read(blob: &[u8], elements_max: usize) -> Result<Vec<Element<'_>>, &'static str> {
     let (total, rest) = blob.split_first_chunk::<4>().ok_or("it is too short")?;
     let (last, rest) = rest.split_first_chunk::<4>().ok_or("it is too short")?;
     let (count, rest) = rest.split_first_chunk::<2>().ok_or("it is too short")?;
@@ -35,6 +35,9 @@ pub fn read(blob: &[u8]) -> Result<Vec<Element<'_>>, &'static str> {
         let (element, body_len) = element(body).ok_or(BROKEN)?;
         size = before_len.saturating_add(body_len);
         rest = rest.get(size..).ok_or(BROKEN)?;
+        if elements.len() >= elements_max {
+            return Err(TOO_MANY);
+        }
         elements.push(element);
     }
     if usize::try_from(u32::from_le_bytes(*last)) != Ok(at) {
@@ -47,7 +50,7 @@ pub fn read(blob: &[u8]) -> Result<Vec<Element<'_>>, &'static str> {
     Ok(elements)
 }
 
-/// What the element says of the one before, and in how many bytes.
+/// The size of the previous element, and the bytes that encode it.
 fn size_before(bytes: &[u8]) -> Option<(usize, usize)> {
     let (&first, rest) = bytes.split_first()?;
     if first < LONG {

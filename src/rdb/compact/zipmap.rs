@@ -5,6 +5,8 @@
 //! pair  length, field, length, unused u8, value, unused bytes          (length: 1 byte, or FE and u32)
 //! ```
 
+use super::TOO_MANY;
+
 const END: u8 = 0xff;
 const LONG: u8 = 0xfe;
 const BROKEN: &str = "a field or value reaches beyond it";
@@ -13,13 +15,16 @@ const BROKEN: &str = "a field or value reaches beyond it";
 pub type Pair<'a> = (&'a [u8], &'a [u8]);
 
 /// All fields with their values.
-pub fn read(blob: &[u8]) -> Result<Vec<Pair<'_>>, &'static str> {
+pub fn read(blob: &[u8], pairs_max: usize) -> Result<Vec<Pair<'_>>, &'static str> {
     let (&count, rest) = blob.split_first().ok_or("it is too short")?;
     let Some((&END, mut rest)) = rest.split_last() else { return Err("it has no end") };
     let mut pairs = Vec::new();
     while !rest.is_empty() {
         let (field, after) = sized(rest, false).ok_or(BROKEN)?;
         let (value, after) = sized(after, true).ok_or(BROKEN)?;
+        if pairs.len() >= pairs_max {
+            return Err(TOO_MANY);
+        }
         pairs.push((field, value));
         rest = after;
     }

@@ -1,4 +1,4 @@
-//! What the values of `values.txt` and `files.txt` are.
+//! The values of `values.txt` and `files.txt`.
 
 use crate::rdb::{Consumer, Entry, Field, Group, Object, Pending, Stream, StreamId};
 

@@ -1,7 +1,8 @@
 //! Payloads of real servers: read they are the value, and the value written is the payload of Redis 7.0.
 
+use super::load;
 use super::{cases, lines};
-use crate::rdb::{Object, dump, load};
+use crate::rdb::{Object, dump};
 
 const VALUES: &str = include_str!("values.txt");
 /// These are stored by hash in the server, and their order is not ours; or an encoding that is not written.

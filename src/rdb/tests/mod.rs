@@ -10,6 +10,19 @@ mod golden;
 mod hostile;
 mod random;
 
+use super::{Dialect, Object, error::Result};
+
+/// Enough for all values here.
+const MEMORY: u64 = 1 << 30;
+
+fn load(payload: &[u8]) -> Result<Object> {
+    super::load(payload, MEMORY).map(|(object, _)| object)
+}
+
+fn load_body(body: &[u8], dialect: Dialect) -> Result<Object> {
+    super::load_body(body, dialect, MEMORY).map(|(object, _)| object)
+}
+
 /// Lines of words, the last one in hexadecimal.
 fn lines(text: &str) -> impl Iterator<Item = (Vec<&str>, Vec<u8>)> {
     text.lines().map(|line| {

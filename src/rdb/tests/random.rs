@@ -1,9 +1,8 @@
 //! Values by chance: what is written is read back, and noise is read or refused.
 
 use super::cases;
-use crate::rdb::{
-    Dialect, Entry, Field, Object, Reader, Stream, StreamId, dump, load, load_body, lzf, score,
-};
+use super::{load, load_body};
+use crate::rdb::{Dialect, Entry, Field, Object, Reader, Stream, StreamId, dump, lzf, score};
 use proptest::{
     collection::{btree_map, btree_set, vec},
     prelude::*,

@@ -10,13 +10,13 @@ use crate::{
     store::{Condition, LogPosition},
 };
 use bytes::Bytes;
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use std::fmt::Write as _;
 
 const ENTRIES: u64 = 300;
 
 /// Writes, and reads that answer alike whatever was asked before. `K` is some key, `N` a number, `T` a time in ms.
-const CALLS: [&str; 57] = [
+const CALLS: [&str; 93] = [
     "SET K N",
     "SET K N PX N",
     "SET K N PXAT T",
@@ -74,6 +74,42 @@ const CALLS: [&str; 57] = [
     "HGETALL K",
     "HLEN K",
     "HPTTL K FIELDS 2 a f",
+    "SETRANGE K 70000 v",
+    "SETBIT K 700000 1",
+    "SETRANGE K 33000 N",
+    "BITOP OR K K K",
+    "PFADD K a N",
+    "LPUSH K a N b",
+    "RPUSH K N N N",
+    "LPOP K 2",
+    "RPOP K",
+    "LSET K 1 N",
+    "LINSERT K BEFORE N v",
+    "LREM K 1 N",
+    "LTRIM K 1 -2",
+    "LMOVE K K LEFT RIGHT",
+    "LRANGE K 0 -1",
+    "SADD K N a b",
+    "SADD K N N N N N",
+    "SREM K N a",
+    "SPOP K 2",
+    "SMOVE K K N",
+    "SUNIONSTORE K K K",
+    "SDIFFSTORE K K K",
+    "SMEMBERS K",
+    "ZADD K N a N b N N",
+    "ZADD K GT N a",
+    "ZINCRBY K N a",
+    "ZREM K a N",
+    "ZPOPMIN K 2",
+    "ZREMRANGEBYSCORE K N +inf",
+    "ZUNIONSTORE K 2 K K",
+    "ZRANGE K 0 -1 WITHSCORES",
+    "XADD K MAXLEN 5 1-* f N",
+    "XDEL K 1-1 1-3",
+    "XGROUP CREATE K g 0 MKSTREAM",
+    "XREADGROUP GROUP g c COUNT 2 STREAMS K >",
+    "XACK K g 1-0 1-1 1-2",
 ];
 const RARE: [&str; 2] = ["FLUSHDB", "FLUSHALL"];
 

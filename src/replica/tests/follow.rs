@@ -4,7 +4,7 @@ use super::support::{Home, commands, entry, position};
 use crate::{
     replica::{BootstrapSnapshot, Replica, SiteEntry, put_record},
     resp::Reply,
-    store::{LogId, Store, StoreOptions},
+    store::{LogId, Store, StoreOptions, tests::support::raise},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ impl Edge {
     fn new() -> Edge {
         let directory = tempfile::tempdir().unwrap();
         let replica = open(&directory);
+        // As the core that these tests apply the same entries to.
+        raise(replica.store());
         let edge = Edge { directory, replica, next: 2 };
         // As every log begins: a membership, a leader's first entry.
         let mut txn = edge.replica.begin();
@@ -104,7 +106,7 @@ fn the_state_is_the_cores_however_entries_are_cut_and_repeated() {
     let edge = edge.reopen();
     assert_eq!(edge.sum(), core.store.checksum().unwrap());
     let store = edge.replica.store();
-    assert_eq!(store.applied(), Some(position(edge.next - 1)), "the site's log has a place of its own");
+    assert_eq!(store.applied(), Some(position(edge.next - 1)), "the site's log has positions of its own");
     assert_eq!(store.flushed().unwrap(), store.applied());
     assert_eq!(store.published().site().unwrap().history, "h");
     assert_eq!(store.membership().unwrap().as_deref(), Some(&b"the site's members"[..]));
@@ -123,14 +125,14 @@ fn gaps_other_histories_and_earlier_terms_are_refused_and_change_nothing() {
     let earlier = LogId { term: 0, index: 3 };
     assert!(is_refused(&edge.follow("h", &[(earlier, None)])), "an earlier term");
     assert_eq!(edge.sum(), before);
-    // What follows in the right place is taken all the same.
+    // An entry that continues the data is applied all the same.
     assert_eq!(edge.follow("h", &entries[3..]), Reply::Int(4));
 }
 
 #[test]
-fn a_seed_replaces_the_data_and_keeps_the_sites_own() {
+fn a_bootstrap_snapshot_replaces_the_data_and_keeps_the_sites_own() {
     let (core, entries) = core();
-    let files = core.store.checkpoint(&core.path().join("seed")).unwrap();
+    let files = core.store.checkpoint(&core.path().join("bootstrap")).unwrap();
     let mut edge = Edge::new();
     assert_eq!(edge.follow("old", &borrowed(&entries)[..3]), Reply::Int(2));
     let snapshot = BootstrapSnapshot { history: "new".into(), position: position(4), name: "4".into() };

@@ -1,4 +1,4 @@
-//! Hashes through the log: a walk with cursors, and what is told of fields that expire.
+//! Hashes through the log: scans with cursors, and events of fields that expire.
 
 use super::support::Home;
 use crate::{
@@ -36,7 +36,7 @@ fn page(home: &Home, cursor: &str, count: &str) -> (String, Found) {
 
 /// Fields that stay are returned once; the cursors hold on another node, which has only the data.
 #[test]
-fn a_walk_returns_every_field_once_whoever_goes_on_with_it() {
+fn a_scan_returns_every_field_once_on_any_node() {
     for count in ["1", "7", "100", "999", "100000"] {
         let nodes = [Home::new(0), Home::new(1 << 20)];
         nodes.iter().for_each(large);
@@ -70,7 +70,7 @@ struct Told(Mutex<Vec<String>>);
 
 impl Observer for Told {
     fn interest(&self) -> Interest {
-        Interest { keys: false, events: true }
+        Interest { events: true, ..Interest::default() }
     }
 
     fn changed(&self, changes: Vec<ChangeEvent>) {

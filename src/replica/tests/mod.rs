@@ -1,10 +1,16 @@
 //! The heart is deterministic: whatever a node does beside applying, the same entries make the same state and replies.
 
+mod awaited;
 mod batches;
+mod budgets;
 mod follow;
 mod hashes;
+mod levels;
 mod order;
 mod panics;
 mod savepoints;
+mod scripts;
+mod strings;
 mod support;
 mod sweep;
+mod undo;

@@ -49,8 +49,8 @@ fn a_handler_that_panics_or_fails_leaves_nothing_behind() {
         let home = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(home.path(), StoreOptions::default()).unwrap());
         let replica = Replica::new(Arc::clone(&store), table);
-        // The bad call has an ordinal of its own; in its place one that is unknown, and so writes nothing.
-        let bad = [bad.unwrap_or(b"NOTHING")];
+        // The bad call has an ordinal of its own; in its place one with too few words, which writes nothing.
+        let bad = [bad.unwrap_or(b"SETS")];
         let mut txn = replica.begin();
         let calls: [(u32, &[&[u8]]); 4] =
             [(0, &[b"SETS", b"kept"]), (0, &[b"SETS", b"doomed"]), (0, &bad), (0, &[b"SETS", b"next"])];

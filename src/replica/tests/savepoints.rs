@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     replica::Replica,
     resp::{ErrorReply, Reply},
-    store::{CollectionHead, NewRow, ReadTime, Store, StoreOptions, Txn},
+    store::{CollectionHead, NewRow, ReadTime, Store, StoreOptions, Txn, tests::support::raise},
     types::list::{End, List},
 };
 use std::sync::{Arc, LazyLock};
@@ -15,19 +15,21 @@ use tempfile::TempDir;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[&ROWS]));
 
-static ROWS: [Command; 6] = [
+static ROWS: [Command; 8] = [
     Command { name: "PUSH", arity: -3, run: Run::Write(push), ..Command::BASE },
     Command { name: "TWINS", arity: 3, run: Run::Write(twins), ..Command::BASE },
     Command { name: "SET", arity: 3, run: Run::Write(set), ..Command::BASE },
     Command { name: "SPOILS", arity: -1, run: Run::Write(spoils), ..Command::BASE },
     Command { name: "SCRIPT", arity: -2, run: Run::Write(script), ..Command::BASE },
+    Command { name: "REPEAT", arity: -3, run: Run::Write(repeat), ..Command::BASE },
+    Command { name: "SWAP", arity: 1, run: Run::Write(swap), ..Command::BASE },
     Command { name: "GONE", arity: 1, run: Run::Write(panics), ..Command::BASE },
 ];
 
 fn push(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
     let mut list = List::open_or_create(txn, key)?;
-    list.push(txn, End::Right, args.rest());
+    list.push(txn, End::Right, args.rest())?;
     list.save(txn, key)?;
     Ok(Reply::Ok)
 }
@@ -37,7 +39,7 @@ fn twins(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (one, other) = (args.next_word()?, args.next_word()?);
     let mut lists = [List::create(txn), List::create(txn)];
     for (list, key) in lists.iter_mut().zip([one, other]) {
-        list.push(txn, End::Right, &[key, b"twin"]);
+        list.push(txn, End::Right, &[key, b"twin"])?;
     }
     for (list, key) in lists.iter_mut().zip([one, other]) {
         list.save(txn, key)?;
@@ -57,7 +59,7 @@ fn spoils(txn: &mut Txn<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     txn.put(b"string", NewRow { expires_at: 99, ..NewRow::string(b"spoilt") })?;
     txn.flush_db(0);
     let mut list = List::create(txn);
-    list.push(txn, End::Left, &[b"spoilt"]);
+    list.push(txn, End::Left, &[b"spoilt"])?;
     list.save(txn, b"list")?;
     txn.swap_db(0, 1);
     Err(ErrorReply::err("made to").into())
@@ -76,14 +78,30 @@ fn script(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         let words: Vec<&[u8]> = nested.unwrap_or(line).split(|byte| *byte == b' ').collect();
         if nested.is_some() {
             let savepoint = txn.savepoint();
-            replies.push(invoke(&TABLE, txn, &words)?);
-            invoke(&TABLE, txn, &[b"SPOILS"])?;
+            replies.push(invoke(&TABLE, txn, &words, true)?);
+            invoke(&TABLE, txn, &[b"SPOILS"], true)?;
             txn.roll_back(savepoint);
         } else {
-            replies.push(invoke(&TABLE, txn, &words)?);
+            replies.push(invoke(&TABLE, txn, &words, true)?);
         }
     }
     Ok(Reply::Array(replies))
+}
+
+/// Runs its words as a call, so many times; what can be taken back in the end: changes, and their bytes.
+fn repeat(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let times: usize = std::str::from_utf8(args.next_word()?).unwrap().parse().unwrap();
+    for _ in 0..times {
+        invoke(&TABLE, txn, args.rest(), true)?;
+    }
+    let (changes, bytes) = txn.undo_size();
+    Ok(Reply::Array(vec![Reply::count(changes as u64), Reply::count(bytes as u64)]))
+}
+
+fn swap(txn: &mut Txn<'_>, _args: &mut Args<'_>) -> Result<Reply> {
+    txn.put(b"counted", NewRow { expires_at: 99, ..NewRow::string(b"c") })?;
+    txn.swap_db(0, 1);
+    Ok(Reply::Ok)
 }
 
 struct Home {
@@ -95,6 +113,7 @@ impl Home {
     fn new() -> Home {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(directory.path(), StoreOptions::default()).unwrap());
+        raise(&store);
         Home { directory, store }
     }
 
@@ -117,7 +136,7 @@ impl Home {
         (0..list.len()).map(|at| list.get(&view, at).unwrap().unwrap().to_vec()).collect()
     }
 
-    /// Which place of the log a collection is named by.
+    /// The log position that names a collection.
     fn generation(&self, key: &[u8]) -> (u64, u32) {
         let published = self.store.published();
         let row = self.store.blocking_view(&published, 0, ReadTime::At(0)).get(key).unwrap().unwrap();
@@ -149,7 +168,7 @@ fn two_collections_of_one_command_share_no_sub_keys() {
         }
     };
     check(&home);
-    // What a command creates first is named as by every version so far: by its own place.
+    // The first collection of a command is named by the command's own position, as in every version so far.
     assert_eq!(
         [home.generation(b"a"), home.generation(b"c"), home.generation(b"g")],
         [(1, 0), (1, 1), (1, 2)]
@@ -170,7 +189,7 @@ fn two_collections_of_one_command_share_no_sub_keys() {
 #[test]
 fn a_part_that_fails_is_undone_without_its_neighbours() {
     let calls: [&[&[u8]]; 3] = [
-        // What is undone stands between what stays.
+        // A call that is undone stands between calls that stay.
         &[b"SCRIPT", b"PUSH list 1", b"SET string s", b"SPOILS", b"PUSH list 2", b"GONE", b"SET after a"],
         // A script within a script, with failures of its own, undone as a whole.
         &[b"SCRIPT", b"PUSH list 1", b"SET string s", b"!SCRIPT SPOILS", b"PUSH list 2", b"SET after a"],
@@ -197,4 +216,63 @@ fn a_part_that_fails_is_undone_without_its_neighbours() {
     let before = home.store.published().state().databases().to_vec();
     home.apply(&[&[b"SPOILS"], &[b"GONE"]]);
     assert_eq!(home.store.published().state().databases(), before);
+}
+
+/// What `REPEAT` says.
+fn undo_size(reply: &Reply) -> (i64, i64) {
+    match reply {
+        Reply::Array(counts) => match counts[..] {
+            [Reply::Int(changes), Reply::Int(bytes)] => (changes, bytes),
+            _ => panic!("{reply:?}"),
+        },
+        _ => panic!("{reply:?}"),
+    }
+}
+
+#[test]
+fn what_is_kept_to_be_taken_back_follows_the_rows_not_the_writes() {
+    let home = Home::new();
+    let value = vec![b'v'; 64 << 10];
+    // 40 MB of writes to one row.
+    let (changes, bytes) = undo_size(&home.apply(&[&[b"REPEAT", b"600", b"SET", b"k", &value]])[0]);
+    assert!(changes < 300 && bytes < 17 << 20, "{changes} changes, {bytes} bytes");
+    // 30,000 times the state of all databases.
+    let (changes, bytes) = undo_size(&home.apply(&[&[b"REPEAT", b"30000", b"SWAP"]])[0]);
+    assert!(changes < 20_000 && bytes < 17 << 20, "{changes} changes, {bytes} bytes");
+    // Each command of an entry, and of an EXEC, begins anew: a row, and its part of the sum.
+    let once: &[&[u8]] = &[b"REPEAT", b"1", b"SET", b"k", &value];
+    let many = vec![once; 500];
+    assert!(home.apply(&many).iter().all(|reply| undo_size(reply).0 == 2));
+}
+
+#[test]
+fn rows_written_again_and_again_come_back_as_they_were_at_each_savepoint() {
+    let values = [b'a', b'b', b'c'].map(|byte| vec![byte; 64 << 10]);
+    let line = |value: &[u8], times: &str, key: &str| {
+        [format!("REPEAT {times} SET {key} ").as_bytes(), value].concat()
+    };
+    let [a, b, c] = &values;
+    let (first, inner, other) = (line(a, "400", "k"), line(b, "400", "k"), line(b, "400", "other"));
+    let (swaps, last) = (b"REPEAT 7 SWAP".to_vec(), line(c, "400", "last"));
+    let undone = |line: &[u8]| [b"!", line].concat();
+    let mut sums = Vec::new();
+    for script in [
+        vec![first.clone(), last.clone()],
+        vec![first.clone(), undone(&inner), last.clone()],
+        vec![undone(&inner), first.clone(), undone(&other), undone(&swaps), undone(&inner), last.clone()],
+        vec![undone(&first), undone(&other), line(a, "1", "k"), undone(&inner), line(c, "1", "last")],
+    ] {
+        let home = Home::new();
+        home.apply(&[&[b"SET", b"k", b"before"], &[b"SET", b"other", b"before"]]);
+        let words: Vec<&[u8]> =
+            std::iter::once(&b"SCRIPT"[..]).chain(script.iter().map(Vec::as_slice)).collect();
+        home.apply(&[&words]);
+        let published = home.store.published();
+        let (state, view) = (published.state(), home.store.blocking_view(&published, 0, ReadTime::At(0)));
+        assert_eq!(view.get(b"k").unwrap().unwrap().body.to_vec(), *a);
+        assert_eq!(view.get(b"other").unwrap().unwrap().body.to_vec(), b"before");
+        assert_eq!((state.database(0).keys, state.database(0).expires, state.database(1).keys), (3, 0, 0));
+        sums.push(home.store.checksum().unwrap());
+    }
+    assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:?}");
 }

@@ -4,7 +4,7 @@ use crate::{
     commands,
     replica::{BatchBuilder, ProposalBuilder, Replica},
     resp::Reply,
-    store::{LogId, Store, StoreOptions},
+    store::{LogId, Store, StoreOptions, tests::support::raise},
 };
 use bytes::Bytes;
 use std::{fs, path::Path, sync::Arc};
@@ -32,6 +32,7 @@ impl Home {
         let directory = tempfile::tempdir().unwrap();
         let options = StoreOptions { hot_cache_bytes, ..StoreOptions::default() };
         let (store, replica) = open(&directory, &options);
+        raise(&store);
         Home { directory, options, store, replica }
     }
 
@@ -73,7 +74,12 @@ impl Home {
         self.apply(&[(index, entry(at, index, &[proposal]))]).pop().unwrap().pop().unwrap().pop().unwrap()
     }
 
-    /// Where it is.
+    /// Rows of collections that no batch which was stored has made.
+    pub fn rows_ahead(&self) -> usize {
+        self.store.rows_made_after(self.store.applied().map_or(0, |applied| applied.index))
+    }
+
+    /// Its directory.
     pub fn path(&self) -> &Path {
         self.directory.path()
     }

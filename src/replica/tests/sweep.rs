@@ -1,4 +1,4 @@
-//! Which expired keys a sweep deletes follows from the entries, not from what compaction has dropped on this node.
+//! The entries decide which expired keys a sweep deletes, not this node's compactions.
 
 use super::support::Home;
 use crate::resp::Reply;

@@ -1,23 +1,21 @@
-//! The applier, the only one that writes to the store, and its thread.
+//! The applier, the only writer of the store, and its thread.
 //!
 //! It takes chunks of entries, runs them in one batch, commits it, publishes what was applied and only then completes the
-//! responders, right here: the replies do not travel through the raft runtime. Large chunks are applied on a thread of
-//! their own, small ones on the thread of the state machine (`state_machine.rs` says why); never two at a time.
+//! responders, right here: the replies do not travel through the raft runtime. Entries are applied on a thread of their
+//! own; only what is little work runs on the thread of the state machine (`state_machine.rs` says why), and for a short
+//! time. Never two at a time.
 
 use super::{
     membership,
-    types::{RaftEntry, RaftStoredMembership, position},
+    types::{RaftEntry, RaftStoredMembership, Replies, position},
 };
 use crate::{
     error::StoreError,
     fail,
     replica::{BootstrapSnapshot, Replica, SiteEntry},
-    replication::{
-        queue::{InFlight, Outbox, Verdict},
-        snapshots::place_of,
-    },
+    replication::{queue::InFlight, snapshots::directory_of},
     resp::{ErrorReply, Reply},
-    state::StateWriter,
+    state::{StateWriter, SumAt, Work},
     store::LogId,
 };
 use crossbeam::channel::{Sender, bounded};
@@ -35,53 +33,52 @@ use tokio::sync::oneshot;
 /// Jobs handed over and not done, at most; the state machine waits with one more.
 pub(super) const JOBS_MAX: usize = 2;
 
-/// An entry and who waits for it on this node.
-pub(super) type Work = (RaftEntry, Option<ApplyResponder<super::types::Types>>);
+/// An entry and the responder of its proposer on this node.
+pub(super) type ToApply = (RaftEntry, Option<ApplyResponder<super::types::Types>>);
 
-/// What the thread is asked to do; `done` is told when it is.
+/// A job for the thread; `done` is signalled when it is finished.
 pub(super) enum Job {
     Entries {
-        entries: Vec<Work>,
+        entries: Vec<ToApply>,
         done: oneshot::Sender<()>,
     },
     Install {
         directory: PathBuf,
         done: oneshot::Sender<()>,
     },
-    /// On an edge: as `Install`, but entries up to where that stands will come all the same.
+    /// On an edge: as `Install`, but entries up to that position will still come.
     GoPast {
         directory: PathBuf,
         done: oneshot::Sender<()>,
     },
 }
 
-/// The applier and the way to its thread, which ends when `jobs` and its clones are gone.
+/// The applier and the channel to its thread, which ends when `jobs` and its clones are gone.
 pub(super) struct Running {
-    pub(super) jobs: Sender<Job>,
+    /// `None`: there is no thread; the state machine runs jobs itself.
+    pub(super) jobs: Option<Sender<Job>>,
     pub(super) applier: Arc<Mutex<Applier>>,
     pub(super) thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the thread.
+/// Starts the thread, if there are threads.
 pub(super) fn start(
     replica: Replica,
     state: Arc<StateWriter>,
     in_flight: Arc<InFlight>,
     bootstrap_directory: PathBuf,
 ) -> io::Result<Running> {
-    let (jobs, todo) = bounded(JOBS_MAX);
-    let outbox = Arc::new(Mutex::new(Outbox::default()));
-    let applier = Applier { replica, state, in_flight, bootstrap_directory, passed: None, outbox };
+    let has_threads = state.environment().has_threads();
+    let applier = Applier { replica, state, in_flight, bootstrap_directory, passed: None };
     let applier = Arc::new(Mutex::new(applier));
+    if !has_threads {
+        return Ok(Running { jobs: None, applier, thread: None });
+    }
+    let (jobs, todo) = bounded(JOBS_MAX);
     let shared = Arc::clone(&applier);
     let work = move || todo.into_iter().for_each(|job| shared.lock().run(job));
-    // In a simulation its one thread does everything (`StateMachine::hand_over`).
-    #[cfg(test)]
-    if crate::tests::stage::is_set() {
-        return Ok(Running { jobs, applier, thread: None });
-    }
     let thread = Some(std::thread::Builder::new().name("apply".into()).spawn(work)?);
-    Ok(Running { jobs, applier, thread })
+    Ok(Running { jobs: Some(jobs), applier, thread })
 }
 
 pub(super) struct Applier {
@@ -90,10 +87,8 @@ pub(super) struct Applier {
     in_flight: Arc<InFlight>,
     /// On an edge: where the files of a bootstrap snapshot are.
     bootstrap_directory: PathBuf,
-    /// On an edge: the store has gone past entries up to this one.
+    /// On an edge: the store is ahead of the log up to this entry.
     passed: Option<u64>,
-    /// One for the life of the thread: entries that end up in one chunk share their wakes.
-    outbox: Arc<Mutex<Outbox>>,
 }
 
 impl Applier {
@@ -118,19 +113,64 @@ impl Applier {
     }
 
     /// Applies and answers entries on the calling thread. A store that fails stops the process.
-    pub(super) fn entries(&self, entries: Vec<Work>) {
-        // A handler's panic is an error reply; one that gets here has left a batch half done.
-        let _guard = fail::StopOnPanic("apply");
-        let mut entries = entries.into_iter().peekable();
-        while entries.peek().is_some() {
-            or_stop(self.batch(&mut entries));
-        }
+    pub(super) fn entries(&self, entries: Vec<ToApply>) {
+        self.entries_until(entries, u64::MAX);
     }
 
-    /// Applies entries until the batch is full, commits, answers.
-    fn batch(&self, entries: &mut Peekable<impl Iterator<Item = Work>>) -> Result<(), StoreError> {
+    /// As `entries`, until this time (`Applier::monotonic_us`); it is looked at after each entry. Returns what is left.
+    pub(super) fn entries_until(&self, entries: Vec<ToApply>, end_us: u64) -> Vec<ToApply> {
+        // A handler's panic is an error reply; any other panic leaves a half-finished batch.
+        let _guard = fail::StopOnPanic("apply");
+        let payloads = entries.iter().filter_map(|(entry, _)| match &entry.payload {
+            EntryPayload::Normal(payload) => Some(&payload.0[..]),
+            EntryPayload::Blank | EntryPayload::Membership(_) => None,
+        });
+        or_stop(self.replica.prefetch(payloads));
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() {
+            or_stop(self.batch(&mut entries, end_us));
+            if self.is_past(end_us) {
+                break;
+            }
+        }
+        entries.collect()
+    }
+
+    /// By the node's clock, which may be simulated.
+    pub(super) fn monotonic_us(&self) -> u64 {
+        self.state.state().environment().monotonic_us()
+    }
+
+    /// `u64::MAX` never comes.
+    fn is_past(&self, end_us: u64) -> bool {
+        end_us != u64::MAX && self.monotonic_us() >= end_us
+    }
+
+    /// Whether the words of these entries bound what they touch. Of its own proposals a leader knows; others are read.
+    pub(super) fn is_little_work(&self, entries: &[ToApply]) -> bool {
+        let mut known = Work::NONE;
+        let unread = entries.iter().filter_map(|(entry, _)| match &entry.payload {
+            EntryPayload::Normal(payload) => match self.state.unapplied.work(entry.log_id.index) {
+                Some(work) => {
+                    known = known.and(work);
+                    None
+                }
+                None => Some(&payload.0[..]),
+            },
+            EntryPayload::Blank | EntryPayload::Membership(_) => None,
+        });
+        let unread: Vec<&[u8]> = unread.collect();
+        self.replica.is_little_work(known, unread)
+    }
+
+    /// Applies entries until the batch is full or the time is up, commits, answers.
+    fn batch(
+        &self,
+        entries: &mut Peekable<impl Iterator<Item = ToApply>>,
+        end_us: u64,
+    ) -> Result<(), StoreError> {
         if let Some((_, responder)) = entries.next_if(|(entry, _)| self.is_passed(entry)) {
-            // Nobody waits for what this node, which led nothing meanwhile, proposed.
+            // This node proposed these as leader and has lost leadership since; no client waits for them.
             self.answer(responder.map(|responder| (responder, Vec::new())).into_iter().collect());
             return Ok(());
         }
@@ -142,9 +182,14 @@ impl Applier {
         let (mut last, mut mark) = (None, false);
         while let Some((entry, responder)) = entries.next_if(|(entry, _)| !self.is_bootstrap(entry)) {
             let at = position(&entry.log_id);
+            txn.want_replies(responder.is_some());
             let replies = match entry.payload {
                 EntryPayload::Blank => {
                     self.replica.advance(&mut txn, at)?;
+                    Vec::new()
+                }
+                EntryPayload::Normal(payload) if responder.is_none() => {
+                    self.replica.apply_unawaited(&mut txn, at, &payload.0)?;
                     Vec::new()
                 }
                 EntryPayload::Normal(payload) => self.replica.apply(&mut txn, at, &payload.0)?,
@@ -159,18 +204,21 @@ impl Applier {
                 answers.push((responder, replies));
             }
             mark = self.replica.take_mark();
-            if mark || Replica::is_full(&txn) {
+            if mark || Replica::is_full(&txn) || self.is_past(end_us) {
                 break;
             }
         }
         fail::point("apply.before");
         txn.commit()?;
         fail::point("apply.after");
+        for (index, sum) in self.replica.take_sums() {
+            self.state.sums.note(SumAt { index, sum });
+        }
         if let Some(last) = last {
             self.followed();
             self.logged();
             if mark {
-                // Before the index is told: a mark that is applied and has no checksum will never have one.
+                // Before the index is published: a mark that is applied and has no checksum will never have one.
                 self.state.checksums.begin(last.index, self.replica.store(), self.state.state());
             }
             self.state.applied(last);
@@ -179,12 +227,11 @@ impl Applier {
         Ok(())
     }
 
-    fn answer(&self, answers: Vec<(ApplyResponder<super::types::Types>, Vec<Vec<Reply>>)>) {
+    fn answer(&self, answers: Vec<(ApplyResponder<super::types::Types>, Replies)>) {
         for (responder, replies) in answers {
-            responder.send(Verdict::Applied { replies, outbox: Arc::clone(&self.outbox) });
+            responder.send(replies);
         }
-        self.outbox.lock().deliver();
-        self.in_flight.wake_batcher();
+        self.in_flight.deliver();
     }
 
     fn is_bootstrap(&self, entry: &RaftEntry) -> bool {
@@ -195,16 +242,16 @@ impl Applier {
         self.passed.is_some_and(|passed| entry.log_id.index <= passed)
     }
 
-    /// On an edge: bootstrap snapshots that these entries put in place, each with the index of its entry.
-    pub(super) fn wanted_bootstraps(&self, entries: &[Work]) -> Vec<(u64, BootstrapSnapshot)> {
+    /// On an edge: bootstrap snapshots that these entries install, each with the index of its entry.
+    pub(super) fn wanted_bootstraps(&self, entries: &[ToApply]) -> Vec<(u64, BootstrapSnapshot)> {
         let bootstraps = entries.iter().filter(|(entry, _)| self.is_bootstrap(entry));
-        // One that cannot be read stops the process when it is applied.
+        // An unreadable entry stops the process when it is applied.
         let read =
             bootstraps.filter_map(|(entry, _)| Some((entry.log_id.index, read_bootstrap(entry).ok()?)));
         read.filter(|(_, snapshot)| self.replica.wants(snapshot)).collect()
     }
 
-    /// On an edge: the data become those of a bootstrap snapshot, whose files are there.
+    /// On an edge: replaces the data by a bootstrap snapshot, whose files are here.
     fn bootstrap(
         &self,
         entry: &RaftEntry,
@@ -216,12 +263,13 @@ impl Applier {
                 fail::point("snapshot.install");
                 let is_other = self.replica.is_of_other_history(&snapshot);
                 // Before the first read can see it.
-                self.state.edge.seeds.fetch_add(1, Ordering::Relaxed);
+                self.state.edge.bootstraps.fetch_add(1, Ordering::Relaxed);
                 self.replica.install_bootstrap(
                     at,
                     &snapshot,
-                    &place_of(&self.bootstrap_directory, snapshot.position),
+                    &directory_of(&self.bootstrap_directory, snapshot.position),
                 )?;
+                self.state.sums.forget();
                 if is_other {
                     self.begin_again(snapshot.position.index);
                 }
@@ -231,7 +279,7 @@ impl Applier {
                 let mut txn = self.replica.begin();
                 self.replica.advance(&mut txn, at)?;
                 txn.commit()?;
-                Reply::Error(ErrorReply::err("the data here are newer"))
+                Reply::Error(ErrorReply::err("the data here is newer"))
             }
         };
         self.followed();
@@ -241,18 +289,20 @@ impl Applier {
         Ok(())
     }
 
-    /// Log time is no earlier than that of the last entry applied.
+    /// Log time is no earlier than that of the last entry applied, and the feature level is that entry's.
     fn logged(&self) {
-        self.state.clock.logged(self.replica.store().published().state().last_at);
+        let published = self.replica.store().published();
+        self.state.clock.logged(published.state().last_at);
+        self.state.set_feature_level(published.state().feature_level);
     }
 
-    /// On an edge: the data are of another history from here on. What the old one said of anything counts no more.
+    /// On an edge: the data now belong to another history. Knowledge of the old one is void.
     fn begin_again(&self, core_index: u64) {
         self.state.clock.begin(self.replica.store().published().state().last_at, None);
         self.state.begin_again(core_index);
     }
 
-    /// On an edge: says where the core's data stand now.
+    /// On an edge: publishes the core's position of the data.
     fn followed(&self) {
         if self.replica.is_edge()
             && let Some(LogId { index, .. }) = self.replica.store().latest().state().applied
@@ -267,6 +317,7 @@ impl Applier {
         let history = || store.published().site().map(|site| site.history.clone()).unwrap_or_default();
         let before = history();
         store.install(directory)?;
+        self.state.sums.forget();
         if !before.is_empty() && before != history() {
             let index = store.latest().state().applied.map_or(0, |at| at.index);
             self.begin_again(index);
@@ -280,7 +331,7 @@ impl Applier {
     }
 }
 
-/// Whether an entry of an edge site's log puts a bootstrap snapshot in place.
+/// Whether an entry of an edge site's log installs a bootstrap snapshot.
 pub(super) fn is_bootstrap(entry: &RaftEntry) -> bool {
     matches!(&entry.payload, EntryPayload::Normal(payload) if SiteEntry::is_bootstrap(&payload.0))
 }

@@ -1,7 +1,7 @@
 //! Linearizable reads where there is no lease: one question to the leader serves all reads that wait.
 //!
-//! Read index (Ongaro, Consensus: Bridging Theory and Practice, 2014, section 6.4): the leader makes sure that it still
-//! leads and says how far its log was committed when it was asked; a node that has applied that much may answer.
+//! Read index (Ongaro, Consensus: Bridging Theory and Practice, 2014, section 6.4): the leader confirms that it still
+//! leads, and returns its commit index at the time of the question; a node that has applied that index may answer.
 
 use super::node::RaftNode;
 use crate::{
@@ -11,30 +11,36 @@ use crate::{
     state::ReplicationState,
 };
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use openraft::ReadPolicy;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
 
-/// How long a read waits until some leader says how far it must go.
+/// Longest wait of a read for a leader's read index.
 pub const WAIT_MAX: Duration = Duration::from_secs(5);
 const ASK_MAX: Duration = Duration::from_secs(1);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a leader waits for an entry that tells others, in passing, of a long one that it has applied.
+const TELL_AFTER: Duration = Duration::from_millis(1);
 /// Readers that may wait at once.
 pub const READERS_MAX: usize = 65_536;
 
-/// Somebody who wants to read; it is told log time (ms) when the leader answered, or 0 if nobody said.
+/// The channel of a waiting reader; it gets log time (ms) at the leader's answer, or 0 if unknown.
 pub type Reader = oneshot::Sender<Result<u64, ErrorReply>>;
 
-/// A leader's answer: how far a read must be applied, and log time then (ms; 0 = it did not say).
+/// A leader's answer: the index that must be applied, and log time then (ms; 0 = unknown).
 #[derive(Debug, Clone, Copy)]
 pub struct ReadFrom {
     pub index: u64,
     pub log_ms: u64,
 }
 
-/// See the module.
+/// Lets reads wait until they are allowed.
 pub struct Barrier {
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
@@ -42,17 +48,17 @@ pub struct Barrier {
 }
 
 impl Barrier {
-    /// Serves readers until there can be no more.
+    /// Serves readers until all senders are gone.
     pub async fn run(self, mut readers: mpsc::Receiver<Reader>) {
         while let Some(first) = readers.recv().await {
-            // All that are here were sent before the question is asked.
+            // All readers here arrived before the question is asked.
             let mut waiting = vec![first];
             while let Ok(next) = readers.try_recv() {
                 waiting.push(next);
             }
             let outcome = self.pass().await;
             for reader in waiting {
-                // It may have gone.
+                // The reader may be gone.
                 let _ = reader.send(outcome.clone());
             }
         }
@@ -66,13 +72,13 @@ impl Barrier {
                 return applied.map(|()| log_ms).map_err(|_| down("this node is behind its leader"));
             }
             if Instant::now() >= deadline {
-                return Err(down("no node leads at the moment"));
+                return Err(down("there is no leader at the moment"));
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
-    /// How far a read of now must be applied, by the leader's word.
+    /// The read index of a read that starts now, from the leader.
     pub async fn ask(&self) -> Option<ReadFrom> {
         if self.state.is_leader() {
             let index = self.raft.read_index().await?;
@@ -83,12 +89,43 @@ impl Barrier {
         let answer = tokio::select! {
             biased;
             answer = client.send(Lane::Quick, wire::kind::READ_INDEX, Bytes::new(), ASK_MAX) => answer,
-            // One that was cut off answers late, or never.
+            // A leader that was cut off answers late, or never.
             () = self.state.led_by_another_than(id) => return None,
         };
         let wire::ReadIndex { index, log_ms } = wire::read(answer.ok()?).ok()?;
         self.state.clock.told(log_ms);
         Some(ReadFrom { index, log_ms })
+    }
+}
+
+impl RaftNode {
+    /// As leader: the read index of a read that starts now. `None`: this node is not the leader, or has no contact to a
+    /// majority. Under the lease it need not ask: acknowledged writes were applied here before, and this node announced
+    /// whatever another node may have shown.
+    pub async fn read_index(&self) -> Option<u64> {
+        let applied = self.state.applied_index();
+        if self.state.announced_index() < applied && self.state.is_one_of_many.load(Ordering::Relaxed) {
+            // Or the reader's node would hear of it a little later.
+            let _ = self.raft.trigger().heartbeat().await;
+        }
+        if self.state.knows_all() {
+            return Some(applied.max(self.state.announced_index()));
+        }
+        let answer = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await;
+        answer.ok().map(|(read, _)| read.log_id().index)
+    }
+
+    /// As leader: tells the others of entries that they were not told of before this node had applied them (`Unapplied`), if
+    /// no entry behind them does so at once. Never ends.
+    pub async fn tell_of_long_entries(self) {
+        loop {
+            self.state.unapplied.news().await;
+            tokio::time::sleep(TELL_AFTER).await;
+            if self.state.is_leader() && self.state.announced_index() < self.state.applied_index() {
+                // The core may be gone at shutdown.
+                let _ = self.raft.trigger().heartbeat().await;
+            }
+        }
     }
 }
 

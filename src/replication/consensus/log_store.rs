@@ -8,7 +8,7 @@ use crate::{
 };
 use futures::{Stream, StreamExt, stream};
 use openraft::{
-    OptionalSend, RaftLogReader,
+    EntryPayload, OptionalSend, RaftLogReader,
     storage::{IOFlushed, LogState, RaftLogStorage},
 };
 use std::{
@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// Payload bytes read at a time, so that a long replay never holds the whole log in memory.
+/// Payload bytes to read at a time, so that a long replay never holds the whole log in memory.
 const READ_BYTES_MAX: usize = 4 << 20;
 
 /// Appends to and reads from one segment log.
@@ -42,7 +42,7 @@ impl LogStore {
         self.state.logged(index(purged), index(last), self.log.bytes());
     }
 
-    /// What is in memory is read at once; what is not, where waiting for the disk keeps nobody from his heartbeats.
+    /// Reads entries in memory at once; others on a thread where waiting for the disk delays no heartbeat.
     async fn read(&self, start: u64, end: u64, bytes_max: usize) -> io::Result<Vec<RaftEntry>> {
         if start >= end {
             return Ok(Vec::new());
@@ -155,7 +155,17 @@ impl RaftLogStorage<Types> for LogStore {
         I: IntoIterator<Item = RaftEntry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let entries = entries.into_iter().map(to_log_entry).collect();
+        let appends = |entry: RaftEntry| {
+            let work = match &entry.payload {
+                EntryPayload::Normal(payload) => payload.1,
+                EntryPayload::Blank | EntryPayload::Membership(_) => None,
+            };
+            self.state.appends(entry.log_id.index, work);
+            let entry = to_log_entry(entry);
+            self.state.disk.appended(entry.payload.len() as u64);
+            entry
+        };
+        let entries = entries.into_iter().map(appends).collect();
         self.log.append(entries, Box::new(move || callback.io_completed(Ok(()))))?;
         self.publish();
         Ok(())

@@ -1,4 +1,4 @@
-//! Who is of the cluster, and how that changes: one change at a time, through joint consensus (Ongaro 2014, section 4.3).
+//! The members of the cluster, and their changes: one change at a time, through joint consensus (Ongaro 2014, section 4.3).
 
 use super::{
     node::{RaftNode, failed},
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// How long a change may take to be committed.
+/// Longest time for a change to commit.
 const CHANGE_MAX: Duration = Duration::from_secs(10);
 
 /// A node that the log replicates to.
@@ -25,7 +25,7 @@ pub struct Member {
     pub id: u64,
     pub peer: Peer,
     pub is_voter: bool,
-    /// How far its log is known to be on its disk; only the leader knows.
+    /// The last entry that its disk is known to have; only the leader knows.
     pub matched: Option<u64>,
 }
 
@@ -33,16 +33,16 @@ pub struct Member {
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// Nothing was done.
-    #[error("another change of the members is under way; try again")]
+    #[error("another membership change is in progress; try again")]
     UnderWay,
-    /// It may have been begun; the next leader ends what has.
-    #[error("this node does not lead any more")]
+    /// It may have been started; the next leader completes it.
+    #[error("this node is no longer the leader")]
     NotLeader,
-    #[error("outcome unknown: no majority has taken the change in {} s; it may yet be done", CHANGE_MAX.as_secs())]
+    #[error("outcome unknown: no majority acknowledged the change in {} s; it may still happen", CHANGE_MAX.as_secs())]
     Undecided,
     #[error("the core would be left without a voter")]
     NoVoters,
-    #[error("node {0} is not a member of the core any more")]
+    #[error("node {0} is no longer a member of the core")]
     NotMember(u64),
     #[error("{0}")]
     Failed(String),
@@ -55,7 +55,7 @@ pub struct Members {
     /// The entry of the log that made them so.
     pub at: u64,
     pub is_committed: bool,
-    /// Whether a change is half done: two sets of voters, each of which must agree.
+    /// Whether the configuration is joint: both sets of voters must agree.
     pub is_joint: bool,
     pub list: Vec<Member>,
     pub last_index: u64,
@@ -130,12 +130,12 @@ impl RaftNode {
         self.change(members, ChangeMembers::AddNodes(BTreeMap::from([(id, peer)]))).await
     }
 
-    /// What is known of a member beside its id.
+    /// Updates the address, name or flags of a member.
     pub async fn set_peer(&self, members: &Members, id: u64, peer: Peer) -> Result<(), ChangeError> {
         self.change(members, ChangeMembers::SetNodes(BTreeMap::from([(id, peer)]))).await
     }
 
-    /// Gives a learner its vote, and takes it from the one whose place it takes.
+    /// Promotes a learner to voter, and removes the voter that it replaces.
     pub async fn promote(
         &self,
         members: &Members,
@@ -156,12 +156,12 @@ impl RaftNode {
         self.change(members, removal(member)).await
     }
 
-    /// Ends a change that its leader did not live to end.
-    pub async fn settle_joint(&self, members: &Members) -> Result<(), ChangeError> {
+    /// Leaves a joint configuration whose leader failed before it could.
+    pub async fn leave_joint(&self, members: &Members) -> Result<(), ChangeError> {
         self.change(members, ChangeMembers::AddVoterIds(BTreeSet::new())).await
     }
 
-    /// Changes the members if they still are those that the change was decided for.
+    /// Changes the membership if it is still the one that the change was decided for.
     async fn change(
         &self,
         decided_for: &Members,
@@ -172,7 +172,7 @@ impl RaftNode {
         let changed = self.raft.change_membership_if(change, false, [still]);
         match tokio::time::timeout(CHANGE_MAX, changed).await {
             Ok(Ok(_)) => {
-                tracing::info!(change = %text, "the members of the core have changed");
+                tracing::info!(change = %text, "changed the core's membership");
                 Ok(())
             }
             Ok(Err(error)) => Err(in_words(error)),

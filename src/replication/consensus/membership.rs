@@ -73,7 +73,7 @@ pub(super) fn decode(mut bytes: &[u8]) -> Result<(Option<RaftLogId>, RaftMembers
     if !rest.is_empty() {
         return Err(bad("trailing bytes"));
     }
-    // One that names no node at all is what an empty store has; openraft's constructor refuses it.
+    // An empty store has a configuration without nodes; openraft's constructor refuses it.
     if configs.is_empty() && nodes.is_empty() {
         return Ok((at, RaftMembership::default()));
     }

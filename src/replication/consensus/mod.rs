@@ -8,7 +8,7 @@
 //!
 //! | file | what it adapts |
 //! |---|---|
-//! | `types.rs`, `responder.rs`, `membership.rs` | the types openraft is instantiated with, and the membership on disk |
+//! | `types.rs`, `membership.rs` | the types openraft is instantiated with, and the membership on disk |
 //! | `log_store.rs` | the log |
 //! | `state_machine.rs`, `apply.rs` | the store; small chunks are applied on the raft thread, large ones on the apply thread |
 //! | `network.rs`, `service.rs`, `rpc/`, `snapshot.rs` | calls to other nodes, calls of other nodes, their messages |
@@ -18,14 +18,14 @@
 //! | `barrier.rs` | linearizable reads without a lease: one read index for all that wait |
 //! | `replicated.rs` | WAIT: how many nodes have an entry on disk |
 //!
-//! **Leases.** A follower that heard its leader within 450 ms helps nobody else to lead; a leader that a majority heard
-//! within 280 ms answers reads without asking. `node.rs` asserts the relation, clocks that differ by a tenth included. A node
-//! that has just started does not know what it promised, so it votes only after 450 ms.
+//! **Leases.** A follower that heard its leader within the last 450 ms helps no other node to lead; a leader that a
+//! majority heard within the last 280 ms answers reads without asking. `node.rs` asserts the relation, including clocks
+//! whose speeds differ by a tenth. A node that has just started does not know its promises, so it votes only after 450 ms.
 //!
 //! **Invariants.**
-//! * No openraft type leaves this room; `RaftNode`, `Members` and `queue::Verdict` are what others see.
-//! * A vote and an entry are on disk before openraft is told so.
-//! * A follower whose log ends before what it acknowledged is told to stop before it votes (`network.rs`).
+//! * No openraft type leaves this room; `RaftNode`, `Members` and `queue::Outcome` are what others see.
+//! * A vote or an entry is on disk before openraft is told that it is.
+//! * A follower whose log ends before an entry that it acknowledged is told to stop before it votes (`network.rs`).
 
 mod apply;
 mod barrier;
@@ -35,7 +35,7 @@ mod membership;
 mod network;
 mod node;
 mod replicated;
-mod responder;
+mod room;
 mod rpc;
 mod service;
 mod snapshot;
@@ -48,7 +48,7 @@ pub use members::{ChangeError, Member, Members, sole};
 pub use node::{RaftNode, RaftParts};
 pub use replicated::wait as wait_replicated;
 pub use service::RaftService;
-pub use types::Peer;
+pub use types::{Peer, Replies};
 
 #[cfg(test)]
 pub mod tests;

@@ -5,7 +5,7 @@
 use super::{
     rpc,
     snapshot::offer,
-    types::{Peer, RaftLogId, RaftSnapshot, RaftVote, SnapshotFiles, Types},
+    types::{Peer, RaftLogId, RaftSnapshot, RaftVote, SnapshotFiles, Types, log_id, position},
 };
 use crate::{
     peer::{CallError, Lane, PeerClient, Peers},
@@ -32,18 +32,20 @@ use std::{
     collections::BTreeMap, convert::Infallible, ffi::OsStr, future::Future, sync::Arc, time::Duration,
 };
 
-/// How long the other node may take to fetch and install a snapshot.
+/// Longest time for the other node to fetch and install a snapshot.
 const SNAPSHOT_MAX: Duration = Duration::from_secs(6 * 3600);
-/// How often it is noted meanwhile that it does.
+/// Interval at which the snapshot is held again meanwhile.
 const HOLD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How far this node, as leader, knows a follower's log to be on its disk.
+/// The last entry that this node, as leader, knows to be on a follower's disk.
 type Acknowledged = Arc<Mutex<Option<(RaftVote, u64)>>>;
 
 /// Append calls on their way to one follower.
 const APPENDS_IN_FLIGHT_MAX: usize = 8;
-/// How long one of them may take: the follower writes its entries to disk, after those before it.
+/// Longest time for one call: the follower writes its entries to disk, after those before it.
 const APPEND_MAX: Duration = Duration::from_millis(1500);
+/// The slowest way, network and disk, on which a large one is given the time that it takes: bytes a millisecond.
+const APPEND_BYTES_PER_MS: u64 = 4 << 10;
 
 /// Answers to append calls, in the order of the calls.
 type Appended<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Types>>>;
@@ -72,7 +74,20 @@ impl RaftNetworkFactory<Types> for Network {
     type Network = Connection;
 
     async fn new_client(&mut self, target: u64, peer: &Peer) -> Connection {
+        self.connection(target, peer, Lane::Ordered)
+    }
+
+    /// Heartbeats go beside the entries: behind a value of a hundred megabytes they would come too late. They may overtake
+    /// them, for they begin at what the follower has acknowledged.
+    async fn new_heartbeat_client(&mut self, target: u64, peer: &Peer) -> Connection {
+        self.connection(target, peer, Lane::Quick)
+    }
+}
+
+impl Network {
+    fn connection(&mut self, target: u64, peer: &Peer, append_lane: Lane) -> Connection {
         Connection {
+            append_lane,
             client: self.peers.client(&peer.address, target),
             address: self.peers.identity().address.clone(),
             snapshots: Arc::clone(&self.snapshots),
@@ -86,6 +101,8 @@ impl RaftNetworkFactory<Types> for Network {
 /// openraft's client of one node.
 pub(super) struct Connection {
     client: Arc<PeerClient>,
+    /// Where its stream of append calls goes.
+    append_lane: Lane,
     /// This node's own.
     address: String,
     snapshots: Arc<Snapshots>,
@@ -94,9 +111,9 @@ pub(super) struct Connection {
     acknowledged: Acknowledged,
 }
 
-/// Append calls to one follower. A follower whose log ends before what it has acknowledged under the same leader has lost
-/// entries that may be committed because of it; it is told to stop before it votes, and openraft never hears of it
-/// (which takes such a follower for impossible).
+/// Append calls to one follower. A follower whose log ends before an entry that it acknowledged under the same leader has
+/// lost entries that may be committed because of it. It is told to stop before it votes, and openraft never learns of it
+/// (openraft considers such a follower impossible).
 #[derive(Clone)]
 struct Appending {
     client: Arc<PeerClient>,
@@ -109,24 +126,26 @@ impl Appending {
     async fn send(
         self,
         lane: Lane,
-        request: AppendEntriesRequest<Types>,
+        mut request: AppendEntriesRequest<Types>,
         within: Duration,
     ) -> Result<(AppendEntriesResponse<Types>, Option<RaftLogId>), RPCError<Types>> {
         let (vote, previous) = (request.vote, request.prev_log_id);
         let last = request.entries.last().map_or(previous, |entry| Some(entry.log_id));
-        if let Some(committed) = &request.leader_commit {
-            // Before it leaves.
-            self.state.announces(committed.index);
-        }
+        // Before it leaves.
+        request.leader_commit =
+            request.leader_commit.and_then(|at| self.state.announces(position(&at))).map(log_id);
         let known = self.acknowledged.lock().filter(|(by, _)| *by == vote).map(|(_, index)| index);
         let mut append = rpc::append(request, self.state.clock.known_ms());
-        append.of_core = self.state.edge.is_edge().then(|| self.state.edge.site_heartbeat().into());
+        append.of_core = self.state.edge.is_edge().then(|| self.state.site_heartbeat().into());
         append.cut_off = !self.state.has_quorum();
+        append.refuses_growth = self.state.refuses_growth();
         let body = wire::write(&append);
+        let within = within.saturating_add(Duration::from_millis(body.len() as u64 / APPEND_BYTES_PER_MS));
         let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;
         let unreadable = |error: wire::Unreadable| RPCError::Network(NetworkError::new(&error));
         let answer: rpc::AppendAnswer = wire::read(answer).map_err(unreadable)?;
         self.state.walls.observe(self.client.node_id(), answer.wall_ms);
+        self.state.disks.observe(self.client.node_id(), answer.is_disk_low);
         if let (Some(end), Some(known)) = (answer.last_index, known)
             && end < known
         {
@@ -152,14 +171,14 @@ impl Appending {
             end,
             acknowledged = known,
             remedy = "empty that node's data directory and start it again",
-            "the log of a node went back behind what it had acknowledged; it is told to stop"
+            "a node has lost log entries that it had acknowledged; telling it to stop"
         );
         let told = wire::write(&wire::Quarantine { index: known, went_back: true });
         tokio::spawn(async move {
-            // It stops before it answers; if it does not hear this, it is told again with its next answer.
+            // It stops before it answers; if this call is lost, its next answer triggers another.
             let _ = self.client.call(kind::QUARANTINE, told, APPEND_MAX).await;
         });
-        let text = format!("its log ends at {end}, but it had acknowledged {known}");
+        let text = format!("its log ends at entry {end}, but it had acknowledged entry {known}");
         RPCError::Unreachable(Unreachable::new(&std::io::Error::other(text)))
     }
 }
@@ -173,8 +192,8 @@ impl Connection {
         }
     }
 
-    /// While this is polled, and for a while after it, a snapshot stays although newer ones come, and so does the log that
-    /// the follower goes on from.
+    /// While this is polled, and for a while after, the snapshot is held although newer ones are made, and so is the log
+    /// behind it.
     fn hold(&self, name: Option<&OsStr>) -> impl Future<Output = Infallible> + use<> {
         let name = name.unwrap_or_default().to_string_lossy().into_owned();
         let (snapshots, fetchers) = (Arc::clone(&self.snapshots), Arc::clone(&self.fetchers));
@@ -191,7 +210,7 @@ impl Connection {
         }
     }
 
-    /// A node that comes to lead goes on from the time that those know who vote for it.
+    /// A new leader continues the log time of those that vote for it.
     fn voted(&self, answer: &rpc::BallotAnswer) -> VoteResponse<Types> {
         self.state.clock.told(answer.log_ms);
         self.state.walls.observe(self.client.node_id(), answer.wall_ms);
@@ -228,9 +247,9 @@ impl RaftNetworkV2<Types> for Connection {
         Ok(answer)
     }
 
-    /// Requests go out as they come, several at a time, and answers come back in their order. The line must keep the order
-    /// on the way: one that is overtaken makes the follower answer the other with a conflict, and behind a success openraft
-    /// takes that for a log that went back.
+    /// Requests are sent as they come, several at a time, and answers come back in order. The multiplexed stream must keep
+    /// the order of requests: a request that is overtaken makes the follower answer the other with a conflict, which
+    /// openraft, after a success, takes for a log that went back.
     fn stream_append<'s, S>(
         &'s mut self,
         input: S,
@@ -239,12 +258,12 @@ impl RaftNetworkV2<Types> for Connection {
     where
         S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
     {
-        let appending = self.appending();
+        let (appending, lane) = (self.appending(), self.append_lane);
         let answers = input.map(move |request| {
             let appending = appending.clone();
             let previous = request.prev_log_id;
             async move {
-                let (answer, last) = appending.send(Lane::Ordered, request, APPEND_MAX).await?;
+                let (answer, last) = appending.send(lane, request, APPEND_MAX).await?;
                 let is_whole = match &answer {
                     AppendEntriesResponse::PartialSuccess(matching) => *matching == last,
                     _ => true,
@@ -253,7 +272,7 @@ impl RaftNetworkV2<Types> for Connection {
             }
         });
         let answers = answers.buffered(APPENDS_IN_FLIGHT_MAX);
-        // After an answer that is not a whole success nothing more is sent.
+        // After an answer that is not a complete success nothing more is sent.
         let until_failure = answers.scan(false, |ended, answer| {
             let next = (!*ended).then_some(answer);
             if let Some(answer) = &next {
@@ -292,7 +311,7 @@ impl RaftNetworkV2<Types> for Connection {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        // Before anything else: it is there now, and so is the log behind it.
+        // Hold first: the snapshot exists now, and so does the log behind it.
         let held = self.hold(snapshot.snapshot.directory.file_name());
         let (snapshots, directory) = (Arc::clone(&self.snapshots), snapshot.snapshot.directory.clone());
         let files = blocking(move || snapshots.files(&directory))
@@ -310,7 +329,7 @@ impl RaftNetworkV2<Types> for Connection {
             never = held => match never {},
         };
         let answer = answer.inspect_err(|error| {
-            // What was right when it was read first is not any more: the next offer looks again.
+            // The file was sound when it was first read, and no longer is: the next offer reads it again.
             if error.to_string().contains(HAS_NOT_ITS_CHECKSUM) {
                 self.snapshots.forget_files();
             }
@@ -319,7 +338,7 @@ impl RaftNetworkV2<Types> for Connection {
             }
         });
         let answer = answer.map_err(rpc_error)?;
-        // It has it, and goes on from it by the log.
+        // It has the snapshot, and continues from the log.
         self.fetchers.fetches(self.client.node_id());
         let answer: rpc::SnapshotAnswer =
             wire::read(answer).map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;

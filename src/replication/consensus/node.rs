@@ -1,13 +1,12 @@
-//! A raft node: starts openraft on our stores, founds the cluster when there is none, and wraps what is done with it.
+//! A raft node: starts openraft on our stores, founds the cluster if there is none, and wraps openraft's operations.
 
 use super::{
     apply,
     log_store::LogStore,
     network::Network,
-    responder::CallbackResponder,
     rpc,
     state_machine::StateMachine,
-    types::{Payload, Peer, RaftSnapshot, RaftVote, Types},
+    types::{CallbackResponder, Payload, Peer, RaftSnapshot, RaftVote, Replies, Types},
 };
 use crate::{
     error::StoreError,
@@ -15,15 +14,15 @@ use crate::{
     peer::Peers,
     replica::Replica,
     replication::{
-        queue::{InFlight, Verdict},
+        queue::{InFlight, NotDone, Outcome, Unknown},
         snapshots::{BootstrapSnapshots, Fetchers, Snapshots},
         wal::{LogError, Retention, SegmentLog},
     },
-    state::StateWriter,
+    state::{StateWriter, Work},
 };
 use bytes::Bytes;
 use openraft::{
-    Config, Raft, ReadPolicy, ServerState, SnapshotPolicy, StepDownPolicy,
+    Config, Raft, ServerState, SnapshotPolicy, StepDownPolicy,
     async_runtime::{Instant as _, WatchReceiver},
     errors::{ClientWriteError, Fatal},
     raft::{
@@ -38,7 +37,7 @@ use std::{
     time::Duration,
 };
 
-/// What a node is made of.
+/// The parts of a node.
 pub struct RaftParts {
     pub node_id: u64,
     pub log: Arc<SegmentLog>,
@@ -53,40 +52,41 @@ pub struct RaftParts {
     pub is_one_of_many: bool,
 }
 
-/// See the module. Clones are handles of the same node.
+/// A raft node. Clones are handles of the same node.
 #[derive(Clone)]
 pub struct RaftNode {
     pub(super) raft: Raft<Types, StateMachine>,
     pub(super) state: Arc<StateWriter>,
     in_flight: Arc<InFlight>,
     pub(super) peers: Arc<Peers>,
+    pub(super) snapshots: Arc<Snapshots>,
     log: Arc<SegmentLog>,
     pub fetchers: Arc<Fetchers>,
 }
 
 pub(super) const HEARTBEAT_MS: u64 = 75;
-/// The shortest time after which a follower that hears nothing campaigns.
+/// Shortest time without a heartbeat after which a follower campaigns.
 const ELECTION_MIN_MS: u64 = 300;
-/// openraft's lease: a follower that heard its leader less than this ago helps nobody else to lead.
+/// openraft's lease: a follower that heard its leader more recently than this helps no other node to lead.
 const ELECTION_MAX_MS: u64 = 450;
 /// The leader's side of that lease.
 const LEASE_MS: u64 = 280;
 const LEASE: Duration = Duration::from_millis(LEASE_MS);
 
-// A leader that is not heard has no lease any more before anybody campaigns, and long before anybody votes: clocks may
-// differ in speed by a tenth.
+// A leader out of contact has lost its lease before another node campaigns, and long before one votes: clocks may differ in
+// speed by a tenth.
 const _: () = assert!(LEASE_MS < ELECTION_MIN_MS && ELECTION_MIN_MS < ELECTION_MAX_MS);
 const _: () = assert!(LEASE_MS * 11 / 10 < ELECTION_MAX_MS * 9 / 10);
-// One heartbeat may be lost, and another one late.
+// One heartbeat may be lost, and another may be late.
 const _: () = assert!(HEARTBEAT_MS * 3 < LEASE_MS);
-/// How often the leader looks whether a majority has heard it.
+/// Interval at which the leader checks its contact to a majority.
 const LEASE_TICK: Duration = Duration::from_millis(25);
-/// After its start a node does not know to whom it promised what; it votes when every such promise has run out.
+/// After its start a node does not know its promises; it votes once all of them have expired.
 pub const VOTE_DELAY: Duration = Duration::from_millis(ELECTION_MAX_MS);
 
-/// How long the raft core may take to stop.
+/// Longest time for the raft core to stop.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
-/// How long a snapshot may take before somebody who waits for it is told so.
+/// Longest wait for a snapshot before the caller gets an error.
 const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(600);
 
 impl RaftNode {
@@ -104,6 +104,7 @@ impl RaftNode {
             is_one_of_many,
         } = parts;
         let store = Arc::clone(replica.store());
+        state.set_feature_level(store.latest().state().feature_level);
         if let Some(applied) = store.applied() {
             state.applied(applied);
         }
@@ -119,9 +120,10 @@ impl RaftNode {
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(&state));
         let config = Arc::new(config().validate().map_err(failed)?);
         let fetchers = Arc::new(Fetchers::default());
-        let network = Network::new(Arc::clone(&peers), snapshots, Arc::clone(&fetchers), Arc::clone(&state));
+        let for_network = (Arc::clone(&snapshots), Arc::clone(&fetchers));
+        let network = Network::new(Arc::clone(&peers), for_network.0, for_network.1, Arc::clone(&state));
         let raft = Raft::new(node_id, config, network, log_store, state_machine).await.map_err(failed)?;
-        let node = RaftNode { raft, state, in_flight, peers, log, fetchers };
+        let node = RaftNode { raft, state, in_flight, peers, snapshots, log, fetchers };
         tokio::spawn(node.clone().watch_leadership(node_id));
         tokio::spawn(node.clone().watch_removal());
         tokio::spawn(node.clone().watch_lease());
@@ -131,7 +133,7 @@ impl RaftNode {
         Ok((node, thread))
     }
 
-    /// A new node founds a cluster of itself; a sole voter needs nobody's leave to lead.
+    /// A new node founds a cluster of itself; a sole voter leads without asking.
     async fn found_or_lead(&self, node_id: u64) -> Result<(), LogError> {
         if !self.raft.is_initialized().await.map_err(failed)? {
             let members = BTreeMap::from([(node_id, Peer::default())]);
@@ -164,7 +166,7 @@ impl RaftNode {
             }
             self.renew_lease();
             let known = self.state.leader_id();
-            // A node that was the leader before it started again does not follow itself: it has yet to apply what it led.
+            // A node that was the leader before its restart does not follow itself: it must first apply its own entries.
             let follows_or_leads = leads || leader != node_id;
             let node = address.filter(|_| follows_or_leads).map(|address| (leader, address));
             self.state.set_leader(term, leads && leader == node_id, node);
@@ -176,7 +178,7 @@ impl RaftNode {
                 let name = members.get_node(&leader).map_or("", |peer| &peer.name);
                 tracing::info!(leader = name, term, here = leader == node_id, "a node leads");
             }
-            // What waits for room must be told that nothing more will come of it.
+            // A batcher that waits for room must learn that there will be none.
             self.in_flight.wake_batcher();
             if metrics.changed().await.is_err() {
                 break;
@@ -187,7 +189,7 @@ impl RaftNode {
         match &running.borrow_watched().running_state {
             Err(Fatal::Stopped) => {}
             Err(fatal) => fail::stop_the_process(&format!("the raft core failed: {fatal}")),
-            // It ended without a word: tokio has caught the panic, and nobody leads or follows here any more.
+            // tokio has caught a panic of the raft core: this node can neither lead nor follow any more.
             Ok(()) => fail::stop_the_process("the raft core has panicked"),
         }
     }
@@ -228,18 +230,6 @@ impl RaftNode {
         self.raft.is_initialized().await.map_err(failed)
     }
 
-    /// As leader: how far a read of now must be applied. `None`: this node does not lead, or no majority hears it.
-    /// Under the lease nobody needs to be asked: what was acknowledged was applied here before, and what another node may
-    /// have shown was announced by this one.
-    pub async fn read_index(&self) -> Option<u64> {
-        let applied = self.state.applied_index();
-        if self.state.knows_all() {
-            return Some(applied.max(self.state.announced_index()));
-        }
-        let answer = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await;
-        answer.ok().map(|(read, _)| read.log_id().index)
-    }
-
     pub(super) async fn append(
         &self,
         request: AppendEntriesRequest<Types>,
@@ -269,11 +259,17 @@ impl RaftNode {
         self.raft.install_full_snapshot(vote, snapshot).await.map(|answer| answer.vote).map_err(failed)
     }
 
-    /// Proposes an entry; `then` gets the verdict, or is dropped when the node stops before there is one.
-    pub async fn propose(&self, payload: Bytes, then: impl FnOnce(Verdict) + Send + 'static) {
-        let fan = CallbackResponder::new(move |result: ClientWriteResult<Types>| then(verdict(result)));
+    /// Proposes an entry, and says what it amounts to if that is known; `then` gets its outcome, or is dropped when the node
+    /// stops before there is one.
+    pub async fn propose(
+        &self,
+        payload: Bytes,
+        work: Option<Work>,
+        then: impl FnOnce(Outcome<Replies>) + Send + 'static,
+    ) {
+        let responder = CallbackResponder::new(move |result: ClientWriteResult<Types>| then(outcome(result)));
         // On an error the responder is dropped, and with it `then`.
-        let _ = self.raft.client_write_ff(Payload(payload), Some(fan)).await;
+        let _ = self.raft.client_write_ff(Payload(payload, work), Some(responder)).await;
     }
 
     /// Makes a snapshot of at least everything applied when it was called; the log may then be purged up to it.
@@ -283,7 +279,7 @@ impl RaftNode {
         let deadline = tokio::time::Instant::now() + SNAPSHOT_WAIT_MAX;
         let mut metrics = self.raft.data_metrics();
         while !reached(metrics.borrow_watched().snapshot.as_ref().map(|id| id.index)) {
-            // Ignored while one is being built; that one may be too old, hence the loop.
+            // Ignored while a snapshot is being built; that one may be too old, hence the loop.
             self.raft.trigger().snapshot().await.map_err(failed)?;
             let again = tokio::time::Instant::now() + Duration::from_millis(200);
             while tokio::time::Instant::now() < again
@@ -319,22 +315,22 @@ impl RaftNode {
         self.raft.trigger().purge_log(point).await.map_err(failed)
     }
 
-    /// How far this node has applied its log.
+    /// The last applied index of this node's log.
     pub fn applied_index(&self) -> u64 {
         self.state.applied_index()
     }
 
-    /// Whether who stands at this entry can go on by the log of this node.
+    /// Whether a node at this entry can continue from this node's log.
     pub fn can_feed_from(&self, index: u64) -> bool {
         self.log.has(index.saturating_add(1))
     }
 
-    /// Somebody found this node's own data damaged, and can go on without them.
+    /// Records damage in this node's own data by a caller that can continue without them.
     pub fn note_damage(&self, error: &StoreError) {
         self.state.note_damage(error);
     }
 
-    /// Stops the core, or gives up when it takes too long; entries that were queued get no verdict.
+    /// Stops the core, or gives up when it takes too long; entries that were queued get no outcome from it.
     pub async fn shutdown(&self) {
         match tokio::time::timeout(SHUTDOWN_MAX, self.raft.shutdown()).await {
             Ok(Ok(())) => {}
@@ -352,23 +348,23 @@ fn config() -> Config {
         election_timeout_max: ELECTION_MAX_MS,
         // A node that was cut off must not disturb the others when it comes back.
         enable_pre_vote: Some(true),
-        // Ours to do (`step_down.rs`): openraft asks another node to lead without a word to whoever reads under the lease.
+        // Done by `step_down.rs`: openraft asks another node to lead without telling those who read under the lease.
         removed_leader_step_down: StepDownPolicy::Never,
         // Snapshots and purges are ours to start: openraft counts entries, disks have bytes.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: u64::MAX,
         replication_lag_threshold: u64::MAX,
-        // A restarted node is a leader only by a new term: the first entry of that term says when it may serve.
+        // A restarted node becomes leader only in a new term: the first entry of that term marks when it may serve.
         enable_leader_restore: Some(false),
         ..Config::default()
     }
 }
 
-fn verdict(result: ClientWriteResult<Types>) -> Verdict {
+fn outcome(result: ClientWriteResult<Types>) -> Outcome<Replies> {
     match result {
-        Ok(response) => response.data,
-        Err(ClientWriteError::ForwardToLeader(_)) => Verdict::NotProposed,
-        Err(_) => Verdict::Lost,
+        Ok(response) => Outcome::Applied(response.data),
+        Err(ClientWriteError::ForwardToLeader(_)) => Outcome::NotDone(NotDone::NotLeader),
+        Err(_) => Outcome::Unknown(Unknown::LeaderChanged),
     }
 }
 

@@ -1,16 +1,16 @@
-//! WAIT: how many other nodes have on disk what this node has acknowledged.
+//! WAIT: the number of other nodes that have this node's acknowledged writes on disk.
 
 use super::node::RaftNode;
 use crate::{peer::Peers, replication::wire, state::ReplicationState};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// Between two looks. Followers have an entry a moment after the majority that acknowledged it.
+/// Time between two checks. Followers have an entry a moment after the majority that acknowledged it.
 const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 const RETRY_INTERVAL_MAX: Duration = Duration::from_millis(100);
 const ASK_MAX: Duration = Duration::from_secs(1);
 
-/// Waits until `wanted` other nodes have the entry, or the time is up; says how many have.
+/// Waits until `wanted` other nodes have the entry, or the time is up; returns their number.
 pub async fn wait(
     raft: RaftNode,
     peers: Arc<Peers>,

@@ -1,4 +1,4 @@
-//! A snapshot in openraft's terms: of a checkpoint of the store, as it is offered to another node, as it was fetched.
+//! A snapshot in openraft's terms: made from a checkpoint of the store, offered to another node, or fetched.
 
 use super::{
     membership, rpc,
@@ -22,7 +22,7 @@ pub(super) fn to_raft(checkpoint: &Checkpoint) -> Result<RaftSnapshot, StoreErro
     Ok(RaftSnapshot { meta, snapshot: SnapshotFiles { directory: checkpoint.directory.clone() } })
 }
 
-/// What the receiver needs to know to fetch a snapshot.
+/// The receiver's information for fetching a snapshot.
 pub(super) fn offer(
     address: &str,
     vote: &RaftVote,
@@ -40,7 +40,7 @@ pub(super) fn offer(
     }
 }
 
-/// Fetches what was offered into `directory`, whole and synced when this returns.
+/// Fetches the offered snapshot into `directory`; complete and synced when this returns.
 pub(super) async fn fetch(
     offered: &rpc::Snapshot,
     from: &PeerClient,

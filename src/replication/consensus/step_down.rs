@@ -1,8 +1,8 @@
-//! How a leader makes room for another one: before its node stops, when an administrator asks, and when it was taken out
-//! of the core.
+//! A leader hands over leadership: before its node stops, at an administrator's request, and after its removal from the
+//! core.
 //!
-//! **Invariant.** Before another node is asked to lead, this one's lease is void: whoever is asked is helped at once,
-//! whatever the others have promised to this one.
+//! **Invariant.** Before another node is asked to lead, this one's lease is void: the other node gets votes at once,
+//! whatever the voters have promised to this one.
 
 use super::{
     members::{Member, Members},
@@ -14,18 +14,19 @@ use openraft::{ServerState, async_runtime::WatchReceiver};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a leader that stops waits for another one to lead.
+/// Longest wait of a stopping leader for another one to lead.
 const HAND_OVER_MAX: Duration = Duration::from_millis(1000);
-/// How long a node may take to say whether it would lead.
+/// Longest time for a node to answer whether it would lead.
 const WILLING_MAX: Duration = Duration::from_millis(250);
-/// Between two attempts of a stopping leader to find somebody.
+/// Time between two attempts of a stopping leader to find a successor.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// How long a leader that was taken out goes on, so that all hear that the change is committed.
+/// Time for which a removed leader continues, so that all learn that the change is committed.
 const REMOVED_GRACE: Duration = Duration::from_millis(150);
 
 impl RaftNode {
-    /// From here on this node does not lead: it does not campaign, refuses to take over, and hands over what it leads, now
-    /// or (elected a moment ago) later. It goes on voting and replicating. Returns after the first attempt.
+    /// From now on this node refuses leadership: it does not campaign, declines transfers, and hands over what it leads,
+    /// now or (if it was elected a moment ago) later. It continues to vote and to replicate. Returns after the first
+    /// attempt.
     pub async fn step_down(&self) {
         self.state.refuse_leadership();
         self.raft.runtime_config().elect(false);
@@ -39,7 +40,7 @@ impl RaftNode {
         });
     }
 
-    /// Lets another voter lead, if this node leads and there is one that would.
+    /// Hands over leadership, if this node leads and another voter is willing.
     pub async fn hand_over(&self) {
         if !self.state.is_leader() {
             return;
@@ -53,10 +54,10 @@ impl RaftNode {
         while !led_by_another() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tracing::info!(to = %successor.peer.name, done = led_by_another(), "handed leadership over");
+        tracing::info!(to = %successor.peer.name, done = led_by_another(), "handed over leadership");
     }
 
-    /// The other voter that has most of the log among those that would lead.
+    /// The willing voter whose log is most complete.
     pub async fn successor(&self) -> Option<Member> {
         let members = self.members();
         for voter in best_first(&members, *self.raft.node_id()) {
@@ -75,7 +76,7 @@ impl RaftNode {
         status.is_some_and(|status| !status.is_stopping)
     }
 
-    /// Asks a node to lead, at once and whatever it has promised to this one; false if the raft core is gone.
+    /// Asks a node to lead at once, whatever it has promised to this one; false if the raft core is gone.
     pub(super) async fn offer(&self, id: u64) -> bool {
         self.state.offers_leadership();
         self.raft.trigger().transfer_leader(id).await.is_ok()
@@ -126,12 +127,12 @@ impl RaftNode {
     }
 
     async fn leave(&self) {
-        // It may have been let in again meanwhile.
+        // It may have been admitted again meanwhile.
         if !self.is_removed_leader() {
             return;
         }
         let seen = self.raft.server_metrics().borrow_watched().clone();
-        tracing::info!("this node leads a core that it is no member of any more; another one is to lead");
+        tracing::info!("this node leads a core from which it was removed; handing over leadership");
         let best = best_first(&self.members(), seen.id).into_iter().next();
         let offered = match &best {
             Some(best) => self.offer(best.id).await,
@@ -141,7 +142,7 @@ impl RaftNode {
             return;
         }
         tokio::time::sleep(Duration::from_millis(HEARTBEAT_MS)).await;
-        // In case nobody took over; nothing happens if somebody did. An error means that the raft core is gone.
+        // In case no node took over; otherwise it does nothing. An error means that the raft core is gone.
         let at = *seen.membership_config.log_id();
         let _ = self.raft.trigger().refresh_server_state(Some(seen.vote), at).await;
     }

@@ -1,16 +1,15 @@
 //! The types openraft is instantiated with, and their persisted forms.
 
-use super::responder::CallbackResponder;
 use crate::{
-    replication::{
-        queue::Verdict,
-        wal::{EntryKind, LogEntry},
-    },
+    replication::wal::{EntryKind, LogEntry},
+    resp::Reply,
+    state::Work,
     store::LogId,
 };
 use bytes::Bytes;
 use openraft::{
     EntryPayload,
+    raft::responder::Responder,
     type_config::alias::{
         CommittedLeaderIdOf, DefaultEntryOf, EntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf,
         StoredMembershipOf, VoteOf,
@@ -25,7 +24,7 @@ pub struct Types;
 /// Terms, one leader per term, entries of bytes, replies from the replica.
 impl openraft::RaftTypeConfig for Types {
     type D = Payload;
-    type R = Verdict;
+    type R = Replies;
     type NodeId = u64;
     type Node = Peer;
     type Term = u64;
@@ -57,9 +56,28 @@ pub(super) type RaftStoredMembership = StoredMembershipOf<Types>;
 pub(super) type RaftSnapshotMeta = SnapshotMetaOf<Types>;
 pub(super) type RaftSnapshot = SnapshotOf<Types, SnapshotFiles>;
 
-/// A batch of proposals, as `replica::BatchBuilder` made it.
+/// What the replica answers to an entry: for each proposal one reply per call (a transaction: one in all).
+pub type Replies = Vec<Vec<Reply>>;
+
+/// How openraft hands a result back: calls its closure once, on whatever thread completes the proposal. Dropped without a
+/// result, it drops the closure, which must then see to its waiters.
+pub struct CallbackResponder<T>(Box<dyn FnOnce(T) + Send>);
+
+impl<T> CallbackResponder<T> {
+    pub(super) fn new(then: impl FnOnce(T) + Send + 'static) -> Self {
+        CallbackResponder(Box::new(then))
+    }
+}
+
+impl<T: Send + 'static> Responder<Types, T> for CallbackResponder<T> {
+    fn on_complete(self, result: T) {
+        (self.0)(result);
+    }
+}
+
+/// A batch of proposals, as `replica::BatchBuilder` made it. Its proposer may say what it amounts to; nobody else knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload(pub Bytes);
+pub struct Payload(pub Bytes, pub Option<Work>);
 
 impl fmt::Display for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,16 +85,16 @@ impl fmt::Display for Payload {
     }
 }
 
-/// What the membership says of a node beside its id.
+/// The membership's data of a node besides its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peer {
-    /// Where other nodes reach it; empty on a node that has never had company.
+    /// Its peer address; empty on a node that has always been alone.
     pub address: String,
     /// Its node name.
     pub name: String,
-    /// A learner that is to stay one.
+    /// A learner that stays one.
     pub standby: bool,
-    /// The voter whose place this learner takes when it has caught up; 0 = nobody's.
+    /// The voter that this learner replaces once it has caught up; 0 = none.
     pub replaces: u64,
 }
 
@@ -112,7 +130,7 @@ pub(super) fn to_raft_entry(entry: LogEntry) -> Result<RaftEntry, crate::error::
     let log_id = log_id(LogId { term: entry.term, index: entry.index });
     let payload = match entry.kind {
         EntryKind::Blank => EntryPayload::Blank,
-        EntryKind::Normal => EntryPayload::Normal(Payload(entry.payload)),
+        EntryKind::Normal => EntryPayload::Normal(Payload(entry.payload, None)),
         EntryKind::Membership => EntryPayload::Membership(super::membership::decode(&entry.payload)?.1),
     };
     Ok(RaftEntry { log_id, payload })

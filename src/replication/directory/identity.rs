@@ -1,14 +1,13 @@
-//! The data directory: who this node is, and that only one process works on it.
+//! The data directory: the node's identity, and the lock that admits one process.
 //!
-//! `IDENTITY` is JSON, written at the first start (temporary file, fsync, rename, fsync of the directory) and never changed
-//! but when a node learns something for good: one of a core of several its cluster, from the founder, and that it is a member; one of
-//! an edge site that it has had all that its core had. `LOCK` is held with an OS file lock for the life of the process, so
-//! it needs no cleaning up after a crash.
-//! A node id is random and never given to another directory: a node whose directory was wiped is a new node, which
-//! cannot vote with the memory of the old one.
+//! `IDENTITY` is JSON, written at the first start (temporary file, fsync, rename, fsync of the directory). It changes only
+//! when a node learns something permanent: a core node its cluster, from the founder, and that it is a member; an edge node
+//! that it has had all that its core had. `LOCK` is held with an OS file lock for the life of the process, so it needs no
+//! cleanup after a crash. A node id is random and never given to another directory: a node whose directory was wiped is a
+//! new node, which cannot vote with the memory of the old one.
 //!
-//! Its last field is a checksum of all that is before it. It names the log that it belongs to: one of another node's files
-//! beside this node's would go unnoticed else.
+//! Its last field is a checksum of everything before it. It names its log, because otherwise another node's log beside it
+//! would go unnoticed.
 
 use super::{
     identity_file::{FORMAT_VERSION, load, save},
@@ -16,6 +15,7 @@ use super::{
     repair::{Helpers, begin_anew},
 };
 use crate::{
+    environment::Environment,
     fail::Part,
     replication::wal::{self, LogError},
 };
@@ -36,14 +36,14 @@ pub struct Identity {
     pub node_id: u64,
     pub node_uuid: String,
     pub cluster_id: String,
-    /// Another one after a restore from backup: whoever follows this history must start again.
+    /// Changes with a restore from backup: a follower of this history must start again.
     pub history_id: String,
     pub node_name: String,
     /// The edge site that the node is of; absent: it is of a core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
-    /// Whether it has ever been a member of its core, as far as it knows: then a core that does not count it among its
-    /// members has removed it. Directories that do not say were written before there was a difference.
+    /// Whether the node knows that it was a member of its core: then a core without it has removed it. Directories without
+    /// this field were written before it existed.
     #[serde(default = "yes")]
     pub was_member: bool,
     /// Of an edge site, and has never had all that its core had: its clients may have seen more before its disk was lost.
@@ -68,8 +68,8 @@ pub struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Takes possession of `path`, which is created if need be; `node_name` counts only then.
-    /// Such a directory is of a cluster of its own; with `is_one_of_many` it waits to be told its cluster, see `adopt`.
+    /// Locks `path`, which is created if missing; `node_name` is only used then. A new directory has a cluster of its own;
+    /// with `is_one_of_many` it waits for its cluster instead, see `adopt`.
     pub fn open(path: &Path, node_name: &str, is_one_of_many: bool) -> Result<Self, LogError> {
         let (directory, quarantine) = Self::open_damaged(path, node_name, is_one_of_many, None)?;
         match quarantine {
@@ -78,15 +78,15 @@ impl DataDirectory {
         }
     }
 
-    /// As `open`, of a node that may repair itself with the help of others: what is wrong with its data is for the caller to
-    /// repair, with a log or an identity that it cannot trust it has become a new node when this returns.
+    /// As `open`, for a node that may repair itself from others. Damaged data are left to the caller; with a damaged log or
+    /// identity the node has become a new node when this returns.
     pub fn open_damaged(
         path: &Path,
         node_name: &str,
         is_one_of_many: bool,
         helpers: Option<&Helpers>,
     ) -> Result<(Self, Option<Quarantine>), LogError> {
-        wal::create_private_directory(path)?;
+        wal::create_private_directory(Environment::machine(), path)?;
         let lock = lock(&path.join("LOCK"))?;
         let mut quarantine = Quarantine::read(path)?;
         if let (Some(found), Some(helpers)) = (&quarantine, helpers)
@@ -98,7 +98,7 @@ impl DataDirectory {
         if let Some(Quarantine { part: None, text, .. }) = quarantine {
             return Err(LogError::Quarantined { path: path.to_path_buf(), text });
         }
-        wal::remove_temporary(path)?;
+        wal::remove_temporary(Environment::machine(), path)?;
         let identity = match load(&path.join("IDENTITY"))? {
             Some(identity) => identity,
             None => create(path, node_name, is_one_of_many)?,
@@ -150,7 +150,7 @@ pub fn cluster_of(directory: &Path) -> Option<String> {
     (!identity.cluster_id.is_empty()).then_some(identity.cluster_id)
 }
 
-/// The log that was found in this directory must be the one that IDENTITY names, if it does; from now on it does.
+/// The log in this directory must be the one that IDENTITY names. If IDENTITY names none, it names this one from now on.
 pub fn bind_log(directory: &Path, log_id: &str) -> Result<(), LogError> {
     let path = directory.join("IDENTITY");
     let Some(mut identity) = load(&path)? else { return Ok(()) };
@@ -193,10 +193,10 @@ fn create(directory: &Path, node_name: &str, is_one_of_many: bool) -> Result<Ide
     Ok(identity)
 }
 
-/// Writes down which cluster (and history) this node is of; refuses another one than it has.
+/// Records the node's cluster (and history); refuses a different one than recorded before.
 pub type Adopt = Arc<dyn Fn(&str, &str) -> Result<(), LogError> + Send + Sync>;
 
-/// Writes down which cluster the node of this directory is of. Told again it does nothing; told another, it refuses.
+/// Records the cluster of this directory's node. Repeating it changes nothing; another cluster is refused.
 pub fn adopt(directory: &Path, cluster_id: &str, history_id: &str) -> Result<(), LogError> {
     let path = directory.join("IDENTITY");
     let missing = || LogError::damaged(&path, 0, "the file is gone");

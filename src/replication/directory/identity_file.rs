@@ -1,4 +1,4 @@
-//! How an identity lies on disk: JSON, whose last field is a checksum of all that is before it.
+//! The identity on disk: JSON whose last field is a checksum of everything before it.
 
 use super::identity::Identity;
 use crate::{checked, replication::wal::LogError};
@@ -13,7 +13,7 @@ pub fn load(path: &Path) -> Result<Option<Identity>, LogError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(LogError::io("read", path)(error)),
     };
-    // The version is read by itself first: a newer file may have fields that mean nothing to this program.
+    // The version is read by itself first: a newer file may have fields unknown to this program.
     #[derive(Deserialize)]
     struct Version {
         format_version: u32,
@@ -23,7 +23,7 @@ pub fn load(path: &Path) -> Result<Option<Identity>, LogError> {
     if let Some((text, sum)) = sealed(&text)
         && sum != sum_of(text).as_bytes()
     {
-        return Err(LogError::damaged(path, 0, "it does not have its checksum"));
+        return Err(LogError::damaged(path, 0, "its checksum is wrong"));
     }
     let Version { format_version } = serde_json::from_slice(&text).map_err(damaged)?;
     if format_version > FORMAT_VERSION {
@@ -36,7 +36,7 @@ pub fn load(path: &Path) -> Result<Option<Identity>, LogError> {
     serde_json::from_slice(&text).map(Some).map_err(damaged)
 }
 
-/// What comes before the checksum.
+/// The text before the checksum.
 const BEFORE_SUM: &[u8] = b",\n  \"checksum\": \"";
 
 fn sum_of(text: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! The data directory of a node: whose it is, whether it is sound, and how it becomes whole again.
+//! The data directory of a node: its identity, its health, and its repair.
 //!
 //! | name | content | file |
 //! |---|---|---|
@@ -7,23 +7,23 @@
 //! | `QUARANTINED` | damage was found: the node does not start with these files as if nothing were | `quarantine.rs` |
 //! | `log/` | the log | `wal/` |
 //! | `store/` | the data | `crate::store` |
-//! | `snapshot/`, `received/`, `seed/` | snapshots: its own, one that is being fetched, those of an edge site | `snapshots/` |
+//! | `snapshot/`, `received/`, `bootstrap/` | snapshots: its own, one that is being fetched, those of an edge site | `snapshots/` |
 //! | `damaged/` | what a node gave up of its log at its last repair | `repair.rs` |
 //! | `CLOCK` | log time at the last stop | `state/clock_file.rs` |
 //! | `groups/ID/` | log, store and snapshots of a further group; the first group's are beside `IDENTITY` | `groups.rs` |
 //! | `UPSTREAMS` | on an edge: the nodes that its core had | `edge/core_nodes.rs` |
 //!
-//! A node id is random and belongs to one directory for good. A node whose directory was emptied is a new node: it cannot
+//! A node id is random and belongs to one directory for good. A node with an emptied directory is a new node: it cannot
 //! vote with the memory of the old one.
 //!
-//! **Damage.** A node that finds damage writes `QUARANTINED` and stops. At its next start it fetches the data of another node
-//! if only its data are damaged: its log, its votes and its promises stand. If its log, its votes or its identity are damaged
-//! it gives all of them up, as soon as the others have a leader that a majority hears, and comes back as a new node.
+//! **Damage.** A node that finds damage writes `QUARANTINED` and stops. If only its data are damaged, it fetches another
+//! node's data at its next start: its log, its votes and its promises stand. If its log, its votes or its identity are
+//! damaged, it gives all of them up, once the others have a leader in contact with a majority, and rejoins as a new node.
 //!
 //! **Invariants.**
 //! * One process at a time works on a directory.
 //! * A directory of another cluster, another history or another site is refused with the reason, never adopted.
-//! * Damaged data are removed only when sound ones are in their place.
+//! * Damaged data are removed only after sound data have replaced them.
 
 mod groups;
 mod identity;

@@ -1,8 +1,8 @@
 //! `QUARANTINED`: keeps a node that found damage in its own files from starting with them as if nothing were.
 //!
-//! It is written before the node stops, and removed when what was damaged has been replaced (`repair.rs`), or by a human.
-//! A sealed text (`checked.rs`): what happened, for people, then `part` and `attempt`. One without these lines was written
-//! by an older program; one that is damaged itself counts as the worst that it can have said.
+//! It is written before the node stops, and removed when the damaged part has been replaced (`repair.rs`), or by a human. A
+//! sealed text (`checked.rs`): a description for people, then `part` and `attempt`. A text without these lines was written
+//! by an older program; a damaged one counts as the worst case.
 
 use crate::{
     checked,
@@ -14,14 +14,14 @@ use std::{fs, io, path::Path};
 /// Its name in the data directory.
 const NAME: &str = "QUARANTINED";
 
-/// See the module.
+/// The record that a file of the node is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantine {
-    /// What to repair; `None`: it does not say, so a human must.
+    /// The part to repair; `None`: unknown, so a human must act.
     pub part: Option<Part>,
-    /// Which attempt to repair it comes next, from 1: the ones before ended with damage again.
+    /// The number of the next attempt at repair, from 1; earlier ones found damage again.
     pub attempt: u32,
-    /// What happened.
+    /// A description of the damage.
     pub text: String,
 }
 
@@ -48,7 +48,7 @@ impl Quarantine {
         checked::replace_file(&path, checked::seal(&text).as_bytes()).map_err(LogError::io("write", &path))
     }
 
-    /// What was damaged has been replaced.
+    /// Removes the record, once the damaged part has been replaced.
     pub fn lift(directory: &Path) -> Result<(), LogError> {
         let path = directory.join(NAME);
         match fs::remove_file(&path) {

@@ -1,4 +1,4 @@
-//! How a node that found damage in its own files becomes whole again, at its next start.
+//! Repairs a node that found damage in its own files, at its next start.
 //!
 //! | what is damaged | what becomes of it |
 //! |---|---|
@@ -6,9 +6,9 @@
 //! | its log, its votes, `IDENTITY` | it is a new node with an empty directory, which the core lets in in place of the old one |
 //! | anything of an edge that is alone | it begins again with an empty directory, and takes a bootstrap snapshot of the core |
 //!
-//! **Invariants.** A node whose log is damaged gives it up only while the others have a leader that a majority hears:
-//! then every acknowledged entry is on a node of that majority. Damaged data go only when sound ones are in their place.
-//! What is given up of a log stays in `damaged` until the next time, for those who look for the cause.
+//! **Invariants.** A node with a damaged log gives it up only while the others have a leader in contact with a majority:
+//! then every acknowledged entry is on a node of that majority. Damaged data are removed only after sound data have
+//! replaced them. The discarded part of a log stays in `damaged` until the next repair, for diagnosis.
 
 use super::quarantine::Quarantine;
 use crate::{
@@ -35,13 +35,13 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const ASK_MAX: Duration = Duration::from_secs(2);
 /// The other node may have to make the snapshot first, and reads it.
 const OFFER_MAX: Duration = Duration::from_secs(600);
-/// Before a further attempt, for each that ended with damage again; and at most.
+/// Pause before a further attempt, for each attempt that found damage again; and the longest pause.
 const PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// Where what is given up is kept.
+/// The directory that keeps the files a node gave up.
 const KEPT: &str = "damaged";
 
-/// Where this node finds others that have what it lost.
+/// Other nodes that may have the lost data.
 #[derive(Clone)]
 pub struct Helpers {
     /// Peer addresses of other nodes of its core, or of its edge site.
@@ -84,7 +84,7 @@ impl Waiting {
 pub fn begin_anew(directory: &Path, quarantine: &Quarantine, helpers: &Helpers) -> Result<(), LogError> {
     tracing::warn!(
         data_dir = %directory.display(), reason = %quarantine.text,
-        "this node gives up its log and comes back as a new one; what it had of the log is kept in the directory 'damaged'"
+        "this node gives up its log and rejoins as a new node; the directory 'damaged' keeps the old log"
     );
     wait_for(async {
         let mut waiting = Waiting(String::new());
@@ -107,7 +107,7 @@ async fn can_do_without_us(helpers: &Helpers, own_cluster: Option<&str>) -> Resu
         let reached = blocking(move || upstreams.iter().any(|address| connects(address))).await;
         return match reached {
             Ok(true) => Ok(()),
-            _ => Err(format!("no core node can be reached at {}", helpers.upstreams.join(", "))),
+            _ => Err(format!("cannot reach a core node at {}", helpers.upstreams.join(", "))),
         };
     }
     let peers = Peers::new(Arc::clone(&helpers.identity));
@@ -115,7 +115,7 @@ async fn can_do_without_us(helpers: &Helpers, own_cluster: Option<&str>) -> Resu
     for address in &helpers.peers {
         match status(&peers, address).await {
             Ok(status) if !status.has_quorum => {
-                why.push(format!("{address} does not lead a majority"));
+                why.push(format!("{address} is not a leader in contact with a majority"));
             }
             Ok(status) if own_cluster.is_some_and(|own| own != status.cluster_id) => {
                 why.push(format!("{address} is of cluster {}", status.cluster_id));
@@ -137,7 +137,7 @@ async fn status(peers: &Peers, address: &str) -> Result<wire::Status, String> {
     wire::read(answer.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 
-/// Log and identity are kept, the rest is of use to nobody: the others have it. Cut short, it is gone on with.
+/// Keeps log and identity and removes the rest, which the other nodes have. If interrupted, it is continued.
 fn set_aside(directory: &Path) -> io::Result<()> {
     let (kept, before) = (directory.join("damaged.tmp"), directory.join(KEPT));
     fs::create_dir_all(&kept)?;
@@ -147,7 +147,8 @@ fn set_aside(directory: &Path) -> io::Result<()> {
             fs::rename(from, kept.join(name))?;
         }
     }
-    for name in ["store", "snapshot", "received", "seed"] {
+    // Earlier builds called `bootstrap` `seed`.
+    for name in ["store", "snapshot", "received", "bootstrap", "seed"] {
         remove_if_there(&directory.join(name))?;
     }
     // Empty: all was done before, but for the quarantine.
@@ -168,7 +169,7 @@ fn remove_if_there(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// The data of a node, lost, are to come from another one.
+/// A node's lost data, to be fetched from another node.
 pub struct LostStore {
     pub quarantine: Quarantine,
     pub helpers: Helpers,
@@ -178,7 +179,7 @@ impl LostStore {
     /// Waits for another node's snapshot, however long that takes, and makes it the store's. Nothing else runs yet.
     pub fn restore(&self, directory: &Path, log: &SegmentLog, store: &Store) -> Result<(), LogError> {
         let began = std::time::Instant::now();
-        tracing::warn!(reason = %self.quarantine.text, "the data of this node are replaced by those of another one");
+        tracing::warn!(reason = %self.quarantine.text, "replacing this node's damaged data with another node's");
         let received = directory.join("received");
         let pause = PAUSE.saturating_mul(self.quarantine.attempt.saturating_sub(1)).min(PAUSE_MAX);
         let (from, position) = wait_for(async {
@@ -202,11 +203,11 @@ impl LostStore {
         Quarantine::lift(directory)?;
         store.remove_others()?;
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(%from, index = position.index, millis, "the data of this node are whole again");
+        tracing::info!(%from, index = position.index, millis, "this node's data is repaired");
         Ok(())
     }
 
-    /// The snapshot of whoever has one that does not leave a gap before this log; the leader's, if it can be had.
+    /// Fetches a snapshot that leaves no gap before this log; from the leader if possible.
     async fn fetch(&self, log: &SegmentLog, received: &Path) -> Result<(String, LogId), String> {
         let peers = Peers::new(Arc::clone(&self.helpers.identity));
         let mut found = Vec::new();
@@ -248,12 +249,13 @@ impl LostStore {
         let stands = Store::read_checkpoint(received).map_err(|error| text(&error))?.position;
         match stands == Some(offered) && offered.index >= index_min {
             true => Ok(offered),
-            false => Err(format!("the snapshot stands at {stands:?}, not where it was said to")),
+            false => Err(format!("the snapshot is at log id {stands:?}, not at the one offered")),
         }
     }
 }
 
-/// The log has another entry where the data stand now: that one, and what follows it, was never committed.
+/// Drops the tail of a log that has another entry at the data's log id: that entry and those behind it were never
+/// committed.
 fn drop_tail(log: &SegmentLog) -> Result<(), LogError> {
     let (done, wait) = mpsc::channel();
     log.truncate_after(log.state().0, Box::new(move || done.send(()).unwrap_or_default()))?;

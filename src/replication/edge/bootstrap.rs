@@ -1,14 +1,14 @@
-//! A bootstrap snapshot of the core's data: fetched file by file while the old data serve, then put in their place at once.
+//! Fetches a bootstrap snapshot of the core's data file by file, while the old data serve, then switches to it at once.
 //!
-//! What was fetched stays when the way breaks: the next attempt, at the same core node, goes on where this one ended. The
-//! switch is an entry of the site's log like any other, so it happens at one place of it.
+//! If the connection breaks, the fetched bytes stay: the next attempt at the same core node continues from there. The switch
+//! is an ordinary entry of the site's log, so all nodes of the site switch at the same log position.
 
 use super::{follow::Follower, in_flight::InFlightProposals};
 use crate::{
     peer::PeerClient,
     replica::BootstrapSnapshot,
     replication::{
-        snapshots::{Source, Throttle, fetch_files, note_held, prepare},
+        snapshots::{Source, Throttle, fetch_files, note_whole, prepare},
         wal::blocking,
         wire::{self, FileMeta, edge_kind, read, write},
     },
@@ -27,19 +27,19 @@ use tokio::time::Instant;
 /// A core node may have to make a snapshot first, and reads it once.
 const OFFER_MAX: Duration = Duration::from_secs(600);
 const TELL_INTERVAL: Duration = Duration::from_secs(5);
-/// Attempts at one core node before another one is asked, whose files are others.
+/// Attempts at one core node before the edge asks another, whose files differ.
 const ATTEMPTS_MAX: u32 = 20;
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Follower {
-    /// Takes a bootstrap snapshot from this core node.
+    /// Fetches a bootstrap snapshot from this core node and installs it.
     pub(super) async fn bootstrap(&self, index: usize) -> Result<(), String> {
         let client = self.upstreams.client(index).ok_or("no upstream")?;
         let mut attempt = 1;
         loop {
             match self.bootstrap_once(&client).await {
                 Err(why) if attempt < ATTEMPTS_MAX && self.state.is_leader() => {
-                    tracing::warn!(%why, attempt, "the bootstrap snapshot is not complete, going on with it");
+                    tracing::warn!(%why, attempt, "the bootstrap snapshot is incomplete; going on with it");
                     tokio::time::sleep(RETRY_INTERVAL).await;
                 }
                 result => return result,
@@ -54,26 +54,29 @@ impl Follower {
         let is_same_history = *self.state.edge.core_history.read() == history;
         let LogId { term: term_min, index: index_min } =
             position.filter(|_| is_same_history).unwrap_or_default();
-        let body = write(&wire::BootstrapWanted { index_min, term_min });
+        let body = write(&wire::BootstrapWanted { index_min, term_min, feature_level: self.understands() });
         let offer = client.call(edge_kind::BOOTSTRAP, body, OFFER_MAX).await.map_err(|error| text(&error))?;
         let offer: wire::BootstrapOffer = read(offer).map_err(|error| text(&error))?;
         let offered = LogId { term: offer.term, index: offer.index };
         let snapshot =
             BootstrapSnapshot { history: offer.history.clone(), position: offered, name: offer.name.clone() };
         if position.is_some_and(|position| history == snapshot.history && !snapshot.is_forward_of(position)) {
-            return Err(text(&"its copy is older than the data here"));
+            return Err(text(&"its bootstrap snapshot is older than the data here"));
         }
         self.fetch(client, &offer).await.map_err(|error| text(&error))?;
         self.spread(&snapshot).await;
         let mut in_flight = InFlightProposals::new();
         in_flight.propose(&self.raft, snapshot.encode()).await;
-        in_flight.next().await.map_err(|error| format!("the copy could not be put in place: {error:?}"))?;
+        in_flight
+            .next()
+            .await
+            .map_err(|error| format!("cannot install the bootstrap snapshot: {error:?}"))?;
         self.clean_up().await;
-        tracing::info!(index = offered.index, "the bootstrap snapshot is in place");
+        tracing::info!(index = offered.index, "installed the bootstrap snapshot");
         Ok(())
     }
 
-    /// Lets the other nodes of the site have the copy, too.
+    /// Has the other nodes of the site fetch the snapshot, too.
     async fn spread(&self, snapshot: &BootstrapSnapshot) {
         let identity = &self.options.identity;
         let members = self.raft.members();
@@ -84,7 +87,7 @@ impl Follower {
         }
     }
 
-    /// In a site of one node nobody needs the files any more; the store has its own names for them.
+    /// Removes the files in a site of one node. No other node needs them, and the store has its own links to them.
     async fn clean_up(&self) {
         if self.raft.members().list.len() > 1 {
             return;
@@ -92,14 +95,14 @@ impl Follower {
         let directory = self.bootstrap_snapshots.directory.clone();
         let removed = blocking(move || std::fs::remove_dir_all(&directory));
         if let Ok(Err(error)) = removed.await {
-            tracing::warn!(%error, "the files of the bootstrap snapshot could not be removed");
+            tracing::warn!(%error, "cannot remove the files of the bootstrap snapshot");
         }
     }
 
     async fn fetch(&self, client: &Arc<PeerClient>, offer: &wire::BootstrapOffer) -> Result<(), String> {
         let of_bytes: u64 = offer.files.iter().map(|file: &FileMeta| file.bytes).sum();
         let done = AtomicU64::new(0);
-        let mut throttle = Throttle::new(self.options.seed_bytes_per_second);
+        let mut throttle = Throttle::new(self.options.bootstrap_bytes_per_second);
         let source = Source { kind: edge_kind::FILE, snapshot: &offer.name, from: client };
         let tell = |bytes: u64| {
             let bytes = done.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
@@ -139,9 +142,11 @@ impl Follower {
             .map_err(|error| error.to_string())?
             .data;
         match stands == Some(offered) {
-            true => note_held(&self.bootstrap_snapshots.directory, &offer.history, offered)
+            true => note_whole(&self.bootstrap_snapshots.directory, &offer.history, offered)
                 .map_err(|error| error.to_string()),
-            false => Err(format!("the copy stands at {stands:?}, not where it was said to")),
+            false => {
+                Err(format!("the bootstrap snapshot is at log id {stands:?}, but {offered:?} was offered"))
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The core's side of a bootstrap snapshot: which files it is made of, and the files, part by part.
+//! The core's side of a bootstrap snapshot: lists its files and sends them, part by part.
 //!
-//! A copy is the node's own snapshot: hard links, made at no cost. One that is being fetched stays although newer ones are
-//! made. Few edges fetch at a time, and all together no faster than they may.
+//! It is the node's own snapshot: hard links that cost nothing to make. A snapshot that an edge is fetching stays, although
+//! newer ones are made. `edge-bootstraps-max` edges fetch at a time, together at `edge-bootstrap-bytes-per-second` at most.
 
+use super::feed::behind;
 use crate::{
     peer::{Answer, CallError},
     replication::{
@@ -18,10 +19,10 @@ use parking_lot::{Mutex, RwLock};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// A snapshot that many entries behind is not given away: the next one costs no more.
+/// A snapshot that is more entries behind than this is not offered: making a new one costs no more.
 const ENTRIES_BEHIND_MAX: u64 = 10_000;
 
-/// See the module.
+/// Serves bootstrap snapshots.
 pub struct BootstrapSource {
     raft: RaftNode,
     store: Arc<Store>,
@@ -30,7 +31,7 @@ pub struct BootstrapSource {
     cluster: Arc<RwLock<ClusterIdentity>>,
     fetching_max: usize,
     bytes_per_second: u64,
-    /// When the next part may go.
+    /// When the next part may be sent.
     free_at: Mutex<Instant>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
@@ -62,7 +63,7 @@ impl BootstrapSource {
         }
     }
 
-    /// The edge fetches no more.
+    /// The edge no longer fetches.
     pub(super) fn release(&self, edge: u64) {
         self.raft.fetchers.release(edge);
     }
@@ -71,12 +72,15 @@ impl BootstrapSource {
         self.raft.fetchers.admit(edge, self.fetching_max)
     }
 
-    /// What a bootstrap snapshot of now is made of.
+    /// The files of a current bootstrap snapshot.
     pub(super) async fn offer(&self, edge: u64, wanted: wire::BootstrapWanted) -> Answer {
         if !self.admit(edge) {
             return Err(refused(
-                "as many edges as may fetch bootstrap snapshots from this node at the moment",
+                "edge-bootstraps-max edges are fetching bootstrap snapshots from this node; try again later",
             ));
+        }
+        if let Some(why) = behind(&self.store, wanted.feature_level) {
+            return Err(refused(why));
         }
         let _one = self.one_at_a_time.lock().await;
         let snapshot = self.recent(wanted).await.map_err(refused)?;
@@ -103,7 +107,7 @@ impl BootstrapSource {
         let is_recent = |at: &Checkpoint| {
             at.position.is_some_and(|at| {
                 let is_near = applied.index.saturating_sub(at.index) <= ENTRIES_BEHIND_MAX;
-                // The log may have been purged past a snapshot since: whoever took that would need the next one at once.
+                // The log may have been purged past a snapshot since: its receiver would need the next one at once.
                 is_enough(at, wanted) && is_near && self.raft.can_feed_from(at.index)
             })
         };
@@ -118,7 +122,7 @@ impl BootstrapSource {
     pub(super) async fn part(&self, edge: u64, wanted: GetFile) -> Answer {
         if !self.admit(edge) {
             return Err(refused(
-                "as many edges as may fetch bootstrap snapshots from this node at the moment",
+                "edge-bootstraps-max edges are fetching bootstrap snapshots from this node; try again later",
             ));
         }
         self.snapshots.hold(&wanted.snapshot);
@@ -139,9 +143,9 @@ impl BootstrapSource {
     }
 }
 
-/// Whether a copy that stands at `at` brings the edge forward.
+/// Whether a snapshot at `at` takes the edge forward.
 fn is_enough(at: LogId, wanted: wire::BootstrapWanted) -> bool {
-    let wire::BootstrapWanted { index_min: index, term_min: term } = wanted;
+    let wire::BootstrapWanted { index_min: index, term_min: term, feature_level: _ } = wanted;
     at.index >= index || term != 0 && at >= LogId { term, index }
 }
 
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn a_copy_of_a_later_term_is_enough_although_its_index_is_lower() {
         let at = |term, index| LogId { term, index };
-        let wanted = |term_min, index_min| wire::BootstrapWanted { term_min, index_min };
+        let wanted = |term_min, index_min| wire::BootstrapWanted { term_min, index_min, feature_level: 0 };
         assert!(is_enough(at(2, 9), wanted(2, 9)) && is_enough(at(2, 9), wanted(0, 9)));
         assert!(!is_enough(at(2, 8), wanted(2, 9)) && !is_enough(at(2, 8), wanted(0, 9)));
         assert!(is_enough(at(3, 8), wanted(2, 9)), "the edge's entry was never committed");

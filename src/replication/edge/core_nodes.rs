@@ -1,8 +1,8 @@
-//! Which nodes the core has. An edge asks now and then, follows any of them when no upstream that it was started with is to be
-//! had, and remembers them across restarts: so it finds a core again whose nodes were all replaced meanwhile.
+//! The nodes of the core, as an edge knows them. It asks for them every few seconds, follows any of them if it reaches none of
+//! its configured upstreams, and remembers them across restarts. So it finds the core even if all its nodes were replaced.
 //!
 //! `UPSTREAMS` in the data directory: CRC-32C of the rest in 8 hexadecimal digits ‖ space ‖ JSON list of `host:port` ‖ newline.
-//! It is a hint and nothing else: a damaged one is passed over, said so, and written again.
+//! It is only a hint: a damaged file is logged, ignored and rewritten.
 
 use super::upstreams::Upstreams;
 use crate::{
@@ -26,16 +26,16 @@ const FILE: &str = "UPSTREAMS";
 const FILE_BYTES_MAX: u64 = 64 << 10;
 const ADDRESS_BYTES_MAX: usize = 255;
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
-/// While nobody has answered yet.
+/// Until a node has answered for the first time.
 const FIRST_INTERVAL: Duration = Duration::from_millis(500);
 const ASK_MAX: Duration = Duration::from_secs(2);
 
-/// See the module.
+/// The task that keeps the list.
 pub(super) struct CoreNodes {
     pub(super) upstreams: Arc<Upstreams>,
     /// The data directory.
     pub(super) directory: PathBuf,
-    /// Whether this node may talk to other machines: it has TLS, or was told to do without.
+    /// Whether this node may talk to other machines: it has TLS, or `peer-insecure` is set.
     pub(super) may_leave_machine: bool,
 }
 
@@ -45,7 +45,7 @@ impl CoreNodes {
         let path = self.directory.join(FILE);
         let mut known = self.allowed(load(&path));
         if !known.is_empty() {
-            tracing::info!(?known, "nodes of the core that are remembered");
+            tracing::info!(?known, "loaded the remembered nodes of the core");
             self.upstreams.learn(&known);
         }
         let mut interval = FIRST_INTERVAL;
@@ -62,7 +62,7 @@ impl CoreNodes {
                     match blocking(move || save(&path, &list)).await {
                         Ok(Ok(())) => known = told,
                         Ok(Err(error)) => {
-                            tracing::warn!(%error, "cannot write down which nodes the core has, trying again")
+                            tracing::warn!(%error, "cannot save the list of the core's nodes; trying again")
                         }
                         Err(_stopping) => return,
                     }
@@ -72,7 +72,7 @@ impl CoreNodes {
         }
     }
 
-    /// What a peer or a disk says, as far as it can be used; always in one order.
+    /// The usable addresses of an untrusted list, sorted.
     fn allowed(&self, mut addresses: Vec<String>) -> Vec<String> {
         addresses.retain(|address| {
             let host =
@@ -89,7 +89,7 @@ impl CoreNodes {
     }
 }
 
-/// A core node's answer: where its core's nodes answer.
+/// A core node's answer: the peer addresses of its core.
 pub(super) fn told(addresses: impl Iterator<Item = String>) -> Bytes {
     write(&wire::CoreNodes { addresses: addresses.filter(|address| !address.is_empty()).collect() })
 }
@@ -105,7 +105,7 @@ fn load(path: &Path) -> Vec<String> {
         Ok(addresses) => addresses,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "the nodes of the core that were remembered cannot be read; asking again");
+            tracing::warn!(path = %path.display(), %error, "cannot read the remembered nodes of the core; asking for them again");
             Vec::new()
         }
     }
@@ -122,7 +122,7 @@ fn encode(addresses: &[String]) -> String {
     format!("{:08x} {list}\n", crc32c::crc32c(list.as_bytes()))
 }
 
-/// Whole or not at all.
+/// Writes the file atomically.
 fn save(path: &Path, addresses: &[String]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let mut file = File::create(&temporary)?;
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_comes_back_and_damage_is_passed_over() {
+    fn a_saved_list_is_loaded_and_a_damaged_one_is_ignored() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(FILE);
         assert_eq!(load(&path), Vec::<String>::new());
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_says_is_bounded_and_does_not_lead_off_the_machine_in_plain_text() {
+    fn a_list_from_a_peer_is_bounded_and_without_tls_stays_on_this_machine() {
         use crate::peer::{LocalIdentity, Peers};
         let nodes = |may_leave_machine| CoreNodes {
             upstreams: Arc::new(Upstreams::new(
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(nodes(true).allowed(told()).len(), 4);
         let many: Vec<String> = (1..1000).map(|port| format!("h:{port}")).collect();
         assert_eq!(nodes(true).allowed(many).len(), MEMBERS_MAX);
-        // Those that it was started with stay in front.
+        // Configured upstreams stay first.
         let nodes = nodes(true);
         nodes.upstreams.learn(&["a:1".into(), "127.0.0.1:1".into()]);
         let addresses: Vec<String> = (0..nodes.upstreams.len())

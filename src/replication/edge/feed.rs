@@ -1,13 +1,14 @@
-//! The core's side of a feed: entries as they are applied here, heartbeats in between, messages of PUBLISH.
+//! The core's side of a feed: entries as they are applied here, heartbeats between them, messages of PUBLISH.
 //!
-//! A feed is a stream that makes its next item when the connection has room for it. It waits for the applied index to move,
-//! so an idle edge costs a heartbeat now and then and a busy one gets what has gathered since its last item.
+//! A feed is a stream that makes its next item when the connection has room for it. It waits for the applied index to
+//! advance, so an idle edge costs a heartbeat now and then, and a busy one gets all entries since its last item at once.
 //!
-//! **Invariant.** Each item's entries continue the last one's, index and term, and are committed: `frames.rs` says how that
-//! is known. An edge whose own last entry is not in this log is told so as soon as this node can tell.
+//! **Invariant.** Each item's entries continue those of the last item, index and term, and are committed: see `frames.rs`.
+//! An edge whose last entry is not in this log is told so as soon as this node can know.
 
 use super::frames::{Frames, Next};
 use crate::{
+    feature_level,
     peer::{Answers, CallError, Caller},
     replication::wire::{self, write},
     session::{ClusterIdentity, MessagePosition, PubSub, Publication},
@@ -27,7 +28,8 @@ use tokio::{
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(150);
 /// Between two small items while much happens: each costs both sides a wake-up.
 const PACE: Duration = Duration::from_millis(1);
-/// So many edges have that pace. More share it, so that all of them together cost this node no more wake-ups a second,
+/// Up to this many edges have that pace. More share it, so that all of them together cost this node no more wake-ups a
+/// second,
 const EDGES_AT_PACE: usize = 4;
 /// down to a pace of this many times as long.
 const PACES_MAX: u32 = 20;
@@ -37,7 +39,7 @@ const PACED_BYTES: usize = 32 << 10;
 const MESSAGES_MAX: usize = 256;
 const MESSAGES_BYTES_MAX: usize = 1 << 20;
 
-/// See the module.
+/// The feeds of this node.
 pub struct Feed {
     pub(super) frames: Arc<Frames>,
     state: Arc<ReplicationState>,
@@ -67,6 +69,9 @@ impl Feed {
         let refused = |why: &str| Err(CallError::Refused(why.into()));
         if wanted.level == 0 || wanted.level > wire::EDGE_LEVEL {
             return refused("the edge's program is newer than this node's: the core goes first");
+        }
+        if let Some(why) = behind(&self.store, wanted.feature_level) {
+            return Err(CallError::Refused(why));
         }
         if crate::peer::site_of(&caller.name) != Some(wanted.site.as_str()) {
             return refused("the edge is of another site than its name says");
@@ -113,10 +118,13 @@ impl Feed {
     fn heartbeat(&self) -> wire::CommitHeartbeat {
         let published = self.store.latest();
         let state = published.state();
+        let agreed = self.state.sums.agreed().unwrap_or_default();
         wire::CommitHeartbeat {
             committed: state.applied.map_or(0, |applied| applied.index),
             clock_ms: self.state.clock.known_ms(),
             age_ms: u64::try_from(self.state.knowledge_age().as_millis()).unwrap_or(u64::MAX),
+            agreed_index: agreed.index,
+            agreed_sum: agreed.sum,
         }
     }
 }
@@ -128,7 +136,7 @@ struct Feeding {
     is_other_history: bool,
     /// The last entry that the edge has, or was sent.
     behind: Option<LogId>,
-    /// Whether that entry is known to be the one that the core has there.
+    /// Whether the edge's entry is known to be the core's entry there.
     is_checked: bool,
     hello: Option<wire::Hello>,
     heartbeats: Interval,
@@ -202,14 +210,14 @@ impl Feeding {
                     return Ok(wire::Item { messages, ..Default::default() });
                 }
                 _ = self.heartbeats.tick() => {
-                    // Entries that were applied after the heartbeat was written are after it in the feed, too.
+                    // Entries applied after the heartbeat was written come after it in the feed, too.
                     return Ok(wire::Item { heartbeat: Some(self.feed.heartbeat()), ..Default::default() });
                 }
             }
         }
     }
 
-    /// What follows the edge's last entry, or why nothing can.
+    /// The entries behind the edge's last one, or the reason why there are none.
     async fn entries(&mut self, applied: LogId) -> Result<wire::Item, String> {
         let next = self.feed.frames.next(self.behind, applied).await.map_err(|error| error.to_string())?;
         let frame = match next {
@@ -281,18 +289,29 @@ impl Feeding {
     }
 }
 
-/// Between two small items to each of so many edges.
+/// Why an edge of a site that understands feature levels up to this one cannot have the data; `None`: it can.
+pub(super) fn behind(store: &Store, understood: u32) -> Option<String> {
+    let (understood, active) = (feature_level::said(understood), store.latest().state().feature_level);
+    (active > understood).then(|| {
+        format!(
+            "the core is at feature level {active}, and the nodes of this site understand levels up to {understood}: \
+             start all of them with a build that understands level {active}"
+        )
+    })
+}
+
+/// Time between two small items to each of so many edges.
 fn pace(edges: usize) -> Duration {
     PACE * u32::try_from(edges.div_ceil(EDGES_AT_PACE)).unwrap_or(u32::MAX).clamp(1, PACES_MAX)
 }
 
-/// Whether an edge's last entry is one that the core has committed, as far as can be told of where this node's store stands
-/// and of the term that its log has there.
+/// Whether the core has committed an edge's last entry, as far as this node's applied log id and the term in its log there
+/// can tell.
 fn stands_with(edge: LogId, applied: LogId, term: Option<u64>) -> Option<bool> {
     match edge.index.cmp(&applied.index) {
         Ordering::Less => term.map(|term| term == edge.term),
         Ordering::Equal => Some(edge.term == applied.term),
-        // Terms never go down along a log: what is behind an entry of a later term is not of an earlier one.
+        // Terms never decrease along a log: no entry of an earlier term is behind one of a later term.
         Ordering::Greater => (edge.term < applied.term).then_some(false),
     }
 }

@@ -3,12 +3,12 @@
 //! ```text
 //!  connect ─▶ hello ─▶ entries … ─▶ proposed into the site's group, a few at a time, in order ─▶ applied
 //!     ▲          └▶ too far behind, or another history ─▶ a bootstrap snapshot (`bootstrap.rs`) ─▶ connect again
-//!     ├── wait a little, next core node ◀── silence, an error, a core node that knows nothing new
-//!     └── a preferred core node is well again (`preference.rs`)
+//!     ├── wait a little, next core node ◀── silence, an error, a core node that is cut off
+//!     └── a preferred core node is healthy again (`preference.rs`)
 //! ```
 //!
-//! **Invariants.** It begins behind what is applied here, after everything proposed before has completed, so nothing is left
-//! out; what comes twice is passed over by the replica. It never gives up.
+//! **Invariants.** It starts behind the last applied entry, after all earlier proposals have completed, so it leaves nothing
+//! out. The replica skips entries that come twice. The task never gives up.
 
 use super::{
     following::FollowingOne,
@@ -18,6 +18,7 @@ use super::{
     upstreams::Upstreams,
 };
 use crate::{
+    feature_level,
     peer::PeerClient,
     replication::{
         consensus::RaftNode,
@@ -37,18 +38,18 @@ use std::{
 use tokio::time::Instant;
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// A core node speaks several times a second; one that is silent for so long is given up.
+/// A core node sends several times a second; after this much silence the edge gives it up.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(3);
-/// A core node that for so long has heard nothing of its own leader, or is behind this edge, is left for another one.
+/// After this long without contact to its leader, or behind this edge, the edge leaves a core node for another.
 pub(super) const STALE_MAX: Duration = Duration::from_secs(10);
 const RETRY_INTERVAL_MIN: Duration = Duration::from_millis(100);
 const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
-/// Following for so long is a success: the next attempt begins with the preferred node, at once.
+/// After following this long, the next attempt starts at once with the preferred node.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
 const LEADING_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// See the module.
+/// The task that follows the core.
 pub struct Follower {
     pub raft: RaftNode,
     pub state: Arc<ReplicationState>,
@@ -57,26 +58,28 @@ pub struct Follower {
     pub upstreams: Arc<Upstreams>,
     pub options: EdgeOptions,
     pub bootstrap_snapshots: Arc<BootstrapSnapshots>,
-    /// How messages get to the other nodes of the site; `None`: there are none.
+    /// Sends messages to the other nodes of the site; `None` if there are none.
     pub broadcast: Option<Arc<Broadcast>>,
-    /// For how long nodes of the core were asked in vain what this site must have before it answers.
+    /// For how long core nodes have failed to say how far this site must come before it answers.
     pub asked: Mutex<Duration>,
     /// Term and index at which data of this site were last found to contradict the core.
     pub alarmed: Mutex<Option<(u64, u64)>>,
+    /// When the data were last replaced because their sum is not the core's.
+    pub renewed: Mutex<Option<Instant>>,
 }
 
 /// Why following one core node ended.
 pub(super) enum End {
     NotLeading,
-    /// What is needed is not in that node's log, or the history is another one.
+    /// That node's log no longer has the entries this site needs, or the history differs.
     NeedsBootstrap(String),
-    /// This one is preferred, and well.
+    /// This preferred core node is healthy again.
     Better(usize),
     Cut(String),
 }
 
 impl Follower {
-    /// Follows for ever.
+    /// Follows until the process ends.
     pub async fn run(self) {
         let (mut index, mut failures) = (0_usize, 0_u32);
         let (mut return_after, mut has_returned) = (RETURN_AFTER_MIN, false);
@@ -118,7 +121,7 @@ impl Follower {
             }
             has_returned = false;
             if why != said {
-                tracing::warn!(%why, "the core is not followed");
+                tracing::warn!(%why, "cut off from the core; trying the next core node");
                 said.clone_from(&why);
             }
             self.note(Following::Cut(why));
@@ -126,7 +129,7 @@ impl Follower {
         }
     }
 
-    /// All nodes are tried in turn without a pause, then with longer and longer ones.
+    /// The first round over all nodes has no pause; later rounds pause longer and longer.
     fn pause(&self, failures: u32) -> Duration {
         let rounds = usize::try_from(failures).unwrap_or(usize::MAX) / self.upstreams.len().max(1);
         match u32::try_from(rounds).unwrap_or(u32::MAX) {
@@ -142,8 +145,8 @@ impl Follower {
         }
     }
 
-    /// All that the log held at the start is applied now. If it ever was all that the core had it is served, however old,
-    /// whether the core can be reached or not.
+    /// All that the log held at start is applied now. If this node ever had all that the core had, it serves that now, however
+    /// old it is and whether or not the core can be reached.
     fn serve_what_was_here(&self) {
         let edge = &self.state.edge;
         let (history, position) = self.cursor();
@@ -154,11 +157,18 @@ impl Follower {
         }
     }
 
+    /// The highest feature level that all nodes of this site understand. One that does not answer may come back as it was.
+    pub(super) fn understands(&self) -> u32 {
+        let others = self.state.others.read();
+        let said = others.iter().map(|other| other.feature_levels.1).filter(|level| *level != 0);
+        said.fold(feature_level::NEWEST, u32::min)
+    }
+
     pub(super) fn note(&self, following: Following) {
         *self.state.edge.following.write() = following;
     }
 
-    /// Whose history the data are of (empty: there are none), and where they stand.
+    /// History and log id of the data; the history is empty if there are no data.
     pub(super) fn cursor(&self) -> (String, Option<LogId>) {
         let published = self.store.published();
         let history = published.site().map_or_else(String::new, |site| site.history.clone());
@@ -168,7 +178,7 @@ impl Follower {
     async fn follow(&self, index: usize, return_after: Duration) -> End {
         let Some(client) = self.upstreams.client(index) else { return End::Cut("no upstream".into()) };
         let (history, position) = self.cursor();
-        // Of another history it has none to tell of yet; if the core's turns out to be that, `greet` says so.
+        // Without data the history is not known yet; `greet` sets it.
         let heard = self.pubsub.follow(&history).unwrap_or_default();
         let wanted = wire::Follow {
             site: self.options.settings.site.clone(),
@@ -179,6 +189,7 @@ impl Follower {
             level: wire::EDGE_LEVEL,
             heard_term: heard.term,
             heard_number: heard.number,
+            feature_level: self.understands(),
         };
         let feed = match client.feed(edge_kind::FOLLOW, write(&wanted), CONNECT_MAX).await {
             Ok(feed) => feed,
@@ -202,13 +213,13 @@ impl Follower {
             let mut asked = self.asked.lock();
             *asked = asked.saturating_add(began.elapsed());
         }
-        // What is on its way counts before the next attempt asks where the data stand.
+        // Wait for proposals in flight, so that the next attempt starts behind them.
         following.in_flight.drain().await;
         self.state.edge.waiting_bytes.store(0, Ordering::Relaxed);
         end
     }
 
-    /// Tells the core node how this site is. Nobody waits for it.
+    /// Reports this site's state to the core node, without waiting for the call.
     pub(super) fn report(&self, client: &Arc<PeerClient>) {
         let edge = &self.state.edge;
         let report = wire::Report {
@@ -217,11 +228,12 @@ impl Follower {
             state: edge.following.read().name().to_owned(),
             name: self.options.identity.node_name.clone(),
             site: self.options.settings.site.clone(),
+            feature_level: self.understands(),
         };
         let client = Arc::clone(client);
         tokio::spawn(async move {
             let body = write(&report);
-            // The next one is soon.
+            // A failure does not matter: the next report comes in a second.
             let _ = client.send(crate::peer::Lane::Quick, edge_kind::REPORT, body, REPORT_INTERVAL).await;
         });
     }

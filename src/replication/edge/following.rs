@@ -2,7 +2,8 @@
 //!
 //! **Invariant.** Entries are proposed only if they continue the data here: the next index, behind an entry of the term that
 //! is here, and none of an earlier term behind one of a later. What contradicts the data here is an alarm, and a bootstrap snapshot
-//! replaces them.
+//! replaces them. An entry that raises the feature level above what a node of this site understands is not taken, nor what
+//! follows it: the site goes on serving what it has.
 
 use super::{
     follow::{End, Follower, REPORT_INTERVAL, SILENCE_MAX, STALE_MAX},
@@ -19,7 +20,7 @@ use crate::{
         wal::blocking,
         wire::{self, lost, publication_from_wire, read},
     },
-    state::{CommitHeartbeat, Following},
+    state::{CommitHeartbeat, Comparison, Following, SumAt},
     store::LogId,
 };
 use std::{
@@ -30,6 +31,8 @@ use tokio::time::Instant;
 
 /// What time it is a core node says only if it has heard its leader so recently.
 const TIME_AGE_MAX: Duration = Duration::from_secs(1);
+/// Between two bootstrap snapshots because the data have another sum than the core's.
+const RENEW_INTERVAL: Duration = Duration::from_secs(3600);
 /// Decompressed on this thread up to here.
 const INLINE_BYTES: u64 = 128 << 10;
 
@@ -93,7 +96,7 @@ impl FollowingOne<'_> {
             if !self.follower.state.is_leader() {
                 return End::NotLeading;
             }
-            if edge.take_reseed() {
+            if edge.take_bootstrap_request() {
                 return End::NeedsBootstrap("an administrator wants one".into());
             }
         }
@@ -191,8 +194,10 @@ impl FollowingOne<'_> {
                 format!("the entry before {first} is of term {}, here of {term}", entries.previous_term);
             return Err(self.contradiction(text));
         }
+        let understood = self.follower.understands();
         let checked = move |entries: wire::Entries| {
             let records = frames::decode(&entries, ENTRY_BYTES_MAX)?;
+            frames::understood(&records, understood)?;
             Ok((frames::check(&entries, &records, term), records))
         };
         let records = match entries.raw_bytes > INLINE_BYTES {
@@ -207,6 +212,36 @@ impl FollowingOne<'_> {
         self.in_flight.propose(&self.follower.raft, payload).await;
         self.behind = Some(at);
         Ok(())
+    }
+
+    /// A majority of the core agrees on this. A site whose state has another sum there takes a bootstrap snapshot, but not
+    /// over and over: if that does not help, the fault is the program's.
+    fn compare(&self, agreed: SumAt) -> Option<End> {
+        let state = &self.follower.state;
+        if agreed.index == 0 || *state.edge.core_history.read() != self.history {
+            return None;
+        }
+        let stands_at = state.edge.core_index.load(Ordering::SeqCst);
+        if state.sums.agree(agreed, stands_at) != Some(Comparison::Differs) {
+            return None;
+        }
+        let mut renewed = self.follower.renewed.lock();
+        let again = renewed.is_some_and(|at| at.elapsed() < RENEW_INTERVAL);
+        tracing::error!(
+            index = agreed.index,
+            upstream = %self.client.address(),
+            remedy = if again {
+                "report a fault of the program: a bootstrap snapshot did not help"
+            } else {
+                "none is needed: a bootstrap snapshot replaces the data, which serve until then"
+            },
+            "the data of this site are not those that a majority of the core has"
+        );
+        if again {
+            return None;
+        }
+        *renewed = Some(Instant::now());
+        Some(End::NeedsBootstrap("its state has not the sum that the core agrees on".into()))
     }
 
     fn observe(&mut self, heartbeat: &wire::CommitHeartbeat) -> Option<End> {
@@ -224,6 +259,9 @@ impl FollowingOne<'_> {
         // What a node knows that is behind says nothing about now.
         if heartbeat.committed >= own {
             self.follower.state.edge.observe(CommitHeartbeat { committed: heartbeat.committed, at });
+        }
+        if let Some(end) = self.compare(SumAt { index: heartbeat.agreed_index, sum: heartbeat.agreed_sum }) {
+            return Some(end);
         }
         let is_stale = self.fresh_at.elapsed() >= STALE_MAX && self.follower.upstreams.len() > 1;
         is_stale.then(|| self.cut("it hears nothing new of the core"))

@@ -1,33 +1,33 @@
 //! Writes of an edge's clients go to the core, over the edge's own connection, once.
 //!
-//! A write that certainly was not taken is tried again, at another core node if need be, until the time is up; one that may
-//! have been taken never is. The order of one connection's writes is that connection's own: it waits for each proposal.
+//! A write that no core node took is tried again, at another node if need be, until the time is up; one that may have been
+//! taken never is. A connection keeps the order of its writes itself: it waits for each proposal.
 
 use super::upstreams::Upstreams;
 use crate::{
+    feature_level,
     limits::ENTRY_BYTES_TARGET,
     peer::CallError,
     replication::{
-        proposals::{answer_all, answer_each, unknown},
-        queue::{Outcome, Queue, Refused, Ticket},
+        proposals::{answer_all, answer_each},
+        queue::{NotDone, Outcome, Queue, Ticket, Unknown},
         wire::{Forward, edge_kind, write},
     },
-    resp::ErrorReply,
     state::ReplicationState,
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
-/// How long a write waits until some core node takes it.
+/// Longest time to find a core node that takes a write.
 const REACH_MAX: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
-/// How long the core may take for a write it has taken.
+/// Longest time for the core to answer a write that it took.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// Calls on their way; while there are so many, writes gather in the queue and share the next one.
+/// Most calls in flight; beyond that, writes gather in the queue and share the next call.
 const CALLS_MAX: usize = 32;
 
-/// See the module.
+/// Forwards writes to the core.
 #[derive(Clone)]
 pub struct Writes {
     pub queue: Arc<Queue>,
@@ -58,7 +58,7 @@ impl Writes {
             });
         }
         let _ = room.acquire_many(u32::try_from(CALLS_MAX).unwrap_or(u32::MAX)).await;
-        self.queue.refuse_all(Refused::Stopping);
+        self.queue.refuse_all(&NotDone::Stopping);
     }
 
     fn gather(&self, carried: &mut Option<(Bytes, Ticket)>) -> (Vec<Bytes>, Vec<Ticket>) {
@@ -78,26 +78,23 @@ impl Writes {
     async fn send(&self, mut proposals: Vec<Bytes>, mut tickets: Vec<Ticket>) {
         let deadline = Instant::now() + REACH_MAX;
         while !tickets.is_empty() {
-            let body = write(&Forward { proposals: proposals.clone() });
+            let feature_level = feature_level::NEWEST;
+            let body = write(&Forward { proposals: proposals.clone(), feature_level });
             match self.upstreams.call(edge_kind::FORWARD, &body, ANSWER_MAX, deadline).await {
                 Ok(answer) => {
-                    let unreadable = "the core's answer cannot be read";
-                    (proposals, tickets) = answer_each(&self.state, proposals, tickets, answer, unreadable);
+                    (proposals, tickets) = answer_each(&self.state, proposals, tickets, answer, "core");
                 }
-                Err(CallError::Broken(why)) => return answer_all(tickets, &unknown(&why)),
+                Err(CallError::Broken(why)) => {
+                    return answer_all(tickets, &Outcome::Unknown(Unknown::NoAnswer(why)));
+                }
                 Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
             }
             if !tickets.is_empty() {
                 if Instant::now() >= deadline || self.queue.is_closed() {
-                    return answer_all(tickets, &Outcome::NotDone(cut_off()));
+                    return answer_all(tickets, &Outcome::NotDone(NotDone::CoreUnreachable));
                 }
                 tokio::time::sleep(RETRY_INTERVAL).await;
             }
         }
     }
-}
-
-/// A write that no core node could be asked to take.
-fn cut_off() -> ErrorReply {
-    ErrorReply::new("CLUSTERDOWN", "the core is not reached at the moment; nothing was changed, try again")
 }

@@ -1,11 +1,13 @@
-//! Entries of the core's log as they are sent to edges: made once, however many edges want the same.
+//! Frames of the core's log for edges: each is made once, however many edges need it.
 //!
-//! How far the store stands says nothing of the log beside it: a snapshot takes the store past a tail that was never
-//! committed and is not purged yet. So a committed position counts only once the log is seen to have that very entry, index
-//! and term. By Raft's Log Matching all that the log has before it is committed, too, and is never taken back.
+//! The store's position says nothing about the log beside it: a snapshot takes the store past a tail that was never
+//! committed and is not purged yet. So a committed position counts only once the log is seen to contain that very entry,
+//! index and term. By Raft's Log Matching property, everything before it in the log is committed, too, and is never
+//! truncated.
 
 use crate::{
-    replica::{RECORD_HEAD_BYTES, Records, put_record},
+    environment::Rule,
+    replica::{RECORD_HEAD_BYTES, Raise, Records, put_record},
     replication::{
         wal::{EntryKind, LogEntry, LogError, SegmentLog, blocking},
         wire,
@@ -16,7 +18,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Up to this much is made on the calling thread, of what is in memory.
+/// A frame up to this size from memory is made on the calling thread.
 const INLINE_BYTES: usize = 64 << 10;
 /// Payload bytes of one frame, if its first entry is not larger.
 const FRAME_BYTES: usize = 1 << 20;
@@ -24,23 +26,23 @@ const FRAME_BYTES: usize = 1 << 20;
 const COMPRESS_BYTES_MIN: usize = 200;
 /// As fast as zstd goes: the core has other work.
 const LEVEL: i32 = 1;
-/// Frames that are kept for other edges.
+/// Bytes of frames kept for other edges.
 const KEPT_BYTES: usize = 8 << 20;
 
-/// See the module.
+/// The frames made from the log.
 pub struct Frames {
     log: Arc<SegmentLog>,
     kept: Mutex<Kept>,
 }
 
-/// Entries as they are sent, and where the last of them stands.
+/// Entries as they are sent, and the log id of the last one.
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub entries: wire::Entries,
     pub last: LogId,
 }
 
-/// What there is for an edge that stands at some entry.
+/// The next frame for an edge at some entry.
 #[derive(Debug)]
 pub enum Next {
     Entries(Frame),
@@ -64,7 +66,7 @@ impl Frames {
         Frames { log, kept: Mutex::default() }
     }
 
-    /// Whether the log has this entry, which is committed, so that all before it is, too.
+    /// Whether the log has this committed entry, so that all entries before it are committed, too.
     fn has_committed(&self, committed: LogId) -> bool {
         self.log.term(committed.index) == Some(committed.term)
     }
@@ -74,11 +76,12 @@ impl Frames {
         self.has_committed(committed).then(|| self.log.term(index))?
     }
 
-    /// Entries that follow the one an edge stands at (`None`: it has none), up to `committed` at most.
+    /// Entries behind the edge's last one (`None`: it has none), up to `committed`.
     pub async fn next(self: &Arc<Self>, behind: Option<LogId>, committed: LogId) -> Result<Next, LogError> {
         let first = behind.map_or(0, |behind| behind.index.saturating_add(1));
         let cuts = self.log.cuts();
-        let trusts_store = trusts_store();
+        // The log is taken for the store's history without a look only where a test breaks the rule.
+        let trusts_store = !self.log.environment().keeps(Rule::FeedsCommitted);
         if !trusts_store && (!self.log.has(first) || !self.has_committed(committed)) {
             return Ok(Next::Gone);
         }
@@ -141,17 +144,8 @@ impl Frames {
     }
 }
 
-/// Whether the log is taken for the store's history without a look: a rule that a simulation breaks, to see that it is
-/// noticed.
-fn trusts_store() -> bool {
-    #[cfg(test)]
-    return crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::FeedTrustsStore);
-    #[cfg(not(test))]
-    false
-}
-
 impl Kept {
-    /// Forgets what was read before the log was last cut.
+    /// Forgets reads from before the log was last truncated.
     fn forget_before(&mut self, cuts: u64) {
         if self.cuts != cuts {
             *self = Kept { cuts, ..Kept::default() };
@@ -166,7 +160,7 @@ fn encode(previous_term: u64, entries: &[LogEntry]) -> Result<Frame, LogError> {
     for entry in entries {
         let batch = match entry.kind {
             EntryKind::Normal => Some(&entry.payload[..]),
-            // What the core's own members are is no edge's business.
+            // The core's membership does not concern edges.
             EntryKind::Blank | EntryKind::Membership => None,
         };
         put_record(&mut raw, LogId { term: entry.term, index: entry.index }, batch);
@@ -183,8 +177,8 @@ fn encode(previous_term: u64, entries: &[LogEntry]) -> Result<Frame, LogError> {
     Ok(Frame { entries: wire::Entries { first, last: last.index, records, raw_bytes, previous_term }, last })
 }
 
-/// Checks that the records of a frame continue a log whose last entry was of this term: no gap, no earlier term. Returns
-/// where the last of them stands.
+/// Checks that the records of a frame continue a log whose last entry has this term: no gap, no earlier term. Returns the
+/// log id of the last record.
 pub(super) fn check(entries: &wire::Entries, records: &[u8], term: u64) -> Result<LogId, String> {
     let mut at = LogId { term, index: entries.first };
     let (mut next, mut records) = (entries.first, Records::new(records));
@@ -206,7 +200,20 @@ pub(super) fn check(entries: &wire::Entries, records: &[u8], term: u64) -> Resul
     }
 }
 
-/// The records of a frame as they were; `bytes_max`: what they may have at most.
+/// Refuses records that raise the feature level above `understood`: what follows them would be applied wrongly here.
+pub(super) fn understood(records: &[u8], understood: u32) -> Result<(), String> {
+    let mut records = Records::new(records);
+    while let Some(record) = records.next_record().map_err(|error| error.0.to_owned())? {
+        let Some(payload) = record.batch.filter(|payload| Raise::is_one(payload)) else { continue };
+        let raise = Raise::decode(payload).map_err(|error| error.0.to_owned())?;
+        if let Some(why) = raise.not_understood(understood) {
+            return Err(why);
+        }
+    }
+    Ok(())
+}
+
+/// The uncompressed records of a frame; `bytes_max`: the most that they may have.
 pub fn decode(entries: &wire::Entries, bytes_max: usize) -> Result<Bytes, String> {
     if entries.raw_bytes == 0 {
         return Ok(entries.records.clone());
@@ -256,6 +263,17 @@ mod tests {
         assert!(decode(&frame, 100).is_err());
         assert!(decode(&wire::Entries { raw_bytes: frame.raw_bytes + 1, ..frame.clone() }, 1 << 20).is_err());
         assert!(decode(&wire::Entries { raw_bytes: 10, ..frame }, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn a_frame_that_raises_the_feature_level_too_far_is_not_taken() {
+        let at = LogId { term: 1, index: 1 };
+        let raise = Raise::to(5).encode();
+        let mut records = Vec::new();
+        put_record(&mut records, at, Some(b"\x01batch"));
+        put_record(&mut records, at, Some(&raise[..]));
+        assert_eq!(understood(&records, 5), Ok(()));
+        assert!(understood(&records, 4).unwrap_err().contains("feature level 5"));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
-//! How far a site that never was whole must come before it answers.
+//! How far a site that never had all data must come before it answers reads.
 //!
-//! Its clients may have read, before its disk was lost, all that any node of the core had applied; so it must come as far as
-//! a read of the core would have to, whichever core node it follows and however far behind that one is.
+//! Before such a site lost its disk, its clients may have read anything that a core node had applied. So it must come as far
+//! as a linearizable read on the core would have to, even if the core node that it follows is behind.
 
 use crate::{
     peer::PeerClient,
@@ -13,10 +13,10 @@ use tokio::time::Instant;
 
 const ASK_MAX: Duration = Duration::from_secs(2);
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// When nodes that can be reached have had no answer for so long, what they have themselves is all there is.
+/// If reachable core nodes know no leader for this long, the data of the followed node count as all data.
 pub(super) const ASK_FOR: Duration = Duration::from_secs(20);
 
-/// Asks the core through this node, once at least, and for so long. `None`: it has no leader.
+/// Asks the core for its read index through this node, at least once and until `within` has passed. `None`: no leader.
 pub(super) async fn goal(client: &PeerClient, within: Duration) -> Option<u64> {
     let ask = || async {
         let answer = client.call(edge_kind::READ_INDEX, Bytes::new(), ASK_MAX).await.ok()?;
@@ -32,9 +32,7 @@ async fn first_answer<F: Future<Output = Option<u64>>>(ask: impl Fn() -> F, with
             return Some(index);
         }
         if Instant::now() >= deadline {
-            tracing::warn!(
-                "no node of the core leads; what the one that is followed has counts as all the data"
-            );
+            tracing::warn!("the core has no leader; treating the followed node's data as complete");
             return None;
         }
         tokio::time::sleep(RETRY_INTERVAL).await;

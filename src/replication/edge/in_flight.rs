@@ -1,8 +1,11 @@
-//! Entries of the site's log that were proposed and have not completed yet: few enough to bound memory, and whatever becomes of
-//! each is heard of.
+//! Entries of the site's log that were proposed and have not completed yet: bounded in number, and the outcome of each is
+//! awaited.
 
 use crate::{
-    replication::{consensus::RaftNode, queue::Verdict},
+    replication::{
+        consensus::{RaftNode, Replies},
+        queue::Outcome,
+    },
     resp::Reply,
 };
 use bytes::Bytes;
@@ -14,7 +17,7 @@ const BYTES_MAX: usize = 16 << 20;
 /// Why an entry did not bring the data forward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ProposalError {
-    /// This node does not lead its site any more, or the log has stopped.
+    /// This node no longer leads its site, or the log has stopped.
     NotLeading,
     /// The replica refused it.
     Refused(String),
@@ -22,7 +25,7 @@ pub(super) enum ProposalError {
 
 type Completed = (usize, Result<(), ProposalError>);
 
-/// See the module.
+/// Proposals in flight into the site's group, in order.
 pub(super) struct InFlightProposals {
     sender: mpsc::Sender<Completed>,
     completed: mpsc::Receiver<Completed>,
@@ -54,7 +57,7 @@ impl InFlightProposals {
         let completion = Completion { sender: self.sender.clone(), bytes: payload.len(), is_told: false };
         self.count = self.count.saturating_add(1);
         self.bytes = self.bytes.saturating_add(payload.len());
-        raft.propose(payload, move |verdict| completion.complete(verdict)).await;
+        raft.propose(payload, None, move |outcome| completion.complete(outcome)).await;
     }
 
     /// Waits for one to complete.
@@ -76,7 +79,7 @@ impl InFlightProposals {
     }
 }
 
-/// Tells what became of one entry, also when nobody ever will know.
+/// Reports the outcome of one entry, also if it is dropped without one.
 struct Completion {
     sender: mpsc::Sender<Completed>,
     bytes: usize,
@@ -84,20 +87,20 @@ struct Completion {
 }
 
 impl Completion {
-    fn complete(mut self, verdict: Verdict) {
-        let result = match verdict {
-            Verdict::Applied { replies, .. } => match replies.first().and_then(|replies| replies.first()) {
+    fn complete(mut self, outcome: Outcome<Replies>) {
+        let result = match outcome {
+            Outcome::Applied(replies) => match replies.first().and_then(|replies| replies.first()) {
                 Some(Reply::Error(error)) => Err(ProposalError::Refused(error.to_string())),
                 _ => Ok(()),
             },
-            Verdict::NotProposed | Verdict::Lost => Err(ProposalError::NotLeading),
+            Outcome::NotDone(_) | Outcome::Unknown(_) => Err(ProposalError::NotLeading),
         };
         self.tell(result);
     }
 
     fn tell(&mut self, result: Result<(), ProposalError>) {
         self.is_told = true;
-        // There is room for all that may be on their way; the one who waits may have gone.
+        // There is room for every entry in flight; the receiver may be gone.
         let _ = self.sender.try_send((self.bytes, result));
     }
 }

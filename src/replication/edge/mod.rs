@@ -1,4 +1,4 @@
-//! Edge sites: how entries of the core get to them, and writes from them to the core.
+//! Edge sites: carries the core's entries to them, and their writes to the core.
 //!
 //! ```text
 //!  core node, leader or not                                   edge site
@@ -10,25 +10,25 @@
 //! | side | file | does |
 //! |---|---|---|
 //! | core | `feed.rs`, `frames.rs` | sends committed entries as they are applied; a frame is made once for all edges |
-//! | core | `upstream.rs`, `bootstrap_source.rs` | takes writes and messages, says how far a read must go, gives copies away |
+//! | core | `upstream.rs`, `bootstrap_source.rs` | accepts writes and messages, answers read indexes, serves bootstrap snapshots |
 //! | edge | `follow.rs`, `following.rs` | connects, checks each item against the data here, proposes it into the site's group |
-//! | edge | `bootstrap.rs`, `goal.rs` | takes a copy of the core's data, and says when a site that never was whole may answer |
-//! | edge | `upstreams.rs`, `preference.rs`, `core_nodes.rs` | which core nodes there are, and which one is followed |
-//! | edge | `forward.rs`, `tasks.rs` | writes, reads and messages of its clients that go to the core |
-//! | edge | `site.rs` | what the nodes of one site give each other |
+//! | edge | `bootstrap.rs`, `goal.rs` | fetches a bootstrap snapshot; decides when a new site may answer |
+//! | edge | `upstreams.rs`, `preference.rs`, `core_nodes.rs` | knows the core's nodes and chooses the one to follow |
+//! | edge | `forward.rs`, `tasks.rs` | sends its clients' writes, reads and messages to the core |
+//! | edge | `site.rs` | exchanges snapshots between the nodes of one site |
 //!
-//! Any core node can feed, the leader is not needed for it. An edge that is cut off goes on serving what it has, says how
-//! old that is, and comes back by itself. Behind the core's log it takes a copy of the data, file by file, while the old
-//! data serve.
+//! Any core node can feed edges, not only the leader. An edge that is cut off goes on serving its data, says how old they are,
+//! and reconnects by itself. If the core has purged the entries it needs, it fetches a bootstrap snapshot, file by file, and
+//! serves the old data meanwhile.
 //!
 //! **Invariants.**
-//! * Only what is committed and applied on a core node is fed, in order, without gaps; an EXEC is never split. What is fed
-//!   says which entry it continues, and the edge takes it only if that is its own last one.
-//! * The core keeps nothing of an edge that is not connected, and what it makes for a connected one that does not read is
-//!   bounded by HTTP/2's windows and one item.
-//! * The only proposer in a site's group is the follow task of its leader; sessions' writes go to the core.
-//! * An edge never follows a history that is not its data's: it takes a bootstrap snapshot of the other one instead, and serves the
-//!   old one until that is complete.
+//! * A core node feeds only entries that are committed and applied there, in order and without gaps; an EXEC is never split.
+//!   Each batch names the entry it continues, and the edge accepts it only if that is its own last entry.
+//! * The core keeps nothing for an edge that is not connected. For a connected edge that does not read, it buffers no more than
+//!   HTTP/2's windows and one item.
+//! * The follow task of the site's leader is the only proposer in a site's group; clients' writes go to the core.
+//! * An edge never follows a history other than its data's. It fetches a bootstrap snapshot of the other history instead, and
+//!   serves the old data until that is complete.
 
 mod bootstrap;
 mod bootstrap_source;

@@ -1,14 +1,14 @@
-//! What a node of an edge site is started with.
+//! The start options of an edge node.
 
 use crate::{config::EdgeSettings, peer::LocalIdentity};
 use std::sync::Arc;
 
-/// See the module.
+/// The options.
 pub struct EdgeOptions {
     pub settings: EdgeSettings,
     pub identity: Arc<LocalIdentity>,
     /// Whether this node has never had all that the core had.
     pub is_partial: bool,
-    /// How fast a bootstrap snapshot is fetched at most; 0 = no limit.
-    pub seed_bytes_per_second: u64,
+    /// Bytes per second at which to fetch a bootstrap snapshot; 0 = no limit.
+    pub bootstrap_bytes_per_second: u64,
 }

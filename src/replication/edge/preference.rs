@@ -1,20 +1,20 @@
-//! The way back to a preferred core node, once it is well again.
+//! Returns an edge to a preferred core node once that is healthy again.
 
 use super::upstreams::Upstreams;
 use crate::replication::wire::edge_kind;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
-/// How long another node is followed before the preferred ones are asked.
+/// How long to follow another node before probing the preferred ones.
 pub(super) const RETURN_AFTER_MIN: Duration = Duration::from_secs(5);
-/// The same for one that answered, and then could not be followed.
+/// The same after a preferred node answered but could not be followed.
 pub(super) const RETURN_AFTER_MAX: Duration = Duration::from_secs(300);
-/// A node is well that answers so often in a row.
+/// A node is healthy if it answers this many times in a row.
 const ANSWERS: u32 = 3;
 const ASK_INTERVAL: Duration = Duration::from_millis(500);
 const ASK_MAX: Duration = Duration::from_secs(1);
 
-/// Waits until one that is preferred to number `index` is well, and hears its leader.
+/// Waits until a node that is preferred to number `index` is healthy and in contact with its leader.
 pub(super) async fn better(upstreams: Arc<Upstreams>, index: usize, after: Duration) -> usize {
     if index == 0 {
         std::future::pending::<()>().await;

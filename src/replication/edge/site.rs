@@ -1,4 +1,4 @@
-//! What the nodes of a site know of each other, and give each other, beside their log.
+//! Exchanges status and snapshots between the nodes of a site, beside their log.
 
 use crate::{
     peer::{Answer, CallError},
@@ -19,7 +19,7 @@ fn refused(error: impl std::fmt::Display) -> CallError {
     CallError::Refused(error.to_string())
 }
 
-/// Keeps in mind who else is of the site.
+/// Keeps the list of the site's other nodes current.
 pub async fn keep_others(site: Arc<BootstrapSnapshots>, raft: RaftNode, own_id: u64) {
     loop {
         let members = raft.members().list.into_iter().filter(|member| member.id != own_id);
@@ -28,11 +28,11 @@ pub async fn keep_others(site: Arc<BootstrapSnapshots>, raft: RaftNode, own_id: 
     }
 }
 
-/// Offers another node of the site a snapshot that stands at this entry of the site's log, or behind it.
+/// Offers another node of the site a snapshot that includes this entry of the site's log.
 pub async fn offer_snapshot(site: &BootstrapSnapshots, raft: &RaftNode, body: Bytes) -> Answer {
     let wanted: wire::BootstrapWanted = read(body).map_err(refused)?;
     if raft.applied_index() < wanted.index_min {
-        return Err(refused("this node has not come so far either"));
+        return Err(refused("this node has not applied that entry, either"));
     }
     let is_behind = |at: &Checkpoint| at.position.is_some_and(|at| at.index >= wanted.index_min);
     if !site.snapshots.newest().is_some_and(|newest| is_behind(&newest)) {

@@ -1,4 +1,4 @@
-//! What an edge node runs beside its site's Raft group: following, and what goes to the core for its clients.
+//! The tasks of an edge node beside its site's Raft group: following the core, and its clients' calls to the core.
 
 use super::{
     core_nodes::CoreNodes, follow::Follower, forward::Writes, options::EdgeOptions, upstreams::Upstreams,
@@ -24,16 +24,16 @@ use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
-/// How long a read waits until the core has said how far it must go, and this site has come there.
+/// Longest time for a read to get its read index from the core and for the site to reach it.
 const READ_MAX: Duration = Duration::from_secs(5);
 const ASK_MAX: Duration = Duration::from_secs(2);
-/// How long a message may take until the core has ordered it.
+/// Longest time for the core to order a message.
 const PUBLISH_MAX: Duration = Duration::from_secs(5);
 const BATCH_MESSAGES_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 1 << 20;
 const NOTE_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// The tasks.
 pub struct EdgeTasks {
     pub options: EdgeOptions,
     /// The data directory.
@@ -84,6 +84,7 @@ impl EdgeTasks {
             broadcast: self.broadcast,
             asked: Mutex::default(),
             alarmed: Mutex::default(),
+            renewed: Mutex::default(),
         };
         let mut others = vec![
             tokio::spawn(follower.run()),
@@ -97,15 +98,15 @@ impl EdgeTasks {
 }
 
 impl Running {
-    /// Until no more writes come and all that came are answered.
+    /// Runs until no more writes can come and all have been answered.
     pub async fn run(self) {
         self.writes.run().await;
         self.others.iter().for_each(JoinHandle::abort);
     }
 }
 
-/// Writes down that this node has had all that the core had, once it has, and only then has it answer: whatever it answered
-/// once it answers after a restart, too, without asking anybody.
+/// Records that this node has had all that the core had, and only then lets it answer: so after a restart it can answer at
+/// once, without asking the core.
 async fn note_whole(state: Arc<ReplicationState>, directory: PathBuf) {
     let edge = &state.edge;
     edge.reached().await;
@@ -117,8 +118,8 @@ async fn note_whole(state: Arc<ReplicationState>, directory: PathBuf) {
             Err(error) => {
                 tracing::error!(
                     %error,
-                    remedy = "make the data directory writable; it is tried again every few seconds",
-                    "cannot write down that this node is whole; it does not answer yet"
+                    remedy = "make the data directory writable; the node tries again every few seconds",
+                    "cannot record that this node has caught up; it answers no reads until it can"
                 );
                 tokio::time::sleep(NOTE_RETRY_INTERVAL).await;
             }
@@ -143,9 +144,7 @@ async fn answer_readers(
         let asked = upstreams.call(edge_kind::READ_INDEX, &Bytes::new(), ASK_MAX, deadline).await;
         tokio::spawn(async move {
             let outcome = match asked.ok().and_then(|answer| read::<ReadIndex>(answer).ok()) {
-                None => {
-                    Err(ErrorReply::new("CLUSTERDOWN", "the core is not reached at the moment; try again"))
-                }
+                None => Err(ErrorReply::new("CLUSTERDOWN", "cannot reach the core at the moment; try again")),
                 Some(ReadIndex { index, log_ms }) => {
                     state.clock.told(log_ms);
                     let come = tokio::time::timeout_at(deadline, state.wait_core(index)).await;
@@ -154,7 +153,7 @@ async fn answer_readers(
                 }
             };
             for reader in waiting {
-                // It may have gone.
+                // The reader may be gone.
                 let _ = reader.send(outcome.clone());
             }
         });
@@ -190,8 +189,7 @@ async fn publish(mut publishing: mpsc::Receiver<Publishing>, upstreams: Arc<Upst
                         ErrorReply::new("UNKNOWN", text)
                     }
                     CallError::Unreachable(_) | CallError::Refused(_) => {
-                        let text =
-                            "the core is not reached at the moment; the message was not sent, try again";
+                        let text = "cannot reach the core at the moment; the message was not sent, try again";
                         ErrorReply::new("CLUSTERDOWN", text)
                     }
                 };

@@ -1,8 +1,9 @@
-//! What a core node does for edges beside feeding them: takes their writes and messages, says how far a read must go, gives
-//! bootstrap snapshots away, remembers what they report while they are connected.
+//! A core node's service for edges: feeds, forwarded writes and messages, read indexes, bootstrap snapshots, and the reports
+//! of connected edges.
 
 use super::{bootstrap_source::BootstrapSource, core_nodes, feed::Feed};
 use crate::{
+    command::Table,
     config::FeedSettings,
     peer::{Answer, Answers, CallError, Caller},
     replica::Proposal,
@@ -25,10 +26,10 @@ use std::{path::PathBuf, sync::Arc};
 
 /// Proposals in one call of an edge.
 const PROPOSALS_MAX: usize = 16 * 1024;
-/// What an edge may say of itself.
+/// Length of each text in an edge's report.
 const NAME_BYTES_MAX: usize = 255;
 
-/// See the module.
+/// The service for edges.
 pub struct Upstream {
     pub feed: Arc<Feed>,
     pub bootstrap: BootstrapSource,
@@ -36,14 +37,16 @@ pub struct Upstream {
     pub state: Arc<ReplicationState>,
     pub barrier: Barrier,
     pub broadcast: Arc<Broadcast>,
+    pub table: &'static Table,
 }
 
-/// What all that is made of.
+/// The parts that the service is made of.
 pub struct Feeding {
     pub log: Arc<SegmentLog>,
     pub store: Arc<Store>,
     pub snapshots: Arc<Snapshots>,
     pub snapshots_directory: PathBuf,
+    pub table: &'static Table,
 }
 
 impl Feeding {
@@ -63,8 +66,8 @@ impl Feeding {
             self.snapshots,
             self.snapshots_directory,
             Arc::clone(&cluster),
-            limits.seeds_max,
-            limits.seed_bytes_per_second,
+            limits.bootstraps_max,
+            limits.bootstrap_bytes_per_second,
         );
         let feed = Feed::new(
             self.log,
@@ -75,7 +78,7 @@ impl Feeding {
             node_name,
             limits.edges_max,
         );
-        Upstream { feed: Arc::new(feed), bootstrap, queue, state, barrier, broadcast }
+        Upstream { feed: Arc::new(feed), bootstrap, queue, state, barrier, broadcast, table: self.table }
     }
 }
 
@@ -84,7 +87,7 @@ fn refused(error: impl std::fmt::Display) -> CallError {
 }
 
 impl Upstream {
-    /// Begins to feed an edge.
+    /// Starts a feed to an edge.
     pub fn open(&self, caller: &Caller, body: Bytes) -> Result<Answers, CallError> {
         match caller.kind {
             edge_kind::FOLLOW => {
@@ -102,11 +105,11 @@ impl Upstream {
                 let forwarded: Forward = read(body).map_err(refused)?;
                 check(&forwarded)?;
                 let (queue, state) = (Arc::clone(&self.queue), Arc::clone(&self.state));
-                receive_from_edge(queue, state, forwarded).await
+                receive_from_edge(queue, state, self.table, forwarded).await
             }
             edge_kind::READ_INDEX => {
                 let from = self.barrier.ask().await;
-                let from = from.ok_or_else(|| refused("no node of the core leads at the moment"))?;
+                let from = from.ok_or_else(|| refused("the core has no leader at the moment"))?;
                 Ok(write(&ReadIndex { index: from.index, log_ms: from.log_ms }))
             }
             edge_kind::PUBLISH => {
@@ -115,11 +118,13 @@ impl Upstream {
             }
             edge_kind::REPORT => {
                 let report: wire::Report = read(body).map_err(refused)?;
-                let wire::Report { core_index, lag_ms, state, name, site } = report;
+                let wire::Report { core_index, lag_ms, state, name, site, feature_level } = report;
                 if [&state, &name, &site].iter().any(|text| text.len() > NAME_BYTES_MAX) {
-                    return Err(refused("a name is too long"));
+                    return Err(refused(format!(
+                        "a text of the report is longer than {NAME_BYTES_MAX} bytes"
+                    )));
                 }
-                let report = FedReport { core_index, lag_ms, state };
+                let report = FedReport { core_index, lag_ms, state, feature_level };
                 self.state.fed.report(from, &name, &site, &report);
                 Ok(Bytes::new())
             }
@@ -137,7 +142,7 @@ impl Upstream {
     }
 }
 
-/// What an edge sends goes into the core's log: it must be what a session could have said.
+/// An edge's proposals go into the core's log, so they may contain only what a client session could propose.
 fn check(forwarded: &Forward) -> Result<(), CallError> {
     if forwarded.proposals.len() > PROPOSALS_MAX {
         return Err(refused("too many proposals in one call"));
@@ -147,8 +152,8 @@ fn check(forwarded: &Forward) -> Result<(), CallError> {
             Proposal::Commands(mut calls) | Proposal::Transaction { mut calls, .. } => {
                 while calls.next_call().map_err(refused)?.is_some() {}
             }
-            Proposal::Sweep { .. } | Proposal::Mark => {
-                return Err(refused("an edge may not ask for this"));
+            Proposal::Sweep { .. } | Proposal::Mark | Proposal::MarkSums => {
+                return Err(refused("an edge may not propose this"));
             }
         }
     }
@@ -161,11 +166,11 @@ mod tests {
     use crate::replica::ProposalBuilder;
 
     #[test]
-    fn only_what_a_session_could_say_gets_into_the_cores_log() {
+    fn an_edge_proposes_only_what_a_session_could() {
         let mut good = ProposalBuilder::commands();
         good.push(0, &[b"SET", b"k", b"v"]);
         let good = good.finish();
-        let of = |proposal: Bytes| check(&Forward { proposals: vec![proposal] });
+        let of = |proposal: Bytes| check(&Forward { proposals: vec![proposal], ..Forward::default() });
         assert!(of(good.clone()).is_ok());
         let transaction = ProposalBuilder::transaction(&[]);
         assert!(of(transaction.finish()).is_ok());

@@ -1,5 +1,5 @@
-//! The core nodes that an edge knows, the preferred one first: calls go to one that answers. Those that it was started with
-//! come before those that it has learned of (`core_nodes.rs`).
+//! The core nodes that an edge knows, in order of preference: calls go to one that answers. Configured nodes come before
+//! discovered ones (`core_nodes.rs`).
 
 use crate::peer::{CallError, Lane, PeerClient, Peers};
 use bytes::Bytes;
@@ -17,12 +17,12 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// Larger calls must not keep small ones waiting.
 const LINE_BYTES: usize = 64 << 10;
 
-/// See the module.
+/// The core nodes that this edge can follow.
 pub struct Upstreams {
     peers: Arc<Peers>,
     configured: usize,
     addresses: RwLock<Vec<String>>,
-    /// The one that answered last.
+    /// The node that answered last.
     current: AtomicUsize,
 }
 
@@ -36,7 +36,7 @@ impl Upstreams {
         self.addresses.read().len()
     }
 
-    /// How many of them it was started with; only those are preferred.
+    /// The number of configured upstreams; only those are preferred.
     pub(super) fn configured(&self) -> usize {
         self.configured
     }
@@ -62,8 +62,8 @@ impl Upstreams {
         self.current.store(index, Ordering::Relaxed);
     }
 
-    /// Calls one after the other until one has taken the call or the time is up. Whether it is safe to ask a second one is
-    /// told by the error of the first: a call that may have been done is not made again.
+    /// Calls one node after the other until one has taken the call or the time is up. The error decides whether to ask
+    /// another: a call that may have been executed is not repeated.
     pub(super) async fn call(
         &self,
         kind: u32,
@@ -73,7 +73,7 @@ impl Upstreams {
     ) -> Result<Bytes, CallError> {
         loop {
             let first = self.current.load(Ordering::Relaxed);
-            let mut last = CallError::Unreachable("no node of the core is known".into());
+            let mut last = CallError::Unreachable("this edge knows no node of the core".into());
             for turn in 0..self.len() {
                 let index = (first + turn) % self.len().max(1);
                 let Some(client) = self.client(index) else { continue };

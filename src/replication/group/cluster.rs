@@ -1,7 +1,8 @@
-//! What a node of several is started with, and what it runs beside its log.
+//! Options and tasks of a node in a core of several nodes.
 
 use super::service::{Answering, Service};
 use crate::{
+    command::Table,
     config::FeedSettings,
     fail,
     peer::{self, Groups, LocalIdentity, Peers},
@@ -15,6 +16,7 @@ use crate::{
         pubsub::{Broadcast, Publishing, tell_switches},
         queue::{InFlight, Queue},
         snapshots::BootstrapSnapshots,
+        upkeep::Upgrade,
         verify::{Leave, Verify},
     },
     session::{ClusterIdentity, PubSub},
@@ -29,9 +31,9 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// What a node of a core of several is started with.
+/// The start options of a node in a core of several nodes.
 pub struct ClusterOptions {
-    /// Started without others: it founds a core of itself and lets nobody in, but it feeds edges.
+    /// Runs alone: it founds a core of itself and admits no node, but it feeds edges.
     pub is_alone: bool,
     /// Names and peer addresses of all nodes that found a core, this one included; empty: it joins one.
     pub members: Vec<(String, String)>,
@@ -39,38 +41,42 @@ pub struct ClusterOptions {
     pub join: Vec<String>,
     /// Whether it joins as a learner that stays one.
     pub standby: bool,
-    /// Between two comparisons of all nodes' states; zero = never.
+    /// Between two comparisons of the sums that all nodes keep; zero = never.
+    pub compare_interval: Duration,
+    /// Between two comparisons of all nodes' data; zero = never.
     pub verify_interval: Duration,
+    /// How fast to read them; 0 = no limit.
+    pub verify_bytes_per_second: u64,
     /// Whether this node repairs itself when it finds damage.
     pub repair_damaged: bool,
-    /// Which cluster it is of, kept current by `adopt`.
+    /// Its cluster, kept current by `adopt`.
     pub cluster: Arc<RwLock<ClusterIdentity>>,
     pub identity: Arc<LocalIdentity>,
-    /// What this node's directory says, or would found.
+    /// The cluster id in this node's directory, or the one it would found.
     pub cluster_id: String,
     pub history_id: String,
     pub adopt: Adopt,
-    /// Which groups of this node answer on its port.
+    /// The groups that this node serves on its peer port.
     pub groups: Arc<Groups>,
-    /// The port, which one group serves for all of them; `None`: another one does.
+    /// The listener, which one group serves for all; `None`: another group does.
     pub listener: Option<TcpListener>,
-    /// Where this node's clients connect.
+    /// The client port of this node.
     pub client_port: u16,
     /// Empty: where other nodes reach it.
     pub client_host: String,
-    /// How fast snapshots are fetched at most; 0 = no limit.
+    /// Bytes per second at which to fetch snapshots; 0 = no limit.
     pub snapshot_bytes_per_second: u64,
-    /// Under which SENTINEL tells of the leader.
+    /// The master name that SENTINEL reports.
     pub master_name: String,
-    /// What edges may have of this node.
+    /// Limits on edges of this node.
     pub feed: FeedSettings,
 }
 
-/// What a node of several runs beside its log: the side that answers other nodes, and the founding.
+/// The tasks of a node in a core of several, beside its log: service for other nodes, and founding.
 pub struct Membership {
     pub group: u64,
     pub options: ClusterOptions,
-    /// Where the files of the group are, and those of the node.
+    /// The directories of the group and of the node.
     pub home: PathBuf,
     pub directory: PathBuf,
     pub peers: Arc<Peers>,
@@ -78,11 +84,13 @@ pub struct Membership {
     pub writer: Arc<StateWriter>,
     pub in_flight: Arc<InFlight>,
     pub pubsub: Arc<PubSub>,
-    /// What clients of this node publish; `None`: it goes to the core.
+    /// Messages published by this node's clients; `None`: they go to the core.
     pub publishing: Option<mpsc::Receiver<Publishing>>,
-    /// What edges are fed from; `None`: this node is of an edge site itself.
+    /// The source of edge feeds; `None`: this is an edge node itself.
     pub feeding: Option<Feeding>,
     pub bootstrap_snapshots: Arc<BootstrapSnapshots>,
+    pub table: &'static Table,
+    pub upgrade: Arc<Upgrade>,
 }
 
 impl Membership {
@@ -106,13 +114,17 @@ impl Membership {
             publishing,
             feeding,
             bootstrap_snapshots,
+            table,
+            upgrade,
         } = self;
         let ClusterOptions {
             is_alone,
             members,
             join,
             standby,
+            compare_interval,
             verify_interval,
+            verify_bytes_per_second,
             repair_damaged,
             cluster,
             identity,
@@ -173,9 +185,15 @@ impl Membership {
                 identity: Arc::clone(&identity),
                 leave: Arc::clone(&leave),
             },
+            upgrade: Arc::clone(&upgrade),
             client_port,
         });
-        // An edge site proposes nothing of its own.
+        state.checksums.bytes_per_second.store(verify_bytes_per_second, Ordering::Relaxed);
+        if compare_interval > Duration::ZERO && feeding.is_some() {
+            let admin = Arc::clone(&admin);
+            tokio::spawn(async move { admin.verify.compare_sums_every(compare_interval).await });
+        }
+        // An edge site compares itself with the core, as its feed says.
         if verify_interval > Duration::ZERO && feeding.is_some() && !is_alone {
             let admin = Arc::clone(&admin);
             tokio::spawn(async move { admin.verify.run_now_and_then(verify_interval).await });
@@ -237,6 +255,7 @@ impl Membership {
             admin: Arc::clone(&admin),
             raft: raft.clone(),
             queue,
+            table,
             state,
             bootstrap,
             raft_service: Arc::new(raft_service),
@@ -278,11 +297,12 @@ impl Membership {
         });
         tokio::spawn(async move {
             let is_new = raft.is_initialized().await.is_ok_and(|initialized| !initialized);
-            if is_new
-                && founder.is_founder()
-                && let Err(error) = founder.found(raft).await
-            {
-                fail::stop_the_process(&format!("cannot found the cluster: {error}"));
+            if !is_new || !founder.is_founder() {
+                return;
+            }
+            match founder.found(raft).await {
+                Ok(has_founded) => upgrade.has_founded.store(has_founded, Ordering::Relaxed),
+                Err(error) => fail::stop_the_process(&format!("cannot found the cluster: {error}")),
             }
         });
         ((!is_alone).then_some(admin), broadcast)

@@ -13,13 +13,13 @@ use crate::{
         directory::{bind_log, open_group},
         proposals::{Batcher, Forwarder},
         pubsub::{PUBLISHING_MAX, Publishing},
-        queue::{InFlight, Queue, Refused, Ticket},
-        snapshots::{BootstrapSnapshots, Snapshots},
-        upkeep::{Maintenance, Timekeeper, begin_log_time},
+        queue::{InFlight, NotDone, Queue, Ticket},
+        snapshots::{BootstrapSnapshots, Snapshots, open_directory},
+        upkeep::{DiskWatch, Maintenance, Timekeeper, begin_log_time},
         wal::{LogError, SegmentLog, check_consistency},
     },
     resp::{ErrorReply, Reply},
-    session::{Consistency, CoreRequest, Publication, Stats},
+    session::{Consistency, CoreRequest, Group, Publication, Session, Stats},
     state::ReplicationState,
     store::Store,
 };
@@ -37,17 +37,15 @@ use tokio::{
     time::Instant,
 };
 
-/// How long the raft thread may take to end when it has nothing more to wait for.
+/// Longest time for the raft thread to end once it has nothing more to wait for.
 const END_MAX: Duration = Duration::from_secs(4);
 
 /// A group: store, replica, consensus and proposals behind one handle. Clones are handles of the same group; when the last is
 /// dropped, it shuts down.
 #[derive(Clone)]
 pub struct GroupHandle {
-    group: u64,
-    store: Arc<Store>,
+    group: Arc<Group>,
     queue: Arc<Queue>,
-    state: Arc<ReplicationState>,
     stats: Arc<Stats>,
     requests: mpsc::Sender<Request>,
     readers: mpsc::Sender<Reader>,
@@ -57,7 +55,7 @@ pub struct GroupHandle {
 }
 
 impl GroupHandle {
-    /// Opens the log and starts its threads. Returns when the raft core runs; `wait_ready` says when it can serve.
+    /// Opens the log and starts its threads. Returns when the raft core runs; `wait_ready` waits until it can serve.
     pub fn start(options: GroupOptions) -> Result<Self, LogError> {
         let directory = options.data_directory.clone();
         let (handle, raft_thread) = Self::prepare(options)?;
@@ -80,7 +78,6 @@ impl GroupHandle {
             data_directory,
             connections,
             node_id,
-            store,
             table,
             writer,
             pubsub,
@@ -89,11 +86,13 @@ impl GroupHandle {
             retention,
             cluster,
             edge,
+            upgrades,
             lost_store,
         } = options;
-        let home = open_group(&data_directory, group)?;
+        let home = open_group(group.state.environment(), &data_directory, group.id)?;
+        let (store, state) = (Arc::clone(&group.store), Arc::clone(&group.state));
         let log = Arc::new(SegmentLog::open(&home.join("log"), &segments)?);
-        if group == FIRST_GROUP {
+        if group.id == FIRST_GROUP {
             bind_log(&data_directory, &log.id())?;
         }
         if let Some(lost_store) = lost_store {
@@ -101,7 +100,6 @@ impl GroupHandle {
         }
         check_consistency(&home, &log, &store)?;
         let snapshots = Arc::new(Snapshots::open(&home.join("snapshot"), Arc::clone(&store))?);
-        let state = Arc::clone(writer.state());
         begin_log_time(&state, &home, store.published().state().last_at);
         let queue = Arc::new(Queue::new(Arc::clone(&state)));
         let in_flight = Arc::new(InFlight::new(Arc::clone(&state)));
@@ -117,7 +115,7 @@ impl GroupHandle {
         let identity = cluster.as_ref().map(|cluster| &cluster.identity);
         let identity = identity.or(edge.as_ref().map(|edge| &edge.identity)).map_or_else(alone, Arc::clone);
         let connections = connections.unwrap_or_else(|| Connections::new(identity));
-        let peers = Arc::new(Peers::of_group(group, connections));
+        let peers = Arc::new(Peers::of_group(group.id, connections));
         let is_one_of_many = cluster.as_ref().is_some_and(|cluster| !cluster.is_alone);
         let forwarder = is_one_of_many.then(|| Forwarder {
             peers: Arc::clone(&peers),
@@ -130,7 +128,7 @@ impl GroupHandle {
             Arc::clone(&state),
             Arc::clone(&log),
             Arc::clone(&snapshots),
-            home.join("seed"),
+            open_directory(&home).map_err(LogError::io("rename the bootstrap snapshots in", &home))?,
         );
         let parts = RaftParts {
             node_id,
@@ -147,8 +145,15 @@ impl GroupHandle {
             is_one_of_many,
         };
         let raft_thread = RaftThread {
+            node_id,
             parts,
-            batcher: Batcher::new(Arc::clone(&queue), Arc::clone(&state), in_flight, forwarder),
+            batcher: Batcher::new(
+                Arc::clone(&queue),
+                Arc::clone(&state),
+                Arc::clone(&store),
+                in_flight,
+                forwarder,
+            ),
             maintenance: Maintenance::new(
                 Arc::clone(&store),
                 Arc::clone(&state),
@@ -157,46 +162,38 @@ impl GroupHandle {
                 retention,
             )
             .without_sweeps(edge.is_some()),
+            disk: DiskWatch { store: Arc::clone(&store), state: Arc::clone(&state), retention },
             timekeeper: Timekeeper::new(Arc::clone(&state), home.clone()),
             requests: received,
             reading: Reading { site: reading, core: core_reading },
             published,
             pubsub,
             queue: Arc::clone(&queue),
-            group,
+            group: group.id,
+            table,
+            upgrades,
             home,
             data_directory,
             cluster,
             edge,
             ending,
         };
-        let handle = GroupHandle {
-            group,
-            store,
-            queue,
-            state,
-            stats,
-            requests,
-            readers,
-            core_readers,
-            publishing,
-            ended,
-        };
+        let handle = GroupHandle { group, queue, stats, requests, readers, core_readers, publishing, ended };
         Ok((handle, raft_thread))
     }
 
-    /// Which group of its node it is.
+    /// The id of the group.
     pub fn group(&self) -> u64 {
-        self.group
+        self.group.id
     }
 
     /// The data of the group.
     pub fn store(&self) -> &Arc<Store> {
-        &self.store
+        &self.group.store
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.
-    pub fn submit(&self, proposal: Bytes, ticket: Ticket) -> Result<(), Refused> {
+    pub fn submit(&self, proposal: Bytes, ticket: Ticket) -> Result<(), NotDone> {
         let taken = self.queue.submit(proposal, ticket);
         if taken.is_err() {
             Stats::add(&self.stats.proposals_refused, 1);
@@ -206,16 +203,16 @@ impl GroupHandle {
 
     /// Whether a read of the store now is linearizable.
     pub fn can_read(&self) -> bool {
-        self.state.can_read()
+        self.group.state.can_read()
     }
 
-    /// Waits until the store is as current as a read wants it; an error says that it will not be for now. Where the leader
-    /// was asked, the read is as of log time (ms) when it answered; 0: as of now.
+    /// Waits until the store is as current as a read needs; an error means that it will not be for now. If the leader was
+    /// asked, the read is as of the returned log time (ms); 0: as of now.
     pub async fn barrier(&self, consistency: Consistency) -> Result<u64, ErrorReply> {
         let enough = match consistency {
             Consistency::Local => true,
-            Consistency::Session => self.state.has_applied_own_writes(),
-            Consistency::Bounded(ms) => self.state.heard_within(ms),
+            Consistency::Session => self.group.state.has_applied_own_writes(),
+            Consistency::Bounded(ms) => self.group.state.heard_within(ms),
             Consistency::Linearizable | Consistency::Core => false,
         };
         if (enough && !self.is_removed()) || self.can_read() {
@@ -224,35 +221,55 @@ impl GroupHandle {
         if self.is_removed() && consistency != Consistency::Local {
             return Err(ErrorReply::new("CLUSTERDOWN", "this node was removed from the core"));
         }
-        if self.state.knows_all() {
+        if self.group.state.knows_all() {
             // Another node may have applied an entry a moment before this one does.
-            let applied = self.state.wait_applied(self.state.announced_index());
+            let applied = self.group.state.wait_applied(self.group.state.announced_index());
             let applied = tokio::time::timeout(WAIT_MAX, applied).await;
             return applied.map(|()| 0).map_err(|_| down("this node is slow to apply its log"));
         }
         ask(&self.readers).await
     }
 
-    /// On an edge: waits until the store has all that the core had when it was asked; says what log time was then (ms).
+    /// On an edge: waits until the store has all that the core had when it was asked; returns the log time (ms) of its
+    /// answer.
     pub async fn core_barrier(&self) -> Result<u64, ErrorReply> {
         ask(&self.core_readers).await
     }
 
-    /// Waits until the data stand at this entry of the core; false: they do not in that time.
+    /// Waits until this entry of the core is applied; false: the time is up.
     pub async fn wait_core(&self, index: u64, within: Duration) -> bool {
-        tokio::time::timeout(within, self.state.wait_core(index)).await.is_ok()
+        tokio::time::timeout(within, self.group.state.wait_core(index)).await.is_ok()
+    }
+
+    /// Whether the data have all that this connection wrote to the group.
+    pub fn has_writes_of(&self, session: &Session) -> bool {
+        session.wrote(self.group()) <= self.group.state.edge.core_index.load(Ordering::SeqCst)
+    }
+
+    /// Waits until they do; false: they do not in that time.
+    pub async fn wait_for_writes_of(&self, session: &Session, within: Duration) -> bool {
+        self.wait_core(session.wrote(self.group()), within).await
+    }
+
+    /// On an edge: the core has taken writes of this connection, all that this node has forwarded until now.
+    pub fn note_writes_of(&self, session: &mut Session) {
+        let state = &self.group.state;
+        if state.edge.is_edge() {
+            let own = session.of_group(self.group());
+            own.wrote = own.wrote.max(state.forwarded_index());
+        }
     }
 
     /// An entry of the core's log that is not before any write that this node has acknowledged.
     pub fn acknowledged(&self) -> u64 {
-        self.state.acknowledged()
+        self.group.state.acknowledged()
     }
 
     fn is_removed(&self) -> bool {
-        self.state.is_removed.load(Ordering::Relaxed)
+        self.group.state.is_removed.load(Ordering::Relaxed)
     }
 
-    /// Hands a message to whoever listens on any node; says to how many, or why it was not done.
+    /// Sends a message to the subscribers on all nodes; returns their number, or the reason of a failure.
     pub async fn publish(&self, message: Publication) -> Result<u64, ErrorReply> {
         let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
         let (answer, outcome) = oneshot::channel();
@@ -270,10 +287,11 @@ impl GroupHandle {
         outcome.await.unwrap_or_else(|_| stopping())
     }
 
-    /// Waits until `wanted` other nodes have on disk all that this one has acknowledged, or the time is up; says how many.
+    /// Waits until `wanted` other nodes have all acknowledged writes of this node on disk, or the time is up; returns their
+    /// number.
     pub async fn replicated(&self, wanted: u32, within: Duration) -> u32 {
-        // What is acknowledged at an edge is on the core's disks.
-        if !self.state.is_one_of_many.load(Ordering::Relaxed) || self.state.edge.is_edge() {
+        // Writes acknowledged at an edge are on the core's disks.
+        if !self.group.state.is_one_of_many.load(Ordering::Relaxed) || self.group.state.edge.is_edge() {
             return 0;
         }
         let (answer, outcome) = oneshot::channel();
@@ -285,12 +303,12 @@ impl GroupHandle {
 
     /// Waits until this node can serve.
     pub async fn wait_ready(&self) {
-        self.state.wait_ready().await;
+        self.group.state.wait_ready().await;
     }
 
     /// The replication state of the group.
     pub fn state(&self) -> &Arc<ReplicationState> {
-        &self.state
+        &self.group.state
     }
 
     /// Makes a snapshot of everything applied so far.
@@ -301,12 +319,12 @@ impl GroupHandle {
         outcome.await.map_err(|_| ended())?
     }
 
-    /// Before a stop: lets another node lead if this one does and there is one that would, and leads no more. Writes go on
+    /// Before a stop: hands leadership to another node, if there is one, and refuses to lead again. Writes continue
     /// meanwhile: they are forwarded.
     pub async fn step_down(&self) {
         let (answer, done) = oneshot::channel();
-        // At once: the raft thread may be asked to take over before it comes to the request.
-        self.state.refuse_leadership();
+        // At once: the raft thread may be asked to take over leadership before it handles the request.
+        self.group.state.refuse_leadership();
         // An error means that the log has stopped: then it does not lead.
         if self.requests.send(Request::StepDown(answer)).await.is_ok() {
             let _ = done.await;
@@ -316,7 +334,7 @@ impl GroupHandle {
     /// Lets another node lead from a thread that may wait, when this one is about to end without its log: asks, and waits no
     /// longer than this. Does not keep the log alive.
     pub fn last_hand_over(&self) -> impl Fn(Duration) + Send + Sync + use<> {
-        let (requests, state) = (self.requests.downgrade(), Arc::clone(&self.state));
+        let (requests, state) = (self.requests.downgrade(), Arc::clone(&self.group.state));
         move |within| {
             let Some(requests) = requests.upgrade().filter(|_| state.is_leader()) else { return };
             let (answer, mut done) = oneshot::channel();
@@ -342,18 +360,18 @@ impl GroupHandle {
         self.queue.close();
     }
 
-    /// Refuses new proposals, waits for so long until those queued have their outcomes, stops all threads and closes the
-    /// files. Whether nothing of it runs any more; what has no outcome then has none.
+    /// Refuses new proposals, waits `within` for the outcomes of queued ones, stops all threads and closes the files.
+    /// Returns whether everything has stopped; proposals without an outcome by then have none.
     pub async fn shutdown(&self, within: Duration) -> bool {
         self.queue.close_by(Instant::now() + within);
         let mut ended = self.ended.clone();
         let ended = tokio::time::timeout(within + END_MAX, ended.wait_for(Option::is_some)).await;
-        // An error of the channel means that the thread is gone, which is what we wait for.
+        // An error of the channel means that the thread is gone, as intended.
         ended.is_ok_and(|ended| ended.is_ok_and(|ended| ended.is_none_or(|has_ended| has_ended)))
     }
 }
 
-/// Waits for the word that a read may go on.
+/// Waits for permission to read.
 async fn ask(readers: &mpsc::Sender<Reader>) -> Result<u64, ErrorReply> {
     let stopping = || ErrorReply::new("CLUSTERDOWN", "this node is stopping");
     let (reader, outcome) = oneshot::channel();
@@ -361,8 +379,8 @@ async fn ask(readers: &mpsc::Sender<Reader>) -> Result<u64, ErrorReply> {
     outcome.await.unwrap_or_else(|_| Err(stopping()))
 }
 
-/// An edge that ever was whole serves what it has from the start, however old. What only its log has is known when that has
-/// been applied.
+/// An edge that ever had all data serves what it has from the start, however old. Entries that are only in its log become
+/// visible once they are applied.
 fn begin_as_edge(state: &ReplicationState, store: &Store, log: &SegmentLog, is_partial: bool) {
     let (published, edge) = (store.published(), &state.edge);
     let was_whole = !is_partial && log.state().1.is_some();

@@ -1,4 +1,4 @@
-//! What a group is started with.
+//! The start options of a group.
 
 use super::cluster::ClusterOptions;
 use crate::{
@@ -9,24 +9,22 @@ use crate::{
         edge::EdgeOptions,
         wal::{Retention, SegmentOptions},
     },
-    session::{PubSub, Stats},
+    session::{Group, PubSub, Stats},
     state::StateWriter,
-    store::Store,
 };
 use std::{path::PathBuf, sync::Arc};
 
-/// See the module.
+/// The options.
 pub struct GroupOptions {
-    /// Which group of this node it is.
-    pub group: u64,
-    /// The node's data directory; `directory::open_group` says where in it the group's own files are.
+    /// Which group of this node it is, and its data.
+    pub group: Arc<Group>,
+    /// The node's data directory; `directory::open_group` gives the group's own directory in it.
     pub data_directory: PathBuf,
     /// Shared with the other groups of the node; `None`: it has its own.
     pub connections: Option<Arc<Connections>>,
     pub node_id: u64,
-    pub store: Arc<Store>,
     pub table: &'static Table,
-    /// Writes the replication state that the rest of the program reads.
+    /// Writes the group's replication state, that the rest of the program reads.
     pub writer: Arc<StateWriter>,
     pub pubsub: Arc<PubSub>,
     pub stats: Arc<Stats>,
@@ -37,6 +35,8 @@ pub struct GroupOptions {
     pub cluster: Option<ClusterOptions>,
     /// Of a node of an edge site; `None`: it is one of a core.
     pub edge: Option<EdgeOptions>,
-    /// The store is empty because what it had is damaged: another node's data are to take its place.
+    /// Whether the leader raises the feature level by itself once all understand the next one.
+    pub upgrades: bool,
+    /// The store is empty because its data are damaged: another node's data will replace them.
     pub lost_store: Option<LostStore>,
 }

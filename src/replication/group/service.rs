@@ -1,6 +1,7 @@
-//! What other nodes ask of this one.
+//! Answers calls of other nodes.
 
 use crate::{
+    command::Table,
     peer::{Answer, Answers, CallError, Caller, FIRST_EDGE_KIND, FIRST_MEMBER_KIND, Handler},
     replication::{
         consensus::{RaftNode, RaftService},
@@ -19,22 +20,23 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::{path::PathBuf, sync::Arc};
 
-/// See the module.
+/// The handler of the group's calls.
 pub struct Service {
-    /// Started without others: nobody joins it.
+    /// Runs alone: no node joins it.
     pub is_alone: bool,
     pub raft: RaftNode,
     pub queue: Arc<Queue>,
+    pub table: &'static Table,
     pub state: Arc<ReplicationState>,
     pub bootstrap: BootstrapService,
     pub admission: Arc<Admission>,
     pub admin: Arc<Admin>,
     pub broadcast: Arc<Broadcast>,
-    /// What edges are given; `None`: this node is of an edge site itself.
+    /// The service for edges; `None`: this is an edge node itself.
     pub upstream: Option<Arc<Upstream>>,
     pub bootstrap_snapshots: Arc<BootstrapSnapshots>,
     pub raft_service: Arc<RaftService>,
-    /// Where this node's own snapshots are.
+    /// The directory of this node's snapshots.
     pub snapshots: PathBuf,
 }
 
@@ -58,7 +60,7 @@ impl Service {
                 Ok(Bytes::new())
             }
             kind::JOIN if self.is_alone => Err(refused(
-                "this node was started alone; to let others join it, start it with --cluster NAME=HOST:PEER-PORT, its own",
+                "this node was started alone; to let others join it, start it with --cluster NAME=HOST:PEER-PORT (its own name and address)",
             )),
             kind::JOIN => {
                 let answer = self.admission.admit(wire::read(body).map_err(refused)?).await?;
@@ -66,13 +68,13 @@ impl Service {
             }
             FIRST_EDGE_KIND..FIRST_MEMBER_KIND => match &self.upstream {
                 Some(upstream) => upstream.answer(from, kind, body).await,
-                None => Err(refused("this node is not of a core")),
+                None => Err(refused("this node is not a core node")),
             },
             _ if kind < FIRST_MEMBER_KIND => Err(CallError::Refused(format!("no call of kind {kind}"))),
             kind::APPEND | kind::VOTE | kind::PRE_VOTE | kind::TRANSFER | kind::SNAPSHOT => {
                 self.raft_service.answer(from, kind, body).await
             }
-            // A node that was removed may not have heard of it; what it asks for would be served to its clients.
+            // A removed node may not know yet; it would pass on to its clients what it is given here.
             kind::READ_INDEX | kind::FORWARD | kind::ADMIN | kind::REPLICATED | kind::PUBLISH
                 if self.raft.members().find(from).is_none() =>
             {
@@ -82,7 +84,11 @@ impl Service {
                 let wanted: wire::Replicated = wire::read(body).map_err(refused)?;
                 Ok(wire::write(&self.admin.verify.answer(wanted.index)))
             }
-            // Only the leader's word counts: it has compared with a majority.
+            kind::SUM => {
+                let asked: wire::StateSumAsked = wire::read(body).map_err(refused)?;
+                Ok(wire::write(&self.admin.verify.answer_sum(&asked, self.raft.follows(from))))
+            }
+            // Only the leader may do this: it has compared with a majority.
             kind::QUARANTINE if self.raft.follows(from) => {
                 let told: wire::Quarantine = wire::read(body).map_err(refused)?;
                 self.admin.verify.go_into_quarantine(&told)
@@ -108,7 +114,7 @@ impl Service {
             }
             kind::FORWARD => {
                 let forwarded = wire::read(body).map_err(refused)?;
-                receive(Arc::clone(&self.queue), Arc::clone(&self.state), forwarded).await
+                receive(Arc::clone(&self.queue), Arc::clone(&self.state), self.table, forwarded).await
             }
             edge_kind::SITE_SNAPSHOT => {
                 edge::offer_snapshot(&self.bootstrap_snapshots, &self.raft, body).await
@@ -137,7 +143,7 @@ impl Handler for Answering {
     fn feed(&self, caller: Caller, body: Bytes) -> BoxFuture<'static, Result<Answers, CallError>> {
         let opened = match &self.0.upstream {
             Some(upstream) => upstream.open(&caller, body),
-            None => Err(refused("this node is not of a core")),
+            None => Err(refused("this node is not a core node")),
         };
         Box::pin(std::future::ready(opened))
     }

@@ -2,6 +2,7 @@
 
 use super::cluster::{ClusterOptions, Membership};
 use crate::{
+    command::Table,
     peer::Peers,
     replication::{
         consensus::{Barrier, RaftNode, RaftParts, Reader, wait_replicated},
@@ -9,21 +10,26 @@ use crate::{
         membership::Admin,
         proposals::Batcher,
         pubsub::Publishing,
-        queue::{Queue, Refused},
-        upkeep::{Maintenance, Timekeeper, tell_clock},
+        queue::{NotDone, Queue},
+        upkeep::{DiskWatch, Maintenance, Timekeeper, Upgrade, tell_clock},
         wal::LogError,
     },
     resp::{ErrorReply, Reply},
     session::{CoreRequest, PubSub},
     state::ReplicationState,
 };
-use std::{path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    thread::JoinHandle,
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
-/// How long what runs may take to end, once the raft core has stopped.
+/// Longest time for tasks to end once the raft core has stopped.
 const END_MAX: Duration = Duration::from_secs(1);
 
 /// A request to the raft thread.
@@ -41,30 +47,35 @@ pub enum Request {
     RemoveLeader,
 }
 
-/// Reads that wait for a word: of the node that leads the log here, or (on an edge) of the core.
+/// Reads that wait for permission: from the log's leader or, on an edge, from the core.
 pub struct Reading {
     pub site: mpsc::Receiver<Reader>,
     pub core: mpsc::Receiver<Reader>,
 }
 
-/// See the module.
+/// The parts of the group that run on its raft thread.
 pub struct RaftThread {
+    pub node_id: u64,
     pub parts: RaftParts,
     pub batcher: Batcher,
     pub maintenance: Maintenance,
     pub timekeeper: Timekeeper,
+    pub disk: DiskWatch,
     pub requests: mpsc::Receiver<Request>,
     pub reading: Reading,
     pub published: mpsc::Receiver<Publishing>,
     pub pubsub: Arc<PubSub>,
     pub queue: Arc<Queue>,
     pub group: u64,
-    /// Where the files of the group are, and those of the node.
+    pub table: &'static Table,
+    /// Whether the leader raises the feature level by itself.
+    pub upgrades: bool,
+    /// The directories of the group and of the node.
     pub home: PathBuf,
     pub data_directory: PathBuf,
     pub cluster: Option<ClusterOptions>,
     pub edge: Option<EdgeOptions>,
-    /// Told at the end: whether nothing of the log runs any more.
+    /// Reports at the end whether everything has stopped.
     pub ending: watch::Sender<Option<bool>>,
 }
 
@@ -89,7 +100,7 @@ impl RaftThread {
         runtime.shutdown_timeout(END_MAX);
         let mut has_ended = ended.elapsed() < END_MAX;
         if let Some(thread) = apply_thread {
-            // It may be amid a long command; what is not applied is in the log.
+            // It may be in the middle of a long command; entries that are not applied are in the log.
             while !thread.is_finished() && ended.elapsed() < END_MAX {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -115,6 +126,17 @@ impl RaftThread {
             }
         };
         let (end_peers, ended) = oneshot::channel::<()>();
+        let upgrade = Arc::new(Upgrade {
+            raft: raft.clone(),
+            peers: Arc::clone(&peers),
+            state: Arc::clone(&state),
+            store: Arc::clone(&store),
+            node_id: self.node_id,
+            is_automatic: self.upgrades,
+            has_founded: AtomicBool::new(false),
+        });
+        let is_core = self.edge.is_none();
+        let is_alone = self.cluster.as_ref().is_none_or(|cluster| cluster.is_alone);
         let directory = self.data_directory.clone();
         let (mut published, mut admin, mut broadcast) = (Some(self.published), None, None);
         let publishing = if self.edge.is_some() { None } else { published.take() };
@@ -124,6 +146,7 @@ impl RaftThread {
                 store: Arc::clone(&store),
                 snapshots,
                 snapshots_directory: self.home.join("snapshot"),
+                table: self.table,
             });
             let own = Membership {
                 group: self.group,
@@ -138,6 +161,8 @@ impl RaftThread {
                 publishing,
                 feeding,
                 bootstrap_snapshots: Arc::clone(&bootstrap_snapshots),
+                table: self.table,
+                upgrade: Arc::clone(&upgrade),
             };
             let (started_admin, started_broadcast) = own.start(raft.clone(), Arc::clone(&self.queue), ended);
             (admin, broadcast) = (started_admin, Some(started_broadcast));
@@ -159,15 +184,25 @@ impl RaftThread {
         });
         let barrier = Barrier { raft: raft.clone(), peers: Arc::clone(&peers), state: Arc::clone(&state) };
         let barrier = tokio::spawn(barrier.run(self.reading.site));
+        let telling = tokio::spawn(raft.clone().tell_of_long_entries());
         let _ = started.send(Ok(()));
         let queue = self.queue;
-        let answering = Answers { raft: raft.clone(), peers, state: Arc::clone(&state), admin };
+        let (for_admin, raising) = (Arc::clone(&upgrade), is_core.then(|| Arc::clone(&upgrade)));
+        let answering =
+            Answers { raft: raft.clone(), peers, state: Arc::clone(&state), admin, upgrade: for_admin };
         let requests = tokio::spawn(answering.run(self.requests, Arc::clone(&queue)));
         let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
         let timekeeper = tokio::spawn(self.timekeeper.run());
+        let disk = tokio::spawn(self.disk.run(raft.clone()));
+        let upgrading = raising.map(|upgrade| tokio::spawn(upgrade.run()));
         let serve = async {
             match edge {
-                None => self.batcher.run(&raft).await,
+                None => {
+                    if is_alone {
+                        upgrade.begin().await;
+                    }
+                    self.batcher.run(&raft).await
+                }
                 Some(edge) => edge.run().await,
             }
         };
@@ -175,32 +210,38 @@ impl RaftThread {
             () = serve => {}
             () = queue.overdue() => tracing::warn!(
                 in_flight = in_flight.count(),
-                "stopping: the time is up (shutdown-timeout); writes that are under way are of unknown outcome"
+                "stopping: shutdown-timeout has expired; the outcome of writes in flight is unknown"
             ),
         }
-        queue.refuse_all(Refused::Stopping);
+        queue.refuse_all(&NotDone::Stopping);
         raft.stay_for_leader(queue.deadline().unwrap_or_else(Instant::now)).await;
         maintenance.abort();
         timekeeper.abort();
+        disk.abort();
+        if let Some(upgrading) = upgrading {
+            upgrading.abort();
+        }
         requests.abort();
         barrier.abort();
+        telling.abort();
         drop(end_peers);
         raft.shutdown().await;
         apply_thread
     }
 }
 
-/// What answers requests of the rest of the program.
+/// Answers requests from the rest of the program.
 struct Answers {
     raft: RaftNode,
     peers: Arc<Peers>,
     state: Arc<ReplicationState>,
     /// `None`: this node is alone.
     admin: Option<Arc<Admin>>,
+    upgrade: Arc<Upgrade>,
 }
 
 impl Answers {
-    /// Answers until all handles are gone; then nobody can propose either. Whoever asked may have gone meanwhile.
+    /// Answers until all handles are gone; then nothing can be proposed either. Callers may be gone meanwhile.
     async fn run(self, mut requests: mpsc::Receiver<Request>, queue: Arc<Queue>) {
         while let Some(request) = requests.recv().await {
             let raft = self.raft.clone();
@@ -224,6 +265,12 @@ impl Answers {
                             let _ = outcome.send(clock_of_one(&state, &queue, &request).await);
                         });
                     }
+                    None if request == CoreRequest::FinishUpgrade && !self.state.edge.is_edge() => {
+                        let upgrade = Arc::clone(&self.upgrade);
+                        tokio::spawn(async move {
+                            let _ = outcome.send(raised(upgrade.finish().await));
+                        });
+                    }
                     None => {
                         let text = "this node is alone (it was started without --cluster and --join)";
                         let _ = outcome.send(Reply::Error(ErrorReply::err(text)));
@@ -241,6 +288,10 @@ impl Answers {
         }
         queue.close();
     }
+}
+
+fn raised(outcome: Result<String, String>) -> Reply {
+    outcome.map_or_else(|why| Reply::Error(ErrorReply::err(why)), Reply::simple)
 }
 
 /// CORE CLOCK of a node that is alone.

@@ -1,32 +1,32 @@
-//! What an administrator asks of the core: done by the leader, whichever node was asked.
+//! Administrators' requests: the leader executes them, whichever node was asked.
 
 use super::{join::Admission, reconfigure::Wanted};
 use crate::{
     peer::{Answer, CallError, LocalIdentity, Peers},
     replication::{
-        consensus::{ChangeError, Member, RaftNode},
-        upkeep::tell_clock,
+        consensus::{ChangeError, RaftNode},
+        upkeep::{Upgrade, tell_clock},
         verify::Verify,
         wire,
     },
     resp::{ErrorReply, Reply, put_reply, take_reply},
     session::CoreRequest,
-    state::{Other, ReplicationState},
+    state::ReplicationState,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// How long a request waits for somebody to lead.
+/// Longest wait for a leader.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a request may take, over all leaders that are asked.
+/// Longest time for a request, over all leaders that are asked.
 const REQUEST_MAX: Duration = Duration::from_secs(90);
 /// How long the leader may take for a request.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
 const STATUS_MAX: Duration = Duration::from_secs(2);
 const TRANSFER_MAX: Duration = Duration::from_secs(3);
 
-/// See the module.
+/// Executes requests.
 pub struct Admin {
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
@@ -34,7 +34,8 @@ pub struct Admin {
     pub identity: Arc<LocalIdentity>,
     pub admission: Arc<Admission>,
     pub verify: Verify,
-    /// Where this node's clients connect.
+    pub upgrade: Arc<Upgrade>,
+    /// The client port of this node.
     pub client_port: u16,
 }
 
@@ -42,12 +43,12 @@ pub struct Admin {
 pub enum Undone {
     NotLeader,
     Because(String),
-    /// It goes on by itself; this is what it waits for.
+    /// It continues by itself; the text names what it waits for.
     InProgress(String),
 }
 
 impl Undone {
-    /// What whoever asked is told; `None`: another node is to be asked.
+    /// The reply; `None`: ask another node.
     fn told(self) -> Option<Reply> {
         match self {
             Undone::NotLeader => None,
@@ -71,7 +72,7 @@ fn because<T>(text: impl Into<String>) -> Result<T, Undone> {
 }
 
 impl Admin {
-    /// Does it here if this node leads, and has it done by the leader if not.
+    /// Executes the request if this node leads, otherwise through the leader.
     pub async fn perform(&self, request: CoreRequest) -> Reply {
         let (began, mut asked) = (Instant::now(), Instant::now());
         let mut broken = None;
@@ -85,7 +86,7 @@ impl Admin {
                 Attempt::Elsewhere => asked = Instant::now(),
                 Attempt::Nowhere => {}
             }
-            // What one node knows is better than nothing, and here nothing is changed.
+            // A status from one node is better than none, and it changes nothing.
             if request == CoreRequest::Status {
                 return self.status();
             }
@@ -155,6 +156,7 @@ impl Admin {
             CoreRequest::Transfer { name } => self.transfer(name.as_deref()).await,
             CoreRequest::Verify => self.verify.run().await.map_err(Undone::Because),
             CoreRequest::Clock { step } => self.clock(*step).await,
+            CoreRequest::FinishUpgrade => self.finish_upgrade().await,
         }
     }
 
@@ -185,7 +187,7 @@ impl Admin {
         if !target.is_voter {
             return because(format!("{} is a learner, which cannot lead", target.peer.name));
         }
-        // One that has died since it was last looked at would cost the core its leader for an election.
+        // Transferring leadership to a node that just died would leave the core without a leader for an election.
         if self.admission.status(&target.peer.address, target.id).await.is_err() {
             return because(format!("{} does not answer at {}", target.peer.name, target.peer.address));
         }
@@ -197,6 +199,16 @@ impl Admin {
                 TRANSFER_MAX.as_secs()
             )),
         }
+    }
+
+    async fn finish_upgrade(&self) -> Result<Reply, Undone> {
+        if self.state.edge.is_edge() {
+            return because("an edge's feature level is the core's; ask a node of the core");
+        }
+        if !self.state.has_applied_own_term() {
+            return Err(Undone::NotLeader);
+        }
+        self.upgrade.finish().await.map(Reply::simple).map_err(Undone::Because)
     }
 
     async fn clock(&self, step: bool) -> Result<Reply, Undone> {
@@ -216,74 +228,14 @@ impl Admin {
         let others = self.state.others.read();
         id == self.identity.node_id || others.iter().any(|other| other.node_id == id && other.answers)
     }
-
-    fn status(&self) -> Reply {
-        let members = self.raft.members();
-        let state = &self.state;
-        let leadership = state.leadership();
-        // One that no majority hears leads nobody.
-        let leader = self.state.leader().map(|(id, _)| id).filter(|_| leadership.is_sound());
-        let cluster = self.admission.cluster.read().clone();
-        let others = state.others.read().clone();
-        let applied = state.applied_index();
-        let node = |member: &Member| {
-            let is_own = member.id == self.identity.node_id;
-            let other = others.iter().find(|other| other.node_id == member.id).cloned().unwrap_or_default();
-            let host = member.peer.address.rsplit_once(':').map_or("", |(host, _)| host);
-            let own = Other {
-                host: host.to_owned(),
-                client_port: self.client_port,
-                applied_index: applied,
-                answers: true,
-                ..Other::default()
-            };
-            let seen = if is_own { own } else { other };
-            let role = match member {
-                member if Some(member.id) == leader => "leader",
-                member if member.is_voter => "voter",
-                member if member.peer.standby => "standby",
-                _ => "learner",
-            };
-            serde_json::json!({
-                "id": member.id,
-                "name": member.peer.name,
-                "peer_address": member.peer.address,
-                "clients": format!("{}:{}", seen.host, seen.client_port),
-                "role": role,
-                "answers": seen.answers,
-                "applied_index": seen.applied_index,
-                "log_index": member.matched,
-                "replaces": (member.peer.replaces != 0).then_some(member.peer.replaces),
-            })
-        };
-        let mut list: Vec<&Member> = members.list.iter().collect();
-        list.sort_by(|a, b| a.peer.name.cmp(&b.peer.name));
-        let nodes: Vec<serde_json::Value> = list.into_iter().map(node).collect();
-        let told = serde_json::json!({
-            "cluster_id": cluster.cluster_id,
-            "history_id": cluster.history_id,
-            "told_by": self.identity.node_name,
-            "term": state.term(),
-            "problem": state.problem(),
-            "leader": leader.and_then(|id| members.find(id)).map(|leader| leader.peer.name.clone()),
-            "committed_index": state.committed_index(),
-            "last_index": members.last_index,
-            "log_time_ms": state.clock.now_ms(),
-            "log_time_ahead_ms": state.clock.ahead_ms(),
-            "change_under_way": members.is_joint || !members.is_committed,
-            "feature_level": wire::FEATURE_LEVEL,
-            "nodes": nodes,
-        });
-        Reply::bulk(told.to_string())
-    }
 }
 
-/// What came of asking once.
+/// The result of one attempt.
 enum Attempt {
     Done(Reply),
     /// It may have been done.
     Broken(String),
-    /// This node leads no more.
+    /// This node is no longer the leader.
     Elsewhere,
     /// No leader was asked; nothing was done.
     Nowhere,
@@ -321,6 +273,7 @@ fn to_wire(request: &CoreRequest) -> wire::Admin {
         CoreRequest::Replace { old, name, address } => (6, vec![old, name, address], false),
         CoreRequest::Verify => (7, vec![], false),
         CoreRequest::Clock { step } => (8, vec![], step),
+        CoreRequest::FinishUpgrade => (9, vec![], false),
     };
     wire::Admin { request, words, flag }
 }
@@ -337,6 +290,7 @@ fn from_wire(wanted: wire::Admin) -> Option<CoreRequest> {
         6 => CoreRequest::Replace { old: words.next()?, name: words.next()?, address: words.next()? },
         7 => CoreRequest::Verify,
         8 => CoreRequest::Clock { step: flag },
+        9 => CoreRequest::FinishUpgrade,
         _ => return None,
     };
     words.next().is_none().then_some(request)
@@ -359,6 +313,7 @@ mod tests {
         let text = |text: &str| text.to_owned();
         for request in [
             CoreRequest::Status,
+            CoreRequest::FinishUpgrade,
             CoreRequest::Add { name: text("a"), address: text("h:1"), standby: true },
             CoreRequest::Remove { name: text("a"), force: true },
             CoreRequest::Promote { name: text("a") },

@@ -1,6 +1,7 @@
-//! What a node answers to others that are not known to be of its cluster.
+//! The answers to nodes that are not known to belong to this cluster.
 
 use crate::{
+    feature_level,
     peer::{CallError, LocalIdentity},
     replication::{consensus::RaftNode, directory::Adopt, queue::InFlight, wire},
     session::ClusterIdentity,
@@ -9,7 +10,7 @@ use crate::{
 use parking_lot::RwLock;
 use std::sync::{Arc, atomic::Ordering};
 
-/// See the module.
+/// Answers them.
 pub struct BootstrapService {
     pub identity: Arc<LocalIdentity>,
     pub adopt: Adopt,
@@ -24,7 +25,8 @@ impl BootstrapService {
     pub fn status(&self, has_log: bool, raft: &RaftNode) -> wire::Status {
         let members = raft.members();
         wire::Status {
-            feature_level: wire::FEATURE_LEVEL,
+            feature_level: feature_level::NEWEST,
+            feature_level_min: feature_level::OLDEST,
             fed: self.state.fed.seen().into_iter().map(wire::fed_to_wire).collect(),
             members: members.list.iter().map(|member| member.id).collect(),
             members_at: if members.is_committed { members.at } else { 0 },
@@ -44,7 +46,7 @@ impl BootstrapService {
         }
     }
 
-    /// Joins the cluster it is told of, if it is of none.
+    /// Joins the given cluster, if it has none.
     pub fn found(&self, found: &wire::Found) -> Result<(), CallError> {
         (self.adopt)(&found.cluster_id, &found.history_id)
             .map_err(|error| CallError::Refused(error.to_string()))?;

@@ -1,5 +1,5 @@
-//! What the leader sees to by itself: learners that have caught up get their vote, changes that broke off are ended, its
-//! own address is right.
+//! The leader's upkeep of the membership: it promotes learners that have caught up, completes interrupted changes, and
+//! corrects its own address.
 
 use crate::{
     peer::LocalIdentity,
@@ -10,14 +10,14 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
-/// A change that is half done for so long has lost its leader.
+/// A joint configuration that lasts this long has lost its leader.
 const JOINT_MAX: Duration = Duration::from_secs(3);
 /// Entries by which a learner may be behind when it gets its vote; while there are fewer it costs writes nothing.
 const CAUGHT_UP_ENTRIES: u64 = 256;
-/// More voters make every write slower and outages no likelier to be survived.
+/// More voters slow every write down and make the core survive hardly more failures.
 pub const VOTERS_MAX: usize = 7;
 
-/// See the module. Works only where it leads.
+/// The controller. It acts only on the leader.
 pub struct MembershipController {
     pub raft: RaftNode,
     pub state: Arc<ReplicationState>,
@@ -46,7 +46,7 @@ impl MembershipController {
                 // An administrator's request, or a node that joins, was quicker.
                 Ok(()) | Err(ChangeError::UnderWay | ChangeError::NotLeader) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot change the members of the core; trying again");
+                    tracing::warn!(%error, "cannot change the core's membership; trying again");
                     tokio::time::sleep(JOINT_MAX).await;
                 }
             }
@@ -56,7 +56,7 @@ impl MembershipController {
     async fn look(&self, members: &Members, joint_for: Duration) -> Result<(), ChangeError> {
         if members.is_joint {
             return match members.is_committed && joint_for > JOINT_MAX {
-                true => self.raft.settle_joint(members).await,
+                true => self.raft.leave_joint(members).await,
                 false => Ok(()),
             };
         }
@@ -81,7 +81,7 @@ impl MembershipController {
     }
 }
 
-/// Whether it is a learner that is to vote from now on.
+/// Whether this learner should become a voter now.
 fn is_due(member: &Member, members: &Members) -> bool {
     let replaces = members.find(member.peer.replaces).is_some_and(|old| old.is_voter);
     let has_room = replaces || members.voters().count() < VOTERS_MAX;

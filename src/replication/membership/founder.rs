@@ -1,9 +1,9 @@
-//! A core of several nodes: which they are, and how exactly one cluster comes of them.
+//! Founds a core of several nodes: exactly one cluster results.
 //!
-//! All nodes are started with the same list. The first of the list is the founder: once every node of the list answers
-//! and none of them has a log, it tells each which cluster it is of (written down before the answer), and only then makes
-//! the first entry of the log, the membership. Started again at any point it does the same with the same ids; a node that
-//! is of another cluster, or has a log, stops it. The others wait to be told.
+//! All nodes are started with the same list. The first of the list is the founder: once every node of the list answers and
+//! none of them has a log, it tells each the cluster id (recorded before the answer), and only then writes the first entry
+//! of the log, the membership. Restarted at any point, it repeats the same steps with the same ids; a node that belongs to
+//! another cluster, or has a log, stops it. The other nodes wait for it.
 
 use crate::{
     peer::{LocalIdentity, Peers},
@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 const ASK_INTERVAL: Duration = Duration::from_millis(200);
 const ASK_MAX: Duration = Duration::from_secs(2);
 
-/// See the module.
+/// Founds a core.
 pub struct Founder {
     pub members: Vec<(String, String)>,
     pub identity: Arc<LocalIdentity>,
@@ -32,25 +32,25 @@ pub struct Founder {
 }
 
 impl Founder {
-    /// Whether this node is the one that founds.
+    /// Whether this node is the founder.
     pub fn is_founder(&self) -> bool {
         self.members.first().is_some_and(|(name, _)| *name == self.identity.node_name)
     }
 
-    /// Founds the cluster, however long the other nodes take to come.
-    pub async fn found(self, raft: RaftNode) -> Result<(), LogError> {
+    /// Founds the cluster, however long the other nodes take to come; false: another core has let this node in meanwhile.
+    pub async fn found(self, raft: RaftNode) -> Result<bool, LogError> {
         let mut said = String::new();
         let waiting_for = &self.state.waiting_for;
         loop {
-            // Emptied, it is let in by the core that there is.
+            // With an emptied directory, the existing core admits it.
             let is_done = match raft.is_initialized().await? {
-                true => Ok(()),
-                false => self.try_once(&raft).await,
+                true => Ok(false),
+                false => self.try_once(&raft).await.map(|()| true),
             };
             match is_done {
-                Ok(()) => {
+                Ok(has_founded) => {
                     waiting_for.write().clear();
-                    return Ok(());
+                    return Ok(has_founded);
                 }
                 Err(Waiting::For(why)) => {
                     *waiting_for.write() = format!("this node waits to found the core ({why})");
@@ -75,7 +75,7 @@ impl Founder {
             let peer = Peer { address: address.clone(), name: name.clone(), ..Peer::default() };
             if nodes.insert(id, peer).is_some() {
                 return Err(Waiting::For(format!(
-                    "{name} at {address} is a node that has another name as well"
+                    "{name} at {address} is the same node as another name of the list"
                 )));
             }
         }

@@ -1,4 +1,4 @@
-//! Who belongs to the core, and how that changes.
+//! The core's membership, and its changes.
 //!
 //! | a node … | happens |
 //! |---|---|
@@ -7,20 +7,21 @@
 //! | was let in | is a learner; the leader gives it its vote when it has caught up (`controller.rs`) |
 //! | comes with a known name and an empty disk | takes the place of the node that had that name |
 //! | is to be added, replaced, promoted or removed | an administrator asks any node, the leader does it (`admin.rs`, `reconfigure/`) |
-//! | was removed | hears so from the others and serves nobody any more (`peer_status.rs`) |
+//! | was removed | learns it from the others and no longer serves clients (`peer_status.rs`) |
 //! | is the only one left | is made a new cluster of one, by hand (`recover.rs`) |
 //!
-//! **Requests say how the core is to be, not what to do.** The leader looks at the members, takes the next step towards that
-//! and looks again, so a request that is made twice, or while the node joins by itself, ends the same
-//! (`reconfigure/plan.rs` decides, `act.rs` does). What contradicts the members is refused in words and changes nothing.
+//! **Requests name the wanted state, not the steps.** The leader looks at the members, takes the next step towards that
+//! state and looks again, so a request that is repeated, or made while the node joins by itself, has the same result
+//! (`reconfigure/plan.rs` decides, `act.rs` acts). A request that contradicts the members is refused with the reason and
+//! changes nothing.
 //!
-//! Every node asks the others once a second how they are: INFO, ROLE, SENTINEL and CORE STATUS answer from that. A node that
-//! may be of another cluster is told little: who this node is, and which cluster (`bootstrap_service.rs`).
+//! Every node asks the others for their status once a second: INFO, ROLE, SENTINEL and CORE STATUS answer from that. A node
+//! that may be of another cluster learns little: this node's identity and cluster (`bootstrap_service.rs`).
 //!
 //! **Invariants.**
-//! * One change of the members at a time, through joint consensus (Ongaro 2014, section 4.3), and only if they are still
-//!   those that the change was decided for.
-//! * A node id is never used again, so what an old node promised with its votes binds nobody.
+//! * One change of the membership at a time, through joint consensus (Ongaro 2014, section 4.3), and only if the membership
+//!   is still the one that the change was decided for.
+//! * A node id is never used again, so an old node's votes bind nobody.
 //! * Founding is repeatable: a founder that stops amid it does the same with the same ids when it starts again.
 
 mod admin;
@@ -31,6 +32,7 @@ mod join;
 mod peer_status;
 mod reconfigure;
 mod recover;
+mod status;
 
 pub use admin::Admin;
 pub use bootstrap_service::BootstrapService;

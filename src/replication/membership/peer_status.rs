@@ -1,6 +1,7 @@
-//! How the other nodes are, asked once a second: for INFO and ROLE, and to hear of one's own removal.
+//! Asks the other nodes for their status once a second: for INFO and ROLE, and to learn of this node's own removal.
 
 use crate::{
+    feature_level,
     peer::{LocalIdentity, Peers},
     replication::{
         consensus::{Members, RaftNode},
@@ -9,7 +10,6 @@ use crate::{
     },
     session::ClusterIdentity,
     state::{Other, ReplicationState},
-    time::now_ms,
 };
 use parking_lot::RwLock;
 use std::{
@@ -20,14 +20,14 @@ use std::{
 };
 use tokio::time::MissedTickBehavior;
 
-/// Between two looks at how the other nodes are.
+/// Time between two rounds of status calls.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Asks the other nodes how they are, for INFO and ROLE.
 pub struct PeerStatusPoller {
-    /// Where this node's data are.
+    /// The data directory.
     pub directory: PathBuf,
-    /// What this node is of.
+    /// This node's cluster.
     pub cluster: Arc<RwLock<ClusterIdentity>>,
     /// The others of the list, for as long as there is no log.
     pub members: Vec<(String, String)>,
@@ -59,7 +59,7 @@ impl PeerStatusPoller {
                 self.look(id, address, before)
             });
             let looked = futures::future::join_all(looks).await;
-            // Asking took a while; what they say is compared with what this node knows by now.
+            // The calls took a while; compare their answers with this node's current knowledge.
             let members = self.raft.members();
             for (other, status) in &looked {
                 self.tell(other, &before, &members);
@@ -102,13 +102,13 @@ impl PeerStatusPoller {
             let file = self.directory.join("IDENTITY");
             tracing::error!(
                 node = %status.node_name, host = %other.host, identity = %file.display(),
-                remedy = "empty the data directory of the one that is wrong",
+                remedy = "empty the data directory of whichever node is in the wrong place",
                 "that node belongs to {what} {theirs}, this one to {what} {ours}"
             );
         }
     }
 
-    /// Says that a node stopped or began to answer.
+    /// Logs that a node stopped or started to answer.
     fn tell(&self, now: &Other, before: &[Other], members: &Members) {
         let answered = before.iter().find(|other| other.node_id == now.node_id).map(|other| other.answers);
         let name = members.find(now.node_id).map_or("", |member| &member.peer.name);
@@ -131,29 +131,29 @@ impl PeerStatusPoller {
             Ok(()) => was_member.store(true, Ordering::Relaxed),
             Err(error) => tracing::error!(
                 %error,
-                remedy = "make the data directory writable; it is tried again every second",
-                "cannot write down that this node is a member"
+                remedy = "make the data directory writable; the node tries again every second",
+                "cannot record that this node is a member"
             ),
         }
     }
 
-    /// One that never was a member is not removed, but serves nobody either.
+    /// A node that never was a member was not removed, but must not serve clients either.
     fn set_removed(&self, removed: bool) {
         let was_member = self.state.was_member.load(Ordering::Relaxed);
         let before = self.state.is_removed.swap(removed, Ordering::AcqRel);
         if was_member && before != removed && removed {
             tracing::error!(
-                remedy = "stop it, or empty its data directory to let it join again",
-                "this node was removed from the core and serves nobody any more"
+                remedy = "stop the node, or empty its data directory to let it join again",
+                "this node was removed from the core and no longer serves clients"
             );
         }
     }
 
-    /// What is known of a node after it was asked once more.
+    /// Asks a node once more and returns its updated status.
     async fn look(&self, id: u64, address: String, before: Option<Other>) -> (Other, Option<wire::Status>) {
         let (host, port) = address.rsplit_once(':').unwrap_or((&address, ""));
         let (host, peer_port) = (host.to_owned(), port.parse().unwrap_or(0));
-        let asked_ms = now_ms();
+        let asked_ms = self.state.environment().wall_ms();
         let client = self.peers.client(&address, id);
         let answer = client.call(wire::kind::STATUS, bytes::Bytes::new(), LOOK_INTERVAL).await;
         let status = answer.ok().and_then(|answer| wire::read::<wire::Status>(answer).ok());
@@ -165,9 +165,10 @@ impl PeerStatusPoller {
                 client_port: u16::try_from(status.client_port).unwrap_or(0),
                 applied_index: status.applied,
                 answers: true,
+                feature_levels: levels(status),
                 peer_port,
                 asked_ms: 0,
-                answered_ms: now_ms(),
+                answered_ms: self.state.environment().wall_ms(),
                 fed: status.fed.iter().cloned().map(wire::fed_from_wire).collect(),
             },
             None => {
@@ -178,4 +179,9 @@ impl PeerStatusPoller {
         };
         (other, status)
     }
+}
+
+/// Which feature levels a node's program understands.
+fn levels(status: &wire::Status) -> (u32, u32) {
+    (feature_level::said(status.feature_level_min), feature_level::said(status.feature_level))
 }

@@ -1,8 +1,8 @@
-//! The way out when a majority is lost for good: one node goes on alone, with what it has.
+//! Recovery from a permanent loss of the majority: one node continues alone with its data.
 //!
-//! Dangerous by nature: writes that were acknowledged may be missing, namely those that this node never got. So the node
-//! becomes a new cluster with a new history: nodes of the old one are refused, and whoever followed the old history starts
-//! again. Works on a stopped node's directory.
+//! Dangerous by nature: acknowledged writes that this node never received are lost. So the node becomes a new cluster with
+//! a new history: nodes of the old one are refused, and followers of the old history start again. Works on a stopped node's
+//! directory.
 
 use crate::{
     replication::{
@@ -14,7 +14,7 @@ use crate::{
 };
 use std::{path::Path, sync::mpsc};
 
-/// Makes the node of this directory the only one of a new cluster; says which entry its log ends with.
+/// Makes this directory's node the only member of a new cluster; returns the index of the last entry in its log.
 pub fn recover(directory: &Path, address: &str) -> Result<u64, LogError> {
     if !directory.join("IDENTITY").exists() {
         return Err(LogError::Raft(format!("{} is not the data directory of a node", directory.display())));
@@ -24,8 +24,8 @@ pub fn recover(directory: &Path, address: &str) -> Result<u64, LogError> {
     let log = SegmentLog::open(&directory.join("log"), &SegmentOptions::default())?;
     purge_to_store(directory, &log)?;
     let (_, last) = log.state();
-    let last =
-        last.ok_or_else(|| LogError::Raft("this node has no log: it was never of a cluster".into()))?;
+    let last = last
+        .ok_or_else(|| LogError::Raft("this node has no log: it was never a member of a cluster".into()))?;
     let term = log.vote().map_or(0, |vote| vote.term).max(last.term).saturating_add(1);
     let index = last.index.saturating_add(1);
     // First the new cluster: should this be cut short, nodes of the old one are refused already.
@@ -33,7 +33,7 @@ pub fn recover(directory: &Path, address: &str) -> Result<u64, LogError> {
     let (done, wait) = mpsc::channel();
     let also = done.clone();
     let vote = VoteRecord { term, node_id: id, committed: false };
-    // `wait` is there until both have come.
+    // `wait` returns once both are done.
     log.save_vote(vote, Box::new(move || done.send(()).unwrap_or_default()))?;
     let entry =
         LogEntry { index, term, kind: EntryKind::Membership, payload: sole(id, &name, address)?.into() };
@@ -44,8 +44,8 @@ pub fn recover(directory: &Path, address: &str) -> Result<u64, LogError> {
     Ok(last.index)
 }
 
-/// A node that ended between the installation of a snapshot and the purge behind it has a store that is past its log. What is
-/// appended to that log has to come behind what the store has, or it would never be applied.
+/// A node that crashed between installing a snapshot and purging the log has a store that is ahead of its log. New entries
+/// must follow the store's last entry, or they would never be applied.
 fn purge_to_store(directory: &Path, log: &SegmentLog) -> Result<(), LogError> {
     let Some(applied) = Store::open(&directory.join("store"), StoreOptions::default())?.applied() else {
         return Ok(());

@@ -1,29 +1,31 @@
-//! The batcher: whatever is queued becomes one entry, as soon as there is room for one more in flight. No linger timer:
-//! while an entry is being synced and applied, the next one gathers.
+//! The batcher: all queued proposals become one entry, as soon as there is room for one more in flight. No linger timer:
+//! while one entry is synced and applied, the next one gathers. While the store could not take more without a stall, proposals wait
+//! in the queue, which is bounded: a stall would keep the thread that applies, and may be that of the heartbeats.
 
-use super::forward::{Forwarder, unknown};
+use super::forward::{Forwarder, answer_all};
 use crate::{
     limits::ENTRY_BYTES_TARGET,
     replica::BatchBuilder,
     replication::{
-        consensus::RaftNode,
-        queue::{Forwarding, InFlight, Outbox, Outcome, Queue, Refused, Ticket, Verdict},
+        consensus::{RaftNode, Replies},
+        queue::{Forwarding, InFlight, NotDone, Outbox, Outcome, Queue, Ticket, Unknown},
     },
-    state::ReplicationState,
-    time::now_ms,
+    state::{ReplicationState, Work},
+    store::Store,
 };
 use bytes::Bytes;
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-};
+use std::{sync::Arc, time::Duration};
+
+/// How often a leader whose store is behind with its flushes looks whether it may propose again.
+const STALL_POLL: Duration = Duration::from_millis(5);
 
 /// State of the batcher's task.
 pub struct Batcher {
     queue: Arc<Queue>,
     state: Arc<ReplicationState>,
+    store: Arc<Store>,
     in_flight: Arc<InFlight>,
-    /// Where writes go while another node leads; `None`: there is no other node.
+    /// Forwards writes while another node leads; `None`: there is no other node.
     forwarder: Option<Forwarder>,
     /// Taken from the queue, but too large for the entry it would have joined.
     carried: Option<(Bytes, Ticket)>,
@@ -34,13 +36,15 @@ impl Batcher {
     pub fn new(
         queue: Arc<Queue>,
         state: Arc<ReplicationState>,
+        store: Arc<Store>,
         in_flight: Arc<InFlight>,
         forwarder: Option<Forwarder>,
     ) -> Self {
-        Batcher { queue, state, in_flight, forwarder, carried: None, seed: random() }
+        let seed = state.environment().random();
+        Batcher { queue, state, store, in_flight, forwarder, carried: None, seed }
     }
 
-    /// Proposes until the queue is closed and nothing is in flight any more.
+    /// Proposes until the queue is closed and nothing is in flight.
     pub async fn run(mut self, raft: &RaftNode) {
         loop {
             if self.carried.is_none() && self.queue.is_empty() {
@@ -50,6 +54,8 @@ impl Batcher {
                 self.queue.wait().await;
             } else if !self.state.is_leader() && self.forwarder.is_none() {
                 self.refuse();
+            } else if self.state.is_leader() && self.store.nears_stall() {
+                tokio::time::sleep(STALL_POLL).await;
             } else if self.state.is_leader() && self.in_flight.acquire() {
                 self.propose(raft).await;
             } else if !self.state.is_leader() && self.in_flight.has_room_to_forward() {
@@ -62,7 +68,7 @@ impl Batcher {
         while !self.in_flight.is_empty() {
             self.in_flight.wait_until(|| self.in_flight.is_empty()).await;
         }
-        self.queue.refuse_all(Refused::Stopping);
+        self.queue.refuse_all(&NotDone::Stopping);
     }
 
     async fn propose(&mut self, raft: &RaftNode) {
@@ -72,16 +78,18 @@ impl Batcher {
         let seed = self.seed ^ (self.seed >> 33);
         let elsewhere = self.forwarder.clone().map(|forwarder| (forwarder, proposals));
         let proposed = Proposed { tickets, in_flight: Arc::clone(&self.in_flight), elsewhere };
-        raft.propose(batch.finish(at, seed), move |verdict| proposed.complete(verdict)).await;
+        let work = proposed.tickets.iter().fold(Work::NONE, |work, ticket| work.and(ticket.work));
+        raft.propose(batch.finish(at, seed), Some(work), move |outcome| proposed.complete(outcome)).await;
     }
 
-    /// Sends what is queued to the node that leads; what came from another node is told that this one does not.
+    /// Forwards queued proposals to the leader; those that another node forwarded are refused, since this node does not
+    /// lead.
     fn forward(&mut self) {
         let (mut proposals, mut tickets, mut refused) = (Vec::new(), Vec::new(), Outbox::default());
         let mut bytes = 0_usize;
         while let Some((proposal, ticket)) = self.next() {
             if ticket.was_forwarded {
-                refused.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
+                refused.add(ticket, Outcome::NotDone(NotDone::NotLeader));
                 continue;
             }
             if bytes > 0 && bytes.saturating_add(proposal.len()) > ENTRY_BYTES_TARGET {
@@ -127,45 +135,30 @@ impl Batcher {
     fn refuse(&mut self) {
         if let Some((_, ticket)) = self.carried.take() {
             let mut outbox = Outbox::default();
-            outbox.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
+            outbox.add(ticket, Outcome::NotDone(NotDone::NotLeader));
             outbox.deliver();
         }
-        self.queue.refuse_all(Refused::NotLeader);
+        self.queue.refuse_all(&NotDone::NotLeader);
     }
-}
-
-fn random() -> u64 {
-    #[cfg(test)]
-    if let Some(random) = crate::tests::stage::random() {
-        return random;
-    }
-    RandomState::new().hash_one(now_ms())
 }
 
 /// The waiters of one entry. However it ends, each gets one outcome.
 struct Proposed {
     tickets: Vec<Ticket>,
     in_flight: Arc<InFlight>,
-    /// Where they go if this node turns out not to lead, and the proposals themselves.
+    /// The forwarder to use if this node turns out not to lead, and the proposals themselves.
     elsewhere: Option<(Forwarder, Vec<Bytes>)>,
 }
 
 impl Proposed {
-    fn complete(mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Applied { replies, outbox } => {
-                let tickets = std::mem::take(&mut self.tickets);
-                self.in_flight.release();
-                let mut outbox = outbox.lock();
-                for (ticket, replies) in tickets.into_iter().zip(replies) {
-                    outbox.add(ticket, Outcome::Applied(replies));
-                }
+    fn complete(mut self, outcome: Outcome<Replies>) {
+        match (outcome, self.elsewhere.take()) {
+            (Outcome::Applied(replies), _) => self.in_flight.applied(self.tickets.drain(..), replies),
+            (Outcome::NotDone(NotDone::NotLeader), Some((forwarder, proposals))) => {
+                self.send(forwarder, proposals);
             }
-            Verdict::NotProposed => match self.elsewhere.take() {
-                Some((forwarder, proposals)) => self.send(forwarder, proposals),
-                None => self.fail(&Outcome::NotDone(Refused::NotLeader.into())),
-            },
-            Verdict::Lost => self.fail(&unknown("the leader changed")),
+            (Outcome::NotDone(why), _) => self.fail(&Outcome::NotDone(why)),
+            (Outcome::Unknown(why), _) => self.fail(&Outcome::Unknown(why)),
         }
     }
 
@@ -175,33 +168,29 @@ impl Proposed {
             self.tickets.drain(..).zip(proposals).partition(|(ticket, _)| !ticket.was_forwarded);
         let mut outbox = Outbox::default();
         for (ticket, _) in foreign {
-            outbox.add(ticket, Outcome::NotDone(Refused::NotLeader.into()));
+            outbox.add(ticket, Outcome::NotDone(NotDone::NotLeader));
         }
         outbox.deliver();
         let forwarding = Forwarding::begin(&self.in_flight);
         self.in_flight.release();
         self.in_flight.wake_batcher();
         let (tickets, proposals) = own.into_iter().unzip();
-        // The verdict comes from the raft core, which runs where the batcher does.
+        // The outcome comes from the raft core, which runs where the batcher does.
         tokio::spawn(forwarder.forward(proposals, tickets, forwarding));
     }
 
     fn fail(&mut self, outcome: &Outcome) {
-        let mut outbox = Outbox::default();
-        for ticket in self.tickets.drain(..) {
-            outbox.add(ticket, outcome.clone());
-        }
-        outbox.deliver();
+        answer_all(self.tickets.drain(..), outcome);
         self.in_flight.release();
         self.in_flight.wake_batcher();
     }
 }
 
 impl Drop for Proposed {
-    /// Dropped without a verdict: the raft core has stopped with the entry somewhere in it.
+    /// Dropped without an outcome: the raft core has stopped with the entry somewhere in it.
     fn drop(&mut self) {
         if !self.tickets.is_empty() {
-            self.fail(&unknown("the log stopped"));
+            self.fail(&Outcome::Unknown(Unknown::LogStopped));
         }
     }
 }

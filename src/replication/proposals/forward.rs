@@ -1,40 +1,33 @@
 //! Writes that arrive at a follower go to the leader, once.
 //!
-//! A proposal that certainly was not taken (no leader, unreachable, refused) is tried again until somebody leads or the
-//! time is up; one that may have been taken never is: its outcome is unknown. What another node forwarded is not forwarded
+//! A proposal that no node took (no leader, unreachable, refused) is tried again until there is a leader or the time is up;
+//! one that may have been taken never is: its outcome is unknown. Proposals forwarded by another node are not forwarded
 //! again.
 
+use super::allowed::Allowed;
 use crate::{
+    command::Table,
+    feature_level,
     peer::{Answer, CallError, Lane, Peers},
     replication::{
-        queue::{Forwarding, InFlight, Mailbox, Outbox, Outcome, Queue, Refused, Ticket},
-        wire,
+        queue::{Forwarding, InFlight, Mailbox, NotDone, Outbox, Outcome, Queue, Ticket, Unknown},
+        wire::{self, outcome_kind},
     },
-    resp::{ErrorReply, Reply, put_reply, take_reply},
+    resp::{Reply, put_reply, take_reply},
     state::ReplicationState,
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// How long a write waits for somebody to lead.
+/// Longest wait of a write for a leader.
 pub const ELECTION_WAIT_MAX: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
-/// How long the leader may take for a write it has taken.
+/// Longest time for the leader to answer a write that it took.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes of proposals that share a line.
 const LINE_BYTES: usize = 64 << 10;
-
-/// A write that nobody led to take.
-fn no_leader() -> ErrorReply {
-    ErrorReply::new("CLUSTERDOWN", "no node leads at the moment; nothing was changed, try again")
-}
-
-pub fn unknown(why: &str) -> Outcome {
-    let text = format!("outcome unknown: {why}; the write may or may not be applied");
-    Outcome::Unknown(ErrorReply::new("UNKNOWN", text))
-}
 
 /// The follower's side.
 #[derive(Clone)]
@@ -57,14 +50,15 @@ impl Forwarder {
         let mut has_waited = false;
         loop {
             if self.state.is_leader() {
-                // A leader whom no majority hears, or that is handing over, takes nothing: what it has refused would come
-                // back at once, over and over.
+                // A leader without contact to a majority, or handing over, takes nothing: its refusals would come back at
+                // once, over and over.
                 if has_waited && self.state.has_lease() {
                     return self.submit(proposals, tickets);
                 }
             } else if let Some((id, address)) = self.state.leader() {
                 let client = self.peers.client(&address, id);
-                let body = wire::write(&wire::Forward { proposals: proposals.clone() });
+                let feature_level = feature_level::NEWEST;
+                let body = wire::write(&wire::Forward { proposals: proposals.clone(), feature_level });
                 // Large ones must not keep small ones waiting.
                 let send = async {
                     match body.len() > LINE_BYTES {
@@ -81,11 +75,11 @@ impl Forwarder {
                 };
                 match sent {
                     Ok(answer) => {
-                        let unreadable = "the leader's answer cannot be read";
-                        (proposals, tickets) =
-                            answer_each(&self.state, proposals, tickets, answer, unreadable);
+                        (proposals, tickets) = answer_each(&self.state, proposals, tickets, answer, "leader");
                     }
-                    Err(CallError::Broken(why)) => return answer_all(tickets, &unknown(&why)),
+                    Err(CallError::Broken(why)) => {
+                        return answer_all(tickets, &Outcome::Unknown(Unknown::NoAnswer(why)));
+                    }
                     Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
                 }
             }
@@ -93,7 +87,7 @@ impl Forwarder {
                 return;
             }
             if Instant::now() >= deadline || self.queue.is_closed() {
-                return answer_all(tickets, &Outcome::NotDone(no_leader()));
+                return answer_all(tickets, &Outcome::NotDone(NotDone::NoLeader));
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
             has_waited = true;
@@ -103,77 +97,94 @@ impl Forwarder {
     /// To this node's own log.
     fn submit(&self, proposals: Vec<Bytes>, tickets: Vec<Ticket>) {
         for (proposal, ticket) in proposals.into_iter().zip(tickets) {
-            if let Err(refused) = self.queue.submit(proposal, ticket.clone()) {
-                answer_all(vec![ticket], &Outcome::NotDone(refused.into()));
+            if let Err(why) = self.queue.submit(proposal, ticket.clone()) {
+                answer_all([ticket], &Outcome::NotDone(why));
             }
         }
     }
 }
 
-/// The kind of an outcome that says: not done, and another node may be asked.
-const SEND_ELSEWHERE: u32 = 4;
-
-/// Hands out the outcomes of forwarded proposals; those that the other node could not take come back. `unreadable`: why an
-/// outcome is unknown that cannot be read.
+/// Hands out the outcomes of forwarded proposals; those that the other node ("leader", "core") could not take come back.
 pub fn answer_each(
     state: &ReplicationState,
     proposals: Vec<Bytes>,
     tickets: Vec<Ticket>,
     answer: Bytes,
-    unreadable: &str,
+    asked: &'static str,
 ) -> (Vec<Bytes>, Vec<Ticket>) {
     let answer = wire::read::<wire::ForwardAnswer>(answer).unwrap_or_default();
-    // Before anybody hears of it: whoever reads next must know how far to wait.
+    // Before the outcome is delivered: the next reader must know how far to wait.
     state.forwarded(answer.applied);
     let mut outcomes = answer.outcomes.iter();
     let (mut again, mut outbox) = ((Vec::new(), Vec::new()), Outbox::default());
     for (proposal, ticket) in proposals.into_iter().zip(tickets) {
         let outcome = outcomes.next();
-        if outcome.is_some_and(|outcome| outcome.kind == SEND_ELSEWHERE) {
+        if outcome.is_some_and(|outcome| outcome.kind == outcome_kind::ELSEWHERE) {
             again.0.push(proposal);
             again.1.push(ticket);
         } else {
-            outbox.add(ticket, outcome.and_then(read_outcome).unwrap_or_else(|| unknown(unreadable)));
+            let read = outcome.and_then(read_outcome);
+            outbox.add(ticket, read.unwrap_or(Outcome::Unknown(Unknown::Unreadable(asked))));
         }
     }
     outbox.deliver();
     again
 }
 
-pub fn answer_all(tickets: Vec<Ticket>, outcome: &Outcome) {
+pub fn answer_all(tickets: impl IntoIterator<Item = Ticket>, outcome: &Outcome) {
     let mut outbox = Outbox::default();
     tickets.into_iter().for_each(|ticket| outbox.add(ticket, outcome.clone()));
     outbox.deliver();
 }
 
 /// The leader's side: proposes what another node sent, and answers with what became of it.
-pub async fn receive(queue: Arc<Queue>, state: Arc<ReplicationState>, forward: wire::Forward) -> Answer {
+pub async fn receive(
+    queue: Arc<Queue>,
+    state: Arc<ReplicationState>,
+    table: &'static Table,
+    forward: wire::Forward,
+) -> Answer {
     if !state.is_leader() {
         return Err(CallError::Refused("this node does not lead".into()));
     }
-    let outcomes = see_to(&queue, forward, true).await;
+    let allowed = Allowed { table, state: &state, sender: forward.feature_level };
+    let outcomes = see_to(&queue, allowed, forward.proposals, true).await;
     let applied = state.applied_index();
     Ok(wire::write(&wire::ForwardAnswer { outcomes, applied }))
 }
 
-/// As `receive`, of an edge, which need not know who leads: what this node may not propose it sends on.
+/// As `receive`, for an edge, which need not know the leader: this node forwards what it may not propose.
 pub async fn receive_from_edge(
     queue: Arc<Queue>,
     state: Arc<ReplicationState>,
+    table: &'static Table,
     forward: wire::Forward,
 ) -> Answer {
-    let outcomes = see_to(&queue, forward, false).await;
+    let allowed = Allowed { table, state: &state, sender: forward.feature_level };
+    let outcomes = see_to(&queue, allowed, forward.proposals, false).await;
     Ok(wire::write(&wire::ForwardAnswer { outcomes, applied: state.acknowledged() }))
 }
 
-async fn see_to(queue: &Queue, forward: wire::Forward, was_forwarded: bool) -> Vec<wire::ForwardOutcome> {
+async fn see_to(
+    queue: &Queue,
+    allowed: Allowed<'_>,
+    proposals: Vec<Bytes>,
+    was_forwarded: bool,
+) -> Vec<wire::ForwardOutcome> {
     let mailbox = Mailbox::new();
-    let wanted = forward.proposals.len();
+    let wanted = proposals.len();
     let mut outcomes: Vec<(u64, Outcome)> = Vec::with_capacity(wanted);
-    for (id, proposal) in (0_u64..).zip(forward.proposals) {
-        let ticket = Ticket { mailbox: Arc::clone(&mailbox), id, was_forwarded };
-        if let Err(refused) = queue.submit(proposal, ticket) {
-            outcomes.push((id, Outcome::NotDone(refused.into())));
+    for (id, proposal) in (0_u64..).zip(proposals) {
+        let work = match allowed.work(&proposal) {
+            Ok(work) => work,
+            Err(refusal) => {
+                outcomes.push((id, Outcome::NotDone(NotDone::NotAllowed(refusal))));
+                continue;
+            }
+        };
+        let ticket = Ticket { mailbox: Arc::clone(&mailbox), id, was_forwarded, work };
+        if let Err(why) = queue.submit(proposal, ticket) {
+            outcomes.push((id, Outcome::NotDone(why)));
         }
     }
     while outcomes.len() < wanted {
@@ -181,42 +192,36 @@ async fn see_to(queue: &Queue, forward: wire::Forward, was_forwarded: bool) -> V
         mailbox.drain(&mut outcomes);
     }
     outcomes.sort_by_key(|(id, _)| *id);
-    outcomes.iter().map(|(_, outcome)| write_outcome(outcome)).collect()
+    outcomes.into_iter().map(|(_, outcome)| write_outcome(outcome)).collect()
 }
 
-fn write_outcome(outcome: &Outcome) -> wire::ForwardOutcome {
-    let mut replies = Vec::new();
-    let elsewhere = [Refused::NotLeader, Refused::Stopping].map(|refused| Outcome::NotDone(refused.into()));
-    if elsewhere.contains(outcome) {
-        return wire::ForwardOutcome { kind: SEND_ELSEWHERE, replies };
-    }
-    let kind = match outcome {
-        Outcome::Applied(applied) => {
-            applied.iter().for_each(|reply| put_reply(reply, &mut replies));
-            1
-        }
-        Outcome::NotDone(error) => {
-            put_reply(&Reply::Error(error.clone()), &mut replies);
-            2
-        }
-        Outcome::Unknown(error) => {
-            put_reply(&Reply::Error(error.clone()), &mut replies);
-            3
-        }
+/// An error goes as its text, which is what the client is told whatever the receiver's version.
+fn write_outcome(outcome: Outcome) -> wire::ForwardOutcome {
+    let (kind, replies) = match outcome {
+        Outcome::Applied(replies) => (outcome_kind::APPLIED, replies),
+        Outcome::NotDone(why) if why.is_of_this_node() => (outcome_kind::ELSEWHERE, Vec::new()),
+        Outcome::NotDone(why) => (outcome_kind::NOT_DONE, vec![Reply::Error(why.into())]),
+        Outcome::Unknown(why) => (outcome_kind::UNKNOWN, vec![Reply::Error(why.into())]),
     };
-    wire::ForwardOutcome { kind, replies }
+    let mut bytes = Vec::new();
+    replies.iter().for_each(|reply| put_reply(reply, &mut bytes));
+    wire::ForwardOutcome { kind, replies: bytes }
 }
 
-pub fn read_outcome(outcome: &wire::ForwardOutcome) -> Option<Outcome> {
+fn read_outcome(outcome: &wire::ForwardOutcome) -> Option<Outcome> {
     let mut rest = &outcome.replies[..];
     let mut replies = Vec::new();
     while !rest.is_empty() {
         replies.push(take_reply(&mut rest)?);
     }
     match (outcome.kind, replies.as_slice()) {
-        (1, _) => Some(Outcome::Applied(replies)),
-        (2, [Reply::Error(error)]) => Some(Outcome::NotDone(error.clone())),
-        (3, [Reply::Error(error)]) => Some(Outcome::Unknown(error.clone())),
+        (outcome_kind::APPLIED, _) => Some(Outcome::Applied(replies)),
+        (outcome_kind::NOT_DONE, [Reply::Error(error)]) => {
+            Some(Outcome::NotDone(NotDone::Told(error.clone())))
+        }
+        (outcome_kind::UNKNOWN, [Reply::Error(error)]) => {
+            Some(Outcome::Unknown(Unknown::Told(error.clone())))
+        }
         _ => None,
     }
 }
@@ -224,21 +229,60 @@ pub fn read_outcome(outcome: &wire::ForwardOutcome) -> Option<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resp::ErrorReply;
 
     #[test]
-    fn outcomes_come_back_as_they_were() {
+    fn a_client_hears_the_same_of_a_forwarded_write_as_of_one_made_at_the_leader() {
         for outcome in [
             Outcome::Applied(vec![]),
             Outcome::Applied(vec![Reply::Ok, Reply::Int(3), Reply::Error(ErrorReply::wrong_type())]),
-            Outcome::NotDone(no_leader()),
-            unknown("x"),
+            Outcome::NotDone(NotDone::QueueFull),
+            Outcome::NotDone(NotDone::TooLarge),
+            Outcome::NotDone(NotDone::DiskFull),
+            Outcome::NotDone(NotDone::NoLeader),
+            Outcome::NotDone(NotDone::CoreUnreachable),
+            Outcome::Unknown(Unknown::LeaderChanged),
+            Outcome::Unknown(Unknown::LogStopped),
+            Outcome::Unknown(Unknown::NoAnswer("it is silent".into())),
+            Outcome::Unknown(Unknown::Unreadable("leader")),
         ] {
-            assert_eq!(read_outcome(&write_outcome(&outcome)), Some(outcome));
+            let read = read_outcome(&write_outcome(outcome.clone())).unwrap();
+            assert_eq!(std::mem::discriminant(&read), std::mem::discriminant(&outcome));
+            assert_eq!(read.applied(), outcome.applied());
         }
-        for refused in [Refused::NotLeader, Refused::Stopping] {
-            assert_eq!(write_outcome(&Outcome::NotDone(refused.into())).kind, SEND_ELSEWHERE);
+    }
+
+    #[test]
+    fn only_what_is_wrong_with_this_node_alone_is_for_another_one() {
+        for why in [NotDone::NotLeader, NotDone::Stopping] {
+            let expected = wire::ForwardOutcome { kind: 4, replies: Vec::new() };
+            assert_eq!(write_outcome(Outcome::NotDone(why)), expected);
         }
-        assert_eq!(read_outcome(&wire::ForwardOutcome { kind: 2, replies: vec![0] }), None);
-        assert_eq!(read_outcome(&wire::ForwardOutcome { kind: 9, replies: vec![] }), None);
+        // Not by its text: a node that words another cause the same way has not said so.
+        let same_text = NotDone::Told(NotDone::NotLeader.into());
+        assert_eq!(write_outcome(Outcome::NotDone(same_text)).kind, 2);
+    }
+
+    /// What the builds before sent and understand.
+    #[test]
+    fn outcomes_have_the_bytes_that_they_always_had() {
+        let sent = |outcome| wire::write(&write_outcome(outcome)).to_vec();
+        assert_eq!(sent(Outcome::Applied(vec![Reply::Int(3)])), [8, 1, 18, 9, 6, 3, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(sent(Outcome::NotDone(NotDone::NotLeader)), [8, 4]);
+        let text = "no node leads at the moment; nothing was changed, try again";
+        let not_done = sent(Outcome::NotDone(NotDone::NoLeader));
+        assert_eq!(not_done[..2], [8, 2]);
+        assert!(not_done.ends_with(text.as_bytes()));
+        let text = "outcome unknown: the leader changed; the write may or may not be applied";
+        let unknown = sent(Outcome::Unknown(Unknown::LeaderChanged));
+        assert_eq!(unknown[..2], [8, 3]);
+        assert!(unknown.ends_with(text.as_bytes()));
+    }
+
+    #[test]
+    fn an_outcome_that_cannot_be_read_is_none() {
+        for (kind, replies) in [(2, vec![0]), (2, vec![]), (9, vec![])] {
+            assert_eq!(read_outcome(&wire::ForwardOutcome { kind, replies }), None, "{kind}");
+        }
     }
 }

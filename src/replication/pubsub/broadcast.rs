@@ -3,12 +3,12 @@
 //! ```text
 //!  PUBLISH on any node ─ PUBLISH call ─▶ leader: one order ─ DELIVER calls, one at a time per node ─▶ every node ─▶ its clients
 //! ```
-//! Only a leader under its lease gives an order, and a node delivers nothing of a term after it has delivered something of a
-//! later one: so no two nodes show two messages in different orders, whatever happens to leaders. A call that broke is
-//! not made again, so a message comes at most once. Nothing is written to the log.
+//! Only a leader under its lease orders messages, and a node delivers nothing of a term after it has delivered something of
+//! a later one: so no two nodes show two messages in different orders, whatever happens to leaders. A broken call is not
+//! repeated, so a message comes at most once. Nothing is written to the log.
 //!
-//! Each message has its place in that order, and keeps it on the way through edge sites: a node hands out none that is not
-//! behind all that it has handed out (`session/message_order.rs`).
+//! Each message has a position in that order, and keeps it through edge sites: a node delivers only messages behind the
+//! last one it delivered (`session/message_order.rs`).
 
 use crate::{
     peer::{Answer, CallError, LocalIdentity, Peers},
@@ -37,26 +37,26 @@ pub const PUBLISHING_MAX: usize = 4096;
 const BATCHES_MAX: usize = 256;
 const BATCH_MESSAGES_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 1 << 20;
-/// How long a message waits for somebody to lead.
+/// Longest wait of a message for a leader.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
-/// How long another node may take; it only puts messages into queues.
+/// Longest time for another node to take a batch; it only queues messages.
 const DELIVER_MAX: Duration = Duration::from_millis(1000);
 const ORDER_MAX: Duration = Duration::from_millis(3000);
 
-/// A message, and who waits to hear how many got it.
+/// A message, and the channel for the number of its receivers.
 pub type Publishing = (Publication, oneshot::Sender<Result<u64, ErrorReply>>);
 
-/// How many on one other node got each message of a batch; dropped if that is not known.
+/// Receivers of each message of a batch on one other node; dropped if unknown.
 type Counts = oneshot::Receiver<Vec<u64>>;
 
-/// What one node is to deliver.
+/// Messages for one node to deliver.
 struct Batch {
     deliver: wire::Deliver,
     counts: oneshot::Sender<Vec<u64>>,
 }
 
-/// See the module.
+/// Orders and distributes messages.
 pub struct Broadcast {
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
@@ -65,7 +65,7 @@ pub struct Broadcast {
     pub pubsub: Arc<PubSub>,
     /// The way to each other node, while it is a member.
     ways: Mutex<BTreeMap<(u64, String), mpsc::Sender<Batch>>>,
-    /// The last place that this node gave a message. Locked after `ways`.
+    /// The last position that this node assigned. Locked after `ways`.
     given: Mutex<MessagePosition>,
 }
 
@@ -80,7 +80,8 @@ impl Broadcast {
         Broadcast { raft, peers, state, identity, pubsub, ways: Mutex::default(), given: Mutex::default() }
     }
 
-    /// Sees to what clients of this node publish, until there can be no more. One batch at a time keeps their order.
+    /// Publishes the messages of this node's clients until all senders are gone. It handles one batch at a time, to keep
+    /// their order.
     pub async fn run(self: Arc<Self>, mut publishing: mpsc::Receiver<Publishing>) {
         while let Some(first) = publishing.recv().await {
             let mut bytes = first.0.payload.len();
@@ -93,7 +94,7 @@ impl Broadcast {
             }
             match self.order_somewhere(messages).await {
                 Ok(Ordered::Here(pending)) => {
-                    // Who publishes next need not wait until all nodes have answered this.
+                    // The next publisher need not wait until all nodes have answered this.
                     tokio::spawn(async move {
                         let counts = pending.total().await;
                         for (answer, count) in waiting.into_iter().zip(counts) {
@@ -136,15 +137,15 @@ impl Broadcast {
                 }
             }
             if Instant::now() >= deadline {
-                let text = "no node leads at the moment; the message was not sent, try again";
+                let text = "there is no leader at the moment; the message was not sent, try again";
                 return Err(ErrorReply::new("CLUSTERDOWN", text));
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
-    /// As leader: gives messages their order, here and on the way to every node. `None`: this node does not lead for sure.
-    /// `of`: the history of the core that has given these their places.
+    /// As leader: orders messages and sends them to every node. `None`: this node may not be the leader. `of`: the history
+    /// of the core in which these messages already have positions.
     fn order(&self, messages: &[Publication], of: Option<&str>) -> Option<Pending> {
         if !self.state.leads_surely() {
             return None;
@@ -180,7 +181,7 @@ impl Broadcast {
         Some(Pending { here, elsewhere })
     }
 
-    /// These messages with the next places.
+    /// These messages with the next positions.
     fn placed(&self, term: u64, messages: &[Publication]) -> Vec<Publication> {
         let mut given = self.given.lock();
         if given.term != term {
@@ -205,7 +206,7 @@ impl Broadcast {
             while let Some(Batch { deliver, counts }) = batches.recv().await {
                 let answer = client.call(wire::kind::DELIVER, wire::write(&deliver), DELIVER_MAX).await;
                 match answer.ok().and_then(|answer| wire::read::<wire::PublishAnswer>(answer).ok()) {
-                    // Nobody may wait any more.
+                    // The publisher may have given up.
                     Some(answer) => drop(counts.send(answer.counts)),
                     None => drop(pubsub.dropped.fetch_add(deliver.messages.len() as u64, Ordering::Relaxed)),
                 }
@@ -214,7 +215,7 @@ impl Broadcast {
         sender
     }
 
-    /// The leader's side of what clients of another node publish.
+    /// The leader's side of messages that clients of another node publish.
     pub async fn receive(&self, call: wire::Publish) -> Answer {
         let messages: Vec<Publication> = call.messages.into_iter().map(publication_from_wire).collect();
         let pending = self
@@ -230,7 +231,7 @@ impl Broadcast {
         }
     }
 
-    /// Messages of an edge's clients, in their order; ordered here or by whoever leads.
+    /// Messages of an edge's clients, in order; ordered here or by the leader.
     pub async fn publish_for_edge(&self, call: wire::Publish) -> Answer {
         let messages: Vec<Publication> = call.messages.into_iter().map(publication_from_wire).collect();
         let counts = match self.order_somewhere(messages).await {
@@ -245,7 +246,7 @@ impl Broadcast {
     /// Every node's side: hands messages to its clients.
     pub fn deliver(&self, deliver: wire::Deliver) -> Answer {
         if !self.pubsub.admit(deliver.term) {
-            return Err(CallError::Refused("messages of a later term were delivered".into()));
+            return Err(CallError::Refused("this node has delivered messages of a later term".into()));
         }
         if !deliver.history.is_empty() {
             self.pubsub.follow(&deliver.history);

@@ -4,8 +4,8 @@
 //!  PUBLISH on any node ─ PUBLISH call ─▶ leader: one order ─ DELIVER calls, one at a time per node ─▶ every node ─▶ its clients
 //! ```
 //!
-//! Redis delivers a message to whoever listens at that moment, at most once. So does this room, on all nodes, with one thing
-//! more: no two nodes show two messages in different orders.
+//! Redis delivers a message at most once, to those who listen at that moment. So does this room, on all nodes, and it adds
+//! one guarantee: no two nodes show two messages in different orders.
 //!
 //! * **Order.** Only a leader under its lease gives an order, and numbers messages: its term, then a count. A node delivers
 //!   nothing of a term after it has delivered something of a later one.
@@ -16,7 +16,7 @@
 //!
 //! `switches.rs` tells clients that listen on `+switch-master`, as Redis Sentinel does, that another node leads.
 //!
-//! **Invariants.** What waits for an order and what waits for one node is bounded. A publisher hears how many clients
+//! **Invariants.** The queues before ordering and towards each node are bounded. A publisher learns how many clients
 //! received its message on all nodes that answered within a second.
 
 mod broadcast;

@@ -1,4 +1,4 @@
-//! Clients that listen to `+switch-master` hear of another leader.
+//! Announces new leaders to subscribers of `+switch-master`.
 
 use crate::{
     session::{PubSub, Publication},
@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// How soon clients hear of another leader.
+/// Interval at which clients are told of a new leader.
 const SWITCH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Tells clients of this node that listen for it, as Redis's Sentinel does, that another node leads.

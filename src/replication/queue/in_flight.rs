@@ -1,14 +1,17 @@
-//! What was taken from the queue and has no outcome yet: entries that this node proposed, and batches on their way to the
-//! node that leads.
+//! Proposals taken from the queue that have no outcome yet: entries that this node proposed, and batches forwarded to the
+//! leader.
 //!
 //! Both are few, so that memory is bounded and batches grow with the load. A leader that was cut off answers nothing, and
-//! the connection to it is given up only after seconds. What waits for it must hold up neither what can go to the next
-//! leader nor what this node, leading itself now, proposes.
+//! its connection is closed only after seconds. Batches that wait for it must delay neither proposals for the next leader
+//! nor those that this node, leading itself now, makes.
 
+use super::{Outbox, Outcome, Ticket};
 use crate::{
     limits::{ENTRIES_IN_FLIGHT_MAX, FORWARDS_IN_FLIGHT_MAX},
+    resp::Reply,
     state::ReplicationState,
 };
+use parking_lot::Mutex;
 use std::{
     sync::{
         Arc,
@@ -18,10 +21,10 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// How long a leader whose place another one has taken may take to answer: it may have handed over, and be about to.
+/// Longest time for an overtaken leader to answer: it may have handed over, and be about to.
 const OVERTAKEN_MAX: Duration = Duration::from_millis(1000);
 
-/// See the module.
+/// The proposals in flight.
 pub struct InFlight {
     state: Arc<ReplicationState>,
     entries: AtomicUsize,
@@ -29,6 +32,8 @@ pub struct InFlight {
     forwarded: AtomicUsize,
     /// and those that count against `FORWARDS_IN_FLIGHT_MAX`.
     counted: AtomicUsize,
+    /// Outcomes of entries that were applied in the chunk which is under way.
+    outbox: Mutex<Outbox>,
     /// Whether the batcher waits for room, and what wakes it.
     awaited: AtomicBool,
     bell: Notify,
@@ -41,6 +46,7 @@ impl InFlight {
             entries: AtomicUsize::new(0),
             forwarded: AtomicUsize::new(0),
             counted: AtomicUsize::new(0),
+            outbox: Mutex::default(),
             awaited: AtomicBool::new(false),
             bell: Notify::new(),
         }
@@ -55,7 +61,22 @@ impl InFlight {
             .is_ok()
     }
 
-    /// An entry has got its outcome. Wakes nobody, so that the entries of a chunk wake once: see `wake_batcher`.
+    /// An entry was applied: its waiters hear of it with those of the other entries of its chunk, by `deliver`.
+    pub fn applied(&self, tickets: impl IntoIterator<Item = Ticket>, replies: Vec<Vec<Reply>>) {
+        self.release();
+        let mut outbox = self.outbox.lock();
+        for (ticket, replies) in tickets.into_iter().zip(replies) {
+            outbox.add(ticket, Outcome::Applied(replies));
+        }
+    }
+
+    /// Hands over the outcomes of a chunk: one wake per network thread, and one of the batcher if it waits for room.
+    pub fn deliver(&self) {
+        self.outbox.lock().deliver();
+        self.wake_batcher();
+    }
+
+    /// An entry has its outcome. Wakes nobody, so that the entries of a chunk wake the batcher once: see `wake_batcher`.
     pub fn release(&self) {
         self.entries.fetch_sub(1, Ordering::SeqCst);
     }
@@ -81,7 +102,7 @@ impl InFlight {
         self.counted.load(Ordering::SeqCst) < FORWARDS_IN_FLIGHT_MAX
     }
 
-    /// Lets the batcher look again, if it waits for room. From another thread that is a system call.
+    /// Lets the batcher check again, if it waits for room. From another thread that is a system call.
     pub fn wake_batcher(&self) {
         if self.awaited.swap(false, Ordering::SeqCst) {
             self.bell.notify_one();
@@ -105,15 +126,15 @@ pub struct Forwarding {
 }
 
 impl Forwarding {
-    /// Also if there is no room: whoever begins several asks before.
+    /// Also if there is no room: a caller that starts several checks first.
     pub fn begin(in_flight: &Arc<InFlight>) -> Self {
         in_flight.forwarded.fetch_add(1, Ordering::SeqCst);
         in_flight.counted.fetch_add(1, Ordering::SeqCst);
         Forwarding { in_flight: Arc::clone(in_flight), is_counted: true }
     }
 
-    /// Returns when there is nothing more to hope for from a leader that was asked: another one has led for a while. From
-    /// the moment on that another one leads this batch makes room for others.
+    /// Returns when the asked leader's answer is no longer worth waiting for: another one has led for a while. From the
+    /// moment another node leads, this batch makes room for others.
     pub async fn overtaken(&mut self, asked: u64) {
         self.in_flight.state.led_by_another_than(asked).await;
         self.make_room();

@@ -1,4 +1,4 @@
-//! Where proposals wait for the log, and how their outcomes come back to the network threads.
+//! The queue of proposals for the log, and the way of their outcomes back to the network threads.
 //!
 //! ```text
 //!  network thread ── submit(proposal, ticket) ──▶ Queue ──▶ whoever takes: the batcher, or (on an edge) the way to the core
@@ -6,9 +6,8 @@
 //!        └── Mailbox ◀── deliver: one wake per thread ◀── Outbox ◀── add(ticket, outcome)
 //! ```
 //!
-//! A **proposal** is bytes: calls of one session, or an EXEC, or something that the node itself wants in the log. A
-//! **ticket** says who waits for it: a mailbox and a number in it. Whoever takes a proposal from the queue owes its ticket
-//! exactly one **outcome**:
+//! A **proposal** is bytes: calls of one session, or an EXEC, or an internal request of the node. A **ticket** names its
+//! waiter: a mailbox and a number in it. The taker of a proposal owes its ticket exactly one **outcome**:
 //!
 //! | outcome | the write | the client may |
 //! |---|---|---|
@@ -16,25 +15,25 @@
 //! | `NotDone` | was not done and never will be | try again |
 //! | `Unknown` | may have been done, or may yet be | look before it tries again |
 //!
-//! What was taken and has no outcome yet is **in flight** (`in_flight.rs`): few entries, and few batches that were forwarded.
+//! Proposals that were taken and have no outcome yet are **in flight** (`in_flight.rs`): few entries, and few forwarded
+//! batches.
 //!
-//! `Verdict` is the same of a whole entry, as consensus says it, before the replies are handed out one by one.
+//! `Outcome` (`outcome.rs`) is the one type for this on the whole way: consensus says it of an entry, the batcher of each
+//! proposal, another node on the wire. Its reasons are values; only where the client is answered do they become a text.
 //!
 //! Both directions cost a wake-up at most, and none while the other side is awake: a wake-up of another thread is a system
 //! call, and at pipeline 1 it is the main cost of a write.
 //!
 //! **Invariants.**
-//! * The queue is bounded in proposals and in bytes. What does not fit is refused before it is taken, so `Refused` always
-//!   means that nothing was or will be done.
-//! * A closed queue takes nothing; what was in it is answered.
+//! * The queue is bounded in proposals and in bytes. What does not fit is refused before it is taken: nothing of it was
+//!   or will be done.
+//! * A closed queue takes nothing; the proposals in it are answered.
 //! * Outcomes of one mailbox arrive in the order in which they were added.
 
 mod in_flight;
-mod mailbox;
+mod outcome;
 mod queue;
-mod verdict;
 
 pub use in_flight::{Forwarding, InFlight};
-pub use mailbox::{Mailbox, Outbox, Outcome, Ticket};
-pub use queue::{Queue, Refused};
-pub use verdict::Verdict;
+pub use outcome::{NotDone, Outcome, Unknown};
+pub use queue::{Mailbox, Outbox, Queue, Ticket};

@@ -1,9 +1,9 @@
-//! Bootstrap snapshots inside a site: the node that leads has fetched one from the core, the others get it from there.
+//! Bootstrap snapshots inside a site: the site's leader fetches one from the core, the other nodes fetch it from the leader.
 //!
-//! Before the entry that puts a copy in place is proposed, the other nodes are asked to fetch it; one that could not then
-//! fetches it when it comes to that entry, and applies nothing until it has it, while its old data serve. If nobody has it
-//! any more a snapshot of another node takes its place (`site_snapshot.rs`). Which copy a node has is written down beside
-//! it, after the files are whole.
+//! Before the leader proposes the entry that installs a snapshot, it asks the other nodes to fetch it. A node that missed that
+//! fetches the snapshot when it comes to the entry: it applies nothing until then and goes on serving its old data. If no
+//! node has the bootstrap snapshot any more, the node takes another node's Raft snapshot (`site_snapshot.rs`). A marker file
+//! beside a snapshot, written once its files are complete, says which one it is.
 
 use super::{
     snapshots::Snapshots,
@@ -31,18 +31,19 @@ use std::{
 };
 
 const ASK_MAX: Duration = Duration::from_secs(60);
-/// How long the others may take to fetch a copy before it is put in place without waiting for them.
+/// How long the other nodes may take to fetch a snapshot before the leader proposes the entry without waiting for them.
 const FETCH_MAX: Duration = Duration::from_secs(3600);
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// See the module.
+/// The bootstrap snapshots on this node, and the way to those of the site's other nodes.
 pub struct BootstrapSnapshots {
     pub peers: Arc<Peers>,
     pub state: Arc<ReplicationState>,
     /// This node's own.
     pub log: Arc<SegmentLog>,
     pub snapshots: Arc<Snapshots>,
-    /// `seed` in the data directory: a copy in `seed/INDEX`, and in `seed/INDEX.held` which it is, once it is whole.
+    /// `bootstrap` in the data directory: the files in `bootstrap/INDEX`, and the marker `bootstrap/INDEX.held` once they are
+    /// complete.
     pub directory: PathBuf,
     pub fetching: tokio::sync::Mutex<()>,
     /// The other nodes of the site.
@@ -57,24 +58,38 @@ fn refused(error: impl std::fmt::Display) -> CallError {
     CallError::Refused(error.to_string())
 }
 
-/// How a copy is written down.
+/// The directory of bootstrap snapshots in a group's directory. Earlier builds called it `seed`: that is renamed, and it is
+/// newer than any `bootstrap` beside it, because this build leaves no `seed`.
+pub fn open_directory(home: &Path) -> io::Result<PathBuf> {
+    let (directory, older) = (home.join("bootstrap"), home.join("seed"));
+    if older.exists() {
+        if directory.exists() {
+            fs::remove_dir_all(&directory)?;
+        }
+        fs::rename(&older, &directory)?;
+        File::open(home)?.sync_all()?;
+    }
+    Ok(directory)
+}
+
+/// The content of a marker.
 fn mark(history: &str, position: LogId) -> String {
     format!("{history} {} {}\n", position.term, position.index)
 }
 
-/// Where the copy of this place is, or is put together.
-pub fn place_of(directory: &Path, position: LogId) -> PathBuf {
+/// The directory of the snapshot at this log id, complete or not.
+pub fn directory_of(directory: &Path, position: LogId) -> PathBuf {
     directory.join(position.index.to_string())
 }
 
-/// Where it is written down which copy is in `place`.
-fn held_at(place: &Path) -> PathBuf {
-    place.with_extension("held")
+/// The marker of the snapshot in `files`.
+fn marker(files: &Path) -> PathBuf {
+    files.with_extension("held")
 }
 
-/// Writes down that the copy of this place is whole.
-pub fn note_held(directory: &Path, history: &str, position: LogId) -> io::Result<()> {
-    let at = held_at(&place_of(directory, position));
+/// Marks the snapshot at this log id as complete.
+pub fn note_whole(directory: &Path, history: &str, position: LogId) -> io::Result<()> {
+    let at = marker(&directory_of(directory, position));
     let temporary = at.with_extension("tmp");
     let mut file = File::create(&temporary)?;
     file.write_all(mark(history, position).as_bytes())?;
@@ -84,30 +99,30 @@ pub fn note_held(directory: &Path, history: &str, position: LogId) -> io::Result
 }
 
 fn holds(directory: &Path, history: &str, position: LogId) -> bool {
-    let at = held_at(&place_of(directory, position));
+    let at = marker(&directory_of(directory, position));
     fs::read_to_string(at).is_ok_and(|text| text == mark(history, position))
 }
 
-/// The files of a bootstrap snapshot, for another node. One that is damaged is a copy no more.
+/// The files of a bootstrap snapshot, for another node. A damaged one is discarded.
 fn offered_files(directory: &Path, position: LogId) -> io::Result<BTreeMap<SnapshotFile, FileMeta>> {
-    let place = place_of(directory, position);
+    let place = directory_of(directory, position);
     let files = snapshot_files(&place, &BTreeMap::new())?;
     if let Err(error) = Store::check_blocks(&place) {
-        tracing::warn!(copy = %place.display(), %error, "a bootstrap snapshot of the core is damaged; it is given to nobody");
-        fs::remove_file(held_at(&place))?;
+        tracing::warn!(snapshot = %place.display(), %error, "a bootstrap snapshot is damaged; discarding it");
+        fs::remove_file(marker(&place))?;
         return Err(io::Error::other(error));
     }
     Ok(files)
 }
 
-/// Makes room for the copy of this place: what is left of one that never became whole is begun with, since many of its files
-/// will be the same; of whole ones the newest stays, for a node that has not come so far.
+/// Prepares the directory for the snapshot at this log id. It starts with the files of an incomplete snapshot, because many
+/// will be the same. Of the complete ones it keeps the newest, for a node whose log still needs it.
 pub fn prepare(directory: &Path, position: LogId) -> io::Result<PathBuf> {
     fs::create_dir_all(directory)?;
-    let place = place_of(directory, position);
-    if held_at(&place).exists() {
-        // Of another history, or fetched again because somebody wants it so.
-        fs::remove_file(held_at(&place))?;
+    let place = directory_of(directory, position);
+    if marker(&place).exists() {
+        // Of another history, or an administrator asked for it again.
+        fs::remove_file(marker(&place))?;
     }
     let mut whole = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -115,7 +130,7 @@ pub fn prepare(directory: &Path, position: LogId) -> io::Result<PathBuf> {
         let number =
             path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u64>().ok());
         let Some(number) = number.filter(|_| path != place) else { continue };
-        if held_at(&path).exists() {
+        if marker(&path).exists() {
             whole.push((number, path));
         } else if place.exists() {
             fs::remove_dir_all(&path)?;
@@ -126,7 +141,7 @@ pub fn prepare(directory: &Path, position: LogId) -> io::Result<PathBuf> {
     whole.sort();
     whole.pop();
     for (_, path) in whole {
-        fs::remove_file(held_at(&path))?;
+        fs::remove_file(marker(&path))?;
         fs::remove_dir_all(&path)?;
     }
     fs::create_dir_all(&place)?;
@@ -159,7 +174,10 @@ impl BootstrapSnapshots {
                 let directory = self.directory.clone();
                 let files = blocking(move || match holds(&directory, &wanted.history, position) {
                     true => offered_files(&directory, position),
-                    false => Err(io::Error::new(io::ErrorKind::NotFound, "this node has not got that copy")),
+                    false => Err(io::Error::new(
+                        io::ErrorKind::NotFound,
+                        "this node does not have that bootstrap snapshot",
+                    )),
                 });
                 let files = files.await.map_err(refused)?.map_err(refused)?.into_values().collect();
                 Ok(write(&wire::BootstrapOffer { files, ..Default::default() }))
@@ -180,7 +198,7 @@ impl BootstrapSnapshots {
         }
     }
 
-    /// As leader, before a copy is put in place: lets the others fetch it from here, those that answer.
+    /// On the leader, before it proposes to install a snapshot: has the other nodes fetch it from here, if they answer.
     pub async fn spread(&self, others: Vec<(u64, String)>, own_address: &str, snapshot: &BootstrapSnapshot) {
         let body = write(&wire::SiteBootstrap {
             history: snapshot.history.clone(),
@@ -192,21 +210,21 @@ impl BootstrapSnapshots {
             let (client, body) = (self.peers.client(address, *id), body.clone());
             async move {
                 if let Err(error) = client.call(edge_kind::SITE_FETCH, body, FETCH_MAX).await {
-                    tracing::warn!(node = address, %error, "a node of the site has not fetched the copy; it will when it is back");
+                    tracing::warn!(node = address, %error, "a node of the site did not fetch the bootstrap snapshot; it will once it is back");
                 }
             }
         });
         futures::future::join_all(spreading).await;
     }
 
-    /// Before the entry of the site's log at `index`, which puts a copy in place, is applied: waits until the copy is here,
-    /// however long that takes. `Some`: nobody has it any more, but there is a snapshot that stands at that entry or behind.
+    /// Waits until the snapshot is here, however long that takes, before the entry at `index` of the site's log installs
+    /// it. `Some`: no node has it any more, but a Raft snapshot that includes that entry was fetched.
     pub async fn ensure(&self, index: u64, snapshot: &BootstrapSnapshot) -> Option<PathBuf> {
         let mut said = String::new();
         while !holds(&self.directory, &snapshot.history, snapshot.position) {
             let leader = self.state.leader().filter(|_| !self.state.is_leader());
             let others: Vec<_> = leader.into_iter().chain(self.others.lock().clone()).collect();
-            let mut why = "no other node of the site is known".to_owned();
+            let mut why = "this node knows no other node of the site".to_owned();
             for (id, address) in &others {
                 let client = self.peers.client(address, *id);
                 match self.fetch_from(&client, &snapshot.history, snapshot.position).await {
@@ -221,7 +239,7 @@ impl BootstrapSnapshots {
                 }
             }
             if why != said {
-                tracing::warn!(%why, "waiting for a bootstrap snapshot of the core's data");
+                tracing::warn!(%why, "waiting for a bootstrap snapshot from another node of the site; applying nothing until then");
                 said = why;
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
@@ -245,7 +263,7 @@ impl BootstrapSnapshots {
         let name = index.to_string();
         let source = Source { kind: edge_kind::SITE_FILE, snapshot: &name, from };
         fetch_files(&source, &offer.files, &place, &mut Throttle::new(0), &|_| ()).await?;
-        note_held(&self.directory, history, position)
+        note_whole(&self.directory, history, position)
     }
 }
 
@@ -256,12 +274,28 @@ mod tests {
     const AT: LogId = LogId { term: 1, index: 5 };
 
     #[test]
-    fn which_copy_is_held_is_written_down() {
+    fn a_directory_of_an_earlier_build_is_kept_under_the_new_name() {
         let home = tempfile::tempdir().unwrap();
-        let directory = home.path().join("seed");
+        let older = home.path().join("seed");
+        prepare(&older, AT).unwrap();
+        note_whole(&older, "h", AT).unwrap();
+        let directory = open_directory(home.path()).unwrap();
+        assert!(holds(&directory, "h", AT) && !older.exists());
+        // An earlier build ran in between: its directory is newer.
+        let next = LogId { term: 1, index: 9 };
+        prepare(&older, next).unwrap();
+        note_whole(&older, "h", next).unwrap();
+        assert_eq!(open_directory(home.path()).unwrap(), directory);
+        assert!(holds(&directory, "h", next) && !holds(&directory, "h", AT) && !older.exists());
+    }
+
+    #[test]
+    fn the_marker_says_which_snapshot_is_complete() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("bootstrap");
         assert!(!holds(&directory, "h", AT));
         prepare(&directory, AT).unwrap();
-        note_held(&directory, "h", AT).unwrap();
+        note_whole(&directory, "h", AT).unwrap();
         let other = LogId { term: 2, index: 5 };
         assert!(holds(&directory, "h", AT) && !holds(&directory, "h", other) && !holds(&directory, "g", AT));
         prepare(&directory, AT).unwrap();
@@ -269,13 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_copy_is_gone_on_with_and_the_newest_whole_one_stays() {
+    fn an_incomplete_snapshot_is_reused_and_the_newest_complete_one_stays() {
         let home = tempfile::tempdir().unwrap();
-        let directory = home.path().join("seed");
+        let directory = home.path().join("bootstrap");
         let at = |index| LogId { term: 1, index };
         for index in [3, 5] {
             prepare(&directory, at(index)).unwrap();
-            note_held(&directory, "h", at(index)).unwrap();
+            note_whole(&directory, "h", at(index)).unwrap();
         }
         assert!(holds(&directory, "h", at(3)) && holds(&directory, "h", at(5)));
         let broken = prepare(&directory, at(8)).unwrap();

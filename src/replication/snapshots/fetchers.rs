@@ -1,22 +1,22 @@
-//! Who fetches a bootstrap snapshot from this node at the moment: what they will need of the log is kept for them meanwhile, and for
-//! a follower until it has caught up by the log. A follower that cannot be reached fetches nothing: for that one the log would
-//! grow until the disk is full.
+//! The nodes and edges that fetch a snapshot from this node now. Their part of the log is kept meanwhile, for a follower
+//! until it has caught up from the log. A follower that cannot be reached does not count: the log would grow until the disk
+//! is full.
 
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
-/// One that has asked for nothing, and has come no further, for so long fetches no more.
+/// A fetcher that asks for nothing and makes no progress for this long no longer counts.
 const LEASE: Duration = Duration::from_secs(30);
-/// Entries by which a follower may be behind that has caught up.
+/// A follower within this many entries of the end has caught up.
 const CAUGHT_UP_ENTRIES: u64 = 256;
 
-/// See the module.
+/// The fetchers, by node id.
 #[derive(Default)]
 pub struct Fetchers(Mutex<BTreeMap<u64, Fetcher>>);
 
 struct Fetcher {
-    /// When it was last heard of.
+    /// Time of its last call.
     heard: Instant,
     /// A follower: how far its log was then.
     matched: u64,
@@ -33,7 +33,7 @@ impl Fetcher {
 }
 
 impl Fetchers {
-    /// Somebody asks for a part; whether it may have it, if no more than so many may fetch at a time.
+    /// Records a request for a part; returns whether to grant it, if at most `at_most` may fetch at a time.
     pub fn admit(&self, id: u64, at_most: usize) -> bool {
         let mut fetching = self.0.lock();
         fetching.retain(|_, fetcher| fetcher.is_there() || fetcher.is_unreachable);
@@ -63,7 +63,7 @@ impl Fetchers {
         }
     }
 
-    /// Forgets followers that are no members any more: they would count as long as they are silent.
+    /// Forgets followers that are no longer members; otherwise they would count while they are silent.
     pub fn retain_followers(&self, is_member: impl Fn(u64) -> bool) {
         self.0.lock().retain(|id, fetcher| !fetcher.is_follower || is_member(*id));
     }
@@ -74,12 +74,12 @@ impl Fetchers {
         self.0.lock().insert(id, fetcher);
     }
 
-    /// It fetches no more.
+    /// It no longer fetches.
     pub fn release(&self, id: u64) {
         self.0.lock().remove(&id);
     }
 
-    /// A follower's log is known to reach so far; one that has fetched goes on to count until it has caught up.
+    /// Records a follower's progress; after fetching, it counts until it has caught up.
     pub fn progressed(&self, id: u64, matched: u64, last_index: u64) {
         let mut fetching = self.0.lock();
         let Some(fetcher) = fetching.get_mut(&id) else { return };

@@ -5,21 +5,21 @@
 //!                                          └───── GetFile: 1 MiB at a time, several ahead ─▶ received/ ─ install ─▶ its store
 //! ```
 //!
-//! A snapshot is made when the log is to be purged, when a node joins, or when an edge wants a copy. It costs a flush and no
-//! copying: files of RocksDB tables never change, so a checkpoint links to them. Three kinds of nodes fetch one:
+//! A snapshot is made when the log should be purged, when a node joins, or when an edge needs one. It costs a flush and no
+//! copying: RocksDB's table files never change, so a checkpoint links to them. Three kinds of nodes fetch one:
 //!
 //! * a **follower** whose next entry the leader has purged: openraft offers it (`consensus/snapshot.rs`);
 //! * a **node with damaged data**, before its log is opened (`directory/repair.rs`);
-//! * an **edge site** that the core's log no longer reaches (`edge/`). The node that leads the site fetches it from the core,
-//!   the others of the site from that one (`bootstrap_snapshots.rs`); a node that comes late takes a snapshot of another node that
-//!   stands behind it (`site_snapshot.rs`).
+//! * an **edge site** whose next entries the core has purged (`edge/`). The site's leader fetches it from the core, the
+//!   others of the site from the leader (`bootstrap_snapshots.rs`); a late node takes a later snapshot of another node
+//!   (`site_snapshot.rs`).
 //!
-//! A transfer that breaks is resumed: a whole file with the right checksum is not fetched again, and half a file goes on
-//! where it stopped. `verified.rs` remembers which files were read once and found whole; `fetchers.rs` who is fetching, so
-//! that the log behind the snapshot stays until they have caught up.
+//! A broken transfer is resumed: a complete file with the right checksum is not fetched again, and a partial file is
+//! continued. `verified.rs` remembers the files that were read and found sound; `fetchers.rs` remembers the nodes that are
+//! fetching, so that the log behind the snapshot stays until they have caught up.
 //!
 //! **Invariants.**
-//! * What has a number for a name in `snapshot/` is whole; it is built beside its name and renamed.
+//! * A directory in `snapshot/` whose name is a number is complete; it is built under another name and renamed.
 //! * A file is offered only if it has the checksum that it had when it was written: damage does not spread.
 //! * Names that come from the network lead nowhere but into the snapshot's own directory.
 //! * This room knows nothing of openraft.
@@ -32,7 +32,7 @@ mod snapshots;
 mod transfer;
 mod verified;
 
-pub use bootstrap_snapshots::{BootstrapSnapshots, note_held, place_of, prepare};
+pub use bootstrap_snapshots::{BootstrapSnapshots, directory_of, note_whole, open_directory, prepare};
 pub use fetchers::Fetchers;
 pub use receiving::HAS_NOT_ITS_CHECKSUM;
 pub use snapshots::Snapshots;

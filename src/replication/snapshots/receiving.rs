@@ -1,10 +1,13 @@
-//! The disk's side of a snapshot that is being fetched: what is there already, and what comes, part by part.
+//! The disk's side of a snapshot that is being fetched: the files left by earlier attempts, and the arriving parts.
 //!
-//! Everything here that touches the disk runs on blocking threads: the raft thread goes on answering heartbeats. A file is
-//! read for its checksum only as far as it was there before; what arrives is summed on its way to the disk.
+//! All disk work here runs on blocking threads, so that the raft thread can answer heartbeats. Only bytes that were there
+//! before are read for the checksum; arriving bytes are summed on their way to the disk.
 
 use super::{transfer::PART_BYTES, verified};
-use crate::replication::{wal::blocking, wire::FileMeta};
+use crate::{
+    environment::may_wait,
+    replication::{wal::blocking, wire::FileMeta},
+};
 use bytes::Bytes;
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,10 +18,10 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-/// What the receiver says of a file that did not come as it was offered.
+/// The receiver's text for a file that arrived damaged.
 pub const HAS_NOT_ITS_CHECKSUM: &str = "does not have its checksum";
 
-/// How much of a file is there from an earlier attempt. `None`: all of it, with the right checksum.
+/// Bytes of a file left by an earlier attempt. `None`: all of it, with the right checksum.
 pub(super) async fn held(directory: &Path, wanted: &FileMeta) -> io::Result<Option<u64>> {
     let (path, wanted) = (directory.join(&wanted.name), wanted.clone());
     off_thread(move || match fs::metadata(&path) {
@@ -34,8 +37,8 @@ pub(super) async fn held(directory: &Path, wanted: &FileMeta) -> io::Result<Opti
             }
             Ok((!is_whole).then_some(0))
         }
-        // A file of this name, but another one, that an earlier snapshot brought and the store has linked to: what is
-        // written into it would be written into the store.
+        // Another file of this name, which an earlier snapshot brought and the store has linked to: writing into it would
+        // change the store.
         Ok(found) if found.nlink() > 1 => {
             fs::remove_file(&path)?;
             Ok(Some(0))
@@ -48,8 +51,8 @@ pub(super) async fn held(directory: &Path, wanted: &FileMeta) -> io::Result<Opti
     .await
 }
 
-/// Appends what comes to the first `held` bytes of a file, until there is no more; then the file is synced, and must be what
-/// was wanted. If less came, what came stays; a whole file with another checksum is removed.
+/// Appends the arriving parts to the first `held` bytes of a file; at the end it syncs the file and verifies it. If too
+/// little arrived, the bytes stay for the next attempt; a complete file with another checksum is removed.
 pub(super) fn write(
     directory: &Path,
     wanted: &FileMeta,
@@ -67,9 +70,7 @@ fn spawn(
     held: u64,
     mut received: mpsc::Receiver<Bytes>,
 ) -> JoinHandle<io::Result<()>> {
-    // A simulation has one thread.
-    #[cfg(test)]
-    if crate::tests::stage::is_set() {
+    if !may_wait() {
         return tokio::spawn(async move {
             let mut writing = Writing::open(path, wanted, held)?;
             while let Some(part) = received.recv().await {

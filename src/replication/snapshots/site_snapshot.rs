@@ -1,8 +1,9 @@
-//! The way past bootstrap snapshots that no node of a site has any more: a snapshot of another node of it, which stands behind them.
+//! For a node that needs a bootstrap snapshot that no node of its site has any more: it takes a later Raft snapshot of
+//! another node.
 //!
-//! A node that was away for long comes, in the log of its site, to an entry that puts a copy in place which all others have
-//! done with. What has become of the data since is in the snapshot of any of them. The store becomes that; entries up to
-//! there are passed over when they come (`consensus/state_machine.rs`).
+//! In the log of its site, a node that was away for long comes to an entry that installs a bootstrap snapshot which all
+//! others have discarded. Any other node's Raft snapshot contains the later state of the data. The store becomes that;
+//! entries up to there are skipped (`consensus/state_machine.rs`).
 
 use super::{
     bootstrap_snapshots::BootstrapSnapshots,
@@ -34,7 +35,7 @@ impl BootstrapSnapshots {
         part.await.map_err(refused)?.map_err(refused)
     }
 
-    /// Fetches a snapshot that stands at this entry of the site's log, or behind it; returns where its files are.
+    /// Fetches a snapshot that includes this entry of the site's log; returns its directory.
     pub(super) async fn fetch_snapshot(&self, from: &PeerClient, index: u64) -> io::Result<PathBuf> {
         let _one = self.fetching.lock().await;
         let wanted = write(&wire::BootstrapWanted { index_min: index, ..Default::default() });
@@ -42,7 +43,7 @@ impl BootstrapSnapshots {
         let offer: wire::BootstrapOffer = read(offer).map_err(io::Error::other)?;
         tracing::info!(
             from = %from.address(), snapshot = %offer.name,
-            "no node of the site has that bootstrap snapshot any more; fetching a snapshot of what has become of it"
+            "no node of the site still has that bootstrap snapshot; fetching a later Raft snapshot instead"
         );
         let directory = self.directory.join("past");
         let source = Source { kind: edge_kind::SITE_SNAPSHOT_FILE, snapshot: &offer.name, from };
@@ -57,7 +58,7 @@ impl BootstrapSnapshots {
         });
         match is_good.await.map_err(io::Error::other)?? {
             true => Ok(directory),
-            false => Err(io::Error::other("the snapshot does not fit the log here")),
+            false => Err(io::Error::other("the snapshot contradicts the log here")),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The snapshots of a data directory: checkpoints of the store in `snapshot/<index>`, only the newest is kept.
 //!
-//! A checkpoint is built beside its name and renamed, so what has a number for a name is whole. Making one first flushes
-//! the store's memtables, so the log may be purged up to where it stands.
+//! A checkpoint is built under another name and renamed, so a directory whose name is a number is complete. Building one
+//! flushes the store's memtables first, so the log may be purged up to its log id.
 
 use super::transfer::{SnapshotFile, snapshot_files};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     store::{Checkpoint, Store},
 };
 use parking_lot::Mutex;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -27,13 +28,13 @@ pub struct Snapshots {
     building: Mutex<()>,
     /// Snapshots that edges fetch, and when they last did.
     held: Mutex<BTreeMap<String, Instant>>,
-    /// The files of the snapshot that was last given away. Most of those of the next one are the same.
+    /// The files of the last snapshot that was sent. Most of those of the next one are the same.
     measured: Mutex<BTreeMap<SnapshotFile, FileMeta>>,
 }
 
-/// A snapshot of which nobody has fetched anything for so long is held for nobody.
+/// A snapshot that no node has fetched from for this long is no longer held.
 const HOLD: Duration = Duration::from_secs(60);
-/// Snapshots that are held at a time; each keeps files that the store has done with.
+/// Snapshots held at a time; each keeps files that the store no longer needs.
 const HELD_MAX: usize = 4;
 
 impl Snapshots {
@@ -44,10 +45,22 @@ impl Snapshots {
         let (newest, current) = match newest {
             None => (None, None),
             Some((index, path)) => match Store::read_checkpoint(&path) {
-                Ok(checkpoint) => (Some((index, path)), Some(checkpoint)),
-                // Only a copy of what the store has.
+                Ok(checkpoint) if checkpoint.position.map_or(0, |position| position.index) == index => {
+                    (Some((index, path)), Some(checkpoint))
+                }
+                // A MANIFEST that was cut between two of its records opens as an earlier state, of before the log begins.
+                Ok(checkpoint) => {
+                    let holds = checkpoint.position.map(|position| position.index);
+                    tracing::warn!(
+                        index,
+                        ?holds,
+                        "a snapshot is damaged: it holds another state; removing it, the next one replaces it"
+                    );
+                    (None, None)
+                }
+                // Only a copy of the store's data.
                 Err(error) if error.damage().is_some() => {
-                    tracing::warn!(%error, "a snapshot is damaged; it is removed, and the next one takes its place");
+                    tracing::warn!(%error, "a snapshot is damaged; removing it, the next one replaces it");
                     (None, None)
                 }
                 Err(error) => return Err(error),
@@ -65,7 +78,7 @@ impl Snapshots {
         Ok(snapshots)
     }
 
-    /// Makes a snapshot of what is applied now; blocks for the flush.
+    /// Makes a snapshot of the applied state; blocks for the flush.
     pub fn build(&self) -> Result<Checkpoint, StoreError> {
         let _one_at_a_time = self.building.lock();
         fail::point("snapshot.build");
@@ -75,7 +88,7 @@ impl Snapshots {
             self.store.note_files()?;
             Ok(made)
         });
-        // A file is gone that the store has open: the raft core would stop by it, and not know why.
+        // A file that the store has open is gone: the raft core would stop without knowing why.
         let made = made.inspect_err(|error| {
             if error.damage().is_some() {
                 error.stop_the_process("cannot make a snapshot");
@@ -83,7 +96,7 @@ impl Snapshots {
         })?;
         let name = made.position.map_or(0, |position| position.index).to_string();
         let directory = self.directory.join(name);
-        // The same index is the same state: the one that is there stays.
+        // The same index is the same state: the existing one stays.
         match directory.exists() {
             true => remove(&target)?,
             false => fs::rename(&target, &directory)
@@ -97,17 +110,33 @@ impl Snapshots {
         Ok(checkpoint)
     }
 
+    /// Makes the newest snapshot again, if the state is still the same: of the files that the store has now.
+    pub fn renew(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.building.lock();
+        let Some(newest) = self.newest().filter(|newest| !self.is_held(&newest.directory)) else {
+            return Ok(());
+        };
+        let target = self.directory.join("new");
+        remove(&target)?;
+        if self.store.checkpoint(&target)?.position == newest.position {
+            // Where names cannot be exchanged, the old one stays.
+            let _ = renameat_with(CWD, &target, CWD, &newest.directory, RenameFlags::EXCHANGE);
+            self.measured.lock().clear();
+        }
+        remove(&target)
+    }
+
     /// The newest snapshot, if there is one.
     pub fn newest(&self) -> Option<Checkpoint> {
         self.current.lock().clone()
     }
 
-    /// Where they are, each under its name.
+    /// The directory that contains them, each under its name.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Somebody fetches files of this one: it stays for a while although newer ones come.
+    /// A node is fetching files of this snapshot: it stays for a while although newer ones are made.
     pub fn hold(&self, name: &str) {
         let mut held = self.held.lock();
         held.retain(|_, since| since.elapsed() < HOLD);
@@ -116,8 +145,8 @@ impl Snapshots {
         }
     }
 
-    /// The files of a snapshot, with their checksums: reads each once in its life. What another node gets must be what was
-    /// written here once: a table has the checksum that it had then, or, if that is not known, all its blocks have theirs.
+    /// The files of a snapshot, with their checksums: reads each file once. Another node must get the bytes that were once
+    /// written here: a table has its original checksum or, if that is unknown, all its blocks have valid ones.
     pub fn files(&self, directory: &Path) -> Result<Vec<FileMeta>, StoreError> {
         let mut measured = self.measured.lock();
         let found = snapshot_files(directory, &measured).map_err(|e| StoreError::io("read snapshot", &e))?;
@@ -130,7 +159,7 @@ impl Snapshots {
             match self.store.file_sum(name).filter(|written| written.inode == *inode) {
                 Some(written) if (written.bytes, written.checksum) == (meta.bytes, meta.checksum) => {}
                 Some(_) => {
-                    let detail = "it does not have the checksum that it had when it was written";
+                    let detail = "its checksum differs from the one it had when it was written";
                     return Err(StoreError::damaged(&directory.join(name), detail));
                 }
                 None => is_known = false,
@@ -145,7 +174,7 @@ impl Snapshots {
         Ok(measured.values().cloned().collect())
     }
 
-    /// Somebody got other bytes than were offered: the next offer reads all files again.
+    /// A node received other bytes than offered: the next offer reads all files again.
     pub fn forget_files(&self) {
         self.measured.lock().clear();
     }
@@ -220,7 +249,7 @@ mod tests {
         io::Write::write_all(&mut file, &bytes).unwrap();
     }
 
-    /// Its checksum would be made of the damage.
+    /// Its checksum would be computed from the damage.
     #[test]
     fn a_table_that_is_damaged_before_it_is_offered_is_not_offered() {
         let home = tempfile::tempdir().unwrap();
@@ -230,6 +259,18 @@ mod tests {
         flip_a_table(&directory);
         let refused = snapshots.files(&directory).unwrap_err();
         assert!(refused.damage().unwrap().file.contains(".sst"), "{refused}");
+    }
+
+    /// openraft ends, at every start, when the newest snapshot is of before the log begins.
+    #[test]
+    fn a_snapshot_that_holds_another_state_than_its_name_says_is_none() {
+        let home = tempfile::tempdir().unwrap();
+        let (snapshots, directory) = snapshots(home.path());
+        let again = || Snapshots::open(snapshots.directory(), Arc::clone(&snapshots.store)).unwrap().newest();
+        assert_eq!(again().unwrap().directory, directory);
+        fs::rename(&directory, snapshots.directory().join("510")).unwrap();
+        assert!(again().is_none());
+        assert!(!snapshots.directory().join("510").exists());
     }
 
     /// Written before files had checksums, or a moment before a crash.

@@ -26,15 +26,15 @@ use tokio::{
     time::Instant,
 };
 
-/// What is asked for in one call.
+/// Bytes per call.
 pub(super) const PART_BYTES: u32 = 1 << 20;
-/// Parts of one file that are asked for before earlier ones are on disk; twice as many may be in memory.
+/// Parts of one file requested before earlier ones are on disk; twice as many may be in memory.
 const PARTS_AHEAD: usize = 4;
 const PART_MAX: Duration = Duration::from_secs(30);
-/// Times that one part is asked for before the transfer is given up; the next one resumes it.
+/// Attempts for one part before the transfer fails; the next transfer resumes it.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// Files of a snapshot that are fetched at once: while one is synced the next comes.
+/// Files fetched at a time: while one is synced the next arrives.
 const FILES_AT_ONCE: usize = 2;
 
 /// A file by name, length, inode and time: the same ones mean the same content.
@@ -76,7 +76,7 @@ pub fn read_part(snapshots: &Path, wanted: &GetFile) -> io::Result<Bytes> {
     Ok(part.into())
 }
 
-/// Holds a transfer back to so many bytes a second; 0 = as fast as it goes.
+/// Limits a transfer to a number of bytes per second; 0 = no limit.
 pub struct Throttle {
     bytes_per_second: u64,
     began: Instant,
@@ -97,15 +97,15 @@ impl Throttle {
     }
 }
 
-/// Where files come from: by calls of this kind, of this snapshot, from this node.
+/// The source of files: the kind of call, the snapshot, the node.
 pub struct Source<'a> {
     pub kind: u32,
     pub snapshot: &'a str,
     pub from: &'a PeerClient,
 }
 
-/// Fetches files into `directory`, whole and synced when this returns; others that are there are removed. `tell` hears of
-/// bytes as they come, those that were there included.
+/// Fetches files into `directory`; when this returns they are complete and synced, and other files are removed. `tell` is
+/// called with the bytes as they arrive, including those from before.
 pub async fn fetch_files(
     source: &Source<'_>,
     files: &[FileMeta],
@@ -175,13 +175,13 @@ async fn fetch_file(
     drop((parts, to_disk));
     let written = writer.await;
     match broke {
-        // What came before stays for the next attempt.
+        // The received bytes stay for the next attempt.
         Some(error) => Err(error),
         None => written,
     }
 }
 
-/// The part of a file that begins at `offset`, whole.
+/// The part of a file at `offset`, complete.
 async fn part(source: &Source<'_>, wanted: &FileMeta, offset: u64) -> io::Result<Bytes> {
     let bytes = u64::from(PART_BYTES).min(wanted.bytes.saturating_sub(offset));
     let request = GetFile {

@@ -1,5 +1,5 @@
-//! Files that this process has read once and found whole: a transfer that is tried again need not read them again. A file
-//! that is written to, or another one of its name, is another file here.
+//! Files that this process has read once and found sound: a repeated transfer need not read them again. A file that was
+//! written to, or another file of its name, counts as another file.
 
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, fs::Metadata, os::unix::fs::MetadataExt};

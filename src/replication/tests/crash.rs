@@ -1,5 +1,5 @@
 //! The process dies at each named fail point, over and over in one data directory; whatever was acknowledged is there
-//! exactly once, and what was not is there at most once. Runs with `--features fail-points`.
+//! exactly once, and what was not is there at most once.
 //!
 //! A fail point aborts the whole process, so the node runs in a child: this same test program, asked by the environment to
 //! run `child` only.

@@ -3,6 +3,7 @@
 use super::support::{TABLE, eventually, small_segments, within};
 use crate::{
     config::FeedSettings,
+    environment::Environment,
     peer::{CallError, Connections, FIRST_GROUP, Groups, LocalIdentity, Peers},
     replica::ProposalBuilder,
     replication::{
@@ -12,12 +13,18 @@ use crate::{
         wal::Retention,
         wire::kind,
     },
-    session::ClusterIdentity,
-    store::{ReadTime, Store, StoreOptions},
+    session::{Client, ClusterIdentity, Group, Session},
+    state::{StateWriter, Work},
+    store::{Condition, ReadTime, Store, StoreOptions},
 };
 use bytes::Bytes;
 use parking_lot::RwLock;
-use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 const SECOND: u64 = 1;
 const CLUSTER: &str = "1d8ee7a8-6b3c-4f54-9d0a-000000000001";
@@ -45,19 +52,21 @@ impl Node {
     }
 
     fn start(&mut self, group: u64, members: &[(String, String)]) -> GroupHandle {
-        let files = open_group(self.home.path(), group).unwrap();
+        let files = open_group(Environment::machine(), self.home.path(), group).unwrap();
         let options =
             StoreOptions { block_cache_bytes: 1 << 20, hot_cache_bytes: 64 << 10, ..Default::default() };
         let cluster = Arc::new(RwLock::new(ClusterIdentity::default()));
         let adopted = Arc::clone(&cluster);
+        let store = Arc::new(Store::open(&files.join("store"), options).unwrap());
+        let writer = Arc::<StateWriter>::default();
+        let state = Arc::clone(writer.state());
         GroupHandle::start(GroupOptions {
-            group,
+            group: Arc::new(Group { id: group, store, state }),
             data_directory: self.home.path().to_path_buf(),
             connections: Some(Arc::clone(&self.connections)),
             node_id: self.identity.node_id,
-            store: Arc::new(Store::open(&files.join("store"), options).unwrap()),
             table: &TABLE,
-            writer: Arc::default(),
+            writer,
             pubsub: Arc::default(),
             stats: Arc::default(),
             segments: small_segments(),
@@ -67,7 +76,9 @@ impl Node {
                 members: members.to_vec(),
                 join: Vec::new(),
                 standby: false,
+                compare_interval: Duration::ZERO,
                 verify_interval: Duration::ZERO,
+                verify_bytes_per_second: 0,
                 repair_damaged: false,
                 cluster,
                 identity: Arc::clone(&self.identity),
@@ -84,9 +95,10 @@ impl Node {
                 client_host: String::new(),
                 snapshot_bytes_per_second: 0,
                 master_name: "test".into(),
-                feed: FeedSettings { edges_max: 1, seeds_max: 1, seed_bytes_per_second: 0 },
+                feed: FeedSettings { edges_max: 1, bootstraps_max: 1, bootstrap_bytes_per_second: 0 },
             }),
             edge: None,
+            upgrades: true,
             lost_store: None,
         })
         .unwrap()
@@ -97,7 +109,8 @@ async fn write(group: &GroupHandle, key: &[u8]) -> Outcome {
     let mailbox = Mailbox::new();
     let mut proposal = ProposalBuilder::commands();
     proposal.push(0, &[b"ADD", key]);
-    let ticket = Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: false };
+    let ticket =
+        Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: false, work: Work::HOUSEKEEPING };
     group.submit(proposal.finish(), ticket).unwrap();
     let mut outcomes = Vec::new();
     while outcomes.is_empty() {
@@ -110,6 +123,39 @@ async fn write(group: &GroupHandle, key: &[u8]) -> Outcome {
 fn has(group: &GroupHandle, key: &[u8]) -> bool {
     let published = group.store().published();
     group.store().blocking_view(&published, 0, ReadTime::LastEntry).get(key).unwrap().is_some()
+}
+
+/// What a connection wrote to one group, or watches there, is nothing to the other one.
+async fn a_session_is_apart_in_each([first, second]: &[GroupHandle; 2]) {
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut session = Session::new(Arc::new(Client::new(1, address, address, -1, 0)), true);
+    let ahead = second.state().edge.core_index.load(Ordering::SeqCst) + 1000;
+    session.of_group(SECOND).wrote = ahead;
+    assert!(first.has_writes_of(&session), "it wrote nothing there");
+    assert!(first.wait_for_writes_of(&session, Duration::ZERO).await, "so it waits for nothing");
+    assert!(!second.has_writes_of(&session));
+    assert!(!second.wait_for_writes_of(&session, Duration::from_millis(20)).await);
+    session.reset(true);
+    assert_eq!((session.wrote(FIRST_GROUP), session.wrote(SECOND)), (0, ahead), "RESET forgets no write");
+    // The same key in both, watched in the first.
+    let watch = |session: &mut Session| {
+        let watched = session.of_group(FIRST_GROUP).watched.get_or_insert_with(|| first.store().watches());
+        first.store().watch(watched, 0, b"same");
+    };
+    watch(&mut session);
+    assert!(matches!(write(second, b"same").await, Outcome::Applied(_)));
+    eventually("the write is in the second", || has(second, b"same")).await;
+    assert!(!session.unwatch(FIRST_GROUP).1, "the first group's key was not written");
+    watch(&mut session);
+    assert!(matches!(write(first, b"same").await, Outcome::Applied(_)));
+    eventually("the write is in the first", || has(first, b"same")).await;
+    assert!(session.unwatch(FIRST_GROUP).1);
+    // What is watched in another group cannot be checked with an entry of this one.
+    let condition = || Condition { db: 0, key: b"same".to_vec(), revision: None };
+    session.of_group(SECOND).watch(vec![condition()]);
+    assert_eq!(session.unwatch(FIRST_GROUP), (vec![], true));
+    session.of_group(FIRST_GROUP).watch(vec![condition()]);
+    assert_eq!(session.unwatch(FIRST_GROUP), (vec![condition()], false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,6 +182,7 @@ async fn two_groups_share_nodes_and_ports_and_nothing_else() {
             assert!(!has(group, format!("{other}:{number}").as_bytes()), "it is of the other group");
         }
     }
+    a_session_is_apart_in_each(&groups[0]).await;
     // Histories, terms and files are apart.
     for node in &nodes {
         for path in ["log/STATE", "groups/1/log/STATE", "groups/1/store"] {
@@ -144,7 +191,7 @@ async fn two_groups_share_nodes_and_ports_and_nothing_else() {
         assert!(!node.home.path().join("groups/0").exists());
         assert_ne!(node.directory.identity.node_id, 0);
     }
-    // What a node has not is refused, and nothing is done.
+    // A group that a node does not have is refused, and nothing is done.
     let stranger = Peers::of_group(7, Connections::new(Arc::clone(&nodes[0].identity)));
     let client = stranger.client(&nodes[1].identity.address, nodes[1].identity.node_id);
     let refused = client.call(kind::STATUS, Bytes::new(), Duration::from_secs(5)).await;

@@ -1,4 +1,4 @@
-//! What was acknowledged is there after a restart, whatever had reached the store's files.
+//! Acknowledged writes survive a restart, whichever of them had reached the store's files.
 
 use super::support::{TestNode, copy_directory, eventually, small_segments};
 use std::{fs, path::Path};

@@ -12,12 +12,13 @@ use crate::{
         wal::{LogError, Retention, SegmentOptions},
     },
     resp::Reply,
-    session::Stats,
+    session::{Group, Stats},
+    state::{StateWriter, Work},
     store::{NewRow, ReadTime, Store, StoreOptions, Txn},
 };
 use bytes::Bytes;
 use std::{
-    fs,
+    fs, io,
     path::Path,
     sync::{Arc, LazyLock},
     time::Duration,
@@ -73,7 +74,12 @@ pub(super) struct TestNode {
 }
 
 pub(super) fn small_segments() -> SegmentOptions {
-    SegmentOptions { segment_bytes: 64 << 10, first_segment_bytes: 16 << 10, cache_bytes: 8 << 10 }
+    SegmentOptions {
+        segment_bytes: 64 << 10,
+        first_segment_bytes: 16 << 10,
+        cache_bytes: 8 << 10,
+        ..Default::default()
+    }
 }
 
 impl TestNode {
@@ -92,25 +98,36 @@ impl TestNode {
         segments: SegmentOptions,
         log_retain_bytes: u64,
     ) -> std::result::Result<TestNode, LogError> {
-        let directory = DataDirectory::open(path, "test", false)?;
         let options =
             StoreOptions { block_cache_bytes: 8 << 20, hot_cache_bytes: 1 << 20, ..Default::default() };
+        Self::start_on(path, options, segments, log_retain_bytes)
+    }
+
+    pub(super) fn start_on(
+        path: &Path,
+        options: StoreOptions,
+        segments: SegmentOptions,
+        log_retain_bytes: u64,
+    ) -> std::result::Result<TestNode, LogError> {
+        let directory = DataDirectory::open(path, "test", false)?;
         let store = Arc::new(Store::open(&path.join("store"), options)?);
         let stats = Arc::new(Stats::default());
+        let writer = Arc::<StateWriter>::default();
+        let state = Arc::clone(writer.state());
         let log = GroupHandle::start(GroupOptions {
-            group: FIRST_GROUP,
+            group: Arc::new(Group { id: FIRST_GROUP, store: Arc::clone(&store), state }),
             connections: None,
             data_directory: path.to_path_buf(),
             node_id: directory.identity.node_id,
-            store: Arc::clone(&store),
             table: &TABLE,
-            writer: Arc::default(),
+            writer,
             pubsub: Arc::default(),
             stats: Arc::clone(&stats),
             segments,
             retention: Retention::of_bytes(log_retain_bytes),
             cluster: None,
             edge: None,
+            upgrades: true,
             lost_store: None,
         })?;
         Ok(TestNode { store, log, stats, mailbox: Mailbox::new(), _directory: directory })
@@ -124,7 +141,15 @@ impl TestNode {
 
     pub(super) fn submit_bytes(&self, id: u64, proposal: Bytes) {
         self.log
-            .submit(proposal, Ticket { mailbox: Arc::clone(&self.mailbox), id, was_forwarded: false })
+            .submit(
+                proposal,
+                Ticket {
+                    mailbox: Arc::clone(&self.mailbox),
+                    id,
+                    was_forwarded: false,
+                    work: Work::HOUSEKEEPING,
+                },
+            )
             .unwrap();
     }
 
@@ -174,16 +199,28 @@ pub(super) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     panic!("never happened: {what}");
 }
 
-/// Copies all files below `from`.
+/// Copies all files below `from`. A store that is open there removes files of its own accord; then it is copied again.
 pub(super) fn copy_directory(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_directory(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
+    for _ in 0..100 {
+        match try_to_copy(from, to) {
+            Ok(()) => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::remove_dir_all(to).unwrap(),
+            Err(error) => panic!("{}: {error}", from.display()),
         }
     }
+    panic!("{} changes all the time", from.display());
+}
+
+fn try_to_copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            try_to_copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
 }

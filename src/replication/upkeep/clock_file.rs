@@ -1,5 +1,5 @@
-//! `CLOCK`: what log time was, so that a process that starts again on the same boot of the same machine goes on with it as
-//! if it had not stopped, and one that starts after a reboot does not begin before it.
+//! `CLOCK`: the last log time, so that a process that restarts in the same boot of the machine continues it as if it had
+//! not stopped, and one that starts after a reboot does not start before it.
 //!
 //! | bytes | field |
 //! |---|---|
@@ -10,9 +10,9 @@
 //! | 8 | log time, ms |
 //! | 4 | CRC-32C of all of it |
 //!
-//! Written in place and never synced: a crash of the process loses nothing of it, and after one of the machine the boot is
-//! another one. What is not there, damaged or of a newer program counts for nothing; log time is then what it was in the last
-//! entry, and goes on when another node, or if there is none a wall clock, is heard.
+//! Written in place and never synced: a crash of the process loses nothing, and a crash of the machine changes the boot. A
+//! missing, damaged or newer file is ignored; log time then starts from the last entry, and advances once this node hears
+//! another node or, if there is none, from the wall clock.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -26,7 +26,7 @@ const MAGIC: &[u8; 8] = b"FLOTCLK\x1a";
 const FORMAT_VERSION: u32 = 1;
 const LEN: usize = 8 + 4 + 8 + 8 + 8 + 4;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockRecord {
     pub boot: u64,
@@ -38,7 +38,7 @@ pub fn path_in(directory: &Path) -> PathBuf {
     directory.join("CLOCK")
 }
 
-/// The name of a boot as the file has it.
+/// A boot's name as stored in the file.
 pub fn boot_hash(name: Option<&str>) -> u64 {
     name.map_or(0, |name| {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
@@ -48,7 +48,7 @@ pub fn boot_hash(name: Option<&str>) -> u64 {
 }
 
 impl ClockRecord {
-    /// What is in the directory; a file that says nothing is passed over, and why is logged.
+    /// Loads the file; one that cannot be used is ignored, and the reason is logged.
     pub fn load(directory: &Path) -> Option<Self> {
         let path = path_in(directory);
         let why = match fs::read(&path) {
@@ -59,7 +59,7 @@ impl ClockRecord {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => error.to_string(),
         };
-        tracing::warn!(path = %path.display(), %why, "log time of before the start is not known, and counts for nothing");
+        tracing::warn!(path = %path.display(), %why, "cannot read the log time of the last stop; starting without it");
         None
     }
 
@@ -102,7 +102,7 @@ impl ClockFile {
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(ClockFile)
     }
 
-    /// One page: whoever reads it sees all of this or all of what was there.
+    /// One page: a reader sees all of this or all of the former content.
     pub fn write(&self, record: &ClockRecord) -> io::Result<()> {
         self.0.write_all_at(&record.encode(), 0)
     }

@@ -1,7 +1,7 @@
-//! What the log does by itself now and then: purge what is no longer needed, delete expired keys, let dead rows go.
+//! Periodic upkeep of the log: purges it, deletes expired keys, removes dead rows.
 //!
-//! Deleting an expired key is a logged entry like any other, proposed by the leader, so every replica deletes it at the
-//! same place. Nothing is proposed unless something is due.
+//! Deleting an expired key is an ordinary log entry proposed by the leader, so every replica deletes it at the same log
+//! position. It proposes nothing unless something is due.
 
 use crate::{
     error::StoreError,
@@ -14,23 +14,25 @@ use crate::{
     },
     resp::Reply,
     session::Stats,
-    state::ReplicationState,
-    store::Store,
+    state::{ReplicationState, Work},
+    store::{NextDue, Store},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
-/// Between two looks at the size of the log.
+/// Rows of flushed databases to step over each time.
+const STEPS_MAX: usize = 1 << 16;
+/// Time between two checks of the log's size.
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
-/// Between two looks at when keys expire.
+/// Time between two samples of keys' expiries.
 const LIFETIMES_INTERVAL: Duration = Duration::from_secs(1);
-/// Between two looks for files of the store that are new.
+/// Time between two scans for new files of the store.
 const FILES_INTERVAL: Duration = Duration::from_secs(1);
-/// Between two looks for the rows of flushed databases.
+/// Time between two scans for rows of flushed databases.
 const COLLECT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// The upkeep task.
 pub struct Maintenance {
     store: Arc<Store>,
     state: Arc<ReplicationState>,
@@ -38,7 +40,7 @@ pub struct Maintenance {
     stats: Arc<Stats>,
     retention: Retention,
     mailbox: Arc<Mailbox>,
-    /// Whether it deletes expired keys; on an edge they go when the core says so.
+    /// Whether it deletes expired keys; on an edge the core's entries do.
     sweeps: bool,
 }
 
@@ -73,7 +75,7 @@ impl Maintenance {
                 loop {
                     interval.tick().await;
                     if let Err(error) = raft.purge(&self.retention).await {
-                        tracing::warn!(%error, "cannot purge the log, trying again");
+                        tracing::warn!(%error, "cannot purge the log; trying again");
                     }
                 }
             },
@@ -105,8 +107,14 @@ impl Maintenance {
 
     /// Deletes expired keys, and fields of hashes, until none is due.
     async fn sweep(&self) {
-        while self.sweeps && self.state.leads_surely() && self.is_something_due().await {
-            let ticket = Ticket { mailbox: Arc::clone(&self.mailbox), id: 0, was_forwarded: false };
+        // On every node: each steps over rows of flushed databases by itself, before an entry has to.
+        while self.is_something_due().await && self.sweeps && self.state.leads_surely() {
+            let ticket = Ticket {
+                mailbox: Arc::clone(&self.mailbox),
+                id: 0,
+                was_forwarded: false,
+                work: Work::HOUSEKEEPING,
+            };
             if self.queue.submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket).is_err() {
                 return;
             }
@@ -129,8 +137,10 @@ impl Maintenance {
         if self.store.published().state().databases().iter().all(|database| database.keys == 0) {
             return false;
         }
-        let next = self.off_thread(|store| store.next_expiry()).await;
-        next.flatten().is_some_and(|expires_at| expires_at <= self.state.clock.now_ms())
+        match self.off_thread(|store| store.next_due(STEPS_MAX)).await {
+            Some(NextDue::At(expires_at)) => expires_at <= self.state.clock.now_ms(),
+            Some(NextDue::StepsUsedUp | NextDue::Nothing) | None => false,
+        }
     }
 
     /// For INFO: how long keys that expire have left.
@@ -168,9 +178,13 @@ impl Maintenance {
         let store = Arc::clone(&self.store);
         match blocking(move || run(&store)).await {
             Ok(Ok(value)) => Some(value),
+            Ok(Err(error)) if error.is_disk_full() => {
+                tracing::warn!(%error, "no room for the upkeep of the store; trying again");
+                None
+            }
             Ok(Err(error)) => error.stop_the_process("the store failed"),
             Err(error) => {
-                tracing::warn!(%error, "a look at the store was not taken, trying again");
+                tracing::warn!(%error, "cannot scan the store for expired keys; trying again");
                 None
             }
         }

@@ -1,4 +1,4 @@
-//! What a group does without being asked: keep its log short, its expired keys gone, and its time right.
+//! Upkeep of a group: keeps its log short, deletes expired keys, steers log time.
 //!
 //! | task | how often | where |
 //! |---|---|---|
@@ -9,23 +9,30 @@
 //! | collect the rows of flushed databases | every 10 s | every node |
 //! | steer log time towards what most wall clocks say | every 100 ms | the leader of a core |
 //! | note log time for the next start (`CLOCK`) | every second | every node |
+//! | decide whether the data may grow | every 100 ms | the leader of a core |
+//! | give back disk space | while the disk is getting full | every node |
+//! | raise the feature level | when all nodes and edges understand the next one | the leader of a core |
 //! | warn when clocks differ | when the gap changes, then every 10 minutes | every node |
 //!
 //! **Expiry is logged.** An expired key is invisible to reads at once, by log time. It is *deleted* by an entry that the
-//! leader proposes, so every replica deletes it at the same place of the log, and `expired` events happen once.
+//! leader proposes, so every replica deletes it at the same log position, and `expired` events happen once.
 //!
-//! **Log time is not a wall clock.** It starts with the wall clocks of a new cluster, follows the monotonic clock after that,
-//! and bends by at most 5 % towards the middle one of the nodes' wall clocks. It never goes back. `state/log_clock.rs` has
-//! the arithmetic; `timekeeper.rs` decides what it follows.
+//! **Log time is not a wall clock.** It starts with the wall clocks of a new cluster, follows the monotonic clock after
+//! that, and moves by at most 5 % towards the median of the nodes' wall clocks. It never goes back. `state/log_clock.rs`
+//! has the arithmetic; `timekeeper.rs` decides which clock it follows.
 //!
 //! **Invariants.** Nothing is proposed unless something is due. The loops are independent: expiry never waits for a
 //! compaction or a snapshot. On an edge nothing is swept and nothing is steered: keys and time are the core's.
 
 mod clock_file;
+mod disk;
 mod log_time;
 mod maintenance;
 mod timekeeper;
+mod upgrade;
 
+pub use disk::DiskWatch;
 pub use log_time::begin as begin_log_time;
 pub use maintenance::Maintenance;
 pub use timekeeper::{Timekeeper, tell as tell_clock};
+pub use upgrade::Upgrade;

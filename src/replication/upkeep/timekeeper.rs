@@ -1,34 +1,36 @@
-//! Keeps log time: steers it where this node leads, remembers it for the next start, says when clocks are wrong.
+//! Keeps log time: steers it on the leader, saves it for the next start, and reports wrong clocks.
 //!
-//! A wall clock that is set moves log time by a twentieth of the time that passes at most, and nothing at all while most of
-//! the nodes' clocks say otherwise (`state::WallClocks`). On an edge nothing is steered: its time is the core's.
+//! Setting a wall clock moves log time by at most a twentieth of the time that passes, and not at all while most of the
+//! nodes' clocks disagree (`state::WallClocks`). On an edge nothing is steered: its time is the core's.
 
 use crate::{
+    environment::Rule,
     limits::EXPIRE_SWEEP_KEYS_MAX,
     replica::ProposalBuilder,
     replication::{
-        queue::{Mailbox, Outcome, Queue, Ticket},
+        queue::{Mailbox, Queue, Ticket},
         upkeep::clock_file::{ClockFile, ClockRecord, boot_hash},
         wal::blocking,
     },
-    state::{LogClock, ReplicationState},
-    time::{boot, difference, now_ms},
+    resp::ErrorReply,
+    state::{LogClock, ReplicationState, Work},
+    time::difference,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// Between two adjustments of log time, and two looks at the clocks.
+/// Time between two adjustments of log time and two checks of the clocks.
 const STEER_INTERVAL: Duration = Duration::from_millis(100);
-/// Between two notes of what log time is.
+/// Time between two saves of log time.
 const NOTE_INTERVAL: Duration = Duration::from_secs(1);
 /// A difference from here on is worth a warning,
 const NOTABLE_MS: u64 = 1000;
-/// and from here on a human must act: it does not go by itself in less than twenty minutes.
+/// and from here on a human must act: it takes more than twenty minutes to disappear by itself.
 const ALARMING_MS: u64 = 60_000;
-/// As long as it lasts it is said again now and then.
+/// Repeated at this interval while it lasts.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(600);
 
-/// See the module.
+/// Steers log time.
 pub struct Timekeeper {
     state: Arc<ReplicationState>,
     directory: PathBuf,
@@ -39,13 +41,8 @@ pub struct Timekeeper {
 
 impl Timekeeper {
     pub fn new(state: Arc<ReplicationState>, directory: PathBuf) -> Self {
-        Timekeeper {
-            state,
-            directory,
-            alarm: Alarm::default(),
-            file: None,
-            boot: boot_hash(boot().as_deref()),
-        }
+        let boot = boot_hash(state.environment().boot().as_deref());
+        Timekeeper { state, directory, alarm: Alarm::default(), file: None, boot }
     }
 
     /// Runs until aborted.
@@ -65,16 +62,15 @@ impl Timekeeper {
 
     fn steer(&mut self) {
         let state = &self.state;
-        let (log_ms, wall_ms) = (state.clock.now_ms(), now_ms());
+        let (log_ms, wall_ms) = (state.clock.now_ms(), state.environment().wall_ms());
         let own = difference(wall_ms, log_ms);
         let steers = self.state.is_leader() && !state.edge.is_edge();
         let agreed = if steers { state.walls.agreed_ahead_of(log_ms, wall_ms) } else { own };
         if steers {
-            #[cfg(test)]
-            if crate::tests::stage::is_broken_by(crate::tests::stage::Mutant::WallClockFollowed) {
+            if !state.environment().keeps(Rule::LogTimeIsBent) {
                 state.clock.step(agreed);
             }
-            // Without a majority nobody knows what most clocks say.
+            // Without a majority the agreed wall time is unknown.
             state.clock.steer(self.state.has_lease().then_some(agreed));
         }
         state.clock.set_ahead_ms(agreed.saturating_neg());
@@ -109,7 +105,7 @@ impl Timekeeper {
     }
 }
 
-/// How far two clocks are apart, as a matter for people.
+/// The difference between two clocks, as a human should see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Gap {
     #[default]
@@ -131,10 +127,10 @@ impl Gap {
     }
 }
 
-/// Says when clocks are apart, and when they are not any more.
+/// Logs when clocks differ, and when they agree again.
 #[derive(Debug, Default)]
 struct Alarm {
-    /// Log time and what most wall clocks say, on the leader.
+    /// The difference between log time and most wall clocks, on the leader.
     agreed: (Gap, Option<Instant>),
     /// This node's wall clock and the others', or (elsewhere) log time.
     own: (Gap, Option<Instant>),
@@ -149,28 +145,28 @@ impl Alarm {
         let own = own.saturating_sub(agreed.unwrap_or(0));
         match due(&mut self.own, own) {
             None => {}
-            Some(Gap::Small) => tracing::info!("this node's wall clock is right again"),
+            Some(Gap::Small) => tracing::info!("this node's wall clock agrees with log time again"),
             Some(Gap::Notable | Gap::Alarming) => tracing::warn!(
                 ahead_ms = own,
-                "this node's wall clock and log time are apart; log time does not follow one node's clock. Synchronize it (NTP)"
+                "this node's wall clock and log time disagree; log time does not follow a single node's clock. Synchronize it (NTP)"
             ),
         }
     }
 }
 
 fn say_agreed(gap: Gap, wall_ahead_ms: i64) {
-    let settles_in_s = LogClock::settles_within(wall_ahead_ms).as_secs();
+    let agrees_in_s = LogClock::agrees_within(wall_ahead_ms).as_secs();
     let log_ahead_ms = wall_ahead_ms.saturating_neg();
     match gap {
-        Gap::Small => tracing::info!("log time and wall clocks agree again"),
+        Gap::Small => tracing::info!("log time and the wall clocks agree again"),
         Gap::Notable => tracing::warn!(
             log_ahead_ms,
-            settles_in_s,
-            "log time and wall clocks are apart: was a clock set? Log time nears them by 5 % of the time that passes"
+            agrees_in_s,
+            "log time and the wall clocks disagree: was a clock set? Log time approaches them by 5 % of the time that passes"
         ),
         Gap::Alarming => tracing::error!(
             log_ahead_ms,
-            settles_in_s,
+            agrees_in_s,
             remedy = "set the clocks if they are wrong (NTP); if they are right and log time is behind, 'flotilla admin clock \
                       --step' steps it to them, which expires at once what is due by then",
             "log time and wall clocks are far apart: EXPIREAT and the like are off by as much, lifetimes by 5 % until they agree"
@@ -199,7 +195,7 @@ pub async fn tell(
 ) -> Result<serde_json::Value, String> {
     let agreed = || {
         let log_ms = state.clock.now_ms();
-        (log_ms, state.walls.agreed_ahead_of(log_ms, now_ms()))
+        (log_ms, state.walls.agreed_ahead_of(log_ms, state.environment().wall_ms()))
     };
     let (before_ms, ahead_ms) = agreed();
     if step {
@@ -218,7 +214,7 @@ pub async fn tell(
         log_the_time(queue).await?;
     }
     let (log_ms, ahead_ms) = agreed();
-    let own = (own_id, difference(now_ms(), log_ms));
+    let own = (own_id, difference(state.environment().wall_ms(), log_ms));
     let mut clocks: Vec<(u64, i64)> = state.walls.ahead_of(log_ms).into_iter().chain([own]).collect();
     clocks.sort_unstable();
     let node =
@@ -227,29 +223,30 @@ pub async fn tell(
         "log_time_ms": log_ms,
         "wall_time_ms": log_ms.saturating_add_signed(ahead_ms),
         "wall_ahead_ms": ahead_ms,
-        "settles_in_ms": LogClock::settles_within(ahead_ms).as_millis() as u64,
+        "agrees_in_ms": LogClock::agrees_within(ahead_ms).as_millis() as u64,
         "stepped_by_ms": if step { log_ms.saturating_sub(before_ms) } else { 0 },
         "nodes": clocks.iter().map(node).collect::<Vec<_>>(),
     }))
 }
 
-/// An entry of now: from then on no node's time is before it, whoever leads.
+/// Logs an entry with the present time: from then on no node's time is before it, whichever node leads.
 async fn log_the_time(queue: &Queue) -> Result<(), String> {
     let mailbox = Mailbox::new();
-    let ticket = Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: true };
+    let ticket =
+        Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: true, work: Work::HOUSEKEEPING };
     queue
         .submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket)
-        .map_err(|refused| refused.to_string())?;
+        .map_err(|why| ErrorReply::from(why).to_string())?;
     let mut outcomes = Vec::new();
     while outcomes.is_empty() {
         mailbox.wait().await;
         mailbox.drain(&mut outcomes);
     }
-    match outcomes.pop() {
-        Some((_, Outcome::NotDone(error) | Outcome::Unknown(error))) => {
+    match outcomes.pop().map(|(_, outcome)| outcome.applied()) {
+        Some(Err(error)) => {
             Err(format!("log time was stepped here, but that is not in the log: {error}; look at it again"))
         }
-        Some((_, Outcome::Applied(_))) | None => Ok(()),
+        Some(Ok(_)) | None => Ok(()),
     }
 }
 

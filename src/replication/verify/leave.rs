@@ -1,8 +1,8 @@
-//! When a node that is not sound may stop to be repaired: one at a time, and only while the others are a majority.
+//! Decides when an unsound node may stop for repair: one at a time, and only while the others are a majority.
 //!
-//! Damage that was found where a node could go on all the same (its data are read as a whole, or given to another node)
-//! stops it no sooner than the leader says so: until then its votes and its log, which are sound, keep the core alive. A
-//! leader gives up the lead first. Damage that an answer or an entry depends on waits for nobody (`fail::damaged`).
+//! A node may find damage that does not affect its answers (when it reads all its data, or sends them to another node).
+//! Then it stops only with the leader's permission: until then its sound votes and log keep the core alive. A leader hands
+//! over leadership first. Damage that affects an answer or an entry stops the node at once (`fail::damaged`).
 
 use crate::{
     fail,
@@ -16,10 +16,10 @@ use tokio::time::Instant;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const ASK_MAX: Duration = Duration::from_secs(2);
-/// After one was let go, until the next may: by then it is known whether that one answers again.
+/// Time between two permissions: by then it is known whether the first node answers again.
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// Permission to repair.
 pub struct Leave {
     raft: RaftNode,
     peers: Arc<Peers>,
@@ -27,7 +27,7 @@ pub struct Leave {
     identity: Arc<LocalIdentity>,
     /// Whether this node repairs itself.
     repairs: bool,
-    /// Whom this node, leading, let go last.
+    /// The last node that this node, as leader, let repair itself.
     let_go: Mutex<Option<(u64, Instant)>>,
 }
 
@@ -42,7 +42,7 @@ impl Leave {
         Leave { raft, peers, state, identity, repairs, let_go: Mutex::default() }
     }
 
-    /// As leader: lets a node stop, or says why not.
+    /// As leader: lets a node stop, or returns the reason why not.
     pub fn let_go(&self, id: u64) -> Result<(), String> {
         if !self.state.is_leader() {
             return Err("this node does not lead".into());
@@ -54,11 +54,11 @@ impl Leave {
         };
         let is_up = |voter: &u64| *voter == self.identity.node_id || answering.contains(voter);
         if !can_spare(&voters, id, is_up) {
-            return Err("without it the voters that answer would be no majority".into());
+            return Err("without it, the voters that answer would not be a majority".into());
         }
         let mut let_go = self.let_go.lock();
         if let_go.is_some_and(|(other, since)| other != id && since.elapsed() < BETWEEN) {
-            return Err("another node has just stopped to be repaired".into());
+            return Err("another node has just stopped for repair".into());
         }
         *let_go = Some((id, Instant::now()));
         Ok(())
@@ -71,7 +71,7 @@ impl Leave {
             tokio::time::sleep(LOOK_INTERVAL).await;
             let Some(damage) = self.state.damage.read().clone() else { continue };
             if self.state.is_leader() {
-                // Nobody who needs a snapshot, or asks for the latest data, should have to do with this node.
+                // Clients and followers should not depend on this node: it hands over leadership.
                 self.raft.hand_over().await;
                 tokio::time::sleep(ASK_MAX).await;
                 continue;
@@ -82,7 +82,7 @@ impl Leave {
             match self.ask().await {
                 Ok(()) => fail::damaged(&damage),
                 Err(why) if why != said => {
-                    tracing::warn!(%damage, %why, "this node waits for leave to repair itself");
+                    tracing::warn!(%damage, %why, "waiting for the other nodes' permission to repair this node");
                     said = why;
                 }
                 Err(_) => {}
@@ -91,7 +91,7 @@ impl Leave {
     }
 
     async fn ask(&self) -> Result<(), String> {
-        let (leader, address) = self.state.leader().ok_or("no node leads")?;
+        let (leader, address) = self.state.leader().ok_or("there is no leader")?;
         let client = self.peers.client(&address, leader);
         let answer = client.call(wire::kind::LEAVE, bytes::Bytes::new(), ASK_MAX).await;
         answer.map(|_| ()).map_err(|error| error.to_string())

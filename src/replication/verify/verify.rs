@@ -1,42 +1,45 @@
-//! Whether all nodes have the same state: they compute its checksum at one place of the log, and the leader compares.
+//! Whether all nodes have the same state: they compute its checksum at one log position, and the leader compares.
 //!
-//! The leader proposes a mark; every node that applies it walks its own state as of that entry in the background, and
+//! The leader proposes a mark; every node that applies it scans its own state as of that entry in the background, and
 //! every block that it reads has its own checksum: a checksum that a node tells is of sound files. A node that finds damage says
 //! so, and repairs itself when the others can do without it (`leave.rs`). A node whose checksum is not that of the majority has
 //! another state in sound files: it is quarantined, if the voters that are left are a majority. Without a majority of
 //! equal checksums nobody can say who is right: that is only told. A node that was not done in time does not differ.
 
-use super::leave::Leave;
+use super::{
+    leave::Leave,
+    verdict::{Told, Verdict},
+};
 use crate::{
     fail::{self, Damage, Part},
     peer::{LocalIdentity, Peers},
     replica::ProposalBuilder,
     replication::{
         consensus::{Member, RaftNode},
-        queue::{Mailbox, Outcome, Queue, Ticket},
+        queue::{Mailbox, Queue, Ticket},
         wire,
     },
-    resp::Reply,
-    state::{ReplicationState, StateChecksum},
+    resp::{ErrorReply, Reply},
+    state::{Comparison, ReplicationState, StateChecksum, Work},
 };
+use bytes::Bytes;
 use std::{
-    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 use tokio::time::Instant;
 
 /// Between two questions for a checksum.
-const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-const ASK_MAX: Duration = Duration::from_secs(2);
-/// How long nodes may take to walk their state while somebody waits for the answer.
+pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const ASK_MAX: Duration = Duration::from_secs(2);
+/// How long nodes may take to scan their state while a client waits for the answer.
 const CHECKSUMS_MAX: Duration = Duration::from_secs(100);
-/// As long as that, or longer, if nobody does.
-const CHECKSUMS_UNATTENDED_MAX: Duration = Duration::from_secs(6 * 3600);
-/// A node that does not even answer is not waited for so long.
+/// The same, if no client waits.
+pub(super) const CHECKSUMS_UNATTENDED_MAX: Duration = Duration::from_secs(6 * 3600);
+/// A node that does not answer at all is given up sooner.
 const SILENT_MAX: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// Compares the states of all nodes.
 pub struct Verify {
     pub raft: RaftNode,
     pub peers: Arc<Peers>,
@@ -46,28 +49,10 @@ pub struct Verify {
     pub leave: Arc<Leave>,
 }
 
-/// What a node says of its state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Checksum(u32),
-    Damaged,
-    /// It did not answer, was not done, or was busy with an earlier one.
-    Nothing,
-}
-
-impl Told {
-    fn checksum(self) -> Option<u32> {
-        match self {
-            Told::Checksum(checksum) => Some(checksum),
-            Told::Damaged | Told::Nothing => None,
-        }
-    }
-}
-
 impl Verify {
-    /// As leader: compares now and quarantines who differs; the answer is JSON.
+    /// As leader: compares now and quarantines nodes that differ; the answer is JSON.
     pub async fn run(&self) -> Result<Reply, String> {
-        self.compare(CHECKSUMS_MAX).await
+        self.compare(CHECKSUMS_MAX).await.map(|(_, answer)| answer)
     }
 
     /// Compares wherever this node leads, as often as this.
@@ -82,8 +67,8 @@ impl Verify {
         }
     }
 
-    async fn compare(&self, within: Duration) -> Result<Reply, String> {
-        let index = self.mark().await?;
+    pub(super) async fn compare(&self, within: Duration) -> Result<(Comparison, Reply), String> {
+        let index = self.mark(ProposalBuilder::mark()).await?;
         let mut members = self.raft.members().list;
         members.sort_by(|a, b| a.peer.name.cmp(&b.peer.name));
         let told =
@@ -94,7 +79,7 @@ impl Verify {
         let nodes: Vec<serde_json::Value> = told
             .iter()
             .map(|(member, told)| {
-                let checksum = told.checksum().map(|checksum| format!("{checksum:08x}"));
+                let checksum = told.sum().map(|checksum| format!("{checksum:08x}"));
                 let state = verdict.state(member.id, *told);
                 serde_json::json!({ "name": member.peer.name, "checksum": checksum, "state": state })
             })
@@ -123,26 +108,25 @@ impl Verify {
         let answer = serde_json::json!({
             "index": index, "equal": equal, "outcome": verdict.outcome.word(), "nodes": nodes
         });
-        Ok(Reply::bulk(answer.to_string()))
+        Ok((verdict.outcome, Reply::bulk(answer.to_string())))
     }
 
-    /// The entry after which states are compared.
-    async fn mark(&self) -> Result<u64, String> {
+    /// Proposes the entry after which states are compared; returns its index.
+    pub(super) async fn mark(&self, proposal: Bytes) -> Result<u64, String> {
         let mailbox = Mailbox::new();
-        let ticket = Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: true };
-        self.queue.submit(ProposalBuilder::mark(), ticket).map_err(|refused| refused.to_string())?;
+        let ticket =
+            Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: true, work: Work::HOUSEKEEPING };
+        let told = |error: ErrorReply| error.to_string();
+        self.queue.submit(proposal, ticket).map_err(|why| told(why.into()))?;
         let mut outcomes = Vec::new();
         while outcomes.is_empty() {
             mailbox.wait().await;
             mailbox.drain(&mut outcomes);
         }
-        match outcomes.pop() {
-            Some((_, Outcome::Applied(replies))) => match replies.first() {
-                Some(Reply::Int(index)) => u64::try_from(*index).map_err(|error| error.to_string()),
-                _ => Err("the mark has no place".into()),
-            },
-            Some((_, Outcome::NotDone(error) | Outcome::Unknown(error))) => Err(error.to_string()),
-            None => Err("the mark has no outcome".into()),
+        let Some((_, outcome)) = outcomes.pop() else { return Err("the mark has no outcome".into()) };
+        match outcome.applied().map_err(told)?.first() {
+            Some(Reply::Int(index)) => u64::try_from(*index).map_err(|error| error.to_string()),
+            _ => Err("the mark has no place".into()),
         }
     }
 
@@ -161,7 +145,8 @@ impl Verify {
                 }
             };
             match checksum {
-                Some(StateChecksum::Known(checksum)) => return Told::Checksum(checksum),
+                Some(StateChecksum::Known(checksum)) => return Told::Sum(checksum.into()),
+                Some(StateChecksum::Miscounted(checksum)) => return Told::Miscounted(checksum.into()),
                 Some(StateChecksum::Damaged) => return Told::Damaged,
                 Some(StateChecksum::Skipped) => return Told::Nothing,
                 Some(StateChecksum::Pending) | None => {}
@@ -195,6 +180,7 @@ impl Verify {
             Some(StateChecksum::Known(checksum)) => wire::ChecksumAnswer { state: 2, checksum },
             Some(StateChecksum::Skipped) => wire::ChecksumAnswer { state: 3, checksum: 0 },
             Some(StateChecksum::Damaged) => wire::ChecksumAnswer { state: 4, checksum: 0 },
+            Some(StateChecksum::Miscounted(checksum)) => wire::ChecksumAnswer { state: 5, checksum },
         }
     }
 
@@ -205,7 +191,7 @@ impl Verify {
             tracing::error!(
                 node = %member.peer.name, %why,
                 remedy = "bring the other nodes back; it is stopped at the next comparison",
-                "a node whose state differs goes on for now"
+                "a node with a diverged state keeps running for now"
             );
             return;
         }
@@ -221,7 +207,7 @@ impl Verify {
         }
     }
 
-    /// This node's state or log is not what it must be: it serves nobody any more.
+    /// This node's state or log is wrong: it stops and serves no clients.
     pub fn go_into_quarantine(&self, told: &wire::Quarantine) -> ! {
         fail::damaged(&damage_of(told))
     }
@@ -254,105 +240,7 @@ fn from_wire(answer: &wire::ChecksumAnswer) -> Option<StateChecksum> {
         2 => Some(StateChecksum::Known(answer.checksum)),
         3 => Some(StateChecksum::Skipped),
         4 => Some(StateChecksum::Damaged),
+        5 => Some(StateChecksum::Miscounted(answer.checksum)),
         _ => None,
-    }
-}
-
-/// How a comparison ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    /// All that told a checksum agree, and are a majority of the voters.
-    Equal,
-    /// Some differ, or have damaged data.
-    Differs,
-    /// Too few told a checksum to know.
-    Incomplete,
-}
-
-impl Comparison {
-    fn word(self) -> &'static str {
-        match self {
-            Comparison::Equal => "equal",
-            Comparison::Differs => "differs",
-            Comparison::Incomplete => "incomplete",
-        }
-    }
-}
-
-/// What follows from the checksums.
-#[derive(Debug, PartialEq, Eq)]
-struct Verdict {
-    outcome: Comparison,
-    /// Who differs from a majority of the voters.
-    divergent: Vec<u64>,
-}
-
-impl Verdict {
-    fn of(told: &[(&Member, Told)]) -> Verdict {
-        let voters = told.iter().filter(|(member, _)| member.is_voter).count();
-        let mut votes: BTreeMap<u32, usize> = BTreeMap::new();
-        for (_, told) in told.iter().filter(|(member, _)| member.is_voter) {
-            if let Some(checksum) = told.checksum() {
-                *votes.entry(checksum).or_default() += 1;
-            }
-        }
-        let right = votes.iter().find(|(_, count)| **count > voters / 2).map(|(checksum, _)| *checksum);
-        let differs = |told: &Told| told.checksum().is_some() && told.checksum() != right;
-        let divergent: Vec<u64> = match right {
-            None => vec![],
-            Some(_) => told.iter().filter(|(_, told)| differs(told)).map(|(member, _)| member.id).collect(),
-        };
-        let is_damaged = told.iter().any(|(_, told)| *told == Told::Damaged);
-        let outcome = match right {
-            _ if is_damaged || !divergent.is_empty() || votes.len() > 1 => Comparison::Differs,
-            Some(_) => Comparison::Equal,
-            None => Comparison::Incomplete,
-        };
-        Verdict { outcome, divergent }
-    }
-
-    /// What is said of a node.
-    fn state(&self, id: u64, told: Told) -> &'static str {
-        match told {
-            Told::Damaged => "damaged",
-            Told::Nothing => "incomplete",
-            Told::Checksum(_) if self.divergent.contains(&id) => "differs",
-            Told::Checksum(_) if self.outcome == Comparison::Incomplete => "unconfirmed",
-            Told::Checksum(_) if self.outcome == Comparison::Differs && self.divergent.is_empty() => {
-                "unconfirmed"
-            }
-            Told::Checksum(_) => "equal",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::replication::consensus::Peer;
-
-    #[test]
-    fn who_differs_from_a_majority_is_named_and_nobody_without_one() {
-        let member = |id, is_voter| Member { id, peer: Peer::default(), is_voter, matched: None };
-        let voters: Vec<Member> = (1..=3).map(|id| member(id, true)).collect();
-        let learner = member(9, false);
-        let of = |told: [Told; 4]| {
-            let told: Vec<_> = voters.iter().chain([&learner]).zip(told).collect();
-            let Verdict { outcome, divergent } = Verdict::of(&told);
-            (outcome, divergent)
-        };
-        let (a, b, c, bad, none) =
-            (Told::Checksum(1), Told::Checksum(2), Told::Checksum(3), Told::Damaged, Told::Nothing);
-        assert_eq!(of([a, a, a, a]), (Comparison::Equal, vec![]));
-        assert_eq!(of([a, a, none, none]), (Comparison::Equal, vec![]));
-        assert_eq!(of([a, b, a, a]), (Comparison::Differs, vec![2]));
-        assert_eq!(of([a, a, a, b]), (Comparison::Differs, vec![9]));
-        assert_eq!(of([a, b, c, a]), (Comparison::Differs, vec![]));
-        // Whoever is slow, silent or busy does not differ.
-        assert_eq!(of([a, none, none, a]), (Comparison::Incomplete, vec![]));
-        assert_eq!(of([none, none, none, none]), (Comparison::Incomplete, vec![]));
-        // Damage speaks for itself, and is no reason to quarantine anybody else.
-        assert_eq!(of([bad, a, a, a]), (Comparison::Differs, vec![]));
-        assert_eq!(of([bad, bad, a, a]), (Comparison::Differs, vec![]));
     }
 }

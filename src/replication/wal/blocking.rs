@@ -1,13 +1,12 @@
 //! Work that may wait for the disk, away from the raft thread.
 
+use crate::environment::may_wait;
 use tokio::task::JoinError;
 
-/// Runs it on a thread that may wait. An error means that it panicked or that the runtime ends.
+/// Runs it on a thread that may wait, or here if there is none. An error means that it panicked or that the runtime ends.
 pub async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
-    // A simulation has one thread, and its disk never waits.
-    #[cfg(test)]
-    if crate::tests::stage::is_set() {
-        return Ok(run());
+    match may_wait() {
+        true => tokio::task::spawn_blocking(run).await,
+        false => Ok(run()),
     }
-    tokio::task::spawn_blocking(run).await
 }

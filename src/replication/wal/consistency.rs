@@ -4,7 +4,7 @@ use super::{error::LogError, log::SegmentLog};
 use crate::store::{LogId, Store};
 use std::{io, path::Path};
 
-/// Refuses a log and a store that are not of one history: entries between them would be skipped without a word.
+/// Refuses a log and a store of different histories: entries between them would be skipped silently.
 pub fn check_consistency(directory: &Path, log: &SegmentLog, store: &Store) -> Result<(), LogError> {
     let (purged, last) = log.state();
     let applied = store.applied();
@@ -17,7 +17,7 @@ pub fn check_consistency(directory: &Path, log: &SegmentLog, store: &Store) -> R
         && applied.is_none_or(|applied| applied.index < purged.index)
     {
         let detail = format!(
-            "the store stands at entry {}, but the log begins after entry {}: the store was lost or is an old copy",
+            "the store is at entry {}, but the log begins after entry {}: the store was lost or is an old copy",
             applied.map_or(0, |applied| applied.index),
             purged.index
         );
@@ -26,8 +26,8 @@ pub fn check_consistency(directory: &Path, log: &SegmentLog, store: &Store) -> R
     Ok(())
 }
 
-/// Whether a log has the entry that a store stands at, or is to get it: another one in its place would not have been
-/// committed, and be about to go.
+/// Whether a log has the store's last entry, or will get it: a different entry at its index would be uncommitted and about
+/// to be truncated.
 pub fn is_consistent_with(log: &SegmentLog, at: LogId) -> io::Result<bool> {
     let (purged, last) = log.state();
     let is_within = |end: Option<LogId>| end.is_some_and(|end| end.index >= at.index);

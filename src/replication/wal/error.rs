@@ -1,4 +1,4 @@
-//! What can go wrong while the log is opened. Once it is open, a failed write stops the process instead.
+//! Errors of opening the log. Once it is open, a failed write stops the process instead.
 
 use crate::{
     error::StoreError,
@@ -15,7 +15,7 @@ pub enum LogError {
     /// The operating system refused.
     #[error("{what} {}: {source}", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
-    /// What is on disk is not what was written. Never repaired by guessing: acknowledged writes may be in it.
+    /// The bytes on disk differ from those written. Never repaired by guessing: they may contain acknowledged writes.
     #[error("{} is damaged at byte {offset} ({detail}); restore the file or replace this node", path.display())]
     Damaged { path: PathBuf, offset: u64, detail: String },
     /// Written by a newer program.
@@ -24,8 +24,8 @@ pub enum LogError {
     /// Another process has the data directory.
     #[error("{} is in use by another process (its lock file is held)", path.display())]
     Locked { path: PathBuf },
-    /// Damage was found, and a human is to see to it.
-    #[error("{} is quarantined: {text}. Start the node with --repair-damaged yes, or with an empty data directory: it gets all data back", path.display())]
+    /// Damage was found, and a human must act.
+    #[error("{} is quarantined: {text}. Start the node with --repair-damaged yes, or with an empty data directory: it then copies all data from another node", path.display())]
     Quarantined { path: PathBuf, text: String },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -41,7 +41,20 @@ impl LogError {
         move |source| LogError::Io { what, path, source }
     }
 
-    /// What is damaged, if that is why.
+    /// Whether there was no room to write.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            LogError::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            LogError::Store(error) => error.is_disk_full(),
+            LogError::Damaged { .. }
+            | LogError::Newer { .. }
+            | LogError::Locked { .. }
+            | LogError::Quarantined { .. }
+            | LogError::Raft(_) => false,
+        }
+    }
+
+    /// The damage, if damage is the cause.
     pub fn damage(&self) -> Option<Damage> {
         match self {
             LogError::Damaged { path, detail, .. } => {
@@ -57,8 +70,8 @@ impl LogError {
         }
     }
 
-    /// Damage to a file ends this process, which then repairs it (`fail::damaged`); any other error is given back. For whoever
-    /// would pass it to somebody that cannot tell the two apart, such as openraft.
+    /// Damage to a file ends this process, which then repairs it (`fail::damaged`); any other error is returned. For
+    /// callers that pass errors to code that cannot tell the two apart, such as openraft.
     pub fn or_repair(self) -> LogError {
         if let Some(damage) = self.damage() {
             fail::damaged(&damage);

@@ -1,4 +1,4 @@
-//! A segment file: its name, its header, how one is created so that it is whole or not there.
+//! A segment file: its name, its header, and its atomic creation.
 //!
 //! | bytes | header field |
 //! |---|---|
@@ -9,9 +9,15 @@
 //! | 16 | id of the log, as in `STATE` |
 //! | 4 | CRC-32C of the fields above |
 //! | 20 | zeros |
+//!
+//! In every version the header has 64 bytes, and its first 40 and their checksum are laid out like this: a version counts
+//! only once the checksum has vouched for it, or one flipped bit would look like a segment of a newer program.
 
-use super::{disk, error::LogError};
-use crate::{fail, time::monotonic_ms};
+use super::error::LogError;
+use crate::{
+    environment::{Disk, Environment},
+    fail,
+};
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -24,13 +30,13 @@ use std::{
     time::Duration,
 };
 
-/// Where records begin.
+/// The offset of the first record.
 pub(super) const SEGMENT_HEADER_BYTES: u32 = 64;
 const MAGIC: &[u8; 8] = b"FLOTLOG\x1a";
 const FORMAT_VERSION: u32 = 1;
 const ZERO_CHUNK_BYTES: usize = 1 << 20;
 const SEGMENT_BYTES_MAX: u32 = 64 << 20;
-const SEGMENT_BYTES_MIN: u32 = 1 << 20;
+pub(super) const SEGMENT_BYTES_MIN: u32 = 1 << 20;
 
 /// Sizes of the log; the defaults are for production, tests use small ones.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +47,8 @@ pub struct SegmentOptions {
     pub first_segment_bytes: u32,
     /// Bytes of recent entries kept in memory once they are durable.
     pub cache_bytes: usize,
+    /// Whose disk and threads the log has.
+    pub environment: Environment,
 }
 
 impl Default for SegmentOptions {
@@ -49,12 +57,13 @@ impl Default for SegmentOptions {
             segment_bytes: SEGMENT_BYTES_MAX,
             first_segment_bytes: 8 << 20,
             cache_bytes: 16 << 20,
+            environment: Environment::machine(),
         }
     }
 }
 
 impl SegmentOptions {
-    /// For a log of which `bytes` are to be kept: only whole segments can go, so none may be larger than that.
+    /// For a log that keeps `bytes`: only whole segments can be removed, so none may be larger than that.
     pub fn retaining(bytes: u64) -> Self {
         let segment_bytes = u32::try_from(bytes).unwrap_or(SEGMENT_BYTES_MAX);
         let segment_bytes = segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
@@ -65,6 +74,7 @@ impl SegmentOptions {
 /// An open segment file.
 #[derive(Debug)]
 pub(super) struct SegmentFile {
+    environment: Environment,
     pub(super) file: File,
     pub(super) path: PathBuf,
     pub(super) salt: u32,
@@ -75,23 +85,40 @@ pub(super) struct SegmentFile {
 }
 
 impl SegmentFile {
-    /// How long ago it was last written to, at this monotonic time (ms). What was there at the start counts from then on: how
-    /// old it was only the wall clock could say.
+    /// Time since its last write, at this monotonic time (ms). For files that existed at start it counts from the start:
+    /// only the wall clock could tell their age.
     pub(super) fn age(&self, now_ms: u64) -> Duration {
         Duration::from_millis(now_ms.saturating_sub(self.written_ms.load(Ordering::Relaxed)))
     }
 
-    /// It is not written to any more.
+    /// No more writes follow.
     pub(super) fn close(&self) {
-        self.written_ms.store(monotonic_ms(), Ordering::Relaxed);
+        self.written_ms.store(self.environment.monotonic_ms(), Ordering::Relaxed);
     }
 
-    fn new(file: File, path: PathBuf, salt: u32, capacity: u64) -> Arc<Self> {
-        Arc::new(SegmentFile { file, path, salt, capacity, written_ms: AtomicU64::new(monotonic_ms()) })
+    /// Not durable before `sync_data`.
+    pub(super) fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.environment.disk().write_all_at(&self.file, &self.path, bytes, at)
+    }
+
+    /// What was written is durable when this returns.
+    pub(super) fn sync_data(&self) -> io::Result<()> {
+        self.environment.disk().sync_data(&self.file, &self.path)
+    }
+
+    /// Overwrites bytes `from..to` with zeros; not durable yet.
+    pub(super) fn fill_with_zeros(&self, from: u64, to: u64) -> io::Result<()> {
+        fill_with_zeros(self.environment.disk(), &self.file, &self.path, from, to)
+    }
+
+    fn new(environment: Environment, file: File, path: PathBuf, salt: u32, capacity: u64) -> Arc<Self> {
+        let written_ms = AtomicU64::new(environment.monotonic_ms());
+        Arc::new(SegmentFile { environment, file, path, salt, capacity, written_ms })
     }
 
     /// Creates a zero-filled segment; durable, under its final name, when this returns.
     pub(super) fn create(
+        environment: Environment,
         directory: &Path,
         log_id: &[u8; 16],
         serial: u64,
@@ -99,30 +126,35 @@ impl SegmentFile {
     ) -> Result<Arc<Self>, LogError> {
         let path = path_of(directory, serial);
         let temporary = path.with_extension("tmp");
-        let salt = random_salt();
+        let (salt, disk) = (random_salt(environment), environment.disk());
         let filled = || -> io::Result<File> {
-            let file = disk::create(&temporary)?;
-            disk::write_all_at(&file, &temporary, &header(log_id, serial, salt), 0)?;
-            fill_with_zeros(&file, &temporary, u64::from(SEGMENT_HEADER_BYTES), u64::from(bytes))?;
-            disk::sync_all(&file, &temporary)?;
+            let file = disk.create(&temporary)?;
+            disk.write_all_at(&file, &temporary, &header(log_id, serial, salt), 0)?;
+            fill_with_zeros(disk, &file, &temporary, u64::from(SEGMENT_HEADER_BYTES), u64::from(bytes))?;
+            disk.sync_all(&file, &temporary)?;
             fail::io_point("log.prepare")?;
-            disk::rename(&temporary, &path)?;
-            disk::sync_directory(directory)?;
+            disk.rename(&temporary, &path)?;
+            disk.sync_directory(directory)?;
             Ok(file)
         };
         let file = filled().map_err(LogError::io("create log segment", &path))?;
-        Ok(Self::new(file, path, salt, u64::from(bytes)))
+        Ok(Self::new(environment, file, path, salt, u64::from(bytes)))
     }
 
     /// Opens an existing segment and checks its header.
-    pub(super) fn open(path: &Path, serial: u64, log_id: &[u8; 16]) -> Result<Arc<Self>, LogError> {
+    pub(super) fn open(
+        environment: Environment,
+        path: &Path,
+        serial: u64,
+        log_id: &[u8; 16],
+    ) -> Result<Arc<Self>, LogError> {
         let io = |what| LogError::io(what, path);
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(io("open log segment"))?;
         let capacity = file.metadata().map_err(io("stat log segment"))?.len();
         let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
         file.read_exact_at(&mut bytes, 0).map_err(io("read log segment header"))?;
         let salt = check_header(path, &bytes, log_id, serial)?;
-        Ok(Self::new(file, path.to_path_buf(), salt, capacity))
+        Ok(Self::new(environment, file, path.to_path_buf(), salt, capacity))
     }
 }
 
@@ -142,27 +174,26 @@ pub(super) fn list(directory: &Path) -> Result<Vec<(u64, PathBuf)>, LogError> {
     Ok(found)
 }
 
-/// Removes what a crash left unfinished in a directory.
-pub fn remove_temporary(directory: &Path) -> Result<(), LogError> {
+/// Removes unfinished files that a crash left in a directory.
+pub fn remove_temporary(environment: Environment, directory: &Path) -> Result<(), LogError> {
     for entry in fs::read_dir(directory).map_err(LogError::io("read directory", directory))? {
         let path = entry.map_err(LogError::io("read directory", directory))?.path();
         if path.extension().is_some_and(|extension| extension == "tmp") {
-            disk::remove(&path).map_err(LogError::io("remove unfinished file", &path))?;
+            environment.disk().remove(&path).map_err(LogError::io("remove unfinished file", &path))?;
         }
     }
     Ok(())
 }
 
-/// Overwrites bytes `from..to` with zeros; not durable yet.
-pub(super) fn fill_with_zeros(file: &File, path: &Path, from: u64, to: u64) -> io::Result<()> {
+fn fill_with_zeros(disk: Disk, file: &File, path: &Path, from: u64, to: u64) -> io::Result<()> {
     let zeros = vec![0_u8; ZERO_CHUNK_BYTES];
     let mut at = from;
     while at < to {
         let len = usize::try_from(to - at).unwrap_or(usize::MAX).min(zeros.len());
-        disk::write_all_at(file, path, zeros.get(..len).unwrap_or_default(), at)?;
+        disk.write_all_at(file, path, zeros.get(..len).unwrap_or_default(), at)?;
         at = at.saturating_add(len as u64);
         // Little dirty data at a time, so that the writer's fdatasync never queues behind 64 MiB of ours.
-        disk::sync_data(file, path)?;
+        disk.sync_data(file, path)?;
     }
     Ok(())
 }
@@ -171,17 +202,8 @@ fn path_of(directory: &Path, serial: u64) -> PathBuf {
     directory.join(format!("{serial:016}.seg"))
 }
 
-/// Sixteen random bytes.
-pub(super) fn random_id() -> [u8; 16] {
-    #[cfg(test)]
-    if let Some(random) = crate::tests::stage::random() {
-        return u128::from(random).to_le_bytes();
-    }
-    *uuid::Uuid::new_v4().as_bytes()
-}
-
-fn random_salt() -> u32 {
-    let [a, b, c, d, ..] = random_id();
+fn random_salt(environment: Environment) -> u32 {
+    let [a, b, c, d, ..] = environment.random_id();
     u32::from_le_bytes([a, b, c, d])
 }
 
@@ -209,15 +231,15 @@ fn check_header(
     if !bytes.starts_with(MAGIC) {
         return Err(LogError::damaged(path, 0, "not a log segment"));
     }
+    let checked = bytes.get(..40).map(crc32c::crc32c) == number(40);
     let version = number(8).unwrap_or_default();
-    if version > FORMAT_VERSION {
+    if checked && version > FORMAT_VERSION {
         return Err(LogError::Newer { path: path.to_path_buf(), found: version, known: FORMAT_VERSION });
     }
     let salt = number(12).unwrap_or_default();
     if bytes.get(..44) == header(log_id, serial, salt).get(..44) {
         return Ok(salt);
     }
-    let checked = bytes.get(..40).map(crc32c::crc32c) == number(40);
     let detail = if checked { "the header is that of another log or segment" } else { "header checksum" };
     Err(LogError::damaged(path, 0, detail))
 }
@@ -246,22 +268,29 @@ mod tests {
     #[test]
     fn a_foreign_damaged_or_newer_header_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let made = SegmentFile::create(directory.path(), &[1; 16], 1, 4096).unwrap();
-        assert_eq!(SegmentFile::open(&made.path, 1, &[1; 16]).unwrap().salt, made.salt);
+        let made = SegmentFile::create(Environment::machine(), directory.path(), &[1; 16], 1, 4096).unwrap();
+        assert_eq!(
+            SegmentFile::open(Environment::machine(), &made.path, 1, &[1; 16]).unwrap().salt,
+            made.salt
+        );
         let text = |log_id: &[u8; 16], serial| {
-            SegmentFile::open(&made.path, serial, log_id).err().unwrap().to_string()
+            SegmentFile::open(Environment::machine(), &made.path, serial, log_id).err().unwrap().to_string()
         };
         assert!(text(&[2; 16], 1).contains("another log"));
         assert!(text(&[1; 16], 2).contains("another log or segment"));
-        for at in 0..44 {
-            let mut bytes = fs::read(&made.path).unwrap();
-            bytes[at] ^= 1;
+        let whole = fs::read(&made.path).unwrap();
+        for bit in 0..44 * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
             fs::write(&made.path, &bytes).unwrap();
-            text(&[1; 16], 1);
-            bytes[at] ^= 1;
-            fs::write(&made.path, &bytes).unwrap();
+            let error = text(&[1; 16], 1);
+            assert!(error.contains("is damaged"), "bit {bit}: {error}");
         }
-        made.file.write_all_at(&9_u32.to_le_bytes(), 8).unwrap();
+        let mut newer = whole;
+        newer[8] = 9;
+        let crc = crc32c::crc32c(&newer[..40]);
+        newer[40..44].copy_from_slice(&crc.to_le_bytes());
+        fs::write(&made.path, &newer).unwrap();
         assert!(text(&[1; 16], 1).contains("format version 9; this program reads up to 1"));
     }
 }

@@ -1,5 +1,5 @@
-//! `STATE`: the few facts that must never go back in time. Replaced as a whole: temporary file, fsync, rename, fsync of
-//! the directory.
+//! `STATE`: the few facts that must never go back in time. Replaced atomically: temporary file, fsync, rename, fsync of the
+//! directory.
 //!
 //! | bytes | field |
 //! |---|---|
@@ -9,9 +9,12 @@
 //! | 1 + 8 + 8 + 1 | vote: present, term, node, committed |
 //! | 1 + 8 + 8 | purge marker: present, term, index of the last entry purged |
 //! | 4 | CRC-32C of all of it |
+//!
+//! Magic, version and, at the very end, the checksum are where they are in every version: a version counts only once the
+//! checksum has vouched for it, or one flipped bit would look like the file of a newer program.
 
-use super::{disk, error::LogError, file::random_id};
-use crate::{fail, store::LogId};
+use super::error::LogError;
+use crate::{environment::Environment, fail, store::LogId};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -21,7 +24,7 @@ const MAGIC: &[u8; 8] = b"FLOTSTA\x1a";
 const FORMAT_VERSION: u32 = 1;
 const LEN: usize = 8 + 4 + 16 + 18 + 17 + 4;
 
-/// Whom this node voted for, and whether a majority did.
+/// This node's vote, and whether a majority voted the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VoteRecord {
     pub term: u64,
@@ -43,11 +46,11 @@ pub(super) fn path_in(directory: &Path) -> PathBuf {
 
 impl HardState {
     /// That of a log without a past.
-    pub(super) fn new() -> Self {
-        HardState { log_id: random_id(), vote: None, purged: None }
+    pub(super) fn new(environment: Environment) -> Self {
+        HardState { log_id: environment.random_id(), vote: None, purged: None }
     }
 
-    /// Reads it; `None` if there is none.
+    /// Reads it; `None` if it does not exist.
     pub(super) fn load(directory: &Path) -> Result<Option<Self>, LogError> {
         let path = path_in(directory);
         match fs::read(&path) {
@@ -58,15 +61,15 @@ impl HardState {
     }
 
     /// Replaces it durably.
-    pub(super) fn store(&self, directory: &Path) -> io::Result<()> {
-        let path = path_in(directory);
+    pub(super) fn store(&self, environment: Environment, directory: &Path) -> io::Result<()> {
+        let (path, disk) = (path_in(directory), environment.disk());
         let temporary = path.with_extension("tmp");
-        let file = disk::create(&temporary)?;
-        disk::write_all_at(&file, &temporary, &self.encode(), 0)?;
-        disk::sync_all(&file, &temporary)?;
+        let file = disk.create(&temporary)?;
+        disk.write_all_at(&file, &temporary, &self.encode(), 0)?;
+        disk.sync_all(&file, &temporary)?;
         fail::io_point("log.vote")?;
-        disk::rename(&temporary, &path)?;
-        disk::sync_directory(directory)
+        disk.rename(&temporary, &path)?;
+        disk.sync_directory(directory)
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -92,13 +95,16 @@ impl HardState {
         let damaged = |detail: &str| LogError::damaged(path, 0, detail);
         let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("not a log state file"))?;
         let short = || damaged("too short");
+        let (fields, crc) = bytes.split_last_chunk::<4>().ok_or_else(short)?;
+        if crc32c::crc32c(fields) != u32::from_le_bytes(*crc) {
+            return Err(damaged("checksum"));
+        }
         let version = u32::from_le_bytes(take(&mut rest).ok_or_else(short)?);
         if version > FORMAT_VERSION {
             return Err(LogError::Newer { path: path.to_path_buf(), found: version, known: FORMAT_VERSION });
         }
-        let (fields, crc) = bytes.split_last_chunk::<4>().ok_or_else(short)?;
-        if bytes.len() != LEN || crc32c::crc32c(fields) != u32::from_le_bytes(*crc) {
-            return Err(damaged("checksum"));
+        if bytes.len() != LEN {
+            return Err(damaged("its length is not that of its version"));
         }
         let log_id = take(&mut rest).ok_or_else(short)?;
         let [voted] = take(&mut rest).ok_or_else(short)?;
@@ -155,11 +161,16 @@ mod tests {
             for bit in 0..bytes.len() * 8 {
                 let mut flipped = bytes.clone();
                 flipped[bit / 8] ^= 1 << (bit % 8);
-                assert!(HardState::decode(path, &flipped).is_err(), "bit {bit}");
+                let error = HardState::decode(path, &flipped).unwrap_err();
+                assert!(error.damage().is_some(), "bit {bit}: {error}");
             }
         }
+        // With more fields than this version has.
         let mut newer = sample().encode();
         newer[8] = 2;
+        newer.truncate(LEN - 4);
+        newer.extend_from_slice(b"a further field");
+        newer.extend_from_slice(&crc32c::crc32c(&newer).to_le_bytes());
         assert!(matches!(HardState::decode(path, &newer), Err(LogError::Newer { found: 2, known: 1, .. })));
     }
 }

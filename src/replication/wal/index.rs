@@ -1,13 +1,13 @@
-//! Where the durable entries are: per segment, a run of consecutive indexes.
+//! The positions of the durable entries: per segment, a run of consecutive indexes.
 
 use super::file::SegmentFile;
 use std::{collections::VecDeque, sync::Arc};
 
-/// Where one entry stands in its segment.
+/// The position of one entry in its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Location {
     pub(super) offset: u32,
-    /// Bytes of the whole record.
+    /// Length of the whole record.
     pub(super) bytes: u32,
     pub(super) term: u64,
 }
@@ -67,8 +67,8 @@ impl Index {
         }
     }
 
-    /// Forgets entries up to `last`, and takes out the oldest segments that hold no others, but never the newest one.
-    /// A segment stays while it holds a truncated entry past `last`: what follows it in the next one would otherwise
+    /// Forgets entries up to `last`, and returns the oldest segments that hold no others, but never the newest one. A
+    /// segment stays while it holds a truncated entry past `last`: the entries behind it in the next one would otherwise
     /// look like a gap.
     pub(super) fn purge(&mut self, last: u64) -> Vec<Arc<SegmentFile>> {
         for segment in &mut self.segments {
@@ -87,7 +87,7 @@ impl Index {
         taken
     }
 
-    /// Where the entry is.
+    /// The position of an entry.
     pub(super) fn find(&self, index: u64) -> Option<(&Arc<SegmentFile>, Location)> {
         self.segments
             .iter()
@@ -123,7 +123,7 @@ impl Index {
     }
 }
 
-/// A segment that could be let go.
+/// A segment that could be purged.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) last: u64,

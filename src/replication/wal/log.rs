@@ -4,6 +4,7 @@ use super::{
     error::LogError,
     file::SegmentOptions,
     files::Files,
+    gathered::Gathered,
     hard_state::VoteRecord,
     index::Candidate,
     open,
@@ -11,7 +12,7 @@ use super::{
     shared::{Shared, Source},
     writer::{Task, Writer},
 };
-use crate::{store::LogId, time::monotonic_ms};
+use crate::{environment::Environment, store::LogId};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use std::{
@@ -25,17 +26,17 @@ use std::{
     time::Duration,
 };
 
-/// Runs on the writer thread once what it belongs to is durable. Never runs if that fails: the process stops.
+/// Runs on the writer thread once its task is durable. Never runs if that fails: the process stops.
 pub type Done = Box<dyn FnOnce() + Send>;
 
-/// How much of the log is kept although the store has flushed it: for nodes and sites that were away for a while.
+/// The part of the log that is kept although the store has flushed it: for nodes and sites that were away for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Always at least this much.
     pub bytes: u64,
-    /// And what was written this recently,
+    /// Also entries written this recently,
     pub age: Duration,
-    /// or while a bootstrap snapshot is fetched, but then no more than this, or `bytes` if that is more.
+    /// or while a bootstrap snapshot is being fetched, but then no more than this, or `bytes` if that is more.
     pub bytes_max: u64,
 }
 
@@ -45,7 +46,7 @@ impl Retention {
         Retention { bytes, age: Duration::ZERO, bytes_max: bytes }
     }
 
-    /// As much as may be, of whatever age: for somebody who will go on from a copy that is being fetched.
+    /// The most that may be kept, of any age: for a node that will continue from a snapshot that it is fetching.
     pub fn at_most(self) -> Self {
         Retention { bytes: self.bytes_max.max(self.bytes), ..self }
     }
@@ -54,12 +55,13 @@ impl Retention {
 /// Tasks that may wait for the writer; one more waits for room.
 const TASKS_MAX: usize = 256;
 
-/// See the module. Shared by the raft thread and its readers.
+/// The log. Shared by the raft thread and its readers.
 pub struct SegmentLog {
     shared: Arc<Mutex<Shared>>,
     tasks: Sender<Task>,
     bytes: Arc<AtomicU64>,
     id: [u8; 16],
+    environment: Environment,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -76,18 +78,20 @@ impl SegmentLog {
             opened.index,
         )));
         let files = Files::start(
+            options.environment,
             directory,
             opened.state.log_id,
             options.segment_bytes,
             opened.ready,
             opened.next_serial,
         )?;
-        // What a crash between purge marker and deletion left.
+        // Segments left by a crash between purge marker and deletion.
         if let Some(purged) = opened.state.purged {
             files.delete(shared.lock().index.purge(purged.index));
         }
         let id = opened.state.log_id;
         let writer = Writer {
+            environment: options.environment,
             directory: directory.to_path_buf(),
             state: opened.state,
             shared: Arc::clone(&shared),
@@ -95,15 +99,21 @@ impl SegmentLog {
             files,
             file: opened.file,
             offset: opened.offset,
-            buffer: Vec::new(),
+            buffer: Gathered::default(),
             group: Default::default(),
         };
         let (tasks, queue) = bounded(TASKS_MAX);
-        let thread = start(writer, queue).map_err(LogError::io("start thread for", directory))?;
-        Ok(SegmentLog { shared, tasks, bytes, id, thread })
+        let thread =
+            start(options.environment, writer, queue).map_err(LogError::io("start thread for", directory))?;
+        Ok(SegmentLog { shared, tasks, bytes, id, environment: options.environment, thread })
     }
 
-    /// Random at its creation: no other log has it.
+    /// Whose disk and threads it has.
+    pub fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// A random id made at its creation.
     pub fn id(&self) -> String {
         self.id.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -123,13 +133,13 @@ impl SegmentLog {
         self.send(Task::Truncate { first, done })
     }
 
-    /// Forgets entries up to `upto`; whole segments of them are deleted.
+    /// Forgets entries up to `upto`; deletes segments that contain no others.
     pub fn purge(&self, upto: LogId, done: Done) -> Result<(), LogError> {
         self.send(Task::Purge { upto, done })
     }
 
-    /// The store is about to stand at `upto` by a snapshot, not by this log, which may have other entries up to there: from
-    /// here on `has` and `term` know none of them. A purge is to follow.
+    /// Announces that a snapshot will take the store to `upto`, not this log, which may have other entries up to there:
+    /// from now on `has` and `term` know none of them. A purge follows.
     pub fn cover(&self, upto: LogId) {
         self.shared.lock().cover(upto);
     }
@@ -150,17 +160,17 @@ impl SegmentLog {
         (shared.purged, shared.last)
     }
 
-    /// Whether what is at this index, or will be, is neither purged nor covered.
+    /// Whether the entry at this index, present or future, is neither purged nor covered.
     pub fn has(&self, index: u64) -> bool {
         self.shared.lock().gone().is_none_or(|gone| gone.index < index)
     }
 
-    /// The term of an entry, or of the last one that is purged or covered; `None`: there is no such entry.
+    /// The term of an entry, or of the last purged or covered one; `None`: there is no such entry.
     pub fn term(&self, index: u64) -> Option<u64> {
         self.shared.lock().term(index)
     }
 
-    /// How often entries were taken back or covered: what was read before the last time may not be there any more.
+    /// The number of truncations and covers: entries read before the last one may be gone.
     pub fn cuts(&self) -> u64 {
         self.shared.lock().cuts
     }
@@ -199,7 +209,7 @@ impl SegmentLog {
         Ok(entries)
     }
 
-    /// As `read`, of what is in memory; `None`: the first of them is not.
+    /// As `read`, from memory only; `None`: the first entry is not in memory.
     pub fn read_memory(&self, start: u64, end: u64, bytes_max: usize) -> Option<Vec<LogEntry>> {
         let shared = self.shared.lock();
         let (first, past) = shared.range();
@@ -224,9 +234,9 @@ impl SegmentLog {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// The highest index whose purge frees whole segments while what is to be kept stays.
+    /// The highest index whose purge frees whole segments and keeps what `keep` demands.
     pub fn purge_point(&self, keep: &Retention) -> Option<u64> {
-        self.purge_point_at(keep, monotonic_ms())
+        self.purge_point_at(keep, self.environment.monotonic_ms())
     }
 
     pub(super) fn purge_point_at(&self, keep: &Retention, now_ms: u64) -> Option<u64> {
@@ -244,18 +254,20 @@ impl SegmentLog {
     }
 }
 
-fn start(writer: Writer, queue: Receiver<Task>) -> io::Result<Option<JoinHandle<()>>> {
-    // In a simulation there are no threads: it has the writer do its work when it thinks fit.
-    #[cfg(test)]
-    if let Some(stage) = crate::tests::stage::current() {
-        stage.employ(Box::new(super::tests::hand::Hand::new(writer, queue)));
+fn start(
+    environment: Environment,
+    writer: Writer,
+    queue: Receiver<Task>,
+) -> io::Result<Option<JoinHandle<()>>> {
+    if let Some(simulation) = environment.simulation() {
+        simulation.host(Box::new((writer, queue)));
         return Ok(None);
     }
     std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run(&queue)).map(Some)
 }
 
 impl Drop for SegmentLog {
-    /// Writes what is queued and ends the threads.
+    /// Writes queued entries and ends the threads.
     fn drop(&mut self) {
         let _ = self.tasks.send(Task::Stop);
         if let Some(thread) = self.thread.take() {

@@ -20,20 +20,21 @@
 //! * A callback runs only after its records are on disk; callbacks run in the order of the calls.
 //! * A truncation is itself a record, so a crash can never bring the removed suffix back. A purge is durable in `STATE`
 //!   before the first segment goes; segments go oldest first.
-//! * At open, only what no fsync had covered may be dropped (`scan.rs` says how that is known). Everything else that does
-//!   not read back as written is refused, with file, offset and index: a log is never shortened silently, because a
-//!   node that votes with a shortened log can lose what others acknowledged.
+//! * At open, only bytes that no fsync covered may be dropped (see `scan.rs`). Anything else that does not read back as
+//!   written is refused, with file, offset and index: a log is never shortened silently, because a node that votes with a
+//!   shortened log can lose entries that others acknowledged.
 //! * A log and a store that do not belong together are refused (`consistency.rs`).
-//! * Any failed write or fsync, a full disk included, stops the process at once; there is no second try of an fsync,
-//!   since the kernel may have dropped the pages with the first error. After space is freed the node starts normally:
-//!   the unfinished batch was never acknowledged and is dropped as a torn tail.
+//! * Any failed write or fsync of a segment stops the process at once; there is no second try of an fsync, since the
+//!   kernel may have dropped the pages with the first error. The unfinished batch was never acknowledged and is dropped
+//!   as a torn tail. A full disk does not come to that: segments are written whole before they are used. Preparing the
+//!   next one, and replacing `STATE`, is tried again until there is room.
 
 mod blocking;
 mod consistency;
-mod disk;
 mod error;
 mod file;
 mod files;
+mod gathered;
 mod hard_state;
 mod index;
 mod log;
@@ -53,4 +54,4 @@ pub use open::create_private_directory;
 pub use record::{EntryKind, LogEntry};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

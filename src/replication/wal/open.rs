@@ -1,7 +1,6 @@
 //! Opening a log: reads every record, decides what counts, drops a torn tail, refuses anything else.
 
 use super::{
-    disk,
     error::LogError,
     file::{self, SEGMENT_HEADER_BYTES, SegmentFile, SegmentOptions},
     hard_state::{self, HardState},
@@ -9,7 +8,7 @@ use super::{
     record::RecordKind,
     scan::{self, Found, Tail},
 };
-use crate::store::LogId;
+use crate::{environment::Environment, store::LogId};
 use std::{
     collections::VecDeque,
     fs,
@@ -23,7 +22,7 @@ pub(super) struct Opened {
     pub(super) state: HardState,
     pub(super) index: Index,
     pub(super) last: Option<LogId>,
-    /// Where the next record goes.
+    /// The file of the next record.
     pub(super) file: Arc<SegmentFile>,
     pub(super) offset: u64,
     /// Empty segments after it.
@@ -33,40 +32,41 @@ pub(super) struct Opened {
 
 /// Opens the log in `directory`, or creates it.
 pub(super) fn open(directory: &Path, options: &SegmentOptions) -> Result<Opened, LogError> {
-    create_private_directory(directory)?;
-    file::remove_temporary(directory)?;
+    create_private_directory(options.environment, directory)?;
+    file::remove_temporary(options.environment, directory)?;
     let segments = file::list(directory)?;
     let state = match HardState::load(directory)? {
         Some(state) => state,
-        None if segments.is_empty() => create_state(directory)?,
+        None if segments.is_empty() => create_state(options.environment, directory)?,
         None => {
-            let detail = "missing, although there are log segments: the vote and the purge marker are lost";
+            let detail = "it is missing, but there are log segments: the vote and the purge marker are lost";
             return Err(LogError::damaged(&hard_state::path_in(directory), 0, detail));
         }
     };
     if segments.is_empty() {
         return create_first(directory, state, options);
     }
-    Replay::new(state).read(&segments)
+    Replay::new(options.environment, state).read(&segments)
 }
 
 /// A directory that only this user can enter, whose name is durable: else all that is ever written into it might go
 /// with it when the power does.
-pub fn create_private_directory(directory: &Path) -> Result<(), LogError> {
+pub fn create_private_directory(environment: Environment, directory: &Path) -> Result<(), LogError> {
+    let disk = environment.disk();
     let is_new = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let new = directory.ancestors().skip(1).take_while(is_new).count();
-    disk::create_directory(directory).map_err(LogError::io("create directory", directory))?;
+    disk.create_directory(directory).map_err(LogError::io("create directory", directory))?;
     for parent in directory.ancestors().skip(1).take(new.saturating_add(1)) {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        disk::sync_directory(parent).map_err(LogError::io("sync directory", parent))?;
+        disk.sync_directory(parent).map_err(LogError::io("sync directory", parent))?;
     }
     fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
         .map_err(LogError::io("set permissions of", directory))
 }
 
-fn create_state(directory: &Path) -> Result<HardState, LogError> {
-    let state = HardState::new();
-    state.store(directory).map_err(LogError::io("create log state in", directory))?;
+fn create_state(environment: Environment, directory: &Path) -> Result<HardState, LogError> {
+    let state = HardState::new(environment);
+    state.store(environment, directory).map_err(LogError::io("create log state in", directory))?;
     Ok(state)
 }
 
@@ -75,7 +75,7 @@ fn create_first(directory: &Path, state: HardState, options: &SegmentOptions) ->
         return Err(LogError::damaged(directory, 0, "the log had entries, but all its segments are missing"));
     }
     let bytes = options.first_segment_bytes.min(options.segment_bytes);
-    let file = SegmentFile::create(directory, &state.log_id, 1, bytes)?;
+    let file = SegmentFile::create(options.environment, directory, &state.log_id, 1, bytes)?;
     let offset = u64::from(SEGMENT_HEADER_BYTES);
     let mut index = Index::default();
     index.segments.push_back(SegmentIndex::new(Arc::clone(&file), offset));
@@ -84,6 +84,7 @@ fn create_first(directory: &Path, state: HardState, options: &SegmentOptions) ->
 
 /// Replays the records of all segments.
 struct Replay {
+    environment: Environment,
     state: HardState,
     index: Index,
     last: Option<LogId>,
@@ -100,8 +101,8 @@ struct Torn {
 }
 
 impl Replay {
-    fn new(state: HardState) -> Self {
-        Replay { state, index: Index::default(), last: None, torn: None, ready: VecDeque::new() }
+    fn new(environment: Environment, state: HardState) -> Self {
+        Replay { environment, state, index: Index::default(), last: None, torn: None, ready: VecDeque::new() }
     }
 
     fn read(mut self, segments: &[(u64, PathBuf)]) -> Result<Opened, LogError> {
@@ -126,17 +127,20 @@ impl Replay {
     }
 
     fn segment(&mut self, serial: u64, path: &Path) -> Result<(), LogError> {
-        let file = SegmentFile::open(path, serial, &self.state.log_id)?;
+        let file = SegmentFile::open(self.environment, path, serial, &self.state.log_id)?;
         let bytes = fs::read(path).map_err(LogError::io("read log segment", path))?;
         if !scan::is_begun(&bytes) && !self.index.segments.is_empty() {
             self.ready.push_back(file);
             return Ok(());
         }
         if let Some(empty) = self.ready.front() {
-            return Err(LogError::damaged(&empty.path, 0, "an empty segment before one that is not"));
+            return Err(LogError::damaged(&empty.path, 0, "an empty segment before one with records"));
         }
         if let Some(torn) = &self.torn {
-            let detail = format!("{}, yet a later segment was begun after this one was synced", torn.detail);
+            let detail = format!(
+                "{}, but a later segment was started, which happens only after this one is synced",
+                torn.detail
+            );
             return Err(self.damaged(&torn.file.path, torn.from, &detail));
         }
         let (records, end, tail) = scan::scan(&bytes, file.salt);
@@ -193,7 +197,8 @@ impl Replay {
                 "dropping the unfinished tail of the log; none of it was acknowledged"
             );
             // Else a later, shorter batch would leave some of it behind.
-            file::fill_with_zeros(&torn.file.file, &torn.file.path, torn.from, torn.to)
+            torn.file
+                .fill_with_zeros(torn.from, torn.to)
                 .map_err(LogError::io("clear the torn tail of", &torn.file.path))?;
         }
         let Some(current) = self.index.segments.back() else {
@@ -202,7 +207,7 @@ impl Replay {
         let (file, offset) = (Arc::clone(&current.file), current.used_bytes);
         let end = file.file.metadata().map_err(LogError::io("stat", &file.path))?.len();
         if end < offset {
-            return Err(LogError::damaged(&file.path, end, "shorter than its records"));
+            return Err(LogError::damaged(&file.path, end, "it is shorter than its records"));
         }
         tracing::info!(
             segments = self.index.segments.len(),

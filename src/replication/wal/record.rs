@@ -14,8 +14,8 @@
 //! | n | payload |
 //! | 1 | 0xE7: the end of the record was written |
 //!
-//! Numbers are little-endian. Both checksums start from the segment's salt, so neither a payload made to look like a
-//! record nor a stale one from another file passes for one of this segment.
+//! Numbers are little-endian. Both checksums start from the segment's salt, so neither a payload that imitates a record nor
+//! a stale record of another file passes for one of this segment.
 
 use bytes::Bytes;
 
@@ -29,7 +29,7 @@ const HEADER_END: u8 = 0xF2;
 const END: u8 = 0xE7;
 const KIND_TRUNCATION: u8 = 3;
 
-/// What an entry of the log is; the numbers are persisted.
+/// The kind of a log entry; the numbers are persisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EntryKind {
@@ -50,7 +50,7 @@ pub struct LogEntry {
     pub payload: Bytes,
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordKind {
     Entry(EntryKind),
@@ -103,12 +103,28 @@ pub(super) enum Body {
     Good,
     /// The end marker is missing: the end was never written.
     Unfinished,
-    /// All there, but not what was written.
+    /// Complete, but not as written.
     Wrong,
 }
 
 /// Appends a record to `out`.
+#[cfg(test)]
 pub(super) fn encode(
+    out: &mut Vec<u8>,
+    salt: u32,
+    durable_below: u32,
+    kind: RecordKind,
+    index: u64,
+    term: u64,
+    payload: &[u8],
+) {
+    encode_head(out, salt, durable_below, kind, index, term, payload);
+    out.extend_from_slice(payload);
+    encode_end(out);
+}
+
+/// Appends what comes before the payload.
+pub(super) fn encode_head(
     out: &mut Vec<u8>,
     salt: u32,
     durable_below: u32,
@@ -128,7 +144,10 @@ pub(super) fn encode(
     let crc = crc32c::crc32c_append(salt, fields);
     out.extend_from_slice(&crc.to_le_bytes());
     out.push(HEADER_END);
-    out.extend_from_slice(payload);
+}
+
+/// Appends what comes behind it.
+pub(super) fn encode_end(out: &mut Vec<u8>) {
     out.push(END);
 }
 
@@ -160,7 +179,7 @@ impl Header {
         Ok(Header { kind, payload_bytes, index, term, durable_below, payload_crc })
     }
 
-    /// Bytes of the whole record.
+    /// Length of the whole record.
     pub(super) fn record_bytes(&self) -> usize {
         (self.payload_bytes as usize).saturating_add(OVERHEAD_BYTES)
     }
@@ -190,7 +209,7 @@ impl Header {
     }
 }
 
-/// Reads the entry in `bytes`, which the index says starts there; `None` if anything about it is wrong.
+/// Reads the entry in `bytes`, which starts there according to the index; `None` if anything about it is wrong.
 pub(super) fn read_entry(bytes: &[u8], salt: u32) -> Option<(LogEntry, usize)> {
     let header = Header::decode(bytes, salt).ok()?;
     let RecordKind::Entry(kind) = header.kind else {

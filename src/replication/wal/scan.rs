@@ -1,16 +1,16 @@
-//! Reading a segment at open: which bytes are records, and what the first ones that are not mean.
+//! Reads a segment at open: finds its records, and interprets the first bytes that are none.
 //!
 //! A crash may leave any subset of the sectors of the batch that was being written. A disk may flip bits anywhere. The
-//! first must be dropped, the second must be refused, so the two have to be told apart. Segments were zeros before, so a
-//! sector that was not written is all zeros, and bytes that are not a record are
+//! former must be dropped, the latter must be refused, so the two must be told apart. Segments are zeros at first, so an
+//! unwritten sector is all zeros, and bytes that are not a record are
 //! * **the end**, if only zeros follow;
 //! * **damaged**, if the record reaches its end marker and none of its sectors is all zeros (all of it was written), or if
-//!   a later record says that this place was durable before it was written (`durable_below`), or if a later segment was
+//!   a later record says that this position was durable before it was written (`durable_below`), or if a later segment was
 //!   begun (the writer syncs a segment before it leaves it);
-//! * **a torn tail** otherwise. Nobody was told that it was written.
+//! * **a torn tail** otherwise. Its write was never acknowledged.
 //!
-//! What remains undecidable: a flipped bit in the very last batch, in a record with a payload sector that is zeros by
-//! content. It is taken for torn.
+//! Undecidable: a flipped bit in the very last batch, in a record with a payload sector that is zeros by content. It is
+//! taken for torn.
 
 use super::{
     file::SEGMENT_HEADER_BYTES,
@@ -26,14 +26,14 @@ pub(super) struct Found {
     pub(super) offset: u32,
 }
 
-/// What stands after the last record.
+/// The bytes behind the last record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tail {
     /// Zeros, or the end of the file.
     Clean,
     /// Bytes of a batch that no fsync covered; they end before `end`.
     Torn { end: u64, detail: &'static str },
-    /// Bytes that an fsync had covered are not what was written.
+    /// Bytes that an fsync covered differ from those written.
     Damaged { detail: String },
     /// A record of a newer program.
     Newer { version: u8 },
@@ -56,7 +56,7 @@ pub(super) fn scan(bytes: &[u8], salt: u32) -> (Vec<Found>, u32, Tail) {
     }
 }
 
-/// Whether anything but zeros stands after the header.
+/// Whether anything but zeros follows the header.
 pub(super) fn is_begun(bytes: &[u8]) -> bool {
     last_written(bytes, SEGMENT_HEADER_BYTES as usize).is_some()
 }
@@ -70,30 +70,30 @@ fn judge(bytes: &[u8], at: usize, salt: u32, header: Result<Header, BadHeader>) 
         Err(BadHeader::Newer(version)) => return Tail::Newer { version },
         Err(BadHeader::Broken) => match all_written(rest, at, HEADER_BYTES) {
             true => {
-                return Tail::Damaged { detail: "header checksum of a record that was written".into() };
+                return Tail::Damaged { detail: "wrong header checksum of a complete record".into() };
             }
-            false => "a record's header was not written whole",
+            false => "the header of a record is incomplete",
         },
         Ok(header) => match header.payload(rest, salt) {
-            Err(Body::Unfinished) => "the end of a record was not written",
+            Err(Body::Unfinished) => "the end of a record is missing",
             Err(Body::Wrong) | Err(Body::Good) | Ok(_) if all_written(rest, at, header.record_bytes()) => {
                 let index = header.index;
                 return Tail::Damaged {
-                    detail: format!("payload checksum of the record with index {index}"),
+                    detail: format!("wrong payload checksum of the record with index {index}"),
                 };
             }
-            _ => "part of a record was not written",
+            _ => "part of a record is missing",
         },
     };
     if let Some(later) = proof_of_sync(bytes, at, last, salt) {
         let detail =
-            format!("{torn}, yet the record at byte {later} was written after this place was synced");
+            format!("{torn}, but the record at byte {later} was written after these bytes were synced");
         return Tail::Damaged { detail };
     }
     Tail::Torn { end: last.saturating_add(1) as u64, detail: torn }
 }
 
-/// Where a later record stands that was written after `at` was durable.
+/// The offset of a later record that was written after `at` was durable.
 fn proof_of_sync(bytes: &[u8], at: usize, last: usize, salt: u32) -> Option<usize> {
     let from = at.saturating_add(1);
     let rest = bytes.get(from..=last)?;
@@ -104,7 +104,7 @@ fn proof_of_sync(bytes: &[u8], at: usize, last: usize, salt: u32) -> Option<usiz
     })
 }
 
-/// Whether no sector of the `len` bytes at `rest` (which stand at file offset `at`) is all zeros, and the last byte is there.
+/// Whether no sector of the `len` bytes at `rest` (at file offset `at`) is all zeros, and the last byte is present.
 fn all_written(rest: &[u8], at: usize, len: usize) -> bool {
     let Some(record) = rest.get(..len) else {
         return false;

@@ -1,4 +1,4 @@
-//! What callers, readers and the writer thread of one log share: the entries in memory and where the others are.
+//! Shared by callers, readers and the writer thread of one log: the entries in memory and the positions of the others.
 
 use super::{
     hard_state::VoteRecord,
@@ -25,7 +25,7 @@ pub(super) struct Shared {
     pub(super) index: Index,
     /// The store went past entries up to this one by a snapshot.
     covered: Option<LogId>,
-    /// How often entries were taken back or covered.
+    /// The number of truncations and covers.
     pub(super) cuts: u64,
 }
 
@@ -35,7 +35,7 @@ struct Cached {
     batch: u64,
 }
 
-/// Where to get one entry from.
+/// The source of one entry.
 pub(super) enum Source {
     Memory(LogEntry),
     Disk(Arc<super::file::SegmentFile>, Location),
@@ -131,7 +131,7 @@ impl Shared {
         (on_disk.min(in_memory).max(after_purged).min(end), end)
     }
 
-    /// From here on entries up to `upto` are not what the store came by.
+    /// From now on entries up to `upto` are not the source of the store's state.
     pub(super) fn cover(&mut self, upto: LogId) {
         self.cuts = self.cuts.saturating_add(1);
         self.covered = self.covered.max(Some(upto));
@@ -142,7 +142,7 @@ impl Shared {
         self.purged.max(self.covered)
     }
 
-    /// The term of an entry, or of the last one that is gone.
+    /// The term of an entry, or of the last purged one.
     pub(super) fn term(&self, index: u64) -> Option<u64> {
         match self.gone().filter(|gone| gone.index >= index) {
             Some(gone) => (gone.index == index).then_some(gone.term),
@@ -154,7 +154,7 @@ impl Shared {
         }
     }
 
-    /// Where the entry is; the caller stays within `range`.
+    /// The source of the entry; the caller stays within `range`.
     pub(super) fn source(&self, index: u64) -> Option<Source> {
         if let Some(first) = self.cache.front().map(|cached| cached.entry.index)
             && let Some(at) = index.checked_sub(first)

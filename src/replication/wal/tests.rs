@@ -1,8 +1,8 @@
-//! What the log promises, against damage, crashes and a model.
+//! The promises of the log, against damage, crashes and a model.
 
 mod damage;
 mod durability;
-pub(super) mod hand;
+pub(crate) mod hand;
 mod model;
 mod power;
 mod support;

@@ -1,16 +1,18 @@
-//! The log-writer thread: takes all that is queued, writes it with one pwrite and one fdatasync, then tells everyone.
+//! The log-writer thread: takes all that is queued, writes it (with one pwrite unless it is large) and syncs it once, then tells
+//! everyone.
 
 use super::{
-    disk,
     file::SEGMENT_HEADER_BYTES,
     files::Files,
+    gathered::Gathered,
     hard_state::{HardState, VoteRecord},
     index::{Location, SegmentIndex},
     log::Done,
-    record::{self, LogEntry, OVERHEAD_BYTES, RecordKind},
+    record::{LogEntry, OVERHEAD_BYTES, RecordKind},
     shared::Shared,
 };
-use crate::{fail, store::LogId};
+use crate::{environment::Environment, fail, store::LogId};
+use bytes::Bytes;
 use crossbeam::channel::Receiver;
 use parking_lot::Mutex;
 use std::{
@@ -20,12 +22,17 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 /// Bytes after which a group is written although more is queued.
 const GROUP_BYTES_MAX: usize = 8 << 20;
 
-/// What the writer is asked to do, in order.
+/// Attempts to write the log's state to a disk that is full, and the time between two of them.
+const STATE_ATTEMPTS_MAX: u32 = 100;
+const STATE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A task of the writer; tasks run in order.
 pub(super) enum Task {
     Append { entries: Vec<LogEntry>, batch: u64, done: Done },
     Truncate { first: u64, done: Done },
@@ -36,20 +43,21 @@ pub(super) enum Task {
 
 /// State of the thread.
 pub(super) struct Writer {
+    pub(super) environment: Environment,
     pub(super) directory: PathBuf,
     pub(super) state: HardState,
     pub(super) shared: Arc<Mutex<Shared>>,
-    /// Bytes of the whole log, for those who watch.
+    /// Length of the whole log, for monitoring.
     pub(super) bytes: Arc<AtomicU64>,
     pub(super) files: Files,
     pub(super) file: Arc<super::file::SegmentFile>,
     /// All of the current file below is durable.
     pub(super) offset: u64,
-    pub(super) buffer: Vec<u8>,
+    pub(super) buffer: Gathered,
     pub(super) group: Group,
 }
 
-/// What the bytes in the buffer mean once they are durable.
+/// The effects of the buffer's bytes once they are durable.
 #[derive(Default)]
 pub(super) struct Group {
     changes: Vec<Change>,
@@ -63,7 +71,7 @@ enum Change {
 }
 
 impl Writer {
-    /// Works until `Task::Stop` or until nobody can send any more.
+    /// Works until `Task::Stop` or until all senders are gone.
     pub(super) fn run(mut self, tasks: &Receiver<Task>) {
         let _guard = fail::StopOnPanic("the log-writer thread");
         while let Ok(task) = tasks.recv() {
@@ -73,7 +81,7 @@ impl Writer {
         }
     }
 
-    /// Does a task and those that wait behind it, with one write and one sync if they allow it; false to stop.
+    /// Executes a task and those that wait behind it, with one write and one sync if they allow it; false to stop.
     pub(super) fn group(&mut self, first: Task, mut waiting: impl FnMut() -> Option<Task>) -> bool {
         let mut next = Some(first);
         while let Some(task) = next.take() {
@@ -101,7 +109,7 @@ impl Writer {
             }
             Task::Truncate { first, done } => {
                 fail::point("log.truncate");
-                self.put(RecordKind::Truncation, first, 0, &[]);
+                self.put(RecordKind::Truncation, first, 0, &Bytes::new());
                 self.group.done.push(done);
             }
             Task::Vote { vote, done } => {
@@ -121,8 +129,8 @@ impl Writer {
         true
     }
 
-    /// Encodes a record into the buffer, after moving to the next segment if it does not fit.
-    fn put(&mut self, kind: RecordKind, index: u64, term: u64, payload: &[u8]) {
+    /// Encodes a record into the buffer; moves to the next segment first if it does not fit.
+    fn put(&mut self, kind: RecordKind, index: u64, term: u64, payload: &Bytes) {
         let bytes = payload.len().saturating_add(OVERHEAD_BYTES);
         let at = self.offset.saturating_add(self.buffer.len() as u64);
         let empty = at == u64::from(SEGMENT_HEADER_BYTES);
@@ -134,7 +142,7 @@ impl Writer {
         // Offsets fit: a segment holds its capacity or one record, and both are below 4 GiB.
         let offset = u32::try_from(at).unwrap_or(u32::MAX);
         let durable_below = u32::try_from(self.offset).unwrap_or(u32::MAX);
-        record::encode(&mut self.buffer, self.file.salt, durable_below, kind, index, term, payload);
+        self.buffer.put((self.file.salt, durable_below), kind, (index, term), payload);
         self.group.changes.push(match kind {
             RecordKind::Entry(_) => {
                 let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -164,10 +172,7 @@ impl Writer {
         }
         self.offset = self.offset.saturating_add(self.buffer.len() as u64);
         self.bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
-        if self.buffer.capacity() > 2 * GROUP_BYTES_MAX {
-            self.buffer = Vec::new();
-        }
-        self.buffer.clear();
+        self.buffer.clear(2 * GROUP_BYTES_MAX);
         let mut shared = self.shared.lock();
         for change in self.group.changes.drain(..) {
             match change {
@@ -183,14 +188,18 @@ impl Writer {
     fn write(&mut self) -> io::Result<()> {
         fail::io_point("log.append")?;
         if fail::torn_write() {
-            let half = self.buffer.get(..self.buffer.len() / 2).unwrap_or_default();
-            disk::write_all_at(&self.file.file, &self.file.path, half, self.offset)?;
-            disk::sync_data(&self.file.file, &self.file.path)?;
+            self.file.write_all_at(self.buffer.torn(), self.offset)?;
+            self.file.sync_data()?;
             std::process::abort();
         }
-        disk::write_all_at(&self.file.file, &self.file.path, &self.buffer, self.offset)?;
+        let mut at = self.offset;
+        self.buffer.parts(|bytes| {
+            self.file.write_all_at(bytes, at)?;
+            at = at.saturating_add(bytes.len() as u64);
+            Ok(())
+        })?;
         fail::io_point("log.sync")?;
-        disk::sync_data(&self.file.file, &self.file.path)?;
+        self.file.sync_data()?;
         fail::point("log.synced");
         Ok(())
     }
@@ -223,8 +232,19 @@ impl Writer {
         self.files.delete(gone);
     }
 
+    /// The file is new each time, so that want of room is no reason to give up at once.
     fn store_state(&self) {
-        if let Err(error) = self.state.store(&self.directory) {
+        let mut stored = self.state.store(self.environment, &self.directory);
+        for _ in 0..STATE_ATTEMPTS_MAX {
+            match &stored {
+                Err(error)
+                    if error.kind() == io::ErrorKind::StorageFull && self.environment.has_threads() => {}
+                Ok(()) | Err(_) => break,
+            }
+            std::thread::sleep(STATE_INTERVAL);
+            stored = self.state.store(self.environment, &self.directory);
+        }
+        if let Err(error) = stored {
             fail::stop_the_process(&format!(
                 "cannot write log state in {}: {error}",
                 self.directory.display()

@@ -5,7 +5,7 @@ use prost::Message;
 
 /// A body that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a message of another node cannot be read: {0}")]
+#[error("cannot decode a message from another node: {0}")]
 pub struct Unreadable(pub String);
 
 /// The bytes of a body.

@@ -1,12 +1,12 @@
-//! What an edge and a core node say to each other, and the nodes of one site.
+//! Messages between an edge and a core node, and between the nodes of one site.
 
 use super::{FileMeta, Publication};
-use crate::state::{FedReport, FedSeen, SiteHeartbeat};
+use crate::state::{FedReport, FedSeen, SiteHeartbeat, SumAt};
 use bytes::Bytes;
 use prost::Message;
 use std::time::Duration;
 
-/// An edge wants to be fed from behind its position on.
+/// An edge asks for a feed from behind its position.
 #[derive(Clone, PartialEq, Message)]
 pub struct Follow {
     #[prost(string, tag = "1")]
@@ -27,6 +27,9 @@ pub struct Follow {
     pub heard_term: u64,
     #[prost(uint64, tag = "8")]
     pub heard_number: u64,
+    /// The highest feature level that all nodes of the site understand.
+    #[prost(uint32, tag = "9")]
+    pub feature_level: u32,
 }
 
 /// The first item of a feed.
@@ -40,8 +43,8 @@ pub struct Hello {
     pub level: u32,
 }
 
-/// What the core node knows: as of `age_ms` ago its log was committed up to `committed`; log time is `clock_ms` now (0 = it
-/// does not know).
+/// The core node's knowledge: `age_ms` ago its log was committed up to `committed`; log time is `clock_ms` now (0 =
+/// unknown).
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct CommitHeartbeat {
     #[prost(uint64, tag = "1")]
@@ -50,9 +53,14 @@ pub struct CommitHeartbeat {
     pub clock_ms: u64,
     #[prost(uint64, tag = "3")]
     pub age_ms: u64,
+    /// The last entry after which a majority of the core agreed on the sum of the state, and that sum; 0: none yet.
+    #[prost(uint64, tag = "4")]
+    pub agreed_index: u64,
+    #[prost(uint64, tag = "5")]
+    pub agreed_sum: u64,
 }
 
-/// What the node that leads a site tells the others, with its append calls.
+/// Sent by the site's leader to the other nodes, with its append calls.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct FromLeader {
     #[prost(uint64, tag = "1")]
@@ -66,25 +74,34 @@ pub struct FromLeader {
     has_data: bool,
     #[prost(bool, tag = "6")]
     is_following: bool,
+    /// As in `CommitHeartbeat`, if the site's leader has the same; else 0.
+    #[prost(uint64, tag = "7")]
+    agreed_index: u64,
+    #[prost(uint64, tag = "8")]
+    agreed_sum: u64,
 }
 
 impl From<SiteHeartbeat> for FromLeader {
     fn from(heartbeat: SiteHeartbeat) -> Self {
-        let SiteHeartbeat { core_index, age, committed, has_data, is_following } = heartbeat;
+        let SiteHeartbeat { core_index, age, committed, has_data, is_following, agreed } = heartbeat;
+        let SumAt { index: agreed_index, sum: agreed_sum } = agreed.unwrap_or_default();
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        FromLeader { core_index, age_ms, committed, has_data, is_following }
+        FromLeader { core_index, age_ms, committed, has_data, is_following, agreed_index, agreed_sum }
     }
 }
 
 impl From<FromLeader> for SiteHeartbeat {
     fn from(heartbeat: FromLeader) -> Self {
-        let FromLeader { core_index, age_ms, committed, has_data, is_following } = heartbeat;
+        let FromLeader { core_index, age_ms, committed, has_data, is_following, agreed_index, agreed_sum } =
+            heartbeat;
+        let agreed = SumAt { index: agreed_index, sum: agreed_sum };
+        let agreed = (agreed_index != 0).then_some(agreed);
         let age = Duration::from_millis(age_ms);
-        SiteHeartbeat { core_index, age, committed, has_data, is_following }
+        SiteHeartbeat { core_index, age, committed, has_data, is_following, agreed }
     }
 }
 
-/// Which bootstrap snapshot a node of the site wants of another one, or is to fetch from it.
+/// The bootstrap snapshot that a node of the site asks another one for, or is asked to fetch from it.
 #[derive(Clone, PartialEq, Message)]
 pub struct SiteBootstrap {
     #[prost(string, tag = "1")]
@@ -93,7 +110,7 @@ pub struct SiteBootstrap {
     pub term: u64,
     #[prost(uint64, tag = "3")]
     pub index: u64,
-    /// Where the node answers that has it.
+    /// Address of the node that has it.
     #[prost(string, tag = "4")]
     pub address: String,
 }
@@ -105,12 +122,12 @@ pub struct Entries {
     pub first: u64,
     #[prost(uint64, tag = "2")]
     pub last: u64,
-    /// As `replica::put_record` writes them; compressed if `raw_bytes` is not 0, and to be that long without.
+    /// As `replica::put_record` writes them; compressed if `raw_bytes` is not 0, which is then their uncompressed length.
     #[prost(bytes = "bytes", tag = "3")]
     pub records: Bytes,
     #[prost(uint64, tag = "4")]
     pub raw_bytes: u64,
-    /// Of the entry before the first; 0 if there is none.
+    /// The term of the entry before the first; 0 if there is none.
     #[prost(uint64, tag = "5")]
     pub previous_term: u64,
 }
@@ -148,14 +165,14 @@ pub struct BootstrapOffer {
     pub files: Vec<FileMeta>,
 }
 
-/// Where the nodes of the core answer edges and each other.
+/// Peer addresses of the core's nodes.
 #[derive(Clone, PartialEq, Message)]
 pub struct CoreNodes {
     #[prost(string, repeated, tag = "1")]
     pub addresses: Vec<String>,
 }
 
-/// How the edge is.
+/// The state of an edge.
 #[derive(Clone, PartialEq, Message)]
 pub struct Report {
     #[prost(uint64, tag = "1")]
@@ -168,21 +185,27 @@ pub struct Report {
     pub name: String,
     #[prost(string, tag = "5")]
     pub site: String,
+    /// As in `Follow`.
+    #[prost(uint32, tag = "6")]
+    pub feature_level: u32,
 }
 
-/// What an edge that wants a bootstrap snapshot has.
+/// The position of an edge that wants a bootstrap snapshot.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct BootstrapWanted {
-    /// A copy that stands before this entry is of no use.
+    /// A snapshot that does not include this entry is of no use.
     #[prost(uint64, tag = "1")]
     pub index_min: u64,
-    /// The term of that entry, as the edge has it. A copy of a later term is of use even if its index is lower: then the
-    /// edge's entry was never committed. 0: it does not say.
+    /// The term of that entry, as the edge has it. A snapshot of a later term is of use even if its index is lower: then
+    /// the edge's entry was never committed. 0: not given.
     #[prost(uint64, tag = "2")]
     pub term_min: u64,
+    /// As in `Follow`.
+    #[prost(uint32, tag = "3")]
+    pub feature_level: u32,
 }
 
-/// An edge as the node that feeds it tells of it.
+/// An edge, as reported by the node that feeds it.
 #[derive(Clone, PartialEq, Message)]
 pub struct Fed {
     #[prost(string, tag = "1")]
@@ -199,15 +222,18 @@ pub struct Fed {
     pub lag_ms: u64,
     #[prost(string, tag = "7")]
     pub state: String,
+    #[prost(uint32, tag = "8")]
+    pub feature_level: u32,
 }
 
 pub fn fed_to_wire(seen: FedSeen) -> Fed {
     let FedSeen { name, site, sent_index, sent_bytes, report } = seen;
-    let FedReport { core_index, lag_ms, state } = report;
-    Fed { name, site, sent_index, sent_bytes, core_index, lag_ms, state }
+    let FedReport { core_index, lag_ms, state, feature_level } = report;
+    Fed { name, site, sent_index, sent_bytes, core_index, lag_ms, state, feature_level }
 }
 
 pub fn fed_from_wire(fed: Fed) -> FedSeen {
-    let Fed { name, site, sent_index, sent_bytes, core_index, lag_ms, state } = fed;
-    FedSeen { name, site, sent_index, sent_bytes, report: FedReport { core_index, lag_ms, state } }
+    let Fed { name, site, sent_index, sent_bytes, core_index, lag_ms, state, feature_level } = fed;
+    let report = FedReport { core_index, lag_ms, state, feature_level };
+    FedSeen { name, site, sent_index, sent_bytes, report }
 }

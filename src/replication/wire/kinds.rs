@@ -1,17 +1,9 @@
-//! The kinds of calls, and what this program understands.
+//! The kinds of calls, and what this program understands of a feed.
 
-/// What this program can read and do, beyond the versions that each format carries. A core works at the lowest level of
-/// its members, so that every one of them understands what the leader writes; a node below that is not let in.
+/// The features of this program as an edge. A core feeds edges of its own level and below, so an edge's core node always
+/// knows the features that the edge relies on.
 ///
-/// 2: fields and members of small collections are numbered in the store.
-/// 3: every frame between nodes says which group it is for. A node below has group 0 only, and reads every frame as one of that;
-/// so it is not let in, and a node that is a member already must be upgraded before there is a second group.
-pub const FEATURE_LEVEL: u32 = 3;
-
-/// What this program can read and do as an edge. A core feeds edges of its own level and below, so an edge is never fed by
-/// a core node that does not know what it relies on.
-///
-/// From 2 on entries say the term of the one before them, and messages have positions.
+/// From 2 on entries carry the term of their predecessor, and messages have positions.
 pub const EDGE_LEVEL: u32 = 2;
 
 /// Calls between nodes that may not be of one cluster yet are below `peer::FIRST_MEMBER_KIND`.
@@ -31,8 +23,10 @@ pub mod kind {
     pub const QUARANTINE: u32 = 115;
     pub const PUBLISH: u32 = 116;
     pub const DELIVER: u32 = 117;
-    /// A node that is not sound asks the leader whether it may stop to be repaired; refused with the reason why not.
+    /// An unsound node asks the leader for permission to stop for repair; a refusal gives the reason.
     pub const LEAVE: u32 = 118;
+    /// The leader compares the sums that nodes keep, and tells what a majority agreed on.
+    pub const SUM: u32 = 119;
     pub const SNAPSHOT: u32 = 120;
     pub const FILE: u32 = 121;
 }
@@ -52,7 +46,7 @@ pub mod edge_kind {
     pub const SITE_BOOTSTRAP: u32 = 130;
     pub const SITE_FILE: u32 = 131;
     pub const SITE_FETCH: u32 = 132;
-    /// Between them, too: a snapshot of what is behind a bootstrap snapshot, and its files.
+    /// Also between the nodes of a site: a Raft snapshot that replaces a bootstrap snapshot, and its files.
     pub const SITE_SNAPSHOT: u32 = 133;
     pub const SITE_SNAPSHOT_FILE: u32 = 134;
 }

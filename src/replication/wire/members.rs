@@ -1,9 +1,9 @@
-//! Who is of a core, how each of them is, and what administrators and the leader ask.
+//! Messages about the members of a core: their status, and requests of administrators and of the leader.
 
 use super::Fed;
 use prost::Message;
 
-/// Who a node is, asked by anybody.
+/// A node's identity and status, for anyone who asks.
 #[derive(Clone, PartialEq, Message)]
 pub struct Status {
     #[prost(uint64, tag = "1")]
@@ -22,10 +22,10 @@ pub struct Status {
     pub client_port: u32,
     #[prost(uint64, tag = "7")]
     pub applied: u64,
-    /// Where its clients connect; empty: the host of its peer address.
+    /// Host of its client port; empty: the host of its peer address.
     #[prost(string, tag = "8")]
     pub client_host: String,
-    /// What the node's program can do, see `FEATURE_LEVEL`.
+    /// The highest feature level that its program understands.
     #[prost(uint32, tag = "10")]
     pub feature_level: u32,
     /// The members that it knows of, and the entry that made them so.
@@ -33,22 +33,25 @@ pub struct Status {
     pub members: Vec<u64>,
     #[prost(uint64, tag = "12")]
     pub members_at: u64,
-    /// It may have a log, but has never known itself as a member: whoever let it in was leader no more.
+    /// It may have a log, but does not know itself as a member: the leader that admitted it lost leadership.
     #[prost(bool, tag = "13")]
     pub never_member: bool,
-    /// Whether it leads, and a majority has heard it lately.
+    /// Whether it is the leader and was recently in contact with a majority.
     #[prost(bool, tag = "14")]
     pub has_quorum: bool,
     /// Empty: none yet.
     #[prost(string, tag = "15")]
     pub history_id: String,
+    /// The lowest feature level that its program understands.
+    #[prost(uint32, tag = "16")]
+    pub feature_level_min: u32,
     /// The edges that it feeds.
     #[prost(message, repeated, tag = "20")]
     pub fed: Vec<Fed>,
     /// It was asked to stop, and will not lead.
     #[prost(bool, tag = "30")]
     pub is_stopping: bool,
-    /// Entries that it has proposed and that are not applied yet, and writes that it has sent on.
+    /// Entries that it has proposed and that are not applied yet, and forwarded writes.
     #[prost(uint64, tag = "31")]
     pub in_flight: u64,
 }
@@ -62,7 +65,7 @@ pub struct Found {
     pub history_id: String,
 }
 
-/// A node asks to become a member, or to be known by another address.
+/// A node asks to become a member, or to change its address.
 #[derive(Clone, PartialEq, Message)]
 pub struct Join {
     #[prost(uint64, tag = "1")]
@@ -75,6 +78,8 @@ pub struct Join {
     pub standby: bool,
     #[prost(uint32, tag = "5")]
     pub feature_level: u32,
+    #[prost(uint32, tag = "6")]
+    pub feature_level_min: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -83,12 +88,12 @@ pub struct JoinAnswer {
     pub is_member: bool,
     #[prost(bool, tag = "2")]
     pub is_voter: bool,
-    /// Where the leader answers, if this is not it.
+    /// The leader's address, if this node does not lead.
     #[prost(string, tag = "3")]
     pub leader: String,
 }
 
-/// What an administrator wants of the leader.
+/// An administrator's request to the leader.
 #[derive(Clone, PartialEq, Message)]
 pub struct Admin {
     /// The number of a `CoreRequest`.
@@ -107,7 +112,7 @@ pub struct AdminAnswer {
     pub reply: Vec<u8>,
 }
 
-/// How many nodes beside the leader have an entry on disk?
+/// How many nodes besides the leader have an entry on disk?
 #[derive(Clone, PartialEq, Message)]
 pub struct Replicated {
     #[prost(uint64, tag = "1")]
@@ -123,17 +128,40 @@ pub struct ReplicatedAnswer {
 /// The checksum of a node's state after an entry.
 #[derive(Clone, PartialEq, Message)]
 pub struct ChecksumAnswer {
-    /// 0 the entry is not there yet (or was long ago), 1 being computed, 2 `sum`, 3 left out, 4 the data are damaged.
+    /// 0 the entry is not there yet (or was long ago), 1 being computed, 2 `checksum`, 3 left out, 4 the data are damaged, 5 `checksum`, of
+    /// rows that apply has not counted so.
     #[prost(uint32, tag = "1")]
     pub state: u32,
     #[prost(uint32, tag = "2")]
     pub checksum: u32,
 }
 
-/// From the leader: the node is to stop, and not to start again with the directory it has.
+/// From the leader: the sum that a node's apply has kept at an entry, please.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct StateSumAsked {
+    /// 0: none is asked for.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    /// What a majority of the voters last agreed on; 0: nothing yet.
+    #[prost(uint64, tag = "2")]
+    pub agreed_index: u64,
+    #[prost(uint64, tag = "3")]
+    pub agreed_sum: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct StateSumAnswer {
+    /// 0 the entry is not there yet, 1 `sum`, 2 left out.
+    #[prost(uint32, tag = "1")]
+    pub state: u32,
+    #[prost(uint64, tag = "2")]
+    pub sum: u64,
+}
+
+/// From the leader: the node must stop, and must not start again with its present directory.
 #[derive(Clone, PartialEq, Message)]
 pub struct Quarantine {
-    /// Up to which entry it should have had what it has not.
+    /// The last entry that it should have had and does not have.
     #[prost(uint64, tag = "1")]
     pub index: u64,
     /// Its log ends before that entry, which it had acknowledged; otherwise its state differs there.

@@ -1,4 +1,4 @@
-//! What nodes say to each other about messages that clients publish.
+//! Messages between nodes about messages that clients publish.
 
 use crate::session::{self, MessagePosition};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ pub struct Publication {
     pub payload: Bytes,
     #[prost(bool, tag = "3")]
     pub is_sharded: bool,
-    /// Its place in the order of the core; both 0: it has none, or not yet.
+    /// Its position in the core's order; both 0: it has none yet.
     #[prost(uint64, tag = "4")]
     pub term: u64,
     #[prost(uint64, tag = "5")]
@@ -34,12 +34,12 @@ pub struct Deliver {
     pub term: u64,
     #[prost(message, repeated, tag = "2")]
     pub messages: Vec<Publication>,
-    /// Inside a site: of which history of the core they are.
+    /// Inside a site: the history of the core that they belong to.
     #[prost(string, tag = "3")]
     pub history: String,
 }
 
-/// How many connections each message was handed to.
+/// The number of connections that got each message.
 #[derive(Clone, PartialEq, Message)]
 pub struct PublishAnswer {
     #[prost(uint64, repeated, tag = "1")]

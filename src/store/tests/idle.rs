@@ -1,4 +1,4 @@
-//! What is told of keys beside their values: since when nobody accessed them, and how long they have left on average.
+//! Metadata of keys: the time since their last access, and their average time to live.
 
 use super::support::Home;
 use crate::store::NewRow;
@@ -59,7 +59,7 @@ fn lifetimes_are_those_of_all_keys_of_a_sample_or_of_the_few_that_expire() {
     };
     fill(0, 100, |key| if key < 4 { 10_000 + u64::from(key) * 1000 } else { 0 });
     fill(1, 20_000, |key| 50_000 + u64::from(key % 10) * 1000);
-    // The last of many, where a walk from the first does not come soon.
+    // The last of many, which a scan from the first does not reach soon.
     fill(2, 20_000, |key| if key == 19_990 { 9_000 } else { 0 });
     fill(3, 100, |_| 0);
     home.store.look_at_lifetimes(1000).unwrap();

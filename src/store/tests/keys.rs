@@ -104,7 +104,7 @@ fn scans_visit_exactly_what_begins_with_the_prefix_from_the_start_on() {
     assert_eq!(home.read(0, 0, |view| scan(view, b"", b"")), expected, "as committed");
 }
 
-/// What RANDOMKEY chooses from.
+/// RANDOMKEY chooses from this span.
 #[test]
 fn the_span_of_a_database_covers_what_the_batch_made() {
     let home = Home::new(0);

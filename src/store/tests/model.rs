@@ -1,8 +1,8 @@
 //! Random writes against maps: rows, counts, index and order are those of the maps, after commits, rejections and restarts.
 
 use super::support::{Home, scan};
-use crate::store::{LogId, NewRow, Txn};
-use resp_tests::recorder::Dice;
+use crate::store::{LogId, NewRow, NextDue, Txn};
+use resp_tests::dice::Dice;
 use std::collections::BTreeMap;
 
 const DATABASES: u32 = 3;
@@ -42,7 +42,7 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model, now: u64) {
                 );
             }
             assert_eq!(swept as usize, due.len().min(bound as usize));
-            // Which of several with the same time go is the index's business; ask it.
+            // Of several with the same time, the index decides which go; ask it.
             for (_, db, key) in due {
                 if txn.record(txn.state().database(db as u32).namespace, &key).unwrap().is_none() {
                     model[db].remove(&key);
@@ -63,7 +63,7 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model, now: u64) {
     }
 }
 
-fn check(home: &Home, model: &Model, now: u64) {
+fn check(home: &Home, model: &Model, now: u64, steps: usize) {
     for (db, rows) in (0_u32..).zip(model) {
         let expires = rows.values().filter(|row| row.1 != 0).count();
         assert_eq!(home.counts(db), (rows.len() as u64, expires as u64), "db {db}");
@@ -79,11 +79,17 @@ fn check(home: &Home, model: &Model, now: u64) {
             }
         });
     }
+    home.store.checksum().unwrap();
     let next = model.iter().flat_map(BTreeMap::values).map(|row| row.1).filter(|at| *at != 0).min();
     let (first_row, total) = (home.store.next_expiry().unwrap(), home.rows());
     // Rows of flushed databases may be there as well, never fewer than the live ones.
     assert!(next.is_none_or(|next| first_row.is_some_and(|row| row <= next)));
     assert!(total.0 >= model.iter().map(BTreeMap::len).sum::<usize>());
+    match home.store.next_due(steps).unwrap() {
+        NextDue::At(at) => assert_eq!(Some(at), next),
+        NextDue::Nothing => assert_eq!(next, None),
+        NextDue::StepsUsedUp => assert!(first_row.is_some()),
+    }
 }
 
 #[test]
@@ -114,7 +120,7 @@ fn rows_counts_and_order_are_those_of_the_model() {
                 }
             }
             txn.commit().unwrap();
-            check(&home, &model, now);
+            check(&home, &model, now, dice.below(30) as usize);
             match dice.below(30) {
                 0 => home = home.reopen(),
                 1 => {
@@ -123,7 +129,7 @@ fn rows_counts_and_order_are_those_of_the_model() {
                 }
                 _ => continue,
             }
-            check(&home, &model, now);
+            check(&home, &model, now, dice.below(30) as usize);
         }
         // Once nothing dead is left, the rows are the model's to the last one.
         home.store.flush().unwrap();

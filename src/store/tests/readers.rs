@@ -65,7 +65,7 @@ fn a_view_finds_what_its_batch_left_and_nothing_newer() {
     }
 }
 
-/// Which batch's value key `number` has after batch `applied`; `None` = it is not there.
+/// The batch whose value key `number` has after batch `applied`; `None` = it is missing.
 fn expected(applied: u64, number: u64) -> Option<u64> {
     // The last batch that wrote keys of this parity; it deleted the key if it is its own.
     let last = if applied % 2 == number % 2 { applied } else { applied.checked_sub(1)? };

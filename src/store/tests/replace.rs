@@ -1,4 +1,4 @@
-//! A checkpoint is the state at one place of the log, and takes a store's place whole.
+//! A checkpoint is the state at one log position, and replaces a store as a whole.
 
 use super::support::{Home, scan};
 use crate::store::{LogId, Store, StoreOptions};
@@ -15,7 +15,7 @@ fn a_checkpoint_installed_elsewhere_is_the_same_state() {
     assert_eq!(checkpoint.position, Some(LogId { term: 1, index: 3 }));
     assert_eq!(checkpoint.membership.as_deref(), Some(&b"members"[..]));
     let sum = from.store.checksum().unwrap();
-    // What comes later is not in it.
+    // Later writes are not in it.
     from.set(0, b"later", b"v", 0);
 
     to.set(0, b"both", b"to", 0);
@@ -43,7 +43,7 @@ fn a_checkpoint_installed_elsewhere_is_the_same_state() {
     assert_eq!(to.store.checksum().unwrap(), sum);
 }
 
-/// Each install leaves a whole copy of the data behind, which is gone as soon as nobody reads from it.
+/// Each install leaves a full copy of the old data behind, which is removed once it has no readers.
 #[test]
 fn a_replaced_store_leaves_the_disk_when_its_last_reader_is_done() {
     let (from, to) = (Home::new(0), Home::new(0));
@@ -103,7 +103,7 @@ fn a_damaged_current_db_file_is_refused() {
         assert!(open().is_err(), "bit {bit}");
     }
     std::fs::remove_file(&file).unwrap();
-    assert!(open().err().unwrap().to_string().contains("it is gone"));
+    assert!(open().err().unwrap().to_string().contains("it is missing"));
     std::fs::write(&file, text).unwrap();
     assert_eq!(open().unwrap().applied(), Some(LogId { term: 1, index: 1 }));
     drop(held);

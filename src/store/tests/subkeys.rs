@@ -6,7 +6,7 @@ use crate::store::{
     ALL, CollectionHead, CollectionId, Direction, Encoding, LogPosition, NewRow, SubKeys, SubRange, Txn,
     Type, View,
 };
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use std::{
     collections::BTreeMap,
     ops::{Bound, ControlFlow, RangeBounds},
@@ -49,7 +49,7 @@ fn found(
     found
 }
 
-/// What a walk over a page finds that goes no further than `limit` sub-keys.
+/// The result of a scan over a page up to `limit` sub-keys.
 fn paged(
     view: &View<'_>,
     of: SubKeys,

@@ -4,9 +4,16 @@ use crate::{
     error::Result,
     store::{LogId, NewRow, Store, StoreOptions, Txn, View, engine::Family},
 };
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use std::ops::ControlFlow;
 use tempfile::TempDir;
+
+/// Raises an empty store to the newest feature level, where a new core begins.
+pub fn raise(store: &Store) {
+    let mut txn = store.begin();
+    txn.raise_feature_level(crate::feature_level::NEWEST);
+    txn.commit().unwrap();
+}
 
 pub struct Home {
     pub directory: TempDir,
@@ -16,6 +23,13 @@ pub struct Home {
 
 impl Home {
     pub fn new(hot_cache_bytes: usize) -> Self {
+        let home = Self::new_at_first_level(hot_cache_bytes);
+        raise(&home.store);
+        home
+    }
+
+    /// As builds without a level in the log left it.
+    pub fn new_at_first_level(hot_cache_bytes: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = StoreOptions { hot_cache_bytes, ..StoreOptions::default() };
         let store = Store::open(&directory.path().join("store"), options.clone()).unwrap();
@@ -52,7 +66,7 @@ impl Home {
         self.write(0, db, |txn| txn.put(key, NewRow { expires_at, ..NewRow::string(value) }).unwrap());
     }
 
-    /// What a reader of database `db` sees at time `now`.
+    /// Runs a read of database `db` at time `now`.
     pub fn read<T>(&self, db: u32, now: u64, run: impl FnOnce(&View<'_>) -> T) -> T {
         run(&self.store.blocking_view(&self.store.published(), db, crate::store::ReadTime::At(now)))
     }
@@ -66,6 +80,15 @@ impl Home {
         let published = self.store.published();
         let database = published.state().database(db);
         (database.keys, database.expires)
+    }
+
+    /// Compacts what is in files.
+    pub fn compact(&self) {
+        let published = self.store.published();
+        let engine = published.engine();
+        for family in Family::ALL {
+            engine.db.compact_range_cf(engine.family(family).unwrap(), None::<&[u8]>, None::<&[u8]>);
+        }
     }
 
     /// Rows that the engine holds in all: metadata, expiry index.
@@ -124,6 +147,7 @@ pub fn against_model<M: Clone + Default>(
         }
         txn.commit().unwrap();
         home.read(0, 0, |view| compare(view, &model, dice));
+        home.store.checksum().unwrap();
         match dice.below(8) {
             0 => home = home.reopen_flushed(),
             1 => home.store.flush().unwrap(),

@@ -1,12 +1,13 @@
 //! Rows that writers look up again and again, kept in memory from batch to batch: the first members of a sorted set that is
 //! popped, the counts of one that is written to.
 //!
-//! An interval has all the rows there are between two keys. Every write of a batch passes through here as well, so an
-//! interval is what overlay and store together are; one that a rejected command touched is forgotten. What is held changes
-//! how fast a batch is, never what it does.
+//! An interval has all existing rows between two keys. Every write of a batch passes through here, too, so an interval
+//! equals overlay and store together; an interval that a rejected command touched is dropped. The cache changes the speed
+//! of a batch, never its result.
 //!
 //! Only the apply thread has it. It belongs to one published state, and is void if the next batch begins with another one.
 
+use super::prefetched::Prefetched;
 use crate::store::{
     engine::Family,
     keys::{ALL, CollectionId, Span, StorageKey, behind},
@@ -20,20 +21,24 @@ use std::{
 
 /// All intervals together.
 const BYTES_MAX: usize = 32 << 20;
-/// What a row costs beside its own bytes.
+/// Bytes of a row beside its content.
 const ROW_BYTES: usize = 64;
 /// A longer row is not cached; the interval ends there.
 const LONG_ROW_BYTES: usize = 1 << 10;
-/// Rows of one end of a collection that are fetched at a time, and that are cached at most.
+/// Rows of one end of a collection to fetch at a time, and most rows to cache.
 pub(super) const END_ROWS: usize = 64;
 const END_ROWS_MAX: usize = 4 * END_ROWS;
-/// Rows of an interval that is cached as a whole.
-pub(super) const WHOLE_ROWS_MAX: u64 = 1 << 14;
-/// Looking a row up costs as much as fetching so many in a row.
-const ROWS_PER_MISS: u64 = 64;
+/// Most rows of an interval that is cached as a whole, for lookups,
+const WHOLE_ROWS_MAX: u64 = 1 << 14;
+/// and for searches, which go through all of them.
+pub(super) const SEARCHED_ROWS_MAX: u64 = 1 << 17;
+/// A search of fewer rows is cheap.
+const SEARCHED_ROWS_MIN: u64 = 1 << 10;
+/// Looking up one row costs as much as fetching this many in sequence.
+pub(super) const ROWS_PER_MISS: u64 = 64;
 const MISSES_MAX: usize = 1 << 10;
 
-/// Where an interval may be cut when it has grown.
+/// Where an interval may be split once it has grown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// The first rows of a collection: at its end.
@@ -79,7 +84,7 @@ impl Interval {
         }
     }
 
-    /// A row of it has been written or deleted. Where the interval begins now; `None` = nowhere.
+    /// A row of the interval was written or deleted. Returns the new start of the interval; `None` = it is gone.
     fn written(&mut self, from: StorageKey, key: &StorageKey, value: Option<&Bytes>) -> Option<StorageKey> {
         let Some(value) = value else {
             self.remove(key);
@@ -100,13 +105,13 @@ impl Interval {
                 let first = self.rows.first_key_value()?.0.clone();
                 return Some(self.begin_behind(&first));
             }
-            Part::Whole if is_long || len as u64 > 2 * WHOLE_ROWS_MAX => return None,
+            Part::Whole if is_long || len as u64 > 2 * SEARCHED_ROWS_MAX => return None,
             Part::First | Part::Last | Part::Whole => {}
         }
         Some(from)
     }
 
-    /// Leaves out what is at this key or behind it.
+    /// Drops rows at this key or behind it.
     fn end_at(&mut self, to: StorageKey) {
         while let Some((key, _)) = self.rows.last_key_value().filter(|(key, _)| **key >= to) {
             let key = key.clone();
@@ -115,7 +120,7 @@ impl Interval {
         self.to = to;
     }
 
-    /// Leaves out what is at this key or before it; where the interval begins then.
+    /// Drops rows at this key or before it; returns the new start of the interval.
     fn begin_behind(&mut self, last: &StorageKey) -> StorageKey {
         while let Some((key, _)) = self.rows.first_key_value().filter(|(key, _)| *key <= last) {
             let key = key.clone();
@@ -125,18 +130,19 @@ impl Interval {
     }
 }
 
-/// By where they begin. No two of a family overlap.
+/// By their start. No two of a family overlap.
 type Intervals = BTreeMap<StorageKey, Interval>;
 
-/// See the module.
+/// The apply cache.
 #[derive(Debug, Default)]
 pub(in crate::store) struct ApplyCache {
     data: Intervals,
     score: Intervals,
     bytes: usize,
     uses: u64,
-    /// Rows of intervals that are not cached, and were looked up.
+    /// Rows read in vain outside cached intervals.
     misses: HashMap<StorageKey, u64>,
+    pub(super) prefetched: Prefetched,
 }
 
 impl ApplyCache {
@@ -160,7 +166,7 @@ impl ApplyCache {
         before.next_back().filter(|(_, interval)| key <= &interval.to[..])
     }
 
-    /// The rows of a span that are cached, from where a scan begins, and what is left of it behind them.
+    /// The cached rows of a span, from the start of a scan, and the rest of the span behind them.
     pub(in crate::store) fn rows(
         &self,
         family: Family,
@@ -184,8 +190,8 @@ impl ApplyCache {
         Some((rows, left))
     }
 
-    /// What is to be fetched so that rows of an end of a collection are cached, if there are any; `None` = nothing is. `within` is
-    /// where rows can be.
+    /// The range to read so that the rows at one end of a collection are cached, if there are any; `None` = nothing to
+    /// read. `within` bounds the rows.
     pub(super) fn missing_of_end(
         &mut self,
         family: Family,
@@ -260,18 +266,32 @@ impl ApplyCache {
     /// Holds all rows of a span.
     pub(super) fn cache_whole(&mut self, family: Family, span: &Span, rows: Vec<(StorageKey, Bytes)>) {
         let is_held =
-            rows.len() as u64 <= WHOLE_ROWS_MAX && !rows.iter().any(|(key, value)| is_long(key, value));
+            rows.len() as u64 <= SEARCHED_ROWS_MAX && !rows.iter().any(|(key, value)| is_long(key, value));
         if let Some(to) = span.to.clone().filter(|_| is_held) {
             self.hold(family, span.from.clone(), to, Part::Whole, rows);
         }
     }
 
-    /// Whether a span of about so many rows, of which one is about to be looked up, should be fetched to be held. It pays
-    /// once the look-ups have cost as much.
+    /// Whether to cache a span of about this many rows, one of which is about to be looked up. It pays once the lookups
+    /// have cost as much.
     pub(super) fn should_cache_whole(&mut self, family: Family, span: &Span, about: u64) -> bool {
-        if about > WHOLE_ROWS_MAX {
-            return false;
-        }
+        about <= WHOLE_ROWS_MAX && self.pays(family, span, about, ROWS_PER_MISS)
+    }
+
+    /// Whether to cache a span of about this many rows, of which so many are about to be read: not the first time.
+    pub(super) fn should_cache_searched(
+        &mut self,
+        family: Family,
+        span: &Span,
+        about: u64,
+        rows: u64,
+    ) -> bool {
+        let is_worth_it = (SEARCHED_ROWS_MIN..=SEARCHED_ROWS_MAX).contains(&about);
+        is_worth_it && self.pays(family, span, about, rows.min(about.div_ceil(2)))
+    }
+
+    /// Whether a span was read often enough to be cached; this time it costs so many rows.
+    fn pays(&mut self, family: Family, span: &Span, about: u64, rows: u64) -> bool {
         if self.at(family, &span.from).is_some() {
             self.touch(family, &span.from);
             return false;
@@ -280,8 +300,8 @@ impl ApplyCache {
             self.misses.clear();
         }
         let misses = self.misses.entry(span.from.clone()).or_default();
-        *misses = misses.saturating_add(1);
-        if misses.saturating_mul(ROWS_PER_MISS) < about {
+        *misses = misses.saturating_add(rows);
+        if *misses < about {
             return false;
         }
         self.misses.remove(&span.from);
@@ -298,6 +318,9 @@ impl ApplyCache {
 
     /// A batch has written (`None`: deleted) this row.
     pub(super) fn written(&mut self, family: Family, key: &StorageKey, value: Option<&Bytes>) {
+        if family == Family::Meta {
+            self.prefetched.written(key);
+        }
         if !matches!(family, Family::Data | Family::Score) || self.of(family).is_empty() {
             return;
         }
@@ -329,7 +352,7 @@ impl ApplyCache {
         }
     }
 
-    /// Forgets what has keys from one on, up to another one.
+    /// Forgets rows with keys from one up to another.
     fn forget(&mut self, family: Family, from: &StorageKey, to: &StorageKey) {
         let before = self.of(family).range::<[u8], _>((Bound::Unbounded, Bound::Excluded(&to[..])));
         let overlapping: Vec<StorageKey> = before

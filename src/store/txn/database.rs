@@ -1,7 +1,11 @@
 //! Whole databases: emptied and exchanged in constant time, counted exactly.
 
 use super::Txn;
-use crate::store::ChangeEvent;
+use crate::store::{
+    ChangeEvent, Database,
+    engine::Family,
+    sums::{self, Change},
+};
 
 impl Txn<'_> {
     /// Empties a database in constant time: it gets a new namespace, compaction drops the old rows.
@@ -12,12 +16,14 @@ impl Txn<'_> {
         }
         self.databases_changed();
         self.save_state();
-        let namespace = self.state.next_namespace;
+        let (namespace, keeps_sums) = (self.state.next_namespace, self.state.keeps_sums());
         self.state.next_namespace = namespace.saturating_add(1);
         let database = self.state.database_mut(db);
         database.namespace = namespace;
         database.keys = 0;
         database.expires = 0;
+        database.row_sum = 0;
+        database.is_summed = keeps_sums;
     }
 
     /// Exchanges two databases in constant time.
@@ -30,6 +36,31 @@ impl Txn<'_> {
     fn databases_changed(&mut self) {
         if self.interest.keys {
             self.changes.push(ChangeEvent::Databases);
+        }
+    }
+
+    /// Rows of metadata or of the expiry index come and go, by their hashes.
+    pub(super) fn sum_rows(&mut self, db: u32, come: u64, gone: u64) {
+        if come != gone {
+            let database = self.counts_mut(db);
+            database.row_sum = database.row_sum.wrapping_add(come).wrapping_sub(gone);
+        }
+    }
+
+    /// A database without rows has their sum, whatever it was before the level that keeps sums.
+    pub(super) fn sum_if_empty(&mut self, db: u32) {
+        let Database { keys, is_summed, .. } = *self.state.database(db);
+        if keys == 0 && !is_summed && self.state.keeps_sums() {
+            let database = self.counts_mut(db);
+            (database.row_sum, database.is_summed) = (0, true);
+        }
+    }
+
+    /// A change of sub-keys by the running command.
+    pub(super) fn sum_change(&mut self, family: Family, key: &[u8], change: Change<'_>) {
+        if self.state.keeps_sums() {
+            let sum = sums::of_change(self.position, family, key, change);
+            self.state.change_sum = self.state.change_sum.wrapping_add(sum);
         }
     }
 

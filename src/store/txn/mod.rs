@@ -7,31 +7,43 @@
 //! Order of use: `begin_entry`, then per command `begin_command` … `accept` or `reject`, then `commit`. Within a command
 //! savepoints nest, so that one call of several can be undone without its neighbours.
 
+mod ahead;
 mod apply_cache;
+mod budget;
 mod commit;
 mod database;
+mod prefetched;
 mod rows;
+mod script;
 mod subkeys;
 mod sweep;
 mod undo;
 mod whole;
 
 use super::{
-    ChangeEvent, CollectionId, EventClass, Interest, LogId, LogPosition, Published, Row, Store,
+    ChangeEvent, CollectionId, EventClass, Interest, LogId, LogPosition, Published, Replies, Row, Store,
     row::{Encoding, Type},
     scan::Overlay,
+    script_view::split_mix,
     site::SiteRecord,
     state::StateRecord,
     view::View,
 };
-use crate::error::Result;
-use std::sync::Arc;
+use crate::{error::Result, limits::SYSTEM_DATABASE};
+use std::{cell::Cell, sync::Arc};
 
+pub(in crate::store) use ahead::remove_ahead;
 pub(in crate::store) use apply_cache::ApplyCache;
+use budget::Budget;
+pub(in crate::store) use budget::Reads;
+pub use budget::Spent;
+pub(in crate::store) use prefetched::ColdLookups;
+pub use script::BeforeScript;
 pub use sweep::Swept;
 pub use undo::Savepoint;
+use undo::UndoLog;
 
-/// What a write handler stores under a key.
+/// The value that a write handler stores under a key.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRow<'a> {
     pub kind: Type,
@@ -48,7 +60,7 @@ impl<'a> NewRow<'a> {
     }
 }
 
-/// See the module.
+/// The writes of one batch.
 pub struct Txn<'s> {
     store: &'s Store,
     base: Arc<Published>,
@@ -59,8 +71,17 @@ pub struct Txn<'s> {
     data: Overlay,
     score: Overlay,
     pub(super) cache: ApplyCache,
-    /// Lives whose stored sub-keys go, all at once.
+    /// Records that it looked up on the disk.
+    cold: Cell<u32>,
+    /// Sub-keys that scans have stepped over outside the apply cache.
+    #[cfg(test)]
+    pub(crate) stepped: Cell<usize>,
+    /// Collections whose stored sub-keys are dropped at once.
     dropped: Vec<CollectionId>,
+    /// Sub-keys of dropped collections that were deleted one by one.
+    one_by_one: usize,
+    /// What the overlays hold.
+    bytes: usize,
     membership: Option<Vec<u8>>,
     now: u64,
     random: u64,
@@ -72,18 +93,30 @@ pub struct Txn<'s> {
     has_created: bool,
     further_created: u32,
     db: u32,
-    /// Newest last.
-    undo: Vec<undo::Undo>,
-    /// Where the running command began.
-    began: Savepoint,
-    /// What changed, as far as somebody wants to hear of it.
+    undo: UndoLog,
+    pub(super) budget: Budget,
+    pub(super) is_reply_wanted: bool,
+    /// Of a script that runs.
+    script_dice: Option<Cell<u64>>,
+    /// It is never committed: it reads what was published, and nothing newer.
+    is_trial: bool,
+    /// What is left for the replies of the proposal that runs.
+    replies: Replies,
+    /// Bytes of replies in this batch, about.
+    replied: u64,
+    /// The recorded changes, as far as an observer wants them.
     changes: Vec<ChangeEvent>,
     interest: Interest,
 }
 
 impl<'s> Txn<'s> {
     pub(super) fn new(store: &'s Store, base: Arc<Published>) -> Self {
-        let (state, base_epoch) = (base.state.clone(), base.epoch);
+        let cache = store.take_apply_cache(base.epoch);
+        Self::of(store, base, cache, store.interest())
+    }
+
+    fn of(store: &'s Store, base: Arc<Published>, cache: ApplyCache, interest: Interest) -> Self {
+        let state = base.state.clone();
         Txn {
             store,
             site: base.site.clone(),
@@ -94,8 +127,18 @@ impl<'s> Txn<'s> {
             expiry: Overlay::new(),
             data: Overlay::new(),
             score: Overlay::new(),
-            cache: store.take_apply_cache(base_epoch),
+            cache,
+            cold: Cell::new(0),
+            #[cfg(test)]
+            stepped: Cell::new(0),
             dropped: Vec::new(),
+            one_by_one: 0,
+            bytes: 0,
+            is_reply_wanted: true,
+            script_dice: None,
+            is_trial: false,
+            replies: Replies::of(0),
+            replied: 0,
             membership: None,
             random: 0,
             position: LogPosition::default(),
@@ -103,14 +146,14 @@ impl<'s> Txn<'s> {
             has_created: false,
             further_created: 0,
             db: 0,
-            undo: Vec::new(),
-            began: Savepoint::default(),
+            undo: UndoLog::default(),
+            budget: Budget::default(),
             changes: Vec::new(),
-            interest: store.interest(),
+            interest,
         }
     }
 
-    /// Starts an entry. Time never runs backwards, whatever a new leader's clock says.
+    /// Starts an entry. Time never runs backwards, even if a new leader's clock is behind.
     pub fn begin_entry(&mut self, log_id: LogId, at: u64, seed: u64) {
         self.now = at.max(self.state.last_at);
         self.state.last_at = self.now;
@@ -118,6 +161,7 @@ impl<'s> Txn<'s> {
         self.random = seed;
         self.position = LogPosition { index: log_id.index, ordinal: 0 };
         (self.next_ordinal, self.has_created, self.further_created) = (0, false, 0);
+        self.budget.begin_entry();
     }
 
     /// Starts the next command of the entry.
@@ -126,7 +170,8 @@ impl<'s> Txn<'s> {
         self.next_ordinal = self.next_ordinal.saturating_add(1);
         self.has_created = false;
         self.db = db;
-        self.began = self.savepoint();
+        self.begin_undo();
+        self.begin_budget();
     }
 
     /// Stores the Raft membership with this batch.
@@ -134,10 +179,38 @@ impl<'s> Txn<'s> {
         self.membership = Some(membership);
     }
 
-    /// Whether the batch has grown enough to be written.
+    /// Rows that it holds until it is written.
     pub fn pending_rows(&self) -> usize {
         let overlays = [&self.meta, &self.expiry, &self.data, &self.score];
         overlays.iter().fold(self.dropped.len(), |sum, overlay| sum.saturating_add(overlay.len()))
+    }
+
+    /// Bytes that it holds until it is written.
+    pub fn pending_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether anybody looks at the replies of the commands that follow. If not, a long string is not put together for one: the
+    /// reply is nil. Whoever lets replies decide anything says that they are wanted, on every replica.
+    pub fn want_replies(&mut self, wanted: bool) {
+        self.is_reply_wanted = wanted;
+    }
+
+    /// The replies of reads that follow may hold so many bytes. They change nothing, so they are bounded, and may be refused,
+    /// where somebody waits for them alone.
+    pub fn begin_replies(&mut self, bytes_max: u64) {
+        self.replied = self.pending_reply_bytes();
+        self.replies = Replies::of(bytes_max);
+    }
+
+    /// What the replies of reads hold that this batch has made.
+    pub fn pending_reply_bytes(&self) -> u64 {
+        self.replied.saturating_add(self.replies.taken())
+    }
+
+    /// The state that reads see inside this batch whose reply somebody waits for.
+    pub fn replying_view(&self) -> View<'_> {
+        self.view().replying(&self.replies)
     }
 
     /// The entry's time, ms since the epoch: the only clock a handler has.
@@ -147,19 +220,17 @@ impl<'s> Txn<'s> {
 
     /// The next number of the entry's random sequence (splitmix64 of the seed in the log).
     pub fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let (state, number) = split_mix(self.random);
+        self.random = state;
+        number
     }
 
-    /// Where in the log the running command stands.
+    /// The log position of the running command.
     pub fn position(&self) -> LogPosition {
         self.position
     }
 
-    /// Names a collection that the running command creates; no other one has this name, whatever else the command creates.
+    /// Names a collection that the running command creates; no other collection gets this name.
     ///
     /// The first one of a command has the position of the command. Those beyond it are numbered through the entry, among ordinals
     /// that no command has: what one command alone creates is named as it always was.
@@ -182,7 +253,17 @@ impl<'s> Txn<'s> {
         &self.state
     }
 
-    /// What read handlers see inside this batch.
+    /// What this entry may mean: handlers decide by it, never by what the program understands.
+    pub fn feature_level(&self) -> u32 {
+        self.state.feature_level
+    }
+
+    /// As `StateRecord::raise`.
+    pub fn raise_feature_level(&mut self, level: u32) {
+        self.state.raise(level);
+    }
+
+    /// The state that read handlers see inside this batch.
     pub fn view(&self) -> View<'_> {
         View::txn(self)
     }
@@ -204,7 +285,7 @@ impl<'s> Txn<'s> {
 
     /// As `event`, in another database.
     pub fn event_in(&mut self, db: u32, class: EventClass, name: &'static str, key: &[u8]) {
-        if self.interest.events {
+        if self.interest.events && db != SYSTEM_DATABASE {
             self.changes.push(ChangeEvent::Keyspace { db, key: key.to_vec(), class, name });
         }
     }

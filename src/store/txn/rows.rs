@@ -9,23 +9,26 @@ use crate::{
         engine::{EngineIterator, Family, Tier},
         fields::due_at,
         keys::{self, Span, StorageKey},
-        row::Header,
+        row::{Header, has_subkeys},
         scan::{self, Direction, Overlay},
+        sums,
     },
     value::Value,
 };
 use bytes::Bytes;
 
-/// What a write must know of the row it replaces.
+/// A write's knowledge of the row that it replaces.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stored {
     /// 0 = never.
     pub(super) expires_at: u64,
     pub(super) kind: Type,
-    /// Of a collection.
+    /// Of what has sub-keys.
     pub(super) head: Option<CollectionHead>,
     /// Of a hash.
     pub(super) fields: Option<FieldExpiries>,
+    /// Its part of the database's sum of rows; 0 if that is not kept.
+    pub(super) sum: u64,
 }
 
 /// A row that was deleted.
@@ -35,12 +38,13 @@ pub(super) struct Removed {
 }
 
 impl Stored {
-    fn decode(record: &[u8]) -> Result<Self, StoreError> {
+    fn decode(record: &[u8], sum: u64) -> Result<Self, StoreError> {
         let header = Header::decode(record)?;
         let body = record.get(crate::store::row::ROW_HEADER_LEN..).unwrap_or_default();
-        let head = header.kind.is_collection().then(|| CollectionHead::decode(body)).transpose()?;
+        let head =
+            has_subkeys(header.kind, header.encoding).then(|| CollectionHead::decode(body)).transpose()?;
         let fields = FieldExpiries::of_body(header.kind, body)?;
-        Ok(Stored { expires_at: header.expires_at, kind: header.kind, head, fields })
+        Ok(Stored { expires_at: header.expires_at, kind: header.kind, head, fields, sum })
     }
 
     fn due_at(&self) -> u64 {
@@ -58,12 +62,13 @@ impl<'s> Txn<'s> {
     pub fn put_in(&mut self, db: u32, key: &[u8], row: NewRow<'_>) -> Result<()> {
         let namespace = self.state.database(db).namespace;
         let storage_key = keys::meta(namespace, key);
+        self.budget.write(storage_key.len(), row.body.len())?;
         let before = self.stored(&storage_key)?;
-        // Before the sub-keys go, which have a say in it.
+        // Before the sub-keys are dropped, since the result depends on them.
         let (mut is_kept, was_gone) = (false, self.is_gone(namespace, before)?);
         if let Some(head) = before.and_then(|before| before.head) {
-            is_kept =
-                row.kind.is_collection() && CollectionHead::decode(row.body)?.generation == head.generation;
+            is_kept = has_subkeys(row.kind, row.encoding)
+                && CollectionHead::decode(row.body)?.generation == head.generation;
             if !is_kept {
                 self.drop_subkeys(CollectionId::new(namespace, head.generation), head.len)?;
             }
@@ -72,8 +77,9 @@ impl<'s> Txn<'s> {
         let old_expiry = before.map_or(0, |before| before.expires_at);
         self.count(db, before.is_none(), false, old_expiry, row.expires_at);
         let due = due_at(row.expires_at, FieldExpiries::of_body(row.kind, row.body)?);
-        self.move_expiry(namespace, key, before.map_or(0, |before| before.due_at()), due);
-        // A write that keeps the collection's id found it alive, whatever has become of its sub-keys since.
+        self.move_expiry(db, key, before.map_or(0, |before| before.due_at()), due)?;
+        self.sum_rows(db, self.sum_of(&storage_key, &record), before.map_or(0, |before| before.sum));
+        // A write that keeps the collection's id found it alive, whatever has happened to its sub-keys since.
         if was_gone && !is_kept {
             if let Some(before) = before {
                 self.tell_end(db, key, before.expires_at);
@@ -95,7 +101,7 @@ impl<'s> Txn<'s> {
         }
     }
 
-    /// The events of a key that is gone: it has expired, or the last of its fields has.
+    /// Emits the events of a key that is gone: it has expired, or the last of its fields has.
     pub(super) fn tell_end(&mut self, db: u32, key: &[u8], expires_at: u64) {
         if expires_at != 0 && expires_at <= self.now {
             self.event_in(db, EventClass::Expired, "expired", key);
@@ -105,7 +111,7 @@ impl<'s> Txn<'s> {
         }
     }
 
-    /// Deletes a key; true if a live one was there. A row that has expired goes too, but does not count.
+    /// Deletes a key; true if it existed. A row that has expired is deleted too, but does not count.
     pub fn delete(&mut self, key: &[u8]) -> Result<bool> {
         self.delete_in(self.db, key)
     }
@@ -130,8 +136,11 @@ impl<'s> Txn<'s> {
         let namespace = self.state.database(db).namespace;
         let storage_key = keys::meta(namespace, key);
         let Some(stored) = self.stored(&storage_key)? else { return Ok(None) };
+        self.budget.write(storage_key.len(), 0)?;
         self.count(db, false, true, stored.expires_at, 0);
-        self.move_expiry(namespace, key, stored.due_at(), 0);
+        self.move_expiry(db, key, stored.due_at(), 0)?;
+        self.sum_rows(db, 0, stored.sum);
+        self.sum_if_empty(db);
         let was_live = !self.is_gone(namespace, Some(stored))?;
         self.note(db, key, Some(stored), None, was_live);
         self.write(Family::Meta, storage_key, None);
@@ -151,44 +160,59 @@ impl<'s> Txn<'s> {
     ) -> Result<(EngineIterator<'_>, Option<&Overlay>)> {
         let mut options = Tier::Disk.options();
         scan::bound(&mut options, span, direction);
-        Ok((self.base.engine().iterator(family, options)?, Some(self.overlay(family))))
+        Ok((self.base_iterator(family, options)?, Some(self.overlay(family))))
     }
 
     fn stored_record(&self, storage_key: &[u8]) -> Result<Option<Value>> {
         if let Some(written) = self.meta.get(storage_key) {
             return Ok(written.clone().map(Value::from));
         }
-        if let Some(record) = self.store.hot.get_record(storage_key) {
-            return Ok(Some(record));
-        }
-        self.store.hot.passed_by(storage_key);
-        Ok(self.base.engine().get(Family::Meta, storage_key, Tier::Disk)?.map(Value::from))
+        self.base_record(storage_key)
     }
 
     /// The stored row, expired or not.
     pub(super) fn stored(&self, storage_key: &StorageKey) -> Result<Option<Stored>> {
+        let decode = |record: &[u8]| Stored::decode(record, self.sum_of(storage_key, record));
         if let Some(written) = self.meta.get(storage_key) {
-            return Ok(written.as_deref().map(Stored::decode).transpose()?);
+            return Ok(written.as_deref().map(decode).transpose()?);
         }
-        match self.store.hot.summary(storage_key) {
-            Some(summary) if !summary.is_collection => {
-                let (kind, expires_at) = (Type::String, summary.expires_at);
-                Ok(Some(Stored { expires_at, kind, head: None, fields: None }))
+        if self.is_trial() {
+            return Ok(self.base_record(storage_key)?.as_deref().map(decode).transpose()?);
+        }
+        match self.store.hot.summary(storage_key, |record| self.sum_of(storage_key, record)) {
+            Some(summary) if !summary.has_subkeys => {
+                let (kind, expires_at, sum) = (Type::String, summary.expires_at, summary.sum);
+                Ok(Some(Stored { expires_at, kind, head: None, fields: None, sum }))
             }
-            _ => Ok(self.stored_record(storage_key)?.as_deref().map(Stored::decode).transpose()?),
+            _ => Ok(self.stored_record(storage_key)?.as_deref().map(decode).transpose()?),
         }
     }
 
-    fn move_expiry(&mut self, namespace: Namespace, key: &[u8], old: u64, new: u64) {
+    /// What a row of metadata or of the expiry index is to the database's sum; 0 if that is not kept.
+    fn sum_of(&self, storage_key: &[u8], record: &[u8]) -> u64 {
+        if self.state.keeps_sums() { sums::of_row(storage_key, record) } else { 0 }
+    }
+
+    fn move_expiry(&mut self, db: u32, key: &[u8], old: u64, new: u64) -> Result<()> {
         if old == new {
-            return;
+            return Ok(());
         }
+        let namespace = self.state.database(db).namespace;
+        let (mut come, mut gone) = (0, 0);
         if old != 0 {
-            self.write(Family::Expiry, keys::expiry(old, namespace, key), None);
+            self.budget.write(key.len(), 0)?;
+            let index_key = keys::expiry(old, namespace, key);
+            gone = self.sum_of(&index_key, b"");
+            self.write(Family::Expiry, index_key, None);
         }
         if new != 0 {
-            self.write(Family::Expiry, keys::expiry(new, namespace, key), Some(Bytes::new()));
+            self.budget.write(key.len(), 0)?;
+            let index_key = keys::expiry(new, namespace, key);
+            come = self.sum_of(&index_key, b"");
+            self.write(Family::Expiry, index_key, Some(Bytes::new()));
         }
+        self.sum_rows(db, come, gone);
+        Ok(())
     }
 
     fn note(&mut self, db: u32, key: &[u8], before: Option<Stored>, after: Option<Type>, was_live: bool) {

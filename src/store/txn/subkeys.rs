@@ -2,24 +2,27 @@
 
 use super::{
     Txn,
-    apply_cache::{END_ROWS, WHOLE_ROWS_MAX, is_long},
+    apply_cache::{END_ROWS, ROWS_PER_MISS, SEARCHED_ROWS_MAX, is_long},
 };
 use crate::{
     error::Result,
     store::{
         CollectionId, SubKeys, SubRange,
-        engine::{Family, Tier},
-        keys::{self, ALL, Span, StorageKey},
+        engine::Family,
+        keys::{ALL, Span, StorageKey},
         scan::{self, Direction},
+        sums::Change,
     },
     value::Value,
 };
 use bytes::Bytes;
 use std::ops::{Bound, ControlFlow};
 
-/// So many stored sub-keys are deleted one by one; more by one range tombstone. Tombstones cost later reads something, a
+/// Up to this many stored sub-keys are deleted one by one; more by one range tombstone. Tombstones slow later reads down, a
 /// range tombstone more than one of a key, so it must stand for many.
 const ONE_BY_ONE_MAX: usize = 256;
+/// So many of one batch, so that a DEL of many collections stays cheap. What is deleted is the same.
+const ONE_BY_ONE_BATCH_MAX: usize = 1 << 16;
 
 impl Txn<'_> {
     /// The id of a collection that the running command creates in the current database. Each call gives another one.
@@ -28,7 +31,7 @@ impl Txn<'_> {
         CollectionId::new(self.state.database(self.db).namespace, generation)
     }
 
-    /// What a sub-key holds.
+    /// The value of a sub-key.
     pub(in crate::store) fn sub(
         &self,
         of: SubKeys,
@@ -42,58 +45,73 @@ impl Txn<'_> {
         if self.is_of_this_batch(collection) {
             return Ok(None);
         }
-        if of == SubKeys::Score {
-            return Ok(self.base.engine().get(Family::Score, &key, Tier::Disk)?.map(Value::from));
-        }
-        let hot_key = keys::hot_sub(&key);
-        if let Some(value) = self.store.hot.get(&hot_key) {
-            return Ok(Some(value));
-        }
-        let found = self.base.engine().get(Family::Data, &key, Tier::Disk)?;
-        if let Some(value) = &found {
-            let index = self.base.state.applied.map_or(0, |applied| applied.index);
-            self.store.hot.put_sub(hot_key, index, value);
-        }
-        Ok(found.map(Value::from))
+        self.base_sub(of.family(), &key)
     }
 
     /// Writes a sub-key.
     pub fn put_sub(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8], value: &[u8]) {
-        self.write(of.family(), collection.key(sub), Some(Bytes::copy_from_slice(value)));
+        self.put_sub_bytes(of, collection, sub, Bytes::copy_from_slice(value));
     }
 
-    /// Deletes a sub-key.
+    /// As `put_sub`, without a copy. Beyond the budget of the call it does nothing, and the call fails.
+    pub fn put_sub_bytes(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8], value: Bytes) {
+        let is_new = self.is_since_savepoint(collection);
+        if self.budget.may_write(CollectionId::LEN.saturating_add(sub.len()), value.len(), !is_new) {
+            self.put_sub_uncounted(of, collection, sub, value);
+        }
+    }
+
+    /// As `put_sub_bytes`, for one of the few rows that count others: those pay for it.
+    pub fn put_sub_uncounted(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8], value: Bytes) {
+        let key = collection.key(sub);
+        self.sum_change(of.family(), &key, Change::Written(&value));
+        if self.is_since_savepoint(collection) {
+            self.write_new(of.family(), collection, key, value);
+        } else {
+            self.write(of.family(), key, Some(value));
+        }
+    }
+
+    /// Deletes a sub-key. Beyond the budget of the call it does nothing, and the call fails.
     pub fn delete_sub(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8]) {
         let key = collection.key(sub);
+        let is_new = self.is_since_savepoint(collection);
+        if !self.budget.may_write(key.len(), 0, !is_new) {
+            return;
+        }
+        self.sum_change(of.family(), &key, Change::Deleted);
         if self.is_of_this_batch(collection) {
-            self.uncover(of.family(), key);
+            self.uncover(of.family(), key, is_new);
         } else {
             self.write(of.family(), key, None);
         }
     }
 
     /// Whether nothing of this collection is stored yet.
-    fn is_of_this_batch(&self, collection: &CollectionId) -> bool {
+    pub(super) fn is_of_this_batch(&self, collection: &CollectionId) -> bool {
         self.base.state.applied.is_none_or(|applied| collection.generation().index > applied.index)
     }
 
-    /// Deletes all sub-keys of a collection. `elements` is how many it says it has.
+    /// Deletes all sub-keys of a collection. `elements` is the number of elements in its row.
     pub(super) fn drop_subkeys(&mut self, collection: CollectionId, elements: u64) -> Result<()> {
-        let is_stored = !self.is_of_this_batch(&collection);
+        self.sum_change(Family::Data, collection.prefix(), Change::Dropped);
+        let (is_stored, is_new) = (!self.is_of_this_batch(&collection), self.is_since_savepoint(&collection));
         self.cache.forget_collection(&collection);
         for family in [Family::Data, Family::Score] {
             let span = collection.span(ALL);
             let to = span.to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let written = self.overlay(family).range::<[u8], _>((Bound::Included(&span.from[..]), to));
             let written: Vec<StorageKey> = written.map(|(key, _)| key.clone()).collect();
-            written.into_iter().for_each(|key| self.uncover(family, key));
+            written.into_iter().for_each(|key| self.uncover(family, key, is_new));
         }
         if !is_stored {
             return Ok(());
         }
         if elements <= ONE_BY_ONE_MAX as u64
+            && self.one_by_one < ONE_BY_ONE_BATCH_MAX
             && let Some(stored) = self.few_stored(&collection)?
         {
+            self.one_by_one = self.one_by_one.saturating_add(stored.len());
             for (family, key) in stored {
                 self.write(family, key, None);
             }
@@ -103,7 +121,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Caches the rows at an end of a collection, if there are any. They lie within this range.
+    /// Caches the rows at an end of a collection, if it has any. They are within this range.
     pub fn cache_end(
         &mut self,
         of: SubKeys,
@@ -122,7 +140,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Before a sub-key of a range is looked up that has about so many: keeps them in memory if that pays.
+    /// Before looking up a sub-key in a range with about this many: caches the range if that pays.
     pub fn cache_whole(
         &mut self,
         of: SubKeys,
@@ -132,14 +150,36 @@ impl Txn<'_> {
     ) -> Result<()> {
         let (family, span) = (of.family(), collection.span(range));
         if !span.is_empty() && self.cache.should_cache_whole(family, &span, about) {
-            let limit = usize::try_from(WHOLE_ROWS_MAX).unwrap_or(usize::MAX).saturating_add(1);
-            let rows = self.rows_of(family, &span, Direction::Forward, limit)?;
-            self.cache.cache_whole(family, &span, rows);
+            self.cache_span(family, &span)?;
         }
         Ok(())
     }
 
-    /// The first rows of a span, or (`Backward`) the last; none behind one that is too long to be cached.
+    /// Before going through all sub-keys of a collection, about this many, or looking up so many of them: caches them if that
+    /// pays.
+    pub fn cache_searched(
+        &mut self,
+        of: SubKeys,
+        collection: &CollectionId,
+        about: u64,
+        lookups: Option<u64>,
+    ) -> Result<()> {
+        let (family, span) = (of.family(), collection.span(ALL));
+        let rows = lookups.map_or(about, |lookups| lookups.saturating_mul(ROWS_PER_MISS));
+        if self.cache.should_cache_searched(family, &span, about, rows) {
+            self.cache_span(family, &span)?;
+        }
+        Ok(())
+    }
+
+    fn cache_span(&mut self, family: Family, span: &Span) -> Result<()> {
+        let limit = usize::try_from(SEARCHED_ROWS_MAX).unwrap_or(usize::MAX).saturating_add(1);
+        let rows = self.rows_of(family, span, Direction::Forward, limit)?;
+        self.cache.cache_whole(family, span, rows);
+        Ok(())
+    }
+
+    /// The first rows of a span, or (`Backward`) the last; stops before a row that is too long to be cached.
     fn rows_of(
         &self,
         family: Family,

@@ -12,34 +12,39 @@ use crate::{
 };
 use std::ops::{Bound, ControlFlow};
 
-/// What a sweep deleted.
+/// The keys and rows that a sweep deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Keys that expired.
     pub keys: u32,
     /// Fields of hashes that expired, whether their hash is left or not.
     pub fields: u64,
+    /// Rows of flushed databases that it had to step over. Nodes differ in it.
+    pub stepped_over: u64,
 }
 
-/// What is due, and what no database knows any more.
+/// Rows that are due, and rows of dropped databases.
 #[derive(Default)]
 struct Due {
     keys: Vec<(u32, Vec<u8>)>,
     stale: Vec<StorageKey>,
+    stepped_over: u64,
 }
 
 impl Txn<'_> {
-    /// Deletes keys and fields whose time has come, up to `rows_max` rows; a hash that is gone with all its fields counts
-    /// as one. Fewer than that in all: nothing is left that is due.
+    /// Deletes keys and fields that are due, up to `rows_max` rows; a hash that is gone with all its fields counts as one.
+    /// Fewer in all: nothing due is left.
     ///
     /// Index rows of flushed databases are passed over, and some of them deleted: whether compaction has dropped them
-    /// already differs from node to node, so they must not decide which keys go.
+    /// already, and whether `passed_expiries.rs` begins behind them, differs from node to node, so they must not decide which
+    /// keys go.
     pub fn sweep_expired(&mut self, rows_max: u32) -> Result<Swept> {
         let due = self.due(rows_max as usize)?;
         for index_key in due.stale {
             self.write(Family::Expiry, index_key, None);
         }
-        let (mut swept, mut left) = (Swept::default(), rows_max as usize);
+        let mut swept = Swept { stepped_over: due.stepped_over, ..Swept::default() };
+        let mut left = rows_max as usize;
         for (db, key) in due.keys {
             if left == 0 {
                 break;
@@ -62,25 +67,33 @@ impl Txn<'_> {
 
     fn due(&self, rows_max: usize) -> Result<Due> {
         let mut due = Due::default();
-        let everything = Span { from: StorageKey::new(), to: None };
+        let mut from = self.store.passed_expiries.mark();
+        // What this batch has written is not known there.
+        if let Some((first, _)) = self.expiry.iter().find(|(_, value)| value.is_some()) {
+            from = from.min(first.clone());
+        }
+        let rest = Span { from, to: None };
         let mut iterator = self.base.engine().iterator(Family::Expiry, Tier::Disk.options())?;
         let overlay = Some(self.overlay(Family::Expiry));
-        scan::merged(&mut iterator, overlay, &everything, Direction::Forward, |index_key, _| {
+        scan::merged(&mut iterator, overlay, &rest, Direction::Forward, |index_key, _| {
             let (expires_at, namespace, key) = keys::parse_expiry(index_key)?;
             if expires_at > self.now || due.keys.len() >= rows_max {
                 return Ok(ControlFlow::Break(()));
             }
-            match self.state.database_of(namespace) {
-                Some(db) => due.keys.push((db, key.to_vec())),
-                None if due.stale.len() < rows_max => due.stale.push(StorageKey::from_slice(index_key)),
-                None => {}
-            }
+            let Some(db) = self.state.database_of(namespace) else {
+                due.stepped_over = due.stepped_over.saturating_add(1);
+                if due.stale.len() < rows_max {
+                    due.stale.push(StorageKey::from_slice(index_key));
+                }
+                return Ok(ControlFlow::Continue(()));
+            };
+            due.keys.push((db, key.to_vec()));
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(due)
     }
 
-    /// A key that is gone, by its own expiry or with the last of its fields.
+    /// Deletes a key that has expired, or whose last field has.
     fn sweep_key(&mut self, db: u32, key: &[u8], swept: &mut Swept) -> Result<()> {
         let namespace = self.state.database(db).namespace;
         let Some(stored) = self.stored(&keys::meta(namespace, key))? else { return Ok(()) };
@@ -94,7 +107,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Deletes up to `fields_max` fields that are due of a hash that has others; returns how many.
+    /// Deletes up to `fields_max` due fields of a hash that has others; returns their number.
     fn sweep_fields(&mut self, db: u32, key: &[u8], row: &Row, fields_max: usize) -> Result<usize> {
         if row.kind != Type::Hash {
             return Ok(0);

@@ -11,12 +11,12 @@ use std::ops::{Bound, ControlFlow};
 const COPIED_AT_ONCE: usize = 1024;
 
 impl Txn<'_> {
-    /// Gives what a key of the current database holds to another key, of database `db`, which is replaced. Within one
-    /// database this costs the same however much it is.
+    /// Moves the value of a key of the current database to another key, of database `db`, which it replaces. Within one
+    /// database the cost does not depend on the size.
     pub fn transfer(&mut self, key: &[u8], row: &Row, db: u32, new: &[u8]) -> Result<()> {
         let moved =
             NewRow { kind: row.kind, encoding: row.encoding, expires_at: row.expires_at, body: &row.body };
-        if db != self.db && row.kind.is_collection() {
+        if db != self.db && row.has_subkeys() {
             // Sub-keys are filed by namespace, so that a database can be emptied at once.
             let generation = CollectionHead::decode(&row.body)?.generation;
             let (from, to) =
@@ -32,11 +32,11 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Copies what a key of the current database holds to another key, of database `db`, which is replaced.
+    /// Copies the value of a key of the current database to another key, of database `db`, which it replaces.
     pub fn duplicate(&mut self, row: &Row, db: u32, new: &[u8]) -> Result<()> {
         let copied =
             NewRow { kind: row.kind, encoding: row.encoding, expires_at: row.expires_at, body: &row.body };
-        if !row.kind.is_collection() {
+        if !row.has_subkeys() {
             return self.put_in(db, new, copied);
         }
         let head = CollectionHead::decode(&row.body)?;
@@ -54,7 +54,7 @@ impl Txn<'_> {
             loop {
                 let mut copied: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
                 let start = last.as_deref().map_or(ALL.0, Bound::Excluded);
-                self.view().scan_sub(
+                self.view().in_passing().scan_sub(
                     of,
                     from,
                     (start, Bound::Unbounded),

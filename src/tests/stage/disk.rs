@@ -8,7 +8,7 @@
 //! What a power cut leaves of a file's unsynced bytes is any subset of the sectors written; of a directory's unsynced
 //! changes it is the first so many of them, as file systems with a journal leave it.
 
-use super::{Dice, Mutant, current};
+use super::{Dice, Mutant, ON_STAGE, current};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -156,9 +156,9 @@ fn restore(path: &Path, content: Option<Vec<u8>>) -> io::Result<()> {
     }
 }
 
-/// Runs `then` on the disk of this thread's stage, if there is one and its power is on.
-fn operate(then: impl FnOnce(&mut Disk) -> io::Result<()>) -> Option<io::Result<()>> {
-    let stage = current()?;
+/// Runs `then` on the disk of this thread's stage, if its power is on.
+fn operate(then: impl FnOnce(&mut Disk) -> io::Result<()>) -> io::Result<()> {
+    let stage = current().expect(ON_STAGE);
     let mut disk = stage.disk.borrow_mut();
     match disk.fuses.get_mut(&stage.node()) {
         None => {}
@@ -168,23 +168,19 @@ fn operate(then: impl FnOnce(&mut Disk) -> io::Result<()>) -> Option<io::Result<
         }
         Some(left) => *left -= 1,
     }
-    Some(then(&mut disk))
+    then(&mut disk)
 }
 
-fn observe(then: impl FnOnce(&mut Disk) -> io::Result<()>) -> io::Result<()> {
-    operate(then).unwrap_or(Ok(()))
-}
-
-pub(crate) fn before_create(path: &Path) -> io::Result<()> {
-    observe(|disk| {
+pub(super) fn before_create(path: &Path) -> io::Result<()> {
+    operate(|disk| {
         let replaced = fs::read(path).ok();
         disk.note(path, Change::Created { path: path.to_path_buf(), replaced });
         Ok(())
     })
 }
 
-pub(crate) fn before_create_directory(path: &Path) -> io::Result<()> {
-    observe(|disk| {
+pub(super) fn before_create_directory(path: &Path) -> io::Result<()> {
+    operate(|disk| {
         if !path.exists() {
             disk.note(path, Change::CreatedDirectory { path: path.to_path_buf() });
         }
@@ -192,8 +188,8 @@ pub(crate) fn before_create_directory(path: &Path) -> io::Result<()> {
     })
 }
 
-pub(crate) fn before_write(file: &File, path: &Path, bytes: &[u8], at: u64) -> io::Result<()> {
-    observe(|disk| {
+pub(super) fn before_write(file: &File, path: &Path, bytes: &[u8], at: u64) -> io::Result<()> {
+    operate(|disk| {
         let old_len = file.metadata()?.len();
         let mut old = vec![0; bytes.len()];
         let read = file.read_at(&mut old, at)?;
@@ -204,8 +200,8 @@ pub(crate) fn before_write(file: &File, path: &Path, bytes: &[u8], at: u64) -> i
     })
 }
 
-pub(crate) fn before_rename(from: &Path, to: &Path) -> io::Result<()> {
-    observe(|disk| {
+pub(super) fn before_rename(from: &Path, to: &Path) -> io::Result<()> {
+    operate(|disk| {
         let replaced = fs::read(to).ok();
         disk.files.remove(to);
         if let Some(pending) = disk.files.remove(from) {
@@ -216,17 +212,16 @@ pub(crate) fn before_rename(from: &Path, to: &Path) -> io::Result<()> {
     })
 }
 
-pub(crate) fn before_remove(path: &Path) -> io::Result<()> {
-    observe(|disk| {
+pub(super) fn before_remove(path: &Path) -> io::Result<()> {
+    operate(|disk| {
         disk.files.remove(path);
         disk.note(path, Change::Removed { path: path.to_path_buf(), content: fs::read(path)? });
         Ok(())
     })
 }
 
-/// `None`: there is no stage, the real disk is to do it.
-pub(crate) fn sync_file(path: &Path) -> Option<io::Result<()>> {
-    let mutant = current()?.mutant;
+pub(super) fn sync_file(path: &Path) -> io::Result<()> {
+    let mutant = current().and_then(|stage| stage.mutant);
     let is_state = path.file_stem().is_some_and(|stem| stem == "STATE");
     let is_new = path.extension().is_some_and(|extension| extension == "tmp");
     let lies = (is_state && mutant == Some(Mutant::VoteNotSynced))
@@ -239,9 +234,8 @@ pub(crate) fn sync_file(path: &Path) -> Option<io::Result<()>> {
     })
 }
 
-/// As `sync_file`.
-pub(crate) fn sync_directory(directory: &Path) -> Option<io::Result<()>> {
-    let mutant = current()?.mutant;
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    let mutant = current().and_then(|stage| stage.mutant);
     operate(|disk| {
         let pending = disk.directories.entry(directory.to_path_buf()).or_default();
         // What a mutant leaves out stays undurable.

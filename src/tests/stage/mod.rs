@@ -1,18 +1,24 @@
 //! A stage: the clock, the dice, the network and the disks of simulated machines, all on one thread and all from one
 //! seed. What plays on it is the product's own code (`replication/tests/simulation` puts it there).
 //!
-//! A thread that has a stage is in a simulation. Product code asks, in tests only, whether it is, at the few places where
-//! it would touch the world: `time::now_ms`, random numbers, `replication/wal/disk.rs`, calls of `peer`, threads, stopping
-//! the process. Everywhere else it runs as it does in production, on tokio's paused clock.
+//! A thread that has a stage is in a simulation. Nodes get the stage as their `Environment` (`world.rs`), `Network`
+//! (`network.rs`) and `StopPolicy`, and know no more of it; what a mutant breaks is decided here. Everywhere else the product
+//! runs as it does in production, on tokio's paused clock.
 
-mod dice;
 pub(crate) mod disk;
 pub(crate) mod network;
 mod trace;
+mod world;
 
-pub(crate) use dice::Dice;
+pub(crate) use network::Links;
+pub(crate) use resp_tests::dice::Dice;
 pub(crate) use trace::Trace;
+pub(crate) use world::ENVIRONMENT;
 
+use crate::{
+    environment::{Rule, never_wait},
+    fail::{StopPolicy, set_stop_policy},
+};
 use disk::Disk;
 use network::Network;
 use std::{
@@ -27,6 +33,9 @@ thread_local! {
 
 /// Wall clocks begin here; any moment will do.
 const EPOCH_MS: u64 = 1_700_000_000_000;
+
+/// What a question without a stage is told.
+const ON_STAGE: &str = "a simulated node runs on the thread of its stage";
 
 /// Polls in a millisecond of all nodes; a usual one has some dozens.
 const POLLS_MAX: u64 = 20_000;
@@ -72,11 +81,31 @@ impl Mutant {
         Mutant::FeedTrustsStore,
     ];
 
+    /// The rule of the product's that it breaks; `None`: it breaks the disk, or what is queued for it.
+    fn breaks(self) -> Option<Rule> {
+        match self {
+            Mutant::LeaseIgnored => Some(Rule::LeaseToRead),
+            Mutant::LeaseKept => Some(Rule::LeaseEndsWithOffer),
+            Mutant::VotesAtOnce => Some(Rule::VotesLater),
+            Mutant::WallClockFollowed => Some(Rule::LogTimeIsBent),
+            Mutant::FeedTrustsStore => Some(Rule::FeedsCommitted),
+            Mutant::VoteAnsweredEarly
+            | Mutant::VoteNotSynced
+            | Mutant::AppendAnsweredEarly
+            | Mutant::AppendNotSynced
+            | Mutant::TruncationSkipped
+            | Mutant::NamesNotSynced => None,
+        }
+    }
+
     /// By its name here.
     pub(crate) fn named(name: &str) -> Option<Mutant> {
         Mutant::ALL.into_iter().find(|mutant| format!("{mutant:?}") == name)
     }
 }
+
+/// What a thread would own, as the product handed it over.
+pub(crate) type Thread = Box<dyn std::any::Any>;
 
 /// What does the work of a thread when there are none.
 pub(crate) trait Worker {
@@ -101,7 +130,7 @@ pub(crate) struct Stage {
     pub(crate) network: RefCell<Network>,
     pub(crate) disk: RefCell<Disk>,
     pub(crate) trace: RefCell<Trace>,
-    employed: RefCell<Vec<Box<dyn Worker>>>,
+    hosted: RefCell<Vec<Thread>>,
     /// Times that tasks of openraft's were polled since time went by.
     polls: Cell<u64>,
     stopped: RefCell<Vec<(usize, String)>>,
@@ -124,7 +153,7 @@ impl Stage {
             disk: RefCell::new(Disk::new(dice.fork())),
             trace: RefCell::default(),
             dice: RefCell::new(dice),
-            employed: RefCell::default(),
+            hosted: RefCell::default(),
             polls: Cell::new(0),
             stopped: RefCell::default(),
         })
@@ -133,6 +162,9 @@ impl Stage {
     /// Makes it the one of this thread until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Entered {
         CURRENT.with_borrow_mut(|current| *current = Some(Rc::clone(self)));
+        never_wait(true);
+        // The policy is the process's; a thread without a stage ends it as always.
+        set_stop_policy(StopPolicy { stops: stop, ends_on_panic: || current().is_none() });
         Entered
     }
 
@@ -164,13 +196,9 @@ impl Stage {
         self.paces.borrow_mut()[node] = ms;
     }
 
-    /// Takes on a worker for the node that is being started.
-    pub(crate) fn employ(&self, worker: Box<dyn Worker>) {
-        self.employed.borrow_mut().push(worker);
-    }
-
-    pub(crate) fn employed(&self) -> Vec<Box<dyn Worker>> {
-        self.employed.take()
+    /// Threads of the node that is being started, for whoever runs it to do their work.
+    pub(crate) fn hosted(&self) -> Vec<Thread> {
+        self.hosted.take()
     }
 
     /// Which nodes stopped themselves, and why; forgets it.
@@ -194,6 +222,7 @@ pub(crate) struct Entered;
 impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.with_borrow_mut(|current| *current = None);
+        never_wait(false);
     }
 }
 
@@ -203,30 +232,8 @@ pub(crate) fn current() -> Option<Rc<Stage>> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
-pub(crate) fn is_set() -> bool {
-    current().is_some()
-}
-
-/// The wall clock of the node.
-pub(crate) fn now_ms() -> Option<u64> {
-    let stage = current()?;
-    let skew = stage.skews_ms.borrow()[stage.node()];
-    Some((EPOCH_MS + stage.now()).saturating_add_signed(skew))
-}
-
-/// The monotonic clock of the node.
-pub(crate) fn monotonic_us() -> Option<u64> {
-    let stage = current()?;
-    let pace = stage.paces.borrow()[stage.node()];
-    Some((stage.now() + 1000 * (stage.node() as u64 + 1)) * pace)
-}
-
-pub(crate) fn is_broken_by(mutant: Mutant) -> bool {
-    current().is_some_and(|stage| stage.mutant == Some(mutant))
-}
-
 pub(crate) fn random() -> Option<u64> {
-    Some(current()?.dice.borrow_mut().next())
+    Some(current()?.dice.borrow_mut().roll())
 }
 
 /// A task of openraft's is polled. A node that is never done with what it has to do at one moment would stop time.
@@ -240,7 +247,7 @@ pub(crate) fn poll() {
 }
 
 /// The node wants its process to stop: it gets no further, and whoever runs it finds the reason.
-pub(crate) fn stop(reason: &str) {
+fn stop(reason: &str) {
     if let Some(stage) = current() {
         stage.note(format_args!("stops itself: {reason}"));
         stage.stopped.borrow_mut().push((stage.node(), reason.to_owned()));

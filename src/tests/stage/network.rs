@@ -3,23 +3,17 @@
 //! Of a call that is lost nothing is heard until its connection is given up. A node that is down refuses at once. A node
 //! that starts again has no connections: what was on its way to or from it is gone.
 
-use super::{Dice, current};
+use super::{Dice, ON_STAGE, current};
 use crate::{
-    peer::{Answer, CallError, FIRST_MEMBER_KIND, Groups, Lane, LocalIdentity},
+    peer::{
+        Answer, CallError, FIRST_MEMBER_KIND, Groups, Lane, LocalIdentity, Network as PeerNetwork, Outgoing,
+    },
     tests::stage::Stage,
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::oneshot;
-
-/// Whom a call is for.
-pub(crate) struct To {
-    pub(crate) address: String,
-    /// 0 = whoever is there.
-    pub(crate) node_id: u64,
-    pub(crate) group: u64,
-}
 
 /// When a connection over which nothing comes any more is given up.
 const GIVEN_UP_MS: u64 = 5000;
@@ -172,7 +166,7 @@ impl Network {
     /// When a packet sent now arrives; `None`: never.
     fn fate(&mut self, now: u64, from: usize, to: usize) -> Option<u64> {
         let Weather { delay_ms, late_ms, late_per_mille, lost_per_mille, .. } = self.weather;
-        let mut at = now + self.dice.between(delay_ms.0, delay_ms.1);
+        let mut at = now + self.dice.between(delay_ms.0, delay_ms.1 + 1);
         if self.dice.chance(late_per_mille) {
             at += self.dice.below(late_ms);
         }
@@ -220,63 +214,59 @@ impl Network {
     }
 }
 
-/// Sends a call; the future is that of its answer. `None`: there is no stage.
-pub(crate) fn call(
-    identity: &LocalIdentity,
-    target: To,
-    lane: Option<Lane>,
-    kind: u32,
-    body: &Bytes,
-    within: Duration,
-) -> Option<BoxFuture<'static, Answer>> {
-    let stage = current()?;
-    let mut network = stage.network.borrow_mut();
-    let (waiter, answer) = oneshot::channel();
-    let (Some(from), Some(to)) = (network.slot(&identity.address), network.slot(&target.address)) else {
-        let text = format!("{}: no such host", target.address);
-        return Some(Box::pin(std::future::ready(Err(CallError::Unreachable(text)))));
-    };
-    stage.note(format_args!("calls n{to}: {}", (network.describe)(kind, body, None)));
-    network.seen.push(Seen {
-        from_id: identity.node_id,
-        to_id: target.node_id,
-        kind,
-        body: body.clone(),
-        answer: None,
-    });
-    network.calls += 1;
-    let number = network.calls;
-    network.waiters.insert(number, Waiter { from, to, answer: waiter });
-    let call = Call {
-        number,
-        from,
-        to,
-        from_id: identity.node_id,
-        to_id: target.node_id,
-        cluster: identity.cluster_id(),
-        group: target.group,
-        kind,
-        body: body.clone(),
-    };
-    network.call(stage.now(), lane, call);
-    Some(Box::pin(async move {
-        match tokio::time::timeout(within, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(CallError::Broken("the stream was cut".into())),
-            Err(_) => Err(CallError::Broken("no answer in time".into())),
-        }
-    }))
-}
+/// The network of the stage of the thread that calls, as the product sees it.
+pub(crate) struct Links;
 
-/// The node answers calls from here on; false: there is no stage.
-pub(crate) fn listen(identity: &Arc<LocalIdentity>, groups: &Arc<Groups>) -> bool {
-    let Some(stage) = current() else { return false };
-    let mut network = stage.network.borrow_mut();
-    let listener = Listener { identity: Arc::clone(identity), groups: Arc::clone(groups) };
-    if let Some(slot) = network.slot(&identity.address) {
-        network.listeners[slot] = Some(listener);
+impl PeerNetwork for Links {
+    fn call(&self, identity: &LocalIdentity, call: Outgoing<'_>) -> BoxFuture<'static, Answer> {
+        let Outgoing { address, node_id, group, lane, kind, body, within } = call;
+        let stage = current().expect(ON_STAGE);
+        let mut network = stage.network.borrow_mut();
+        let (waiter, answer) = oneshot::channel();
+        let (Some(from), Some(to)) = (network.slot(&identity.address), network.slot(address)) else {
+            let text = format!("{address}: no such host");
+            return Box::pin(std::future::ready(Err(CallError::Unreachable(text))));
+        };
+        stage.note(format_args!("calls n{to}: {}", (network.describe)(kind, body, None)));
+        network.seen.push(Seen {
+            from_id: identity.node_id,
+            to_id: node_id,
+            kind,
+            body: body.clone(),
+            answer: None,
+        });
+        network.calls += 1;
+        let number = network.calls;
+        network.waiters.insert(number, Waiter { from, to, answer: waiter });
+        let call = Call {
+            number,
+            from,
+            to,
+            from_id: identity.node_id,
+            to_id: node_id,
+            cluster: identity.cluster_id(),
+            group,
+            kind,
+            body: body.clone(),
+        };
+        network.call(stage.now(), lane, call);
+        Box::pin(async move {
+            match tokio::time::timeout(within, answer).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Err(CallError::Broken("the stream was cut".into())),
+                Err(_) => Err(CallError::Broken("no answer in time".into())),
+            }
+        })
     }
-    true
+
+    fn listen(&self, identity: &Arc<LocalIdentity>, groups: &Arc<Groups>) {
+        let stage = current().expect(ON_STAGE);
+        let mut network = stage.network.borrow_mut();
+        let listener = Listener { identity: Arc::clone(identity), groups: Arc::clone(groups) };
+        if let Some(slot) = network.slot(&identity.address) {
+            network.listeners[slot] = Some(listener);
+        }
+    }
 }
 
 /// Has a packet handled on its node, inside that node's runtime.

@@ -10,7 +10,7 @@ pub struct Field {
     bits: u32,
 }
 
-/// What to store when a number does not fit.
+/// The handling of a number that does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {
     /// Its lowest bits.
@@ -22,7 +22,7 @@ pub enum Overflow {
 }
 
 impl Overflow {
-    /// By its name, whatever the case.
+    /// Parses its name; case does not matter.
     pub fn parse(word: &[u8]) -> Option<Self> {
         let names = [("WRAP", Overflow::Wrap), ("SAT", Overflow::Saturate), ("FAIL", Overflow::Fail)];
         let found = names.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
@@ -53,7 +53,7 @@ impl Field {
     /// The number at a bit; what lies behind the string's end is 0.
     pub fn get(self, bytes: &[u8], offset: u64) -> i64 {
         let first = offset >> 3;
-        // Up to 64 bits that begin anywhere in a byte touch nine bytes.
+        // Up to 64 bits that start anywhere in a byte touch nine bytes.
         let window = (0..9)
             .fold(0_u128, |window, at| window << 8 | u128::from(byte_at(bytes, first.saturating_add(at))));
         self.narrow((window >> self.shift(offset)) as i64)
@@ -70,7 +70,7 @@ impl Field {
         }
     }
 
-    /// How far the field's last bit is from the end of the nine bytes that hold it.
+    /// The distance of the field's last bit from the end of the nine bytes that hold it.
     fn shift(self, offset: u64) -> u32 {
         72 - (offset & 7) as u32 - self.bits
     }
@@ -81,7 +81,7 @@ impl Field {
         if self.signed { number << unused >> unused } else { ((number as u64) << unused >> unused) as i64 }
     }
 
-    /// What SET stores for `number`; `None` = nothing, it does not fit.
+    /// The number that SET stores; `None` = nothing, it does not fit.
     pub fn fit(self, number: i64, overflow: Overflow) -> Option<i64> {
         let beyond = if self.signed {
             let max = (i64::MAX as u64 >> (64 - self.bits)) as i64;
@@ -99,7 +99,7 @@ impl Field {
         self.bounded(number, beyond, overflow)
     }
 
-    /// What INCRBY stores: the sum, or what becomes of it; `None` = nothing, it does not fit.
+    /// The number that INCRBY stores: the sum, adjusted for overflow; `None` = nothing, it does not fit.
     pub fn add(self, number: i64, amount: i64, overflow: Overflow) -> Option<i64> {
         let (min, max) = if self.signed {
             let max = i128::from((i64::MAX as u64 >> (64 - self.bits)) as i64);

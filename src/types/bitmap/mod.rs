@@ -1,13 +1,15 @@
 //! Strings seen as bits, as Redis numbers them: bit 0 is the highest bit of the first byte.
 //!
-//! Pure functions over bytes. Offsets count bits and never exceed 2^32 by much (`OFFSET_END`), so their arithmetic fits
+//! Pure functions over bytes, and the same over strings as they are stored, which skip holes. Offsets count bits and never exceed 2^32 by much (`OFFSET_END`), so their arithmetic fits
 //! 64 bits.
 
 mod combine;
 mod field;
+mod stored;
 
-pub use combine::{Operation, combine};
+pub use combine::{Combined, Operation};
 pub use field::{Field, Overflow};
+pub use stored::{count_in, position_in};
 
 use crate::limits::STRING_BYTES_MAX;
 use std::ops::Range;
@@ -20,7 +22,7 @@ pub fn get(bytes: &[u8], offset: u64) -> bool {
     byte_at(bytes, offset >> 3) & mask(offset) != 0
 }
 
-/// Sets a bit and returns what it was. The string must reach so far; else nothing happens.
+/// Sets a bit and returns its former value. The string must be long enough; otherwise nothing happens.
 pub fn set(bytes: &mut [u8], offset: u64, on: bool) -> bool {
     let byte = usize::try_from(offset >> 3).ok().and_then(|index| bytes.get_mut(index));
     let Some(byte) = byte else { return false };
@@ -33,7 +35,7 @@ pub fn set(bytes: &mut [u8], offset: u64, on: bool) -> bool {
     before
 }
 
-/// How many bits of a range are set. The range must lie within the string.
+/// The number of set bits in a range. The range must lie within the string.
 pub fn count(bytes: &[u8], range: Range<u64>) -> u64 {
     let (first, whole, last) = split(range);
     let edge = |part: Range<u64>| u64::from((byte_at(bytes, part.start >> 3) & between(&part)).count_ones());
@@ -41,9 +43,9 @@ pub fn count(bytes: &[u8], range: Range<u64>) -> u64 {
     edge(first).saturating_add(ones).saturating_add(edge(last))
 }
 
-/// Where in a range the first bit of this kind is. The range must lie within the string.
+/// The position of the first bit of this kind in a range. The range must lie within the string.
 pub fn position(bytes: &[u8], bit: bool, range: Range<u64>) -> Option<u64> {
-    // What is looked for becomes a set bit.
+    // Turns the wanted bit into a set bit.
     let flip = if bit { 0x00 } else { 0xff };
     let (first, whole, last) = split(range);
     let edge = |part: &Range<u64>| {
@@ -60,7 +62,7 @@ pub fn position(bytes: &[u8], bit: bool, range: Range<u64>) -> Option<u64> {
         .or_else(|| edge(&last))
 }
 
-/// A range of bits as: bits of one byte, whole bytes (numbered as bytes), bits of one byte. Each may be empty.
+/// Splits a range of bits into bits of one byte, whole bytes (numbered as bytes), and bits of one byte. Each may be empty.
 fn split(range: Range<u64>) -> (Range<u64>, Range<u64>, Range<u64>) {
     let Range { start, end } = range;
     if start >= end {

@@ -1,27 +1,27 @@
 //! Cells of the earth: halved in turn by longitude and latitude, up to 26 times each.
 //!
-//! The bits of a cell are those of its column (odd places) and its row (even places), interleaved.
+//! The bits of a cell are those of its column (odd positions) and its row (even positions), interleaved.
 
 use super::{LATITUDES, LONGITUDES, Point};
 use std::ops::RangeInclusive;
 
 /// Halvings of the smallest cells.
 pub(super) const STEPS_MAX: u32 = 26;
-/// Where rows have their bits.
+/// The bits of rows.
 const ROW_BITS: u64 = 0x5555_5555_5555_5555;
 const COLUMN_BITS: u64 = !ROW_BITS;
 /// The letters and digits of geohashes.
 const ALPHABET: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
 const TEXT_LEN: u32 = 11;
 
-/// See the module.
+/// A cell of the grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cell {
     bits: u64,
     steps: u32,
 }
 
-/// What a cell covers, degrees.
+/// The area of a cell, degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Area {
     pub(super) west: f64,
@@ -35,7 +35,7 @@ impl Cell {
         Cell { bits, steps }
     }
 
-    /// The cell of this size that a place is in. The last meridian counts as one column more.
+    /// The cell of this size that contains a point. The last meridian counts as one column more.
     pub(super) fn at(point: Point, steps: u32) -> Self {
         Self::within(point, steps, &LATITUDES)
     }
@@ -50,7 +50,7 @@ impl Cell {
         self.bits
     }
 
-    /// Scores of the places in it: from the first to before the second.
+    /// The range of scores of the points in it: from the first to before the second.
     pub(super) fn scores(self) -> (f64, f64) {
         let shift = 2 * (STEPS_MAX - self.steps);
         ((self.bits << shift) as f64, (self.bits.wrapping_add(1) << shift) as f64)
@@ -69,7 +69,7 @@ impl Cell {
         }
     }
 
-    /// The place in the middle, on the map.
+    /// The point in its middle.
     pub(super) fn middle(self) -> Point {
         let Area { west, east, south, north } = self.area();
         Point {
@@ -78,7 +78,7 @@ impl Cell {
         }
     }
 
-    /// The cell so many columns east and rows north (each -1, 0 or 1), around the earth if need be.
+    /// The cell that many columns east and rows north (each -1, 0 or 1), around the earth if need be.
     pub(super) fn neighbour(self, east: i32, north: i32) -> Self {
         let used = u64::MAX >> (64 - 2 * self.steps);
         let column = moved(self.bits & COLUMN_BITS, east, ROW_BITS & used, COLUMN_BITS & used);
@@ -87,7 +87,7 @@ impl Cell {
     }
 }
 
-/// Adds to the interleaved number that stands in the bits `own`: with the gaps filled, a carry runs across them.
+/// Adds to the interleaved number in the bits `own`: with the gaps filled, a carry runs across them.
 fn moved(number: u64, by: i32, gaps: u64, own: u64) -> u64 {
     let moved = match by {
         0 => return number,
@@ -97,13 +97,13 @@ fn moved(number: u64, by: i32, gaps: u64, own: u64) -> u64 {
     moved & own
 }
 
-/// Which of the 2^steps equal parts of a range a number is in.
+/// The index of a number among the 2^steps equal parts of a range.
 fn part(number: f64, range: &RangeInclusive<f64>, steps: u32) -> u32 {
     let share = (number - range.start()) / (range.end() - range.start());
     (share * (1_u64 << steps) as f64) as u32
 }
 
-/// Moves the bits of a number to the even places.
+/// Moves the bits of a number to the even positions.
 fn spread(number: u32) -> u64 {
     let mut x = u64::from(number);
     for (shift, mask) in [
@@ -118,7 +118,7 @@ fn spread(number: u32) -> u64 {
     x
 }
 
-/// The bits at even places, moved together.
+/// Moves the bits at even positions together.
 fn gather(bits: u64) -> u64 {
     let mut x = bits & ROW_BITS;
     for (shift, mask) in [
@@ -133,8 +133,8 @@ fn gather(bits: u64) -> u64 {
     x
 }
 
-/// The usual geohash of a place, which divides all latitudes up to the poles. The last of its eleven characters is always
-/// 0: 52 bits do not reach so far.
+/// The usual geohash of a point, which divides all latitudes up to the poles. The last of its eleven characters is always
+/// 0: 52 bits are not enough for it.
 pub fn geohash_text(point: Point) -> String {
     let bits = Cell::within(point, STEPS_MAX, &(-90.0..=90.0)).bits;
     let letter = |at: u32| {

@@ -4,7 +4,7 @@ use super::Point;
 use pxfm::{f_asin, f_cos, f_sin};
 use std::f64::consts::PI;
 
-/// Redis's radius of the earth; what it computed before must not move.
+/// Redis's radius of the earth; distances that it computed must stay the same.
 pub(super) const EARTH_RADIUS_M: f64 = 6_372_797.560_856;
 
 const RADIANS: f64 = PI / 180.0;
@@ -17,7 +17,7 @@ pub(super) fn degrees(radians: f64) -> f64 {
     radians / RADIANS
 }
 
-/// Metres between two places.
+/// Metres between two points.
 pub fn distance_m(a: Point, b: Point) -> f64 {
     let v = f_sin((radians(b.longitude) - radians(a.longitude)) / 2.0);
     if v == 0.0 {

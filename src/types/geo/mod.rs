@@ -2,8 +2,8 @@
 //! interleaved.
 //!
 //! Sines come from a crate that rounds them correctly, not from the machine's C library, whose last digit depends on its
-//! version and on the processor: GEOSEARCHSTORE writes what it finds, and replicas must write the same. Of 716,650
-//! distances that redis-server 7.0.15 stored (glibc 2.36), 2,773 differed from ours, by at most 2.1e-15 of themselves.
+//! version and on the processor: GEOSEARCHSTORE writes its results, and replicas must write the same. Of 716,650 distances
+//! that redis-server 7.0.15 stored (glibc 2.36), 2,773 differed from ours, by at most 2.1e-15 of themselves.
 
 mod cell;
 mod distance;
@@ -33,20 +33,20 @@ pub struct Point {
 }
 
 impl Point {
-    /// A place that a score can hold.
+    /// A point that a score can represent.
     pub fn new(longitude: f64, latitude: f64) -> Option<Self> {
         let fits = LONGITUDES.contains(&longitude) && LATITUDES.contains(&latitude);
         fits.then_some(Point { longitude, latitude })
     }
 
-    /// The score of the cell, less than a metre wide, that the place is in.
+    /// The score of the point's cell, which is less than a metre wide.
     pub fn score(self) -> f64 {
         Cell::at(self, cell::STEPS_MAX).bits() as f64
     }
 
     /// The middle of the cell that a score means. Any number is some score.
     pub fn of_score(score: f64) -> Self {
-        // What no place has for a score is read as Redis reads it: negative numbers wrap around, huge ones are 0.
+        // Scores that no position has are read as Redis reads them: negative numbers wrap around, huge ones are 0.
         let bits = match score {
             ..TWO_TO_63 => score as i64 as u64,
             TWO_TO_63..TWO_TO_64 => score as u64,
@@ -56,7 +56,7 @@ impl Point {
     }
 }
 
-/// A coordinate as replies show it: exact to 17 places, without zeros at the end.
+/// A coordinate as in replies: exact to 17 places, without trailing zeros.
 pub fn coordinate_text(degrees: f64) -> String {
     let text = format!("{degrees:.17}");
     let text = text.trim_end_matches('0').trim_end_matches('.');

@@ -1,8 +1,7 @@
-//! Which cells a search has to look at, and which places in them it finds.
+//! Chooses the cells that a search must visit, and tests the members in them.
 //!
-//! The cells are the one that the centre is in and its eight neighbours, of a size chosen so that they cover what is
-//! searched; neighbours that cannot hold a result are left out. Their order is Redis's: it shows when a client asks for
-//! no order.
+//! The cells are the centre's cell and its eight neighbours, of a size at which they cover the searched shape; neighbours
+//! that cannot contain a result are left out. Their order is Redis's: it shows if a client asks for no order.
 
 use super::{
     Point,
@@ -18,7 +17,7 @@ const MAP_MAX_M: f64 = 20_037_726.37;
 const NEIGHBOURS: [(i32, i32); 9] =
     [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)];
 
-/// What is searched around the centre, metres.
+/// The searched shape around the centre, metres.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
     Circle { radius: f64 },
@@ -33,7 +32,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Metres from the centre to a place, if the place is inside.
+    /// Metres from the centre to a point, if it is inside.
     pub fn find(&self, place: Point) -> Option<f64> {
         if let Shape::Box { width, height } = self.shape {
             let along = distance_along_meridian_m(place.latitude, self.centre.latitude);
@@ -49,7 +48,7 @@ impl Search {
         }
     }
 
-    /// Ranges of scores to look at, in order: from the first to before the second.
+    /// Ranges of scores to search, in order: from the first to before the second.
     pub fn score_ranges(&self) -> Vec<(f64, f64)> {
         let mut ranges = Vec::new();
         let mut last = None;
@@ -87,7 +86,7 @@ impl Search {
         chosen.map(|(east, north)| centre.neighbour(east, north)).collect()
     }
 
-    /// The size of cells of which nine are about enough.
+    /// The size of cells at which nine are about enough.
     fn steps(&self) -> u32 {
         let mut radius = match self.shape {
             Shape::Circle { radius } => radius,
@@ -112,7 +111,7 @@ impl Search {
         steps.clamp(1, STEPS_MAX as i32) as u32
     }
 
-    /// What surely holds the shape, degrees; may go beyond the map.
+    /// A box that contains the shape, degrees; may reach beyond the map.
     fn bounds(&self) -> Area {
         let (half_width, half_height) = match self.shape {
             Shape::Circle { radius } => (radius, radius),
@@ -132,7 +131,7 @@ impl Search {
     }
 }
 
-/// Whether a cell's four neighbours reach all edges of what is searched.
+/// Whether a cell's four neighbours reach all edges of the searched shape.
 fn reaches(centre: Cell, bounds: &Area) -> bool {
     let area = |east, north| centre.neighbour(east, north).area();
     area(0, 1).north >= bounds.north

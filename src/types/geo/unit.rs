@@ -11,7 +11,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// By its name, whatever the case.
+    /// Parses its name; case does not matter.
     pub fn parse(word: &[u8]) -> Option<Self> {
         let names = [("m", Unit::Metre), ("km", Unit::Kilometre), ("ft", Unit::Foot), ("mi", Unit::Mile)];
         let found = names.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));

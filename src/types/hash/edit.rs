@@ -1,4 +1,4 @@
-//! A hash as it is written. Changes reach its row by `save`.
+//! Changes of a hash. They reach its row by `save`.
 
 use super::{Field, Hash, field};
 use crate::{
@@ -43,7 +43,7 @@ impl Hash {
         self.last_number
     }
 
-    /// Removes a field; returns it if it was there.
+    /// Removes a field; returns its former value.
     pub fn remove(&mut self, txn: &mut Txn<'_>, field: &[u8]) -> Result<Option<Field>> {
         let sub = hashed(field);
         let Some(before) = self.stored(&txn.view(), &sub)? else { return Ok(None) };
@@ -54,7 +54,7 @@ impl Hash {
         Ok(was_there.then_some(before))
     }
 
-    /// Writes the row, or deletes the key if there is nothing left. True: it is gone.
+    /// Writes the row, or deletes the key if the hash is empty. True: the key is gone.
     pub fn save(mut self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
         if self.lost_first
             && let Some(expiries) = &mut self.expiries

@@ -1,4 +1,4 @@
-//! What is stored under a field.
+//! The value stored under a field.
 //!
 //! | bytes | field |
 //! |---|---|
@@ -28,7 +28,7 @@ pub struct Field {
     pub value: Value,
 }
 
-/// A field's bytes, taken apart in place.
+/// A field's bytes, parsed in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parsed<'a> {
     pub(super) expires_at: u64,
@@ -45,7 +45,7 @@ impl Field {
     }
 }
 
-/// Reads one in place.
+/// Parses a field in place.
 pub(super) fn parse(stored: &[u8]) -> Result<Parsed<'_>, StoreError> {
     let short = || StoreError::corrupt("field", "too short");
     let (tag, rest) = stored.split_first().ok_or_else(short)?;

@@ -1,4 +1,4 @@
-//! A hash as it is read.
+//! Reads of a hash.
 
 use super::field::{self, Field, Parsed};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 use std::ops::{Bound, ControlFlow};
 
-/// See the module.
+/// A hash.
 #[derive(Debug, Clone)]
 pub struct Hash {
     pub(super) collection: Collection,
@@ -29,7 +29,7 @@ pub struct Seen<'a> {
     pub value: &'a [u8],
     /// Milliseconds since the epoch; 0 = never.
     pub expires_at: u64,
-    /// Where it is filed.
+    /// Its position.
     pub hash: u64,
 }
 
@@ -44,7 +44,7 @@ impl Hash {
         Self::of(Collection::open_or_create(txn, key, Type::Hash)?)
     }
 
-    /// An empty one that replaces what its key holds once it is saved.
+    /// A new, empty hash that replaces the key's value once it is saved.
     pub fn create(txn: &mut Txn<'_>) -> Self {
         let collection = Collection::create(txn, Type::Hash);
         Hash { collection, expiries: None, lost_first: false, last_number: 0 }
@@ -56,12 +56,12 @@ impl Hash {
         Ok(Hash { collection, expiries, lost_first: false, last_number })
     }
 
-    /// Whether Redis would keep it in one piece, so that it has an order, and a scan returns it at once.
+    /// Whether Redis would store it as a listpack: then it has an order, and a scan returns it at once.
     pub fn is_small(&self) -> bool {
         self.collection.encoding == Encoding::Natural
     }
 
-    /// How many fields it has. Costs a look at each of those that expired since the last sweep.
+    /// The number of fields. Looks at each field that expired since the last sweep.
     pub fn len(&self, view: &View<'_>) -> Result<u64> {
         let expired = match &self.expiries {
             Some(expiries) => view.expired_fields(&self.collection.id, expiries)?,
@@ -78,14 +78,14 @@ impl Hash {
         }
     }
 
-    /// What is stored under a field's sub-key, expired or not.
+    /// The value stored under a field's sub-key, expired or not.
     pub(super) fn stored(&self, view: &View<'_>, sub: &[u8]) -> Result<Option<Field>> {
         let stored = view.sub(SubKeys::Data, &self.collection.id, sub)?;
         Ok(stored.map(Field::decode).transpose()?)
     }
 
-    /// Visits all fields until the visitor breaks: those of a small hash in the order in which they were added, others as
-    /// they are filed.
+    /// Visits all fields until the visitor breaks: those of a small hash in the order in which they were added, others in
+    /// storage order.
     pub fn visit(
         &self,
         view: &View<'_>,
@@ -102,8 +102,8 @@ impl Hash {
         )
     }
 
-    /// Visits fields as they are filed, from a hash on, until the visitor breaks. That order is fixed, and says nothing else
-    /// about them.
+    /// Visits fields in storage order, from a hash on, until the visitor breaks. That order is fixed, but otherwise
+    /// arbitrary.
     pub fn visit_from(
         &self,
         view: &View<'_>,

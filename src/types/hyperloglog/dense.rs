@@ -5,7 +5,7 @@ use super::{HEADER_LEN, REGISTERS};
 /// Bits of a register.
 const BITS: usize = 6;
 const REGISTER_MAX: u8 = (1 << BITS) - 1;
-/// Length of a whole dense sketch.
+/// Length of a dense sketch.
 pub(super) const DENSE_LEN: usize = HEADER_LEN + REGISTERS * BITS / 8;
 
 /// All registers, in order.

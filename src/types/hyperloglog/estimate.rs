@@ -6,7 +6,7 @@ use super::{RANK_BITS, REGISTERS};
 /// 1 / (2 ln 2).
 const ALPHA: f64 = 0.721_347_520_444_481_7;
 
-/// How many registers have each rank.
+/// The number of registers of each rank.
 pub(super) struct Histogram([u32; 64]);
 
 impl Histogram {
@@ -14,7 +14,7 @@ impl Histogram {
         Histogram([0; 64])
     }
 
-    /// So many more registers have this rank (at most 63).
+    /// Adds this many registers of this rank (at most 63).
     pub(super) fn add(&mut self, rank: u8, registers: usize) {
         if let Some(count) = self.0.get_mut(usize::from(rank)) {
             *count = count.saturating_add(u32::try_from(registers).unwrap_or(u32::MAX));

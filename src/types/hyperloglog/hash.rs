@@ -1,4 +1,4 @@
-//! What an element does to a sketch: MurmurHash64A (Austin Appleby, public domain) with the seed that Redis uses.
+//! The effect of an element on a sketch: MurmurHash64A (Austin Appleby, public domain) with Redis's seed.
 
 use super::{INDEX_BITS, RANK_BITS, REGISTERS};
 

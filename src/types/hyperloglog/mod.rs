@@ -1,7 +1,7 @@
 //! HyperLogLog sketches, in Redis's representation: a string that a client can GET, SET and DUMP.
 //!
-//! A sketch has 2^14 registers of six bits. An element's hash chooses a register (14 bits) and a rank (how many zeros
-//! the other 50 bits begin with, plus one); a register keeps the highest rank it has seen.
+//! A sketch has 2^14 registers of six bits. An element's hash chooses a register (14 bits) and a rank (the number of
+//! leading zeros in the other 50 bits, plus one); a register keeps the highest rank it has seen.
 //!
 //! | bytes | header |
 //! |---|---|
@@ -12,9 +12,9 @@
 //!
 //! Dense: the registers one after the other, lowest bits first. Sparse: runs of equal registers, see `sparse`.
 //!
-//! Invariant: after the same PFADD, PFMERGE and PFDEBUG commands the bytes are those that Redis has; hash, order of runs
-//! and the point of change to dense are therefore part of the format. One thing is absent on purpose: PFCOUNT does not
-//! write the cardinality into the header, so that it stays a read. A cardinality that Redis wrote is believed.
+//! Invariant: after the same PFADD, PFMERGE and PFDEBUG commands the bytes equal Redis's; hash, order of runs and the point
+//! of change to dense are therefore part of the format. One thing is absent on purpose: PFCOUNT does not write the
+//! cardinality into the header, so that it stays a read. A cardinality that Redis wrote is used.
 
 mod dense;
 mod estimate;
@@ -32,7 +32,7 @@ pub const REGISTERS: usize = 1 << INDEX_BITS;
 const INDEX_BITS: u32 = 14;
 /// Bits of a hash that the rank is taken from.
 const RANK_BITS: u32 = 64 - INDEX_BITS;
-const HEADER_LEN: usize = 16;
+pub const HEADER_LEN: usize = 16;
 /// A sparse sketch that would be longer becomes dense (Redis's `hll-sparse-max-bytes`).
 const SPARSE_BYTES_MAX: usize = 3000;
 
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crc::{CRC_32_ISO_HDLC, Crc};
 
-    /// The numbers below so many, as text: length and CRC-32 of the sketch, and its count, as of redis-server 7.0.15.
+    /// The numbers below a bound, as text: length and CRC-32 of the sketch, and its count, as of redis-server 7.0.15.
     const SKETCHES: [(u64, usize, u32, u64); 11] = [
         (0, 18, 0x1eab_ee9c, 0),
         (1, 21, 0xb679_a116, 1),

@@ -1,15 +1,15 @@
-//! PFSELFTEST: whether registers keep what they are given, and estimates are as near as the theory says.
+//! PFSELFTEST: whether registers keep their values, and estimates are as close as the theory says.
 
 use super::{REGISTERS, Sketch, dense};
 
-/// Elements added, at most.
+/// Most elements added.
 const ELEMENTS: u64 = 1_000_000;
 /// Rounds of random registers.
 const ROUNDS: u64 = 20;
 /// Below this both representations must still be there to compare.
 const SPARSE_FOR_SURE: u64 = 1000;
 
-/// What is wrong, if anything is. Takes a good part of a second.
+/// The first error found, if any. Takes a good part of a second.
 pub fn self_test() -> Result<(), String> {
     for round in 0..ROUNDS {
         registers_keep_what_they_are_given(round)?;
@@ -61,7 +61,7 @@ fn estimates_are_near() -> Result<(), String> {
     Ok(())
 }
 
-/// A number that looks random (splitmix64).
+/// A pseudo-random number (splitmix64).
 fn scramble(number: u64) -> u64 {
     let mut z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

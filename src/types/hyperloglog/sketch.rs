@@ -17,7 +17,7 @@ const CARDINALITY_AT: usize = 8;
 /// In the highest byte of the cardinality: it is out of date.
 const STALE: u8 = 0x80;
 
-/// A string that looks like a sketch at first but whose runs do not make one.
+/// A string that has the header of a sketch but invalid runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Corrupt;
 
@@ -63,7 +63,7 @@ impl Registers {
     }
 }
 
-/// See the module.
+/// A sketch.
 #[derive(Debug, Clone)]
 pub struct Sketch<'a>(Cow<'a, [u8]>);
 
@@ -79,7 +79,7 @@ impl Default for Sketch<'_> {
 }
 
 impl<'a> Sketch<'a> {
-    /// A string, if its header says that it is a sketch. Runs are looked at when they are used.
+    /// A string, if its header is that of a sketch. Runs are checked when they are used.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let (header, _) = bytes.split_first_chunk::<HEADER_LEN>()?;
         let fits = match *header.get(ENCODING_AT)? {
@@ -164,7 +164,7 @@ impl<'a> Sketch<'a> {
         Ok(())
     }
 
-    /// The estimated number of different elements, as the header has it or else counted.
+    /// The estimated number of different elements, from the header or else counted.
     pub fn cardinality(&self) -> Result<u64, Corrupt> {
         let stored = self.0.get(CARDINALITY_AT..).and_then(|rest| rest.first_chunk::<8>());
         match stored {

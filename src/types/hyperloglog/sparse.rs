@@ -6,8 +6,8 @@
 //! | `01nnnnnn nnnnnnnn` | the same for up to 16384 registers |
 //! | `1vvvvvnn` | n + 1 registers (up to 4) that are v + 1 (up to 32) |
 //!
-//! Setting a register splits its run; then equal neighbours of the changed place are joined, never others: what Redis
-//! does not join stays apart, so that the bytes are the same.
+//! Setting a register splits its run; then equal neighbours of the changed position are joined, never others: runs that
+//! Redis does not join stay apart, so that the bytes are the same.
 
 use super::{HEADER_LEN, REGISTERS, SPARSE_BYTES_MAX};
 use smallvec::SmallVec;
@@ -71,7 +71,7 @@ pub(super) fn empty() -> SmallVec<[u8; 8]> {
     out
 }
 
-/// All runs, whether or not they make a whole sketch.
+/// All runs, whether or not they make a complete sketch.
 pub(super) fn runs(mut bytes: &[u8]) -> impl Iterator<Item = Run> {
     std::iter::from_fn(move || {
         let run = Run::read(bytes)?;
@@ -80,7 +80,7 @@ pub(super) fn runs(mut bytes: &[u8]) -> impl Iterator<Item = Run> {
     })
 }
 
-/// What came of setting a register.
+/// The result of setting a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Raised {
     Yes,
@@ -92,7 +92,7 @@ pub(super) enum Raised {
     Corrupt,
 }
 
-/// Sets a register of a whole sparse sketch (header included) if that raises it.
+/// Sets a register of a sparse sketch (header included) if that raises it.
 pub(super) fn raise(sketch: &mut Vec<u8>, register: usize, rank: u8) -> Raised {
     if rank > RANK_MAX {
         return Raised::TooMuch;

@@ -22,7 +22,7 @@ pub(super) fn read(view: &View<'_>, key: &[u8]) -> Result<Object> {
 pub(super) fn write(txn: &mut Txn<'_>, key: &[u8], elements: &[Vec<u8>]) -> Result<()> {
     let mut list = List::create(txn);
     let elements: Vec<&[u8]> = elements.iter().map(Vec::as_slice).collect();
-    list.push(txn, End::Right, &elements);
+    list.push(txn, End::Right, &elements)?;
     list.save(txn, key)?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 pub(super) fn read(view: &View<'_>, row: &Row) -> Result<Object> {
     let mut members = Vec::new();
-    SortedSet::of_row(view, row)?.walk(view, &Span::ALL, Direction::Forward, |member, score| {
+    SortedSet::of_row(view, row)?.scan_span(view, &Span::ALL, Direction::Forward, |member, score| {
         members.push((member.to_vec(), score));
         Ok(ControlFlow::Continue(()))
     })?;

@@ -1,5 +1,5 @@
-//! Intersection, union, difference. Members go by their sub-keys. What is made of small sets comes in the order in which Redis
-//! would find it, else as it is filed.
+//! Intersection, union, difference. Members are compared by their sub-keys. Results of small sets are in the order in which
+//! Redis would find them, others in storage order.
 
 use super::Set;
 use crate::{
@@ -11,10 +11,10 @@ use std::{collections::BTreeSet, ops::ControlFlow};
 
 /// Looks that a thread which serves connections may take.
 const LOOKS_INLINE_MAX: u64 = 1000;
-/// A look costs about so many steps of a walk.
+/// A lookup costs about as much as this many steps of a scan.
 const STEPS_PER_LOOK: u64 = 8;
 
-/// What is in all of the sets; up to `wanted` members. The smallest is walked, and the others are looked into.
+/// Members of all sets; up to `wanted`. It scans the smallest set and looks up its members in the others.
 pub fn intersect(view: &View<'_>, sets: &[Set], wanted: u64) -> Result<Vec<Vec<u8>>> {
     let mut sets: Vec<&Set> = sets.iter().collect();
     sets.sort_by_key(|set| set.len());
@@ -23,16 +23,20 @@ pub fn intersect(view: &View<'_>, sets: &[Set], wanted: u64) -> Result<Vec<Vec<u
     filter(view, smallest, others, true, wanted)
 }
 
-/// What is in any of the sets.
+/// Members of any of the sets.
 pub fn unite(view: &View<'_>, sets: &[Set]) -> Result<Vec<Vec<u8>>> {
     let (mut found, mut in_order) = (BTreeSet::new(), Vec::new());
     let is_small = sets.iter().all(Set::is_small);
     for set in sets {
-        let subs = set.subs(view)?;
-        if is_small {
-            in_order.extend(subs.iter().filter(|sub| !found.contains(*sub)).cloned());
-        }
-        found.extend(subs);
+        set.visit(&view.in_passing(), |sub| {
+            if found.insert(sub.to_vec()) {
+                view.keep(1, sub.len())?;
+                if is_small {
+                    in_order.push(sub.to_vec());
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
     }
     Ok(if is_small { gathered(in_order) } else { found.into_iter().collect() })
 }
@@ -46,10 +50,11 @@ fn gathered(mut subs: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     subs
 }
 
-/// What is in the first set and in none of the others. These are looked into, or walked if that is less work.
+/// Members of the first set that are in none of the others. It looks them up in the others, or scans those if that is less
+/// work.
 pub fn subtract(view: &View<'_>, first: &Set, others: &[Set]) -> Result<Vec<Vec<u8>>> {
     let mut others: Vec<&Set> = others.iter().collect();
-    // Where most is, most is found at the first look.
+    // The largest set first: most lookups end there.
     others.sort_by_key(|set| std::cmp::Reverse(set.len()));
     let steps = others.iter().fold(0_u64, |sum, set| sum.saturating_add(set.len()));
     if first.is_small() || looks(first, &others).saturating_mul(STEPS_PER_LOOK) <= steps {
@@ -57,7 +62,7 @@ pub fn subtract(view: &View<'_>, first: &Set, others: &[Set]) -> Result<Vec<Vec<
     }
     let mut left: BTreeSet<Vec<u8>> = first.subs(view)?.into_iter().collect();
     for set in others {
-        set.visit(view, |sub| {
+        set.visit(&view.in_passing(), |sub| {
             left.remove(sub);
             Ok(if left.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
@@ -68,21 +73,22 @@ pub fn subtract(view: &View<'_>, first: &Set, others: &[Set]) -> Result<Vec<Vec<
 /// The members of one set that all others have, or that none has.
 fn filter(
     view: &View<'_>,
-    walked: &Set,
+    scanned: &Set,
     others: &[&Set],
     must_have: bool,
     wanted: usize,
 ) -> Result<Vec<Vec<u8>>> {
-    if looks(walked, others) > LOOKS_INLINE_MAX {
+    if looks(scanned, others) > LOOKS_INLINE_MAX {
         view.may_take_long()?;
     }
-    let mut found = Vec::new();
-    walked.visit(view, |sub| {
+    let (mut found, passing) = (Vec::new(), view.in_passing());
+    scanned.visit(&passing, |sub| {
         for other in others {
-            if other.has_sub(view, sub)? != must_have {
+            if other.has_sub(&passing, sub)? != must_have {
                 return Ok(ControlFlow::Continue(()));
             }
         }
+        view.keep(1, sub.len())?;
         found.push(sub.to_vec());
         Ok(if found.len() >= wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;

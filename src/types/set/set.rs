@@ -12,16 +12,16 @@ use crate::{
 };
 use std::ops::{Bound, ControlFlow};
 
-/// So many members are taken away one by one; more, if few stay, all at once.
+/// Up to this many members are removed one by one; more, if few stay, all at once.
 const ONE_BY_ONE_MAX: u64 = 256;
-/// Redis makes a set anew, and small again, if one in so many members is to stay.
+/// Redis rebuilds a set, so that it is small again, if one in this many members is to stay.
 const ANEW_SHARE: u64 = 5;
 
-/// See the module.
+/// A set.
 #[derive(Debug, Clone)]
 pub struct Set {
     collection: Collection,
-    /// Sub-keys that are still stored go with the row.
+    /// Stored sub-keys are dropped with the row.
     is_cleared: bool,
     /// The last number that a member was given, of a listpack.
     last_number: u64,
@@ -37,7 +37,7 @@ impl Set {
         }))
     }
 
-    /// An empty one for so many members, of which the first is known. It replaces what its key holds once it is saved.
+    /// A new, empty set for this many members, the first of which is known. It replaces the key's value once it is saved.
     pub fn create(txn: &mut Txn<'_>, first: &[u8], members: usize) -> Self {
         let members = u64::try_from(members).unwrap_or(u64::MAX);
         let encoding = if parse_i64(first).is_some() && members <= INTSET_ELEMENTS_MAX {
@@ -56,7 +56,7 @@ impl Set {
         Set { collection, is_cleared: false, last_number: 0 }
     }
 
-    /// Writes the row, or deletes the key if there is nothing left. `true` = the key is gone.
+    /// Writes the row, or deletes the key if the set is empty. `true` = the key is gone.
     pub fn save(mut self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
         if self.is_cleared {
             txn.delete(key)?;
@@ -77,7 +77,7 @@ impl Set {
         self.collection.len == 0
     }
 
-    /// Whether Redis would keep it in one piece, so that it has an order, and a scan returns it at once.
+    /// Whether Redis would store it as an intset or a listpack: then it has an order, and a scan returns it at once.
     pub fn is_small(&self) -> bool {
         self.collection.encoding != Encoding::Large
     }
@@ -92,7 +92,12 @@ impl Set {
         Ok(view.sub(SubKeys::Data, &self.collection.id, sub)?.is_some())
     }
 
-    /// Adds a member; false if it was there.
+    /// Before so many members are drawn: a set that loses many again and again is kept in memory.
+    pub fn will_be_drawn_from(&self, txn: &mut Txn<'_>, members: u64) -> Result<()> {
+        txn.cache_searched(SubKeys::Data, &self.collection.id, self.len(), Some(members))
+    }
+
+    /// Adds a member; false if it existed.
     pub fn add(&mut self, txn: &mut Txn<'_>, member: &[u8]) -> Result<bool> {
         let sub = hashed(member);
         if self.has_sub(&txn.view(), &sub)? {
@@ -110,7 +115,9 @@ impl Set {
             }
             Encoding::Natural if parse_i64(member).is_none() && fits_listpack => Encoding::Listpack,
             Encoding::Listpack if fits_listpack => Encoding::Listpack,
-            Encoding::Natural | Encoding::Listpack | Encoding::Raw | Encoding::Large => Encoding::Large,
+            Encoding::Natural | Encoding::Listpack | Encoding::Raw | Encoding::Large | Encoding::Pieces => {
+                Encoding::Large
+            }
         };
         let mut number = Vec::new();
         if self.collection.encoding == Encoding::Listpack {
@@ -136,7 +143,7 @@ impl Set {
         self.collection.len = self.len().saturating_sub(1);
     }
 
-    /// Takes away all of these members, each of which is there, once.
+    /// Removes these existing, different members.
     pub fn remove_all(&mut self, txn: &mut Txn<'_>, members: &[Vec<u8>]) -> Result<()> {
         let gone = u64::try_from(members.len()).unwrap_or(u64::MAX);
         let stay = self.len().saturating_sub(gone);
@@ -176,8 +183,8 @@ impl Set {
         Ok(())
     }
 
-    /// Stores these different members, given by sub-key, under a key, instead of what it holds; none: the key goes. They
-    /// keep their order if they are few, and not all are integers. `true` = there are some.
+    /// Stores these different members, given by sub-key, as the new value of a key; none: the key is deleted. They keep
+    /// their order if they are few, and not all are integers. `true` = there are some.
     pub fn store(txn: &mut Txn<'_>, key: &[u8], subs: &[Vec<u8>]) -> Result<bool> {
         if subs.is_empty() {
             txn.delete(key)?;
@@ -190,8 +197,8 @@ impl Set {
         Ok(true)
     }
 
-    /// Visits all sub-keys until the visitor breaks: those of an intset ascending, those of a listpack in the order in which
-    /// they were added, others as they are filed.
+    /// Visits all sub-keys until the visitor breaks: those of an intset ascending, those of a listpack in the order in
+    /// which they were added, others in storage order.
     pub fn visit(
         &self,
         view: &View<'_>,
@@ -203,7 +210,7 @@ impl Set {
         view.scan_ordered(SubKeys::Data, self.collection.content(true), place_of, |sub, _| visit(sub))
     }
 
-    /// Visits sub-keys as they are filed, from a hash on, until the visitor breaks.
+    /// Visits sub-keys in storage order, from a hash on, until the visitor breaks.
     fn visit_from(
         &self,
         view: &View<'_>,
@@ -231,7 +238,7 @@ impl Set {
         Ok(found)
     }
 
-    /// SSCAN's step: visits members from a cursor on, `count` of them or some more, a small set whole. Answers the next
+    /// SSCAN's step: visits members from a cursor on, `count` of them or a few more, a small set whole. Returns the next
     /// cursor, the hash of the first member not visited: 0 = all were.
     pub fn page(
         &self,
@@ -241,7 +248,7 @@ impl Set {
         mut visit: impl FnMut(&[u8]),
     ) -> Result<u64> {
         if self.is_small() {
-            // As Redis, whatever the cursor.
+            // As in Redis, for any cursor.
             self.visit(view, |sub| {
                 visit(element_of(sub));
                 Ok(ControlFlow::Continue(()))
@@ -251,7 +258,7 @@ impl Set {
         let (mut left, mut last, mut next) = (count, None, 0);
         self.visit_from(view, cursor, |sub| {
             let hash = hash_in(sub);
-            // Members of one hash are never parted: a cursor could not say which of them it means.
+            // Members with the same hash stay on one page: a cursor could not tell them apart.
             if left == 0 && last != Some(hash) {
                 next = hash;
                 return Ok(ControlFlow::Break(()));
@@ -265,8 +272,8 @@ impl Set {
     }
 }
 
-/// Where a member of a small set stands: by its number. Members without one come first: the integers of an intset, ascending;
-/// then what was stored before there were numbers, as it is filed.
+/// The position of a member of a small set: its number. Members without a number come first: the integers of an intset,
+/// ascending; then those stored before there were numbers, in storage order.
 fn place_of(sub: &[u8], stored: &[u8]) -> Result<(u64, bool, i64)> {
     if !stored.is_empty() {
         return Ok((take_number(stored)?.0, false, 0));

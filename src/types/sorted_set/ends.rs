@@ -1,9 +1,9 @@
-//! Where the first and the last member can be at most.
+//! Bounds on the first and the last member.
 //!
-//! What has been popped leaves marks in the store until compaction comes by, and a seek from the very beginning would step
-//! over all of them. A queue is popped from one end for ever: so the row remembers how far it has come.
+//! Popped members leave tombstones in the store until compaction, and a seek from the very beginning would step over all of
+//! them. A queue is popped from one end for ever, so the row remembers how far it has come.
 //!
-//! Invariant: no member stands before `low`, and all stand before `high`. Both may be further out than they must.
+//! Invariant: no member is before `low`, and all are before `high`. Both may be further out than necessary.
 
 use super::span::Span;
 use crate::{
@@ -15,7 +15,7 @@ use std::ops::Bound;
 /// Longest bound kept; a longer one is cut, outwards.
 const BOUND_BYTES_MAX: usize = 40;
 
-/// See the module. `None` = not known.
+/// The bounds. `None` = unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ends {
     low: Option<Vec<u8>>,
@@ -43,7 +43,7 @@ impl Ends {
         self.high = behind(sub);
     }
 
-    /// All members from this one on are gone.
+    /// All members from this one on were removed.
     pub(super) fn gone_from(&mut self, sub: &[u8]) {
         self.high = if sub.len() <= BOUND_BYTES_MAX { Some(sub.to_vec()) } else { behind(sub) };
     }

@@ -1,7 +1,7 @@
 //! Ranges by member, for sets whose members all have one score.
 //!
-//! With several scores such a range has no meaning, and Redis promises nothing. What is done here is what Redis does with
-//! small sets: it goes from the first member to the first one that is not before the range, and on to one that is behind it.
+//! With different scores such a range has no meaning, and Redis promises nothing. We do what Redis does with small sets:
+//! start at the first member that is not before the range, and stop at the first that is behind it.
 
 use super::{
     set::{Scored, SortedSet},
@@ -37,7 +37,7 @@ impl<'a> LexEnd<'a> {
     }
 }
 
-/// See the module.
+/// A range by member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LexRange<'a> {
     pub min: LexEnd<'a>,
@@ -117,7 +117,7 @@ impl SortedSet {
         }
     }
 
-    /// How many members a range has.
+    /// The number of members in a range.
     pub fn lex_count(&self, view: &View<'_>, range: &LexRange<'_>) -> Result<u64> {
         match self.lex_span(view, range)? {
             Some(span) => self.count(view, &span),
@@ -151,7 +151,7 @@ impl SortedSet {
         limit: u64,
     ) -> Result<Vec<Scored>> {
         let (mut found, mut begun, mut skip) = (Vec::new(), false, offset);
-        self.walk(view, &Span::ALL, direction, |member, score| {
+        self.scan_span(view, &Span::ALL, direction, |member, score| {
             let (enters, stays) = match direction {
                 Direction::Forward => (range.is_not_before(member), range.is_not_behind(member)),
                 Direction::Backward => (range.is_not_behind(member), range.is_not_before(member)),

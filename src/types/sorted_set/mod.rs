@@ -9,12 +9,13 @@
 //! Behind its head the row keeps: nothing, or levels of counts (1) ‖ length (1) and bytes of the lower bound ‖ length (1)
 //! and bytes of the upper bound (`ends.rs`).
 //!
-//! Invariants: every member is once in `Data` and once in `Score`, with one score. A member's place in memory order is never
-//! needed: whoever pops the first member finds it by one seek, behind what was popped before.
+//! Invariants: every member is once in `Data` and once in `Score`, with one score. A member's rank in memory is never
+//! needed: popping the first member finds it by one seek, behind those popped before.
 
 mod ends;
 mod lex;
 mod ranks;
+mod remove;
 mod scan;
 mod score;
 mod set;

@@ -1,15 +1,15 @@
 //! Ranks in large sets: counts of stretches, on a few levels (`src/docs/adr/0019-ranks-in-sorted-sets.md`).
 //!
-//! A level cuts the order of (score, member) into stretches and keeps how many members each has. Where a stretch ends is
-//! decided by the hash of its last member alone: one member in 128 ends a stretch on level 1, one of 128 of these one on
-//! level 2, and so on. So nothing is ever split or merged for balance, the counts follow from the members whatever the
-//! order in which they came, and every replica has the same bytes.
+//! A level divides the order of (score, member) into stretches and counts the members of each. The hash of its last member
+//! alone decides where a stretch ends: one member in 128 ends a stretch on level 1, one in 128 of these one on level 2, and
+//! so on. So nothing is ever split or merged for balance, the counts follow from the members in any order of insertion, and
+//! every replica has the same bytes.
 //!
-//! The last stretch of a level ends behind all members. A rank is the sum of the stretches before the one that holds the
+//! The last stretch of a level ends behind all members. A rank is the sum of the stretches before the one that contains the
 //! member, on the highest level, then within that stretch on the level below, and so on down to the members themselves:
-//! about 64 steps on each level. An addition or removal changes one count on each level. A count is filed under the end
-//! of its stretch, so that the stretch of a place is found by a seek forwards: backwards, an engine goes through all the
-//! versions that a count has had.
+//! about 64 steps on each level. An addition or removal changes one count on each level. A count is filed under the end of
+//! its stretch, so that a forward seek finds the stretch of a position: a backward seek would pass all the versions that a
+//! count has had.
 //!
 //! Invariant: the counts of a level add up to the number of members; a stretch without members has no count.
 
@@ -19,28 +19,29 @@ use crate::{
     store::{CollectionId, Direction, SubKeys, Txn, View},
     types::collection::hash_of,
 };
+use bytes::Bytes;
 use std::ops::{Bound, ControlFlow};
 
-/// What the counts' sub-keys begin with: no hash does.
+/// Prefix of the counts' sub-keys; no hash has it.
 const COUNT: u8 = 0xff;
 /// A stretch holds 128 of the level below, on average.
 const SPREAD_BITS: u32 = 7;
 /// So many members can be stepped over, 2 to the power of this; more, and counts are kept.
 const STEPS_BITS: u32 = 10;
 const LEVELS_MAX: u8 = 7;
-/// Where the last stretch ends: behind the sub-keys of all members.
+/// The end of the last stretch: behind the sub-keys of all members.
 const END: &[u8] = &[0xff, 0xff];
 
 /// The counts of one set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ranks {
     pub(super) id: CollectionId,
-    /// How many levels are kept.
+    /// The number of levels.
     pub(super) levels: u8,
     pub(super) members: u64,
 }
 
-/// Members of which a set with this many levels can have no more.
+/// The most members of a set with this many levels.
 pub(super) fn capacity(levels: u8) -> u64 {
     1_u64
         .checked_shl(SPREAD_BITS.saturating_mul(u32::from(levels)).saturating_add(STEPS_BITS))
@@ -65,17 +66,17 @@ fn count_in(value: &[u8]) -> Result<u64, StoreError> {
     Ok(u64::from_be_bytes(*bytes))
 }
 
-/// Where a stretch ends, and its members.
+/// The end of a stretch, and its members.
 type Stretch = (Vec<u8>, u64);
 
-/// The first place behind a sub-key.
+/// The first position behind a sub-key.
 fn behind(sub: &[u8]) -> Vec<u8> {
     [sub, &[0]].concat()
 }
 
 impl Ranks {
-    /// Members before this place, which may be a member's sub-key or not: how many there are before the stretch that holds
-    /// it, and where that begins.
+    /// Members before this position, which may be a member's sub-key or not: the number before the stretch that contains
+    /// it, and the start of that stretch.
     pub(super) fn before(&self, view: &View<'_>, place: &[u8]) -> Result<(Vec<u8>, u64)> {
         let (mut from, mut total) = (Vec::new(), 0_u64);
         for level in (1..=self.levels).rev() {
@@ -90,7 +91,7 @@ impl Ranks {
         Ok((from, total))
     }
 
-    /// Where the stretch of level 1 begins that holds this rank, and how many members come before it within the stretch.
+    /// The start of the level 1 stretch that contains this rank, and the number of its members before the rank.
     pub(super) fn stretch_of(&self, view: &View<'_>, rank: u64) -> Result<(Vec<u8>, u64)> {
         let (mut from, mut left) = (Vec::new(), rank);
         for level in (1..=self.levels).rev() {
@@ -125,12 +126,12 @@ impl Ranks {
     ) -> Result<()> {
         let from = count_key(level, from);
         let range = (Bound::Included(&from[..]), to);
-        view.scan_sub(SubKeys::Data, &self.id, range, Direction::Forward, |sub, value| {
+        view.in_passing().scan_sub(SubKeys::Data, &self.id, range, Direction::Forward, |sub, value| {
             Ok(visit(sub.get(2..).unwrap_or_default(), count_in(value)?))
         })
     }
 
-    /// The stretch that holds a place.
+    /// The stretch that contains a position.
     fn holder(&self, view: &View<'_>, level: u8, place: &[u8]) -> Result<Stretch> {
         let mut found = (END.to_vec(), 0);
         self.visit(view, level, place, Bound::Excluded(&[COUNT, level.saturating_add(1)]), |end, count| {
@@ -140,7 +141,7 @@ impl Ranks {
         Ok(found)
     }
 
-    /// The stretch that holds a place, of which a change is about to be written.
+    /// The stretch that contains a position, for a change.
     fn holder_to_write(&self, txn: &mut Txn<'_>, level: u8, place: &[u8]) -> Result<Stretch> {
         let range =
             (Bound::Included(&[COUNT, level][..]), Bound::Excluded(&[COUNT, level.saturating_add(1)][..]));
@@ -153,7 +154,10 @@ impl Ranks {
         let key = count_key(level, end);
         match count {
             0 => txn.delete_sub(SubKeys::Data, &self.id, &key),
-            _ => txn.put_sub(SubKeys::Data, &self.id, &key, &count.to_be_bytes()),
+            _ => {
+                let count = Bytes::copy_from_slice(&count.to_be_bytes());
+                txn.put_sub_uncounted(SubKeys::Data, &self.id, &key, count);
+            }
         }
     }
 
@@ -178,7 +182,7 @@ impl Ranks {
         Ok(())
     }
 
-    /// A member goes from one place to another: `write` does so in `Score`.
+    /// Moves a member from one position to another: `write` does so in `Score`.
     pub(super) fn moves(
         &self,
         txn: &mut Txn<'_>,
@@ -195,7 +199,7 @@ impl Ranks {
         self.added(txn, new, member)
     }
 
-    /// A member that ends no stretch has gone from one place to another.
+    /// Updates the counts after a member that ends no stretch has moved.
     fn moved(&self, txn: &mut Txn<'_>, old: &[u8], new: &[u8]) -> Result<()> {
         let (first, last) = (old.min(new), old.max(new));
         let (at_first, at_last) = if old < new { (-1, 1) } else { (1, -1) };
@@ -212,7 +216,7 @@ impl Ranks {
         Ok(())
     }
 
-    /// A member has gone.
+    /// Updates the counts after a member was removed.
     pub(super) fn removed(&self, txn: &mut Txn<'_>, sub: &[u8], member: &[u8]) -> Result<()> {
         for level in 1..=self.levels {
             let (end, count) = self.holder_to_write(txn, level, sub)?;
@@ -228,7 +232,29 @@ impl Ranks {
         Ok(())
     }
 
-    /// Members of the stretches that end from one place on, up to another one.
+    /// Updates the counts after members that follow one another were removed.
+    pub(super) fn removed_run(&self, txn: &mut Txn<'_>, run: &[(Vec<u8>, &[u8])]) -> Result<()> {
+        let Some((first, _)) = run.first() else { return Ok(()) };
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        for level in 1..=self.levels {
+            let (end, count) = self.holder_to_write(txn, level, first)?;
+            let cuts = run.iter().enumerate().filter(|(_, (_, member))| ends(member, level));
+            let cuts: Vec<(usize, &[u8])> = cuts.map(|(at, (sub, _))| (at, &sub[..])).collect();
+            let (Some((first_cut, _)), Some((last_cut, last_end))) = (cuts.first(), cuts.last()) else {
+                self.put(txn, level, &end, count.saturating_sub(number(run.len())));
+                continue;
+            };
+            // Whole stretches go. What stands before the run in the first one belongs to the one behind the run.
+            let before = count.saturating_sub(number(*first_cut).saturating_add(1));
+            cuts.iter().for_each(|(_, end)| self.put(txn, level, end, 0));
+            let (next, others) = self.holder(&txn.view(), level, &behind(last_end))?;
+            let gone = number(run.len()).saturating_sub(number(*last_cut).saturating_add(1));
+            self.put(txn, level, &next, others.saturating_sub(gone).saturating_add(before));
+        }
+        Ok(())
+    }
+
+    /// Members of the stretches that end from one position up to another.
     fn sum(&self, view: &View<'_>, level: u8, from: &[u8], to: &[u8]) -> Result<u64> {
         let mut sum = 0_u64;
         self.visit(view, level, from, Bound::Included(&count_key(level, to)), |_, count| {
@@ -251,7 +277,7 @@ impl Ranks {
         Ok(())
     }
 
-    /// What a level must be, from the one below it.
+    /// The right content of a level, computed from the one below it.
     fn stretches(&self, view: &View<'_>, level: u8) -> Result<Vec<Stretch>> {
         let (mut all, mut sum): (Vec<Stretch>, u64) = (Vec::new(), 0);
         let mut next = |end: &[u8], count: u64| {
@@ -262,7 +288,7 @@ impl Ranks {
         };
         if level == 1 {
             let range = (Bound::Unbounded, Bound::Unbounded);
-            view.scan_sub(SubKeys::Score, &self.id, range, Direction::Forward, |sub, _| {
+            view.in_passing().scan_sub(SubKeys::Score, &self.id, range, Direction::Forward, |sub, _| {
                 next(sub, 1);
                 Ok(ControlFlow::Continue(()))
             })?;
@@ -280,7 +306,7 @@ impl Ranks {
 fn members_within(view: &View<'_>, collection: &CollectionId, from: &[u8], to: &[u8]) -> Result<u64> {
     let mut count = 0_u64;
     let range = (Bound::Included(from), Bound::Excluded(to));
-    view.scan_sub(SubKeys::Score, collection, range, Direction::Forward, |_, _| {
+    view.in_passing().scan_sub(SubKeys::Score, collection, range, Direction::Forward, |_, _| {
         count = count.saturating_add(1);
         Ok(ControlFlow::Continue(()))
     })?;

@@ -1,4 +1,4 @@
-//! ZSCAN's walk: members by their hash, so that what was added or removed meanwhile moves nothing else.
+//! ZSCAN's scan: members by their hash, so that additions and removals in between move nothing else.
 
 use super::{
     set::{Scored, SortedSet, score_in},
@@ -15,8 +15,8 @@ use std::ops::{Bound, ControlFlow};
 pub(super) const BEHIND_MEMBERS: &[u8] = &[0x80];
 
 impl SortedSet {
-    /// Members from a cursor on and the next cursor; 0 = start, and done. At least `count` members if there are so many
-    /// left, and a small set whole, in its order, as Redis does. Members of one hash come together.
+    /// Members from a cursor on and the next cursor; 0 = start, and done. At least `count` members if that many are left,
+    /// and a small set whole, in its order, as in Redis. Members with the same hash come together.
     pub fn scan(&self, view: &View<'_>, cursor: u64, count: u64) -> Result<(Vec<Scored>, u64)> {
         if self.collection().encoding != Encoding::Large {
             return Ok((self.page(view, &Span::ALL, Direction::Forward, 0, u64::MAX)?, 0));
@@ -26,7 +26,7 @@ impl SortedSet {
         let range = (Bound::Included(&from[..]), Bound::Excluded(BEHIND_MEMBERS));
         view.scan_sub(SubKeys::Data, &self.collection().id, range, Direction::Forward, |sub, value| {
             let hash = hash_in(sub);
-            // 0 would say that this was all.
+            // 0 would mean that this was all.
             if left == 0 && last != Some(hash) && hash != 0 {
                 next = hash;
                 return Ok(ControlFlow::Break(()));

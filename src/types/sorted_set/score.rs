@@ -1,6 +1,6 @@
 //! Scores: as text, and as bytes whose order is that of the numbers.
 //!
-//! Both zeros are one score: they have the same bytes, and the sign is kept beside them (`set.rs`), since replies show it.
+//! Both zeros are one score: they have the same bytes, and the sign is kept separately (`set.rs`), since replies show it.
 //! NaN is no score.
 
 /// Bytes of a score in a sub-key.
@@ -19,8 +19,8 @@ pub fn of_ordered(number: u64) -> f64 {
     f64::from_bits(if number & SIGN == 0 { !number } else { number & !SIGN })
 }
 
-/// A score as a client writes it: a decimal or hexadecimal number or infinity, nothing before or behind it. `None` also
-/// for NaN and for what does not fit a double.
+/// A score in a client's notation: a decimal or hexadecimal number or infinity, nothing before or behind it. `None` also
+/// for NaN and for numbers that do not fit a double.
 pub fn parse(text: &[u8]) -> Option<f64> {
     if text.first().is_none_or(|byte| is_space(*byte)) {
         return None;
@@ -29,7 +29,7 @@ pub fn parse(text: &[u8]) -> Option<f64> {
     (number.len == text.len() && number.fits && !number.value.is_nan()).then_some(number.value)
 }
 
-/// An end of a range as Redis reads it: space may stand before the number, nothing at all is 0, what does not fit is
+/// An end of a range as Redis reads it: space may precede the number, an empty text is 0, a number that does not fit is
 /// infinite, and a zero byte ends the text.
 pub fn parse_lenient(text: &[u8]) -> Option<f64> {
     let number = leading_number(text);
@@ -37,10 +37,10 @@ pub fn parse_lenient(text: &[u8]) -> Option<f64> {
     (ends && !number.value.is_nan()).then_some(number.value)
 }
 
-/// The number that a text begins with.
+/// The number at the start of a text.
 struct Leading {
     value: f64,
-    /// Bytes of it, space before it included; 0 = the text does not begin with a number.
+    /// Its length in bytes, with leading space; 0 = the text does not start with a number.
     len: usize,
     /// It is neither too large for a double nor so small that nothing is left of it.
     fits: bool,
@@ -81,7 +81,7 @@ fn digits(text: &[u8], is_digit: fn(&u8) -> bool) -> usize {
     text.iter().take_while(|byte| is_digit(byte)).count()
 }
 
-/// Length of digits, a point and digits, if there is a digit; and that of what stands before the point.
+/// Length of digits, a point and digits, if there is a digit; and that of the part before the point.
 fn mantissa(body: &[u8], is_digit: fn(&u8) -> bool) -> Option<(usize, usize)> {
     let whole = digits(body, is_digit);
     let point = usize::from(body.get(whole) == Some(&b'.'));

@@ -1,4 +1,4 @@
-//! A sorted set, opened: scores are looked up, members put and taken, stretches walked.
+//! An open sorted set: looks up scores, adds and removes members, scans stretches.
 
 use super::{
     ends::Ends,
@@ -17,7 +17,7 @@ use crate::{
 };
 use std::ops::ControlFlow;
 
-/// Members that are stepped over one by one; more, and counts are looked up.
+/// Up to this many members are stepped over one by one; beyond that, counts are looked up.
 const STEPPED_MAX: u64 = 128;
 
 /// A member and its score.
@@ -34,10 +34,10 @@ impl Scored {
     }
 }
 
-/// See the module. Nothing is written to the row before `save`.
+/// A sorted set. Nothing is written to the row before `save`.
 #[derive(Debug, Clone)]
 pub struct SortedSet {
-    collection: Collection,
+    pub(super) collection: Collection,
     ends: Ends,
     /// Levels of counts that are kept (`ranks.rs`).
     levels: u8,
@@ -59,7 +59,7 @@ impl SortedSet {
         Ok(SortedSet { collection, ends, levels })
     }
 
-    /// An empty one that replaces what its key holds once it is saved.
+    /// A new, empty sorted set that replaces the key's value once it is saved.
     pub fn create(txn: &mut Txn<'_>) -> Self {
         SortedSet { collection: Collection::create(txn, Type::SortedSet), ends: Ends::default(), levels: 0 }
     }
@@ -78,7 +78,7 @@ impl SortedSet {
         self.len() == 0
     }
 
-    /// What it has in common with other collections.
+    /// The part shared with other collections.
     pub fn collection(&self) -> &Collection {
         &self.collection
     }
@@ -96,7 +96,7 @@ impl SortedSet {
         Ok(before.is_none())
     }
 
-    /// As `add`, for a caller who knows the score that the member had. An equal one is left as it is.
+    /// As `add`, for a caller that knows the member's former score. An equal score changes nothing.
     pub fn put(&mut self, txn: &mut Txn<'_>, member: &[u8], before: Option<f64>, score: f64) -> Result<()> {
         if before == Some(score) {
             return Ok(());
@@ -136,11 +136,11 @@ impl SortedSet {
         Ok(())
     }
 
-    fn ranks(&self) -> Ranks {
+    pub(super) fn ranks(&self) -> Ranks {
         Ranks { id: self.collection.id, levels: self.levels, members: self.len() }
     }
 
-    /// Keeps as many levels as a set of so many members does.
+    /// Keeps as many levels as a set of that many members does.
     #[cfg(test)]
     pub(super) fn raise_as_if(&mut self, txn: &mut Txn<'_>, members: u64) {
         let mut ranks = self.ranks();
@@ -166,7 +166,7 @@ impl SortedSet {
         Ok(score.is_some())
     }
 
-    /// Removes a member that is there, with this score.
+    /// Removes an existing member with this score.
     pub fn take(&mut self, txn: &mut Txn<'_>, member: &[u8], score: f64) -> Result<()> {
         let collection = self.collection.id;
         let sub = sub_key(score, member);
@@ -177,7 +177,7 @@ impl SortedSet {
         Ok(())
     }
 
-    /// All members before this one are gone, or (`Backward`) all behind it, and so is it: seeks from that end start here.
+    /// All members up to this one, or (`Backward`) from it on, were removed: seeks from that end start here.
     pub fn gone_beyond(&mut self, last: &Scored, end: Direction) {
         let sub = sub_key(last.score, &last.member);
         match end {
@@ -193,7 +193,7 @@ impl SortedSet {
         for Scored { member, score } in &taken {
             self.take(txn, member, *score)?;
         }
-        // Where the next one is: whoever looks for it from this end does not step over those that went.
+        // Caches the next member at this end, so that the next lookup does not step over the popped ones.
         self.cache_end(txn, end)?;
         if let Some(next) = self.end(&txn.view(), end)? {
             let sub = sub_key(next.score, &next.member);
@@ -212,7 +212,7 @@ impl SortedSet {
         }
     }
 
-    /// Writes the row, or deletes the key if no member is left. `true` = the key is gone.
+    /// Writes the row, or deletes the key if the set is empty. `true` = the key is gone.
     pub fn save(mut self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
         self.collection.rest.clear();
         if self.levels > 0 || self.ends != Ends::default() {
@@ -223,7 +223,7 @@ impl SortedSet {
     }
 
     /// Visits the members of a span, first to last or backwards, until the visitor breaks.
-    pub fn walk(
+    pub fn scan_span(
         &self,
         view: &View<'_>,
         span: &Span,
@@ -265,7 +265,7 @@ impl SortedSet {
                 return Ok(found);
             }
         }
-        self.walk(view, nearer.as_ref().unwrap_or(span), direction, |member, score| {
+        self.scan_span(view, nearer.as_ref().unwrap_or(span), direction, |member, score| {
             if skip > 0 {
                 skip = skip.saturating_sub(1);
                 return Ok(ControlFlow::Continue(()));
@@ -277,7 +277,7 @@ impl SortedSet {
         Ok(found)
     }
 
-    /// What is left of a span behind its first `offset` members; `None` = the set ends there.
+    /// The rest of a span behind its first `offset` members; `None` = the set ends there.
     fn behind(
         &self,
         view: &View<'_>,
@@ -311,7 +311,7 @@ impl SortedSet {
         }
         let (from, mut left) = self.ranks().stretch_of(view, rank)?;
         let mut found = None;
-        self.walk(view, &Span { from, to: None }, Direction::Forward, |member, score| {
+        self.scan_span(&view.in_passing(), &Span { from, to: None }, Direction::Forward, |member, score| {
             if left == 0 {
                 found = Some(sub_key(score, member));
                 return Ok(ControlFlow::Break(()));
@@ -322,14 +322,14 @@ impl SortedSet {
         Ok(found)
     }
 
-    /// How many members stand before a place.
+    /// The number of members before a position.
     fn before(&self, view: &View<'_>, place: &[u8]) -> Result<u64> {
         let (from, mut count) = self.ranks().before(view, place)?;
         let span = Span { from, to: Some(place.to_vec()) };
         if span.is_empty() {
             return Ok(count);
         }
-        self.walk(view, &span, Direction::Forward, |_, _| {
+        self.scan_span(&view.in_passing(), &span, Direction::Forward, |_, _| {
             count = count.saturating_add(1);
             Ok(ControlFlow::Continue(()))
         })?;
@@ -341,7 +341,7 @@ impl SortedSet {
         Ok(self.page(view, &Span::ALL, direction, 0, 1)?.pop())
     }
 
-    /// Where a walk over all members starts.
+    /// The start of an iteration over all members.
     #[cfg(test)]
     pub(super) fn starts_at(&self) -> Vec<u8> {
         match self.ends.within(&Span::ALL) {
@@ -350,7 +350,7 @@ impl SortedSet {
         }
     }
 
-    /// How many members a span has.
+    /// The number of members in a span.
     pub fn count(&self, view: &View<'_>, span: &Span) -> Result<u64> {
         if span.is_empty() {
             return Ok(0);
@@ -359,7 +359,7 @@ impl SortedSet {
         Ok(end.saturating_sub(self.before(view, &span.from)?))
     }
 
-    /// How many members stand before this one, and its score.
+    /// The number of members before this one, and its score.
     pub fn rank_of(&self, view: &View<'_>, member: &[u8]) -> Result<Option<(u64, f64)>> {
         let Some(score) = self.score_of(view, member)? else { return Ok(None) };
         Ok(Some((self.before(view, &sub_key(score, member))?, score)))

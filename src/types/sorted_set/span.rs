@@ -3,7 +3,7 @@
 use super::score::{SCORE_LEN, of_ordered, ordered};
 use std::ops::Bound;
 
-/// Sub-keys of `Score` from one on, up to another one that is not part of it; `None` = to the end.
+/// Sub-keys of `Score` from one up to, but not including, another; `None` = to the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     pub(super) from: Vec<u8>,
@@ -55,7 +55,7 @@ pub(super) fn sub_key(score: f64, member: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What beside a sub-key of `Score` says the sign of its zero.
+/// The value of a `Score` sub-key: the sign of its zero.
 pub(super) fn sub_value(score: f64) -> &'static [u8] {
     if score == 0.0 && score.is_sign_negative() { b"-" } else { b"" }
 }

@@ -3,9 +3,9 @@
 
 use super::{LexEnd, LexRange, Scored, SortedSet, Span, ranks::ends, span::sub_key};
 use crate::store::{ALL, Direction, LogId, ReadTime, Store, StoreOptions, SubKeys, Txn, View};
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::{Bound, ControlFlow},
     sync::LazyLock,
 };
@@ -86,6 +86,12 @@ fn change(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model, many: u64) {
             *model =
                 members.into_iter().map(|scored| (sub_key(scored.score, &scored.member), scored)).collect();
             return;
+        }
+        5 if dice.below(4) == 0 => {
+            let (from, count) = (dice.below(model.len() as u64 + 1), 1 + dice.below(many / 4 + 1));
+            let run = slice(model, Direction::Forward, from as usize, count as usize);
+            set.take_run(txn, &run).unwrap();
+            run.iter().for_each(|scored| drop(model.remove(&sub_key(scored.score, &scored.member))));
         }
         _ => {
             let (member, score) = (member(dice, many), score(dice));
@@ -231,6 +237,13 @@ fn counts_on_several_levels_add_up() {
         assert!(set.remove(&mut txn, &name(n)).unwrap());
         scores.remove(&n);
     }
+    let (run, kept) =
+        (set.page(&txn.view(), &Span::ALL, Direction::Forward, 4000, 5000).unwrap(), txn.undo_size().0);
+    set.take_run(&mut txn, &run).unwrap();
+    let changes = txn.undo_size().0 - kept;
+    assert!(changes < 10_200, "two rows for each, and {} counts: they change once", changes - 10_000);
+    let gone: BTreeSet<&[u8]> = run.iter().map(|scored| &scored.member[..]).collect();
+    scores.retain(|n, _| !gone.contains(&name(*n)[..]));
     set.save(&mut txn, KEY).unwrap();
     txn.accept();
     txn.commit().unwrap();

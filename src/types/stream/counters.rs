@@ -1,9 +1,9 @@
-//! How many entries a group has read and how many it lags behind: known exactly, worked out, or unknown, as in Redis 8.
+//! The number of entries that a group has read, and its lag: exact, derived, or unknown, as in Redis 8.
 //!
-//! A place in the stream is known to be the n-th entry ever added only if no XDEL has made a gap behind it.
+//! A position in the stream is known to be the n-th entry ever added only if no XDEL has made a gap behind it.
 //!
-//! **Invariants.** A lag is the number of entries that the group has still to be given, or unknown, as long as nobody
-//! said ENTRIESREAD or ENTRIESADDED with a number that is not so. It is never negative, whatever they said.
+//! **Invariants.** A lag is the number of entries that the group has still to read, or unknown, as long as no client gave a
+//! wrong ENTRIESREAD or ENTRIESADDED. It is never negative, even then.
 
 use super::{GroupRecord, Stream, StreamId};
 
@@ -13,13 +13,13 @@ fn has_tombstones(stream: &Stream, from: StreamId) -> bool {
     !stream.is_empty() && deleted != StreamId::MIN && from <= deleted
 }
 
-/// Whether nothing was deleted from among the entries that are left.
+/// Whether nothing was deleted between the remaining entries.
 fn is_whole(stream: &Stream) -> bool {
     let deleted = stream.meta.max_deleted_id;
     deleted == StreamId::MIN || deleted < stream.meta.first_id
 }
 
-/// How many entries were ever added up to this id; `None` = that cannot be told.
+/// The number of entries ever added up to this id; `None` = unknown.
 pub fn estimated_entries_read(stream: &Stream, id: StreamId) -> Option<i64> {
     let meta = &stream.meta;
     let added = to_i64(meta.entries_added);
@@ -46,7 +46,7 @@ pub fn estimated_entries_read(stream: &Stream, id: StreamId) -> Option<i64> {
     }
 }
 
-/// How many entries were ever added up to this one, which the group is given next.
+/// The number of entries ever added up to this one, which the group reads next.
 pub fn entries_read_with(stream: &Stream, group: &GroupRecord, id: StreamId) -> Option<i64> {
     let added = to_i64(stream.meta.entries_added);
     match group.entries_read {
@@ -62,7 +62,7 @@ pub fn entries_read_with(stream: &Stream, group: &GroupRecord, id: StreamId) -> 
     }
 }
 
-/// How many entries a group has still to read; `None` = that cannot be told.
+/// The number of entries that a group has still to read; `None` = unknown.
 pub fn lag(stream: &Stream, group: &GroupRecord) -> Option<i64> {
     if stream.meta.entries_added == 0 || stream.is_empty() {
         return Some(0);

@@ -10,7 +10,7 @@ use std::{
     ops::{Bound, ControlFlow},
 };
 
-/// See the module.
+/// A consumer group.
 #[derive(Debug, Clone)]
 pub struct Group<'n> {
     id: CollectionId,
@@ -62,7 +62,7 @@ impl<'n> Group<'n> {
         self.set_consumer(name, record);
     }
 
-    /// Deletes a consumer and forgets what was pending with it; returns how much that was.
+    /// Deletes a consumer and its pending entries; returns their number.
     pub fn remove_consumer(&mut self, txn: &mut Txn<'_>, name: &[u8]) -> Result<u64> {
         let Some(record) = self.consumer(&txn.view(), name)? else { return Ok(0) };
         let of_consumer = keys::consumer_pending(self.name, name);
@@ -88,7 +88,7 @@ impl<'n> Group<'n> {
         Ok(view.sub(SubKeys::Data, &self.id, &sub)?.map(|bytes| Pending::decode(&bytes)).transpose()?)
     }
 
-    /// Makes an entry pending as `now` says, or changes how it is. `before` is what it was, as `pending` found it.
+    /// Makes an entry pending as `now` describes, or updates it. `before` is its former state, as `pending` found it.
     pub fn deliver(
         &mut self,
         txn: &mut Txn<'_>,
@@ -114,7 +114,7 @@ impl<'n> Group<'n> {
         Ok(())
     }
 
-    /// An entry is pending no more.
+    /// An entry is no longer pending.
     pub fn acknowledge(&mut self, txn: &mut Txn<'_>, id: StreamId, pending: &Pending) -> Result<()> {
         self.take_from_consumer(txn, id, &pending.consumer)?;
         self.record.pending.remove(id);
@@ -179,7 +179,7 @@ pub fn scan_consumers(
     })
 }
 
-/// Visits the sub-keys that begin with a prefix, without the prefix.
+/// Visits the sub-keys with a prefix, without the prefix.
 fn scan_under(
     view: &View<'_>,
     collection: &CollectionId,
@@ -200,7 +200,7 @@ fn scan_under(
     )
 }
 
-/// The sub-keys that begin with a prefix.
+/// The sub-keys with a prefix.
 fn subs_under(view: &View<'_>, collection: &CollectionId, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     scan_under(view, collection, prefix, |rest, _| {

@@ -6,14 +6,14 @@ use std::fmt;
 /// Longest text that is read as an id.
 const TEXT_BYTES_MAX: usize = 127;
 
-/// See the module.
+/// The id of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct StreamId {
     pub ms: u64,
     pub seq: u64,
 }
 
-/// The error for what is not an id.
+/// The error for an invalid id.
 pub fn invalid_id() -> ErrorReply {
     ErrorReply::err("Invalid stream ID specified as stream command argument")
 }

@@ -14,7 +14,7 @@ pub(super) fn entry(id: StreamId) -> Vec<u8> {
     [&[ENTRY][..], &id.to_bytes()].concat()
 }
 
-/// What all groups begin with.
+/// The prefix of all groups.
 pub(super) fn groups() -> Vec<u8> {
     vec![GROUP]
 }
@@ -24,7 +24,7 @@ pub(super) fn group(name: &[u8]) -> Vec<u8> {
     [&[GROUP][..], name].concat()
 }
 
-/// What all consumers of a group begin with.
+/// The prefix of all consumers of a group.
 pub(super) fn consumers(group: &[u8]) -> Vec<u8> {
     [&[CONSUMER][..], &length(group), group].concat()
 }
@@ -34,17 +34,17 @@ pub(super) fn consumer(group: &[u8], name: &[u8]) -> Vec<u8> {
     [&consumers(group)[..], name].concat()
 }
 
-/// What all pending entries of a group begin with; with an id behind it, one of them.
+/// The prefix of all pending entries of a group; with an id behind it, one of them.
 pub(super) fn pending(group: &[u8]) -> Vec<u8> {
     [&[PENDING][..], &length(group), group].concat()
 }
 
-/// What all pending entries of a consumer begin with; with an id behind it, one of them.
+/// The prefix of all pending entries of a consumer; with an id behind it, one of them.
 pub(super) fn consumer_pending(group: &[u8], consumer: &[u8]) -> Vec<u8> {
     [&[CONSUMER_PENDING][..], &length(group), group, &length(consumer), consumer].concat()
 }
 
-/// What all consumers' pending entries of a group begin with.
+/// The prefix of all consumers' pending entries of a group.
 pub(super) fn consumers_pending(group: &[u8]) -> Vec<u8> {
     [&[CONSUMER_PENDING][..], &length(group), group].concat()
 }

@@ -1,4 +1,4 @@
-//! What a stream's row keeps beside generation and length:
+//! The fields of a stream's row besides collection id and length:
 //!
 //! | bytes | field |
 //! |---|---|
@@ -14,7 +14,7 @@ use crate::error::StoreError;
 
 const VERSION: u8 = 1;
 
-/// See the module.
+/// The fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamMeta {
     pub last_id: StreamId,

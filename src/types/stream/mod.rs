@@ -1,6 +1,6 @@
-//! Streams: entries in the order of their ids, and consumer groups that remember what they were given.
+//! Streams: entries in the order of their ids, and consumer groups that remember which entries they were given.
 //!
-//! The row keeps what must not be searched for (`meta.rs`); its version says how all the sub-keys below are laid out.
+//! The row keeps values that must not need a search (`meta.rs`); its version defines the layout of all sub-keys below.
 //! Numbers are big-endian, so byte order is id order; a name in the middle of a key has its length (u32) before it.
 //!
 //! | sub-key | holds |
@@ -12,11 +12,11 @@
 //! | 5 ‖ group with length ‖ consumer with length ‖ id | – (a consumer's pending entries in order) |
 //!
 //! **Invariants.** No entry lies before the row's first id or after its last one: trimming the front and reading from the
-//! front again does not pass what was deleted. The bounds of what is pending do the same for groups and consumers. Ids
-//! come from logged time, and never from a clock.
+//! front again does not pass deleted entries. The bounds of pending entries do the same for groups and consumers. Ids come
+//! from log time, never from a clock.
 //!
-//! Only what changes a stream's entries or its set of groups writes the row. Deliveries and acknowledgements touch their
-//! sub-keys alone: as in Redis, they disturb neither WATCH nor cached reads, and they wake nobody.
+//! Only changes of a stream's entries or its set of groups write the row. Deliveries and acknowledgements touch their
+//! sub-keys alone: as in Redis, they disturb neither WATCH nor cached reads, and they wake no client.
 
 mod counters;
 mod entry;

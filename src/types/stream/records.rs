@@ -1,10 +1,10 @@
-//! What is kept of a group, a consumer and a pending entry. Big-endian, in the order of the fields.
+//! The records of a group, a consumer and a pending entry. Big-endian, in the order of the fields.
 
 use super::{StreamId, meta::Reader};
 use crate::error::StoreError;
 
-/// How many entries are pending, and ids that none of them lies before or after. The bounds are not exact: what is
-/// acknowledged at an end leaves them as they are or moves them by one, so that nothing must be searched for.
+/// The number of pending entries, and a lower and an upper bound of their ids. The bounds are not exact: acknowledging an
+/// entry at an end leaves them unchanged or moves them by one, so no search is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PendingBounds {
     pub count: u64,
@@ -21,7 +21,7 @@ impl PendingBounds {
         self.count = self.count.saturating_add(1);
     }
 
-    /// One is pending no more.
+    /// One entry is no longer pending.
     pub fn remove(&mut self, id: StreamId) {
         self.count = self.count.saturating_sub(1);
         if id == self.from {
@@ -50,7 +50,7 @@ impl PendingBounds {
 pub struct GroupRecord {
     /// The last id delivered.
     pub last_id: StreamId,
-    /// How many entries had been added up to that one; `None` = nobody can tell. On disk: -1.
+    /// The number of entries added up to that one; `None` = unknown. On disk: -1.
     pub entries_read: Option<i64>,
     pub pending: PendingBounds,
     pub consumers: u64,

@@ -9,7 +9,7 @@ use crate::{
 };
 use std::ops::{Bound, ControlFlow};
 
-/// See the module. Whoever changes it saves it.
+/// A stream. Its caller must save it after a change.
 #[derive(Debug, Clone)]
 pub struct Stream {
     collection: Collection,
@@ -24,7 +24,7 @@ impl Stream {
         Ok(Some(Stream { collection, meta }))
     }
 
-    /// An empty one that begins with the running command.
+    /// A new, empty stream.
     pub fn create(txn: &mut Txn<'_>) -> Self {
         Stream { collection: Collection::create(txn, Type::Stream), meta: StreamMeta::default() }
     }
@@ -36,7 +36,7 @@ impl Stream {
         Ok(())
     }
 
-    /// What its sub-keys are filed under.
+    /// The id that its sub-keys are filed under.
     pub fn collection_id(&self) -> &CollectionId {
         &self.collection.id
     }
@@ -65,7 +65,7 @@ impl Stream {
         self.note_appended(id);
     }
 
-    /// What an entry added changes in the row.
+    /// Updates the row for an added entry.
     pub fn note_appended(&mut self, id: StreamId) {
         if self.is_empty() {
             self.meta.first_id = id;

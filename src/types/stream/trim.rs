@@ -1,8 +1,8 @@
 //! Trimming: the oldest entries go.
 //!
-//! With `~` Redis drops whole nodes of its tree only, each of up to a hundred entries. There are no such nodes here, but
-//! trimming goes by the same steps: the entries that were added as 1st to 100th, 101st to 200th and so on go together.
-//! The outcome is Redis's as long as its nodes are filled by number (not by bytes, 4 KiB) and none was thinned by XDEL.
+//! With `~` Redis drops only whole nodes of its tree, each of up to a hundred entries. There are no such nodes here, but
+//! trimming uses the same steps: the 1st to 100th added entries, the 101st to 200th and so on go together. The result
+//! equals Redis's as long as its nodes are filled by number (not by bytes, 4 KiB) and none was thinned by XDEL.
 
 use super::{Stream, StreamId, keys};
 use crate::{
@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 /// Entries of one step.
 pub const NODE_ENTRIES: u64 = 100;
 
-/// What may stay.
+/// The limit of a trim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrimTo {
     /// So many entries.
@@ -29,7 +29,7 @@ pub struct Trim {
     pub to: TrimTo,
     /// In whole steps.
     pub is_approximate: bool,
-    /// At most so many entries; `None` = all there are to trim.
+    /// Most entries to remove; `None` = no limit.
     pub limit: Option<u64>,
 }
 
@@ -46,9 +46,9 @@ impl Stream {
         if at_most == 0 || !goes(self.meta.first_id) {
             return Ok(0);
         }
-        // Those that go, and the one behind them.
+        // The removed entries, and the one behind them.
         let (mut ids, mut eligible) = (Vec::new(), 0_u64);
-        self.visit(&txn.view(), StreamId::MIN, StreamId::MAX, Direction::Forward, |id, _| {
+        self.visit(&txn.view().in_passing(), StreamId::MIN, StreamId::MAX, Direction::Forward, |id, _| {
             ids.push(id);
             if eligible == at_most || !goes(id) {
                 return Ok(ControlFlow::Break(()));
@@ -68,7 +68,7 @@ impl Stream {
         Ok(count)
     }
 
-    /// The most entries that whole steps from the front make up, not more than `eligible`.
+    /// The largest number of whole steps from the front, in entries, up to `eligible`.
     fn whole_steps(&self, eligible: u64) -> u64 {
         if eligible >= self.len() {
             return self.len();

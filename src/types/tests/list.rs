@@ -10,7 +10,7 @@ use crate::{
         list::{End, List, position, range},
     },
 };
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::ControlFlow,
@@ -88,7 +88,7 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
         0 | 1 => {
             let many = if dice.below(10) == 0 { 400 } else { 3 };
             let pushed: Vec<Vec<u8>> = (0..=dice.below(many)).map(|_| element(dice)).collect();
-            list.push(txn, end, &pushed.iter().map(|element| &element[..]).collect::<Vec<_>>());
+            list.push(txn, end, &pushed.iter().map(|element| &element[..]).collect::<Vec<_>>()).unwrap();
             pushed.into_iter().for_each(|element| match end {
                 End::Left => deque.push_front(element),
                 End::Right => deque.push_back(element),
@@ -164,7 +164,7 @@ fn few_of_many_are_kept_at_the_cost_of_the_few() {
     let many: Vec<Vec<u8>> = (0..5000_u32).map(|n| n.to_string().into_bytes()).collect();
     home.write(0, 0, |txn| {
         let mut list = List::create(txn);
-        list.push(txn, End::Right, &many.iter().map(|element| &element[..]).collect::<Vec<_>>());
+        list.push(txn, End::Right, &many.iter().map(|element| &element[..]).collect::<Vec<_>>()).unwrap();
         list.save(txn, b"k").unwrap();
     });
     home.write(0, 0, |txn| {
@@ -186,7 +186,7 @@ fn many_equal_elements_go_at_once() {
     let home = Home::new(0);
     home.write(0, 0, |txn| {
         let mut list = List::create(txn);
-        list.push(txn, End::Right, &vec![&b"x"[..]; 1000]);
+        list.push(txn, End::Right, &vec![&b"x"[..]; 1000]).unwrap();
         list.save(txn, b"k").unwrap();
     });
     home.write(0, 0, |txn| {
@@ -219,4 +219,113 @@ fn indexes_and_ranges() {
         assert_eq!(position(5, index), expected, "{index}");
     }
     assert_eq!((position(5, i64::MIN), position(5, i64::MAX), position(0, 0)), (None, None, None));
+}
+
+/// A list of so many elements, each with its number.
+fn numbered(home: &Home, len: u64) -> VecDeque<Vec<u8>> {
+    let elements: Vec<Vec<u8>> = (0..len).map(|number| number.to_string().into_bytes()).collect();
+    home.write(0, 0, |txn| {
+        let mut list = List::create(txn);
+        list.push(txn, End::Right, &elements.iter().map(|element| &element[..]).collect::<Vec<_>>()).unwrap();
+        list.save(txn, b"k").unwrap();
+    });
+    elements.into()
+}
+
+/// Rows that a change writes in all, the list's own among them.
+fn rows_written(home: &Home, change: impl FnOnce(&mut List, &mut Txn<'_>)) -> usize {
+    home.write(0, 0, |txn| {
+        let mut list = List::open(&txn.view(), b"k").unwrap().unwrap();
+        change(&mut list, txn);
+        list.save(txn, b"k").unwrap();
+        txn.pending_rows()
+    })
+}
+
+#[test]
+fn changes_far_from_both_ends_move_little() {
+    const LEN: u64 = 10_000;
+    let (home, mut dice) = (Home::new(0), Dice::new(3));
+    let mut model = numbered(&home, LEN);
+    assert_eq!(rows_written(&home, |list, txn| assert!(list.set(txn, LEN / 2, b"set").unwrap())), 2);
+    model[LEN as usize / 2] = b"set".to_vec();
+    let mut most = 0;
+    for round in 0..400 {
+        let len = model.len() as u64;
+        let at = 100 + dice.below(len - 200);
+        let rows = match dice.below(5) {
+            0 | 1 => {
+                let element = model.remove(at as usize).unwrap();
+                rows_written(&home, |list, txn| list.remove(txn, &[at], &element).unwrap())
+            }
+            2 => {
+                let end = if dice.below(2) == 0 { End::Left } else { End::Right };
+                match end {
+                    End::Left => model.push_front(b"end".to_vec()),
+                    End::Right => model.push_back(b"end".to_vec()),
+                }
+                rows_written(&home, |list, txn| list.push(txn, end, &[b"end"]).unwrap())
+            }
+            _ => {
+                model.insert(at as usize, b"new".to_vec());
+                rows_written(&home, |list, txn| list.insert(txn, at, b"new").unwrap())
+            }
+        };
+        most = most.max(rows);
+        if round % 20 == 0 {
+            home.read(0, 0, |view| {
+                let list = List::open(view, b"k").unwrap().unwrap();
+                assert!(model == elements(view, &list, 0, len + 2, Direction::Forward));
+                assert_eq!(list.get(view, at).unwrap().as_deref(), model.get(at as usize).map(|e| &e[..]));
+            });
+        }
+    }
+    // Two segments of a thirtieth each, read, deleted and written, and what is changed itself. All to one side were 5,000.
+    assert!(most > 2 && most <= 2 * 2 * 10_400 / 60, "{most} rows");
+    assert_eq!(home.subkeys(), model.len());
+    let home = home.reopen_flushed();
+    home.read(0, 0, |view| {
+        let list = List::open(view, b"k").unwrap().unwrap();
+        let backward = elements(view, &list, 0, model.len() as u64, Direction::Backward);
+        assert!(backward.iter().eq(model.iter().rev()));
+    });
+    // What few of it are left is one segment again.
+    rows_written(&home, |list, txn| list.trim(txn, 5000..5010).unwrap());
+    home.read(0, 0, |view| assert_eq!(view.get(b"k").unwrap().unwrap().body.len(), 20 + 16));
+}
+
+/// As below the level from which lists have segments: builds of before must find what they would have written.
+#[test]
+fn below_the_feature_level_a_list_stays_one_segment() {
+    let home = Home::new_at_first_level(0);
+    numbered(&home, 1000);
+    let body = |home: &Home| home.read(0, 0, |view| view.get(b"k").unwrap().unwrap().body.len());
+    let before = body(&home);
+    assert_eq!(rows_written(&home, |list, txn| list.insert(txn, 500, b"new").unwrap()), 1000 - 500 + 2);
+    assert_eq!(rows_written(&home, |list, txn| list.remove(txn, &[500], b"new").unwrap()), 1001 - 500 + 1);
+    assert_eq!(body(&home), before);
+}
+
+#[test]
+fn a_list_that_is_searched_again_and_again_is_kept_in_memory() {
+    const LEN: u64 = 5000;
+    let home = Home::new(0);
+    numbered(&home, LEN);
+    let steps = |wanted: &[u8]| {
+        home.write(0, 0, |txn| {
+            let list = List::open(&txn.view(), b"k").unwrap().unwrap();
+            list.will_be_searched(txn).unwrap();
+            let mut found = false;
+            list.scan(&txn.view(), 0..LEN, Direction::Forward, |_, element| {
+                found |= element == wanted;
+                Ok(ControlFlow::Continue(()))
+            })
+            .unwrap();
+            (found, txn.stepped.get())
+        })
+    };
+    assert_eq!(steps(b"4999"), (true, LEN as usize), "once is no habit");
+    assert_eq!(steps(b"nothing"), (false, 0));
+    rows_written(&home, |list, txn| assert!(list.set(txn, 7, b"nothing").unwrap()));
+    assert_eq!(steps(b"nothing"), (true, 0), "what is written is kept as well");
 }

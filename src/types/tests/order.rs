@@ -14,7 +14,7 @@ use crate::{
         set::{Set, intersect, subtract, unite},
     },
 };
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 const KEYS: [&[u8]; 3] = [b"a", b"b", b"c"];

@@ -11,7 +11,7 @@ use crate::{
         set::{Set, intersect, subtract, unite},
     },
 };
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Members = BTreeSet<Vec<u8>>;
@@ -168,9 +168,9 @@ fn encodings_are_those_of_redis() {
     assert_eq!(add(&home, numbers(0..600)), Encoding::Large);
 }
 
-/// A member that is there all the time is returned by a walk exactly once, whatever else comes and goes.
+/// A scan returns a member that exists throughout exactly once, whatever is added and removed meanwhile.
 #[test]
-fn a_walk_returns_what_stays_once() {
+fn a_scan_returns_members_that_stay_once() {
     let home = Home::new(0);
     add(&home, numbers(0..2000));
     let (mut seen, mut cursor, mut step) = (Vec::new(), 0, 0);
@@ -210,4 +210,33 @@ fn most_of_a_large_set_goes_at_once() {
     });
     assert_eq!(home.subkeys(), 5);
     assert_eq!(add(&home, numbers(0..1)), Encoding::Natural, "small again");
+}
+
+#[test]
+fn a_set_that_loses_many_again_and_again_is_kept_in_memory() {
+    let home = Home::new(0);
+    home.write(0, 0, |txn| {
+        let mut set = Set::create(txn, b"m", 5000);
+        for number in 0..5000_u32 {
+            assert!(set.add(txn, format!("m{number}").as_bytes()).unwrap());
+        }
+        set.save(txn, b"k").unwrap();
+    });
+    // As SPOP does.
+    let pop = |members: u64| {
+        home.write(0, 0, |txn| {
+            let mut set = Set::open(&txn.view(), b"k").unwrap().unwrap();
+            set.will_be_drawn_from(txn, members).unwrap();
+            let mut rolls = random::seeded(txn.random());
+            let drawn = random::some(&set, &txn.view(), members, &mut rolls).unwrap();
+            let drawn: Vec<Vec<u8>> = drawn.into_iter().map(|(member, _)| member).collect();
+            assert_eq!(drawn.len() as u64, members);
+            set.remove_all(txn, &drawn).unwrap();
+            set.save(txn, b"k").unwrap();
+            txn.stepped.get()
+        })
+    };
+    assert!(pop(100) >= 100 * 16, "once is no habit");
+    assert_eq!((pop(100), pop(100)), (0, 0));
+    assert_eq!(home.subkeys(), 5000 - 300);
 }

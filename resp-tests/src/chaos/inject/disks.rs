@@ -1,5 +1,6 @@
-//! A disk that is full for a while. The node may stop, as it does when it cannot write its log, or go on with what room it
-//! has; it may not acknowledge what it could not write (the checkers see to that), nor keep the others from working.
+//! A disk that is full for a while. The node goes on with what room it has kept, and refuses what it has no room for; it may
+//! stop where nothing at all can be written for long. It may not acknowledge what it could not write (the checkers see to
+//! that), nor keep the others from working.
 
 use std::thread;
 use std::time::{Duration, Instant};

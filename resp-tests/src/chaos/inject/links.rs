@@ -3,9 +3,13 @@
 use std::thread;
 use std::time::Duration;
 
-use super::Stage;
+use super::{Pace, Stage};
 use crate::chaos::failure::Failure;
 use crate::chaos::net::Cut;
+use crate::chaos::watch::number;
+
+/// Two elections that are split are possible; more are not likely.
+const TERMS_PER_FLAP: u64 = 2;
 
 impl Stage<'_> {
     /// Neither hears the other.
@@ -73,8 +77,14 @@ pub(super) fn ring(stage: &mut Stage<'_>) -> Result<(), Failure> {
     stage.last_and_heal()
 }
 
+/// A cut-off leader costs a term, perhaps two; nodes that meet again cost none (pre-vote), however often they do.
 pub(super) fn flap(stage: &mut Stage<'_>) -> Result<(), Failure> {
-    for _ in 0..6 {
+    let term = |stage: &Stage<'_>| {
+        let terms = stage.network.core().filter_map(|node| number(stage.network, node, "flotilla_raft_term"));
+        terms.max().ok_or_else(|| Failure::server("no node tells its term"))
+    };
+    let (before, flaps) = (term(stage)?, if stage.pace == Pace::Brisk { 6 } else { 30 });
+    for _ in 0..flaps {
         for other in stage.others(stage.leader) {
             stage.part(stage.leader, other)?;
         }
@@ -82,7 +92,11 @@ pub(super) fn flap(stage: &mut Stage<'_>) -> Result<(), Failure> {
         stage.network.heal()?;
         thread::sleep(Duration::from_millis(stage.dice.between(100, 500)));
     }
-    Ok(())
+    let after = term(stage)?;
+    match after - before > TERMS_PER_FLAP * flaps {
+        true => Err(Failure::server(format!("terms went from {before} to {after} in {flaps} cuts"))),
+        false => Ok(()),
+    }
 }
 
 /// Whatever the leader sends or is sent is answered with a reset.

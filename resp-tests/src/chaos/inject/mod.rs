@@ -7,13 +7,14 @@ mod links;
 mod members;
 mod processes;
 mod several;
+mod slow;
 mod snapshots;
 mod tails;
 
 use std::thread;
 use std::time::Duration;
 
-use crate::recorder::Dice;
+use crate::dice::Dice;
 
 use super::failure::Failure;
 use super::fault::Fault;
@@ -91,6 +92,9 @@ impl<'a> Stage<'a> {
             Fault::ReplaceLeader => members::replace_leader(self),
             Fault::FullDiskLeader => disks::fill(self, leader),
             Fault::FullDiskFollower => disks::fill(self, follower),
+            Fault::StallLeader => slow::stall(self, leader),
+            Fault::StallFollower => slow::stall(self, follower),
+            Fault::ThrottleLeader => slow::throttle(self, leader),
             Fault::DamageLeader => damage::play(self, leader),
             Fault::DamageFollower => damage::play(self, follower),
             Fault::SnapshotsIsolate => snapshots::isolate(self),

@@ -5,7 +5,7 @@ use std::thread;
 use super::Stage;
 use crate::chaos::failure::Failure;
 use crate::chaos::fault::{Class, Fault, KINDS};
-use crate::recorder::Dice;
+use crate::dice::Dice;
 
 const CLASSES: [Class; 4] = [Class::Processes, Class::Links, Class::Clocks, Class::Members];
 

@@ -3,11 +3,13 @@
 mod bitmap;
 mod blocking;
 mod connection;
+mod function;
 mod generic;
 mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
+mod script;
 mod set;
 mod sort;
 mod sorted_set;
@@ -26,7 +28,7 @@ pub struct Group {
 }
 
 /// All of them. The place of a group must not change what a seed gives for another: new ones go to the end.
-pub static GROUPS: [Group; 14] = [
+pub static GROUPS: [Group; 16] = [
     Group { name: "string", weight: 16, templates: string::TEMPLATES },
     Group { name: "generic", weight: 14, templates: generic::TEMPLATES },
     Group { name: "hash", weight: 14, templates: hash::TEMPLATES },
@@ -41,4 +43,6 @@ pub static GROUPS: [Group; 14] = [
     Group { name: "transactions", weight: 6, templates: transactions::TEMPLATES },
     Group { name: "blocking", weight: 4, templates: blocking::TEMPLATES },
     Group { name: "connection", weight: 3, templates: connection::TEMPLATES },
+    Group { name: "script", weight: 10, templates: script::TEMPLATES },
+    Group { name: "function", weight: 4, templates: function::TEMPLATES },
 ];

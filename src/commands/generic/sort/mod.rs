@@ -1,4 +1,4 @@
-//! SORT and SORT_RO: elements of a list, set or sorted set in an order, with values of other keys beside them.
+//! SORT and SORT_RO: sorts a list, set or sorted set, and joins values of other keys.
 //!
 //! `options` reads the call, `source` the elements, `pattern` the other keys, `order` sorts.
 
@@ -61,7 +61,7 @@ fn sort(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     let elements: Vec<&[u8]> = rows.iter().map(|value| value.as_deref().unwrap_or_default()).collect();
     let mut list = List::create(txn);
-    list.push(txn, End::Right, &elements);
+    list.push(txn, End::Right, &elements)?;
     list.save(txn, target)?;
     txn.event(EventClass::List, "sortstore", target);
     Ok(Reply::count(elements.len()))
@@ -78,14 +78,15 @@ fn answer(view: &View<'_>, key: &[u8], options: &Options<'_>) -> Result<Reply> {
     Ok(Reply::Array(rows.into_iter().map(|value| value.map_or(Reply::Nil, Reply::Bulk)).collect()))
 }
 
-/// All values of the result: each element, or what the GETs make of it.
+/// All values of the result: each element, or the values of its GETs.
 fn rows(view: &View<'_>, key: &[u8], options: &Options<'_>) -> Result<Vec<Option<Value>>> {
     let elements = order::sorted(view, key, options)?;
     if options.gets.is_empty() {
         return Ok(elements.into_iter().map(Some).collect());
     }
-    let mut out = Vec::with_capacity(elements.len().saturating_mul(options.gets.len()));
+    let mut out = Vec::new();
     for element in &elements {
+        view.keep(options.gets.len(), 0)?;
         for pattern in &options.gets {
             out.push(match pattern {
                 Pattern::Element => Some(element.clone()),

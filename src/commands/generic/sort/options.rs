@@ -1,12 +1,12 @@
-//! What SORT is asked for.
+//! The options of SORT.
 
 use super::pattern::Pattern;
 use crate::{command::Args, error::Result, resp::ErrorReply};
 
-/// See the module.
+/// The parsed options.
 #[derive(Debug, Default)]
 pub(super) struct Options<'a> {
-    /// Where the weights are; an element weighs what it says itself if none is given.
+    /// The source of the weights; without it, an element is its own weight.
     pub(super) by: Option<Pattern<'a>>,
     pub(super) gets: Vec<Pattern<'a>>,
     pub(super) descending: bool,
@@ -47,7 +47,7 @@ pub(super) fn read<'a>(args: &mut Args<'a>, may_store: bool) -> Result<Options<'
 }
 
 impl Options<'_> {
-    /// Of so many elements, which are wanted.
+    /// The range of wanted elements, out of `len`.
     pub(super) fn wanted(&self, len: u64) -> std::ops::Range<u64> {
         let Some((offset, count)) = self.limit else { return 0..len };
         let start = u64::try_from(offset).unwrap_or(0).min(len);

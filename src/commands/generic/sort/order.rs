@@ -8,7 +8,7 @@ use super::{
 use crate::{error::Result, resp::ErrorReply, store::View, types::sorted_set, value::Value};
 use std::cmp::Ordering;
 
-/// What an element is compared by.
+/// The value by which elements are compared.
 #[derive(Debug, Clone, PartialEq)]
 enum Weight {
     Number(f64),
@@ -18,7 +18,7 @@ enum Weight {
     Own,
 }
 
-/// The elements under a key that are wanted, in the order that is wanted.
+/// The wanted elements of a key, in the wanted order.
 pub(super) fn sorted(view: &View<'_>, key: &[u8], options: &Options<'_>) -> Result<Vec<Value>> {
     let source = Source::open(view, key)?;
     let wanted = options.wanted(source.len());
@@ -31,6 +31,7 @@ pub(super) fn sorted(view: &View<'_>, key: &[u8], options: &Options<'_>) -> Resu
     let (by, texts) = if is_text_of_set { (None, true) } else { (options.by.as_ref(), options.texts) };
     let mut weighed = Vec::new();
     for element in elements(&source, view, 0..source.len(), false)? {
+        view.keep(1, 0)?;
         weighed.push((weight(view, by, texts, &element)?, element));
     }
     weighed.sort_by(|a, b| {
@@ -46,8 +47,9 @@ fn weight(view: &View<'_>, by: Option<&Pattern<'_>>, texts: bool, element: &Valu
     if by.is_none() && texts {
         return Ok(Weight::Own);
     }
+    let view = if texts { *view } else { view.in_passing() };
     let text = match by {
-        Some(pattern) => pattern.look_up(view, element)?,
+        Some(pattern) => pattern.look_up(&view, element)?,
         None => Some(element.clone()),
     };
     if texts {
@@ -58,7 +60,7 @@ fn weight(view: &View<'_>, by: Option<&Pattern<'_>>, texts: bool, element: &Valu
     Ok(Weight::Number(number.ok_or_else(complaint)?))
 }
 
-/// A text as a weight: space may stand before the number, and nothing at all is 0.
+/// A text as a weight: space may precede the number, and an empty text is 0.
 fn number(text: &[u8]) -> Option<f64> {
     let number = sorted_set::parse_lenient(text)?;
     // A number that is too large for a double is none; infinity is.

@@ -1,21 +1,21 @@
-//! BY's and GET's patterns: the element itself, or a key made of it, or a field of such a key.
+//! BY's and GET's patterns: the element itself, a key derived from it, or a field of such a key.
 
 use crate::{
     error::Result,
     store::{Type, View},
-    types::hash::Hash,
+    types::{hash::Hash, string::StoredString},
     value::Value,
 };
 use memchr::memmem;
 
-/// See the module.
+/// A pattern of BY or GET.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pattern<'a> {
     /// `#`.
     Element,
     /// Without `*`: no key, so nothing is found.
     Constant,
-    /// What stands before and behind the `*`; a string, or a field of a hash (`key->field`).
+    /// The parts before and behind the `*`; a string, or a field of a hash (`key->field`).
     Key { before: &'a [u8], behind: &'a [u8], field: Option<&'a [u8]> },
 }
 
@@ -31,18 +31,18 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// Whether it says the same for every element.
+    /// Whether it gives the same key for every element.
     pub(super) fn is_constant(&self) -> bool {
         !matches!(self, Pattern::Key { .. })
     }
 
-    /// What is there for an element. Another type counts as nothing.
+    /// The value for an element. A key of another type counts as missing.
     pub(super) fn look_up(&self, view: &View<'_>, element: &[u8]) -> Result<Option<Value>> {
         let Pattern::Key { before, behind, field } = self else { return Ok(None) };
         let key = [before, element, behind].concat();
         let Some(row) = view.get(&key)? else { return Ok(None) };
         match (row.kind, field) {
-            (Type::String, None) => Ok(Some(row.body)),
+            (Type::String, None) => StoredString::of_row(view, row)?.value(view).map(Some),
             (Type::Hash, Some(field)) => {
                 let found = Hash::open(view, &key)?.map(|hash| hash.get(view, field)).transpose()?;
                 Ok(found.flatten().map(|found| found.value))
@@ -52,7 +52,7 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// What stands before and behind the first of these words.
+/// The parts of the text before and behind the first occurrence of `word`.
 fn split_at<'a>(text: &'a [u8], word: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let at = memmem::find(text, word)?;
     Some((text.get(..at)?, text.get(at.checked_add(word.len())?..)?))

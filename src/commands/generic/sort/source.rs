@@ -14,7 +14,7 @@ use crate::{
 };
 use std::ops::{ControlFlow, Range};
 
-/// What is sorted, opened.
+/// The opened collection that is sorted.
 pub(super) enum Source {
     Nothing,
     List(List),
@@ -23,7 +23,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// What a key holds; a string, hash or stream is WRONGTYPE.
+    /// Opens the key; a string, hash or stream is WRONGTYPE.
     pub(super) fn open(view: &View<'_>, key: &[u8]) -> Result<Self> {
         let Some(row) = view.get(key)? else { return Ok(Source::Nothing) };
         Ok(match row.kind {
@@ -44,8 +44,8 @@ impl Source {
     }
 }
 
-/// The elements from one position to another, counted in the order of the collection or from its end backwards. The
-/// order of a set says nothing.
+/// The elements from one position to another, in the order of the collection or from its end backwards. The order of a set
+/// is arbitrary.
 pub(super) fn elements(
     source: &Source,
     view: &View<'_>,

@@ -68,6 +68,7 @@ pub fn append(request: AppendEntriesRequest<Types>, now: u64) -> Append {
         now,
         of_core: None,
         cut_off: false,
+        refuses_growth: false,
         vote: (&request.vote).into(),
         previous: request.prev_log_id.as_ref().map(LogId::from),
         entries: request.entries.into_iter().map(entry).collect(),
@@ -91,7 +92,7 @@ pub fn append_answer(answer: &AppendEntriesResponse<Types>) -> AppendAnswer {
         AppendEntriesResponse::Conflict => (3, None, None),
         AppendEntriesResponse::HigherVote(vote) => (4, None, Some(vote.into())),
     };
-    AppendAnswer { outcome, log_id, vote, last_index: None, wall_ms: 0 }
+    AppendAnswer { outcome, log_id, vote, last_index: None, wall_ms: 0, is_disk_low: false }
 }
 
 pub fn raft_append_answer(answer: &AppendAnswer) -> Result<AppendEntriesResponse<Types>, Unreadable> {
@@ -155,6 +156,7 @@ mod tests {
                 log_id: id(2, 8),
                 payload: EntryPayload::Normal(crate::replication::consensus::types::Payload(
                     Bytes::from_static(b"batch"),
+                    None,
                 )),
             },
         ];
@@ -169,7 +171,7 @@ mod tests {
         assert_eq!(format!("{back:?}"), format!("{request:?}"));
         assert_eq!((back.vote, back.entries), (request.vote, request.entries));
         for cut in 1..bytes.len() {
-            // A cut body is refused, or is a shorter one that was never sent; it is never a panic.
+            // A truncated body is refused, or reads as a shorter one; it never panics.
             let _ = read::<Append>(bytes.slice(..cut)).map(raft_append);
         }
         for answer in [

@@ -51,15 +51,18 @@ pub(super) struct Append {
     entries: Vec<Entry>,
     #[prost(message, optional, tag = "4")]
     committed: Option<LogId>,
-    /// Log time, ms since the epoch; 0 = the leader does not say.
+    /// Log time, ms since the epoch; 0 = unknown to the leader.
     #[prost(uint64, tag = "5")]
     pub(super) now: u64,
-    /// On an edge site: what the leader knows of the core.
+    /// On an edge site: the leader's knowledge of the core.
     #[prost(message, optional, tag = "6")]
     pub(super) of_core: Option<FromLeader>,
-    /// Whether no majority hears the leader.
+    /// Whether the leader has lost contact to a majority.
     #[prost(bool, tag = "7")]
     pub(super) cut_off: bool,
+    /// Whether the leader refuses writes that may make the data grow.
+    #[prost(bool, tag = "8")]
+    pub(super) refuses_growth: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -74,9 +77,12 @@ pub(super) struct AppendAnswer {
     /// With outcome 3: the last index of the follower's log.
     #[prost(uint64, optional, tag = "4")]
     pub(super) last_index: Option<u64>,
-    /// The follower's wall clock, ms since the epoch; 0 = it does not say.
+    /// The follower's wall clock, ms since the epoch; 0 = not given.
     #[prost(uint64, tag = "5")]
     pub(super) wall_ms: u64,
+    /// Whether the follower's disk is almost full.
+    #[prost(bool, tag = "6")]
+    pub(super) is_disk_low: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -97,7 +103,7 @@ pub(super) struct BallotAnswer {
     last: Option<LogId>,
     #[prost(bool, tag = "3")]
     granted: bool,
-    /// Log time, if the voter knows it, and its wall clock, ms since the epoch; 0 = it does not say.
+    /// Log time, if the voter knows it, and its wall clock, ms since the epoch; 0 = not given.
     #[prost(uint64, tag = "4")]
     pub(super) log_ms: u64,
     #[prost(uint64, tag = "5")]
@@ -114,7 +120,7 @@ pub(super) struct Transfer {
     pub(super) last: Option<LogId>,
 }
 
-/// A snapshot that the receiver is to fetch with `GetFile`.
+/// A snapshot for the receiver to fetch with `GetFile`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Snapshot {
     #[prost(message, required, tag = "1")]
@@ -129,7 +135,7 @@ pub(super) struct Snapshot {
     pub(super) name: String,
     #[prost(message, repeated, tag = "5")]
     pub(super) files: Vec<FileMeta>,
-    /// Where the sender answers.
+    /// The sender's peer address.
     #[prost(string, tag = "6")]
     pub(super) address: String,
 }

@@ -1,4 +1,4 @@
-//! What a follower fetches stays until it has it.
+//! A snapshot that a follower fetches stays until the follower has it.
 
 use crate::{
     command::Table,
@@ -83,7 +83,7 @@ async fn a_snapshot_that_a_follower_fetches_stays_and_so_does_the_log_behind_it(
     build(3);
     assert!(is_there(1), "it is being fetched");
     assert!(!is_there(2) && is_there(3), "of the others the newest is there");
-    assert!(fetchers.are_there(), "and the log is kept for whoever fetches it");
+    assert!(fetchers.are_there(), "and the log is kept for the node that fetches");
     sending.abort();
 }
 

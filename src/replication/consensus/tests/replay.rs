@@ -104,6 +104,9 @@ fn replay(entries: Vec<RaftEntry>, at_once: usize) -> u32 {
     store.checksum().unwrap()
 }
 
+/// How often a script may differ.
+const ATTEMPTS: usize = 3;
+
 /// Every data type and command of the corpus has been through the log by then.
 #[test]
 fn the_corpus_holds_in_process_and_its_log_gives_every_replica_the_same_state() {
@@ -116,9 +119,10 @@ fn the_corpus_holds_in_process_and_its_log_gives_every_replica_the_same_state() 
         if !script.server_args.is_empty() {
             continue;
         }
-        let outcome = run_cleaned(&InProcess(node.port), &script).unwrap();
-        let found = differences(&script, &outcome);
-        assert!(found.is_empty(), "{}:\n{}", file.name, found.join("\n"));
+        // Keys of some scripts live for some tens of ms, which a busy machine may take for one command.
+        let run = || differences(&script, &run_cleaned(&InProcess(node.port), &script).unwrap());
+        let found = (0..ATTEMPTS).map(|_| run()).find(Vec::is_empty).unwrap_or_else(run);
+        assert!(found.is_empty(), "{}, again and again:\n{}", file.name, found.join("\n"));
         scripts += 1;
     }
     assert!(scripts > 100, "only {scripts} scripts ran");

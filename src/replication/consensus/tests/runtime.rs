@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-/// See the module.
+/// tokio's runtime with a repeatable order.
 #[derive(Debug)]
 pub struct Repeatable(TokioRuntime);
 

@@ -1,4 +1,4 @@
-//! What nodes say to each other about votes and leaders, for a simulation that listens.
+//! Messages between nodes about votes and leaders, for a simulation that observes them.
 
 use crate::{
     replication::{
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use openraft::raft::AppendEntriesResponse;
 use std::collections::BTreeSet;
 
-/// See the module.
+/// A message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
     /// A node leads in this term.
@@ -22,7 +22,7 @@ pub enum Said {
     Votes { term: u64, candidate: u64 },
 }
 
-/// What a call says, or its answer if there is one.
+/// Reads a call, or its answer if there is one.
 pub fn read(call: u32, body: &Bytes, answer: Option<&Bytes>) -> Option<Said> {
     let body = body.clone();
     match (call, answer) {
@@ -41,7 +41,7 @@ pub fn read(call: u32, body: &Bytes, answer: Option<&Bytes>) -> Option<Said> {
     }
 }
 
-/// Who votes, by what a store has applied.
+/// The voters, from a store's applied membership.
 pub fn voters(store: &Store) -> BTreeSet<u64> {
     let stored = membership::decode_stored(store.membership().unwrap().as_deref()).unwrap();
     let configs = stored.get_joint_config();
@@ -63,7 +63,7 @@ pub fn hands_over(call: u32) -> bool {
     call == kind::TRANSFER
 }
 
-/// What is worth counting of an answer.
+/// The kind of a successful answer, for counting.
 pub fn kind_of_success(call: u32, answer: Option<&Bytes>) -> Option<&'static str> {
     match call {
         kind::SNAPSHOT => answer.map(|_| "snapshots installed"),

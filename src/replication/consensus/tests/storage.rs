@@ -22,34 +22,50 @@ use tempfile::TempDir;
 
 static NO_COMMANDS: LazyLock<Table> = LazyLock::new(|| Table::new(&[]));
 
+/// A state machine whose apply thread is running, in this directory, for these commands.
+pub(super) fn state_machine(
+    home: &TempDir,
+    log: &Arc<SegmentLog>,
+    options: StoreOptions,
+    table: &'static Table,
+) -> (StateMachine, Arc<StateWriter>) {
+    let store = Arc::new(Store::open(&home.path().join("store"), options).unwrap());
+    let snapshots = Snapshots::open(&home.path().join("snapshot"), Arc::clone(&store)).unwrap();
+    let writer = Arc::new(StateWriter::default());
+    let in_flight = Arc::new(InFlight::new(Arc::clone(writer.state())));
+    let replica = Replica::new(Arc::clone(&store), table);
+    let alone = Arc::new(LocalIdentity::new(1, String::new(), String::new(), None));
+    let peers = Arc::new(Peers::new(alone));
+    let (snapshots, directory) = (Arc::new(snapshots), home.path().join("bootstrap"));
+    let bootstrap_snapshots = BootstrapSnapshots::new(
+        peers,
+        Arc::clone(writer.state()),
+        Arc::clone(log),
+        Arc::clone(&snapshots),
+        directory,
+    );
+    let apply::Running { jobs, applier, .. } =
+        apply::start(replica, Arc::clone(&writer), in_flight, std::path::PathBuf::new()).unwrap();
+    let state_machine = StateMachine::new(store, snapshots, jobs, applier, Arc::new(bootstrap_snapshots));
+    (state_machine, writer)
+}
+
 struct Builder;
 
 impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<Types>> {
         let home = tempfile::tempdir().unwrap();
         // Small enough that the suite crosses segments, with a cache that keeps next to nothing.
-        let segments = SegmentOptions { segment_bytes: 1024, first_segment_bytes: 512, cache_bytes: 128 };
+        let segments = SegmentOptions {
+            segment_bytes: 1024,
+            first_segment_bytes: 512,
+            cache_bytes: 128,
+            ..Default::default()
+        };
         let log = Arc::new(SegmentLog::open(&home.path().join("log"), &segments).unwrap());
         let options =
             StoreOptions { block_cache_bytes: 1 << 20, hot_cache_bytes: 1 << 20, ..Default::default() };
-        let store = Arc::new(Store::open(&home.path().join("store"), options).unwrap());
-        let snapshots = Snapshots::open(&home.path().join("snapshot"), Arc::clone(&store)).unwrap();
-        let writer = Arc::new(StateWriter::default());
-        let in_flight = Arc::new(InFlight::new(Arc::clone(writer.state())));
-        let replica = Replica::new(Arc::clone(&store), &NO_COMMANDS);
-        let alone = Arc::new(LocalIdentity::new(1, String::new(), String::new(), None));
-        let peers = Arc::new(Peers::new(alone));
-        let (snapshots, directory) = (Arc::new(snapshots), home.path().join("seed"));
-        let bootstrap_snapshots = BootstrapSnapshots::new(
-            peers,
-            Arc::clone(writer.state()),
-            Arc::clone(&log),
-            Arc::clone(&snapshots),
-            directory,
-        );
-        let apply::Running { jobs, applier, .. } =
-            apply::start(replica, Arc::clone(&writer), in_flight, std::path::PathBuf::new()).unwrap();
-        let state_machine = StateMachine::new(store, snapshots, jobs, applier, Arc::new(bootstrap_snapshots));
+        let (state_machine, writer) = state_machine(&home, &log, options, &NO_COMMANDS);
         Ok((home, LogStore::new(log, writer), state_machine))
     }
 }
@@ -65,7 +81,12 @@ fn raft_storage_suite() {
 fn entries_that_are_not_in_memory_are_read_by_another_thread() {
     const ENTRIES: u64 = 100;
     let home = tempfile::tempdir().unwrap();
-    let segments = SegmentOptions { segment_bytes: 2048, first_segment_bytes: 1024, cache_bytes: 256 };
+    let segments = SegmentOptions {
+        segment_bytes: 2048,
+        first_segment_bytes: 1024,
+        cache_bytes: 256,
+        ..Default::default()
+    };
     let log = Arc::new(SegmentLog::open(home.path(), &segments).unwrap());
     let payload = bytes::Bytes::from_static(&[7; 64]);
     let entry = |index| LogEntry { index, term: 1, kind: EntryKind::Normal, payload: payload.clone() };

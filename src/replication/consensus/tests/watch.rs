@@ -15,7 +15,7 @@ use std::sync::{
 };
 use tokio::sync::Notify;
 
-/// See the module.
+/// The observer.
 pub struct Watch;
 
 struct Shared<T> {

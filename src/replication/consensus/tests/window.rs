@@ -70,7 +70,7 @@ impl Node {
         let log = Arc::new(log);
         let store = Arc::new(Store::open(&home.path().join("store"), StoreOptions::default()).unwrap());
         let snapshots = Snapshots::open(&home.path().join("snapshot"), Arc::clone(&store)).unwrap();
-        let (snapshots, directory) = (Arc::new(snapshots), home.path().join("seed"));
+        let (snapshots, directory) = (Arc::new(snapshots), home.path().join("bootstrap"));
         let writer = Arc::new(StateWriter::default());
         let in_flight = Arc::new(InFlight::new(Arc::clone(writer.state())));
         let replica = Replica::new(Arc::clone(&store), commands::table());

@@ -15,12 +15,12 @@ use crate::{
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the leader works on one request. What it has begun goes on behind that.
+/// Longest time that the leader works on one request. A change that it has started continues after that.
 const CHANGE_MAX: Duration = Duration::from_secs(60);
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Admin {
-    /// Brings it about, or says why not.
+    /// Brings the wanted state about, or returns the reason why not.
     pub async fn bring_about(&self, wanted: Wanted<'_>) -> Result<Reply, Undone> {
         let deadline = Instant::now() + CHANGE_MAX;
         loop {
@@ -45,7 +45,7 @@ impl Admin {
                     };
                     sight.next(wanted)
                 }
-                false => Step::Wait("another change of the members is under way".to_owned()),
+                false => Step::Wait("another membership change is in progress".to_owned()),
             };
             let waits_for = match self.take(&members, wanted, step).await? {
                 Taken::All(text) => return Ok(Reply::simple(format!("OK {text}"))),
@@ -77,6 +77,7 @@ impl Admin {
                     address: address.to_owned(),
                     standby,
                     feature_level: status.feature_level,
+                    feature_level_min: status.feature_level_min,
                 };
                 match self.admission.let_in(members, join, replaces).await {
                     Ok(()) => Ok(()),
@@ -91,14 +92,14 @@ impl Admin {
             Step::Remove(member) => {
                 let removed = self.raft.remove(members, &member).await;
                 if removed.is_ok() && matches!(wanted, Wanted::Gone { .. }) {
-                    return Ok(Taken::All(format!("{} is no node of the core any more", member.peer.name)));
+                    return Ok(Taken::All(format!("{} is no longer a node of the core", member.peer.name)));
                 }
                 removed
             }
         };
         match changed {
             Ok(()) => Ok(Taken::One),
-            // Whoever was quicker may have done it, or undone what it was decided for.
+            // A concurrent change may have done it, or undone what this one was decided for.
             Err(error @ ChangeError::UnderWay) => Ok(Taken::None(error.to_string())),
             Err(ChangeError::NotLeader) => Err(Undone::NotLeader),
             Err(error) => Err(Undone::Because(error.to_string())),
@@ -107,7 +108,7 @@ impl Admin {
 }
 
 enum Taken {
-    /// The last one; the text says how things are now.
+    /// The last one; the text describes the result.
     All(String),
     One,
     /// It waits for this.

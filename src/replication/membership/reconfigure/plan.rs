@@ -1,4 +1,4 @@
-//! Decides the next step from the members as they are; does nothing itself.
+//! Decides the next step from the present members; changes nothing itself.
 
 use crate::replication::{
     consensus::{Member, Members, Peer},
@@ -6,7 +6,7 @@ use crate::replication::{
     wire,
 };
 
-/// How the core is to be.
+/// The wanted state of the core.
 #[derive(Debug, Clone, Copy)]
 pub enum Wanted<'a> {
     Member { name: &'a str, address: &'a str, standby: bool },
@@ -16,7 +16,7 @@ pub enum Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// The node that is to come, and where it is.
+    /// The new node: its name and address.
     pub(super) fn newcomer(&self) -> Option<(&'a str, &'a str)> {
         match self {
             Wanted::Member { name, address, .. } | Wanted::Replaced { name, address, .. } => {
@@ -27,13 +27,13 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It is as asked; the text says how.
+    /// The wanted state is reached; the text describes it.
     Done(String),
     Refuse(String),
-    /// Something else must happen first, and does so by itself.
+    /// Something else must happen first, and will by itself.
     Wait(String),
     LetIn {
         standby: bool,
@@ -46,15 +46,15 @@ pub(super) enum Step {
     },
     /// The last step.
     Remove(Member),
-    /// This node is to go: another one must lead first, and does the rest.
+    /// This node is to be removed: another one must lead first, and continues.
     HandOver,
 }
 
-/// What the leader sees when it decides.
+/// The state that the leader decides by.
 pub(super) struct Sight<'a> {
     pub(super) members: &'a Members,
     pub(super) own_id: u64,
-    /// Who answers at the address of the node that is to come, or why nobody does.
+    /// The node at the new node's address, or the reason why there is none.
     pub(super) newcomer: Result<wire::Status, String>,
     pub(super) answers: &'a dyn Fn(u64) -> bool,
 }
@@ -79,7 +79,7 @@ impl Sight<'_> {
         }
     }
 
-    /// The member that answers at this address, or (while nobody does) that is known to live there.
+    /// The member that answers at this address or, while none does, the member registered there.
     fn present(&self, name: &str, address: &str) -> Option<&Member> {
         match &self.newcomer {
             Ok(status) => self.members.find(status.node_id),
@@ -98,9 +98,7 @@ impl Sight<'_> {
         if let Some(member) = self.present(name, address) {
             let is_there = is_at(member, name, address);
             return match (member.is_voter, member.peer.standby, standby) {
-                _ if !is_there => {
-                    Step::Wait(format!("the core is about to learn that {name} is at {address}"))
-                }
+                _ if !is_there => Step::Wait(format!("the core is recording that {name} is at {address}")),
                 (true, _, true) => Step::Refuse(format!(
                     "{name} is a voter, which cannot become a standby: remove it, empty its data directory and add it again"
                 )),
@@ -113,7 +111,7 @@ impl Sight<'_> {
                     Step::Refuse(format!("{name} is a standby; promote gives it its vote"))
                 }
                 (false, false, false) => {
-                    Step::Done(format!("{name} is a learner, and votes as soon as it has caught up"))
+                    Step::Done(format!("{name} is a learner and becomes a voter once it has caught up"))
                 }
             };
         }
@@ -126,10 +124,10 @@ impl Sight<'_> {
         }
         if namesake.is_none() && !standby && !self.has_room() {
             return Step::Refuse(format!(
-                "the core has {VOTERS_MAX} voters, and may not have more; add a standby"
+                "the core has {VOTERS_MAX} voters already, the maximum; add a standby"
             ));
         }
-        // Who had this name at this address answers there no more, since another one does.
+        // The former node of this name no longer answers at this address, since another one does.
         Step::LetIn { standby, replaces: namesake.map_or(0, |old| old.id) }
     }
 
@@ -138,7 +136,7 @@ impl Sight<'_> {
         let is_elsewhere = |member: &&Member| member.peer.name == name && member.peer.address != address;
         let other = self.members.list.iter().find(is_elsewhere)?;
         Some(Step::Refuse(format!(
-            "{name} is a node of the core already, at {}; replace puts another one in its place",
+            "{name} is a node of the core already, at {}; use replace to put another one in its place",
             other.peer.address
         )))
     }
@@ -161,7 +159,7 @@ impl Sight<'_> {
         let old_member = self.members.list.iter().find(is_old);
         match (new, old_member) {
             (Some(new), _) if !is_at(new, name, address) => {
-                Step::Wait(format!("the core is about to learn that {name} is at {address}"))
+                Step::Wait(format!("the core is recording that {name} is at {address}"))
             }
             (Some(new), Some(old)) => self.replace_by(new, old),
             (Some(new), None) if new.is_voter => {
@@ -172,9 +170,9 @@ impl Sight<'_> {
             (None, Some(old)) => {
                 let taken = |member: &&Member| member.peer.name == name && member.id != old.id;
                 if let Some(taken) = self.members.list.iter().find(taken) {
-                    // At this address it was emptied; it comes back by itself, as another node.
+                    // At this address the node was emptied; it rejoins by itself, as a new node.
                     if taken.peer.address == address {
-                        return Step::Wait(format!("the core is about to let {name} in again"));
+                        return Step::Wait(format!("the core is admitting {name} again"));
                     }
                     return Step::Refuse(format!(
                         "{name} is a node of the core at {}, not at {address}",
@@ -187,7 +185,7 @@ impl Sight<'_> {
                 Step::LetIn { standby: false, replaces: old.id }
             }
             (None, None) => Step::Refuse(format!(
-                "the core has no node {old} that could be replaced, and none {name} at {address}"
+                "the core has no node {old} to replace, and no node {name} at {address}"
             )),
         }
     }
@@ -201,10 +199,7 @@ impl Sight<'_> {
         if replaces != old.id
             && let Some(other) = self.members.find(replaces)
         {
-            return Step::Refuse(format!(
-                "{} is about to take the place of {} already",
-                new.peer.name, other.peer.name
-            ));
+            return Step::Refuse(format!("{} is replacing {} already", new.peer.name, other.peer.name));
         }
         if replaces != old.id || new.peer.standby {
             let peer = Peer { standby: false, replaces: old.id, ..new.peer.clone() };
@@ -213,7 +208,7 @@ impl Sight<'_> {
         self.give_vote(new)
     }
 
-    /// Its vote to a learner, in the place of the one that it replaces.
+    /// Promotes a learner, in place of the node that it replaces.
     fn give_vote(&self, learner: &Member) -> Step {
         let replaced = self.members.find(learner.peer.replaces);
         if learner.peer.standby {
@@ -226,7 +221,7 @@ impl Sight<'_> {
             return Step::HandOver;
         }
         if replaced.is_none_or(|old| !old.is_voter) && !self.has_room() {
-            return Step::Refuse(format!("the core has {VOTERS_MAX} voters, and may not have more"));
+            return Step::Refuse(format!("the core has {VOTERS_MAX} voters already, the maximum"));
         }
         Step::Promote { learner: learner.clone(), replaced: replaced.cloned() }
     }
@@ -244,7 +239,7 @@ impl Sight<'_> {
             let answering = left.iter().filter(|voter| (self.answers)(voter.id)).count();
             if left.is_empty() || answering <= left.len() / 2 {
                 return Step::Refuse(format!(
-                    "without {} {answering} of {} voters would answer, which is no majority (FORCE removes it all the same)",
+                    "without {} only {answering} of {} voters would answer, which is no majority (FORCE removes it anyway)",
                     member.peer.name,
                     left.len()
                 ));
@@ -277,7 +272,7 @@ fn is_at(member: &Member, name: &str, address: &str) -> bool {
 fn behind(learner: &Member, members: &Members) -> String {
     let entries = members.last_index.saturating_sub(learner.matched.unwrap_or(0));
     let name = &learner.peer.name;
-    format!("{name} is a learner that is behind by {entries} entries; it gets its vote when it has caught up")
+    format!("{name} is a learner, {entries} entries behind; it becomes a voter once it has caught up")
 }
 
 #[cfg(test)]
@@ -294,7 +289,7 @@ mod tests {
         Member { peer: Peer { replaces, ..member.peer.clone() }, ..member }
     }
 
-    /// The next step of the leader, node 1, of these members; node `up` answers as n9 at h:9 (0: nobody does).
+    /// The next step of the leader, node 1, for these members; node `up` answers as n9 at h:9 (0: none does).
     fn next(list: &[Member], up: u64, wanted: Wanted<'_>) -> Step {
         let members = Members { list: list.to_vec(), last_index: 10, ..Members::default() };
         let status = wire::Status { node_id: up, node_name: "n9".into(), ..wire::Status::default() };
@@ -309,19 +304,19 @@ mod tests {
         let three: Vec<Member> = (1..=3).map(|id| member(id, true)).collect();
         let with = |newcomer: Member| [three.clone(), vec![newcomer]].concat();
         let without_2 = |newcomer: Member| vec![member(1, true), member(3, true), newcomer];
-        // It has not joined; it joined as anybody would; it joined and votes already.
+        // It has not joined; it joined on its own; it joined and votes already.
         assert_eq!(next(&three, 9, REPLACE), Step::LetIn { standby: false, replaces: 2 });
         let takes_the_place = learner(9, 2);
         assert_eq!(next(&with(member(9, false)), 9, REPLACE), Step::SetPeer(9, takes_the_place.peer.clone()));
         let promote = Step::Promote { learner: takes_the_place.clone(), replaced: Some(member(2, true)) };
         assert_eq!(next(&with(takes_the_place.clone()), 9, REPLACE), promote);
         assert_eq!(next(&with(member(9, true)), 9, REPLACE), Step::Remove(member(2, true)));
-        // Done is done, also when nobody answers any more.
+        // A reached state stays reached, even if no node answers any more.
         for up in [9, 0] {
             let done = next(&without_2(member(9, true)), up, REPLACE);
             assert_eq!(done, Step::Done("n9 votes, and n2 is gone".into()));
         }
-        // It is behind, and goes on by itself.
+        // It is behind, and catches up by itself.
         let late = Member { matched: None, ..takes_the_place };
         assert!(matches!(next(&with(late), 9, REPLACE), Step::Wait(_)));
         // The old one was removed by hand while the new one was a learner.
@@ -355,7 +350,7 @@ mod tests {
         let other_name = Wanted::Member { name: "n8", address: "h:9", standby: false };
         assert!(refused(&three, 9, other_name).contains("answers as n9, not as n8"));
         let of_another = [three.clone(), vec![learner(9, 3)]].concat();
-        assert!(refused(&of_another, 9, REPLACE).contains("about to take the place of n3"));
+        assert!(refused(&of_another, 9, REPLACE).contains("is replacing n3"));
         let standby = Wanted::Member { name: "n9", address: "h:9", standby: true };
         assert!(refused(&four, 9, standby).contains("cannot become a standby"));
         let needed = Wanted::Gone { name: "n2", force: false };

@@ -1,13 +1,13 @@
-//! What must hold, whatever happens, as sentences that are looked at while a simulation runs.
+//! The safety properties, as sentences that are checked while a simulation runs.
 //!
 //! 1. In each term at most one node leads.
 //! 2. A node votes for at most one candidate in each term, whatever crashes lie between.
-//! 3. At each place of the log all nodes apply the same write, and each write stands at one place at most.
+//! 3. At each log position all nodes apply the same write, and each write has at most one log position.
 //! 4. A write that was acknowledged has been applied, is never lost, and is applied by every node in the end.
 //! 5. A write that was said not to be done is never applied.
-//! 6. Whoever comes to lead has in its log all that was committed before.
+//! 6. A new leader has in its log all that was committed before.
 //! 7. Logs that agree on an entry agree on all before it.
-//! 8. What a node feeds to edges is committed: at each place of the log it is the entry that nodes apply.
+//! 8. A node feeds only committed entries to edges: at each log position the entry that nodes apply.
 //! 9. A linearizable read, under the lease or not, is of a state with every write that was acknowledged before it.
 
 use crate::{
@@ -27,11 +27,11 @@ thread_local! {
     static CURRENT: RefCell<Checker> = RefCell::default();
 }
 
-/// See the module.
+/// The checker.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     violation: Option<String>,
-    /// What stands where, once anybody has applied it.
+    /// The write at each log position, once a node has applied it.
     applied: BTreeMap<LogPosition, u64>,
     places: BTreeMap<u64, LogPosition>,
     /// Of the entries in which those are.
@@ -109,7 +109,7 @@ impl Checker {
         self.pending.insert(write, node);
     }
 
-    /// The node is gone: whoever waits for it will never know.
+    /// The node is gone: its waiting clients will never know.
     pub(super) fn forgets(&mut self, node: usize) {
         let before = self.pending.len();
         self.pending.retain(|_, asked| *asked != node);
@@ -202,7 +202,7 @@ impl Checker {
         }
     }
 
-    /// What a read must show that begins now.
+    /// The writes that a read starting now must show.
     pub(super) fn must_show(&self) -> u64 {
         self.acknowledged_index
     }

@@ -1,4 +1,4 @@
-//! What clients and operators do at a node, and what they hear.
+//! Requests of clients and operators at a node, and their results.
 
 use crate::{
     replication::{
@@ -6,6 +6,7 @@ use crate::{
         tests::simulation::{checker, command, node::Node},
     },
     session::{Consistency, CoreRequest},
+    state::Work,
     tests::stage::Stage,
 };
 use std::{
@@ -18,7 +19,9 @@ impl Node {
         stage.turn_to(self.slot);
         let Some(running) = &self.running else { return };
         let mailbox = Arc::clone(&running.mailbox);
-        let ticket = Ticket { mailbox, id: write, was_forwarded: false };
+        // Some are said to take long: others hear of them only when they are applied here.
+        let work = Work { calls: 1, is_bounded: false, may_take_long: write.is_multiple_of(5) };
+        let ticket = Ticket { mailbox, id: write, was_forwarded: false, work };
         stage.note(format_args!("is to write {write}"));
         checker::with(|checker| checker.asks(self.slot, write));
         if running.handle.submit(command::proposal(write), ticket).is_err() {

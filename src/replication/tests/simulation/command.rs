@@ -26,7 +26,7 @@ pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[COMMAND
 
 const CHAIN: &[u8] = b"chain";
 
-/// What a state with these writes in this order has.
+/// The value of a state with these writes in this order.
 pub(super) fn chain_of(writes: &[u64]) -> String {
     writes.iter().fold(String::new(), |chain, write| link(&chain, *write))
 }

@@ -18,8 +18,8 @@ fn founded(world: &mut World) -> usize {
     panic!("no core was founded");
 }
 
-/// openraft refuses the writes of a leader that no majority hears. They went back into the queue at once, to be refused
-/// again: the raft thread did nothing else, and whoever had sent them waited for ever.
+/// openraft refuses the writes of a leader without contact to a majority. They went back into the queue at once, to be
+/// refused again: the raft thread did nothing else, and their clients waited for ever.
 #[test]
 fn a_leader_that_nobody_hears_says_so_within_six_seconds() {
     let mut world = World::new(1, None);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 const RECORDS_BYTES_MAX: usize = 1 << 20;
 
-/// See the module.
+/// The edge side of the simulation.
 #[derive(Default)]
 pub(super) struct Edge {
     behind: Option<LogId>,

@@ -11,8 +11,8 @@
 //! make sim MUTANT=VotesAtOnce SEEDS=50     with a rule broken (stage::Mutant): it must fail
 //! ```
 //!
-//! What is not simulated: threads racing within a node, RocksDB losing unsynced files (a crash takes its memtables, not
-//! its files), bytes that rot, gRPC itself. The chaos and crash tests see to those.
+//! Not simulated: threads racing within a node, RocksDB losing unsynced files (a crash takes its memtables, not its files),
+//! decaying bytes, gRPC itself. The chaos and crash tests cover those.
 
 mod checker;
 mod client;
@@ -31,7 +31,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 /// Runs of `make test`.
 const SEEDS: u64 = 12;
-/// What those must have tried.
+/// Events that these runs must have tried.
 const TRIED: [&str; 16] = [
     "reads",
     "writes forwarded",
@@ -50,7 +50,7 @@ const TRIED: [&str; 16] = [
     "Restart",
     "Clocks",
 ];
-/// BootstrapSource after which a mutant must have been found.
+/// A mutant must have been found with one of so many seeds.
 const MUTANT_SEEDS: u64 = 40;
 
 fn variable(name: &str) -> Option<u64> {
@@ -97,11 +97,22 @@ fn the_same_seed_is_the_same_run() {
     assert_eq!(check(seed), check(seed), "seed {seed}");
 }
 
+/// The seed that found a mutant when it was last looked up, which saves the runs before it. A change of the code gives seeds
+/// another meaning; then the search goes on from 1, and prints what to write here.
+fn likely_seed(mutant: Mutant) -> u64 {
+    match mutant {
+        Mutant::VoteAnsweredEarly => 7,
+        _ => 1,
+    }
+}
+
 /// The checks can fail: each mutant breaks one rule, and is found.
 #[test]
 fn broken_rules_are_noticed() {
     for mutant in Mutant::ALL {
-        let found = (1..=MUTANT_SEEDS).find_map(|seed| Some((seed, run(seed, Some(mutant)).violation?.0)));
+        let likely = likely_seed(mutant);
+        let seeds = std::iter::once(likely).chain((1..=MUTANT_SEEDS).filter(|seed| *seed != likely));
+        let found = seeds.into_iter().find_map(|seed| Some((seed, run(seed, Some(mutant)).violation?.0)));
         let (seed, text) = found.unwrap_or_else(|| panic!("{mutant:?} was not noticed"));
         println!("{mutant:?} was noticed with seed {seed}: {text}");
     }

@@ -1,4 +1,4 @@
-//! What goes wrong, and when: one fault after the other, chosen by the dice.
+//! Chooses faults and their times by the dice, one after the other.
 
 use crate::{
     replication::tests::simulation::{node::Node, world::World},
@@ -85,7 +85,7 @@ const FAULTS: &[Fault] = &[
 /// From within a lease to far beyond every timeout.
 const SKEWS_MS: [i64; 9] = [-262_000, -5000, -500, -100, 0, 100, 500, 5000, 262_000];
 
-/// What follows on a fault that takes its time, for one node.
+/// The second step of a fault that takes time, for one node.
 #[derive(Clone, Copy)]
 enum Step {
     /// All has been well for a while: the leader hears this node only from here on.
@@ -94,7 +94,7 @@ enum Step {
     LosesItsDisk(usize),
 }
 
-/// See the module.
+/// The source of faults.
 pub(super) struct Nemesis {
     faults: &'static [Fault],
     next_at: u64,
@@ -224,7 +224,7 @@ impl Nemesis {
             Step::TurnsItsCoat(slot) => {
                 let leader = leader.filter(|leader| *leader != slot && world.nodes[slot].is_up())?;
                 isolate(world, leader, |_| true);
-                let away_ms = world.dice.between(1, 20);
+                let away_ms = world.dice.between(1, 21);
                 world.crash(slot, away_ms);
                 world.quiet_until = now;
                 None

@@ -13,11 +13,12 @@ use crate::{
             simulation::{checker, command::TABLE},
             support::copy_directory,
         },
-        wal::{LogError, SegmentLog, SegmentOptions},
+        wal::{LogError, SegmentLog, SegmentOptions, tests::hand::writer_of},
     },
-    session::ClusterIdentity,
+    session::{ClusterIdentity, Group},
+    state::StateWriter,
     store::{Store, StoreOptions},
-    tests::stage::{Dice, Stage, Worker, disk::PowerCut, network::deliver},
+    tests::stage::{Dice, ENVIRONMENT, Links, Stage, Worker, disk::PowerCut, network::deliver},
 };
 use parking_lot::RwLock;
 use std::{
@@ -37,15 +38,19 @@ use std::{
 use tokio::runtime::Runtime;
 
 /// Segments of a few entries, so that they are left, purged and missed.
-const SEGMENTS: SegmentOptions =
-    SegmentOptions { segment_bytes: 2 << 10, first_segment_bytes: 1 << 10, cache_bytes: 1 << 10 };
+const SEGMENTS: SegmentOptions = SegmentOptions {
+    segment_bytes: 2 << 10,
+    first_segment_bytes: 1 << 10,
+    cache_bytes: 1 << 10,
+    environment: ENVIRONMENT,
+};
 const RETAIN_BYTES: u64 = 4 << 10;
 
 pub(super) fn address(slot: usize) -> String {
     format!("n{slot}:1")
 }
 
-/// See the module.
+/// A simulated node.
 pub(super) struct Node {
     pub(super) slot: usize,
     pub(super) id: u64,
@@ -173,27 +178,32 @@ impl Node {
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         // Its clock is that of all that begins here.
         let entered = runtime.enter();
-        let options =
-            StoreOptions { block_cache_bytes: 1 << 20, hot_cache_bytes: 64 << 10, ..Default::default() };
+        let options = StoreOptions {
+            block_cache_bytes: 1 << 20,
+            hot_cache_bytes: 64 << 10,
+            environment: ENVIRONMENT,
+            ..Default::default()
+        };
         let store = Arc::new(Store::open(&self.home().join("store"), options)?);
+        let writer = Arc::new(StateWriter::new(ENVIRONMENT));
         let (handle, raft_thread) = GroupHandle::prepare(GroupOptions {
-            group: FIRST_GROUP,
+            group: Arc::new(Group { id: FIRST_GROUP, store, state: Arc::clone(writer.state()) }),
             connections: None,
             data_directory: self.home(),
             node_id: self.id,
-            store,
             table: &TABLE,
-            writer: Arc::default(),
+            writer,
             pubsub: Arc::default(),
             stats: Arc::default(),
             segments: SEGMENTS,
             retention: crate::replication::wal::Retention::of_bytes(RETAIN_BYTES),
             cluster: Some(self.cluster_options()),
             edge: None,
+            upgrades: true,
             lost_store: None,
         })?;
         let log = Arc::clone(&raft_thread.parts.log);
-        let worker = stage.employed().pop().unwrap();
+        let worker = writer_of(stage.hosted().pop().unwrap());
         let has_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&has_ended);
         runtime.spawn(async move {
@@ -228,13 +238,15 @@ impl Node {
         let own = is_known.then(|| known.cluster_id.clone());
         ClusterOptions {
             is_alone: false,
-            feed: FeedSettings { edges_max: 0, seeds_max: 1, seed_bytes_per_second: 0 },
+            feed: FeedSettings { edges_max: 0, bootstraps_max: 1, bootstrap_bytes_per_second: 0 },
             members: self.members.clone(),
             join: vec![],
             standby: false,
+            compare_interval: Duration::ZERO,
             verify_interval: Duration::ZERO,
+            verify_bytes_per_second: 0,
             repair_damaged: false,
-            identity: Arc::new(LocalIdentity::new(self.id, name, address(self.slot), own)),
+            identity: Arc::new(LocalIdentity::new(self.id, name, address(self.slot), own).on_network(&Links)),
             cluster_id: if is_known { known.cluster_id } else { format!("cluster of n{}", self.slot) },
             history_id: if is_known { known.history_id } else { "history".into() },
             adopt: Arc::new({
@@ -329,7 +341,7 @@ impl Node {
         stage.count("sectors lost", lost.sectors as u64);
         stage.count("names lost", lost.names as u64);
         checker::with(|checker| checker.forgets(self.slot));
-        // What RocksDB holds in memory is lost as well: closing it would write it, so it closes in the old directory.
+        // RocksDB's memory is lost as well: closing it would write it, so it closes in the old directory.
         self.lives += 1;
         copy_directory(&home, &self.home());
         self.end();
@@ -376,7 +388,7 @@ impl Node {
         self.cluster = Arc::default();
     }
 
-    /// Who votes, as far as this node has applied the log.
+    /// The voters, as far as this node has applied the log.
     pub(super) fn voters(&self) -> BTreeSet<u64> {
         self.store().map(voters).unwrap_or_default()
     }

@@ -1,6 +1,7 @@
 //! A run from its seed to its end: found, trouble, heal, come to rest.
 
 use crate::{
+    feature_level::NEWEST,
     replication::tests::simulation::{checker, command, nemesis::Nemesis, node::Node, world::World},
     tests::stage::Mutant,
 };
@@ -13,17 +14,17 @@ const TROUBLE_MS: u64 = 12_000;
 /// How long it may take until everything is as it should be, once nothing is wrong any more.
 const REST_MS_MAX: u64 = 30_000;
 
-/// What came of a run.
+/// The result of a run.
 pub(super) struct Outcome {
     pub(super) hash: u64,
     pub(super) summary: String,
     /// How often things of a kind happened.
     pub(super) tally: BTreeMap<String, u64>,
-    /// What did not hold, and the last lines of the history.
+    /// The violated property, and the last lines of the history.
     pub(super) violation: Option<(String, String)>,
 }
 
-/// See the module.
+/// Runs a seed.
 pub(super) fn run(seed: u64, mutant: Option<Mutant>) -> Outcome {
     let mut world = World::new(seed, mutant);
     play(&mut world);
@@ -93,7 +94,9 @@ fn has_settled(world: &World) -> bool {
         return false;
     }
     let stands = |node: &Node| {
-        let applied = node.store()?.applied()?;
+        // A new core is at the newest feature level by now.
+        let applied =
+            node.store().filter(|store| store.latest().state().feature_level == NEWEST)?.applied()?;
         (node.log()?.state().1 == Some(applied)).then_some(applied)
     };
     let first = stands(&world.nodes[0]);

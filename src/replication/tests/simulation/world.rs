@@ -15,7 +15,7 @@ use crate::{
 use std::{collections::BTreeSet, path::PathBuf, rc::Rc};
 use tempfile::TempDir;
 
-/// See the module.
+/// The simulated cluster.
 pub(super) struct World {
     pub(super) stage: Rc<Stage>,
     pub(super) nodes: Vec<Node>,
@@ -45,7 +45,7 @@ impl World {
     pub(super) fn new(seed: u64, mutant: Option<Mutant>) -> Self {
         let mut dice = Dice::new(seed);
         let count = dice.pick(&[3, 3, 3, 5]);
-        let stage = Stage::new(dice.next(), (0..count).map(address).collect(), mutant);
+        let stage = Stage::new(dice.roll(), (0..count).map(address).collect(), mutant);
         {
             let mut network = stage.network.borrow_mut();
             network.is_doubled = said::is_doubled;
@@ -58,7 +58,7 @@ impl World {
         // Clocks differ in speed by up to a twentieth: what the lease is made to bear.
         let nodes = (0..count)
             .map(|slot| {
-                let pace = dice.between(975, 1025);
+                let pace = dice.between(975, 1026);
                 stage.set_pace(slot, pace);
                 Node::new(slot, count, directory.path(), pace, disk_ms)
             })
@@ -233,7 +233,7 @@ impl Drop for World {
     }
 }
 
-/// Where files cost least.
+/// The directory where files cost least.
 fn scratch() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() { memory } else { std::env::temp_dir() }

@@ -110,7 +110,7 @@ fn the_purge_point_keeps_what_was_asked_for() {
     assert_eq!(keep(hour, u64::MAX), None);
     // Recent, but more than may be kept for that.
     assert!(keep(hour, 2000).is_some());
-    // What the file system says of their age, by a wall clock, counts for nothing.
+    // The file system's times, by a wall clock, do not count.
     for file in std::fs::read_dir(home.path()).unwrap() {
         let file = std::fs::File::open(file.unwrap().path()).unwrap();
         file.set_modified(std::time::SystemTime::now() - 2 * hour).unwrap();

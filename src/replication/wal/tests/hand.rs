@@ -5,26 +5,28 @@ use crate::{
         log::Done,
         writer::{Task, Writer},
     },
-    tests::stage::{Mutant, Worker, current},
+    tests::stage::{Mutant, Thread, Worker, current},
 };
 use crossbeam::channel::Receiver;
 use parking_lot::Mutex;
 use std::{collections::VecDeque, sync::Arc};
 
-/// See the module.
-pub(in crate::replication::wal) struct Hand {
+/// Runs the writer step by step.
+struct Hand {
     writer: Writer,
     queue: Receiver<Task>,
     waiting: VecDeque<Task>,
-    /// Who waits to be told. A writer that is stuck tells nobody, nor that it never will.
+    /// Callbacks of waiting callers. A stuck writer never calls them.
     told: Vec<Arc<Mutex<Option<Done>>>>,
 }
 
-impl Hand {
-    pub(in crate::replication::wal) fn new(writer: Writer, queue: Receiver<Task>) -> Self {
-        Hand { writer, queue, waiting: VecDeque::new(), told: Vec::new() }
-    }
+/// The worker of a log that was opened on a stage.
+pub(crate) fn writer_of(thread: Thread) -> Box<dyn Worker> {
+    let (writer, queue) = *thread.downcast::<(Writer, Receiver<Task>)>().expect("a log's writer");
+    Box::new(Hand { writer, queue, waiting: VecDeque::new(), told: Vec::new() })
+}
 
+impl Hand {
     /// The same, kept when it is dropped without having been run.
     fn keep(&mut self, done: Done) -> Done {
         self.told.retain(|kept| kept.lock().is_some());
@@ -68,7 +70,7 @@ impl Worker for Hand {
     }
 }
 
-/// What a mutant makes of a task.
+/// A mutant's version of a task.
 fn spoil(task: Task) -> Option<Task> {
     let mutant = current().and_then(|stage| stage.mutant);
     let nobody = || -> Done { Box::new(|| {}) };

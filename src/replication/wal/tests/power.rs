@@ -2,12 +2,16 @@
 
 use crate::{
     replication::wal::{
+        file::SegmentOptions,
         hard_state::VoteRecord,
         log::{Done, SegmentLog},
-        tests::support::{SMALL, entries},
+        tests::{
+            hand::writer_of,
+            support::{SMALL, entries},
+        },
     },
     store::LogId,
-    tests::stage::{Dice, Stage, Worker, disk::PowerCut},
+    tests::stage::{Dice, ENVIRONMENT, Stage, Worker, disk::PowerCut},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -18,7 +22,9 @@ use std::{
     },
 };
 
-/// What a log was asked to keep, and whether it said that it does.
+const SIMULATED: SegmentOptions = SegmentOptions { environment: ENVIRONMENT, ..SMALL };
+
+/// Entries that a log was asked to keep, and whether it acknowledged them.
 #[derive(Default)]
 struct Asked {
     /// The entry each append ended with, and its term.
@@ -47,7 +53,7 @@ fn live(log: &SegmentLog, worker: &mut dyn Worker, term: u64, dice: &mut Dice, a
         let last = log.state().1.map_or(0, |last| last.index);
         match dice.below(8) {
             0 => {
-                let vote = VoteRecord { term, node_id: dice.next(), committed: false };
+                let vote = VoteRecord { term, node_id: dice.roll(), committed: false };
                 let (told, done) = flag();
                 log.save_vote(vote, done).unwrap();
                 asked.votes.push((vote, told));
@@ -65,7 +71,7 @@ fn live(log: &SegmentLog, worker: &mut dyn Worker, term: u64, dice: &mut Dice, a
                 upto.into_iter().for_each(|upto| log.purge(upto, Box::new(|| {})).unwrap());
             }
             _ => {
-                let end = last + 1 + dice.between(1, 4);
+                let end = last + 1 + dice.between(1, 5);
                 let (told, done) = flag();
                 log.append(entries(last + 1..end, term), done).unwrap();
                 asked.entries.push((end - 1, term, told));
@@ -78,7 +84,7 @@ fn live(log: &SegmentLog, worker: &mut dyn Worker, term: u64, dice: &mut Dice, a
     }
 }
 
-/// What the log said it keeps is there.
+/// Acknowledged entries are present.
 fn check(log: &SegmentLog, asked: &Asked, seed: u64) {
     let (purged, last) = log.state();
     for (index, term, told) in asked.entries.iter().filter(|(.., told)| told.load(Ordering::SeqCst)) {
@@ -101,7 +107,7 @@ fn check(log: &SegmentLog, asked: &Asked, seed: u64) {
 
 fn open(path: &Path) -> Option<SegmentLog> {
     let mut log = None;
-    survives(|| log = Some(SegmentLog::open(path, &SMALL).unwrap()));
+    survives(|| log = Some(SegmentLog::open(path, &SIMULATED).unwrap()));
     log
 }
 
@@ -116,13 +122,13 @@ fn what_was_said_to_be_durable_outlives_power_cuts_at_any_operation() {
             stage.disk.borrow_mut().light_fuse(0, dice.below(40));
             if let Some(log) = open(&home.path().join("data").join("log")) {
                 check(&log, &asked, seed);
-                // What was asked for but neither told nor found is nobody's any more.
+                // Entries that were neither acknowledged nor found are lost, as allowed.
                 let last = log.state().1.map_or(0, |last| last.index);
                 asked.entries.retain(|(index, ..)| *index <= last);
-                let mut worker = stage.employed().pop().unwrap();
+                let mut worker = writer_of(stage.hosted().pop().unwrap());
                 live(&log, &mut *worker, term, &mut dice, &mut asked);
             }
-            stage.employed();
+            stage.hosted();
             stage.disk.borrow_mut().cut_power(0, home.path());
         }
     }

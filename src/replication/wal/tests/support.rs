@@ -1,6 +1,7 @@
 //! A log in a directory, with calls that wait until they are durable.
 
 use crate::{
+    environment::Environment,
     replication::wal::{
         error::LogError,
         file::SegmentOptions,
@@ -18,11 +19,19 @@ use std::{
 };
 
 /// Segments of a few records.
-pub(super) const SMALL: SegmentOptions =
-    SegmentOptions { segment_bytes: 2048, first_segment_bytes: 1024, cache_bytes: 256 };
+pub(super) const SMALL: SegmentOptions = SegmentOptions {
+    segment_bytes: 2048,
+    first_segment_bytes: 1024,
+    cache_bytes: 256,
+    environment: Environment::machine(),
+};
 /// One segment that is never left.
-pub(super) const ONE: SegmentOptions =
-    SegmentOptions { segment_bytes: 8 << 10, first_segment_bytes: 8 << 10, cache_bytes: 1 << 20 };
+pub(super) const ONE: SegmentOptions = SegmentOptions {
+    segment_bytes: 8 << 10,
+    first_segment_bytes: 8 << 10,
+    cache_bytes: 1 << 20,
+    environment: Environment::machine(),
+};
 
 pub(super) fn open(path: &Path, options: &SegmentOptions) -> SegmentLog {
     SegmentLog::open(path, options).unwrap()

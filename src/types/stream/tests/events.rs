@@ -10,7 +10,7 @@ struct Heard(Mutex<Vec<String>>);
 
 impl Observer for Heard {
     fn interest(&self) -> Interest {
-        Interest { keys: true, events: true }
+        Interest { keys: true, events: true, messages: false }
     }
 
     fn changed(&self, changes: Vec<ChangeEvent>) {

@@ -1,4 +1,4 @@
-//! What a stream should be: maps.
+//! A model of a stream, made of maps.
 
 use crate::{
     resp::Reply,

@@ -5,7 +5,7 @@ use super::{
     support::{Home, run},
 };
 use crate::{resp::Reply, store::Txn, types::stream::StreamId};
-use resp_tests::recorder::Dice;
+use resp_tests::dice::Dice;
 
 const GROUPS: [&str; 2] = ["g", "gg"];
 const CONSUMERS: [&str; 3] = ["c", "cc", "d"];

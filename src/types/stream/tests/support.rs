@@ -4,7 +4,7 @@ use crate::{
     command::invoke,
     commands,
     resp::Reply,
-    store::{LogId, Observer, ReadTime, Store, StoreOptions, Txn, View},
+    store::{LogId, Observer, ReadTime, Store, StoreOptions, Txn, View, tests::support::raise},
 };
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -18,6 +18,7 @@ impl Home {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("store"), StoreOptions::default()).unwrap();
+        raise(&store);
         Home { directory, store }
     }
 
@@ -64,7 +65,7 @@ pub fn words(line: &str) -> Vec<&[u8]> {
 /// Runs a command as apply does.
 pub fn run(txn: &mut Txn<'_>, line: &str) -> Reply {
     txn.begin_command(0);
-    let reply = invoke(commands::table(), txn, &words(line)).unwrap();
+    let reply = invoke(commands::table(), txn, &words(line), true).unwrap();
     txn.accept();
     reply
 }

@@ -1,0 +1,175 @@
+//! Scripts and functions on three nodes and an edge: each knows what another was told, across leaders and restarts, and all
+//! come to the same state. A script without end hurts nobody but its client.
+
+use super::support::*;
+use resp_tests::cluster::{Cluster, field};
+use resp_tests::connection::Received;
+use resp_tests::server::{Server, Stop};
+use resp_tests::value::Value;
+use std::time::{Duration, Instant};
+
+/// A busy machine, and a build that is not optimised.
+const ENDED_WITHIN: Duration = Duration::from_secs(60);
+/// Adds to a counter, a list and a set, by members that are drawn by lot.
+const BODY: &str = "local n = redis.call('incr', KEYS[1]) \
+    redis.call('rpush', KEYS[2], n) redis.call('sadd', KEYS[3], n, math.random(1000000)) \
+    redis.call('set', 'drawn', redis.call('srandmember', KEYS[3])) \
+    redis.call('set', 'at', table.concat(redis.call('time'), '.')) return n";
+const LIBRARY: &str = "#!lua name=counters\n\
+    redis.register_function('bump', function(keys, args) return redis.call('incrby', keys[1], args[1]) end)\n\
+    redis.register_function{function_name='peek', callback=function(keys) return redis.call('get', keys[1]) end, flags={'no-writes'}}";
+
+fn add(node: &Server, sha1: &str) -> Value {
+    call(&mut node.connect().unwrap(), &["EVALSHA", sha1, "3", "n", "l", "s"])
+}
+
+fn loaded(node: &Server, body: &str) -> String {
+    let sha1 = call(&mut node.connect().unwrap(), &["SCRIPT", "LOAD", body]).as_text().unwrap();
+    String::from_utf8(sha1).unwrap()
+}
+
+/// Without this a node that lags says NOSCRIPT, and its client sends the text.
+fn knows(node: &Server, sha1: &str) -> bool {
+    let exists = call(&mut node.connect().unwrap(), &["SCRIPT", "EXISTS", sha1]);
+    exists == Value::Array(vec![Value::Integer(1)])
+}
+
+#[test]
+fn scripts_and_functions_are_known_on_every_node_and_edge_across_leaders_and_restarts() {
+    let mut core = core(3, &[]);
+    let mut edge = edge("fra", &upstream(&core), &[]);
+    let leader = core.wait_until_agreed().unwrap();
+    let follower = (leader + 1) % 3;
+    let sha1 = loaded(&core.nodes[follower], BODY);
+    assert_eq!(call(&mut edge.connect().unwrap(), &["FUNCTION", "LOAD", LIBRARY]), bulk("counters"));
+    let mut expected = 0;
+    for round in 0..10 {
+        for node in &core.nodes {
+            expected += 1;
+            assert_eq!(add(node, &sha1), Value::Integer(expected), "round {round}");
+        }
+        eventually("the edge knows it", || knows(&edge, &sha1));
+        expected += 1;
+        assert_eq!(add(&edge, &sha1), Value::Integer(expected), "round {round}, through the edge");
+    }
+    let mut at_edge = edge.connect().unwrap();
+    assert_eq!(call(&mut at_edge, &["FCALL", "bump", "1", "f", "5"]), Value::Integer(5));
+    assert_eq!(call(&mut at_edge, &["FCALL_RO", "peek", "1", "f"]), bulk("5"), "its own write");
+    assert_eq!(call(&mut at_edge, &["EVAL", "return redis.call('get', KEYS[1])", "1", "f"]), bulk("5"));
+    assert_same_state(&core.nodes[leader], &[&edge]);
+
+    // Another leader, and one that was away and reads it from its log.
+    core.nodes[leader].stop(Stop::Kill).unwrap();
+    eventually("another leads", || core.leader().is_some_and(|now| now != leader));
+    let now = core.leader().unwrap();
+    expected += 1;
+    assert_eq!(add(&core.nodes[now], &sha1), Value::Integer(expected));
+    assert_eq!(
+        call(&mut core.nodes[now].connect().unwrap(), &["FCALL", "bump", "1", "f", "1"]),
+        Value::Integer(6)
+    );
+    core.nodes[leader].start_again().unwrap();
+    core.wait_until_agreed().unwrap();
+
+    // All of them anew.
+    for node in &mut core.nodes {
+        node.stop(Stop::Terminate).unwrap();
+    }
+    edge.stop(Stop::Kill).unwrap();
+    for node in &mut core.nodes {
+        node.start_again().unwrap();
+    }
+    edge.start_again().unwrap();
+    core.wait_until_agreed().unwrap();
+    wait_for_data(&edge);
+    for node in &core.nodes {
+        expected += 1;
+        assert_eq!(add(node, &sha1), Value::Integer(expected));
+        assert_eq!(call(&mut node.connect().unwrap(), &["FCALL_RO", "peek", "1", "f"]), bulk("6"));
+    }
+    expected += 1;
+    assert_eq!(add(&edge, &sha1), Value::Integer(expected));
+    let leader = core.wait_until_agreed().unwrap();
+    assert_same_state(&core.nodes[leader], &[&edge]);
+    let lists = |node: &Server| call(&mut node.connect().unwrap(), &["LLEN", "l"]);
+    assert_eq!(lists(&core.nodes[leader]), Value::Integer(expected));
+}
+
+#[test]
+fn a_script_publishes_to_subscribers_of_every_node_and_edge() {
+    let core = core(3, &[]);
+    let edge = edge("fra", &upstream(&core), &[]);
+    let mut listeners: Vec<_> =
+        core.nodes.iter().chain([&edge]).map(|node| node.connect().unwrap()).collect();
+    for listener in &mut listeners {
+        call(listener, &["SUBSCRIBE", "news"]);
+    }
+    let mut client = core.nodes[1].connect().unwrap();
+    let body = "redis.call('set', 'k', 'v') return redis.call('publish', 'news', ARGV[1])";
+    assert_eq!(call(&mut client, &["EVAL", body, "0", "hello"]), Value::Integer(0));
+    // Not the message of a call that was undone.
+    call(&mut client, &["EVAL", "redis.call('publish', 'news', 'never') while true do end", "0"]);
+    call(&mut client, &["EVAL", body, "0", "again"]);
+    for listener in &mut listeners {
+        for text in ["hello", "again"] {
+            let message = Value::Array(vec![bulk("message"), bulk("news"), bulk(text)]);
+            assert_eq!(next(listener), message);
+        }
+    }
+}
+
+fn terms(core: &Cluster) -> Vec<Option<String>> {
+    core.nodes.iter().map(|node| field(node, "flotilla_raft_term")).collect()
+}
+
+/// Sent to a follower: it is tried out there, and never comes to the log.
+#[test]
+fn a_script_without_end_is_ended_and_no_other_client_waits_for_it() {
+    let core = core(3, &[]);
+    let leader = core.wait_until_agreed().unwrap();
+    let before = terms(&core);
+    for body in [
+        "redis.call('set', 'k', 'v') while true do end",
+        "redis.call('set', 'k', 'v') while true do pcall(function() while true do end end) end",
+        "redis.call('set', 'k', 'v') local t = {} while true do t[#t + 1] = string.rep('x', 1000) .. #t end",
+        "while true do redis.call('get', 'k') end",
+    ] {
+        for node in [leader, (leader + 1) % 3] {
+            let mut runs = core.nodes[node].connect().unwrap();
+            runs.set_deadline(ENDED_WITHIN);
+            runs.send(&["EVAL", body, "0"]).unwrap();
+            let mut other = core.nodes[node].connect().unwrap();
+            let mut longest = Duration::ZERO;
+            let until = Instant::now() + Duration::from_millis(300);
+            while Instant::now() < until {
+                let began = Instant::now();
+                assert_eq!(call(&mut other, &["SET", "other", "value"]), ok());
+                longest = longest.max(began.elapsed());
+            }
+            println!("{body}: another client's longest write took {longest:?}");
+            let Received::Reply(Value::Error(text)) = runs.receive().unwrap() else { panic!("no error") };
+            println!("  {}", String::from_utf8_lossy(&text));
+            assert_eq!(call(&mut other, &["EXISTS", "k"]), Value::Integer(0), "nothing of it stands");
+        }
+    }
+    assert_eq!(terms(&core), before, "nobody was elected");
+}
+
+/// SCRIPT KILL ends what has not come to the log.
+#[test]
+fn script_kill_ends_a_script_from_another_connection() {
+    let core = core(1, &[]);
+    let mut other = core.nodes[0].connect().unwrap();
+    assert_eq!(error_code(&call(&mut other, &["SCRIPT", "KILL"])), "NOTBUSY");
+    let mut runs = core.nodes[0].connect().unwrap();
+    runs.set_deadline(ENDED_WITHIN);
+    runs.send(&["EVAL", "redis.call('set', 'k', 'v') while true do end", "0"]).unwrap();
+    let mut was_killed = false;
+    eventually("it was killed, or had ended by itself", || {
+        was_killed |= call(&mut other, &["SCRIPT", "KILL"]) == ok();
+        was_killed
+    });
+    let Received::Reply(Value::Error(text)) = runs.receive().unwrap() else { panic!("no error") };
+    assert!(String::from_utf8_lossy(&text).contains("killed by user"), "{}", String::from_utf8_lossy(&text));
+    assert_eq!(call(&mut other, &["EXISTS", "k"]), Value::Integer(0));
+}

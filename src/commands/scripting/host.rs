@@ -1,0 +1,239 @@
+//! What a script can reach: the commands, in a batch or on a view.
+//!
+//! Invariant: in a batch, a call of a script gives the same reply and the same changes on every replica. So it can reach
+//! neither sessions nor the node: of the commands that are no data's, only those whose row says what they do in a script
+//! (`Command::in_script`) can be called.
+
+use super::{
+    inner,
+    running::{Run as RunOnNode, Running},
+};
+use crate::{
+    command::{Args, Flags, InScript, Resolved, Run, guarded, invoke_for_script},
+    commands::table,
+    error::{Error, Result},
+    resp::{ErrorReply, Reply},
+    script::{Host, LogLevel, Stop},
+    store::{Txn, View},
+};
+use std::cell::{Cell, OnceCell};
+
+/// What scripts that must not write are told.
+const READ_ONLY: &str = "Write commands are not allowed from read-only scripts.";
+
+/// A trial whose batch holds more ends.
+const TRIAL_BYTES_MAX: usize = 64 << 20;
+/// Hooks on a thread that serves connections after which a run that only reads moves to the pool.
+const HOOKS_INLINE_MAX: u32 = 20;
+
+/// Finds the command of a script's call, and whether scripts may call it.
+fn admitted(argv: &[&[u8]], feature_level: u32) -> Result<Resolved, ErrorReply> {
+    let call = match table().resolve(argv) {
+        Ok(call) => call,
+        Err(_) if table().knows(argv) => {
+            return Err(ErrorReply::err("Wrong number of args calling Redis command from script"));
+        }
+        Err(_) => return Err(ErrorReply::err("Unknown Redis command called from script")),
+    };
+    call.allowed_at(feature_level)?;
+    let command = call.command;
+    // A command that may wait for data makes one attempt.
+    let is_refused = command.flags.has(Flags::NOSCRIPT) && !command.flags.has(Flags::BLOCKING);
+    let is_data = matches!(command.run, Run::Read(_) | Run::Write(_));
+    match !is_refused && (is_data || command.in_script.is_some()) {
+        true => Ok(call),
+        false => Err(ErrorReply::err("This Redis command is not allowed from script")),
+    }
+}
+
+fn client_error(error: Error) -> Result<Reply, Stop> {
+    match error {
+        Error::Client(error) => Ok(Reply::Error(error)),
+        Error::Fatal(error) => Err(Stop::Store(error)),
+        Error::WouldBlock | Error::NotLogged | Error::Writes => {
+            Ok(Reply::Error(ErrorReply::err("internal error")))
+        }
+    }
+}
+
+/// In a batch.
+pub(super) struct TxnHost<'a, 's> {
+    pub(super) txn: &'a mut Txn<'s>,
+    /// The script says that it does not.
+    pub(super) is_read_only: bool,
+    pub(super) trial: Option<Trial<'a>>,
+}
+
+/// A run in a batch that is thrown away.
+pub(super) struct Trial<'a> {
+    /// Who can end it.
+    pub(super) running: &'a Running,
+    /// It ended early, because its batch became large. That is no reason not to log the script.
+    pub(super) is_enough: bool,
+}
+
+impl Trial<'_> {
+    fn is_enough(&mut self, txn: &Txn<'_>) -> bool {
+        self.is_enough |= txn.pending_bytes() > TRIAL_BYTES_MAX;
+        self.is_enough
+    }
+}
+
+impl TxnHost<'_, '_> {
+    fn local(&mut self, in_script: InScript) -> Result<Reply> {
+        Ok(match in_script {
+            InScript::Reply(reply) => reply,
+            InScript::Select(db) => {
+                self.txn.select_in_script(db);
+                Reply::Ok
+            }
+            InScript::Publish { .. } if self.is_read_only => return Err(ErrorReply::err(READ_ONLY).into()),
+            InScript::Publish { channel, payload, is_sharded } => {
+                self.txn.publish(&channel, &payload, is_sharded)?;
+                // Each node has listeners of its own, and the reply must be the same on all.
+                Reply::Int(0)
+            }
+        })
+    }
+}
+
+impl Host for TxnHost<'_, '_> {
+    fn call(&mut self, argv: &[&[u8]]) -> Result<Reply, Stop> {
+        let call = match admitted(argv, self.txn.feature_level()) {
+            Ok(call) => call,
+            Err(error) => return Ok(Reply::Error(error)),
+        };
+        if let Some(in_script) = call.command.in_script {
+            let done = in_script(self.txn.now(), &mut Args::new(argv, call.names));
+            return done.and_then(|done| self.local(done)).or_else(client_error);
+        }
+        if self.is_read_only && call.command.is_write() {
+            return Ok(Reply::Error(ErrorReply::err(READ_ONLY)));
+        }
+        if self.trial.as_mut().is_some_and(|trial| trial.is_enough(self.txn)) {
+            return Err(Stop::Killed);
+        }
+        let reply = invoke_for_script(table(), self.txn, argv).map_err(Stop::Store)?;
+        if self.trial.is_none() {
+            inner::count(call.index, matches!(reply, Reply::Error(_)));
+        }
+        Ok(reply)
+    }
+
+    fn is_killed(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.running.is_killed())
+    }
+
+    fn log(&mut self, level: LogLevel, text: &[u8]) {
+        // Where it is applied it would be logged by every node, and again after each restart.
+        if self.trial.is_some() {
+            log(level, text);
+        }
+    }
+
+    fn may_call(&self, argv: &[&[u8]]) -> Option<bool> {
+        table().knows(argv).then_some(true)
+    }
+}
+
+/// On a view.
+pub(super) struct ViewHost<'a> {
+    view: View<'a>,
+    /// The script must not write; otherwise the run ends when it is about to, and belongs into the log.
+    is_read_only: bool,
+    hooks: Cell<u32>,
+    /// Of a run that takes long: who can end it.
+    running: OnceCell<RunOnNode>,
+    function: Option<&'a [u8]>,
+    argv: &'a [&'a [u8]],
+    /// Why the run ended early.
+    ended: Cell<Option<Error>>,
+}
+
+impl<'a> ViewHost<'a> {
+    pub(super) fn new(
+        view: View<'a>,
+        dice: &'a Cell<u64>,
+        is_read_only: bool,
+        function: Option<&'a [u8]>,
+        argv: &'a [&'a [u8]],
+    ) -> Self {
+        let (view, hooks, ended) = (view.for_script(dice), Cell::new(0), Cell::new(None));
+        ViewHost { view, is_read_only, hooks, running: OnceCell::new(), function, argv, ended }
+    }
+
+    /// Why the run ended early, if it did.
+    pub(super) fn ended(&self) -> Option<Error> {
+        self.ended.take()
+    }
+
+    fn end(&self, why: Error) -> Stop {
+        self.ended.set(Some(why));
+        Stop::Killed
+    }
+
+    fn writes(&self) -> Result<Reply, Stop> {
+        match self.is_read_only {
+            true => Ok(Reply::Error(ErrorReply::err(READ_ONLY))),
+            false => Err(self.end(Error::Writes)),
+        }
+    }
+}
+
+impl Host for ViewHost<'_> {
+    fn call(&mut self, argv: &[&[u8]]) -> Result<Reply, Stop> {
+        let call = match admitted(argv, self.view.feature_level()) {
+            Ok(call) => call,
+            Err(error) => return Ok(Reply::Error(error)),
+        };
+        if let Some(in_script) = call.command.in_script {
+            return match in_script(self.view.now(), &mut Args::new(argv, call.names)) {
+                Ok(InScript::Reply(reply)) => Ok(reply),
+                Ok(InScript::Select(db)) => {
+                    self.view = self.view.of_db(db);
+                    Ok(Reply::Ok)
+                }
+                Ok(InScript::Publish { .. }) => self.writes(),
+                Err(error) => client_error(error),
+            };
+        }
+        let Run::Read(handler) = call.command.run else { return self.writes() };
+        let outcome = guarded(|| handler(&self.view, &mut Args::new(argv, call.names)));
+        inner::count(call.index, outcome.is_err());
+        match outcome {
+            Ok(reply) => Ok(reply),
+            Err(Error::Client(error)) => Ok(Reply::Error(error)),
+            Err(error) => Err(self.end(error)),
+        }
+    }
+
+    fn is_killed(&self) -> bool {
+        self.hooks.set(self.hooks.get().saturating_add(1));
+        if self.hooks.get() <= HOOKS_INLINE_MAX {
+            return false;
+        }
+        if let Err(error) = self.view.may_take_long() {
+            self.ended.set(Some(error));
+            return true;
+        }
+        self.running.get_or_init(|| RunOnNode::begin(self.function, self.argv)).is_killed()
+    }
+
+    fn log(&mut self, level: LogLevel, text: &[u8]) {
+        log(level, text);
+    }
+
+    fn may_call(&self, argv: &[&[u8]]) -> Option<bool> {
+        table().knows(argv).then_some(true)
+    }
+}
+
+/// A line of `redis.log`.
+fn log(level: LogLevel, text: &[u8]) {
+    let text = String::from_utf8_lossy(text.get(..text.len().min(1024)).unwrap_or_default());
+    match level {
+        LogLevel::Debug => tracing::debug!("a script says: {text}"),
+        LogLevel::Verbose | LogLevel::Notice => tracing::info!("a script says: {text}"),
+        LogLevel::Warning => tracing::warn!("a script says: {text}"),
+    }
+}

@@ -1,0 +1,1 @@
+return {bit.tobit(1e10),bit.tobit(-1e10),bit.tobit(1.5),bit.tobit(2.5),bit.tobit(2^53)}

@@ -1,0 +1,1 @@
+return cjson.encode({1,2,3,nil,5})

@@ -1,0 +1,1 @@
+return cjson.decode('x')

@@ -1,0 +1,1 @@
+return {cjson.encode_max_depth(),cjson.decode_max_depth(),cjson.encode_number_precision(),cjson.encode_sparse_array()}

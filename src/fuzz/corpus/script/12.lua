@@ -1,0 +1,1 @@
+return cjson.encode(cmsgpack.unpack(cmsgpack.pack({a=1,b={1,2,3},c='x',d=1.25})))

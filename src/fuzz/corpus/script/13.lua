@@ -1,0 +1,1 @@
+return cmsgpack.unpack_one('abc',-1)

@@ -1,0 +1,1 @@
+return {string.byte('abc'),string.byte('abc',2),string.byte('abc',-1),string.byte('abc',10)}

@@ -1,0 +1,1 @@
+return {string.gsub('hello world','o','0',1),string.gsub('abc','%w','%0%0'),string.gsub('hello','(l)(l)','%2%1'),string.gsub('$name is $age','%$(%w+)',{name='Bob',age=42}),string.gsub('abc','%w',function(c) return c:upper() end),string.gsub('abc','','-')}

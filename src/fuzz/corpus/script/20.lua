@@ -1,0 +1,1 @@
+local t={} for i=1,50 do t[i]={(i*7)%5,i} end table.sort(t,function(a,b) return a[1]<b[1] end) local r={} for i=1,50 do r[i]=t[i][2] end return r

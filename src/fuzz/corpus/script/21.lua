@@ -1,0 +1,1 @@
+local function v(...) return arg.n end return v(1,2,3)

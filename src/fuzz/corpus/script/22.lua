@@ -1,0 +1,1 @@
+local function c() local n=0 return function() n=n+1 return n end, function() return n end end local a,b=c() a() a() return b()

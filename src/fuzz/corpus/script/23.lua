@@ -1,0 +1,1 @@
+local a,b=1,nil local r = a and b or 'dflt' return r

@@ -1,0 +1,1 @@
+local x return 'a'..x

@@ -1,0 +1,1 @@
+local log={} local t=setmetatable({},{__newindex=function(t,k,v) rawset(t,k,v*2) end}) t.x=5 t.x=6 return t.x

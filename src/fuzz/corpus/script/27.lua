@@ -1,0 +1,1 @@
+return select(2,xpcall(function() error('a') end,function(e) return e..'!' end))

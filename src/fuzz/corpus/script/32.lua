@@ -1,0 +1,1 @@
+local f=loadstring('error("in")','=name') return {pcall(f)}

@@ -1,0 +1,1 @@
+KEYS[1]='x' return KEYS[1]

@@ -1,0 +1,1 @@
+local co=coroutine.create(function() return pcall(coroutine.yield,1) end) return {tostring(coroutine.resume(co))}

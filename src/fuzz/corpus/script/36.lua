@@ -1,0 +1,1 @@
+local t=setmetatable({},{__index=function(t,k) coroutine.yield(k) end}) local co=coroutine.create(function() return t.x end) return {coroutine.resume(co)}

@@ -1,0 +1,1 @@
+return not 1 == 2

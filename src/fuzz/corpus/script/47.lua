@@ -1,0 +1,1 @@
+local function r() return pcall(r) end return {r()}

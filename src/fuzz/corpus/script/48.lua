@@ -1,0 +1,1 @@
+local s='' for i=1,201 do s=s..'local a'..i..' ' end return {loadstring(s)}

@@ -1,0 +1,1 @@
+local m={} m.__add=function(a,b) return a+b end local t=setmetatable({},m) return {pcall(function() return t+1 end)}

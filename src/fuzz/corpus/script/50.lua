@@ -1,0 +1,1 @@
+local a={} local i=1 i,a[i]=i+1,20 return {i,a[1],tostring(a[2])}

@@ -1,0 +1,1 @@
+local a={b={c=5}} a=a.b.c return a

@@ -1,0 +1,1 @@
+local t={f=1,[2]='b','a',f2=function() return 'r' end,;} return {t[1],t[2],t.f,t.f2()}

@@ -1,0 +1,1 @@
+local t = {10,20,30} for i,v in ipairs(t) do if i==1 then table.remove(t,1) end end return t

@@ -1,0 +1,1 @@
+local t={} for _,k in ipairs({'id','name','data','opts','attempts','delay','timestamp','returnvalue','stacktrace'}) do t[k]=k end return cjson.encode(t)

@@ -1,0 +1,1 @@
+return {pcall(cmsgpack.unpack,'\148\1')}

@@ -1,0 +1,1 @@
+return {pcall(tonumber,'10',1)}

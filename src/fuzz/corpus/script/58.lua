@@ -1,0 +1,1 @@
+return {pcall(next,{},1)}

@@ -1,0 +1,119 @@
+//! What another node's build lets through may be more than this one understands, or than the active feature level allows: then
+//! it is refused before it is in the log, and its client hears what to do.
+//!
+//! A command that this build does not know would stop every node that applies it, and stop it again at each restart. So names
+//! are looked up whatever the sender says of itself: an edge is no part of the core, and may say anything. Whether the active
+//! level allows a command is asked only for a sender of another feature level. One of the same level has asked already, and
+//! apply decides by the level in any case.
+
+use crate::{
+    command::Table,
+    feature_level,
+    replica::{EntryError, Proposal},
+    resp::ErrorReply,
+    state::{ReplicationState, Work},
+};
+
+/// What a leader asks of proposals that a node of another build has sent.
+#[derive(Clone, Copy)]
+pub struct Allowed<'a> {
+    pub table: &'static Table,
+    pub state: &'a ReplicationState,
+    /// Which level the sender's program understands at most.
+    pub sender: u32,
+}
+
+impl Allowed<'_> {
+    /// What a proposal may amount to, or why it may not be in the log.
+    pub fn work(&self, proposal: &[u8]) -> Result<Work, ErrorReply> {
+        let broken = |error: EntryError| ErrorReply::err(error.to_string());
+        let (conditions, mut calls) = match Proposal::decode(proposal).map_err(broken)? {
+            Proposal::Commands(calls) => (0, calls),
+            Proposal::Transaction { conditions, calls } => (conditions.len(), calls),
+            Proposal::Sweep { .. } | Proposal::Mark | Proposal::MarkSums => return Ok(Work::HOUSEKEEPING),
+        };
+        let mut work = Work { calls: u32::try_from(conditions).unwrap_or(u32::MAX), ..Work::NONE };
+        while let Some(call) = calls.next_call().map_err(broken)? {
+            work = work.and(self.call(&call.argv)?);
+        }
+        Ok(work)
+    }
+
+    fn call(&self, argv: &[&[u8]]) -> Result<Work, ErrorReply> {
+        if !self.table.knows(argv) {
+            let name =
+                argv.first().map_or_else(String::new, |name| String::from_utf8_lossy(name).into_owned());
+            return Err(ErrorReply::err(format!(
+                "the node that leads does not know the command '{name}', {}: upgrade it",
+                feature_level::understood()
+            )));
+        }
+        // Whoever sent a wrong number of words hears so from apply.
+        let Ok(call) = self.table.resolve(argv) else { return Ok(Work { calls: 1, ..Work::NONE }) };
+        if feature_level::said(self.sender) != feature_level::NEWEST {
+            call.allowed_at(self.state.feature_level())?;
+        }
+        let bytes = || argv.iter().fold(0, |sum: u64, word| sum.saturating_add(word.len() as u64));
+        if call.command.may_add() && !self.state.may_grow(bytes()) {
+            return Err(ErrorReply::disk_is_almost_full());
+        }
+        Ok(call.work(argv))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        command::{Command, KeyRange, Run},
+        feature_level::NEWEST,
+        replica::ProposalBuilder,
+        resp::Reply,
+    };
+    use std::sync::LazyLock;
+
+    static ROWS: &[Command] = &[
+        Command { name: "OLD", run: Run::Write(|_, _| Ok(Reply::Ok)), ..Command::BASE },
+        Command {
+            name: "NEW",
+            arity: 2,
+            keys: KeyRange::ONE,
+            run: Run::Write(|_, _| Ok(Reply::Ok)),
+            since_level: NEWEST + 1,
+            ..Command::BASE
+        },
+    ];
+    static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[ROWS]));
+
+    fn refusal(sender: u32, calls: &[&[&[u8]]]) -> Option<String> {
+        let mut builder = ProposalBuilder::commands();
+        calls.iter().for_each(|words| builder.push(0, words));
+        let state = ReplicationState::default();
+        let allowed = Allowed { table: &TABLE, state: &state, sender };
+        allowed.work(&builder.finish()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_a_later_build_sends_is_refused_if_the_level_or_this_program_is_not_there_yet() {
+        assert_eq!(refusal(NEWEST + 1, &[&[b"OLD"], &[b"old"]]), None);
+        let text = refusal(NEWEST + 1, &[&[b"OLD"], &[b"NEW", b"k"]]).unwrap();
+        assert!(text.contains(&format!("new needs feature level {}", NEWEST + 1)), "{text}");
+        assert!(text.contains("flotilla admin upgrade finish"), "{text}");
+        let text = refusal(NEWEST + 1, &[&[b"LATER", b"k"]]).unwrap();
+        assert!(text.contains("does not know the command 'LATER'"), "{text}");
+        assert_eq!(refusal(NEWEST, &[&[b"NEW", b"k"]]), None, "one like this has asked itself");
+    }
+
+    /// In the log it would stop every node of the core, for good.
+    #[test]
+    fn what_this_program_does_not_know_is_refused_whatever_the_sender_says_of_itself() {
+        for sender in [0, NEWEST, u32::MAX] {
+            let text = refusal(sender, &[&[b"OLD"], &[b"LATER", b"k"]]).unwrap();
+            assert!(text.contains("does not know the command 'LATER'"), "{text}");
+            assert!(refusal(sender, &[&[]]).is_some(), "a call without words");
+            let state = ReplicationState::default();
+            let allowed = Allowed { table: &TABLE, state: &state, sender };
+            assert!(allowed.work(b"no proposal").is_err());
+        }
+    }
+}
