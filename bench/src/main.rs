@@ -43,6 +43,8 @@ enum Scenario {
     Compare,
     /// As `compare`, on collections.
     Types,
+    /// As `compare`, on scripts: EVALSHA and EVALSHA_RO, beside redis-server that syncs each write and one that keeps nothing.
+    Scripts,
     /// Much data at rest, little in use, then a restart.
     Memory,
     /// JSON documents at rest, compacted, beside redis-server's RDB file.
@@ -70,10 +72,11 @@ struct Arguments {
     /// Workloads, separated by commas; default: all
     #[arg(long, value_delimiter = ',', value_enum)]
     tests: Vec<Workload>,
-    /// Sizes of values in bytes
-    #[arg(long, value_delimiter = ',', default_values_t = [64, 1024])]
+    /// Sizes of values in bytes; default 64,1024 (scripts: 64)
+    #[arg(long, value_delimiter = ',')]
     values: Vec<usize>,
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
+    /// Requests that a client sends at once; default 1,16,64 (scripts: 1,16)
+    #[arg(long, value_delimiter = ',')]
     pipelines: Vec<usize>,
     /// Rounds; default 5 (scenarios core and edge: 7)
     #[arg(long)]
@@ -124,8 +127,16 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     if arguments.tests.is_empty() {
         arguments.tests = match arguments.scenario {
             Scenario::Types => Workload::COLLECTIONS.to_vec(),
+            Scenario::Scripts => Workload::SCRIPTS.to_vec(),
             _ => Workload::ALL.to_vec(),
         };
+    }
+    let is_scripts = matches!(arguments.scenario, Scenario::Scripts);
+    if arguments.values.is_empty() {
+        arguments.values = if is_scripts { vec![64] } else { vec![64, 1024] };
+    }
+    if arguments.pipelines.is_empty() {
+        arguments.pipelines = if is_scripts { vec![1, 16] } else { vec![1, 16, 64] };
     }
     let base = PathBuf::from("target").join(format!("bench-data-{}", std::process::id()));
     let base = std::path::absolute(base).map_err(|e| e.to_string())?;
@@ -172,7 +183,7 @@ fn measure(arguments: &Arguments, base: &Path) -> Result<String, String> {
             })?;
             disk::run(&mut servers, arguments.keys.unwrap_or(300_000), seconds)
         }
-        Scenario::Compare | Scenario::Types => {
+        Scenario::Compare | Scenario::Types | Scenario::Scripts => {
             let choice = Choice {
                 workloads: arguments.tests.clone(),
                 values: arguments.values.clone(),
@@ -183,7 +194,11 @@ fn measure(arguments: &Arguments, base: &Path) -> Result<String, String> {
                 clients: arguments.clients,
                 rate: arguments.rate,
             };
-            compare::run(&start(arguments, base, |_| true)?, &choice)
+            let wanted: fn(&Kind) -> bool = match arguments.scenario {
+                Scenario::Scripts => |kind| !matches!(kind, Kind::Redis { name: "redis everysec", .. }),
+                _ => |_| true,
+            };
+            compare::run(&start(arguments, base, wanted)?, &choice)
         }
     }
 }

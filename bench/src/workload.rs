@@ -5,6 +5,24 @@ use resp_tests::dice::Dice;
 /// Keys that GET of hot keys chooses from.
 pub const HOT_KEYS: u64 = 100_000;
 
+/// A script and its name. An error reply ends the benchmark, so no run is counted that did less than it should.
+struct Script {
+    text: &'static str,
+    sha1: &'static [u8],
+}
+
+const COMPARE_AND_SET: Script = Script {
+    text: "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('SET', KEYS[1], ARGV[2]) end \
+           return redis.error_reply('ERR another value')",
+    sha1: b"0009eed83009941b026a9bc97b5688c1699a1e5d",
+};
+
+const COMPARE: Script = Script {
+    text: "if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end \
+           return redis.error_reply('ERR another value')",
+    sha1: b"fd14ba4e0c247794fc9aaf42487128e32b7a9516",
+};
+
 /// A workload. `Get` reads a hot set, `GetAny` all keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Workload {
@@ -29,6 +47,10 @@ pub enum Workload {
     Xadd,
     Lrange,
     Zrange,
+    /// A script that compares a value and sets it.
+    Evalsha,
+    /// One that compares a value, of the hot set, by EVALSHA_RO.
+    EvalshaRo,
 }
 
 impl Workload {
@@ -47,6 +69,8 @@ impl Workload {
         Workload::Sismember,
         Workload::Zscore,
     ];
+
+    pub const SCRIPTS: [Workload; 2] = [Workload::Evalsha, Workload::EvalshaRo];
 
     pub const ALL: [Workload; 7] = [
         Workload::Ping,
@@ -79,6 +103,8 @@ impl Workload {
             Workload::Xadd => "XADD",
             Workload::Lrange => "LRANGE 100",
             Workload::Zrange => "ZRANGE 100",
+            Workload::Evalsha => "EVALSHA",
+            Workload::EvalshaRo => "EVALSHA_RO hot",
         }
     }
 
@@ -98,6 +124,8 @@ impl Workload {
             Workload::Sismember => ([b"SADD", b"set:read"], plain),
             Workload::Hget => ([b"HSET", b"hash:read"], paired),
             Workload::Zscore | Workload::Zrange => ([b"ZADD", b"zset:read"], scored),
+            Workload::Evalsha => ([b"SCRIPT", b"LOAD"], vec![COMPARE_AND_SET.text.as_bytes()]),
+            Workload::EvalshaRo => ([b"SCRIPT", b"LOAD"], vec![COMPARE.text.as_bytes()]),
             _ => return Vec::new(),
         };
         let mut out = Vec::new();
@@ -134,6 +162,14 @@ impl Workload {
             Workload::Set => command(out, &[b"SET", &key(dice.below(keys)), value]),
             Workload::Get => command(out, &[b"GET", &key(dice.below(keys.min(HOT_KEYS)))]),
             Workload::GetAny => command(out, &[b"GET", &key(dice.below(keys))]),
+            Workload::Evalsha => {
+                let key = key(dice.below(keys));
+                command(out, &[b"EVALSHA", COMPARE_AND_SET.sha1, b"1", &key, value, value]);
+            }
+            Workload::EvalshaRo => {
+                let key = key(dice.below(keys.min(HOT_KEYS)));
+                command(out, &[b"EVALSHA_RO", COMPARE.sha1, b"1", &key, value]);
+            }
             Workload::Incr => {
                 command(out, &[b"INCR", format!("counter:{:012}", dice.below(keys)).as_bytes()])
             }
