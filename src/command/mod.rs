@@ -29,6 +29,6 @@ pub use key_word::KeyWord;
 pub use keys::Named;
 pub use level::require_level;
 pub use row::{Command, Effect, Group, KeyRange, OfCall, ReplyBytes, Run, ShutdownMode};
-pub use script::{InScript, LocalInScript, Outlook, ScriptRun};
+pub use script::{InScript, LocalInScript, Outlook, ScriptFlagsOf, ScriptRun, TrialRules};
 pub use table::{Resolved, Table, full_name, subcommand};
 pub use wait::{Finds, Wait, WaitFor};

@@ -1,6 +1,6 @@
 //! One command: a row of data beside its handler.
 
-use super::{Access, Args, Cost, Flags, KeyWord, LocalInScript, ScriptRun, WaitFor};
+use super::{Access, Args, Cost, Flags, KeyWord, LocalInScript, ScriptFlagsOf, ScriptRun, WaitFor};
 use crate::{
     error::Result,
     feature_level,
@@ -160,6 +160,8 @@ pub enum Effect {
     Watch(Vec<Vec<u8>>),
     /// Write a checkpoint (BGSAVE: in the background, SAVE: before the reply).
     Checkpoint { background: bool },
+    /// SCRIPT KILL and FUNCTION KILL, on this node and those that share its log.
+    KillScripts { of_functions: bool },
     /// Stop the node.
     Shutdown(ShutdownMode),
 }
@@ -188,6 +190,8 @@ pub struct Command {
     pub run: Run,
     /// Of a command that is about no data: what it does when a script calls it; `None`: scripts may not call it.
     pub in_script: Option<LocalInScript>,
+    /// Of a command that runs a script: what the script of a call says of itself.
+    pub script_flags: Option<ScriptFlagsOf>,
     /// For a blocking command: computes what a call waits for.
     pub wait: Option<WaitFor>,
     /// Of a command after which the connection is in another database: which one, if the call names one.
@@ -229,6 +233,7 @@ impl Command {
         channels: (KeyRange::NONE, Access::Channel),
         run: Run::Container,
         in_script: None,
+        script_flags: None,
         wait: None,
         selects: None,
         has_password: None,

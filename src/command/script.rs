@@ -4,6 +4,7 @@ use super::Args;
 use crate::{
     error::Result,
     resp::Reply,
+    script::ScriptFlags,
     store::{Txn, View},
 };
 
@@ -15,9 +16,31 @@ pub struct ScriptRun {
     /// On a view, as `Run::Read`; `Error::Writes` as soon as it is about to change anything.
     pub on_view: fn(&View<'_>, &mut Args<'_>) -> Result<Reply>,
     /// As `logged`, in a batch that is thrown away. An error says why the call must not be logged.
-    pub tried: fn(&mut Txn<'_>, &mut Args<'_>) -> Result<()>,
+    pub tried: fn(&mut Txn<'_>, &mut Args<'_>, TrialRules) -> Result<()>,
     /// Which way to go.
     pub outlook: fn(&View<'_>, &mut Args<'_>) -> Result<Outlook>,
+}
+
+/// What a script says of itself; `has_shebang`: it has said it, and Redis's strict rules are for it. Always so of a function.
+pub type ScriptFlagsOf = fn(&View<'_>, &mut Args<'_>) -> Result<ScriptFlags>;
+
+/// What a script may not do at the moment, as far as this node's client is concerned. Apply does not ask: a call that broke a
+/// rule in its trial is never logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrialRules {
+    /// Call what may make the data grow.
+    pub may_grow: bool,
+    /// In cluster mode: use keys of one slot only.
+    pub in_one_slot: bool,
+}
+
+impl TrialRules {
+    pub const NONE: TrialRules = TrialRules { may_grow: true, in_one_slot: false };
+
+    /// Whether a script must be tried out, however short it is known to be.
+    pub fn restrict(self) -> bool {
+        !self.may_grow || self.in_one_slot
+    }
 }
 
 /// What this node knows of a script, from earlier runs.

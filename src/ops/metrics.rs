@@ -3,6 +3,7 @@
 //! Names end in their unit; counters in `_total` (the exposition adds it). See the OpenMetrics specification.
 
 use crate::{
+    commands::scripting::{self, Counts, Kept},
     session::{Node, ProcessUsage},
     state::{Comparison, FedSeen, Following, Leadership},
     store::StoreStats,
@@ -20,6 +21,7 @@ struct Sample<'a> {
     node: &'a Node,
     store: StoreStats,
     process: ProcessUsage,
+    kept: Kept,
 }
 
 enum Kind {
@@ -123,6 +125,38 @@ static ROWS: &[Row] = &[
     ),
     gauge("flotilla_divergent_nodes", "Nodes whose state differed in that comparison; must be 0", |s| {
         load(&s.node.group.state.divergent_nodes)
+    }),
+    gauge("flotilla_scripts", "Scripts kept for EVALSHA", |s| {
+        s.kept.scripts.scripts.saturating_add(s.kept.scripts.loaded) as f64
+    }),
+    gauge("flotilla_scripts_bytes", "Bytes of those scripts", |s| {
+        s.kept.scripts.bytes.saturating_add(s.kept.scripts.loaded_bytes) as f64
+    }),
+    counter("flotilla_scripts_evicted", "Scripts of EVAL that made room for later ones", |s| {
+        s.kept.scripts.evicted as f64
+    }),
+    gauge("flotilla_functions", "Functions of all libraries", |s| s.kept.libraries.functions as f64),
+    gauge("flotilla_function_libraries", "Libraries of functions", |s| s.kept.libraries.libraries as f64),
+    gauge("flotilla_function_libraries_bytes", "Bytes of those libraries", |s| s.kept.libraries.bytes as f64),
+    counter(
+        "flotilla_script_runs",
+        "Runs of scripts and functions on this node: where the log is applied, for reads, and to try them out",
+        |_| Counts::now().runs as f64,
+    ),
+    counter("flotilla_script_seconds", "Time that those runs took, with the commands they called", |_| {
+        Counts::now().micros as f64 / 1e6
+    }),
+    counter("flotilla_script_instructions", "Instructions of those runs that came to their end", |_| {
+        Counts::now().instructions as f64
+    }),
+    counter("flotilla_scripts_limited", "Runs that a limit ended: instructions, memory or reply", |_| {
+        Counts::now().limited as f64
+    }),
+    gauge("flotilla_long_scripts", "Scripts and functions that have been running for milliseconds", |_| {
+        scripting::long_runs().0 as f64
+    }),
+    gauge("flotilla_longest_script_seconds", "How long the longest of them has been running", |_| {
+        scripting::long_runs().1 as f64 / 1000.0
     }),
     gauge("flotilla_disk_left_bytes", "Space left on the disk of the data directory", |s| {
         s.node.group.state.disk.left() as f64
@@ -274,8 +308,12 @@ impl std::fmt::Debug for Metrics {
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let sample =
-            Sample { node: &self.0, store: self.0.group.store.stats(), process: ProcessUsage::read() };
+        let sample = Sample {
+            node: &self.0,
+            store: self.0.group.store.stats(),
+            process: ProcessUsage::read(),
+            kept: Kept::of(&self.0),
+        };
         for row in ROWS {
             let value = (row.read)(&sample);
             match row.kind {

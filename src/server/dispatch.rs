@@ -6,7 +6,7 @@ use super::{
     read::{Answer, Form},
 };
 use crate::{
-    command::{Args, Flags, Resolved, Run},
+    command::{Args, Flags, Resolved, Run, TrialRules},
     error::Error,
     resp::{ErrorReply, Reply, bulk_head},
     session::{Context, Stats},
@@ -87,6 +87,19 @@ impl Connection {
             self.finish(resolved.index, &Reply::Error(error));
             return Ok(());
         }
+        let rules = match resolved.command.script_flags {
+            Some(flags_of) if self.looks_at_flags() => {
+                match Box::pin(self.script_rules(resolved, flags_of, argv)).await {
+                    Ok(rules) => rules,
+                    Err(error) => {
+                        self.flush_writes().await;
+                        self.finish(resolved.index, &Reply::Error(error));
+                        return Ok(());
+                    }
+                }
+            }
+            _ => TrialRules::NONE,
+        };
         if let Some(wait_for) = resolved.command.wait {
             let reply = Box::pin(self.wait_for_keys(resolved, wait_for, argv)).await?;
             self.finish(resolved.index, &reply);
@@ -94,7 +107,7 @@ impl Connection {
         }
         match resolved.command.run {
             Run::Write(_) => self.write(resolved, argv).await,
-            Run::Script(script) => Box::pin(self.script(resolved, script, argv)).await?,
+            Run::Script(script) => Box::pin(self.script(resolved, script, rules, argv)).await?,
             // A read behind writes of the same chunk, with a short reply, travels with them: one round trip for all.
             Run::Read(_) if self.travels(resolved, argv) => self.write(resolved, argv).await,
             Run::Read(_) => {

@@ -47,6 +47,7 @@ impl Connection {
             Effect::Exec => self.exec().await?,
             Effect::Watch(keys) => self.watch(keys).await?,
             Effect::Checkpoint { background } => self.checkpoint(background).await,
+            Effect::KillScripts { of_functions } => self.kill_scripts(of_functions).await,
             Effect::Shutdown(mode) => {
                 // As Redis: the closed connection is the answer.
                 tracing::info!(client = self.session.client.id, ?mode, "SHUTDOWN asked for");

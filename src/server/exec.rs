@@ -73,10 +73,20 @@ impl Connection {
         if transaction.aborted {
             return Ok(Reply::Error(ErrorReply::exec_abort()));
         }
-        let steps = match self.plan(transaction.calls) {
-            Ok(steps) => Arc::new(steps),
+        let mut steps = match self.plan(transaction.calls) {
+            Ok(steps) => steps,
             Err(error) => return Ok(Reply::Error(error)),
         };
+        for step in steps.iter_mut().filter(|step| step.refused.is_none()) {
+            // Rules for trials have no meaning here: a transaction is not tried out.
+            if let Some(flags_of) = step.call.command.script_flags
+                && self.looks_at_flags()
+            {
+                let (call, words) = (step.call, borrowed(&step.argv));
+                step.refused = Box::pin(self.script_rules(call, flags_of, &words)).await.err();
+            }
+        }
+        let steps = Arc::new(steps);
         if !self.replies_are_bounded(&steps).await? {
             return Ok(replies_too_long());
         }
@@ -208,6 +218,7 @@ impl Connection {
                             self.wait_revision(revision, Duration::ZERO).await?
                         }
                         Ok(Effect::Checksum) => self.checksum().await?,
+                        Ok(Effect::KillScripts { of_functions }) => self.kill_scripts(of_functions).await,
                         // So a redis-sentinel promotes a node: SLAVEOF NO ONE among other things.
                         Ok(Effect::Core(request @ CoreRequest::Transfer { .. })) => {
                             self.thread.group.core(request).await

@@ -82,12 +82,14 @@ impl Connection {
         let protocol = self.session.protocol;
         let encodes = form == Form::AsSent && self.session.reply_mode == ReplyMode::On;
         let (db, untouched) = (self.session.db, self.leaves_untouched(call));
+        let in_one_slot = call.command.script_flags.is_some() && self.keeps_scripts_in_one_slot();
         let run = move |attempt: &Attempt<'_>, argv: &[&[u8]]| {
             let replies = Replies::of_one(READ_REPLY_BYTES_MAX);
             let view = attempt.view(db);
             // One that keeps all that it reads, and may be asked for the same large value any number of times.
             let view = if call.command.reply_bytes.is_some() { view.replying(&replies) } else { view };
             let view = if untouched { view.untouched() } else { view };
+            let view = if in_one_slot { view.in_one_slot() } else { view };
             invoke_read(call, &view, argv)
         };
         self.attempt(

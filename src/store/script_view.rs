@@ -12,6 +12,16 @@ impl<'a> View<'a> {
         self
     }
 
+    /// The client is of a cluster, where a script keeps to one slot.
+    pub fn in_one_slot(mut self) -> Self {
+        self.is_in_one_slot = true;
+        self
+    }
+
+    pub fn is_in_one_slot(&self) -> bool {
+        self.is_in_one_slot
+    }
+
     /// Whether a script reads.
     pub fn is_for_script(&self) -> bool {
         self.script_dice.is_some()

@@ -59,6 +59,8 @@ pub struct View<'a> {
     pub(super) replies: Option<&'a Replies>,
     /// For a script: where its random numbers come from, see `View::for_script`.
     pub(super) script_dice: Option<&'a Cell<u64>>,
+    /// For a script: see `View::in_one_slot`.
+    pub(super) is_in_one_slot: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -94,6 +96,7 @@ impl<'a> View<'a> {
             watch: None,
             replies: None,
             script_dice: None,
+            is_in_one_slot: false,
         }
     }
 
@@ -110,6 +113,7 @@ impl<'a> View<'a> {
             watch: None,
             replies: None,
             script_dice: txn.script_dice(),
+            is_in_one_slot: false,
         }
     }
 

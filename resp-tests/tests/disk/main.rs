@@ -70,6 +70,25 @@ fn assert_low(server: &Server, node: &mut Connection) {
     call(node, &["DEL", &key(0)]);
     call(node, &["GET", &key(1)]);
     assert!(matches!(call(node, &["EXEC"]), Value::Array(replies) if replies.len() == 2));
+    scripts_go_on_that_add_nothing(node);
     let (status, text) = server.http("/readyz").unwrap();
     assert!(status == 200 && text.contains("almost full"), "{status} {text}");
+}
+
+/// Those that add data, or have flags but not `allow-oom`, are refused.
+fn scripts_go_on_that_add_nothing(node: &mut Connection) {
+    let mut eval = |body: &str| call(node, &["EVAL", body, "1", "new"]);
+    let add = "redis.call('set', KEYS[1], 'v') return redis.call('del', KEYS[1])";
+    for refused in [add, &format!("pcall(redis.call, 'set', KEYS[1], 'v') {add}"), &format!("#!lua\n{add}")] {
+        // By a trial each time: what is known of a script makes no difference.
+        for _ in 0..2 {
+            assert_eq!(error_code(&eval(refused)), "OOM", "{refused}");
+        }
+    }
+    assert_eq!(error_code(&eval("#!lua\nreturn redis.call('del', KEYS[1])")), "OOM", "it lacks allow-oom");
+    for _ in 0..2 {
+        assert_eq!(eval("return redis.call('del', KEYS[1])"), Value::Integer(0));
+        assert_eq!(eval("#!lua flags=no-writes\nreturn redis.call('exists', KEYS[1])"), Value::Integer(0));
+        assert_eq!(eval(&format!("#!lua flags=allow-oom\n{add}")), Value::Integer(1));
+    }
 }

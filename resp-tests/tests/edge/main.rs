@@ -8,6 +8,7 @@ mod faults;
 mod first;
 mod learning;
 mod lone;
+mod script_flags;
 mod scripts;
 mod seeds;
 mod sites;

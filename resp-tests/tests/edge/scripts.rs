@@ -3,7 +3,7 @@
 
 use super::support::*;
 use resp_tests::cluster::{Cluster, field};
-use resp_tests::connection::Received;
+use resp_tests::connection::{Connection, Received};
 use resp_tests::server::{Server, Stop};
 use resp_tests::value::Value;
 use std::time::{Duration, Instant};
@@ -172,4 +172,101 @@ fn script_kill_ends_a_script_from_another_connection() {
     let Received::Reply(Value::Error(text)) = runs.receive().unwrap() else { panic!("no error") };
     assert!(String::from_utf8_lossy(&text).contains("killed by user"), "{}", String::from_utf8_lossy(&text));
     assert_eq!(call(&mut other, &["EXISTS", "k"]), Value::Integer(0));
+}
+
+/// Kills until it was heard of; false: the script had ended before.
+fn kill_from(other: &mut Connection, what: &str, runs: &mut Connection) -> bool {
+    let began = Instant::now();
+    loop {
+        let reply = call(other, &[what, "KILL"]);
+        if reply == ok() {
+            let Value::Error(text) = next(runs) else { panic!("no error") };
+            let text = String::from_utf8_lossy(&text).into_owned();
+            assert!(text.contains("killed by user"), "{text}");
+            return true;
+        }
+        assert_eq!(error_code(&reply), "NOTBUSY");
+        if began.elapsed() > Duration::from_secs(3) {
+            println!("it ended by itself: {:?}", next(runs));
+            return false;
+        }
+    }
+}
+
+/// A node that is asked passes it on to all that share its log.
+#[test]
+fn script_kill_ends_a_script_on_whichever_node_of_the_core_or_the_site_it_runs() {
+    let core = core(3, &[]);
+    let site = site("fra", &upstream(&core), 3, &[]);
+    let mut loads = core.nodes[0].connect().unwrap();
+    let library = "#!lua name=long\n\
+        redis.register_function{function_name='endless', callback=function() while true do end end, flags={'no-writes'}}";
+    call(&mut loads, &["FUNCTION", "LOAD", library]);
+    let of_core: Vec<&Server> = core.nodes.iter().collect();
+    let of_site: Vec<&Server> = site.iter().collect();
+    for nodes in [of_core, of_site] {
+        for (at, node) in nodes.iter().take(2).enumerate() {
+            let mut runs = node.connect().unwrap();
+            runs.set_deadline(ENDED_WITHIN);
+            let mut other = nodes[(at + 1) % nodes.len()].connect().unwrap();
+            for (what, words) in [
+                ("SCRIPT", ["EVAL", "redis.call('set', 'k', 'v') while true do end", "0"]),
+                ("SCRIPT", ["EVAL_RO", "while true do redis.call('get', 'k') end", "0"]),
+                ("FUNCTION", ["FCALL_RO", "endless", "0"]),
+            ] {
+                eventually(&format!("{words:?} at {at} is killed from another node"), || {
+                    runs.send(&words).unwrap();
+                    kill_from(&mut other, what, &mut runs)
+                });
+            }
+            assert_eq!(call(&mut other, &["EXISTS", "k"]), Value::Integer(0));
+        }
+    }
+}
+
+/// A transaction is not tried out: its scripts begin where the log is applied, on every node.
+#[test]
+fn script_kill_leaves_alone_what_the_log_has_and_says_so() {
+    let core = core(3, &[]);
+    let (mut runs, mut other) = (core.nodes[0].connect().unwrap(), core.nodes[1].connect().unwrap());
+    runs.set_deadline(ENDED_WITHIN);
+    let body = "redis.call('incr', 'n') for i = 1, 20000000 do end return 1";
+    let mut count = 0;
+    eventually("a kill meets it", || {
+        count += 1;
+        call(&mut runs, &["MULTI"]);
+        call(&mut runs, &["EVAL", body, "0"]);
+        runs.send(&["EXEC"]).unwrap();
+        let until = Instant::now() + Duration::from_secs(1);
+        let mut was_met = false;
+        while Instant::now() < until && !was_met {
+            let reply = call(&mut other, &["SCRIPT", "KILL"]);
+            was_met = error_code(&reply) == "UNKILLABLE";
+            assert!(was_met || error_code(&reply) == "NOTBUSY", "{reply:?}");
+        }
+        assert_eq!(next(&mut runs), Value::Array(vec![Value::Integer(1)]), "it came to its end");
+        was_met
+    });
+    // The other node applies it, too, and may be slow to.
+    eventually("each ran once", || call(&mut other, &["GET", "n"]) == bulk(&count.to_string()));
+}
+
+/// What runs is of the other kind: as redis-server says.
+#[test]
+fn function_kill_does_not_end_scripts() {
+    let core = core(1, &[]);
+    let (mut runs, mut other) = (core.nodes[0].connect().unwrap(), core.nodes[0].connect().unwrap());
+    runs.set_deadline(ENDED_WITHIN);
+    eventually("it is busy with a script", || {
+        runs.send(&["EVAL_RO", "while true do end", "0"]).unwrap();
+        let until = Instant::now() + Duration::from_secs(3);
+        let mut busy = String::new();
+        while Instant::now() < until && !busy.starts_with("BUSY") {
+            let Value::Error(text) = call(&mut other, &["FUNCTION", "KILL"]) else { panic!("killed") };
+            busy = String::from_utf8_lossy(&text).into_owned();
+        }
+        // It ends by its budget, if it has not yet.
+        assert!(matches!(next(&mut runs), Value::Error(_)));
+        busy == "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+    });
 }

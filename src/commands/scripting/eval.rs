@@ -3,11 +3,10 @@
 use super::{
     code, kept,
     run::{self, Named},
-    running,
     sha1::Sha1,
 };
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run, ScriptRun},
+    command::{Access, Args, Command, Effect, Flags, Group, KeyRange, Run, ScriptRun},
     commands::help,
     error::Result,
     feature_level,
@@ -41,9 +40,10 @@ pub(super) const EVAL: Command = Command {
     run: Run::Script(ScriptRun {
         logged: |txn, args| run::logged(txn, args, Named::Text),
         on_view: |view, args| run::on_view(view, args, Named::Text, false),
-        tried: |txn, args| run::tried(txn, args, Named::Text),
+        tried: |txn, args, rules| run::tried(txn, args, Named::Text, rules),
         outlook: |view, args| run::outlook(view, args, Named::Text),
     }),
+    script_flags: Some(|view, args| run::flags(view, args, Named::Text)),
     summary: "Runs a Lua script.",
     syntax: "script numkeys [key [key ...]] [arg [arg ...]]",
     ..CALL
@@ -54,9 +54,10 @@ pub(super) const EVALSHA: Command = Command {
     run: Run::Script(ScriptRun {
         logged: |txn, args| run::logged(txn, args, Named::Sha1),
         on_view: |view, args| run::on_view(view, args, Named::Sha1, false),
-        tried: |txn, args| run::tried(txn, args, Named::Sha1),
+        tried: |txn, args, rules| run::tried(txn, args, Named::Sha1, rules),
         outlook: |view, args| run::outlook(view, args, Named::Sha1),
     }),
+    script_flags: Some(|view, args| run::flags(view, args, Named::Sha1)),
     summary: "Runs a script that is kept, by its SHA-1.",
     syntax: "sha1 numkeys [key [key ...]] [arg [arg ...]]",
     ..CALL
@@ -65,6 +66,7 @@ pub(super) const EVALSHA: Command = Command {
 pub(super) const EVAL_RO: Command = Command {
     name: "EVAL_RO",
     run: Run::Read(|view, args| run::on_view(view, args, Named::Text, true)),
+    script_flags: EVAL.script_flags,
     summary: "Runs a Lua script that only reads.",
     syntax: EVAL.syntax,
     ..READ_ONLY_CALL
@@ -73,6 +75,7 @@ pub(super) const EVAL_RO: Command = Command {
 pub(super) const EVALSHA_RO: Command = Command {
     name: "EVALSHA_RO",
     run: Run::Read(|view, args| run::on_view(view, args, Named::Sha1, true)),
+    script_flags: EVALSHA.script_flags,
     summary: "Runs a script that is kept and only reads, by its SHA-1.",
     syntax: EVALSHA.syntax,
     ..READ_ONLY_CALL
@@ -135,10 +138,10 @@ pub(super) const SCRIPT: Command = Command {
         Command {
             name: "KILL",
             arity: 2,
-            run: Run::Local(kill),
+            run: Run::Async(kill),
             flags: Flags::NOSCRIPT.with(Flags::ALLOW_BUSY),
             tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-            summary: "Ends the scripts that run on this node outside the log.",
+            summary: "Ends the scripts that run outside the log, on all nodes of the core or of the edge site.",
             ..ROW
         },
         Command {
@@ -208,16 +211,8 @@ fn debug(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Err(ErrorReply::err("there is no debugger for scripts; use redis.log, or a redis-server").into())
 }
 
-fn kill(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    killed(running::kill(false))
-}
-
-/// The answer when so many runs were ended.
-pub(super) fn killed(count: usize) -> Result<Reply> {
-    match count {
-        0 => Err(ErrorReply::new("NOTBUSY", "No scripts in execution right now.").into()),
-        _ => Ok(Reply::Ok),
-    }
+fn kill(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::KillScripts { of_functions: false })
 }
 
 fn script_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

@@ -7,7 +7,7 @@ use super::{
     running,
 };
 use crate::{
-    command::{Args, Command, Flags, Run, ScriptRun},
+    command::{Args, Command, Effect, Flags, Run, ScriptRun},
     commands::help,
     error::Result,
     limits::LIBRARIES_BYTES_MAX,
@@ -24,9 +24,10 @@ pub(super) const FCALL: Command = Command {
     run: Run::Script(ScriptRun {
         logged: |txn, args| run::logged(txn, args, Named::Function),
         on_view: |view, args| run::on_view(view, args, Named::Function, false),
-        tried: |txn, args| run::tried(txn, args, Named::Function),
+        tried: |txn, args, rules| run::tried(txn, args, Named::Function, rules),
         outlook: |view, args| run::outlook(view, args, Named::Function),
     }),
+    script_flags: Some(|view, args| run::flags(view, args, Named::Function)),
     since: "7.0.0",
     complexity: "Depends on the function that is executed.",
     summary: "Calls a function.",
@@ -37,6 +38,7 @@ pub(super) const FCALL: Command = Command {
 pub(super) const FCALL_RO: Command = Command {
     name: "FCALL_RO",
     run: Run::Read(|view, args| run::on_view(view, args, Named::Function, true)),
+    script_flags: FCALL.script_flags,
     summary: "Calls a function that only reads.",
     ..Command { since: FCALL.since, complexity: FCALL.complexity, syntax: FCALL.syntax, ..READ_ONLY_CALL }
 };
@@ -90,10 +92,10 @@ pub(super) const FUNCTION: Command = Command {
         Command {
             name: "KILL",
             arity: 2,
-            run: Run::Local(kill),
+            run: Run::Async(kill),
             flags: Flags::NOSCRIPT.with(Flags::ALLOW_BUSY),
             tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-            summary: "Ends the functions that run on this node outside the log.",
+            summary: "Ends the functions that run outside the log, on all nodes of the core or of the edge site.",
             ..ROW
         },
         Command {
@@ -129,7 +131,7 @@ pub(super) const FUNCTION: Command = Command {
             run: Run::Read(stats),
             flags: Flags::NOSCRIPT.with(Flags::ALLOW_BUSY),
             tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
-            summary: "Tells which function runs on this node outside the log, and how many functions there are.",
+            summary: "Tells which function has been running for long on this node, and how many functions there are.",
             ..ROW
         },
     ],
@@ -268,8 +270,8 @@ fn stats(view: &View<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Map(vec![pair("running_script", running), pair("engines", engines)]))
 }
 
-fn kill(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    super::eval::killed(running::kill(true))
+fn kill(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::KillScripts { of_functions: true })
 }
 
 fn function_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

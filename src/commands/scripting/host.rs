@@ -4,10 +4,7 @@
 //! neither sessions nor the node: of the commands that are no data's, only those whose row says what they do in a script
 //! (`Command::in_script`) can be called.
 
-use super::{
-    inner,
-    running::{Run as RunOnNode, Running},
-};
+use super::{inner, running::Run as RunOnNode, slots::Slots};
 use crate::{
     command::{Args, Flags, InScript, Resolved, Run, guarded, invoke_for_script},
     commands::table,
@@ -16,15 +13,13 @@ use crate::{
     script::{Host, LogLevel, Stop},
     store::{Txn, View},
 };
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 
 /// What scripts that must not write are told.
 const READ_ONLY: &str = "Write commands are not allowed from read-only scripts.";
 
 /// A trial whose batch holds more ends.
 const TRIAL_BYTES_MAX: usize = 64 << 20;
-/// Hooks on a thread that serves connections after which a run that only reads moves to the pool.
-const HOOKS_INLINE_MAX: u32 = 20;
 
 /// Finds the command of a script's call, and whether scripts may call it.
 fn admitted(argv: &[&[u8]], feature_level: u32) -> Result<Resolved, ErrorReply> {
@@ -61,18 +56,35 @@ pub(super) struct TxnHost<'a, 's> {
     pub(super) txn: &'a mut Txn<'s>,
     /// The script says that it does not.
     pub(super) is_read_only: bool,
-    pub(super) trial: Option<Trial<'a>>,
+    pub(super) running: RunOnNode<'a>,
+    pub(super) trial: Option<Trial>,
 }
 
 /// A run in a batch that is thrown away.
-pub(super) struct Trial<'a> {
-    /// Who can end it.
-    pub(super) running: &'a Running,
+pub(super) struct Trial {
+    may_grow: bool,
+    slots: Slots,
     /// It ended early, because its batch became large. That is no reason not to log the script.
-    pub(super) is_enough: bool,
+    is_enough: bool,
 }
 
-impl Trial<'_> {
+impl Trial {
+    pub(super) fn new(may_grow: bool, slots: Slots) -> Self {
+        Trial { may_grow, slots, is_enough: false }
+    }
+
+    pub(super) fn was_enough(&self) -> bool {
+        self.is_enough
+    }
+
+    /// A call that the script may not make ends the trial: where the script is applied nobody would stop it.
+    fn admit(&mut self, call: Resolved, argv: &[&[u8]]) -> Result<(), ErrorReply> {
+        if !self.may_grow && call.command.flags.has(Flags::DENYOOM) {
+            return Err(ErrorReply::disk_is_almost_full());
+        }
+        self.slots.admit(call, argv)
+    }
+
     fn is_enough(&mut self, txn: &Txn<'_>) -> bool {
         self.is_enough |= txn.pending_bytes() > TRIAL_BYTES_MAX;
         self.is_enough
@@ -110,8 +122,11 @@ impl Host for TxnHost<'_, '_> {
         if self.is_read_only && call.command.is_write() {
             return Ok(Reply::Error(ErrorReply::err(READ_ONLY)));
         }
-        if self.trial.as_mut().is_some_and(|trial| trial.is_enough(self.txn)) {
-            return Err(Stop::Killed);
+        if let Some(trial) = &mut self.trial {
+            trial.admit(call, argv).map_err(Stop::Refused)?;
+            if trial.is_enough(self.txn) {
+                return Err(Stop::Killed);
+            }
         }
         let reply = invoke_for_script(table(), self.txn, argv).map_err(Stop::Store)?;
         if self.trial.is_none() {
@@ -121,7 +136,7 @@ impl Host for TxnHost<'_, '_> {
     }
 
     fn is_killed(&self) -> bool {
-        self.trial.as_ref().is_some_and(|trial| trial.running.is_killed())
+        self.running.look() && self.running.is_killed()
     }
 
     fn log(&mut self, level: LogLevel, text: &[u8]) {
@@ -141,11 +156,8 @@ pub(super) struct ViewHost<'a> {
     view: View<'a>,
     /// The script must not write; otherwise the run ends when it is about to, and belongs into the log.
     is_read_only: bool,
-    hooks: Cell<u32>,
-    /// Of a run that takes long: who can end it.
-    running: OnceCell<RunOnNode>,
-    function: Option<&'a [u8]>,
-    argv: &'a [&'a [u8]],
+    running: RunOnNode<'a>,
+    slots: Slots,
     /// Why the run ended early.
     ended: Cell<Option<Error>>,
 }
@@ -155,11 +167,10 @@ impl<'a> ViewHost<'a> {
         view: View<'a>,
         dice: &'a Cell<u64>,
         is_read_only: bool,
-        function: Option<&'a [u8]>,
-        argv: &'a [&'a [u8]],
+        running: RunOnNode<'a>,
+        slots: Slots,
     ) -> Self {
-        let (view, hooks, ended) = (view.for_script(dice), Cell::new(0), Cell::new(None));
-        ViewHost { view, is_read_only, hooks, running: OnceCell::new(), function, argv, ended }
+        ViewHost { view: view.for_script(dice), is_read_only, running, slots, ended: Cell::new(None) }
     }
 
     /// Why the run ended early, if it did.
@@ -197,6 +208,9 @@ impl Host for ViewHost<'_> {
                 Err(error) => client_error(error),
             };
         }
+        if let Err(error) = self.slots.admit(call, argv) {
+            return Ok(Reply::Error(error));
+        }
         let Run::Read(handler) = call.command.run else { return self.writes() };
         let outcome = guarded(|| handler(&self.view, &mut Args::new(argv, call.names)));
         inner::count(call.index, outcome.is_err());
@@ -208,15 +222,15 @@ impl Host for ViewHost<'_> {
     }
 
     fn is_killed(&self) -> bool {
-        self.hooks.set(self.hooks.get().saturating_add(1));
-        if self.hooks.get() <= HOOKS_INLINE_MAX {
+        // A long run goes on on the pool, away from the thread that serves connections.
+        if !self.running.look() {
             return false;
         }
         if let Err(error) = self.view.may_take_long() {
             self.ended.set(Some(error));
             return true;
         }
-        self.running.get_or_init(|| RunOnNode::begin(self.function, self.argv)).is_killed()
+        self.running.is_killed()
     }
 
     fn log(&mut self, level: LogLevel, text: &[u8]) {

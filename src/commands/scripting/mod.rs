@@ -9,6 +9,7 @@
 //! decides how fast a call is answered, never what it does.
 
 mod code;
+mod counts;
 mod eval;
 mod function;
 mod host;
@@ -19,9 +20,12 @@ mod memo;
 mod run;
 mod running;
 mod sha1;
+mod slots;
 
 pub use code::compiled_bytes;
+pub use counts::Counts;
 pub use inner::{inner_calls, reset_inner_calls};
+pub use running::{Killed, kill as kill_here, long_runs};
 
 use crate::{
     command::Command,

@@ -1,18 +1,20 @@
 //! How a call's script runs: in a batch (`logged`), in a batch that is thrown away (`tried`), on a view (`on_view`).
 
 use super::{
-    LIMITS, code,
+    LIMITS, code, counts,
     host::{Trial, TxnHost, ViewHost},
     kept, libraries, memo,
-    running::Run,
+    running::{Place, Run},
     sha1::Sha1,
+    slots::Slots,
 };
 use crate::{
-    command::{Args, Outlook, parse_i64},
+    command::{Args, Outlook, TrialRules, parse_i64},
     error::{Error, Result},
     resp::{ErrorReply, Reply},
     script::{Call, Host, Library, Limits, Ran, Script, ScriptFlags, Stop},
     store::{Txn, View},
+    time::monotonic_us,
     types::random,
 };
 use std::cell::Cell;
@@ -81,11 +83,17 @@ impl<'a> Prepared<'a> {
         Ok(Prepared { code, sha1, kept, text, words, keys, argv })
     }
 
+    /// A function is never without.
     fn flags(&self) -> ScriptFlags {
         match &self.code {
             Code::Script(script) => script.flags(),
-            Code::Function(_, _, flags) => *flags,
+            Code::Function(_, _, flags) => ScriptFlags { has_shebang: true, ..*flags },
         }
+    }
+
+    fn slots(&self, is_bound: bool) -> Slots {
+        let flags = self.flags();
+        Slots::new(is_bound && flags.has_shebang && !flags.allow_cross_slot_keys, self.keys)
     }
 
     fn function(&self) -> Option<&[u8]> {
@@ -97,10 +105,13 @@ impl<'a> Prepared<'a> {
 
     fn run(&self, seed: u64, limits: &Limits, host: &mut dyn Host) -> Result<Ran, Stop> {
         let call = Call { keys: self.keys, argv: self.argv, seed, limits };
-        match &self.code {
+        let began_us = monotonic_us();
+        let outcome = match &self.code {
             Code::Script(script) => script.run(call, host),
             Code::Function(library, name, _) => library.run(name, call, host),
-        }
+        };
+        counts::ran(monotonic_us().saturating_sub(began_us), &outcome);
+        outcome
     }
 }
 
@@ -137,10 +148,10 @@ pub(super) fn logged(txn: &mut Txn<'_>, args: &mut Args<'_>, named: Named) -> Re
 }
 
 /// In a batch that is thrown away. `Err`: it must not be logged, and why.
-pub(super) fn tried(txn: &mut Txn<'_>, args: &mut Args<'_>, named: Named) -> Result<()> {
+pub(super) fn tried(txn: &mut Txn<'_>, args: &mut Args<'_>, named: Named, rules: TrialRules) -> Result<()> {
     let call = Prepared::new(&txn.view(), args, named)?;
-    let running = Run::begin(call.function(), call.words);
-    match in_txn(txn, &call, Some(&running))? {
+    let trial = Trial::new(rules.may_grow, call.slots(rules.in_one_slot));
+    match in_txn(txn, &call, Some(trial))? {
         Some(ran) => memo::ran(&call.sha1, ran.instructions),
         None => memo::ran(&call.sha1, u64::MAX),
     }
@@ -149,15 +160,16 @@ pub(super) fn tried(txn: &mut Txn<'_>, args: &mut Args<'_>, named: Named) -> Res
 
 /// An error of the script itself is its reply, and what it wrote before stands. A limit that was met is an error of the call:
 /// nothing of it stands. `None`: the trial was large enough.
-fn in_txn(txn: &mut Txn<'_>, call: &Prepared<'_>, running: Option<&Run>) -> Result<Option<Ran>> {
+fn in_txn(txn: &mut Txn<'_>, call: &Prepared<'_>, trial: Option<Trial>) -> Result<Option<Ran>> {
     let limits = Limits { instructions: txn.instructions_left()?, ..LIMITS };
     let before = txn.begin_script();
     let seed = txn.random();
     let is_read_only = call.flags().no_writes;
-    let trial = running.map(|running| Trial { running, is_enough: false });
-    let mut host = TxnHost { txn, is_read_only, trial };
+    let place = if trial.is_some() { Place::OutsideTheLog } else { Place::Log };
+    let running = Run::new(place, call.function(), call.words);
+    let mut host = TxnHost { txn, is_read_only, running, trial };
     let ran = call.run(seed, &limits, &mut host);
-    let was_enough = host.trial.is_some_and(|trial| trial.is_enough);
+    let was_enough = host.trial.is_some_and(|trial| trial.was_enough());
     txn.end_script(before);
     let instructions = ran.as_ref().map_or(limits.instructions, |ran| ran.instructions);
     txn.spend_instructions(instructions);
@@ -180,14 +192,15 @@ pub(super) fn on_view(
     is_read_only: bool,
 ) -> Result<Reply> {
     let call = Prepared::new(view, args, named)?;
-    if is_read_only && named == Named::Function && !call.flags().no_writes {
+    if is_read_only && call.flags().has_shebang && !call.flags().no_writes {
         let text = "Can not execute a script with write flag using *_ro command.";
         return Err(ErrorReply::err(text).into());
     }
     let mut dice = random::dice(view);
     let (seed, dice) = (dice(), Cell::new(dice()));
     let is_read_only = is_read_only || call.flags().no_writes;
-    let mut host = ViewHost::new(*view, &dice, is_read_only, call.function(), call.words);
+    let running = Run::new(Place::OutsideTheLog, call.function(), call.words);
+    let mut host = ViewHost::new(*view, &dice, is_read_only, running, call.slots(view.is_in_one_slot()));
     let limits = Limits { instructions: view.instructions_left(), ..LIMITS };
     let ran = call.run(seed, &limits, &mut host);
     view.spend_instructions(ran.as_ref().map_or(limits.instructions, |ran| ran.instructions));
@@ -207,6 +220,11 @@ pub(super) fn on_view(
         (Err(Stop::Killed), None) => Err(killed().into()),
         (Err(Stop::Writes), None) => Err(Error::Writes),
     }
+}
+
+/// What a call's script says of itself.
+pub(super) fn flags(view: &View<'_>, args: &mut Args<'_>, named: Named) -> Result<ScriptFlags> {
+    Ok(Prepared::new(view, args, named)?.flags())
 }
 
 /// What this node knows of a call's script.

@@ -47,7 +47,7 @@ pub struct GroupHandle {
     group: Arc<Group>,
     queue: Arc<Queue>,
     stats: Arc<Stats>,
-    requests: mpsc::Sender<Request>,
+    pub(super) requests: mpsc::Sender<Request>,
     readers: mpsc::Sender<Reader>,
     core_readers: mpsc::Sender<Reader>,
     publishing: mpsc::Sender<Publishing>,

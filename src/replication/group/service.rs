@@ -1,5 +1,6 @@
 //! Answers calls of other nodes.
 
+use super::scripts;
 use crate::{
     command::Table,
     peer::{Answer, Answers, CallError, Caller, FIRST_EDGE_KIND, FIRST_MEMBER_KIND, Handler},
@@ -75,7 +76,12 @@ impl Service {
                 self.raft_service.answer(from, kind, body).await
             }
             // A removed node may not know yet; it would pass on to its clients what it is given here.
-            kind::READ_INDEX | kind::FORWARD | kind::ADMIN | kind::REPLICATED | kind::PUBLISH
+            kind::READ_INDEX
+            | kind::FORWARD
+            | kind::ADMIN
+            | kind::REPLICATED
+            | kind::PUBLISH
+            | kind::KILL_SCRIPTS
                 if self.raft.members().find(from).is_none() =>
             {
                 Err(refused("the calling node is not a member of the core"))
@@ -99,6 +105,7 @@ impl Service {
             }
             kind::PUBLISH => self.broadcast.receive(wire::read(body).map_err(refused)?).await,
             kind::DELIVER => self.broadcast.deliver(wire::read(body).map_err(refused)?),
+            kind::KILL_SCRIPTS => scripts::answer(body),
             kind::ADMIN => self.admin.receive(wire::read(body).map_err(refused)?).await,
             kind::REPLICATED => {
                 let wanted: wire::Replicated = wire::read(body).map_err(refused)?;

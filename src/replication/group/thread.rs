@@ -1,8 +1,12 @@
 //! The raft thread: what runs on it, and in which order it ends.
 
-use super::cluster::{ClusterOptions, Membership};
+use super::{
+    cluster::{ClusterOptions, Membership},
+    scripts,
+};
 use crate::{
     command::Table,
+    commands::scripting::Killed,
     peer::Peers,
     replication::{
         consensus::{Barrier, RaftNode, RaftParts, Reader, wait_replicated},
@@ -42,6 +46,11 @@ pub enum Request {
         answer: oneshot::Sender<u32>,
     },
     StepDown(oneshot::Sender<()>),
+    /// On the other nodes.
+    KillScripts {
+        of_functions: bool,
+        answer: oneshot::Sender<Killed>,
+    },
     /// Takes this node out, although it leads.
     #[cfg(test)]
     RemoveLeader,
@@ -188,8 +197,14 @@ impl RaftThread {
         let _ = started.send(Ok(()));
         let queue = self.queue;
         let (for_admin, raising) = (Arc::clone(&upgrade), is_core.then(|| Arc::clone(&upgrade)));
-        let answering =
-            Answers { raft: raft.clone(), peers, state: Arc::clone(&state), admin, upgrade: for_admin };
+        let answering = Answers {
+            node_id: self.node_id,
+            raft: raft.clone(),
+            peers,
+            state: Arc::clone(&state),
+            admin,
+            upgrade: for_admin,
+        };
         let requests = tokio::spawn(answering.run(self.requests, Arc::clone(&queue)));
         let maintenance = tokio::spawn(self.maintenance.run(raft.clone()));
         let timekeeper = tokio::spawn(self.timekeeper.run());
@@ -232,6 +247,7 @@ impl RaftThread {
 
 /// Answers requests from the rest of the program.
 struct Answers {
+    node_id: u64,
     raft: RaftNode,
     peers: Arc<Peers>,
     state: Arc<ReplicationState>,
@@ -276,6 +292,12 @@ impl Answers {
                         let _ = outcome.send(Reply::Error(ErrorReply::err(text)));
                     }
                 },
+                Request::KillScripts { of_functions, answer } => {
+                    let (peers, own_id) = (Arc::clone(&self.peers), self.node_id);
+                    tokio::spawn(async move {
+                        let _ = answer.send(scripts::kill_elsewhere(raft, peers, own_id, of_functions).await);
+                    });
+                }
                 Request::Replicated { wanted, within, answer } => {
                     let (peers, state) = (Arc::clone(&self.peers), Arc::clone(&self.state));
                     let index = state.acknowledged();

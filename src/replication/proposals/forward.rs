@@ -147,7 +147,7 @@ pub async fn receive(
     if !state.is_leader() {
         return Err(CallError::Refused("this node does not lead".into()));
     }
-    let allowed = Allowed { table, state: &state, sender: forward.feature_level };
+    let allowed = Allowed { table, state: &state, sender: forward.feature_level, is_of_core: true };
     let outcomes = see_to(&queue, allowed, forward.proposals, true).await;
     let applied = state.applied_index();
     Ok(wire::write(&wire::ForwardAnswer { outcomes, applied }))
@@ -160,7 +160,7 @@ pub async fn receive_from_edge(
     table: &'static Table,
     forward: wire::Forward,
 ) -> Answer {
-    let allowed = Allowed { table, state: &state, sender: forward.feature_level };
+    let allowed = Allowed { table, state: &state, sender: forward.feature_level, is_of_core: false };
     let outcomes = see_to(&queue, allowed, forward.proposals, false).await;
     Ok(wire::write(&wire::ForwardAnswer { outcomes, applied: state.acknowledged() }))
 }

@@ -29,6 +29,8 @@ pub mod kind {
     pub const SUM: u32 = 119;
     pub const SNAPSHOT: u32 = 120;
     pub const FILE: u32 = 121;
+    /// SCRIPT KILL or FUNCTION KILL, from the node that a client asked.
+    pub const KILL_SCRIPTS: u32 = 122;
 }
 
 /// From `peer::FIRST_EDGE_KIND` on.

@@ -11,6 +11,7 @@
 //! | `proposals.rs` | writes that are forwarded to the leader, and the read index |
 //! | `files.rs` | files of a snapshot, and parts of them |
 //! | `pubsub.rs` | messages of PUBLISH |
+//! | `scripts.rs` | SCRIPT KILL on the other nodes |
 //! | `edge.rs` | the feed: entries, commit positions, bootstrap snapshots, reports |
 //! | `body.rs` | how a message becomes bytes, and is read again |
 //!
@@ -31,6 +32,7 @@ mod kinds;
 mod members;
 mod proposals;
 mod pubsub;
+mod scripts;
 
 pub use body::{Unreadable, read, write};
 pub use edge::{
@@ -45,3 +47,4 @@ pub use members::{
 };
 pub use proposals::{Forward, ForwardAnswer, ForwardOutcome, ReadIndex, outcome_kind};
 pub use pubsub::{Deliver, Publication, Publish, PublishAnswer, publication_from_wire, publication_to_wire};
+pub use scripts::{KillScripts, KillScriptsAnswer};
