@@ -78,11 +78,11 @@ sim: prepare ## Simulate the log layer of several nodes: SEEDS=1000 from SEED=1;
 fuzz: prepare ## Fuzz everything that reads foreign bytes, SECONDS=60 per target; ARGS="decoder ..." for some
 	@. .build/lib.sh && choose_toolchain && src/fuzz/run.sh $(or $(SECONDS),60) $(ARGS)
 
-difffuzz: prepare ## Random commands to Flotilla and redis-server 7.0, which must answer alike: SEED=1 SEEDS=200 OPS=10000 (of each seed)
+difffuzz: prepare ## Random commands to Flotilla and redis-server 7.0, which must answer alike: SEED=1 SEEDS=200 OPS=10000 (of each seed) GROUPS=script,function
 	@.build/test-deps.sh reference
 	@$(cargo) build --locked --release --bin flotilla
 	@export FLOTILLA_BIN=$${FLOTILLA_BIN:-$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/flotilla} \
-		DIFFERENTIAL_SEED=$(or $(SEED),1) DIFFERENTIAL_SEEDS=$(or $(SEEDS),200) DIFFERENTIAL_OPS=$(or $(OPS),10000); \
+		DIFFERENTIAL_SEED=$(or $(SEED),1) DIFFERENTIAL_SEEDS=$(or $(SEEDS),200) DIFFERENTIAL_OPS=$(or $(OPS),10000) DIFFERENTIAL_GROUPS=$(GROUPS); \
 		$(cargo) test --locked -p resp-tests --test differential -- --nocapture --test-threads 1
 
 verify: prepare ## Check format, lints, documentation, licences and dependencies; changes nothing

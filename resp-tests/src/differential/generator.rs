@@ -43,6 +43,16 @@ impl<'a> Generator<'a> {
         Generator { random, catalogue, weights, client: 0, turn: 0 }
     }
 
+    /// Draws these groups most of the time.
+    pub fn dwelling_on(mut self, names: &[String]) -> Generator<'a> {
+        for (group, weight) in GROUPS.iter().zip(&mut self.weights) {
+            if names.iter().any(|name| name == group.name) {
+                *weight *= 20;
+            }
+        }
+        self
+    }
+
     fn draw(&mut self) -> Option<Step> {
         if self.random.one_in(300) {
             return Probe::draw(&mut self.random, self.catalogue).map(Step::Probe);

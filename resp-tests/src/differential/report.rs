@@ -17,7 +17,7 @@ const SHRINK_WITHIN: Duration = Duration::from_secs(30);
 const TEXT_BYTES_MAX: usize = 2000;
 
 /// What to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     pub first_seed: u64,
     pub seeds: u64,
@@ -25,6 +25,8 @@ pub struct Options {
     pub operations: u64,
     /// Failures that are shortened at most; those like an earlier one never are.
     pub shortened_max: usize,
+    /// Groups of commands that are drawn most of the time.
+    pub groups: Vec<String>,
 }
 
 /// What came of it.
@@ -84,7 +86,8 @@ pub fn fuzz(product: &Program, reference: &Program, options: Options) -> io::Res
     for seed in options.first_seed..options.first_seed + options.seeds {
         report.seeds += 1;
         let mut tally = Tally::default();
-        let steps = Limited { steps: Generator::new(seed, &catalogue), left: options.operations };
+        let generator = Generator::new(seed, &catalogue).dwelling_on(&options.groups);
+        let steps = Limited { steps: generator, left: options.operations };
         let failure = stage.pair()?.run(steps, &mut tally);
         report.tally.add(&tally);
         if let Err(failure) = failure {

@@ -16,6 +16,7 @@ use std::fs;
 use std::path::Path;
 
 use resp_tests::differential::explained::{DIFFERENCES, undocumented};
+use resp_tests::differential::groups::GROUPS;
 use resp_tests::differential::report::{Options, fuzz};
 use resp_tests::server::{Kind, Program};
 
@@ -27,6 +28,16 @@ fn setting(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
 }
 
+/// The groups of `DIFFERENTIAL_GROUPS`, which have their names from `resp-tests/src/differential/groups`.
+fn groups() -> Vec<String> {
+    let names = env::var("DIFFERENTIAL_GROUPS").unwrap_or_default();
+    let names: Vec<String> = names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    for name in &names {
+        assert!(GROUPS.iter().any(|group| group.name == name), "there is no group {name}");
+    }
+    names
+}
+
 #[test]
 fn random_commands_get_the_replies_of_the_reference() {
     let (product, reference) = (Program::product(), Program::reference().unwrap());
@@ -35,6 +46,7 @@ fn random_commands_get_the_replies_of_the_reference() {
         seeds: setting("DIFFERENTIAL_SEEDS", SEEDS),
         operations: setting("DIFFERENTIAL_OPS", OPERATIONS),
         shortened_max: 50,
+        groups: groups(),
     };
     let report = fuzz(&product, &reference, options).unwrap();
     println!("{}", report.summary());
