@@ -20,5 +20,5 @@ prove() {
 }
 
 prove broken-lease PauseLeader,IsolateLeader,MuteLeader 'not linearizable|transactions in a cycle'
-prove broken-apply-index Rolling,KillAll 'is there twice|reads disagree|states differ|not linearizable|came out twice|is the most|handed out|is damaged: '
+prove broken-apply-index Rolling,KillAll 'is there twice|twice in the journal|by the journal|reads disagree|states differ|not linearizable|came out twice|is the most|handed out|is damaged: '
 say "both were noticed"

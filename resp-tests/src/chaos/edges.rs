@@ -1,7 +1,8 @@
 //! Readers at edges. They read the lists that transactions append to (`append.rs`), those that are strings: nothing is ever
 //! taken out of one, so what an edge shows must be the beginning of what the core has in the end, and go on from what it
 //! showed before. A token that was never committed is in no core's list, and a read that goes back is shorter than the one
-//! before.
+//! before. And they add up the accounts between which scripts move money (`types/accounts.rs`): the sum is always the same,
+//! since an edge shows all of a script or nothing, and the number of transfers only grows.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 use super::append::{Step, Txn};
 use super::clients::{LIST_TOKENS, LISTS, Round, is_list, list_key, tokens};
 use super::failure::Failure;
+use super::types::accounts::TOTAL;
+use super::types::{audit_words, audited};
 use crate::connection::{Connection, Received};
 use crate::value::Value;
 use std::sync::atomic::Ordering;
@@ -19,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Of so many sets of lists before the current one.
 const SETS_MAX: u64 = 60;
 const ANSWER_MAX: Duration = Duration::from_secs(8);
+/// One sum over the accounts for so many reads.
+const AUDIT_EVERY: u64 = 4;
 const CONNECT_AGAIN: Duration = Duration::from_millis(50);
 /// When all is healed an edge has all that the core has.
 const CATCH_UP_MAX: Duration = Duration::from_secs(120);
@@ -32,6 +37,8 @@ pub struct Seen {
     pub reads: u64,
     /// The last that it saw of each list.
     lists: BTreeMap<String, Vec<u64>>,
+    /// The most transfers that it saw.
+    transfers: u64,
     violations: Vec<String>,
 }
 
@@ -44,6 +51,16 @@ impl Seen {
             return;
         }
         *before = list;
+    }
+
+    fn audit(&mut self, sum: u64, transfers: u64) {
+        if sum != TOTAL || transfers < self.transfers {
+            self.violations.push(format!(
+                "{}: all accounts have {sum} together, not {TOTAL}, or transfers went from {} to {transfers}",
+                self.name, self.transfers
+            ));
+        }
+        self.transfers = self.transfers.max(transfers);
     }
 
     /// What is wrong with it, given the core's lists in the end.
@@ -88,6 +105,12 @@ pub fn read(round: &Round<'_>, edge: usize) -> Result<Seen, Failure> {
             }
             None => thread::sleep(CONNECT_AGAIN),
         }
+        if seen.reads.is_multiple_of(AUDIT_EVERY)
+            && let Some(reply) = ask(&mut connection, address, &audit_words(round))?
+        {
+            let (sum, transfers) = audited(&reply)?;
+            seen.audit(sum, transfers);
+        }
     }
     Ok(seen)
 }
@@ -106,13 +129,26 @@ fn get(
     address: SocketAddr,
     keys: &[String],
 ) -> Result<Option<Vec<Vec<u64>>>, Failure> {
+    let words: Vec<String> = ["MGET".to_owned()].into_iter().chain(keys.iter().cloned()).collect();
+    match ask(connection, address, &words)? {
+        Some(Value::Array(lists)) => lists.iter().map(tokens).collect::<Result<_, _>>().map(Some),
+        Some(other) => Err(Failure::server(format!("an edge answered a read with {other:?}"))),
+        None => Ok(None),
+    }
+}
+
+/// An edge's answer; `None`: it has none for now.
+fn ask(
+    connection: &mut Option<Connection>,
+    address: SocketAddr,
+    words: &[String],
+) -> Result<Option<Value>, Failure> {
     if connection.is_none() {
         *connection = Connection::open_at(address).ok();
     }
     let Some(open) = connection else { return Ok(None) };
     open.set_deadline(ANSWER_MAX);
-    let words: Vec<&str> = ["MGET"].into_iter().chain(keys.iter().map(String::as_str)).collect();
-    match open.call(&words) {
+    match open.call(words) {
         Ok(Received::Reply(Value::Error(text))) => {
             let text = String::from_utf8_lossy(&text).into_owned();
             match REFUSALS.iter().any(|code| text.starts_with(code)) {
@@ -120,10 +156,7 @@ fn get(
                 false => Err(Failure::server(format!("an edge answered a read with {text}"))),
             }
         }
-        Ok(Received::Reply(Value::Array(lists))) => {
-            lists.iter().map(tokens).collect::<Result<_, _>>().map(Some)
-        }
-        Ok(Received::Reply(other)) => Err(Failure::server(format!("an edge answered a read with {other:?}"))),
+        Ok(Received::Reply(reply)) => Ok(Some(reply)),
         Ok(Received::Closed) | Err(_) => {
             *connection = None;
             Ok(None)
@@ -169,5 +202,12 @@ mod tests {
         assert_eq!(seen(&[&[1, 2], &[1]]).check(&core).len(), 1, "it went back");
         assert_eq!(seen(&[&[1, 9], &[1, 2]]).check(&core).len(), 2, "both");
         assert_eq!(seen(&[&[1]]).check(&BTreeMap::new()).len(), 1);
+        for (audits, wrong) in
+            [([(TOTAL, 1), (TOTAL, 1)], 0), ([(TOTAL, 1), (TOTAL - 1, 2)], 1), ([(TOTAL, 2), (TOTAL, 1)], 1)]
+        {
+            let mut seen = Seen::default();
+            audits.into_iter().for_each(|(sum, transfers)| seen.audit(sum, transfers));
+            assert_eq!(seen.check(&BTreeMap::new()).len(), wrong, "{audits:?}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::chaos::register::{Event, Op};
 use crate::dice::Dice;
 use crate::value::Value;
 
+use super::accounts::Accounts;
 use super::counters::{self, Count};
 use super::items::{Item, Items, Put, Take};
 use super::lives::{Born, Lives, Look, Sight};
@@ -39,6 +40,7 @@ pub struct Typed {
     pub items: Items,
     pub stream: Stream,
     pub lives: Lives,
+    pub accounts: Accounts,
     /// Moments of answers, to reads and to writes.
     pub answers: Vec<i64>,
     /// Of acknowledged writes.
@@ -54,6 +56,7 @@ impl Typed {
         self.items.append(&mut other.items);
         self.stream.append(&mut other.stream);
         self.lives.append(&mut other.lives);
+        self.accounts.append(other.accounts);
         self.answers.append(&mut other.answers);
         self.writes.append(&mut other.writes);
         self.operations += other.operations;
@@ -63,7 +66,8 @@ impl Typed {
     /// Everything that is wrong; `is_timed` as [`Lives::check`] has it. Registers are checked with the others of the round.
     pub fn check(&self, is_timed: bool) -> Vec<String> {
         let counters = counters::check(&self.counts);
-        [counters, self.items.check(), self.stream.check(), self.lives.check(is_timed)].concat()
+        let (accounts, lives) = (self.accounts.check(), self.lives.check(is_timed));
+        [counters, self.items.check(), self.stream.check(), lives, accounts].concat()
     }
 }
 
@@ -75,7 +79,8 @@ pub fn work(round: &Round<'_>, client: u32, dice: Dice) -> Result<Typed, Failure
     while !round.stop.load(Ordering::Relaxed) {
         thread::sleep(PAUSE);
         client.link.wander(&mut client.dice);
-        match client.dice.below(6) {
+        match client.dice.below(8) {
+            6 | 7 => client.account()?,
             0 | 1 => client.queue()?,
             2 => client.ranked()?,
             3 => client.count()?,
@@ -104,6 +109,7 @@ pub fn finish(round: &Round<'_>, node: u32, did: &mut Typed, within: Duration) -
             }
         }
     }
+    client.look_at_accounts(deadline)?;
     for born in &did.lives.born {
         while !client.look_at_life(&born.key, true)? {
             client.check(deadline)?;
@@ -127,26 +133,26 @@ pub fn finish(round: &Round<'_>, node: u32, did: &mut Typed, within: Duration) -
     Ok(())
 }
 
-struct Client<'a> {
-    round: &'a Round<'a>,
+pub(super) struct Client<'a> {
+    pub(super) round: &'a Round<'a>,
     client: u32,
-    dice: Dice,
+    pub(super) dice: Dice,
     link: Link<'a>,
-    did: Typed,
+    pub(super) did: Typed,
     /// Whether it knows that the consumer group is there.
     has_group: bool,
 }
 
 /// A command, and what came of it.
-struct Asked {
-    called_at: i64,
-    fate: Fate,
-    /// Where it was done.
-    reply: Value,
+pub(super) struct Asked {
+    pub(super) called_at: i64,
+    pub(super) fate: Fate,
+    /// Where it was done; an error: the script is not known there.
+    pub(super) reply: Value,
 }
 
 impl Client<'_> {
-    fn ask(&mut self, command: &[&str], is_write: bool) -> Result<Asked, Failure> {
+    pub(super) fn ask(&mut self, command: &[&str], is_write: bool) -> Result<Asked, Failure> {
         let called_at = self.round.now();
         let answer = self.link.call(&[words(command)]);
         let at = self.round.now();
@@ -160,6 +166,7 @@ impl Client<'_> {
                     thread::sleep(REFUSED_PAUSE);
                     (Fate::Aborted, Value::NilBulk)
                 }
+                reply @ Value::Error(text) if text.starts_with(b"NOSCRIPT") => (Fate::Aborted, reply.clone()),
                 Value::Error(text) if text.starts_with(b"BUSYGROUP") => {
                     (Fate::Committed { at }, Value::NilBulk)
                 }
@@ -181,7 +188,7 @@ impl Client<'_> {
     }
 
     /// Asks what only reads until it is answered.
-    fn insist(&mut self, deadline: Instant, command: &[&str]) -> Result<Value, Failure> {
+    pub(super) fn insist(&mut self, deadline: Instant, command: &[&str]) -> Result<Value, Failure> {
         loop {
             let asked = self.ask(command, false)?;
             if matches!(asked.fate, Fate::Committed { .. }) {
