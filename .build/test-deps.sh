@@ -6,9 +6,9 @@
 #   python/bin/python        an interpreter with redis-py
 #   applications/bin/python  one with Celery, kombu, rq and django-redis, and the redis-py that they want
 #   node/node_modules        ioredis; give it to node as NODE_PATH
-#   scripting/bin/python     one with redis-py, RQ and walrus
+#   scripting/bin/python     one with redis-py, RQ, walrus, and a Celery that needs scripts
 #   scripting/node_modules   ioredis, BullMQ, Redlock and rate-limiter-flexible
-# hiredis (C headers and library), redis-rb and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
+# hiredis (C headers and library), redis-rb, Sidekiq and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
 # A second run finds everything and returns at once. Nothing is left running.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -20,7 +20,7 @@ applications=(celery==5.6.2 kombu==5.6.2 rq==3.0.0 django-redis==7.0.0 django==5
 # The last that runs on Debian 12's node 18.
 ioredis=5.9.3
 # What works by scripts.
-scripting_python=(redis==8.1.0 rq==3.0.0 walrus==0.9.8)
+scripting_python=(redis==8.1.0 rq==3.0.0 walrus==0.9.8 celery==5.7.0 kombu==5.7.0 packaging==26.4)
 scripting_node=(ioredis@5.9.3 bullmq@6.7.0 redlock@5.0.0-beta.2 rate-limiter-flexible@11.4.0)
 
 # The reference: Debian 12's redis-server 7.0.15 with redis-cli and redis-benchmark.
@@ -105,10 +105,11 @@ need_hiredis() {
     apt_install gcc libc6-dev libhiredis-dev || die "libhiredis-dev is missing and cannot be installed by this user"
 }
 
-# redis-rb.
+# redis-rb and Sidekiq.
 need_ruby() {
-    if command -v ruby >/dev/null && ruby -e 'require "redis"' 2>/dev/null; then return; fi
-    apt_install ruby ruby-redis || die "ruby-redis is missing and cannot be installed by this user"
+    if command -v ruby >/dev/null && ruby -e 'require "redis"; require "sidekiq"' 2>/dev/null; then return; fi
+    apt_install ruby ruby-redis ruby-sidekiq ||
+        die "ruby-redis or ruby-sidekiq is missing and cannot be installed by this user"
 }
 
 # What the commands of README and src/docs need besides: Go with redigo, openssl, and a network of their own.

@@ -1,7 +1,7 @@
 // What libraries do whose work is done by scripts: BullMQ, Redlock, rate-limiter-flexible, and commands that ioredis defines.
 // Exits with 0 only if everything held.
 //
-// usage: scripts.js PORT [JOBS]
+// usage: scripts.js PORT [JOBS]      LEADER_CHANGE=yes: says `transfer` while jobs are done
 //
 // resp-tests/tests/clients/scripts.rs runs it.
 "use strict";
@@ -14,7 +14,7 @@ const { RateLimiterRedis } = require("rate-limiter-flexible");
 
 const port = Number(process.argv[2]);
 const JOBS = Number(process.argv[3] || 1000);
-const WAIT_MS = 120_000;
+const WAIT_MS = 120_000 + JOBS * 50;
 const connection = { host: "127.0.0.1", port, maxRetriesPerRequest: null };
 const closing = [];
 
@@ -101,6 +101,10 @@ async function queues(redis) {
   const late = await queue.add("late", { n: 7 }, { delay: 300 });
   const failing = await queue.add("fails once", { n: 9 }, { attempts: 3, backoff: { type: "fixed", delay: 50 } });
   const urgent = await queue.add("urgent", { n: 1 }, { priority: 1 });
+  if (process.env.LEADER_CHANGE === "yes") {
+    await eventually("some are done", async () => (await queue.getCompletedCount()) >= JOBS / 10);
+    console.log("transfer");
+  }
   await eventually("all jobs are done", async () => (await queue.getCompletedCount()) === JOBS + 3);
   assert.equal(await late.waitUntilFinished(events), 14);
   assert.equal(await failing.waitUntilFinished(events), 18);

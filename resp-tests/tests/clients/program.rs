@@ -103,7 +103,7 @@ fn serve(server: &mut Server, lines: &Receiver<String>, said: &mut Vec<String>) 
 }
 
 /// Lines of both outputs of a process, as they come. The program says little: nothing here needs a bound.
-fn lines_of(child: &mut Child) -> Receiver<String> {
+pub fn lines_of(child: &mut Child) -> Receiver<String> {
     let (sender, lines) = unbounded();
     let outputs: [Box<dyn Read + Send>; 2] =
         [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
