@@ -69,10 +69,12 @@ impl Allowed<'_> {
 mod tests {
     use super::*;
     use crate::{
-        command::{Command, KeyRange},
+        command::{Command, KeyRange, ScriptRun},
+        error::Error,
         feature_level::NEWEST,
         replica::ProposalBuilder,
         resp::Reply,
+        state::StateWriter,
     };
     use std::sync::LazyLock;
 
@@ -84,6 +86,16 @@ mod tests {
             keys: KeyRange::ONE,
             run: Run::Write(|_, _| Ok(Reply::Ok)),
             since_level: NEWEST + 1,
+            ..Command::BASE
+        },
+        Command {
+            name: "SCRIPT",
+            run: Run::Script(ScriptRun {
+                logged: |_, _| Ok(Reply::Ok),
+                on_view: |_, _| Err(Error::Writes),
+                tried: |_, _, _| Ok(()),
+                outlook: |_, _| Err(Error::Writes),
+            }),
             ..Command::BASE
         },
     ];
@@ -106,6 +118,22 @@ mod tests {
         let text = refusal(NEWEST + 1, &[&[b"LATER", b"k"]]).unwrap();
         assert!(text.contains("does not know the command 'LATER'"), "{text}");
         assert_eq!(refusal(NEWEST, &[&[b"NEW", b"k"]]), None, "one like this has asked itself");
+    }
+
+    /// A node of the core has tried the script out, or has read its flags; what an edge says counts for nothing.
+    #[test]
+    fn scripts_of_edges_are_refused_while_disks_are_almost_full() {
+        let writer = StateWriter::default();
+        let mut builder = ProposalBuilder::commands();
+        builder.push(0, &[b"SCRIPT"]);
+        let proposal = builder.finish();
+        let is_allowed = |is_of_core| {
+            let allowed = Allowed { table: &TABLE, state: writer.state(), sender: NEWEST, is_of_core };
+            allowed.work(&proposal).is_ok()
+        };
+        assert!(is_allowed(true) && is_allowed(false));
+        writer.set_refuses_growth(true);
+        assert!(is_allowed(true) && !is_allowed(false));
     }
 
     /// In the log it would stop every node of the core, for good.
