@@ -2,8 +2,14 @@
 //!
 //! Invariant: the text of a number is the same on every machine. A NaN's sign is not: it is always `-nan`, as 0/0 is on x86.
 
-/// The number that a text is; white space around it does not matter.
+/// What a function of the C library sees of a text: it ends at the first zero byte.
+pub fn until_zero(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// The number that a text is; white space around it does not matter, nor does what is behind a zero byte.
 pub fn parse_number(text: &[u8]) -> Option<f64> {
+    let text = until_zero(text);
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let start = text.iter().position(|byte| !is_space(byte))?;
     let end = text.iter().rposition(|byte| !is_space(byte))?.saturating_add(1);
@@ -156,6 +162,9 @@ mod tests {
             ("0x", None),
             ("1 2", None),
             ("1_000", None),
+            ("5\0x", Some(5.0)),
+            ("5 \0", Some(5.0)),
+            ("\u{0}5", None),
             ("--1", None),
             ("1e5000", Some(f64::INFINITY)),
         ] {

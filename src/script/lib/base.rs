@@ -1,7 +1,10 @@
 //! The basic functions. There are no `dofile`, `loadfile`, `print` and `require`, and no environments to be changed.
 
 use super::arguments::{any, at, table};
-use crate::script::vm::{Fail, Native, Raised, Value, Vm};
+use crate::script::{
+    number::until_zero,
+    vm::{Fail, Native, Raised, Value, Vm},
+};
 
 pub static BASE: [Native; 21] = [
     Native { name: "assert", run: assert },
@@ -262,7 +265,7 @@ fn to_number(vm: &mut Vm<'_>, arguments: &[Value], out: &mut Vec<Value>) -> Done
         return Err(Fail::Argument(2, "base out of range".into()));
     };
     vm.charge(vm.bytes(id).len() / 8)?;
-    let text = vm.bytes(id).trim_ascii();
+    let text = until_zero(vm.bytes(id)).trim_ascii();
     out.push(in_radix(text, radix).map_or(Value::Nil, Value::Number));
     Ok(())
 }

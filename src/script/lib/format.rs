@@ -2,7 +2,7 @@
 
 use super::arguments::{to_int, to_integer, to_unsigned, type_error};
 use crate::script::{
-    number::{format_exponent, format_fixed, format_general},
+    number::{format_exponent, format_fixed, format_general, until_zero},
     vm::{Fail, Value, Vm},
 };
 
@@ -157,6 +157,8 @@ fn convert(
                 _ => return Err(type_error(arguments, number, "string")),
             };
             let text = vm.bytes(id);
+            // Lua leaves shorter ones to `sprintf`.
+            let text = if spec.precision.is_none() && text.len() >= 100 { text } else { until_zero(text) };
             let text = match spec.precision {
                 Some(precision) => text.get(..precision.min(text.len())).unwrap_or_default(),
                 None => text,

@@ -1,6 +1,9 @@
 //! Lua's patterns. Every step of a match is counted, so that one that goes back and forth for ever is ended.
 
-use crate::script::vm::{Fail, Vm};
+use crate::script::{
+    number::until_zero,
+    vm::{Fail, Vm},
+};
 
 /// Captures of a pattern, as in Lua 5.1.
 pub const CAPTURES_MAX: usize = 32;
@@ -39,7 +42,8 @@ const ESCAPE: u8 = b'%';
 
 impl<'a> Matcher<'a> {
     pub fn new(subject: &'a [u8], pattern: &'a [u8], steps_max: usize) -> Self {
-        Matcher { subject, pattern, captures: Vec::new(), depth: 0, steps: 0, steps_max }
+        // As in Lua 5.1: `%z` stands for a zero byte.
+        Matcher { subject, pattern: until_zero(pattern), captures: Vec::new(), depth: 0, steps: 0, steps_max }
     }
 
     /// The end of a match that begins at `at`.

@@ -4,7 +4,10 @@ use super::{
     arguments::{at, type_error},
     pattern::{Capture, Matcher},
 };
-use crate::script::vm::{Fail, Id, Native, Value, Vm};
+use crate::script::{
+    number::until_zero,
+    vm::{Fail, Id, Native, Value, Vm},
+};
 
 pub static STRING: [Native; 15] = [
     Native { name: "byte", run: byte },
@@ -184,7 +187,8 @@ fn find(vm: &mut Vm<'_>, arguments: &[Value], out: &mut Vec<Value>, is_find: boo
     let start = position(vm.integer_or(arguments, 3, 1)?, length).saturating_sub(1).max(0);
     let start = usize::try_from(start).unwrap_or(0).min(length);
     let pattern = vm.bytes(pattern).to_vec();
-    let is_plain = at(arguments, 4).is_true() || !pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte));
+    let is_plain =
+        at(arguments, 4).is_true() || !until_zero(&pattern).iter().any(|byte| b"^$*+?.([%-".contains(byte));
     if is_find && is_plain {
         vm.charge(length.saturating_sub(start) / 16)?;
         let rest = vm.bytes(subject).get(start..).unwrap_or_default();
