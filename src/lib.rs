@@ -43,6 +43,7 @@ pub mod rdb;
 pub mod resp;
 
 pub mod environment;
+pub mod tls;
 
 pub mod checked;
 pub mod fail;

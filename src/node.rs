@@ -9,6 +9,7 @@
 mod damaged;
 mod descriptors;
 mod options;
+mod ports;
 mod space;
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         DataDirectory, GroupHandle, GroupOptions, Helpers, LogError, LostStore,
         wal::{Retention, SegmentOptions},
     },
-    server::{Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
+    server::{ClientPort, Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
         AuthFailures, Clients, ClusterIdentity, Group, KeyspaceNotifier, MemoryMarks, Node, NodeIdentity,
         Stats,
@@ -37,6 +38,7 @@ use damaged::Damaged;
 use descriptors::Descriptors;
 use options::{cluster, edge, helpers, tls};
 use parking_lot::RwLock;
+use ports::{client_ports, sentinel_ports};
 use space::Watch;
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
@@ -103,12 +105,8 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let descriptors =
         descriptors::reserve(settings.maxclients).map_err(|why| io("start")(std::io::Error::other(why)))?;
     config.limit_clients(descriptors.clients);
-    let listeners = bind_all(&settings.addresses(settings.port), settings.tcp_backlog)
-        .map_err(io(format!("listen on port {}", settings.port)))?;
-    let sentinel_at =
-        if settings.sentinel_port == 0 { vec![] } else { settings.addresses(settings.sentinel_port) };
-    let sentinel_listeners = bind_all(&sentinel_at, settings.tcp_backlog)
-        .map_err(io(format!("listen on sentinel port {}", settings.sentinel_port)))?;
+    let ports = client_ports(&settings)?;
+    let sentinel_ports = sentinel_ports(&settings)?;
     let http_listeners = bind_all(&settings.addresses(settings.http_port), 128)
         .map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
     let is_one_of_many = settings.is_one_of_many();
@@ -139,7 +137,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     });
     let (state, id) = (Arc::clone(writer.state()), FIRST_GROUP);
     let group = Arc::new(Group { id, store: Arc::clone(&store), state });
-    let node = Arc::new(node(config, Arc::clone(&group), &directory, &listeners, started));
+    let node = Arc::new(node(config, Arc::clone(&group), &directory, &ports, started));
     store.observe(Arc::new(KeyspaceNotifier::new(&node)));
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
     node.group.state.was_member.store(directory.identity.was_member, Ordering::Relaxed);
@@ -161,7 +159,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
             cluster.as_ref().map_or(Arc::clone(&helpers.identity), |own| Arc::clone(&own.identity));
         LostStore { quarantine, helpers: Helpers { identity, ..helpers } }
     });
-    let http_at = addresses(&http_listeners);
+    let http_at = addresses(http_listeners.iter());
     let http = ops::start(Arc::clone(&node), http_listeners).map_err(io("start the HTTP thread"))?;
     let log = GroupHandle::start(GroupOptions {
         group,
@@ -192,12 +190,12 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     // One listener for the process's whole life: a signal between two listeners would be lost.
     let mut signals = runtime.block_on(async { Signals::new() }).map_err(io("listen for signals"))?;
     let timeout = || Duration::from_secs(node.config.settings().shutdown_timeout_seconds);
-    let clients_at = addresses(&listeners);
+    let clients_at = addresses(ports.iter().map(|port| &port.listener));
     // Meanwhile the kernel accepts connections.
     let ready = runtime
         .block_on(async { tokio::time::timeout(HOLD_AT_START, wait_ready(&log, &stop, &mut signals)).await });
     let server = Server::start(
-        listeners.into_iter().chain(sentinel_listeners).collect(),
+        ports.into_iter().chain(sentinel_ports).collect(),
         settings.network_threads,
         Arc::clone(&node),
         log.clone(),
@@ -278,11 +276,12 @@ fn node(
     config: Arc<Config>,
     group: Arc<Group>,
     directory: &DataDirectory,
-    listeners: &[TcpListener],
+    ports: &[ClientPort],
     started: Instant,
 ) -> Node {
     let identity = &directory.identity;
-    let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(0, |at| at.port());
+    // As in Redis: the port without TLS, if there is one.
+    let port = ports.first().and_then(|port| port.listener.local_addr().ok()).map_or(0, |at| at.port());
     let now = now_ms();
     let stats = Stats::new(commands::table().names().len());
     stats.threads.switch(config.settings().latency_tracking);
@@ -324,9 +323,9 @@ fn run_id() -> String {
     digits.chars().take(40).collect()
 }
 
-fn addresses(listeners: &[TcpListener]) -> String {
+fn addresses<'a>(listeners: impl Iterator<Item = &'a TcpListener>) -> String {
     let at = |listener: &TcpListener| listener.local_addr().map(|at: SocketAddr| at.to_string());
-    listeners.iter().filter_map(|listener| at(listener).ok()).collect::<Vec<_>>().join(" ")
+    listeners.filter_map(|listener| at(listener).ok()).collect::<Vec<_>>().join(" ")
 }
 
 /// Waits until the node can serve; false: it was asked to stop first.

@@ -13,7 +13,7 @@ use syn::{
 /// Bottom first. A module may import those of lower layers, and itself.
 pub(crate) const LAYERS: [&[&str]; 16] = [
     &["time", "limits", "value", "fail", "feature_level", "checked"],
-    &["environment"],
+    &["environment", "tls"],
     &["resp", "rdb"],
     &["error"],
     &["config", "store"],
@@ -62,7 +62,7 @@ const OWNERS: [(&str, &[&str]); 18] = [
     ("triomphe", &["value"]),
     ("openraft", &["replication::consensus"]),
     ("openraft_rt_tokio", &["replication::consensus"]),
-    ("tokio_rustls", &["peer"]),
+    ("tokio_rustls", &["peer", "server", "tls"]),
     ("webpki", &["peer"]),
     ("tonic", &["peer"]),
     ("tonic_prost", &["peer"]),

@@ -23,6 +23,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+pub mod certificates;
 pub mod chaos;
 pub mod clock;
 pub mod cluster;

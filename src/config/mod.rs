@@ -6,6 +6,7 @@
 //! so a reader never sees half of a change.
 
 mod client_limits;
+mod client_tls;
 mod command_line;
 mod docs;
 mod edge;
@@ -20,6 +21,7 @@ mod table_only;
 mod values;
 
 pub use client_limits::{MemoryShare, OutputLimit, OutputLimits};
+pub use client_tls::ClientTls;
 pub use command_line::{Parsed, parse};
 pub use docs::markdown;
 pub use edge::{EdgeSettings, EdgeWrites, FeedSettings};

@@ -1,7 +1,7 @@
 //! The typed result of the configuration.
 
 use super::{
-    MemoryShare, OutputLimits, Values,
+    ClientTls, MemoryShare, OutputLimits, Values,
     edge::{EdgeSettings, FeedSettings, node_name},
 };
 use std::{
@@ -67,6 +67,8 @@ pub struct Settings {
     pub auto_upgrade: bool,
     /// Certificate, key and authority for other nodes; `None` = plain text.
     pub peer_tls: Option<[PathBuf; 3]>,
+    /// The port for clients that speak TLS.
+    pub client_tls: Option<ClientTls>,
     /// 0 = no limit.
     pub snapshot_bytes_per_second: u64,
     pub on_follower: OnFollower,
@@ -155,6 +157,7 @@ impl Settings {
             verify_bytes_per_second: values.number("verify-bytes-per-second")?,
             verify_interval_seconds: values.number("verify-interval")?,
             peer_tls: peer_tls(values)?,
+            client_tls: ClientTls::new(values)?,
             snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
             replica_serve_stale_data: values.get("replica-serve-stale-data") == "yes",

@@ -23,6 +23,7 @@ pub static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
         PLAIN,
         super::table_core::PARAMETERS,
         super::table_edge::PARAMETERS,
+        super::client_tls::PARAMETERS,
         super::table_only::PARAMETERS,
         super::table_kept::PARAMETERS,
     ]
@@ -31,7 +32,13 @@ pub static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
 
 static PLAIN: &[Parameter] = &[
     row("bind", Kind::Addresses, "127.0.0.1", Change::Start, "Addresses to listen on, separated by spaces."),
-    row("port", PORT, "6379", Change::Start, "TCP port for clients; 0 = any free port, printed at start."),
+    row(
+        "port",
+        PORT,
+        "6379",
+        Change::Start,
+        "TCP port for clients; 0 = any free port, printed at start, or none if there is a `tls-port`.",
+    ),
     row(
         "peer-port",
         PORT,

@@ -30,7 +30,8 @@ const EVICTION: &[&str] = &[
     "allkeys-random",
     "noeviction",
 ];
-const TLS: &str = "Clients speak plain TCP; put TLS in front of the port.";
+const TLS_CHOICES: &str = "The TLS library chooses: it speaks only ciphers and key exchanges that are safe.";
+const TLS_FILES: &str = "See tls-cert-file, tls-key-file and tls-ca-cert-file; the key is not encrypted.";
 const PEER_TLS: &str = "Nodes speak TLS to each other with peer-tls-cert, peer-tls-key and peer-tls-ca.";
 const ANNOUNCE: &str = "Set at start by announce-host and announce-port.";
 const FILES: &str = "There is no such file: the log and the store are in data-dir.";
@@ -104,7 +105,7 @@ pub(super) static PARAMETERS: &[Parameter] = &[
     only("cluster-announce-hostname", &Kind::Text, "", ANNOUNCE),
     only("cluster-announce-human-nodename", &Kind::Text, "", "A node's name is set at start: node-name."),
     only("cluster-announce-port", &PORT, "0", ANNOUNCE),
-    only("cluster-announce-tls-port", &PORT, "0", TLS),
+    only("cluster-announce-tls-port", &PORT, "0", ANNOUNCE),
     only("cluster-announce-bus-port", &PORT, "0", "There is no cluster bus; nodes talk on the peer port."),
     only(
         "cluster-preferred-endpoint-type",
@@ -127,22 +128,16 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "Every acknowledged write is on disk already; there is nothing to save.",
     ),
     only("locale-collate", &Kind::Text, "", "SORT ALPHA compares bytes, so that all nodes agree."),
-    only("tls-port", &PORT, "0", TLS),
     only("tls-cluster", &Kind::Bool, "no", PEER_TLS),
     only("tls-replication", &Kind::Bool, "no", PEER_TLS),
-    only("tls-auth-clients", &Kind::Choice(&["no", "yes", "optional"]), "yes", TLS),
-    only("tls-cert-file", &Kind::Text, "", TLS),
-    only("tls-key-file", &Kind::Text, "", TLS),
-    only("tls-key-file-pass", &Kind::Secret, "", TLS),
-    only("tls-client-cert-file", &Kind::Text, "", TLS),
-    only("tls-client-key-file", &Kind::Text, "", TLS),
-    only("tls-client-key-file-pass", &Kind::Secret, "", TLS),
-    only("tls-dh-params-file", &Kind::Text, "", TLS),
-    only("tls-ca-cert-file", &Kind::Text, "", TLS),
-    only("tls-ca-cert-dir", &Kind::Text, "", TLS),
-    only("tls-protocols", &Kind::Text, "", TLS),
-    only("tls-ciphers", &Kind::Text, "", TLS),
-    only("tls-ciphersuites", &Kind::Text, "", TLS),
+    only("tls-key-file-pass", &Kind::Secret, "", TLS_FILES),
+    only("tls-client-cert-file", &Kind::Text, "", PEER_TLS),
+    only("tls-client-key-file", &Kind::Text, "", PEER_TLS),
+    only("tls-client-key-file-pass", &Kind::Secret, "", PEER_TLS),
+    only("tls-dh-params-file", &Kind::Text, "", TLS_CHOICES),
+    only("tls-ca-cert-dir", &Kind::Text, "", TLS_FILES),
+    only("tls-ciphers", &Kind::Text, "", TLS_CHOICES),
+    only("tls-ciphersuites", &Kind::Text, "", TLS_CHOICES),
     fixed("databases", "16", "Logical databases."),
     fixed("daemonize", "no", "The process stays in the foreground; let a supervisor run it."),
     fixed("supervised", "no", SUPERVISOR),

@@ -5,18 +5,11 @@
 //! client checks. Files are reloaded when they change: to renew a certificate, replace them.
 
 use super::message::NAME_HEADER;
-use parking_lot::Mutex;
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+use crate::tls::{CallerCertificates, ServerOptions, ServerTls, Versions};
+use std::{fs, io, path::Path, sync::Arc};
 use tokio_rustls::rustls::{
-    RootCertStore, ServerConfig,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-    server::WebPkiClientVerifier,
+    ServerConfig,
+    pki_types::{CertificateDer, ServerName},
 };
 use tonic::{
     Status,
@@ -30,50 +23,34 @@ use webpki::EndEntityCert;
 
 /// PEM files with this node's identity.
 pub struct Tls {
-    certificate: PathBuf,
-    key: PathBuf,
-    authority: PathBuf,
-    server: Mutex<(Vec<Option<SystemTime>>, Arc<ServerConfig>)>,
+    server: ServerTls,
 }
 
 impl Tls {
     /// Reads the files; an error names the invalid one.
     pub fn open(certificate: &Path, key: &Path, authority: &Path) -> io::Result<Tls> {
-        let files = [certificate, key, authority];
-        let server = Mutex::new((changed_at(&files), server_config(certificate, key, authority)?));
-        let [certificate, key, authority] = files.map(Path::to_path_buf);
-        Ok(Tls { certificate, key, authority, server })
+        let server = ServerTls::open(ServerOptions {
+            certificate: certificate.into(),
+            key: key.into(),
+            authority: Some(authority.into()),
+            callers: CallerCertificates::Required,
+            versions: Versions::ALL,
+            protocols: &[b"h2"],
+        })?;
+        Ok(Tls { server })
     }
 
     /// The configuration for the next incoming connection. If changed files are invalid, the old ones stay in use.
     pub(super) fn server(&self) -> Arc<ServerConfig> {
-        let mut server = self.server.lock();
-        let now = changed_at(&[&self.certificate, &self.key, &self.authority]);
-        if now != server.0 {
-            server.0 = now;
-            match server_config(&self.certificate, &self.key, &self.authority) {
-                Ok(config) => {
-                    server.1 = config;
-                    tracing::info!(certificate = %self.certificate.display(), "reloaded the changed certificate");
-                }
-                Err(error) => {
-                    tracing::error!(
-                        %error,
-                        certificate = %self.certificate.display(),
-                        remedy = "replace the files by a matching certificate and key before the old certificate expires",
-                        "the changed certificate is not valid; the old one stays in use"
-                    )
-                }
-            }
-        }
-        Arc::clone(&server.1)
+        self.server.current()
     }
 
     /// The configuration for an outgoing connection.
     pub(super) fn client(&self) -> io::Result<ClientTlsConfig> {
-        let identity = Identity::from_pem(read(&self.certificate)?, read(&self.key)?);
-        let authority = Certificate::from_pem(read(&self.authority)?);
-        Ok(ClientTlsConfig::new().identity(identity).ca_certificate(authority))
+        let files = self.server.options();
+        let identity = Identity::from_pem(read(&files.certificate)?, read(&files.key)?);
+        let authority = files.authority.as_deref().map(read).transpose()?.unwrap_or_default();
+        Ok(ClientTlsConfig::new().identity(identity).ca_certificate(Certificate::from_pem(authority)))
     }
 }
 
@@ -94,38 +71,6 @@ pub(super) fn is_who_it_says<B>(request: &http::Request<B>) -> Result<(), Status
             Err(Status::permission_denied(format!("the certificate is not valid for a node named {name:?}")))
         }
     }
-}
-
-fn server_config(certificate: &Path, key: &Path, authority: &Path) -> io::Result<Arc<ServerConfig>> {
-    let bad = |path: &Path, why: String| {
-        io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()))
-    };
-    let certificates = |path: &Path| -> io::Result<Vec<CertificateDer<'static>>> {
-        let read: Result<Vec<_>, _> =
-            CertificateDer::pem_file_iter(path).map_err(|error| bad(path, error.to_string()))?.collect();
-        read.map_err(|error| bad(path, error.to_string()))
-    };
-    let mut roots = RootCertStore::empty();
-    for root in certificates(authority)? {
-        roots.add(root).map_err(|error| bad(authority, error.to_string()))?;
-    }
-    let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| bad(authority, error.to_string()))?;
-    let own_key = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error.to_string()))?;
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(certificates(certificate)?, own_key)
-        .map_err(|error| bad(certificate, error.to_string()))?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(config))
-}
-
-fn changed_at(files: &[&Path]) -> Vec<Option<SystemTime>> {
-    files.iter().map(|file| fs::metadata(file).and_then(|found| found.modified()).ok()).collect()
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -1,9 +1,12 @@
 //! Buffers of a network thread. A connection has one only while something is in it, so idle connections cost none.
 
-use super::connection::{KEEP_BYTES_MAX, READ_BYTES};
+use super::{
+    connection::{KEEP_BYTES_MAX, READ_BYTES},
+    socket::Socket,
+};
 use bytes::BytesMut;
 use std::{cell::RefCell, io, pin::pin, task::Poll};
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::io::AsyncReadExt;
 
 /// Room that a thread keeps for connections to come.
 const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -54,7 +57,7 @@ impl Buffers {
     /// so that the word is not moved from buffer to buffer; the client's bytes so far vouch for it.
     pub(super) async fn read(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut Socket,
         input: &mut BytesMut,
         missing: usize,
     ) -> io::Result<usize> {

@@ -1,6 +1,8 @@
 //! One connection: bytes in, calls, replies, bytes out; and whether its client is still there while a call waits.
 
-use super::{clock::Clock, long_reads::Hold, output::message, thread::ThreadState, write::Pending};
+use super::{
+    clock::Clock, long_reads::Hold, output::message, socket::Socket, thread::ThreadState, write::Pending,
+};
 use crate::{
     command::Argv,
     limits::{PREAUTH_QUERY_BYTES_MAX, READ_AHEAD_BYTES_MAX},
@@ -16,10 +18,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, Interest},
-    net::TcpStream,
-};
+use tokio::io::AsyncReadExt;
 
 /// Room made for one read.
 pub(super) const READ_BYTES: usize = 16 * 1024;
@@ -48,7 +47,7 @@ pub(super) struct Connection {
     pub(super) pending: Pending,
     pub(super) output: BytesMut,
     pub(super) clock: Clock,
-    pub(super) stream: TcpStream,
+    pub(super) stream: Socket,
     /// Not yet served. While a request is being served: the input read ahead behind it.
     pub(super) input: BytesMut,
     /// The reply of a long read, until the client has taken it.
@@ -64,7 +63,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(thread: Rc<ThreadState>, session: Session, stream: TcpStream) -> Self {
+    pub(super) fn new(thread: Rc<ThreadState>, session: Session, stream: Socket) -> Self {
         let clock = Clock::start();
         Connection {
             thread,
@@ -100,7 +99,7 @@ impl Connection {
                 break;
             }
         }
-        let _ = self.stream.shutdown().await;
+        self.stream.close().await;
     }
 
     /// Gives back buffers with nothing in them, and counts what the connection pins until the client speaks again.
@@ -279,7 +278,7 @@ impl Connection {
 
     /// Whether the client is known to have gone, read ahead or not. Asks the kernel: the runtime may not have heard of it yet.
     pub(super) fn is_gone(&self) -> bool {
-        let mut sockets = [PollFd::new(&self.stream, PollFlags::RDHUP)];
+        let mut sockets = [PollFd::new(self.stream.tcp(), PollFlags::RDHUP)];
         // What cannot be polled is found out by the next read.
         matches!(poll(&mut sockets, Some(&Timespec::default())), Ok(1..))
     }
@@ -294,7 +293,7 @@ fn words_bytes(words: usize) -> usize {
 ///
 /// A close is behind everything that the client has sent. So what it sends while its call waits is read ahead, up to a bound;
 /// from there on the kernel tells of the close, once it has got it: behind what its own buffers take.
-pub(super) async fn gone(stream: &mut TcpStream, input: &mut BytesMut, client: &Client, stats: &Stats) {
+pub(super) async fn gone(stream: &mut Socket, input: &mut BytesMut, client: &Client, stats: &Stats) {
     while input.len() < READ_AHEAD_BYTES_MAX {
         input.reserve(READ_BYTES);
         match stream.read_buf(input).await {
@@ -307,7 +306,7 @@ pub(super) async fn gone(stream: &mut TcpStream, input: &mut BytesMut, client: &
         }
     }
     // Resolves for urgent data and for a close: the socket is registered for the latter alone.
-    while stream.ready(Interest::PRIORITY).await.is_ok_and(|ready| !ready.is_read_closed()) {}
+    while stream.urgent().await.is_ok_and(|ready| !ready.is_read_closed()) {}
 }
 
 #[cfg(test)]

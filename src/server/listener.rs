@@ -12,6 +12,7 @@ use crate::{
     replication::GroupHandle,
     session::{Client, ClientFilter, Node, Stats},
     time::monotonic_ms,
+    tls::ServerTls,
 };
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
@@ -40,6 +41,12 @@ pub fn bind_all(addresses: &[SocketAddr], backlog: i32) -> io::Result<Vec<TcpLis
             Ok(socket.into())
         })
         .collect()
+}
+
+/// A port for clients.
+pub struct ClientPort {
+    pub listener: TcpListener,
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 /// The running server.
@@ -83,7 +90,7 @@ pub fn bind_peers_for_edges(settings: &Settings) -> Option<TcpListener> {
 impl Server {
     /// Starts the network threads and the accept loop.
     pub fn start(
-        listeners: Vec<TcpListener>,
+        ports: Vec<ClientPort>,
         network_threads: usize,
         node: Arc<Node>,
         log: GroupHandle,
@@ -103,7 +110,7 @@ impl Server {
         }
         let acceptor = std::thread::Builder::new().name("accept".into()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(accept_all(listeners, senders, node, stop)),
+                Ok(runtime) => runtime.block_on(accept_all(ports, senders, node, stop)),
                 Err(error) => fail::stop_the_process(&format!("cannot start the accept thread: {error}")),
             }
             true
@@ -134,17 +141,17 @@ impl Server {
 }
 
 async fn accept_all(
-    listeners: Vec<TcpListener>,
+    ports: Vec<ClientPort>,
     senders: Vec<mpsc::Sender<thread::Accepted>>,
     node: Arc<Node>,
     stop: Arc<Stop>,
 ) {
     let turn = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mut tasks = tokio::task::JoinSet::new();
-    for listener in listeners {
+    for ClientPort { listener, tls } in ports {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => {
-                tasks.spawn(accept(listener, senders.clone(), Arc::clone(&node), Arc::clone(&turn)));
+                tasks.spawn(accept(listener, tls, senders.clone(), Arc::clone(&node), Arc::clone(&turn)));
             }
             Err(error) => fail::stop_the_process(&format!("cannot serve the client port: {error}")),
         }
@@ -168,6 +175,7 @@ async fn accept_all(
 
 async fn accept(
     listener: tokio::net::TcpListener,
+    tls: Option<Arc<ServerTls>>,
     senders: Vec<mpsc::Sender<thread::Accepted>>,
     node: Arc<Node>,
     turn: Arc<std::sync::atomic::AtomicUsize>,
@@ -175,11 +183,12 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let admitted = stream.into_std().and_then(|stream| admit(stream, peer, &node));
+                let admitted =
+                    stream.into_std().and_then(|stream| admit(stream, peer, &node, tls.as_deref()));
                 match admitted {
                     Ok(Some(accepted)) => {
                         let next = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                        let id = accepted.1.id;
+                        let id = accepted.client.id;
                         let sent = match senders.get(next % senders.len().max(1)) {
                             Some(sender) => sender.send(accepted).await.is_ok(),
                             None => false,
@@ -201,11 +210,16 @@ async fn accept(
     }
 }
 
-fn admit(stream: TcpStream, peer: SocketAddr, node: &Node) -> io::Result<Option<thread::Accepted>> {
+fn admit(
+    stream: TcpStream,
+    peer: SocketAddr,
+    node: &Node,
+    tls: Option<&ServerTls>,
+) -> io::Result<Option<thread::Accepted>> {
     stream.set_nodelay(true)?;
     let settings = node.config.settings();
     if settings.refuses(peer.ip()) {
-        turn_away(stream, PROTECTED);
+        turn_away(stream, PROTECTED, tls);
         return Ok(None);
     }
     if settings.tcp_keepalive_seconds > 0 {
@@ -218,18 +232,22 @@ fn admit(stream: TcpStream, peer: SocketAddr, node: &Node) -> io::Result<Option<
     let client = Client::new(id, peer, stream.local_addr()?, stream.as_raw_fd(), monotonic_ms());
     let client = Arc::new(client.counted_in(&node.clients));
     if !node.clients.insert(Arc::clone(&client), settings.maxclients) {
-        turn_away(stream, b"-ERR max number of clients reached\r\n");
+        turn_away(stream, b"-ERR max number of clients reached\r\n", tls);
         return Ok(None);
     }
-    Ok(Some((stream, client)))
+    Ok(Some(thread::Accepted { stream, client, tls: tls.map(ServerTls::current) }))
 }
 
 const PROTECTED: &[u8] = b"-DENIED Flotilla runs in protected mode: it has no password, so it accepts clients from loopback only. \
     Set a password (CONFIG SET requirepass), or turn protected mode off if only trusted hosts can reach the port \
     (CONFIG SET protected-mode no).\r\n";
 
-fn turn_away(mut stream: TcpStream, why: &[u8]) {
+/// Says why a client is not served. With TLS it is only disconnected: there was no handshake to say anything in.
+fn turn_away(mut stream: TcpStream, why: &[u8], tls: Option<&ServerTls>) {
     use std::io::Write;
+    if tls.is_some() {
+        return;
+    }
     // Best effort: the socket's buffer is empty, so this does not wait.
     let _ = stream.write(why);
 }

@@ -28,9 +28,10 @@ mod park;
 mod read;
 mod redirect;
 mod scripts;
+mod socket;
 mod stop;
 mod thread;
 mod write;
 
-pub use listener::{Server, bind_all, bind_peers, bind_peers_for_edges};
+pub use listener::{ClientPort, Server, bind_all, bind_peers, bind_peers_for_edges};
 pub use stop::{Stop, StopMode};

@@ -7,7 +7,6 @@ use crate::{
     resp::{ErrorReply, Reply, encode},
     session::{ReplyMode, Stats, Subscriber},
 };
-use bytes::Buf;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -87,15 +86,15 @@ impl Connection {
         let client = Arc::clone(&self.session.client);
         // What is taken off the buffer's start stays allocated.
         let room = self.output.capacity() as u64;
-        while !self.output.is_empty() {
-            // The socket's buffer takes most replies at once; only then is a timer worth its cost.
-            match self.stream.try_write(&self.output) {
-                Ok(0) => return Err(Close::Now),
-                Ok(written) => {
-                    self.output.advance(written);
-                    client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
-                    continue;
-                }
+        loop {
+            let unsent = self.output.len();
+            // The socket's buffer takes most replies at once; only if it does not is a timer worth its cost.
+            let sent = self.stream.try_send(&mut self.output);
+            if self.output.len() < unsent {
+                client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
+            }
+            match sent {
+                Ok(()) => break,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(_) => return Err(Close::Now),
             }

@@ -3,7 +3,9 @@
 //! Connections are tasks of this thread only, so their state needs no locks. Outcomes from the log arrive in the thread's
 //! mailbox: one wake per batch, for any number of connections.
 
-use super::{Stop, buffers::Buffers, connection::Connection, long_reads::LongReads, write::Waiters};
+use super::{
+    Stop, buffers::Buffers, connection::Connection, long_reads::LongReads, socket::Socket, write::Waiters,
+};
 use crate::{
     command::Table,
     fail,
@@ -18,7 +20,8 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpStream, sync::mpsc, task::LocalSet};
+use tokio::{sync::mpsc, task::LocalSet};
+use tokio_rustls::rustls::ServerConfig;
 
 /// Interval of the search for idle clients and overdue writes.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
@@ -30,7 +33,12 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 const POOL_END_MAX: Duration = Duration::from_millis(100);
 
 /// An accepted socket on its way to a network thread.
-pub(super) type Accepted = (std::net::TcpStream, Arc<Client>);
+pub(super) struct Accepted {
+    pub(super) stream: std::net::TcpStream,
+    pub(super) client: Arc<Client>,
+    /// For a handshake; `None` = no TLS.
+    pub(super) tls: Option<Arc<ServerConfig>>,
+}
 
 /// State shared by the connections of one thread.
 pub(super) struct ThreadState {
@@ -115,7 +123,7 @@ async fn run(state: Rc<ThreadState>, mut accepted: mpsc::Receiver<Accepted>) {
     loop {
         tokio::select! {
             next = accepted.recv() => match next {
-                Some((stream, client)) => admit(&state, &mut connections, stream, client),
+                Some(accepted) => admit(&state, &mut connections, accepted),
                 None => break,
             },
             _ = state.stop.wait() => break,
@@ -136,28 +144,21 @@ async fn run(state: Rc<ThreadState>, mut accepted: mpsc::Receiver<Accepted>) {
     sweeper.abort();
 }
 
-fn admit(
-    state: &Rc<ThreadState>,
-    connections: &mut tokio::task::JoinSet<()>,
-    stream: std::net::TcpStream,
-    client: Arc<Client>,
-) {
-    let id = client.id;
-    let authenticated = state.node.config.settings().requirepass.is_empty();
-    let stream = match TcpStream::from_std(stream) {
-        Ok(stream) => stream,
-        Err(error) => {
-            tracing::warn!(%error, "connection lost at accept");
-            state.node.clients.remove(id);
-            return;
-        }
-    };
-    let session = Session::new(client, authenticated);
-    let connection = Box::new(Connection::new(Rc::clone(state), session, stream));
-    let node = Arc::clone(&state.node);
+fn admit(state: &Rc<ThreadState>, connections: &mut tokio::task::JoinSet<()>, accepted: Accepted) {
+    let Accepted { stream, client, tls } = accepted;
+    let settings = state.node.config.settings();
+    let within = Duration::from_millis(settings.preauth_timeout_ms);
+    let session = Session::new(Arc::clone(&client), settings.requirepass.is_empty());
+    let state = Rc::clone(state);
     connections.spawn_local(async move {
-        connection.serve().await;
-        node.clients.remove(id);
+        // Boxed: an idle connection should not keep room for its handshake.
+        match Box::pin(Socket::open(stream, tls, &client, &state.stop, within)).await {
+            Ok(socket) => Box::new(Connection::new(Rc::clone(&state), session, socket)).serve().await,
+            Err(error) => {
+                tracing::debug!(%error, peer = %client.peer, "connection lost before it was served")
+            }
+        }
+        state.node.clients.remove(client.id);
     });
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Options of other programs that the pages show.
-const FOREIGN: [&str; 5] = ["config", "check-config", "lib", "quick", "scenario"];
+const FOREIGN: [&str; 7] = ["cacert", "config", "check-config", "lib", "quick", "scenario", "tls"];
 
 /// Claims of pages that are no longer true.
 const NO_LONGER_TRUE: [&str; 5] =

@@ -9,6 +9,7 @@ mod clock_steps;
 mod clocks;
 mod faces;
 mod founding;
+mod growing;
 mod joining;
 mod late_learner;
 mod leading;

@@ -2,7 +2,7 @@
 
 mod feed;
 mod multiplexed;
-pub(crate) mod tls;
+mod tls;
 
 use super::{Answer, CallError, FIRST_MEMBER_KIND, Groups, Handler, LocalIdentity, PeerClient, serve};
 use bytes::Bytes;

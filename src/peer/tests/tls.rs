@@ -3,7 +3,7 @@
 use super::{Echo, MEMBERS_ONLY, SOON};
 use crate::peer::{CallError, Groups, Lane, LocalIdentity, PeerClient, Tls, serve};
 use bytes::Bytes;
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use resp_tests::certificates::{Authority, long_ago};
 use std::{
     fs,
     io::{Read, Write},
@@ -12,44 +12,6 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-
-/// Signs certificates.
-pub(crate) struct Authority {
-    home: tempfile::TempDir,
-    issuer: Issuer<'static, KeyPair>,
-    certificate: Certificate,
-}
-
-impl Authority {
-    pub(crate) fn new() -> Authority {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap();
-        Authority { home: tempfile::tempdir().unwrap(), issuer: Issuer::new(params, key), certificate }
-    }
-
-    /// Files of a certificate for these names, in a directory of that name.
-    pub(crate) fn files(
-        &self,
-        directory: &str,
-        names: &[&str],
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> [PathBuf; 3] {
-        let key = KeyPair::generate().unwrap();
-        let mut params =
-            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
-        change(&mut params);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let directory = self.home.path().join(directory);
-        fs::create_dir_all(&directory).unwrap();
-        let files = ["cert.pem", "key.pem", "ca.pem"].map(|name| directory.join(name));
-        fs::write(&files[0], certificate.pem()).unwrap();
-        fs::write(&files[1], key.serialize_pem()).unwrap();
-        fs::write(&files[2], self.certificate.pem()).unwrap();
-        files
-    }
-}
 
 fn open(files: &[PathBuf; 3]) -> Arc<Tls> {
     Arc::new(Tls::open(&files[0], &files[1], &files[2]).unwrap())
@@ -95,10 +57,7 @@ async fn only_nodes_with_a_certificate_of_their_own_name_are_served() {
     let other_name = ours.files("other", &["core-7", "127.0.0.1"], |_| {});
     let stranger = foreign.files("one", &["core-1", "127.0.0.1"], |_| {});
     let trusting = [stranger[0].clone(), stranger[1].clone(), first[2].clone()];
-    let expired = ours.files("expired", &["core-1", "127.0.0.1"], |params| {
-        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
-        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
-    });
+    let expired = ours.files("expired", &["core-1", "127.0.0.1"], long_ago);
     for (what, tls) in [
         ("a certificate of another name", Some(open(&other_name))),
         ("a foreign authority", Some(open(&stranger))),
@@ -137,10 +96,7 @@ async fn a_server_must_be_who_it_is_meant_to_be() {
 #[tokio::test]
 async fn a_changed_certificate_is_used_and_a_bad_one_is_not() {
     let ours = Authority::new();
-    let server = ours.files("two", &["core-2", "127.0.0.1"], |params| {
-        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
-        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
-    });
+    let server = ours.files("two", &["core-2", "127.0.0.1"], long_ago);
     let (address, _) = start(Some(open(&server)));
     let own = || node(1, Some(open(&ours.files("one", &["core-1", "127.0.0.1"], |_| {}))));
     assert!(call(address, own()).await.is_err(), "an expired certificate");

@@ -1,7 +1,7 @@
 //! Three processes that talk by mutual TLS, and a fourth one that is not of theirs.
 
-use crate::peer::tests::tls::Authority;
 use resp_tests::{
+    certificates::Authority,
     cluster::Cluster,
     connection::Received,
     server::{Program, Server},

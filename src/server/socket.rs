@@ -1,0 +1,114 @@
+//! A client's socket, with or without TLS.
+
+use super::Stop;
+use crate::session::Client;
+use bytes::{Buf, BytesMut};
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, Ready},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
+
+/// Time to say that the connection ends to a client that takes nothing.
+const FAREWELL_MAX: Duration = Duration::from_millis(200);
+
+/// See the module.
+pub(super) enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    /// Shakes hands if there is TLS. An error if that fails, takes too long, or the client or the node ends meanwhile.
+    pub(super) async fn open(
+        stream: std::net::TcpStream,
+        tls: Option<Arc<ServerConfig>>,
+        client: &Client,
+        stop: &Stop,
+        within: Duration,
+    ) -> io::Result<Socket> {
+        let stream = TcpStream::from_std(stream)?;
+        let Some(tls) = tls else { return Ok(Socket::Plain(stream)) };
+        let ended = || io::Error::from(io::ErrorKind::ConnectionAborted);
+        // A handshake has much state, an open connection has not.
+        let handshake = Box::pin(tokio::time::timeout(within, TlsAcceptor::from(tls).accept(stream)));
+        tokio::select! {
+            done = handshake => Ok(Socket::Tls(Box::new(done??))),
+            () = client.wait_killed() => Err(ended()),
+            _ = stop.wait() => Err(ended()),
+        }
+    }
+
+    pub(super) fn tcp(&self) -> &TcpStream {
+        match self {
+            Socket::Plain(tcp) => tcp,
+            Socket::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Writes what the kernel takes, off the start of `bytes`. `WouldBlock`: it takes no more now.
+    pub(super) fn try_send(&mut self, bytes: &mut BytesMut) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = match self {
+                Socket::Plain(tcp) => tcp.try_write(bytes)?,
+                Socket::Tls(tls) => now(|context| Pin::new(&mut *tls).poll_write(context, bytes))?,
+            };
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes.advance(written);
+        }
+        match self {
+            Socket::Plain(_) => Ok(()),
+            Socket::Tls(tls) => now(|context| Pin::new(&mut *tls).poll_flush(context)),
+        }
+    }
+
+    /// Resolves when the kernel may take more.
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        self.tcp().writable().await
+    }
+
+    /// Resolves when there is urgent data or the client has closed.
+    pub(super) async fn urgent(&self) -> io::Result<Ready> {
+        self.tcp().ready(Interest::PRIORITY).await
+    }
+
+    pub(super) async fn close(&mut self) {
+        let _ = match self {
+            Socket::Plain(tcp) => tcp.shutdown().await,
+            Socket::Tls(tls) => match tokio::time::timeout(FAREWELL_MAX, tls.shutdown()).await {
+                Ok(closed) => closed,
+                Err(late) => Err(late.into()),
+            },
+        };
+    }
+}
+
+/// What a poll finds at once. Whoever waits does so for the socket, not for this.
+fn now<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
+    match poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Socket::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
+        }
+    }
+}

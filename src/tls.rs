@@ -1,0 +1,151 @@
+//! Certificates and keys in PEM files, and server configurations that follow the files.
+//!
+//! Files are looked at before each handshake and read again when they have changed: to renew a certificate, replace them. While
+//! changed files are invalid the old ones stay in use. Connections that exist keep what they agreed on.
+
+use parking_lot::Mutex;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+use tokio_rustls::rustls::{
+    RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
+    version::{TLS12, TLS13},
+};
+
+/// Whether a caller must show a certificate. One that it shows must be valid, unless all are ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerCertificates {
+    Ignored,
+    Optional,
+    Required,
+}
+
+/// Versions of TLS that a server speaks; at least one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Versions {
+    pub tls12: bool,
+    pub tls13: bool,
+}
+
+impl Versions {
+    pub const ALL: Versions = Versions { tls12: true, tls13: true };
+
+    fn supported(self) -> Vec<&'static SupportedProtocolVersion> {
+        let known = [(self.tls13, &TLS13), (self.tls12, &TLS12)];
+        known.into_iter().filter(|(wanted, _)| *wanted).map(|(_, version)| version).collect()
+    }
+}
+
+/// What a server's TLS is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerOptions {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// The CA of the callers; needed unless their certificates are ignored.
+    pub authority: Option<PathBuf>,
+    pub callers: CallerCertificates,
+    pub versions: Versions,
+    /// Protocols for ALPN; empty = none.
+    pub protocols: &'static [&'static [u8]],
+}
+
+impl ServerOptions {
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.certificate, &self.key].into_iter().chain(&self.authority).map(PathBuf::as_path)
+    }
+
+    /// When each of the files was changed last.
+    fn changed_at(&self) -> Vec<Option<SystemTime>> {
+        self.files().map(|file| fs::metadata(file).and_then(|found| found.modified()).ok()).collect()
+    }
+
+    fn verifier(&self) -> io::Result<Arc<dyn ClientCertVerifier>> {
+        let Some(authority) =
+            self.authority.as_deref().filter(|_| self.callers != CallerCertificates::Ignored)
+        else {
+            return Ok(Arc::new(NoClientAuth));
+        };
+        let mut roots = RootCertStore::empty();
+        for root in certificates(authority)? {
+            roots.add(root).map_err(|error| bad(authority, error))?;
+        }
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()));
+        let verifier = match self.callers {
+            CallerCertificates::Required => verifier,
+            CallerCertificates::Optional | CallerCertificates::Ignored => verifier.allow_unauthenticated(),
+        };
+        Ok(verifier.build().map_err(|error| bad(authority, error))?)
+    }
+
+    fn config(&self) -> io::Result<Arc<ServerConfig>> {
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| bad(&self.key, error))?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&self.versions.supported())
+            .map_err(io::Error::other)?
+            .with_client_cert_verifier(self.verifier()?)
+            .with_single_cert(certificates(&self.certificate)?, key)
+            .map_err(|error| bad(&self.certificate, error))?;
+        config.alpn_protocols = self.protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(Arc::new(config))
+    }
+}
+
+/// A server's TLS, read from its files.
+#[derive(Debug)]
+pub struct ServerTls {
+    options: ServerOptions,
+    current: Mutex<(Vec<Option<SystemTime>>, Arc<ServerConfig>)>,
+}
+
+impl ServerTls {
+    /// Reads the files; an error names the invalid one.
+    pub fn open(options: ServerOptions) -> io::Result<ServerTls> {
+        let current = Mutex::new((options.changed_at(), options.config()?));
+        Ok(ServerTls { options, current })
+    }
+
+    pub fn options(&self) -> &ServerOptions {
+        &self.options
+    }
+
+    /// The configuration for the next connection.
+    pub fn current(&self) -> Arc<ServerConfig> {
+        let mut current = self.current.lock();
+        let now = self.options.changed_at();
+        if now != current.0 {
+            current.0 = now;
+            let certificate = self.options.certificate.display();
+            match self.options.config() {
+                Ok(config) => {
+                    current.1 = config;
+                    tracing::info!(%certificate, "reloaded the changed certificate");
+                }
+                Err(error) => {
+                    tracing::error!(
+                        %error,
+                        %certificate,
+                        remedy = "replace the files by a matching certificate and key before the old certificate expires",
+                        "the changed certificate is not valid; the old one stays in use"
+                    )
+                }
+            }
+        }
+        Arc::clone(&current.1)
+    }
+}
+
+fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| bad(path, error))?;
+    read.collect::<Result<_, _>>().map_err(|error| bad(path, error))
+}
+
+fn bad(path: &Path, why: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()))
+}
