@@ -81,7 +81,7 @@ impl ServerOptions {
             CallerCertificates::Required => verifier,
             CallerCertificates::Optional | CallerCertificates::Ignored => verifier.allow_unauthenticated(),
         };
-        Ok(verifier.build().map_err(|error| bad(authority, error))?)
+        verifier.build().map_err(|error| bad(authority, error))
     }
 
     fn config(&self) -> io::Result<Arc<ServerConfig>> {
