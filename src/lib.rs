@@ -31,6 +31,8 @@ pub mod session;
 
 pub mod state;
 
+pub mod acl;
+
 pub mod script;
 pub mod types;
 

@@ -47,6 +47,22 @@ pub const MEMBERS_MAX: usize = 32;
 pub const DATABASES: u32 = 16;
 /// Behind the logical databases: the system's own, which no client can select. It has the texts of scripts and functions.
 pub const SYSTEM_DATABASE: u32 = DATABASES;
+/// Users, and the bytes of what is stored of all of them. Part of what entries mean, as are all limits of users.
+pub const ACL_USERS_MAX: u64 = 10_000;
+pub const ACL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// What is stored of one user, and the words of one ACL SETUSER, in bytes.
+pub const ACL_USER_BYTES_MAX: usize = 64 * 1024;
+/// Rules of one ACL SETUSER.
+pub const ACL_RULES_MAX: usize = 4096;
+/// A user's name, and one pattern.
+pub const ACL_USER_NAME_BYTES_MAX: usize = 256;
+pub const ACL_PATTERN_BYTES_MAX: usize = 1024;
+/// Patterns of keys and channels of one user: each is matched with each key of a call.
+pub const ACL_PATTERNS_MAX: usize = 256;
+pub const ACL_SELECTORS_MAX: usize = 32;
+pub const ACL_PASSWORDS_MAX: usize = 64;
+/// Rules of commands of one selector that none of its later rules takes back.
+pub const ACL_COMMAND_RULES_MAX: usize = 512;
 /// Scripts of EVAL that are kept for EVALSHA, and their bytes; the oldest goes. Part of what entries mean, as are all limits of
 /// scripts.
 pub const SCRIPTS_MAX: u64 = 500;

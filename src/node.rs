@@ -27,7 +27,7 @@ use crate::{
     server::{ClientPort, Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
         AuthFailures, Clients, ClusterIdentity, Group, KeyspaceNotifier, MemoryMarks, Node, NodeIdentity,
-        Stats,
+        Stats, Users,
     },
     signals::{Signals, end_without},
     state::StateWriter,
@@ -139,6 +139,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let group = Arc::new(Group { id, store: Arc::clone(&store), state });
     let node = Arc::new(node(config, Arc::clone(&group), &directory, &ports, started));
     store.observe(Arc::new(KeyspaceNotifier::new(&node)));
+    node.users.reload(&store)?;
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
     node.group.state.was_member.store(directory.identity.was_member, Ordering::Relaxed);
     node.group.state.asks_to_read.store(!settings.lease_reads, Ordering::Relaxed);
@@ -289,6 +290,7 @@ fn node(
         config,
         clients: Clients::default(),
         auth_failures: AuthFailures::default(),
+        users: Users::new(commands::acl::commands()),
         stats: Arc::new(stats),
         group,
         pubsub: Arc::default(),

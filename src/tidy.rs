@@ -11,13 +11,14 @@ use syn::{
 };
 
 /// Bottom first. A module may import those of lower layers, and itself.
-pub(crate) const LAYERS: [&[&str]; 16] = [
+pub(crate) const LAYERS: [&[&str]; 17] = [
     &["time", "limits", "value", "fail", "feature_level", "checked"],
     &["environment", "tls"],
     &["resp", "rdb"],
     &["error"],
     &["config", "store"],
     &["script", "types"],
+    &["acl"],
     &["state"],
     &["session"],
     &["command"],

@@ -73,6 +73,14 @@ pub fn program() -> Command {
                 .hide_env_values(true)
                 .help("Password of the node; prefer the environment, which other users cannot read"),
         )
+        .arg(
+            Arg::new("user")
+                .long("user")
+                .global(true)
+                .value_name("NAME")
+                .requires("password")
+                .help("User of the node; without it, default"),
+        )
         .arg(Arg::new("json").long("json").global(true).action(ArgAction::SetTrue).help("Print JSON"))
         .subcommand(Command::new("status").about("Show the nodes, their roles and their applied indexes"))
         .subcommand(
@@ -187,7 +195,12 @@ fn perform(matches: &ArgMatches) -> Result<String, Failure> {
     };
     let command = if matches!(name, "sites" | "reseed") { "SITE" } else { "CORE" };
     let answer_max = if matches!(name, "status" | "sites" | "reseed") { TELL_MAX } else { ANSWER_MAX };
-    let answer = send(&word("server"), own.get_one::<String>("password"), command, &words, answer_max)?;
+    let login: Vec<&str> = ["user", "password"]
+        .into_iter()
+        .filter_map(|id| own.get_one::<String>(id))
+        .map(String::as_str)
+        .collect();
+    let answer = send(&word("server"), &login, command, &words, answer_max)?;
     match name {
         "sites" if !own.get_flag("json") => Ok(sites(&answer)?),
         "status" => status(answer, own.get_flag("json")),
@@ -208,7 +221,7 @@ fn recover(directory: &Path, address: &str) -> Result<String, Failure> {
 
 fn send(
     server: &str,
-    password: Option<&String>,
+    login: &[&str],
     command: &str,
     words: &[String],
     answer_max: Duration,
@@ -217,8 +230,8 @@ fn send(
     let mut stream = connect(server).map_err(refused)?;
     stream.set_read_timeout(Some(answer_max)).map_err(refused)?;
     stream.set_write_timeout(Some(answer_max)).map_err(refused)?;
-    if let Some(password) = password {
-        resp::ask(&mut stream, &["AUTH", password]).map_err(refused)?.map_err(Failure::of_reply)?;
+    if !login.is_empty() {
+        resp::ask(&mut stream, &[&["AUTH"], login].concat()).map_err(refused)?.map_err(Failure::of_reply)?;
     }
     let argv: Vec<&str> = [command].into_iter().chain(words.iter().map(String::as_str)).collect();
     // From here on it may have been done.

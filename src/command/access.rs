@@ -1,5 +1,7 @@
 //! How a call accesses the keys and channels that it names.
 
+use crate::acl::KeyUse;
+
 /// Redis's key flags in the combinations that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -31,6 +33,8 @@ pub enum Access {
     Channel,
     /// No key, but a pattern of channels.
     ChannelPattern,
+    /// A channel or pattern that the client stops listening to, which nobody needs a permission for.
+    Unsubscribed,
 }
 
 impl Access {
@@ -49,12 +53,30 @@ impl Access {
             Access::Overwrite => &["OW", "update"],
             Access::Create => &["OW", "insert"],
             Access::Remove => &["RM", "delete"],
-            Access::Channel | Access::ChannelPattern => &["not_key"],
+            Access::Channel | Access::ChannelPattern | Access::Unsubscribed => &["not_key"],
         }
     }
 
     /// Whether it is a key that is accessed.
     pub fn is_of_key(self) -> bool {
-        !matches!(self, Access::Channel | Access::ChannelPattern)
+        !matches!(self, Access::Channel | Access::ChannelPattern | Access::Unsubscribed)
+    }
+
+    /// What a user must be allowed to do with the key: as in Redis, one that only looks needs no more than some pattern that
+    /// matches it.
+    pub fn needs(self) -> KeyUse {
+        let (reads, writes) = match self {
+            Access::Look | Access::Channel | Access::ChannelPattern | Access::Unsubscribed => (false, false),
+            Access::Read => (true, false),
+            Access::ReadUpdate | Access::ReadInsert | Access::Take => (true, true),
+            Access::ReadWrite => (true, false),
+            Access::Update
+            | Access::Insert
+            | Access::Delete
+            | Access::Overwrite
+            | Access::Create
+            | Access::Remove => (false, true),
+        };
+        KeyUse { reads, writes }
     }
 }

@@ -1,6 +1,6 @@
 //! The cursor with which a handler reads its arguments.
 
-use crate::{error::Result, resp::ErrorReply, types::integer::parse_i64};
+use crate::{acl::User, error::Result, resp::ErrorReply, types::integer::parse_i64};
 use smallvec::SmallVec;
 
 /// A call's words, borrowed from the connection's buffer or from a log entry.
@@ -11,12 +11,23 @@ pub type Argv<'a> = SmallVec<[&'a [u8]; 8]>;
 pub struct Args<'a> {
     argv: &'a [&'a [u8]],
     at: usize,
+    caller: Option<&'a User>,
 }
 
 impl<'a> Args<'a> {
     /// A cursor behind the first `names` words (1, or 2 for a subcommand).
     pub fn new(argv: &'a [&'a [u8]], names: usize) -> Self {
-        Args { argv, at: names }
+        Args { argv, at: names, caller: None }
+    }
+
+    /// As this, called by a user who may not do everything: what the call calls in turn is asked for.
+    pub fn called_by(self, caller: Option<&'a User>) -> Self {
+        Args { caller, ..self }
+    }
+
+    /// See `called_by`.
+    pub fn caller(&self) -> Option<&'a User> {
+        self.caller
     }
 
     /// All words, the command's name included.

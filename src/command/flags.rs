@@ -1,7 +1,8 @@
 //! Command flags. Each says here what it is for:
 //!
 //! * **Enforced**: the server goes by it, in its gates (`server/gates.rs`) or where it says so.
-//! * **Category**: one of the ACL categories follows from it (`info.rs`).
+//! * **Category**: one of the ACL categories follows from it (`info.rs`). Rules of users name categories, and scripts are held to
+//!   them where entries are applied: a data command changes its categories with a feature level only.
 //! * **Told**: clients are told of it in COMMAND INFO, as by Redis, and nothing here goes by it yet; with the reason.
 //!
 //! Invariant: nobody adds a flag that does nothing unnoticed. `tests/flags.rs` reads these lines and looks whether they are
@@ -9,7 +10,7 @@
 
 /// A set of flags; combine with `with`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flags(u32);
+pub struct Flags(u64);
 
 impl Flags {
     pub const NONE: Flags = Flags(0);
@@ -81,6 +82,12 @@ impl Flags {
 
     /// Told: a call may have no keys, though the command has positions for them.
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 30);
+
+    /// Enforced: runs a script, whose calls are asked for as its caller's.
+    pub const RUNS_SCRIPT: Flags = Flags(1 << 31);
+    /// Enforced: shows replicated state that this node keeps apart from the data, so it waits, as a read does, until the node has
+    /// what is acknowledged.
+    pub const AFTER_BARRIER: Flags = Flags(1 << 32);
 
     const NAMES: [(Flags, &'static str); 18] = [
         (Flags::WRITE, "write"),

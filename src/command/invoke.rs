@@ -6,6 +6,7 @@
 
 use super::{Args, Resolved, Run, Table};
 use crate::{
+    acl::User,
     error::{Error, Result, StoreError},
     resp::{ErrorReply, Reply},
     store::{Txn, View},
@@ -31,20 +32,38 @@ pub fn invoke(
     argv: &[&[u8]],
     is_awaited: bool,
 ) -> Result<Reply, StoreError> {
-    run(table, txn, argv, if is_awaited { Waits::Client } else { Waits::Nobody })
+    invoke_as(table, txn, None, argv, is_awaited)
+}
+
+/// As `invoke`, called by a user who may not do everything. The call itself was asked for where it was made; those of a script
+/// are asked for here.
+pub fn invoke_as(
+    table: &Table,
+    txn: &mut Txn<'_>,
+    caller: Option<&User>,
+    argv: &[&[u8]],
+    is_awaited: bool,
+) -> Result<Reply, StoreError> {
+    run(table, txn, caller, argv, if is_awaited { Waits::Client } else { Waits::Nobody })
 }
 
 /// As `invoke`, for a script that runs as the running command.
 pub fn invoke_for_script(table: &Table, txn: &mut Txn<'_>, argv: &[&[u8]]) -> Result<Reply, StoreError> {
-    run(table, txn, argv, Waits::Script)
+    run(table, txn, None, argv, Waits::Script)
 }
 
-fn run(table: &Table, txn: &mut Txn<'_>, argv: &[&[u8]], waits: Waits) -> Result<Reply, StoreError> {
+fn run(
+    table: &Table,
+    txn: &mut Txn<'_>,
+    caller: Option<&User>,
+    argv: &[&[u8]],
+    waits: Waits,
+) -> Result<Reply, StoreError> {
     let (savepoint, spent) = (txn.savepoint(), txn.spent());
     let outcome = guarded(|| {
         let resolved = table.resolve(argv)?;
         resolved.allowed_at(txn.feature_level())?;
-        let mut args = Args::new(argv, resolved.names);
+        let mut args = Args::new(argv, resolved.names).called_by(caller);
         match resolved.command.run {
             Run::Write(handler) => handler(txn, &mut args),
             Run::Script(script) => (script.logged)(txn, &mut args),
@@ -80,12 +99,15 @@ fn run(table: &Table, txn: &mut Txn<'_>, argv: &[&[u8]], waits: Waits) -> Result
     }
 }
 
-/// Runs a call that only reads, at one point in time, or one that may: `Error::Writes` if it does not.
-pub fn invoke_read(call: Resolved, view: &View<'_>, argv: &[&[u8]]) -> Result<Reply> {
+/// Runs a call that only reads, at one point in time, or one that may: `Error::Writes` if it does not. `caller`: as of
+/// `invoke_as`.
+pub fn invoke_read(call: Resolved, view: &View<'_>, caller: Option<&User>, argv: &[&[u8]]) -> Result<Reply> {
     call.allowed_at(view.feature_level())?;
     match call.command.run {
-        Run::Read(handler) => guarded(|| handler(view, &mut Args::new(argv, call.names))),
-        Run::Script(script) => guarded(|| (script.on_view)(view, &mut Args::new(argv, call.names))),
+        Run::Read(handler) => guarded(|| handler(view, &mut Args::new(argv, call.names).called_by(caller))),
+        Run::Script(script) => {
+            guarded(|| (script.on_view)(view, &mut Args::new(argv, call.names).called_by(caller)))
+        }
         Run::Write(_) | Run::Local(_) | Run::Async(_) | Run::Container => {
             Err(ErrorReply::err("command does not read only").into())
         }

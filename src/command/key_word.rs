@@ -14,23 +14,42 @@ pub struct KeyWord {
     pub hidden: bool,
     /// How the command accesses the key.
     pub access: Access,
+    /// Other options and the number of their arguments, none of which is the keyword.
+    pub skips: &'static [(&'static str, usize)],
 }
 
 impl KeyWord {
     /// A key that results are stored under.
-    pub const fn target(keyword: &'static str, from: usize, hidden: bool) -> Self {
-        KeyWord { keyword: Some(keyword), from, hidden, access: Access::Overwrite }
+    pub const fn target(
+        keyword: &'static str,
+        from: usize,
+        hidden: bool,
+        skips: &'static [(&'static str, usize)],
+    ) -> Self {
+        KeyWord { keyword: Some(keyword), from, hidden, access: Access::Overwrite, skips }
     }
 
     /// Keys that follow from the data.
-    pub const UNTOLD: KeyWord = KeyWord { keyword: None, from: 0, hidden: true, access: Access::Read };
+    pub const UNTOLD: KeyWord =
+        KeyWord { keyword: None, from: 0, hidden: true, access: Access::Read, skips: &[] };
 
-    /// Index of the key in a call, if it has one.
+    /// Index of the key in a call, if it has one: the one that the handler uses, which is the last.
     pub fn position(&self, argv: &[&[u8]]) -> Option<usize> {
         let keyword = self.keyword?.as_bytes();
-        let mut words = argv.iter().enumerate().skip(self.from);
-        let (at, _) = words.find(|(_, word)| word.eq_ignore_ascii_case(keyword))?;
-        Some(at.saturating_add(1)).filter(|at| *at < argv.len())
+        let (mut at, mut found) = (self.from, None);
+        while let Some(word) = argv.get(at) {
+            let skip = self.skips.iter().find(|(option, _)| word.eq_ignore_ascii_case(option.as_bytes()));
+            let arguments = match skip {
+                _ if word.eq_ignore_ascii_case(keyword) => {
+                    found = Some(at.saturating_add(1)).filter(|at| *at < argv.len()).or(found);
+                    1
+                }
+                Some((_, arguments)) => *arguments,
+                None => 0,
+            };
+            at = at.saturating_add(1).saturating_add(arguments);
+        }
+        found
     }
 
     /// Its key spec in COMMAND INFO.

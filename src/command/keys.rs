@@ -1,5 +1,5 @@
 //! The keys and channels that a call names, and how it accesses each. One answer from the row for every user: COMMAND
-//! GETKEYS, redirection and slots, WATCH, blocking calls.
+//! GETKEYS, redirection and slots, WATCH, blocking calls, permissions.
 
 use super::{Access, Command, KeyRange, Run, parse_i64};
 
@@ -32,66 +32,98 @@ impl Command {
 
     /// The keys of a call, those behind keywords last; also shard channels, which are in the position of keys.
     pub fn keys_of(&self, argv: &[&[u8]]) -> Vec<Named> {
+        self.keys_in(argv).collect()
+    }
+
+    /// As `keys_of`, one after the other.
+    pub fn keys_in(&self, argv: &[&[u8]]) -> impl Iterator<Item = Named> {
         let accesses = self.accesses();
-        let mut named: Vec<Named> = in_range(self.keys, argv)
-            .into_iter()
-            .enumerate()
-            .map(|(number, at)| {
-                let access = accesses.get(number).or(accesses.last()).copied().unwrap_or(Access::Look);
-                Named { at, access: self.variable_access.map_or(access, |access_of| access_of(argv)) }
-            })
-            .collect();
+        let variable = self.variable_access.map(|access_of| access_of(argv));
+        let in_range = in_range(self.keys, argv).enumerate().map(move |(number, at)| {
+            let access = accesses.get(number).or(accesses.last()).copied().unwrap_or(Access::Look);
+            Named { at, access: variable.unwrap_or(access) }
+        });
         let behind_words = self
             .key_words
             .iter()
-            .filter_map(|word| Some(Named { at: word.position(argv)?, access: word.access }));
-        named.extend(behind_words);
-        named
+            .filter_map(move |word| Some(Named { at: word.position(argv)?, access: word.access }));
+        in_range.chain(behind_words)
     }
 
     /// The channels and channel patterns of a call.
     pub fn channels_of(&self, argv: &[&[u8]]) -> Vec<Named> {
-        let shards = self.keys_of(argv).into_iter().filter(|named| !named.access.is_of_key());
+        self.channels_in(argv).collect()
+    }
+
+    /// As `channels_of`, one after the other.
+    pub fn channels_in(&self, argv: &[&[u8]]) -> impl Iterator<Item = Named> {
+        let shards = self.keys_in(argv).filter(|named| !named.access.is_of_key());
         let (range, access) = self.channels;
-        shards.chain(in_range(range, argv).into_iter().map(|at| Named { at, access })).collect()
+        shards.chain(in_range(range, argv).map(move |at| Named { at, access }))
     }
 }
 
-fn in_range(keys: KeyRange, argv: &[&[u8]]) -> Vec<usize> {
+/// Positions of keys: a destination, and some at equal distances.
+#[derive(Debug, Clone, Copy, Default)]
+struct Positions {
+    destination: Option<usize>,
+    first: usize,
+    step: usize,
+    count: usize,
+}
+
+impl Iterator for Positions {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        if let Some(destination) = self.destination.take() {
+            return Some(destination);
+        }
+        self.count = self.count.checked_sub(1)?;
+        let at = self.first;
+        self.first = at.saturating_add(self.step);
+        Some(at)
+    }
+}
+
+fn in_range(keys: KeyRange, argv: &[&[u8]]) -> Positions {
     if let Ok(from @ 1..) = usize::try_from(keys.streams_from) {
         return behind_streams(argv, from);
     }
-    let len = i64::try_from(argv.len()).unwrap_or(i64::MAX);
+    let step = usize::try_from(keys.step).unwrap_or(1).max(1);
     if let Some(at) = keys.count_at {
         let count = argv.get(at).and_then(|word| parse_i64(word)).unwrap_or(0);
         let count = usize::try_from(count).unwrap_or(0);
         let first = at.saturating_add(1);
-        let step = usize::try_from(keys.step).unwrap_or(1).max(1);
         // A wrong number says nothing about the words behind it.
         if count == 0 || count > argv.len().saturating_sub(first).div_ceil(step) {
-            return Vec::new();
+            return Positions::default();
         }
-        let counted = (0..count).map(|i| first.saturating_add(i.saturating_mul(step)));
-        return keys.destination().into_iter().chain(counted).collect();
+        return Positions { destination: keys.destination(), first, step, count };
     }
     if keys.first <= 0 || keys.step <= 0 {
-        return Vec::new();
+        return Positions::default();
     }
+    let len = i64::try_from(argv.len()).unwrap_or(i64::MAX);
     let last = if keys.last < 0 {
         len.saturating_add(i64::from(keys.last))
     } else {
-        i64::from(keys.last).min(len - 1)
+        i64::from(keys.last).min(len.saturating_sub(1))
     };
-    let step = usize::try_from(keys.step).unwrap_or(1);
-    (i64::from(keys.first)..=last).step_by(step).filter_map(|i| usize::try_from(i).ok()).collect()
+    let first = usize::try_from(keys.first).unwrap_or(usize::MAX);
+    let count = match usize::try_from(last).ok().and_then(|last| last.checked_sub(first)) {
+        Some(beyond) => (beyond / step).saturating_add(1),
+        None => 0,
+    };
+    Positions { destination: None, first, step, count }
 }
 
 /// The keys of XREAD and XREADGROUP: the first half of the words behind STREAMS.
-fn behind_streams(argv: &[&[u8]], from: usize) -> Vec<usize> {
+fn behind_streams(argv: &[&[u8]], from: usize) -> Positions {
     let options = streams_word(argv).filter(|at| *at >= from);
-    let Some(at) = options.or_else(|| first_streams(argv, from)) else { return Vec::new() };
+    let Some(at) = options.or_else(|| first_streams(argv, from)) else { return Positions::default() };
     let first = at.saturating_add(1);
-    (first..first.saturating_add(argv.len().saturating_sub(first) / 2)).collect()
+    Positions { destination: None, first, step: 1, count: argv.len().saturating_sub(first) / 2 }
 }
 
 /// The position of the word STREAMS, if only options and their arguments come before it.

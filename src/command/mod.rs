@@ -2,7 +2,7 @@
 //! all rows (`table.rs`), how a call runs (`invoke.rs`), and what follows from rows alone: key extraction, flags and categories, COMMAND's replies.
 //!
 //! Invariant: every fact about a command is stated once. Arity check, key positions, MULTI rules, routing, COMMAND INFO and
-//! DOCS, metrics labels and (later) ACL all read the row. No macro defines rows.
+//! DOCS, metrics labels and permissions (`permission.rs`) all read the row. No macro defines rows.
 
 mod access;
 mod args;
@@ -14,6 +14,7 @@ mod invoke;
 mod key_word;
 mod keys;
 mod level;
+mod permission;
 mod row;
 mod script;
 mod table;
@@ -24,11 +25,12 @@ pub use access::Access;
 pub use args::{Args, Argv};
 pub use cost::{Cost, has_none_of};
 pub use flags::Flags;
-pub use invoke::{guarded, invoke, invoke_for_script, invoke_read};
+pub use invoke::{guarded, invoke, invoke_as, invoke_for_script, invoke_read};
 pub use key_word::KeyWord;
 pub use keys::Named;
 pub use level::require_level;
-pub use row::{Command, Effect, Group, KeyRange, OfCall, ReplyBytes, Run, ShutdownMode};
+pub use permission::{Denied, catalogue, check, may_read_all_keys};
+pub use row::{Command, Effect, Group, KeyRange, LoggedAs, OfCall, ReplyBytes, Run, ShutdownMode};
 pub use script::{InScript, LocalInScript, Outlook, ScriptFlagsOf, ScriptRun, TrialRules};
 pub use table::{Resolved, Table, full_name, subcommand};
 pub use wait::{Finds, Wait, WaitFor};

@@ -4,8 +4,8 @@ use super::{Access, Args, Cost, Flags, KeyWord, LocalInScript, ScriptFlagsOf, Sc
 use crate::{
     error::Result,
     feature_level,
-    resp::Reply,
-    session::{Context, CoreRequest, Publication},
+    resp::{ErrorReply, Reply},
+    session::{Context, CoreRequest, Node, Publication},
     store::{Txn, View},
 };
 use std::time::Duration;
@@ -169,6 +169,9 @@ pub enum Effect {
 /// About the length of the reply to a call, of these words.
 pub type ReplyBytes = fn(&View<'_>, &[&[u8]]) -> Result<usize>;
 
+/// What the log carries in the place of a call.
+pub type LoggedAs = fn(&Node, &[&[u8]]) -> Result<Vec<Vec<u8>>, ErrorReply>;
+
 /// A property that depends on the words of a call.
 pub type OfCall<T> = fn(&[&[u8]]) -> T;
 
@@ -200,6 +203,11 @@ pub struct Command {
     pub has_password: Option<OfCall<bool>>,
     /// Of a command that may be none for a cluster, which has one database: why the call is refused in cluster mode.
     pub not_in_cluster: Option<OfCall<Option<&'static str>>>,
+    /// Of a command whose calls may read keys that only the data tell: whether this one does, and then why it is refused to a
+    /// user who may not read all keys.
+    pub needs_all_keys: Option<OfCall<Option<&'static str>>>,
+    /// Of a command that has to be checked, or changed, where it is called: the words that the log carries in its place.
+    pub logged_as: Option<LoggedAs>,
     /// What bounds its work: apply runs only what its words bound on the thread that keeps the group alive.
     pub cost: Cost,
     /// Of a read that returns values, if it is FAST: how long its reply is about to be, as one look at the data tells. It
@@ -238,6 +246,8 @@ impl Command {
         selects: None,
         has_password: None,
         not_in_cluster: None,
+        needs_all_keys: None,
+        logged_as: None,
         cost: Cost::Data,
         reply_bytes: None,
         flags: Flags::NONE,

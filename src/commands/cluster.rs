@@ -44,7 +44,7 @@ const ASKING: Command = Command {
     name: "ASKING",
     arity: 1,
     run: Run::Local(asking),
-    flags: Flags::FAST,
+    flags: Flags::FAST.with(Flags::CONNECTION),
     summary: "Accepted; slots never move.",
     ..ROW
 };
@@ -60,21 +60,33 @@ const fn sub(
     Command { name, arity, run, flags, summary, syntax, ..ROW }
 }
 
+/// As `sub`, of those that change a node in Redis.
+const fn admin(
+    name: &'static str,
+    arity: i32,
+    run: Run,
+    summary: &'static str,
+    syntax: &'static str,
+) -> Command {
+    let row = sub(name, arity, run, summary, syntax);
+    Command { flags: row.flags.with(Flags::ADMIN), ..row }
+}
+
 const CLUSTER: Command = Command {
     name: "CLUSTER",
     arity: -2,
     complexity: "Depends on subcommand.",
     summary: "The core as a Redis Cluster of one shard.",
     subcommands: &[
-        sub(
+        admin(
             "ADDSLOTS",
             -3,
             Run::Local(refused),
             "Refused: all slots belong to the one shard.",
             "slot [slot ...]",
         ),
-        sub("BUMPEPOCH", 2, Run::Local(bumpepoch), "Answers the epoch, which is the Raft term.", ""),
-        sub(
+        admin("BUMPEPOCH", 2, Run::Local(bumpepoch), "Answers the epoch, which is the Raft term.", ""),
+        admin(
             "COUNT-FAILURE-REPORTS",
             3,
             Run::Local(failure_reports),
@@ -88,22 +100,22 @@ const CLUSTER: Command = Command {
             "Counts the keys of a slot; scans all keys.",
             "slot",
         ),
-        sub(
+        admin(
             "DELSLOTS",
             -3,
             Run::Local(refused),
             "Refused: all slots belong to the one shard.",
             "slot [slot ...]",
         ),
-        sub(
+        admin(
             "FAILOVER",
             -2,
             Run::Async(failover),
             "Transfers leadership to this follower; OK when it leads. FORCE and TAKEOVER change nothing.",
             "[FORCE | TAKEOVER]",
         ),
-        sub("FLUSHSLOTS", 2, Run::Local(refused), "Refused: all slots belong to the one shard.", ""),
-        sub("FORGET", 3, Run::Local(refused), "Refused: see flotilla admin remove.", "node-id"),
+        admin("FLUSHSLOTS", 2, Run::Local(refused), "Refused: all slots belong to the one shard.", ""),
+        admin("FORGET", 3, Run::Local(refused), "Refused: see flotilla admin remove.", "node-id"),
         sub(
             "GETKEYSINSLOT",
             4,
@@ -115,7 +127,7 @@ const CLUSTER: Command = Command {
         sub("INFO", 2, Run::Local(info), "The state of the cluster in lines.", ""),
         sub("KEYSLOT", 3, Run::Local(keyslot), "The slot of a key.", "key"),
         sub("LINKS", 2, Run::Local(links), "Answers an empty list: there is no cluster bus.", ""),
-        sub(
+        admin(
             "MEET",
             -4,
             Run::Local(refused),
@@ -125,24 +137,24 @@ const CLUSTER: Command = Command {
         sub("MYID", 2, Run::Local(myid), "This node's id, 40 hexadecimal digits.", ""),
         sub("MYSHARDID", 2, Run::Local(myshardid), "The shard's id, 40 hexadecimal digits.", ""),
         sub("NODES", 2, Run::Local(nodes), "All nodes, one a line.", ""),
-        sub("REPLICAS", 3, Run::Local(replicas), "The followers of the leader, one a line.", "node-id"),
-        sub(
+        admin("REPLICAS", 3, Run::Local(replicas), "The followers of the leader, one a line.", "node-id"),
+        admin(
             "REPLICATE",
             3,
             Run::Local(refused),
             "Refused: followers follow the leader by themselves.",
             "node-id",
         ),
-        sub("RESET", -2, Run::Local(refused), "Refused: see flotilla admin remove.", "[HARD | SOFT]"),
-        sub("SAVECONFIG", 2, Run::Local(saveconfig), "Accepted; members are in the log.", ""),
-        sub(
+        admin("RESET", -2, Run::Local(refused), "Refused: see flotilla admin remove.", "[HARD | SOFT]"),
+        admin("SAVECONFIG", 2, Run::Local(saveconfig), "Accepted; members are in the log.", ""),
+        admin(
             "SET-CONFIG-EPOCH",
             3,
             Run::Local(refused),
             "Refused: the epoch is the Raft term.",
             "config-epoch",
         ),
-        sub(
+        admin(
             "SETSLOT",
             -4,
             Run::Local(refused),
@@ -150,7 +162,7 @@ const CLUSTER: Command = Command {
             "slot subcommand",
         ),
         sub("SHARDS", 2, Run::Local(shards), "The one shard and its nodes.", ""),
-        sub("SLAVES", 3, Run::Local(replicas), "As REPLICAS.", "node-id"),
+        admin("SLAVES", 3, Run::Local(replicas), "As REPLICAS.", "node-id"),
         sub("SLOTS", 2, Run::Local(slots), "All slots and their nodes, the leader first.", ""),
     ],
     ..ROW

@@ -6,6 +6,7 @@ use crate::{
 };
 use std::sync::LazyLock;
 
+pub mod acl;
 pub mod bitmap;
 pub mod cluster;
 pub mod connection;
@@ -47,6 +48,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         connection::COMMANDS,
         pubsub::COMMANDS,
         server::COMMANDS,
+        acl::COMMANDS,
         core::COMMANDS,
         site::COMMANDS,
         revision::COMMANDS,

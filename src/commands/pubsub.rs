@@ -56,7 +56,7 @@ const SSUBSCRIBE: Command = Command {
 
 const UNSUBSCRIBE: Command = Command {
     name: "UNSUBSCRIBE",
-    channels: (KeyRange::ALL, Access::Channel),
+    channels: (KeyRange::ALL, Access::Unsubscribed),
     arity: -1,
     // Nothing comes after the confirmation: a RESP2 client would take it for a reply.
     flags: LISTENS.with(Flags::AFTER_MESSAGES),
@@ -69,7 +69,7 @@ const UNSUBSCRIBE: Command = Command {
 
 const PUNSUBSCRIBE: Command = Command {
     name: "PUNSUBSCRIBE",
-    channels: (KeyRange::ALL, Access::ChannelPattern),
+    channels: (KeyRange::ALL, Access::Unsubscribed),
     run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Pattern)),
     summary: "Stops listening to these patterns, or to all.",
     syntax: "[pattern [pattern ...]]",
@@ -80,7 +80,7 @@ const SUNSUBSCRIBE: Command = Command {
     name: "SUNSUBSCRIBE",
     channels: Command::BASE.channels,
     keys: KeyRange::ALL,
-    access: &[Access::Channel],
+    access: &[Access::Unsubscribed],
     run: Run::Local(|context, args| unsubscribe(context, args, Subscribed::Shard)),
     since: "7.0.0",
     summary: "Stops listening to these shard channels, or to all.",
@@ -135,6 +135,7 @@ const PUBSUB: Command = Command {
             name: "HELP",
             arity: 2,
             run: Run::Local(pubsub_help),
+            flags: Flags::LOADING.with(Flags::STALE),
             summary: "Lists the subcommands.",
             ..STATE
         },

@@ -86,6 +86,8 @@ pub struct Settings {
     pub peer_insecure: bool,
     /// Empty = no password.
     pub requirepass: String,
+    /// Entries that ACL LOG keeps.
+    pub acllog_len_max: usize,
     /// Letters, checked.
     pub notify_keyspace_events: String,
     pub protected_mode: bool,
@@ -169,6 +171,7 @@ impl Settings {
             sentinel_master_name: values.get("sentinel-master-name").to_owned(),
             peer_insecure: values.get("peer-insecure") == "yes",
             requirepass: values.get("requirepass").to_owned(),
+            acllog_len_max: values.number("acllog-max-len")?,
             notify_keyspace_events: values.get("notify-keyspace-events").to_owned(),
             protected_mode: values.get("protected-mode") == "yes",
             maxclients: values.number("maxclients")?,
@@ -221,8 +224,8 @@ impl Settings {
     }
 
     /// Whether to refuse a client from `peer`: in protected mode, a node without a password serves loopback only.
-    pub fn refuses(&self, peer: IpAddr) -> bool {
-        self.protected_mode && self.requirepass.is_empty() && !peer.to_canonical().is_loopback()
+    pub fn refuses(&self, peer: IpAddr, has_password: bool) -> bool {
+        self.protected_mode && !has_password && !peer.to_canonical().is_loopback()
     }
 
     /// Why it would be unsafe to start with these settings, if it is.
@@ -313,7 +316,7 @@ mod tests {
             (true, "secret", "10.0.0.1", false),
             (false, "", "10.0.0.1", false),
         ] {
-            let refuses = settings(mode, password).refuses(peer.parse().unwrap());
+            let refuses = settings(mode, password).refuses(peer.parse().unwrap(), !password.is_empty());
             assert_eq!(refuses, is_refused, "{mode} {password} {peer}");
         }
     }

@@ -72,7 +72,14 @@ static PLAIN: &[Parameter] = &[
         Kind::Secret,
         "",
         Change::Live,
-        "Password for AUTH on this node, never shown; empty = none. Each node has its own.",
+        "Password of the user default on this node, never shown; empty = none. Without effect once ACL SETUSER has set one for all nodes.",
+    ),
+    row(
+        "acllog-max-len",
+        Kind::Number { min: 0, max: 10_000 },
+        "128",
+        Change::Live,
+        "Entries that ACL LOG keeps on this node: what users were refused.",
     ),
     row(
         "protected-mode",

@@ -69,7 +69,6 @@ pub(super) static PARAMETERS: &[Parameter] = &[
     kept("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000", NONE),
     kept("slowlog-max-len", COUNT, "128", NONE),
     kept("latency-monitor-threshold", COUNT, "0", NONE),
-    kept("acllog-max-len", COUNT, "128", NONE),
     kept("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", NONE),
     kept("tracking-table-max-keys", COUNT, "1000000", NONE),
     kept(

@@ -157,7 +157,7 @@ pub(super) static PARAMETERS: &[Parameter] = &[
     fixed("syslog-enabled", "no", STDERR),
     fixed("syslog-ident", "redis", STDERR),
     fixed("syslog-facility", "local0", STDERR),
-    fixed("aclfile", "", "There is one user: default."),
+    fixed("aclfile", "", "Users are replicated with the data: ACL SETUSER on any node."),
     fixed("appendfilename", "", FILES),
     fixed("appenddirname", "", FILES),
     fixed("rdbchecksum", "yes", "All files have checksums."),

@@ -7,13 +7,16 @@ use super::{
     site::SiteEntry,
 };
 use crate::{
-    command::{Table, invoke},
+    acl::User,
+    command::{Table, invoke_as},
+    commands::acl,
     error::{Error, StoreError},
     feature_level,
     limits::APPLIED_REPLIES_BYTES_MAX,
-    resp::Reply,
+    resp::{ErrorReply, Reply},
     state::Work,
     store::{Condition, LogId, Store, Txn},
+    value::Value,
 };
 use parking_lot::Mutex;
 use std::sync::{
@@ -31,6 +34,8 @@ pub struct Replica {
     marked: AtomicBool,
     /// Index and sum of the state, where the log asked for it.
     sums: Mutex<Vec<(u64, u64)>>,
+    /// The last user who was asked for, and its row.
+    asked: Mutex<Option<(Value, Arc<User>)>>,
     /// Whether the log is that of an edge site.
     pub(super) is_edge: bool,
 }
@@ -44,7 +49,14 @@ const CHUNK_REPLY_BYTES_MAX: u64 = 16 << 20;
 
 impl Replica {
     pub fn new(store: Arc<Store>, table: &'static Table) -> Self {
-        Replica { store, table, marked: AtomicBool::new(false), sums: Mutex::default(), is_edge: false }
+        Replica {
+            store,
+            table,
+            marked: AtomicBool::new(false),
+            sums: Mutex::default(),
+            asked: Mutex::default(),
+            is_edge: false,
+        }
     }
 
     /// The store it applies to.
@@ -236,12 +248,42 @@ impl Replica {
 
     fn call(&self, txn: &mut Txn<'_>, call: &CallRef<'_>, is_awaited: bool) -> Result<Reply, StoreError> {
         txn.begin_command(call.db);
-        let reply = invoke(self.table, txn, &call.argv, is_awaited)?;
+        let caller = match call.user {
+            None => None,
+            Some(name) => match self.user(txn, name)? {
+                Some(user) => Some(user),
+                // Deleted between the call and its entry.
+                None => {
+                    txn.accept();
+                    return Ok(Reply::Error(ErrorReply::new(
+                        "NOPERM",
+                        "The user who called the script is gone",
+                    )));
+                }
+            },
+        };
+        let reply = invoke_as(self.table, txn, caller.as_deref(), &call.argv, is_awaited)?;
         if matches!(reply, Reply::Error(_)) && !self.table.knows(&call.argv) {
             return Err(unknown(txn, &call.argv));
         }
         txn.accept();
         Ok(reply)
+    }
+
+    /// The user of a call, as these data have it.
+    fn user(&self, txn: &Txn<'_>, name: &[u8]) -> Result<Option<Arc<User>>, StoreError> {
+        let Ok(name) = std::str::from_utf8(name) else { return Ok(None) };
+        let Some(row) = acl::row_in(&txn.view(), name).map_err(fatal)? else { return Ok(None) };
+        let mut asked = self.asked.lock();
+        if let Some((of, user)) = asked.as_ref()
+            && *of == row
+            && user.name() == name
+        {
+            return Ok(Some(Arc::clone(user)));
+        }
+        let user = Arc::new(acl::compiled(name, &row).map_err(fatal)?);
+        *asked = Some((row, Arc::clone(&user)));
+        Ok(Some(user))
     }
 
     /// Replies that nobody waits for are dropped one by one.

@@ -9,6 +9,8 @@
 //!   mark of sums: nothing                     (replicas note the sum of their state so far; from feature level 4 on)
 //! condition := db u32 ‖ key bytes ‖ present u8 ‖ log position (12 bytes, if present)
 //! call      := db u32 ‖ argc u32 ‖ argc × bytes
+//! call      := db u32 with its highest bit set ‖ user bytes ‖ argc u32 ‖ argc × bytes
+//!                                           (what it calls is asked for as this user's; from feature level 6 on)
 //! bytes     := length u32 ‖ …
 //! ```
 //! Numbers are little-endian. `at` is the leader's time in ms, `seed` its random number: apply has no other clock and no
@@ -22,6 +24,8 @@ use crate::{
 use bytes::Bytes;
 
 const BATCH_VERSION: u8 = 1;
+/// In a call's database: its user follows.
+const HAS_USER: u32 = 1 << 31;
 
 /// The kind of a proposal; the numbers are persisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,9 +101,21 @@ impl ProposalBuilder {
         ProposalBuilder { bytes, calls_at, calls: 0 }
     }
 
+    /// As `push`, in the name of a user who may not do everything.
+    pub fn push_as(&mut self, db: u32, user: Option<&[u8]>, argv: &[&[u8]]) {
+        let Some(user) = user else { return self.push(db, argv) };
+        self.bytes.extend_from_slice(&(db | HAS_USER).to_le_bytes());
+        put_bytes(&mut self.bytes, user);
+        self.push_words(argv);
+    }
+
     /// Adds a call; its words must together be shorter than 4 GiB (`limits.rs` ensures it).
     pub fn push(&mut self, db: u32, argv: &[&[u8]]) {
         self.bytes.extend_from_slice(&db.to_le_bytes());
+        self.push_words(argv);
+    }
+
+    fn push_words(&mut self, argv: &[&[u8]]) {
         put_count(&mut self.bytes, argv.len());
         for word in argv {
             put_bytes(&mut self.bytes, word);
@@ -198,6 +214,8 @@ pub enum Proposal<'a> {
 #[derive(Debug, Clone)]
 pub struct CallRef<'a> {
     pub db: u32,
+    /// For whom the calls of its script are asked for; `None`: for nobody.
+    pub user: Option<&'a [u8]>,
     pub argv: Argv<'a>,
 }
 
@@ -277,7 +295,9 @@ impl<'a> Calls<'a> {
             return Ok(None);
         }
         self.left -= 1;
-        let (db, argc) = (self.rest.u32()?, self.rest.u32()?);
+        let db = self.rest.u32()?;
+        let user = if db & HAS_USER == 0 { None } else { Some(self.rest.bytes()?) };
+        let argc = self.rest.u32()?;
         // Each word takes at least its length field.
         if argc as usize > self.rest.0.len() / 4 {
             return Err(EntryError("more words than bytes"));
@@ -286,7 +306,7 @@ impl<'a> Calls<'a> {
         for _ in 0..argc {
             argv.push(self.rest.bytes()?);
         }
-        Ok(Some(CallRef { db, argv }))
+        Ok(Some(CallRef { db: db & !HAS_USER, user, argv }))
     }
 }
 

@@ -17,6 +17,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Longest wait of AUTH for users that this node has yet to apply.
+const USERS_WAIT_MAX: Duration = Duration::from_millis(500);
+
 impl Connection {
     /// Runs one call and appends its reply, or queues it behind the chunk's writes.
     pub(super) async fn dispatch(&mut self, argv: &[&[u8]]) -> Result<(), Close> {
@@ -50,6 +53,10 @@ impl Connection {
                 );
                 return Err(Close::Now);
             }
+            Refusal::Gone => {
+                self.flush_writes().await;
+                return Err(Close::AfterReply);
+            }
             Refusal::Error(error) if is_exec => {
                 let why = if error.code() == "ERR" { error.text().to_owned() } else { error.to_string() };
                 ErrorReply::new("EXECABORT", format!("Transaction discarded because of: {why}"))
@@ -82,7 +89,8 @@ impl Connection {
     }
 
     async fn run(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
-        if let Err(error) = self.in_cluster(resolved, argv) {
+        let checked = self.in_cluster(resolved, argv).and_then(|()| self.may_read_untold(resolved, argv));
+        if let Err(error) = checked {
             self.flush_writes().await;
             self.finish(resolved.index, &Reply::Error(error));
             return Ok(());
@@ -123,6 +131,12 @@ impl Connection {
                 if resolved.command.has_password.is_some() {
                     Box::pin(self.wait_to_authenticate(resolved, argv)).await?;
                 }
+                if resolved.command.flags.has(Flags::AFTER_BARRIER)
+                    && let Err(error) = Box::pin(self.barrier()).await
+                {
+                    self.finish(resolved.index, &Reply::Error(error));
+                    return Ok(());
+                }
                 let (mut context, mut args) = (self.context(), Args::new(argv, resolved.names));
                 let outcome = handler(&mut context, &mut args);
                 if resolved.command.flags.has(Flags::AFTER_MESSAGES) {
@@ -160,11 +174,25 @@ impl Connection {
     async fn wait_to_authenticate(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
         let has_password = resolved.command.has_password.is_some_and(|has_password| has_password(argv));
         let from = self.session.client.peer.ip();
+        // A user that was just made through another node. Bounded: while the leader is away, users known here still get in.
+        let node = &self.thread.node;
+        if has_password && !self.thread.group.can_read() && node.group.state.is_link_up() {
+            let _ = tokio::time::timeout(USERS_WAIT_MAX, self.barrier()).await;
+        }
         while has_password && let Some(left) = self.thread.node.auth_failures.held_for(from, Instant::now()) {
             self.send().await?;
             self.pause_for(left).await?;
         }
         Ok(())
+    }
+
+    /// The words that the log carries, if they are others than those of the call.
+    pub(super) fn as_logged(
+        &self,
+        call: Resolved,
+        argv: &[&[u8]],
+    ) -> Result<Option<Vec<Vec<u8>>>, ErrorReply> {
+        call.command.logged_as.map(|as_logged| as_logged(&self.thread.node, argv)).transpose()
     }
 
     /// Counts a call and appends its reply.

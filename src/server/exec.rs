@@ -10,6 +10,7 @@ use super::{
     write::{encoded_len, too_large},
 };
 use crate::{
+    acl::User,
     command::{Args, Effect, Resolved, Run, invoke_read},
     error::Error,
     limits,
@@ -29,6 +30,8 @@ struct Step {
     call: Resolved,
     argv: Vec<Vec<u8>>,
     db: u32,
+    /// For whom the calls of its script are asked for.
+    caller: Option<Arc<User>>,
     /// It is not run: its answer.
     refused: Option<ErrorReply>,
 }
@@ -111,10 +114,15 @@ impl Connection {
         for QueuedCall { row, argv } in calls {
             let call = self.thread.table.at(row).ok_or_else(|| ErrorReply::err("internal error"))?;
             let words = borrowed(&argv);
-            let refused = self.admit_queued(call, &words).err();
-            let selected = call.command.selects.filter(|_| refused.is_none());
+            let admitted = self.admit_queued(call, &words).and_then(|()| self.as_logged(call, &words));
+            let selected = call.command.selects.filter(|_| admitted.is_ok());
             let behind = selected.and_then(|selects| selects(&words)).unwrap_or(db);
-            steps.push(Step { call, db, argv, refused });
+            let (logged, refused) = match admitted {
+                Ok(logged) => (logged, None),
+                Err(error) => (None, Some(error)),
+            };
+            let (caller, argv) = (self.caller_of(call), logged.unwrap_or(argv));
+            steps.push(Step { call, db, argv, caller, refused });
             db = behind;
         }
         Ok(steps)
@@ -154,7 +162,8 @@ impl Connection {
             {
                 return Ok(Reply::Error(too_large()));
             }
-            builder.push(step.db, &words);
+            let user = step.caller.as_ref().map(|user| user.name().as_bytes());
+            builder.push_as(step.db, user, &words);
             work = work.and(step.call.work(&words));
         }
         Ok(match self.thread.propose(builder.finish(), work).await.applied() {
@@ -259,7 +268,7 @@ fn are_short(attempt: &Attempt<'_>, steps: &[Step]) -> Result<bool, Error> {
     let replies = Replies::of(limits::EXEC_REPLIES_BYTES_MAX);
     for step in steps.iter().filter(|step| step.returns_data()) {
         let view = attempt.view(step.db).quiet().replying(&replies);
-        match invoke_read(step.call, &view, &step.words()) {
+        match invoke_read(step.call, &view, step.caller.as_deref(), &step.words()) {
             Err(Error::Client(_)) if replies.is_over() => return Ok(false),
             Ok(_) | Err(Error::Client(_)) => {}
             Err(error) => return Err(error),
@@ -287,7 +296,7 @@ fn run_reads(
     for (step, untouched) in steps.iter().zip(untouched).filter(|(step, _)| step.is_data()) {
         let view = attempt.view(step.db).replying(&bounded);
         let view = if *untouched { view.untouched() } else { view };
-        replies.push(match invoke_read(step.call, &view, &step.words()) {
+        replies.push(match invoke_read(step.call, &view, step.caller.as_deref(), &step.words()) {
             Err(Error::Client(_)) if bounded.is_over() => return Ok(replies_too_long()),
             Err(Error::Client(error)) => Reply::Error(error),
             outcome => outcome?,

@@ -7,7 +7,7 @@
 //! | authenticated | always | always |
 //! | ready | always; EXEC with all that is queued | always |
 //! | allowed by the feature level | always | was checked when it was queued |
-//! | permitted | always | always |
+//! | permitted (`permission.rs`) | always | always |
 //! | redirected | always; EXEC with all that is queued | with EXEC |
 //! | listening | always | with EXEC |
 //! | fresh | always; EXEC with all that is queued | with EXEC |
@@ -15,6 +15,7 @@
 //! | queued | inside MULTI | it may be none for EXEC (`NOT_IN_EXEC`) |
 //! | paused | always; EXEC if it writes | with EXEC |
 //! | in a cluster | always | always |
+//! | may read what only the data tell | always | always |
 //!
 //! `dispatch.rs` handles calls that have passed.
 
@@ -43,6 +44,8 @@ pub(super) enum Refusal {
     Elsewhere(ErrorReply),
     /// A new core is about to raise its feature level; if it does not, this.
     NotYet(ErrorReply),
+    /// The session's user is gone or off.
+    Gone,
     /// The client is a browser tricked into sending requests (cross-protocol attack).
     Security,
 }
@@ -53,10 +56,11 @@ impl Connection {
         let call = self.known(argv)?;
         self.session.client.last_command.store(call.index, Ordering::Relaxed);
         let admitted = self
-            .authenticated(call)
+            .follow_user()
+            .and_then(|()| self.authenticated(call))
             .and_then(|()| self.ready(call))
             .and_then(|()| self.allowed(call))
-            .and_then(|()| self.permitted(call))
+            .and_then(|()| self.permitted(call, argv))
             .and_then(|()| self.redirected(call, argv))
             .and_then(|()| self.listening(call))
             .and_then(|()| self.fresh(call))
@@ -83,12 +87,15 @@ impl Connection {
 
     /// The gates that a queued call passes when EXEC runs it.
     pub(super) fn admit_queued(&self, call: Resolved, argv: &[&[u8]]) -> Result<(), ErrorReply> {
-        let admitted =
-            self.authenticated(call).and_then(|()| self.ready(call)).and_then(|()| self.permitted(call));
+        let admitted = self.authenticated(call).and_then(|()| self.ready(call));
         match admitted {
-            Ok(()) => self.in_exec(call).and_then(|()| self.in_cluster(call, argv)),
+            Ok(()) => self
+                .permitted_in_exec(call, argv)
+                .and_then(|()| self.in_exec(call))
+                .and_then(|()| self.in_cluster(call, argv))
+                .and_then(|()| self.may_read_untold(call, argv)),
             Err(Refusal::Error(error) | Refusal::Elsewhere(error) | Refusal::NotYet(error)) => Err(error),
-            Err(Refusal::Security) => Err(ErrorReply::no_auth()),
+            Err(Refusal::Security | Refusal::Gone) => Err(ErrorReply::no_auth()),
         }
     }
 
@@ -128,11 +135,6 @@ impl Connection {
                 _ => Refusal::Error(error),
             }
         })
-    }
-
-    /// Whether the user may make this call. There is one user, who may make all calls.
-    fn permitted(&self, _call: Resolved) -> Result<(), Refusal> {
-        Ok(())
     }
 
     /// Calls that a RESP2 client may send while it is subscribed: it could not tell other replies from messages.

@@ -218,7 +218,7 @@ fn admit(
 ) -> io::Result<Option<thread::Accepted>> {
     stream.set_nodelay(true)?;
     let settings = node.config.settings();
-    if settings.refuses(peer.ip()) {
+    if settings.refuses(peer.ip(), node.users.default_has_password(&settings)) {
         turn_away(stream, PROTECTED, tls);
         return Ok(None);
     }

@@ -25,6 +25,7 @@ mod listener;
 mod long_reads;
 mod output;
 mod park;
+mod permission;
 mod read;
 mod redirect;
 mod scripts;

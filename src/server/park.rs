@@ -149,6 +149,11 @@ impl Connection {
         client.memory.reply_buffer.store(0, Ordering::Relaxed);
         client.memory.tell();
         let outcome = loop {
+            match self.still_permitted(call.resolved, &call.argv) {
+                Ok(None) => {}
+                Ok(Some(refusal)) => break Ok(Reply::Error(refusal)),
+                Err(close) => break Err(close),
+            }
             if parked.takes_head_start() && !self.is_gone() {
                 match self.guess(call, &wait.nothing).await {
                     Ok(Some(reply)) => break Ok(reply),

@@ -2,6 +2,7 @@
 
 use super::connection::{Close, Connection, gone};
 use crate::{
+    acl::User,
     command::{Flags, Resolved, invoke_read},
     error::{Error, Result as HandlerResult},
     limits::{EXPIRE_SWEEP_KEYS_MAX, READ_REPLY_BYTES_MAX},
@@ -83,22 +84,23 @@ impl Connection {
         let encodes = form == Form::AsSent && self.session.reply_mode == ReplyMode::On;
         let (db, untouched) = (self.session.db, self.leaves_untouched(call));
         let in_one_slot = call.command.script_flags.is_some() && self.keeps_scripts_in_one_slot();
-        let run = move |attempt: &Attempt<'_>, argv: &[&[u8]]| {
+        let caller = self.caller_of(call);
+        let run = move |attempt: &Attempt<'_>, caller: Option<&User>, argv: &[&[u8]]| {
             let replies = Replies::of_one(READ_REPLY_BYTES_MAX);
             let view = attempt.view(db);
             // One that keeps all that it reads, and may be asked for the same large value any number of times.
             let view = if call.command.reply_bytes.is_some() { view.replying(&replies) } else { view };
             let view = if untouched { view.untouched() } else { view };
             let view = if in_one_slot { view.in_one_slot() } else { view };
-            invoke_read(call, &view, argv)
+            invoke_read(call, &view, caller, argv)
         };
         self.attempt(
             self.read_time(),
-            |attempt| run(attempt, argv).map(Answer::Reply),
+            |attempt| run(attempt, caller.as_deref(), argv).map(Answer::Reply),
             || {
-                let argv = owned(argv);
+                let (argv, caller) = (owned(argv), caller.clone());
                 move |attempt: &Attempt<'_>| {
-                    let reply = run(attempt, &borrowed(&argv))?;
+                    let reply = run(attempt, caller.as_deref(), &borrowed(&argv))?;
                     if !encodes || attempt.watch.bytes() < ENCODED_BYTES_MIN {
                         return Ok(Answer::Reply(reply));
                     }

@@ -199,7 +199,7 @@ impl Connection {
         let turn = self.thread.long_reads.begin().await?;
         let node = &self.thread.node;
         let (store, seed) = (Arc::clone(&node.group.store), node.group.state.environment().random());
-        let (at, db, argv) = (self.log_ms(), self.session.db, owned(argv));
+        let (at, db, argv, caller) = (self.log_ms(), self.session.db, owned(argv), self.caller_of(call));
         self.on_pool(move || {
             let published = store.published();
             let index = published.state().applied.map_or(0, |applied| applied.index).saturating_add(1);
@@ -207,7 +207,8 @@ impl Connection {
             txn.begin_entry(LogId { term: 0, index }, at, seed);
             txn.begin_command(db);
             let argv = borrowed(&argv);
-            let tried = guarded(|| (script.tried)(&mut txn, &mut Args::new(&argv, call.names), rules));
+            let mut args = Args::new(&argv, call.names).called_by(caller.as_deref());
+            let tried = guarded(|| (script.tried)(&mut txn, &mut args, rules));
             drop(turn);
             tried
         })

@@ -148,7 +148,10 @@ fn admit(state: &Rc<ThreadState>, connections: &mut tokio::task::JoinSet<()>, ac
     let Accepted { stream, client, tls } = accepted;
     let settings = state.node.config.settings();
     let within = Duration::from_millis(settings.preauth_timeout_ms);
-    let session = Session::new(Arc::clone(&client), settings.requirepass.is_empty());
+    let users = &state.node.users;
+    // The version first: what changes in between is read anew at the first call.
+    let (version, user) = (users.version(), users.default_user());
+    let session = Session::new(Arc::clone(&client), user, version, users.is_open(&settings));
     let state = Rc::clone(state);
     connections.spawn_local(async move {
         // Boxed: an idle connection should not keep room for its handshake.
@@ -168,5 +171,6 @@ async fn sweep(state: Rc<ThreadState>) {
     loop {
         interval.tick().await;
         state.expire_waiters();
+        state.node.users.cut(&state.node.clients);
     }
 }

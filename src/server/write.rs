@@ -3,8 +3,9 @@
 //! A proposal waits in a slot of its network thread for its outcome. The thread takes outcomes out of its mailbox, as many
 //! as have come, and puts each into its slot.
 
-use super::{connection::Connection, thread::ThreadState};
+use super::{connection::Connection, read::borrowed, thread::ThreadState};
 use crate::{
+    acl::User,
     command::{Flags, Resolved},
     limits,
     replica::ProposalBuilder,
@@ -48,10 +49,14 @@ impl Pending {
     }
 
     /// Adds a call.
-    fn push(&mut self, call: Resolved, db: u32, argv: &[&[u8]]) {
+    fn push(&mut self, call: Resolved, db: u32, user: Option<&User>, argv: &[&[u8]]) {
         self.indexes.push(call.index);
         self.work = self.work.and(call.work(argv));
-        self.builder.get_or_insert_with(ProposalBuilder::commands).push(db, argv);
+        self.builder.get_or_insert_with(ProposalBuilder::commands).push_as(
+            db,
+            user.map(|user| user.name().as_bytes()),
+            argv,
+        );
     }
 
     /// Whether a read that was short a moment ago is short behind these writes.
@@ -87,6 +92,17 @@ pub(super) fn too_large() -> ErrorReply {
 impl Connection {
     /// Queues a write behind those of this chunk.
     pub(super) async fn write(&mut self, call: Resolved, argv: &[&[u8]]) {
+        match self.as_logged(call, argv) {
+            Ok(None) => self.write_words(call, argv).await,
+            Ok(Some(words)) => Box::pin(self.write_words(call, &borrowed(&words))).await,
+            Err(error) => {
+                self.flush_writes().await;
+                self.finish(call.index, &Reply::Error(error));
+            }
+        }
+    }
+
+    async fn write_words(&mut self, call: Resolved, argv: &[&[u8]]) {
         if is_too_large(argv) {
             self.flush_writes().await;
             self.count_rejected(Some(call.index));
@@ -96,7 +112,8 @@ impl Connection {
         if self.pending.overflows(argv) {
             self.flush_writes().await;
         }
-        self.pending.push(call, self.session.db, argv);
+        let caller = self.caller_of(call);
+        self.pending.push(call, self.session.db, caller.as_deref(), argv);
         self.note_awaited(call, argv);
     }
 

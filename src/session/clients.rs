@@ -1,9 +1,10 @@
 //! The registry of connected clients: CLIENT LIST, CLIENT KILL, CLIENT PAUSE, maxclients.
 
-use super::{ClientMemory, client_memory::ClientMemoryTotal};
+use super::{ClientFilter, ClientMemory, client_memory::ClientMemoryTotal};
+use crate::{acl::User, limits::USER_NAME};
 use parking_lot::{Mutex, RwLock};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -23,6 +24,8 @@ pub struct Client {
     /// Monotonic, as all times here.
     pub created_ms: u64,
     pub text: Mutex<ClientText>,
+    /// `None` until it has authenticated.
+    user: Mutex<Option<Arc<User>>>,
     /// When it last sent something or took something, ms.
     pub active_ms: AtomicU64,
     pub db: AtomicU32,
@@ -58,7 +61,6 @@ pub struct ClientText {
     pub name: String,
     pub lib_name: String,
     pub lib_ver: String,
-    pub user: String,
 }
 
 impl Client {
@@ -69,7 +71,8 @@ impl Client {
             local,
             fd,
             created_ms: now,
-            text: Mutex::new(ClientText { user: "default".into(), ..ClientText::default() }),
+            text: Mutex::default(),
+            user: Mutex::default(),
             active_ms: AtomicU64::new(now),
             db: AtomicU32::new(0),
             queued: AtomicU32::new(u32::MAX),
@@ -123,6 +126,20 @@ impl Client {
         while !self.is_killed() {
             self.wake.notified().await;
         }
+    }
+
+    /// Whom it has authenticated as.
+    pub fn user(&self) -> Option<Arc<User>> {
+        self.user.lock().clone()
+    }
+
+    pub fn set_user(&self, user: Option<Arc<User>>) {
+        *self.user.lock() = user;
+    }
+
+    /// The user's name, as CLIENT LIST shows it: `default` before it has authenticated.
+    pub fn user_name(&self) -> String {
+        self.user.lock().as_ref().map_or(USER_NAME, |user| user.name()).to_owned()
     }
 
     /// From now on it has to authenticate, or need not.
@@ -183,36 +200,6 @@ impl Drop for Blocked {
     }
 }
 
-/// CLIENT KILL's and CLIENT LIST's filters; all that are set must match.
-#[derive(Debug, Clone, Default)]
-pub struct ClientFilter {
-    pub ids: Option<BTreeSet<u64>>,
-    pub peer: Option<String>,
-    pub local: Option<String>,
-    pub user: Option<String>,
-    /// ms since connect at least.
-    pub age_ms_min: Option<u64>,
-    /// Leave this client out (SKIPME).
-    pub skip_id: Option<u64>,
-    /// A type that no connection of this server has (replica, master): nothing matches.
-    pub nothing: bool,
-    /// Whether it must (or must not) listen to anything.
-    pub subscribed: Option<bool>,
-}
-
-impl ClientFilter {
-    pub fn matches(&self, client: &Client, now: u64) -> bool {
-        !self.nothing
-            && self.subscribed.is_none_or(|subscribed| subscribed == client.is_subscribed())
-            && self.ids.as_ref().is_none_or(|ids| ids.contains(&client.id))
-            && self.peer.as_ref().is_none_or(|peer| client.peer.to_string() == *peer)
-            && self.local.as_ref().is_none_or(|local| client.local.to_string() == *local)
-            && self.user.as_ref().is_none_or(|user| client.text.lock().user == *user)
-            && self.age_ms_min.is_none_or(|min| now.saturating_sub(client.created_ms) >= min)
-            && self.skip_id.is_none_or(|id| id != client.id)
-    }
-}
-
 /// The commands that CLIENT PAUSE holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PauseMode {
@@ -265,6 +252,11 @@ impl Clients {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.by_id.lock().values().cloned().collect()
     }
 
     /// The number of blocked clients.

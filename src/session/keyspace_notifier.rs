@@ -1,28 +1,46 @@
 //! Passes what batches changed on within this node: keyspace events (Redis's keyspace notifications) and messages of scripts
-//! to its subscribers, keys that have become ready to its blocked sessions. Every node does so from its own apply, after the batch, in log order, so events are
+//! to its subscribers, keys that have become ready to its blocked sessions, users to its table of them. Every node does so from its own apply, after the batch, in log order, so events are
 //! not sent between nodes.
 
 use super::{Node, Parking, PubSub, Publication};
 use crate::{
     config::Config,
+    error::StoreError,
+    fail,
     store::{ChangeEvent, EventClass, Interest, Observer},
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak},
+};
 
 /// Publishes keyspace events.
 pub struct KeyspaceNotifier {
     config: Arc<Config>,
     pubsub: Arc<PubSub>,
     parking: Arc<Parking>,
+    /// The node has the store, which has this.
+    node: Weak<Node>,
 }
 
 impl KeyspaceNotifier {
-    pub fn new(node: &Node) -> Self {
+    pub fn new(node: &Arc<Node>) -> Self {
         KeyspaceNotifier {
             config: Arc::clone(&node.config),
             pubsub: Arc::clone(&node.pubsub),
             parking: Arc::clone(&node.parking),
+            node: Arc::downgrade(node),
+        }
+    }
+
+    /// Has the node follow a change of users, before the write is answered.
+    fn follow_users(&self, follow: impl FnOnce(&Node) -> Result<(), StoreError>) {
+        if let Some(node) = self.node.upgrade()
+            && let Err(error) = follow(&node)
+        {
+            // Without its users the node cannot tell who may do what.
+            fail::stop_the_process(&format!("the users could not be read: {error}"));
         }
     }
 
@@ -56,6 +74,7 @@ impl Observer for KeyspaceNotifier {
     fn changed(&self, changes: Vec<ChangeEvent>) {
         let settings = self.config.settings();
         let wanted = Wanted(&settings.notify_keyspace_events);
+        let mut users = BTreeSet::new();
         for change in changes {
             match change {
                 ChangeEvent::Key(change) if change.may_unblock() && !self.parking.is_empty() => {
@@ -68,8 +87,14 @@ impl Observer for KeyspaceNotifier {
                 ChangeEvent::Message { channel, payload, is_sharded } => {
                     self.pubsub.deliver(&Publication { channel, payload, is_sharded, at: None });
                 }
+                ChangeEvent::User { name } => {
+                    users.insert(name);
+                }
                 ChangeEvent::Key(_) | ChangeEvent::Keyspace { .. } => {}
             }
+        }
+        if !users.is_empty() {
+            self.follow_users(|node| node.users.follow(&node.group.store, &users));
         }
     }
 
@@ -86,6 +111,10 @@ impl Observer for KeyspaceNotifier {
 
     fn replaced(&self) {
         self.parking.all_ready();
+    }
+
+    fn installed(&self) {
+        self.follow_users(|node| node.users.reload(&node.group.store));
     }
 }
 

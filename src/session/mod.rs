@@ -1,9 +1,11 @@
 //! The server's state: of one client (`session.rs`, its queued transaction in `transaction.rs`), of all clients
-//! (`clients.rs`, their memory in `client_memory.rs`), and of the node as commands see it (`node.rs`, `stats.rs`).
+//! (`clients.rs`, their memory in `client_memory.rs`), its users (`users.rs`), and of the node as commands see it (`node.rs`, `stats.rs`).
 //!
 //! Invariant: nothing here touches a socket or the log. Local handlers get a `Context` and decide; the server acts.
 
+mod acl_log;
 mod auth_failures;
+mod client_filter;
 mod client_memory;
 mod clients;
 mod consistency;
@@ -24,10 +26,13 @@ mod stats;
 mod subscriber;
 mod thread_stats;
 mod transaction;
+mod users;
 
+pub use acl_log::{AclLog, AclLogEntry, DeniedIn, DeniedReason};
 pub use auth_failures::AuthFailures;
+pub use client_filter::ClientFilter;
 pub use client_memory::{ClientMemory, ClientMemoryTotal};
-pub use clients::{Client, ClientFilter, Clients, Pause, PauseMode};
+pub use clients::{Client, Clients, Pause, PauseMode};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;
 pub use group::{Group, GroupSession};
@@ -43,3 +48,4 @@ pub use stats::{CommandStats, Rates, Stats};
 pub use subscriber::Subscriber;
 pub use thread_stats::{ThreadStats, Threads};
 pub use transaction::{QueuedCall, Transaction};
+pub use users::Users;

@@ -1,7 +1,8 @@
 //! The node as its sessions see it: what Local and Async handlers may read and change.
 
 use super::{
-    AuthFailures, Clients, Group, MemoryMarks, Parking, PubSub, Session, Stats, machine::memory_limit_bytes,
+    AuthFailures, Clients, Group, MemoryMarks, Parking, PubSub, Session, Stats, Users,
+    machine::memory_limit_bytes,
 };
 use crate::config::Config;
 use parking_lot::RwLock;
@@ -37,6 +38,7 @@ pub struct Node {
     pub config: Arc<Config>,
     pub clients: Clients,
     pub auth_failures: AuthFailures,
+    pub users: Users,
     pub stats: Arc<Stats>,
     /// The group that has the data.
     pub group: Arc<Group>,

@@ -1,7 +1,7 @@
 //! Server-side state of one connection, owned by the task that serves it.
 
 use super::{Client, Consistency, GroupSession, Subscriptions, Transaction};
-use crate::{resp::Protocol, store::Condition, time::monotonic_ms};
+use crate::{acl::User, resp::Protocol, store::Condition, time::monotonic_ms};
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
@@ -27,6 +27,10 @@ pub struct Session {
     pub db: u32,
     pub protocol: Protocol,
     pub authenticated: bool,
+    /// Whose calls these are; before it has authenticated, `default`.
+    pub user: Arc<User>,
+    /// `Users::version` as of which the user was read.
+    pub users_version: u64,
     /// `Some` between MULTI and EXEC or DISCARD.
     pub transaction: Option<Transaction>,
     pub reply_mode: ReplyMode,
@@ -41,14 +45,17 @@ pub struct Session {
 }
 
 impl Session {
-    /// A fresh session; it is authenticated if the server asks for no password.
-    pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
+    /// A fresh session of this user; it is authenticated if the server asks for no password.
+    pub fn new(client: Arc<Client>, user: Arc<User>, users_version: u64, authenticated: bool) -> Self {
         client.set_authenticated(authenticated, monotonic_ms());
+        client.set_user(authenticated.then(|| Arc::clone(&user)));
         Session {
             client,
             db: 0,
             protocol: Protocol::Resp2,
             authenticated,
+            user,
+            users_version,
             transaction: None,
             reply_mode: ReplyMode::On,
             consistency: Consistency::default(),
@@ -59,14 +66,14 @@ impl Session {
         }
     }
 
-    /// Resets to a new connection's state (RESET). The caller decides whether it stays authenticated.
-    pub fn reset(&mut self, authenticated: bool) {
+    /// Resets to a new connection's state (RESET), of the user `default`. The caller decides whether it is authenticated.
+    pub fn reset(&mut self, default: Arc<User>, authenticated: bool) {
         let client = Arc::clone(&self.client);
         client.reset();
         // Its writes stay written, despite the reset.
         let mut groups = std::mem::take(&mut self.groups);
         groups.values_mut().for_each(|group| drop(group.unwatch()));
-        *self = Session { groups, ..Session::new(client, authenticated) };
+        *self = Session { groups, ..Session::new(client, default, self.users_version, authenticated) };
     }
 
     /// What it has to do with this group.
@@ -102,10 +109,12 @@ impl Session {
         (own, touched)
     }
 
-    /// The client has authenticated.
-    pub fn authenticate(&mut self) {
+    /// The client has authenticated as this user.
+    pub fn authenticate(&mut self, user: Arc<User>) {
         self.authenticated = true;
         self.client.set_authenticated(true, 0);
+        self.client.set_user(Some(Arc::clone(&user)));
+        self.user = user;
     }
 
     /// Selects a database.

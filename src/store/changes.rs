@@ -33,6 +33,8 @@ pub enum ChangeEvent {
     Keyspace { db: u32, key: Vec<u8>, class: EventClass, name: &'static str },
     /// A script has published a message.
     Message { channel: Bytes, payload: Bytes, is_sharded: bool },
+    /// A user was made, changed or deleted. Always told.
+    User { name: String },
     /// Databases were emptied or exchanged: any key may be another.
     Databases,
 }
@@ -82,6 +84,8 @@ pub trait Observer: Send + Sync {
     fn missed(&self, _db: u32, _key: &[u8]) {}
     /// Any key may have changed: a snapshot replaced all data, or changes were not recorded while they were not wanted.
     fn replaced(&self);
+    /// A snapshot replaced all data.
+    fn installed(&self) {}
 }
 
 impl Store {

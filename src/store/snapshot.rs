@@ -116,6 +116,7 @@ impl Store {
         replaced::retire(replaced, self.options.environment);
         if let Some(observer) = self.observer() {
             observer.replaced();
+            observer.installed();
         }
         Ok(())
     }

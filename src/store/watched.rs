@@ -56,6 +56,7 @@ impl Watched {
             ChangeEvent::Key(_)
             | ChangeEvent::Keyspace { .. }
             | ChangeEvent::Message { .. }
+            | ChangeEvent::User { .. }
             | ChangeEvent::Databases => None,
         }));
     }

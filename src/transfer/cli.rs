@@ -40,6 +40,13 @@ pub fn programs() -> [Command; 2] {
             .hide_env_values(true)
             .help("Password of the node; prefer the environment, which other users cannot read")
     };
+    let user = || {
+        Arg::new("user")
+            .long("user")
+            .value_name("NAME")
+            .requires("password")
+            .help("User of the node; without it, default")
+    };
     let node = |name: &'static str, help: &'static str| {
         Arg::new("node")
             .long(name)
@@ -59,6 +66,7 @@ pub fn programs() -> [Command; 2] {
         )
         .arg(file("RDB file, as written by SAVE or BGSAVE"))
         .arg(node("to", "Client port of any node of the core, or of an edge that forwards writes"))
+        .arg(user())
         .arg(password())
         .arg(
             Arg::new("replace")
@@ -81,6 +89,7 @@ pub fn programs() -> [Command; 2] {
         )
         .arg(file("File to write; an existing one is replaced once the new one is complete"))
         .arg(node("from", "Client port of any node"))
+        .arg(user())
         .arg(password())
         .arg(
             Arg::new("rdb-version")
@@ -97,19 +106,23 @@ fn word<'a>(matches: &'a ArgMatches, id: &str) -> Option<&'a str> {
     matches.get_one::<String>(id).map(String::as_str)
 }
 
+/// A user, if one was given, and a password.
+fn login(matches: &ArgMatches) -> Vec<&str> {
+    ["user", "password"].into_iter().filter_map(|id| word(matches, id)).collect()
+}
+
 fn import_file(matches: &ArgMatches) -> Result<Report, String> {
     let path = matches.get_one::<PathBuf>("file").ok_or("which file?")?;
     if matches.get_flag("dry-run") {
         return check(path);
     }
     let to = word(matches, "node").unwrap_or_default();
-    let (password, replace) = (word(matches, "password"), matches.get_flag("replace"));
-    import(path, &import::Options { to, password, replace })
+    import(path, &import::Options { to, login: &login(matches), replace: matches.get_flag("replace") })
 }
 
 fn export_file(matches: &ArgMatches) -> Result<Report, String> {
     let path = matches.get_one::<PathBuf>("file").ok_or("which file?")?;
     let from = word(matches, "node").unwrap_or_default();
     let version = if word(matches, "rdb-version") == Some("12") { VERSION_FIELD_EXPIRY } else { VERSION };
-    export(path, &export::Options { from, password: word(matches, "password"), version })
+    export(path, &export::Options { from, login: &login(matches), version })
 }

@@ -19,8 +19,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects and authenticates.
-    pub fn connect(address: &str, password: Option<&str>) -> Result<Self, String> {
+    /// Connects and authenticates. `login`: a user, if not `default`, and a password; nothing: without.
+    pub fn connect(address: &str, login: &[&str]) -> Result<Self, String> {
         let failed = |error: io::Error| format!("{address}: {error}");
         let stream = TcpStream::connect(address).map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
@@ -28,8 +28,9 @@ impl Client {
         let writer = BufWriter::with_capacity(BUFFER_BYTES, stream.try_clone().map_err(failed)?);
         let reader = BufReader::with_capacity(BUFFER_BYTES, stream);
         let mut client = Client { reader, writer, address: address.to_owned() };
-        if let Some(password) = password {
-            client.done(&[b"AUTH", password.as_bytes()])?;
+        if !login.is_empty() {
+            let words = login.iter().map(|word| word.as_bytes());
+            client.done(&[&b"AUTH"[..]].into_iter().chain(words).collect::<Vec<_>>())?;
         }
         Ok(client)
     }

@@ -26,7 +26,8 @@ const FILE_BUFFER_BYTES: usize = 1024 * 1024;
 /// The options of the command line.
 pub struct Options<'a> {
     pub from: &'a str,
-    pub password: Option<&'a str>,
+    /// A user, if not `default`, and a password; empty: without.
+    pub login: &'a [&'a str],
     /// Of RDB.
     pub version: u16,
 }
@@ -43,7 +44,7 @@ pub fn export(path: &Path, options: &Options<'_>) -> Result<Report, String> {
     part.push(".part");
     let part = PathBuf::from(part);
     let failed = |error: std::io::Error| format!("{}: {error}", part.display());
-    let mut client = Client::connect(options.from, options.password)?;
+    let mut client = Client::connect(options.from, options.login)?;
     let file = File::create(&part).map_err(failed)?;
     let target = BufWriter::with_capacity(FILE_BUFFER_BYTES, file);
     let created = (client.time_ms()? / 1000).to_string();

@@ -31,7 +31,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(100);
 /// The options of the command line.
 pub struct Options<'a> {
     pub to: &'a str,
-    pub password: Option<&'a str>,
+    /// A user, if not `default`, and a password; empty: without.
+    pub login: &'a [&'a str],
     /// Existing keys are replaced; otherwise they stay.
     pub replace: bool,
 }
@@ -148,7 +149,7 @@ struct Node<'a> {
 
 impl<'a> Node<'a> {
     fn connect(options: &'a Options<'a>) -> Result<Self, String> {
-        let mut client = Client::connect(options.to, options.password)?;
+        let mut client = Client::connect(options.to, options.login)?;
         let now_ms = client.time_ms()?;
         client.done(&[b"SELECT", b"0"])?;
         Ok(Node {

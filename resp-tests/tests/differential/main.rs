@@ -10,6 +10,7 @@ mod extremes;
 mod replicas;
 mod restore;
 mod types;
+mod users;
 
 use std::env;
 use std::fs;

@@ -12,6 +12,7 @@ mod script_flags;
 mod scripts;
 mod seeds;
 mod sites;
+mod users;
 mod waiting;
 
 use resp_tests::edge::{oracle, support, valve};

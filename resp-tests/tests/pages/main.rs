@@ -91,6 +91,11 @@ fn migration_does_what_it_shows() {
     check("src/docs/migration.md");
 }
 
+#[test]
+fn users_does_what_it_shows() {
+    check("src/docs/users.md");
+}
+
 /// A page with blocks that would run is one of those above.
 #[test]
 fn no_page_shows_commands_that_are_not_run() {

@@ -1,15 +1,15 @@
 //! AUTH and HELLO.
 
-use super::client::check_name;
+use super::{client::check_name, client_list::client_info};
 use crate::{
     command::{Args, Command, Flags, Group, Run, parse_i64},
     error::Result,
     limits::{REPORTED_REDIS_VERSION, USER_NAME},
     resp::{ErrorReply, Protocol, Reply},
-    session::{Context, Stats},
+    session::{Context, DeniedIn, DeniedReason, Stats},
+    time::now_ms,
 };
 use std::{sync::atomic::Ordering, time::Instant};
-use subtle::ConstantTimeEq;
 
 const FLAGS: Flags = Flags::NOSCRIPT
     .with(Flags::LOADING)
@@ -44,37 +44,38 @@ pub(super) const HELLO: Command = Command {
 };
 
 fn auth(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let object = args.argv().first().copied().unwrap_or_default();
     match args.rest() {
         [password] => {
-            if context.node.config.settings().requirepass.is_empty() {
+            if !context.node.users.default_has_password(&context.node.config.settings()) {
                 let text = "AUTH <password> called without any password configured for the default user. Are you \
                             sure your configuration is correct?";
                 return Err(ErrorReply::err(text).into());
             }
-            authenticate(context, USER_NAME.as_bytes(), password)?;
+            authenticate(context, object, USER_NAME.as_bytes(), password)?;
             Ok(Reply::Ok)
         }
         [user, password] => {
-            authenticate(context, user, password)?;
+            authenticate(context, object, user, password)?;
             Ok(Reply::Ok)
         }
         _ => Err(ErrorReply::syntax().into()),
     }
 }
 
-/// There is one user; without a password set, any password is his, as in Redis.
-fn authenticate(context: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<()> {
-    let settings = context.node.config.settings();
-    let expected = settings.requirepass.as_bytes();
-    // Compares for any user name, in time that does not depend on where passwords differ.
-    let same = bool::from(expected.ct_eq(password)) || expected.is_empty();
-    if same && user == USER_NAME.as_bytes() {
-        context.session.authenticate();
+/// `object`: the word that the client called, for ACL LOG.
+fn authenticate(context: &mut Context<'_>, object: &[u8], user: &[u8], password: &[u8]) -> Result<()> {
+    let (node, settings) = (context.node, context.node.config.settings());
+    if let Some(user) = node.users.authenticate(&settings, user, password) {
+        context.session.authenticate(user);
         return Ok(());
     }
-    Stats::add(&context.node.stats.auth_failures, 1);
+    Stats::add(&node.stats.auth_failures, 1);
+    let client = client_info(&context.session.client, context.now);
+    let why = (DeniedReason::Auth, DeniedIn::TopLevel);
+    node.users.log.add(why, object, user, client, now_ms(), settings.acllog_len_max);
     let address = context.session.client.peer.ip();
-    if let Some(failures) = context.node.auth_failures.failed(address, Instant::now()) {
+    if let Some(failures) = node.auth_failures.failed(address, Instant::now()) {
         tracing::warn!(
             %address,
             failures,
@@ -85,6 +86,7 @@ fn authenticate(context: &mut Context<'_>, user: &[u8], password: &[u8]) -> Resu
 }
 
 fn hello(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let object = args.argv().first().copied().unwrap_or_default();
     let mut protocol = context.session.protocol;
     if let Some(word) = args.next_opt() {
         let version = parse_i64(word)
@@ -99,7 +101,7 @@ fn hello(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     while let Some(word) = args.peek() {
         if args.remaining() > 2 && args.take("AUTH") {
             let (user, password) = (args.next_word()?, args.next_word()?);
-            authenticate(context, user, password)?;
+            authenticate(context, object, user, password)?;
         } else if args.remaining() > 1 && args.take("SETNAME") {
             name = Some(check_name(args.next_word()?, "Client names")?);
         } else {

@@ -125,7 +125,8 @@ fn quit(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn reset(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let open = context.node.config.settings().requirepass.is_empty();
-    context.session.reset(open);
+    let users = &context.node.users;
+    let open = users.is_open(&context.node.config.settings());
+    context.session.reset(users.default_user(), open);
     Ok(Reply::simple("RESET"))
 }

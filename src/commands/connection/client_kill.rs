@@ -4,7 +4,6 @@ use super::client_list::of_type;
 use crate::{
     command::{Args, parse_i64},
     error::Result,
-    limits::USER_NAME,
     resp::{ErrorReply, Reply},
     session::{ClientFilter, Context},
 };
@@ -45,7 +44,7 @@ fn filter(context: &Context<'_>, args: &mut Args<'_>) -> Result<ClientFilter> {
             b"TYPE" => of_type(&mut filter, value)?,
             b"ADDR" => filter.peer = Some(text),
             b"LADDR" => filter.local = Some(text),
-            b"USER" if text == USER_NAME => filter.user = Some(text),
+            b"USER" if context.node.users.get(&text).is_some() => filter.user = Some(text),
             b"USER" => return Err(ErrorReply::err(format!("No such user '{text}'")).into()),
             b"SKIPME" if text.eq_ignore_ascii_case("yes") => filter.skip_id = Some(context.session.client.id),
             b"SKIPME" if text.eq_ignore_ascii_case("no") => filter.skip_id = None,

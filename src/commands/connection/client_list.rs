@@ -56,6 +56,14 @@ fn text(protocol: Protocol, text: String) -> Reply {
     }
 }
 
+/// A client as CLIENT INFO describes it.
+pub fn client_info(client: &Client, now: u64) -> String {
+    let mut out = String::new();
+    describe(client, now, &mut out);
+    out.truncate(out.trim_end().len());
+    out
+}
+
 /// One line in Redis's format. -1 means "not in MULTI", and that no client is redirected.
 fn describe(client: &Client, now: u64, out: &mut String) {
     let words = client.text.lock().clone();
@@ -89,7 +97,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let (messages, message_bytes, total) = (load(&memory.messages), load(&memory.message), memory.sum());
     let events = if client.waits_to_write.load(Ordering::Relaxed) { "rw" } else { "r" };
     let (user, resp, lib, ver) =
-        (words.user, client.resp.load(Ordering::Relaxed), words.lib_name, words.lib_ver);
+        (client.user_name(), client.resp.load(Ordering::Relaxed), words.lib_name, words.lib_ver);
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,

@@ -7,6 +7,8 @@ mod client_kill;
 mod client_list;
 mod consistency;
 
+pub use client_list::client_info;
+
 use crate::command::Command;
 
 /// Every row of the group.

@@ -62,7 +62,10 @@ pub(super) const GEORADIUSBYMEMBER_RO: Command = Command {
 
 /// The keys that results may be stored in; options start at this index.
 const fn stores(from: usize) -> [KeyWord; 2] {
-    [KeyWord::target("STORE", from, false), KeyWord::target("STOREDIST", from, false)]
+    [
+        KeyWord::target("STORE", from, false, &[("STOREDIST", 1), ("COUNT", 1)]),
+        KeyWord::target("STOREDIST", from, false, &[("STORE", 1), ("COUNT", 1)]),
+    ]
 }
 
 const STORING: Form = Form::Radius { may_store: true };

@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const HGETEX: Command = Command {
     name: "HGETEX",
-    access: &[Access::ReadWrite],
+    access: &[Access::ReadUpdate],
     arity: -5,
     keys: KeyRange::ONE,
     run: Run::Write(hgetex),

@@ -24,7 +24,8 @@ pub(super) const CALL: Command = Command {
         .with(Flags::STALE)
         .with(Flags::SKIP_MONITOR)
         .with(Flags::NO_MANDATORY_KEYS)
-        .with(Flags::MOVABLEKEYS),
+        .with(Flags::MOVABLEKEYS)
+        .with(Flags::RUNS_SCRIPT),
     since_level: feature_level::SCRIPTS,
     group: Group::Scripting,
     since: "2.6.0",

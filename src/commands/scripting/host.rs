@@ -6,7 +6,8 @@
 
 use super::{inner, running::Run as RunOnNode, slots::Slots};
 use crate::{
-    command::{Args, Flags, InScript, Resolved, Run, guarded, invoke_for_script},
+    acl::User,
+    command::{Args, Flags, InScript, Resolved, Run, check, guarded, invoke_for_script, may_read_all_keys},
     commands::table,
     error::{Error, Result},
     resp::{ErrorReply, Reply},
@@ -21,8 +22,8 @@ const READ_ONLY: &str = "Write commands are not allowed from read-only scripts."
 /// A trial whose batch holds more ends.
 const TRIAL_BYTES_MAX: usize = 64 << 20;
 
-/// Finds the command of a script's call, and whether scripts may call it.
-fn admitted(argv: &[&[u8]], feature_level: u32) -> Result<Resolved, ErrorReply> {
+/// Finds the command of a script's call, and whether scripts may call it, and this caller.
+fn admitted(argv: &[&[u8]], feature_level: u32, caller: Option<&User>) -> Result<Resolved, ErrorReply> {
     let call = match table().resolve(argv) {
         Ok(call) => call,
         Err(_) if table().knows(argv) => {
@@ -36,9 +37,29 @@ fn admitted(argv: &[&[u8]], feature_level: u32) -> Result<Resolved, ErrorReply> 
     let is_refused = command.flags.has(Flags::NOSCRIPT) && !command.flags.has(Flags::BLOCKING);
     let is_data = matches!(command.run, Run::Read(_) | Run::Write(_));
     match !is_refused && (is_data || command.in_script.is_some()) {
-        true => Ok(call),
+        true => asked(call, argv, caller).map(|()| call),
         false => Err(ErrorReply::err("This Redis command is not allowed from script")),
     }
+}
+
+/// Whether the user who called the script may make this call.
+fn asked(call: Resolved, argv: &[&[u8]], caller: Option<&User>) -> Result<(), ErrorReply> {
+    let Some(user) = caller else { return Ok(()) };
+    if let Err(denied) = check(user, call, argv) {
+        let text = format!("ACL failure in script: {}", denied.text(user, call));
+        return Err(ErrorReply::new("NOPERM", text));
+    }
+    match call.command.needs_all_keys.and_then(|needs| needs(argv)) {
+        Some(why) if !may_read_all_keys(user, call, argv) => Err(ErrorReply::err(why)),
+        _ => Ok(()),
+    }
+}
+
+/// `redis.acl_check_cmd`.
+fn may_call(argv: &[&[u8]], caller: Option<&User>) -> Option<bool> {
+    let is_known = table().knows(argv);
+    let may = |user| table().resolve(argv).is_ok_and(|call| check(user, call, argv).is_ok());
+    is_known.then(|| caller.is_none_or(may))
 }
 
 fn client_error(error: Error) -> Result<Reply, Stop> {
@@ -56,6 +77,8 @@ pub(super) struct TxnHost<'a, 's> {
     pub(super) txn: &'a mut Txn<'s>,
     /// The script says that it does not.
     pub(super) is_read_only: bool,
+    /// A user who may not do everything.
+    pub(super) caller: Option<&'a User>,
     pub(super) running: RunOnNode<'a>,
     pub(super) trial: Option<Trial>,
 }
@@ -111,7 +134,7 @@ impl TxnHost<'_, '_> {
 
 impl Host for TxnHost<'_, '_> {
     fn call(&mut self, argv: &[&[u8]]) -> Result<Reply, Stop> {
-        let call = match admitted(argv, self.txn.feature_level()) {
+        let call = match admitted(argv, self.txn.feature_level(), self.caller) {
             Ok(call) => call,
             Err(error) => return Ok(Reply::Error(error)),
         };
@@ -147,7 +170,7 @@ impl Host for TxnHost<'_, '_> {
     }
 
     fn may_call(&self, argv: &[&[u8]]) -> Option<bool> {
-        table().knows(argv).then_some(true)
+        may_call(argv, self.caller)
     }
 }
 
@@ -158,6 +181,7 @@ pub(super) struct ViewHost<'a> {
     is_read_only: bool,
     running: RunOnNode<'a>,
     slots: Slots,
+    caller: Option<&'a User>,
     /// Why the run ended early.
     ended: Cell<Option<Error>>,
 }
@@ -169,8 +193,10 @@ impl<'a> ViewHost<'a> {
         is_read_only: bool,
         running: RunOnNode<'a>,
         slots: Slots,
+        caller: Option<&'a User>,
     ) -> Self {
-        ViewHost { view: view.for_script(dice), is_read_only, running, slots, ended: Cell::new(None) }
+        let (view, ended) = (view.for_script(dice), Cell::new(None));
+        ViewHost { view, is_read_only, running, slots, caller, ended }
     }
 
     /// Why the run ended early, if it did.
@@ -193,7 +219,7 @@ impl<'a> ViewHost<'a> {
 
 impl Host for ViewHost<'_> {
     fn call(&mut self, argv: &[&[u8]]) -> Result<Reply, Stop> {
-        let call = match admitted(argv, self.view.feature_level()) {
+        let call = match admitted(argv, self.view.feature_level(), self.caller) {
             Ok(call) => call,
             Err(error) => return Ok(Reply::Error(error)),
         };
@@ -238,7 +264,7 @@ impl Host for ViewHost<'_> {
     }
 
     fn may_call(&self, argv: &[&[u8]]) -> Option<bool> {
-        table().knows(argv).then_some(true)
+        may_call(argv, self.caller)
     }
 }
 

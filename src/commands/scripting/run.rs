@@ -9,6 +9,7 @@ use super::{
     slots::Slots,
 };
 use crate::{
+    acl::User,
     command::{Args, Outlook, TrialRules, parse_i64},
     error::{Error, Result},
     resp::{ErrorReply, Reply},
@@ -47,6 +48,8 @@ struct Prepared<'a> {
     words: &'a [&'a [u8]],
     keys: &'a [&'a [u8]],
     argv: &'a [&'a [u8]],
+    /// A user who may not do everything.
+    caller: Option<&'a User>,
 }
 
 fn no_script() -> ErrorReply {
@@ -80,7 +83,7 @@ impl<'a> Prepared<'a> {
                 (Sha1::of_function(word), Code::Function(library, name, flags))
             }
         };
-        Ok(Prepared { code, sha1, kept, text, words, keys, argv })
+        Ok(Prepared { code, sha1, kept, text, words, keys, argv, caller: args.caller() })
     }
 
     /// A function is never without.
@@ -167,7 +170,7 @@ fn in_txn(txn: &mut Txn<'_>, call: &Prepared<'_>, trial: Option<Trial>) -> Resul
     let is_read_only = call.flags().no_writes;
     let place = if trial.is_some() { Place::OutsideTheLog } else { Place::Log };
     let running = Run::new(place, call.function(), call.words);
-    let mut host = TxnHost { txn, is_read_only, running, trial };
+    let mut host = TxnHost { txn, is_read_only, caller: call.caller, running, trial };
     let ran = call.run(seed, &limits, &mut host);
     let was_enough = host.trial.is_some_and(|trial| trial.was_enough());
     txn.end_script(before);
@@ -200,7 +203,8 @@ pub(super) fn on_view(
     let (seed, dice) = (dice(), Cell::new(dice()));
     let is_read_only = is_read_only || call.flags().no_writes;
     let running = Run::new(Place::OutsideTheLog, call.function(), call.words);
-    let mut host = ViewHost::new(*view, &dice, is_read_only, running, call.slots(view.is_in_one_slot()));
+    let slots = call.slots(view.is_in_one_slot());
+    let mut host = ViewHost::new(*view, &dice, is_read_only, running, slots, call.caller);
     let limits = Limits { instructions: view.instructions_left(), ..LIMITS };
     let ran = call.run(seed, &limits, &mut host);
     view.spend_instructions(ran.as_ref().map_or(limits.instructions, |ran| ran.instructions));

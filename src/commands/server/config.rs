@@ -6,11 +6,14 @@ use crate::{
     commands::{help, scripting},
     error::Result,
     resp::{ErrorReply, Reply},
-    session::Context,
+    session::{Context, Node},
     state::Leadership,
     types::glob,
 };
 use bytes::Bytes;
+use std::sync::atomic::Ordering;
+
+const PASSWORD: &str = "requirepass";
 
 const FLAGS: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
 
@@ -106,6 +109,12 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     while let (Some(name), Some(value)) = (words.next(), words.next()) {
         pairs.push((text(name), text(value)));
     }
+    if let Some(why) = password_is_elsewhere(context.node)
+        .filter(|_| pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(PASSWORD)))
+    {
+        let text = format!("CONFIG SET failed (possibly related to argument '{PASSWORD}') - {why}");
+        return Err(ErrorReply::err(text).into());
+    }
     let may_set_protected = match context.node.config.settings().enable_protected_configs.as_str() {
         "yes" => true,
         "local" => context.session.client.peer.ip().is_loopback(),
@@ -117,8 +126,24 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
+/// Why a password cannot be set for this node alone.
+fn password_is_elsewhere(node: &Node) -> Option<&'static str> {
+    if !node.users.password_is_configured() {
+        Some(
+            "the password of the user default is the same on all nodes: use ACL SETUSER default resetpass >password, on any of them",
+        )
+    } else if node.group.state.is_one_of_many.load(Ordering::Relaxed) || node.group.state.edge.is_edge() {
+        Some(
+            "it would be this node's alone: use ACL SETUSER default resetpass >password, which all nodes follow",
+        )
+    } else {
+        None
+    }
+}
+
 fn resetstat(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     context.node.stats.reset();
+    context.node.users.reset_counts();
     context.node.group.store.reset_lookups();
     scripting::reset_inner_calls();
     Ok(Reply::Ok)

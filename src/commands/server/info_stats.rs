@@ -78,9 +78,9 @@ pub(super) fn stats(node: &Node, out: &mut String) {
     line(out, "instantaneous_eventloop_cycles_per_sec", 0);
     line(out, "instantaneous_eventloop_duration_usec", 0);
     line(out, "acl_access_denied_auth", get(&stats.auth_failures));
-    line(out, "acl_access_denied_cmd", 0);
-    line(out, "acl_access_denied_key", 0);
-    line(out, "acl_access_denied_channel", 0);
+    line(out, "acl_access_denied_cmd", get(&node.users.denied_commands));
+    line(out, "acl_access_denied_key", get(&node.users.denied_keys));
+    line(out, "acl_access_denied_channel", get(&node.users.denied_channels));
     line(out, "flotilla_protocol_errors", get(&stats.protocol_errors));
     line(out, "flotilla_blocking_reads", get(&stats.blocking_reads));
     line(out, "flotilla_output_limit_disconnections", get(&stats.output_limit_disconnections));

@@ -4,7 +4,9 @@ use crate::{
     command::{Access, Named},
     commands::table,
 };
-use Access::{Channel, ChannelPattern, Create, Look, Overwrite, Read, ReadUpdate, Remove, Take};
+use Access::{
+    Channel, ChannelPattern, Create, Look, Overwrite, Read, ReadUpdate, Remove, Take, Unsubscribed,
+};
 
 type Expected<'a> = &'a [(&'a str, Access)];
 
@@ -45,6 +47,9 @@ fn keys_of_every_form_are_found_with_what_is_done_to_them() {
         // A number of keys that cannot be says nothing.
         ("ZUNION 9 a b", &[]),
         ("SORT k BY w_* STORE to", &[("k", Read), ("to", Overwrite)]),
+        ("SORT k BY STORE STORE to", &[("k", Read), ("to", Overwrite)]),
+        ("SORT k STORE a GET STORE LIMIT 0 1 STORE to", &[("k", Read), ("to", Overwrite)]),
+        ("GEORADIUS k 1 2 3 m STORE STOREDIST STORE to", &[("k", Read), ("to", Overwrite)]),
         ("GEORADIUS k 1 2 3 m STORE to", &[("k", Read), ("to", Overwrite)]),
         ("GEORADIUSBYMEMBER k m 3 m STOREDIST to", &[("k", Read), ("to", Overwrite)]),
         ("XREAD COUNT 1 STREAMS a STREAMS 0 0", &[("a", Read), ("STREAMS", Read)]),
@@ -65,10 +70,10 @@ fn channels_and_patterns_are_found() {
         ("SUBSCRIBE a b", &[("a", Channel), ("b", Channel)]),
         ("UNSUBSCRIBE", &[]),
         ("PSUBSCRIBE a* b", &[("a*", ChannelPattern), ("b", ChannelPattern)]),
-        ("PUNSUBSCRIBE a*", &[("a*", ChannelPattern)]),
+        ("PUNSUBSCRIBE a*", &[("a*", Unsubscribed)]),
         ("PUBLISH a message", &[("a", Channel)]),
         ("SSUBSCRIBE a", &[("a", Channel)]),
-        ("SUNSUBSCRIBE a b", &[("a", Channel), ("b", Channel)]),
+        ("SUNSUBSCRIBE a b", &[("a", Unsubscribed), ("b", Unsubscribed)]),
         ("SPUBLISH a message", &[("a", Channel)]),
     ] {
         check(line, expected, |command, argv| command.channels_of(argv));

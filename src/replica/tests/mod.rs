@@ -14,3 +14,4 @@ mod strings;
 mod support;
 mod sweep;
 mod undo;
+mod users;

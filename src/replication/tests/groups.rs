@@ -2,6 +2,7 @@
 
 use super::support::{TABLE, eventually, small_segments, within};
 use crate::{
+    commands,
     config::FeedSettings,
     environment::Environment,
     peer::{CallError, Connections, FIRST_GROUP, Groups, LocalIdentity, Peers},
@@ -13,7 +14,7 @@ use crate::{
         wal::Retention,
         wire::kind,
     },
-    session::{Client, ClusterIdentity, Group, Session},
+    session::{Client, ClusterIdentity, Group, Session, Users},
     state::{StateWriter, Work},
     store::{Condition, ReadTime, Store, StoreOptions},
 };
@@ -128,14 +129,16 @@ fn has(group: &GroupHandle, key: &[u8]) -> bool {
 /// What a connection wrote to one group, or watches there, is nothing to the other one.
 async fn a_session_is_apart_in_each([first, second]: &[GroupHandle; 2]) {
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    let mut session = Session::new(Arc::new(Client::new(1, address, address, -1, 0)), true);
+    let user = Users::new(commands::acl::commands()).default_user();
+    let client = Arc::new(Client::new(1, address, address, -1, 0));
+    let mut session = Session::new(client, Arc::clone(&user), 0, true);
     let ahead = second.state().edge.core_index.load(Ordering::SeqCst) + 1000;
     session.of_group(SECOND).wrote = ahead;
     assert!(first.has_writes_of(&session), "it wrote nothing there");
     assert!(first.wait_for_writes_of(&session, Duration::ZERO).await, "so it waits for nothing");
     assert!(!second.has_writes_of(&session));
     assert!(!second.wait_for_writes_of(&session, Duration::from_millis(20)).await);
-    session.reset(true);
+    session.reset(user, true);
     assert_eq!((session.wrote(FIRST_GROUP), session.wrote(SECOND)), (0, ahead), "RESET forgets no write");
     // The same key in both, watched in the first.
     let watch = |session: &mut Session| {

@@ -69,6 +69,11 @@ impl Txn<'_> {
         Ok(())
     }
 
+    /// A user was changed: each node follows once the batch is stored.
+    pub fn user_changed(&mut self, name: &str) {
+        self.changes.push(ChangeEvent::User { name: name.to_owned() });
+    }
+
     /// The system's database.
     pub fn system_view(&self) -> View<'_> {
         self.view().of_db(SYSTEM_DATABASE)

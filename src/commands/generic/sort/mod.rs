@@ -21,7 +21,8 @@ use pattern::Pattern;
 pub(super) const SORT: Command = Command {
     name: "SORT",
     access: &[Access::Read],
-    key_words: &[KeyWord::UNTOLD, KeyWord::target("STORE", 2, true)],
+    key_words: &[KeyWord::UNTOLD, KeyWord::target("STORE", 2, true, &[("BY", 1), ("GET", 1), ("LIMIT", 2)])],
+    needs_all_keys: Some(options::untold_keys),
     arity: -2,
     keys: KeyRange::ONE,
     run: Run::Write(sort),

@@ -46,6 +46,29 @@ pub(super) fn read<'a>(args: &mut Args<'a>, may_store: bool) -> Result<Options<'
     Ok(options)
 }
 
+/// Whether a call reads keys that follow from the data, and why it is refused to a user who may not read all keys.
+pub(super) fn untold_keys(argv: &[&[u8]]) -> Option<&'static str> {
+    let mut words = argv.iter().skip(2);
+    while let Some(word) = words.next() {
+        let is = |option: &str| word.eq_ignore_ascii_case(option.as_bytes());
+        if is("BY") {
+            let pattern = words.next()?;
+            if pattern.contains(&b'*') {
+                return Some("BY option of SORT denied due to insufficient ACL permissions.");
+            }
+        } else if is("GET") {
+            words.next()?;
+            return Some("GET option of SORT denied due to insufficient ACL permissions.");
+        } else if is("LIMIT") {
+            words.next()?;
+            words.next()?;
+        } else if is("STORE") {
+            words.next()?;
+        }
+    }
+    None
+}
+
 impl Options<'_> {
     /// The range of wanted elements, out of `len`.
     pub(super) fn wanted(&self, len: u64) -> std::ops::Range<u64> {
