@@ -1,6 +1,8 @@
 //! Joining that goes wrong is tried again and never leaves a node that cannot be had (faults.md (a) 34); a node that was
 //! removed behind its back neither disturbs nor serves when it comes back (36).
 
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -78,16 +80,61 @@ fn adding_at_a_wrong_address_or_twice_changes_nothing() {
     wait_for_roles(&newcomer, &FOUR);
 }
 
+/// A way to a port, for a node that asks before it is open.
+struct Gate {
+    address: SocketAddr,
+    /// Tells that somebody has begun to ask.
+    asked: Receiver<()>,
+    /// Takes the port to which all that was sent goes on, and all that is sent from then on.
+    open: Sender<u16>,
+}
+
+impl Gate {
+    fn new() -> Gate {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let ((asking, asked), (open, opened)) = (mpsc::channel(), mpsc::channel());
+        thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let _ = client.peek(&mut [0]);
+            let _ = asking.send(());
+            let Ok(port) = opened.recv() else { return };
+            loop {
+                pass_on(client, port);
+                client = listener.accept().unwrap().0;
+            }
+        });
+        Gate { address, asked, open }
+    }
+}
+
+/// Both directions, each by a thread, until one side closes.
+fn pass_on(client: TcpStream, port: u16) {
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return };
+    let ways = [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
+    for (mut from, mut to) in ways {
+        thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+        });
+    }
+}
+
 /// Kills the followers, and has a node join while the leader has not noticed. `None`: it had, and all is as before.
 fn join_a_leader_without_followers(cluster: &mut Cluster) -> Option<(usize, [usize; 2], Server)> {
     let leader = cluster.wait_until_agreed().unwrap();
     let others = [1, 2].map(|step| (leader + step) % NODES);
+    // The new node is there and has asked before the followers die: the leader notices soon that they are gone.
+    let gate = Gate::new();
+    let [first, second] = others.map(|node| cluster.nodes[node].peer_address());
+    let contacts = [gate.address.to_string(), first, second].join(",");
+    let newcomer = Server::spawn(&Program::product(), &joining("core-3", &contacts)).unwrap();
+    gate.asked.recv_timeout(CHANGE_MAX).expect("it asks");
     // Dead, not stopped: what is sent to a stopped process waits for it.
     for node in others {
         cluster.nodes[node].stop(Stop::Kill).unwrap();
     }
-    let contacts = [leader, others[0], others[1]].map(|node| cluster.nodes[node].peer_address()).join(",");
-    let newcomer = Server::spawn(&Program::product(), &joining("core-3", &contacts)).unwrap();
+    gate.open.send(cluster.nodes[leader].peer_port()).unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
     while Instant::now() < deadline {
         // From the leader, with the beginning of its log.
