@@ -98,7 +98,8 @@ impl Connection {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(_) => return Err(Close::Now),
             }
-            client.memory.unsent.store(self.output.len() as u64, Ordering::Relaxed);
+            let unsent = self.output.len().saturating_add(self.stream.unsent_max());
+            client.memory.unsent.store(unsent as u64, Ordering::Relaxed);
             client.memory.reply_buffer.store(room, Ordering::Relaxed);
             client.memory.tell();
             let (limit, waiting) = (self.output_limit(), self.waiting_output());

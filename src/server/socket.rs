@@ -16,6 +16,8 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
+/// Bytes that TLS takes ahead of the kernel, in clear and encrypted: as rustls would, but counted.
+const TLS_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Time to say that the connection ends to a client that takes nothing.
 const FAREWELL_MAX: Duration = Duration::from_millis(200);
 
@@ -40,7 +42,11 @@ impl Socket {
         // A handshake has much state, an open connection has not.
         let handshake = Box::pin(tokio::time::timeout(within, TlsAcceptor::from(tls).accept(stream)));
         tokio::select! {
-            done = handshake => Ok(Socket::Tls(Box::new(done??))),
+            done = handshake => {
+                let mut stream = Box::new(done??);
+                stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER_BYTES_MAX));
+                Ok(Socket::Tls(stream))
+            }
             () = client.wait_killed() => Err(ended()),
             _ = stop.wait() => Err(ended()),
         }
@@ -50,6 +56,14 @@ impl Socket {
         match self {
             Socket::Plain(tcp) => tcp,
             Socket::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Bytes beyond those that it was given to send which may wait for the client here.
+    pub(super) fn unsent_max(&self) -> usize {
+        match self {
+            Socket::Tls(tls) if tls.get_ref().1.wants_write() => TLS_BUFFER_BYTES_MAX,
+            Socket::Tls(_) | Socket::Plain(_) => 0,
         }
     }
 
