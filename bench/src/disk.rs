@@ -31,17 +31,7 @@ pub fn run(servers: &mut [Server], keys: u64, seconds: f64) -> Result<String, St
         let mut client = Client::connect(server.address, ANSWER_MAX).map_err(failed)?;
         client.call(words).map_err(failed)?;
         let disk = server.data_bytes();
-        let plan = Plan {
-            workload: Workload::GetAny,
-            value: Vec::new(),
-            keys,
-            clients: 50,
-            pipeline: 1,
-            time: Duration::from_secs_f64(seconds),
-            rate: None,
-            setup: Vec::new(),
-            seed: 1,
-        };
+        let plan = Plan::reads(Workload::GetAny, keys, Duration::from_secs_f64(seconds));
         let measured = load::run(server.address, &plan)?;
         let quantile = |q: f64| measured.latency.value_at_quantile(q) as f64 / 1000.0;
         let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);

@@ -38,6 +38,23 @@ pub struct Plan {
     pub seed: u64,
 }
 
+impl Plan {
+    /// Reads without a pipeline, as many as there are answers, from 50 clients.
+    pub fn reads(workload: Workload, keys: u64, time: Duration) -> Plan {
+        Plan {
+            workload,
+            value: Vec::new(),
+            keys,
+            clients: 50,
+            pipeline: 1,
+            time,
+            rate: None,
+            setup: Vec::new(),
+            seed: 1,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub struct Measured {

@@ -16,17 +16,7 @@ pub fn run(servers: &mut [Server], keys: u64, seconds: f64) -> Result<String, St
     for server in servers {
         fill(server.address, 0..keys, Values::Text(64)).map_err(|e| format!("{}: {e}", server.name))?;
         let loaded = server.rss_mib().unwrap_or(0.0);
-        let plan = Plan {
-            workload: Workload::Get,
-            value: Vec::new(),
-            keys: keys.min(HOT_KEYS),
-            clients: 50,
-            pipeline: 1,
-            time: Duration::from_secs_f64(seconds),
-            rate: None,
-            setup: Vec::new(),
-            seed: 1,
-        };
+        let plan = Plan::reads(Workload::Get, keys.min(HOT_KEYS), Duration::from_secs_f64(seconds));
         let measured = load::run(server.address, &plan)?;
         let (rss, disk) = (server.rss_mib().unwrap_or(0.0), server.disk_mib());
         let rps = measured.requests as f64 / measured.seconds;

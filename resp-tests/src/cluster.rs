@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::connection::Received;
-use crate::server::{Program, Server};
+use crate::server::{Program, Server, Stop};
 use crate::value::Value;
 
 const AGREE_SECONDS_MAX: u64 = 30;
@@ -37,6 +37,20 @@ impl Cluster {
         let args: Vec<String> = own.iter().chain(args).map(|word| (*word).to_owned()).collect();
         self.nodes.push(Server::start(program, &args)?);
         Ok(())
+    }
+
+    /// Kills all nodes, starts them again and waits until they agree; says which leads.
+    pub fn kill_and_restart(&mut self) -> io::Result<usize> {
+        for node in &mut self.nodes {
+            node.stop(Stop::Kill)?;
+        }
+        for node in &mut self.nodes {
+            node.spawn_again()?;
+        }
+        for node in &mut self.nodes {
+            node.wait_until_ready()?;
+        }
+        self.wait_until_agreed()
     }
 
     /// The node that says it leads, if exactly one does.

@@ -55,8 +55,12 @@ impl Program {
         };
         let path = env::var_os("FLOTILLA_BIN").map_or_else(built, PathBuf::from);
         let is_reference = path.file_name().is_some_and(|name| name == "redis-server");
+        Program::new(if is_reference { Kind::Reference } else { Kind::Product }, path)
+    }
+
+    fn new(kind: Kind, path: PathBuf) -> Program {
         Program {
-            kind: if is_reference { Kind::Reference } else { Kind::Product },
+            kind,
             path,
             has_own_clock: false,
             open_files: None,
@@ -103,15 +107,7 @@ impl Program {
         if !version.contains("v=7.0.") {
             return Err(missing(format!("not version 7.0 but {}", version.trim())));
         }
-        Ok(Program {
-            kind: Kind::Reference,
-            path,
-            has_own_clock: false,
-            open_files: None,
-            disk_bytes: None,
-            recorded_disk_bytes: None,
-            place: None,
-        })
+        Ok(Program::new(Kind::Reference, path))
     }
 
     /// Starts what is a command of it, in its place.

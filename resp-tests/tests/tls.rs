@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use resp_tests::certificates::{Authority, long_ago};
 use resp_tests::ports::free_port;
+use resp_tests::process::Process;
 use resp_tests::server::{Program, Server};
 use resp_tests::support::{bulk, call, eventually, ok};
 use resp_tests::value::{Value, decode, encode};
@@ -261,34 +262,23 @@ fn with_port_0_clients_come_by_tls_only() {
     let port = free_port().unwrap();
     let home = tempfile::tempdir().unwrap();
     let http = free_port().unwrap();
-    let child = Command::new(Program::product().path)
+    let mut process = Process::new(home.path().join("log"));
+    let mut command = Command::new(Program::product().path);
+    command
         .args(["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"])
         .args(["--tls-cert-file", &certificate, "--tls-key-file", &key])
         .args(["--http-port", &http.to_string(), "--peer-port", &free_port().unwrap().to_string()])
         .arg("--data-dir")
-        .arg(home.path().join("data"))
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let child = Ended(child);
+        .arg(home.path().join("data"));
+    process.start(&mut command).unwrap();
     let open = || Client::open(port, &PathBuf::from(&ca), None, &[&version::TLS13]);
     eventually("it serves", || open().is_ok());
     let Value::Bulk(info) = open().unwrap().call(&["INFO", "server"]).unwrap() else { panic!("INFO") };
     assert!(String::from_utf8(info).unwrap().contains(&format!("tcp_port:{port}")));
     // The ports that it listens on, as the kernel sees them: TLS, HTTP, and the one for edges.
-    let listening = listening_ports(child.0.id());
+    let listening = listening_ports(process.pid().unwrap());
     assert_eq!(listening.len(), 3, "{listening:?}");
     assert!(listening.contains(&port) && listening.contains(&http), "{listening:?}");
-}
-
-/// A process that does not outlive its test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The TCP ports on which a process listens.

@@ -1,7 +1,10 @@
 //! The table of all commands: looks a call up, checks its arity, finds its keys.
 
 use super::{Command, require_level};
-use crate::{resp::ErrorReply, state::Work};
+use crate::{
+    resp::{ErrorReply, excerpt, excerpt_of},
+    state::Work,
+};
 use std::collections::HashMap;
 
 /// Longest command name that is looked up; longer words cannot be commands.
@@ -150,21 +153,18 @@ pub fn subcommand(command: &Command, word: &[u8]) -> Option<(usize, &'static Com
 }
 
 fn unknown_command(argv: &[&[u8]]) -> ErrorReply {
-    let show = |word: &[u8], room: usize| {
-        String::from_utf8_lossy(word.get(..word.len().min(room)).unwrap_or_default()).into_owned()
-    };
     let mut text = String::new();
     for word in argv.iter().skip(1) {
         let Some(room) = 128_usize.checked_sub(text.len()).filter(|room| *room > 0) else {
             break;
         };
-        text.push_str(&format!("'{}' ", show(word, room)));
+        text.push_str(&format!("'{}' ", excerpt_of(word, room)));
     }
-    let name = show(argv.first().copied().unwrap_or_default(), 128);
+    let name = excerpt(argv.first().copied().unwrap_or_default());
     ErrorReply::err(format!("unknown command '{name}', with args beginning with: {text}"))
 }
 
 fn unknown_subcommand(name: &str, word: &[u8]) -> ErrorReply {
-    let word = String::from_utf8_lossy(word.get(..word.len().min(128)).unwrap_or_default()).into_owned();
+    let word = excerpt(word);
     ErrorReply::err(format!("unknown subcommand '{word}'. Try {name} HELP."))
 }

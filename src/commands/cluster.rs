@@ -198,10 +198,7 @@ fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
         [] => {}
         [how] if how.eq_ignore_ascii_case(b"FORCE") || how.eq_ignore_ascii_case(b"TAKEOVER") => {}
         [_] => return Err(ErrorReply::syntax().into()),
-        _ => {
-            let text = "unknown subcommand or wrong number of arguments for 'FAILOVER'. Try CLUSTER HELP.";
-            return Err(ErrorReply::err(text).into());
-        }
+        _ => return Err(ErrorReply::subcommand_syntax("CLUSTER", "FAILOVER").into()),
     }
     if !context.node.group.state.follows() && !context.node.group.state.edge.is_edge() {
         return Err(ErrorReply::err("You should send CLUSTER FAILOVER to a replica").into());

@@ -245,9 +245,7 @@ fn channels(context: &mut Context<'_>, args: &mut Args<'_>, kind: Subscribed) ->
         [pattern] => names.retain(|name| glob::matches(pattern, name, false)),
         _ => {
             let word = if kind == Subscribed::Shard { "SHARDCHANNELS" } else { "CHANNELS" };
-            let text =
-                format!("unknown subcommand or wrong number of arguments for '{word}'. Try PUBSUB HELP.");
-            return Err(ErrorReply::err(text).into());
+            return Err(ErrorReply::subcommand_syntax("PUBSUB", word).into());
         }
     }
     Ok(Reply::Array(names.into_iter().map(Reply::bulk).collect()))

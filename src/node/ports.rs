@@ -2,35 +2,40 @@
 
 use super::{NodeError, io};
 use crate::{
-    config::Settings,
+    config::{ClientTls, Settings},
     server::{ClientPort, bind_all},
     tls::ServerTls,
 };
-use std::{net::TcpListener, sync::Arc};
+use std::sync::Arc;
 
 /// Binds them, those without TLS first.
 pub(super) fn client_ports(settings: &Settings) -> Result<Vec<ClientPort>, NodeError> {
-    let is_plain = settings.port != 0 || settings.client_tls.is_none();
-    let plain = if is_plain { bind(settings, "port", settings.port)? } else { vec![] };
-    let mut ports: Vec<_> = plain.into_iter().map(|listener| ClientPort { listener, tls: None }).collect();
-    if let Some(tls) = &settings.client_tls {
-        let listeners = bind(settings, "TLS port", tls.port)?;
-        let tls = Arc::new(ServerTls::open(tls.options.clone()).map_err(io("TLS for clients"))?);
-        let port = |listener| ClientPort { listener, tls: Some(Arc::clone(&tls)) };
-        ports.extend(listeners.into_iter().map(port));
+    let mut ports = match settings.port == 0 && settings.client_tls.is_some() {
+        true => vec![],
+        false => bind(settings, "port", settings.port, None)?,
+    };
+    if let Some(ClientTls { port, options }) = &settings.client_tls {
+        let tls = Arc::new(ServerTls::open(options.clone()).map_err(io("TLS for clients"))?);
+        ports.extend(bind(settings, "TLS port", *port, Some(&tls))?);
     }
     Ok(ports)
 }
 
 /// Where the node passes for a Sentinel; none if it does not.
 pub(super) fn sentinel_ports(settings: &Settings) -> Result<Vec<ClientPort>, NodeError> {
-    if settings.sentinel_port == 0 {
-        return Ok(vec![]);
+    match settings.sentinel_port {
+        0 => Ok(vec![]),
+        port => bind(settings, "sentinel port", port, None),
     }
-    let listeners = bind(settings, "sentinel port", settings.sentinel_port)?;
-    Ok(listeners.into_iter().map(|listener| ClientPort { listener, tls: None }).collect())
 }
 
-fn bind(settings: &Settings, what: &str, port: u16) -> Result<Vec<TcpListener>, NodeError> {
-    bind_all(&settings.addresses(port), settings.tcp_backlog).map_err(io(format!("listen on {what} {port}")))
+fn bind(
+    settings: &Settings,
+    what: &str,
+    port: u16,
+    tls: Option<&Arc<ServerTls>>,
+) -> Result<Vec<ClientPort>, NodeError> {
+    let listeners = bind_all(&settings.addresses(port), settings.tcp_backlog)
+        .map_err(io(format!("listen on {what} {port}")))?;
+    Ok(listeners.into_iter().map(|listener| ClientPort { listener, tls: tls.cloned() }).collect())
 }

@@ -41,6 +41,19 @@ const KNOWN: [&str; 26] = [
     "UNBLOCKED",
 ];
 
+/// Bytes of a client's word that an error shows, as in Redis.
+const EXCERPT_BYTES_MAX: usize = 128;
+
+/// The beginning of a client's word, as an error shows it.
+pub fn excerpt(word: &[u8]) -> String {
+    excerpt_of(word, EXCERPT_BYTES_MAX)
+}
+
+/// As `excerpt`, of so many bytes at most.
+pub fn excerpt_of(word: &[u8], bytes_max: usize) -> String {
+    String::from_utf8_lossy(word.get(..word.len().min(bytes_max)).unwrap_or_default()).into_owned()
+}
+
 impl From<ProtocolError> for ErrorReply {
     fn from(error: ProtocolError) -> Self {
         ErrorReply::err(error.to_string())
@@ -96,6 +109,14 @@ impl ErrorReply {
     /// `name` in lower case, `container|sub` for a subcommand.
     pub fn wrong_arity(name: &str) -> Self {
         Self::err(format!("wrong number of arguments for '{name}' command"))
+    }
+
+    /// A subcommand, as the client wrote it, with arguments that it does not take.
+    pub fn subcommand_syntax(container: &str, word: impl AsRef<[u8]>) -> Self {
+        let word = excerpt(word.as_ref());
+        Self::err(format!(
+            "unknown subcommand or wrong number of arguments for '{word}'. Try {container} HELP."
+        ))
     }
 
     pub fn not_integer() -> Self {

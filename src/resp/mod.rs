@@ -23,7 +23,7 @@ pub use client::{Answer, ask, put_request, read_answer};
 pub use decoder::{Decoded, Decoder, Limits, ProtocolError};
 pub use double::format_double;
 pub use encode::{bulk_head, encode};
-pub use error::ErrorReply;
+pub use error::{ErrorReply, excerpt, excerpt_of};
 pub use inline::split as split_inline;
 pub use reply::{Protocol, Reply};
 pub use wire::{put_reply, take_reply};

@@ -6,6 +6,7 @@
 # frozen_string_literal: true
 
 require "redis"
+require_relative "checks"
 
 PORT, PASSWORD = ARGV
 DB = 3
@@ -19,20 +20,6 @@ UNICODE = "Grüße, 世界 🚢"
 
 def connect(**changes)
   Redis.new(host: "127.0.0.1", port: PORT.to_i, db: DB, password: PASSWORD, **changes)
-end
-
-def same(what, got, expected)
-  raise "#{what}: got #{got.inspect}, expected #{expected.inspect}" unless got == expected
-end
-
-# Waits for a condition, not for a time.
-def wait_until(what)
-  deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + WAIT_SECONDS
-  until yield
-    raise "#{what}: not within #{WAIT_SECONDS} s" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-
-    sleep 0.01
-  end
 end
 
 # The server's error surfaces as the library's exception.

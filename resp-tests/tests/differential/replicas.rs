@@ -9,7 +9,7 @@ use resp_tests::connection::{Connection, Received};
 use resp_tests::differential::catalogue::Catalogue;
 use resp_tests::differential::generator::{Generator, Step};
 use resp_tests::differential::name_of;
-use resp_tests::server::{Kind, Program, Server, Stop};
+use resp_tests::server::{Kind, Program, Server};
 use resp_tests::value::{Value, encode};
 
 const STEPS: usize = 3_000;
@@ -42,16 +42,7 @@ fn the_nodes_of_a_core_store_the_same() {
     }
     exchange(&mut connection, &mut batch, &mut sent);
     let before = agreed_state(&core);
-    for node in &mut core.nodes {
-        node.stop(Stop::Kill).unwrap();
-    }
-    for node in &mut core.nodes {
-        node.spawn_again().unwrap();
-    }
-    for node in &mut core.nodes {
-        node.wait_until_ready().unwrap();
-    }
-    core.wait_until_agreed().unwrap();
+    core.kill_and_restart().unwrap();
     // Elections are entries, and keys may have expired: that the nodes agree again is what counts.
     println!("{before:?}, after a restart {:?}", agreed_state(&core));
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use resp_tests::connection::{Connection, Received};
-use resp_tests::server::{Server, Stop};
+use resp_tests::server::Server;
 use std::time::{Duration, Instant};
 
 /// A change takes effect everywhere in this time.
@@ -70,16 +70,7 @@ fn a_user_made_on_one_node_is_one_on_all_nodes_and_edges() {
     let second = edge("sin", &upstream(&core), &[]);
     assert!(auth(&second, "user-0", "pw").is_none());
     session(&second, "user-0", "new");
-    for node in &mut core.nodes {
-        node.stop(Stop::Kill).unwrap();
-    }
-    for node in &mut core.nodes {
-        node.spawn_again().unwrap();
-    }
-    for node in &mut core.nodes {
-        node.wait_until_ready().unwrap();
-    }
-    core.wait_until_agreed().unwrap();
+    core.kill_and_restart().unwrap();
     for node in &core.nodes {
         let mut user = session(node, "user-0", "new");
         assert_eq!(error_code(&call(&mut user, &["GET", "own:k"])), "NOPERM");

@@ -14,7 +14,7 @@ use crate::{
     command::Args,
     error::{Result, StoreError},
     limits::{ACL_BYTES_MAX, ACL_RULES_MAX, ACL_USER_BYTES_MAX, ACL_USERS_MAX, SYSTEM_DATABASE, USER_NAME},
-    resp::{ErrorReply, Reply},
+    resp::{ErrorReply, Reply, excerpt},
     session::Node,
     store::{NewRow, Txn},
 };
@@ -57,8 +57,7 @@ pub(super) fn as_logged(node: &Node, argv: &[&[u8]]) -> Result<Vec<Vec<u8>>, Err
 }
 
 fn refused(rule: &[u8], why: RuleError) -> ErrorReply {
-    let rule = String::from_utf8_lossy(rule.get(..rule.len().min(128)).unwrap_or_default()).into_owned();
-    ErrorReply::err(format!("Error in ACL SETUSER modifier '{rule}': {why}"))
+    ErrorReply::err(format!("Error in ACL SETUSER modifier '{}': {why}", excerpt(rule)))
 }
 
 /// A selector may come as several words: each parenthesis and what is in it becomes one.
@@ -88,8 +87,7 @@ fn whole_selectors(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, ErrorReply> {
         };
     }
     if open.is_some() {
-        let from =
-            String::from_utf8_lossy(open_at.get(..open_at.len().min(128)).unwrap_or_default()).into_owned();
+        let from = excerpt(open_at);
         return Err(ErrorReply::err(format!("Unmatched parenthesis in acl selector starting at '{from}'.")));
     }
     Ok(whole)

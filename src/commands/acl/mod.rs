@@ -12,7 +12,7 @@ use crate::{
     acl::{Catalogue, Record, User, key_of},
     command::{Args, Command, Flags, Group, Run, catalogue},
     commands::{help, table},
-    error::{Error, Result, StoreError},
+    error::{Result, StoreError},
     feature_level,
     limits::SYSTEM_DATABASE,
     resp::{ErrorReply, Reply},
@@ -184,12 +184,6 @@ fn no_file(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
                 SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in \
                 order to store users in the Redis configuration.";
     Err(ErrorReply::err(text).into())
-}
-
-/// The error for too many words behind a subcommand.
-fn wrong_words(subcommand: &str) -> Error {
-    let text = format!("unknown subcommand or wrong number of arguments for '{subcommand}'. Try ACL HELP.");
-    ErrorReply::err(text).into()
 }
 
 fn acl_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

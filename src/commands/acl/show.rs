@@ -8,7 +8,7 @@ use crate::{
     },
     command::{Args, parse_i64},
     error::Result,
-    resp::{ErrorReply, Reply},
+    resp::{ErrorReply, Reply, excerpt},
     session::{AclLogEntry, Context},
     time::now_ms,
 };
@@ -23,15 +23,14 @@ pub(super) fn cat(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Rep
     match args.rest() {
         [] => Ok(Reply::Array(CATEGORIES.iter().map(|name| Reply::bulk(*name)).collect())),
         [name] => {
-            let bit = std::str::from_utf8(name).ok().and_then(Catalogue::category).ok_or_else(|| {
-                let name =
-                    String::from_utf8_lossy(name.get(..name.len().min(128)).unwrap_or_default()).into_owned();
-                ErrorReply::err(format!("Unknown category '{name}'"))
-            })?;
+            let bit = std::str::from_utf8(name)
+                .ok()
+                .and_then(Catalogue::category)
+                .ok_or_else(|| ErrorReply::err(format!("Unknown category '{}'", excerpt(name))))?;
             let names = commands().of_category(bit).filter_map(|at| commands().entries().get(at));
             Ok(Reply::Array(names.map(|entry| Reply::bulk(&entry.name)).collect()))
         }
-        _ => Err(super::wrong_words("CAT")),
+        _ => Err(ErrorReply::subcommand_syntax("ACL", "CAT").into()),
     }
 }
 
@@ -42,7 +41,7 @@ pub(super) fn genpass(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result
             let bits = parse_i64(bits).ok_or_else(ErrorReply::not_integer)?;
             Some(bits).filter(|bits| (1..=PASSWORD_BITS_MAX).contains(bits))
         }
-        _ => return Err(super::wrong_words("GENPASS")),
+        _ => return Err(ErrorReply::subcommand_syntax("ACL", "GENPASS").into()),
     };
     let bits = bits.and_then(|bits| usize::try_from(bits).ok()).ok_or_else(|| {
         ErrorReply::err(format!(
@@ -110,7 +109,7 @@ pub(super) fn log(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Repl
             let count = parse_i64(count).ok_or_else(ErrorReply::not_integer)?;
             usize::try_from(count).unwrap_or(0)
         }
-        _ => return Err(super::wrong_words("LOG")),
+        _ => return Err(ErrorReply::subcommand_syntax("ACL", "LOG").into()),
     };
     let (now, entries) = (now_ms(), context.node.users.log.latest(count));
     Ok(Reply::Array(entries.into_iter().map(|entry| of_log(entry, now)).collect()))

@@ -131,8 +131,7 @@ fn unblock(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
         Some(_) => return Err(ErrorReply::err("CLIENT UNBLOCK reason should be TIMEOUT or ERROR").into()),
     };
     if !args.is_empty() {
-        let text = "unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.";
-        return Err(ErrorReply::err(text).into());
+        return Err(ErrorReply::subcommand_syntax("CLIENT", "UNBLOCK").into());
     }
     Ok(u64::try_from(id).is_ok_and(|id| context.node.parking.unblock(id, how)).into())
 }
@@ -223,10 +222,7 @@ fn pause(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
         [word] if word.eq_ignore_ascii_case(b"ALL") => PauseMode::All,
         [word] if word.eq_ignore_ascii_case(b"WRITE") => PauseMode::Write,
         [_] => return Err(ErrorReply::err("CLIENT PAUSE mode must be WRITE or ALL").into()),
-        _ => {
-            let text = "unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.";
-            return Err(ErrorReply::err(text).into());
-        }
+        _ => return Err(ErrorReply::subcommand_syntax("CLIENT", "PAUSE").into()),
     };
     let millis =
         parse_i64(word).ok_or_else(|| ErrorReply::err("timeout is not an integer or out of range"))?;

@@ -187,13 +187,8 @@ fn restore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
             return Err(ErrorReply::err(text).into());
         }
         [_, _, ..] => {
-            let word = args
-                .argv()
-                .get(1)
-                .map_or_else(String::new, |word| String::from_utf8_lossy(word).into_owned());
-            let text =
-                format!("unknown subcommand or wrong number of arguments for '{word}'. Try FUNCTION HELP.");
-            return Err(ErrorReply::err(text).into());
+            let word = args.argv().get(1).copied().unwrap_or_default();
+            return Err(ErrorReply::subcommand_syntax("FUNCTION", word).into());
         }
     }
     let texts = rdb::load_functions(payload, LIBRARIES_BYTES_MAX)

@@ -62,7 +62,5 @@ fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
         ];
         return Ok(Effect::Reply(Reply::Array(lines.into_iter().map(Reply::simple).collect())));
     }
-    let word = String::from_utf8_lossy(word.get(..word.len().min(128)).unwrap_or_default()).into_owned();
-    let text = format!("unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP.");
-    Err(ErrorReply::err(text).into())
+    Err(ErrorReply::subcommand_syntax("DEBUG", word).into())
 }

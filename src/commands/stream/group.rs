@@ -1,6 +1,6 @@
 //! XGROUP.
 
-use super::{no_group_of_key, subcommand_syntax};
+use super::no_group_of_key;
 use crate::{
     command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
     commands::help,
@@ -107,7 +107,7 @@ struct Options {
 impl Options {
     fn check(&self, args: &Args<'_>) -> Result<()> {
         let word = args.argv().get(1).copied().unwrap_or_default();
-        if self.is_too_much { Err(subcommand_syntax("XGROUP", word).into()) } else { Ok(()) }
+        if self.is_too_much { Err(ErrorReply::subcommand_syntax("XGROUP", word).into()) } else { Ok(()) }
     }
 
     /// As Redis 8: not more than were ever added.
@@ -131,7 +131,7 @@ fn options(args: &mut Args<'_>, is_create: bool) -> Result<Options> {
             options.entries_read = (read >= 0).then_some(read);
         } else {
             let word = args.argv().get(1).copied().unwrap_or_default();
-            return Err(subcommand_syntax("XGROUP", word).into());
+            return Err(ErrorReply::subcommand_syntax("XGROUP", word).into());
         }
     }
     // Redis rejects a repeated option, but reports any other error first.

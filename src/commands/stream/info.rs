@@ -1,6 +1,6 @@
 //! XINFO.
 
-use super::{entry_reply, id_reply, info_full::full, no_group_of_key, number_or_nil, subcommand_syntax};
+use super::{entry_reply, id_reply, info_full::full, no_group_of_key, number_or_nil};
 use crate::{
     command::{Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
     commands::help,
@@ -116,7 +116,7 @@ fn full_count(args: &mut Args<'_>) -> Result<Option<u64>> {
     }
     let is_full = matches!(options.len(), 1 | 3) && args.take("FULL");
     if !is_full || !(args.is_empty() || args.take("COUNT")) {
-        return Err(subcommand_syntax("XINFO", word).into());
+        return Err(ErrorReply::subcommand_syntax("XINFO", word).into());
     }
     if args.is_empty() {
         return Ok(Some(FULL_COUNT));

@@ -67,13 +67,6 @@ fn no_group_of_key(key: &[u8], group: &[u8]) -> ErrorReply {
     ErrorReply::new("NOGROUP", format!("No such consumer group '{group}' for key name '{key}'"))
 }
 
-/// A subcommand with arguments that it does not take.
-fn subcommand_syntax(container: &str, word: &[u8]) -> ErrorReply {
-    let word = String::from_utf8_lossy(word.get(..word.len().min(128)).unwrap_or_default());
-    let text = format!("unknown subcommand or wrong number of arguments for '{word}'. Try {container} HELP.");
-    ErrorReply::err(text)
-}
-
 fn bad_start() -> ErrorReply {
     ErrorReply::err("invalid start ID for the interval")
 }

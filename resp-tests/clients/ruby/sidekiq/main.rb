@@ -7,22 +7,11 @@
 ENV["APPLICATION_PORT"] = ARGV[0]
 JOBS = Integer(ARGV[1])
 require_relative "jobs"
+require_relative "../checks"
 
 WAIT_SECONDS = 120 + JOBS / 20
 LATE = 10
 $stdout.sync = true
-
-def same(what, got, expected)
-  raise "#{what}: got #{got.inspect}, expected #{expected.inspect}" unless got == expected
-end
-
-def eventually(what)
-  deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + WAIT_SECONDS
-  until yield
-    raise "#{what}: not in #{WAIT_SECONDS} s" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-    sleep 0.05
-  end
-end
 
 def ask
   Sidekiq.redis { |redis| yield redis }
@@ -40,29 +29,29 @@ end
 
 def done
   if ENV["LEADER_CHANGE"] == "yes"
-    eventually("a quarter is done") { ask { |redis| redis.hlen("done") } >= JOBS / 4 }
+    wait_until("a quarter is done") { ask { |redis| redis.hlen("done") } >= JOBS / 4 }
     puts "transfer"
   end
-  eventually("all jobs are done") { ask { |redis| redis.hlen("done") } == JOBS }
+  wait_until("all jobs are done") { ask { |redis| redis.hlen("done") } == JOBS }
   runs = ask { |redis| redis.hvals("done") }
   same("each once", runs.uniq, ["1"])
 end
 
 def timed
-  eventually("scheduled jobs are done") { ask { |redis| redis.llen("late") } == LATE }
+  wait_until("scheduled jobs are done") { ask { |redis| redis.llen("late") } == LATE }
   late = ask { |redis| redis.lrange("late", 0, -1) }.map(&:to_f)
   raise "before they were due: #{late}" if late.any?(&:negative?)
   same("none is left", Sidekiq::ScheduledSet.new.size, 0)
 end
 
 def retried
-  eventually("it failed") { Sidekiq::RetrySet.new.size == 1 }
+  wait_until("it failed") { Sidekiq::RetrySet.new.size == 1 }
   same("its error", Sidekiq::RetrySet.new.first["error_message"], "once more")
   # At once: by itself it would take up to half a minute.
   Sidekiq::RetrySet.new.retry_all
-  eventually("it is done") { ask { |redis| redis.hget("tries", "a") } == "2" }
+  wait_until("it is done") { ask { |redis| redis.hget("tries", "a") } == "2" }
   same("nothing is left", [Sidekiq::RetrySet.new.size, Sidekiq::DeadSet.new.size], [0, 0])
-  eventually("all are counted") { Sidekiq::Stats.new.processed == JOBS + LATE + 2 }
+  wait_until("all are counted") { Sidekiq::Stats.new.processed == JOBS + LATE + 2 }
   same("failures", Sidekiq::Stats.new.failed, 1)
 end
 
@@ -76,7 +65,7 @@ begin
   puts "#{JOBS} jobs of Sidekiq #{Sidekiq::VERSION} took #{((Process.clock_gettime(Process::CLOCK_MONOTONIC) - began) * 1000).round} ms"
   timed
   retried
-  eventually("the worker is known") { Sidekiq::ProcessSet.new.size == 1 }
+  wait_until("the worker is known") { Sidekiq::ProcessSet.new.size == 1 }
   Process.kill("TERM", worker)
   _, status = Process.wait2(worker)
   worker = nil
