@@ -133,10 +133,10 @@ static PLAIN: &[Parameter] = &[
     row(
         "disable-thp",
         Kind::Bool,
-        "yes",
+        "no",
         Change::Start,
-        "Turn transparent huge pages off for this process: the kernel takes milliseconds to clear one, and a request waits \
-         meanwhile.",
+        "Turn transparent huge pages off for this process. They make look-ups in large caches faster, on some machines by two \
+         thirds, and take up to a third more memory.",
     ),
     row("block-cache-bytes", SIZE, "256mb", Change::Start, "Size of RocksDB's block cache."),
     row(

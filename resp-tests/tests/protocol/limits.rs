@@ -181,6 +181,6 @@ fn maxclients(on: &Context) {
 
 fn huge_pages(on: &Context) {
     let enabled = |args: &[&str]| process_status(&on.start(args), "THP_enabled:");
-    assert_eq!(enabled(&[]), 0);
-    assert_eq!(enabled(&["--disable-thp", "no"]), 1);
+    assert_eq!(enabled(&[]), 1);
+    assert_eq!(enabled(&["--disable-thp", "yes"]), 0);
 }
