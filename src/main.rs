@@ -1,17 +1,21 @@
 //! The `flotilla` program: reads the configuration and runs a node.
 
 use flotilla::{admin, config, node, ops, transfer};
-use std::process::ExitCode;
+use std::{
+    env,
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let arguments: Vec<std::ffi::OsString> = env::args_os().collect();
     if let Some(code) = admin::run(&arguments).or_else(|| transfer::run(&arguments)) {
         return code;
     }
-    let parsed = match config::parse(arguments, |name| std::env::var(name).ok()) {
+    let parsed = match config::parse(arguments, |name| env::var(name).ok()) {
         Ok(parsed) => parsed,
         // Also --help and --version; clap knows where each goes and with which exit code.
         Err(error) => error.exit(),
@@ -29,7 +33,11 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    let failed = with_few_heaps();
     ops::init_logging(&config.settings());
+    if let Some(error) = failed {
+        tracing::warn!(%error, "cannot bound the heaps of the C library; expect more memory, or set MALLOC_ARENA_MAX=2");
+    }
     for (older, current) in &parsed.older_names {
         tracing::warn!(%older, %current, "this parameter was renamed; the older name still works, use the current one");
     }
@@ -41,4 +49,22 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// RocksDB allocates from glibc, which gives threads heaps of their own, up to eight a core; what each keeps adds up to
+/// hundreds of MiB that nothing uses. As many heaps as cores are enough. glibc reads its bound when a program starts, so the
+/// program starts itself once more, as the same process. Returns only if it need not, or with the error if it cannot.
+fn with_few_heaps() -> Option<std::io::Error> {
+    const BOUND: &str = "MALLOC_ARENA_MAX";
+    if env::var_os(BOUND).is_some() || env::var_os("GLIBC_TUNABLES").is_some() {
+        return None;
+    }
+    let program = match env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Some(error),
+    };
+    let mut arguments = env::args_os();
+    let name = arguments.next().unwrap_or_else(|| program.clone().into());
+    let heaps = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    Some(Command::new(program).arg0(name).args(arguments).env(BOUND, heaps.to_string()).exec())
 }

@@ -56,7 +56,7 @@ pub(crate) const ROOMS: [(&str, &[&str]); 1] = [(
 const ROOM_ESSAY_LINES_MIN: usize = 15;
 
 /// Crates that only one place may name, so that they can be replaced there.
-const OWNERS: [(&str, &[&str]); 18] = [
+const OWNERS: [(&str, &[&str]); 19] = [
     ("redis_protocol", &["resp"]),
     ("rocksdb", &["store"]),
     ("quick_cache", &["store"]),
@@ -65,6 +65,7 @@ const OWNERS: [(&str, &[&str]); 18] = [
     ("openraft_rt_tokio", &["replication::consensus"]),
     ("tokio_rustls", &["peer", "server", "tls"]),
     ("webpki", &["peer"]),
+    ("x509_parser", &["tls"]),
     ("tonic", &["peer"]),
     ("tonic_prost", &["peer"]),
     ("fs4", &["replication::directory"]),

@@ -17,6 +17,7 @@ use tokio_rustls::rustls::{
     server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
 /// Whether a caller must show a certificate. One that it shows must be valid, unless all are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,35 @@ pub enum CallerCertificates {
     Ignored,
     Optional,
     Required,
+}
+
+/// The part of a caller's certificate that names its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerName {
+    /// The common name of the subject.
+    CommonName,
+    /// The first URI among the alternative names.
+    Uri,
+}
+
+impl CallerName {
+    /// What a certificate says there. It has been verified; one that cannot be read names nobody.
+    pub fn of(self, certificate: &CertificateDer<'_>) -> Option<String> {
+        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+        let name = match self {
+            CallerName::CommonName => {
+                certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok())?
+            }
+            CallerName::Uri => {
+                let names = certificate.subject_alternative_name().ok()??;
+                names.value.general_names.iter().find_map(|name| match name {
+                    GeneralName::URI(uri) => Some(*uri),
+                    _ => None,
+                })?
+            }
+        };
+        Some(name.to_owned())
+    }
 }
 
 /// Versions of TLS that a server speaks; at least one of them.

@@ -5,7 +5,7 @@ use super::{
     parameter::{Change, Kind, Parameter},
     table::{PORT, row},
 };
-use crate::tls::{CallerCertificates, ServerOptions, Versions};
+use crate::tls::{CallerCertificates, CallerName, ServerOptions, Versions};
 use std::path::PathBuf;
 
 pub(super) static PARAMETERS: &[Parameter] = &[
@@ -43,7 +43,15 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "yes",
         Change::Start,
         "Whether clients need a certificate: yes = each of them, optional = one that is shown must be valid, no = none is asked for. \
-         A certificate takes no password's place.",
+         A certificate takes a password's place only by `tls-auth-clients-user`.",
+    ),
+    row(
+        "tls-auth-clients-user",
+        Kind::Choice(&["off", "CN", "URI"]),
+        "off",
+        Change::Start,
+        "What a client's certificate names its user by: CN = the common name of its subject, URI = the first URI of its alternative \
+         names. The connection is that user's at once, if there is one and it is on.",
     ),
     row(
         "tls-protocols",
@@ -59,6 +67,8 @@ pub(super) static PARAMETERS: &[Parameter] = &[
 pub struct ClientTls {
     pub port: u16,
     pub options: ServerOptions,
+    /// `None`: certificates name no users.
+    pub user_by: Option<CallerName>,
 }
 
 impl ClientTls {
@@ -88,7 +98,17 @@ impl ClientTls {
             versions: versions(values.get("tls-protocols"))?,
             protocols: &[],
         };
-        Ok(Some(ClientTls { port, options }))
+        let user_by = match values.get("tls-auth-clients-user") {
+            "CN" => Some(CallerName::CommonName),
+            "URI" => Some(CallerName::Uri),
+            _ => None,
+        };
+        if user_by.is_some() && callers == CallerCertificates::Ignored {
+            return Err(
+                "tls-auth-clients-user needs certificates: set tls-auth-clients to yes or optional".into()
+            );
+        }
+        Ok(Some(ClientTls { port, options, user_by }))
     }
 }
 
@@ -136,6 +156,9 @@ mod tests {
         let closed = with(&[("tls-ca-cert-file", "a"), ("tls-protocols", "tlsV1.3")]).unwrap().unwrap();
         assert_eq!(closed.options.callers, CallerCertificates::Required);
         assert_eq!(closed.options.versions, Versions { tls12: false, tls13: true });
+        let named = with(&[("tls-ca-cert-file", "a"), ("tls-auth-clients-user", "URI")]).unwrap().unwrap();
+        assert_eq!(named.user_by, Some(CallerName::Uri));
+        assert!(with(&[("tls-auth-clients", "no"), ("tls-auth-clients-user", "CN")]).is_err());
         let old = with(&[("tls-auth-clients", "no"), ("tls-protocols", "TLSv1.1 TLSv1.2")]);
         assert_eq!(old, Err("tls-protocols: 'TLSv1.1' is not TLSv1.2 or TLSv1.3".into()));
     }

@@ -14,7 +14,7 @@ pub(super) fn client_ports(settings: &Settings) -> Result<Vec<ClientPort>, NodeE
         true => vec![],
         false => bind(settings, "port", settings.port, None)?,
     };
-    if let Some(ClientTls { port, options }) = &settings.client_tls {
+    if let Some(ClientTls { port, options, .. }) = &settings.client_tls {
         let tls = Arc::new(ServerTls::open(options.clone()).map_err(io("TLS for clients"))?);
         ports.extend(bind(settings, "TLS port", *port, Some(&tls))?);
     }

@@ -1,7 +1,7 @@
 //! A client's socket, with or without TLS.
 
 use super::Stop;
-use crate::session::Client;
+use crate::{session::Client, tls::CallerName};
 use bytes::{Buf, BytesMut};
 use std::{
     io,
@@ -49,6 +49,14 @@ impl Socket {
             }
             () = client.wait_killed() => Err(ended()),
             _ = stop.wait() => Err(ended()),
+        }
+    }
+
+    /// Whom the client's certificate names. The handshake has verified it.
+    pub(super) fn named_by(&self, part: CallerName) -> Option<String> {
+        match self {
+            Socket::Tls(tls) => part.of(tls.get_ref().1.peer_certificates()?.first()?),
+            Socket::Plain(_) => None,
         }
     }
 

@@ -151,12 +151,20 @@ fn admit(state: &Rc<ThreadState>, connections: &mut tokio::task::JoinSet<()>, ac
     let users = &state.node.users;
     // The version first: what changes in between is read anew at the first call.
     let (version, user) = (users.version(), users.default_user());
-    let session = Session::new(Arc::clone(&client), user, version, users.is_open(&settings));
+    let named_by = settings.client_tls.as_ref().and_then(|tls| tls.user_by);
+    let mut session = Session::new(Arc::clone(&client), user, version, users.is_open(&settings));
     let state = Rc::clone(state);
     connections.spawn_local(async move {
         // Boxed: an idle connection should not keep room for its handshake.
         match Box::pin(Socket::open(stream, tls, &client, &state.stop, within)).await {
-            Ok(socket) => Box::new(Connection::new(Rc::clone(&state), session, socket)).serve().await,
+            Ok(socket) => {
+                let name = named_by.and_then(|part| socket.named_by(part));
+                let user = name.and_then(|name| state.node.users.get(&name));
+                if let Some(user) = user.filter(|user| user.definition().is_on) {
+                    session.authenticate(user);
+                }
+                Box::new(Connection::new(Rc::clone(&state), session, socket)).serve().await;
+            }
             Err(error) => {
                 tracing::debug!(%error, peer = %client.peer, "connection lost before it was served")
             }

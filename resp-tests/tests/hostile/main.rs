@@ -27,7 +27,7 @@ const NODES: usize = 3;
 const MEMORY: u64 = 1 << 30;
 /// As a node with 1 GiB would be set up. It starts before it is put into the control group, so it cannot ask that.
 const ARGS: [&str; 6] =
-    ["--hot-cache-bytes", "64mb", "--block-cache-bytes", "128mb", "--maxmemory-clients", "200mb"];
+    ["--hot-cache-bytes", "64mb", "--block-cache-bytes", "64mb", "--maxmemory-clients", "200mb"];
 const PING_P99: Duration = Duration::from_millis(50);
 
 fn terms(cluster: &Cluster) -> Vec<Option<String>> {

@@ -18,10 +18,11 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
+    collections::BTreeMap,
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// `ADD key`: counts and returns the new count. `EXPIREAT key ms`.
@@ -199,16 +200,33 @@ pub(super) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     panic!("never happened: {what}");
 }
 
-/// Copies all files below `from`. A store that is open there removes files of its own accord; then it is copied again.
+/// Copies all files below `from`. A store that is open there changes files of its own accord; then they are copied again.
 pub(super) fn copy_directory(from: &Path, to: &Path) {
     for _ in 0..100 {
-        match try_to_copy(from, to) {
-            Ok(()) => return,
+        // RocksDB's threads go on meanwhile: a manifest must not name a file that came after the directory was listed.
+        match files(from).and_then(|before| try_to_copy(from, to).map(|()| before)) {
+            Ok(before) if files(from).is_ok_and(|after| after == before) => return,
+            Ok(_) => fs::remove_dir_all(to).unwrap(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !to.exists() => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => fs::remove_dir_all(to).unwrap(),
             Err(error) => panic!("{}: {error}", from.display()),
         }
     }
     panic!("{} changes all the time", from.display());
+}
+
+/// All files below a directory, each with its length and the time of its last change.
+fn files(directory: &Path) -> io::Result<BTreeMap<PathBuf, (u64, SystemTime)>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        match about.is_dir() {
+            true => found.extend(files(&entry.path())?),
+            false => drop(found.insert(entry.path(), (about.len(), about.modified()?))),
+        }
+    }
+    Ok(found)
 }
 
 fn try_to_copy(from: &Path, to: &Path) -> io::Result<()> {

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod libraries;
+mod users;
+
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -56,6 +59,15 @@ impl Guarded {
     fn client_with(&self, files: &[PathBuf; 3]) -> io::Result<Client> {
         Client::open(self.port, &self.files[2], Some(files), &[&version::TLS13, &version::TLS12])
     }
+
+    /// A client with a certificate that need not be let in by it.
+    fn client_with_any(&self, files: &[PathBuf; 3]) -> io::Result<Client> {
+        Client::connect(self.port, &self.files[2], Some(files), &[&version::TLS13, &version::TLS12])
+    }
+
+    fn client_without(&self) -> io::Result<Client> {
+        Client::connect(self.port, &self.files[2], None, &[&version::TLS13])
+    }
 }
 
 /// A connection that speaks TLS.
@@ -67,6 +79,19 @@ struct Client {
 impl Client {
     /// A certificate that the server refuses is an error here only with TLS 1.2; else it is when something is read.
     fn open(
+        port: u16,
+        ca: &PathBuf,
+        own: Option<&[PathBuf; 3]>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> io::Result<Client> {
+        let mut client = Client::connect(port, ca, own, versions)?;
+        match client.call(&["PING"])? {
+            Value::Simple(text) if text == b"PONG" => Ok(client),
+            other => Err(io::Error::other(format!("{other:?}"))),
+        }
+    }
+
+    fn connect(
         port: u16,
         ca: &PathBuf,
         own: Option<&[PathBuf; 3]>,
@@ -90,11 +115,7 @@ impl Client {
         let socket = TcpStream::connect(("127.0.0.1", port))?;
         socket.set_read_timeout(Some(WAIT))?;
         socket.set_write_timeout(Some(WAIT))?;
-        let mut client = Client { stream: StreamOwned::new(connection, socket), unread: vec![] };
-        match client.call(&["PING"])? {
-            Value::Simple(text) if text == b"PONG" => Ok(client),
-            other => Err(io::Error::other(format!("{other:?}"))),
-        }
+        Ok(Client { stream: StreamOwned::new(connection, socket), unread: vec![] })
     }
 
     fn call(&mut self, words: &[&str]) -> io::Result<Value> {

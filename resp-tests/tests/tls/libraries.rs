@@ -1,0 +1,59 @@
+//! Client libraries that speak TLS, with certificates of their own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Guarded;
+
+const PYTHON: &str = r#"
+import redis, sys
+port, ca, certificate, key = sys.argv[1:]
+for protocol in (2, 3):
+    client = redis.Redis(host="127.0.0.1", port=int(port), ssl=True, ssl_ca_certs=ca, ssl_certfile=certificate, ssl_keyfile=key,
+                         protocol=protocol)
+    assert client.set("py", "x" * 300_000) and len(client.get("py")) == 300_000
+    pipe = client.pipeline()
+    for n in range(1000):
+        pipe.incr("py:n")
+    assert pipe.execute()[-1] == 1000 * (protocol - 1)
+"#;
+
+const NODE: &str = r#"
+const [port, ca, cert, key] = process.argv.slice(1);
+const fs = require("node:fs"), Redis = require("ioredis");
+const tls = { ca: fs.readFileSync(ca), cert: fs.readFileSync(cert), key: fs.readFileSync(key) };
+(async () => {
+  const client = new Redis({ host: "127.0.0.1", port: Number(port), tls });
+  await client.set("node", "x".repeat(300_000));
+  if ((await client.get("node")).length !== 300_000) throw new Error("lost");
+  const pipeline = client.pipeline();
+  for (let n = 0; n < 1000; n++) pipeline.incr("node:n");
+  const replies = await pipeline.exec();
+  if (replies.at(-1)[1] !== 1000) throw new Error(String(replies.at(-1)));
+  await client.quit();
+})().catch((error) => { console.error(error); process.exit(1); });
+"#;
+
+fn installed(name: &str) -> PathBuf {
+    let place = std::env::var_os("FLOTILLA_TEST_DEPS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-deps"), PathBuf::from);
+    let path = place.join(name);
+    assert!(path.exists(), "{} is missing; .build/test-deps.sh installs it", path.display());
+    path
+}
+
+fn runs(command: &mut Command, port: u16, files: &[PathBuf; 3]) {
+    let [certificate, key, ca] = files;
+    let output = command.arg(port.to_string()).args([ca, certificate, key]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn redis_py_and_ioredis_speak_tls_with_certificates() {
+    let guarded = Guarded::start(&[]);
+    let own = guarded.authority.files("client", &["a client"], |_| {});
+    runs(Command::new(installed("python/bin/python")).args(["-c", PYTHON]), guarded.port, &own);
+    let mut node = Command::new("node");
+    node.env("NODE_PATH", installed("node/node_modules")).args(["-e", NODE]);
+    runs(&mut node, guarded.port, &own);
+}
