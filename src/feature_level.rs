@@ -8,6 +8,7 @@
 //! | 4 | large strings are stored in pieces; calls have budgets; apply keeps sums over the state (`store/sums.rs`) |
 //! | 5 | lists have segments: a change in the middle moves few elements (`types/list`); scripts and functions: the commands, and a database of the system's own for their texts |
 //! | 6 | users: ACL SETUSER and ACL DELUSER, rows of the system's database, and calls of scripts in the name of a user |
+//! | 7 | calls may name the client that called, for client-side caching |
 //!
 //! To change what apply does with an entry, add a level here and keep the old way for cores below it.
 
@@ -32,16 +33,19 @@ pub const SCRIPTS: u32 = 5;
 /// From here on there are users, and calls in the name of one.
 pub const USERS: u32 = 6;
 
+/// From here on calls may name the client that called (`replica/origin.rs`), so clients may track keys.
+pub const TRACKING: u32 = 7;
+
 /// The lowest level at which this program still applies entries as they were meant.
 pub const OLDEST: u32 = INITIAL;
 
 /// The highest level that this program understands; a new core begins at it.
 #[cfg(not(feature = "next-level"))]
-pub const NEWEST: u32 = USERS;
+pub const NEWEST: u32 = TRACKING;
 
 /// Of builds for tests: a level that no release has, see `commands/set/next_level.rs`.
 #[cfg(feature = "next-level")]
-pub const NEWEST: u32 = USERS + 1;
+pub const NEWEST: u32 = TRACKING + 1;
 
 const _: () = assert!(OLDEST <= NEWEST);
 

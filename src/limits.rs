@@ -145,6 +145,23 @@ pub const SUBSCRIPTIONS_MAX: u64 = 4 * 1024 * 1024;
 /// Those of one client; and its patterns, each of which every message is compared with.
 pub const CLIENT_SUBSCRIPTIONS_MAX: usize = 256 * 1024;
 pub const CLIENT_PATTERNS_MAX: usize = 16 * 1024;
+/// Memory of the tables of tracked keys (CLIENT TRACKING) of one node, beside `tracking-table-max-keys`: a table that is full
+/// invalidates what it forgets.
+pub const TRACKING_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// What a tracked key takes beside its name, and what each client that tracks it adds, about.
+pub const TRACKED_KEY_BYTES: usize = 128;
+pub const TRACKED_ITEM_BYTES: usize = 32;
+/// Memory of the keys that one script reads, or the calls of one batch, for clients that track them; with more, these clients are
+/// told to drop everything.
+pub const TRACKED_READS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Prefixes of one client that tracks by prefix, and their bytes.
+pub const TRACKED_PREFIXES_MAX: usize = 256;
+pub const TRACKED_PREFIXES_BYTES_MAX: usize = 64 * 1024;
+/// Memory of the changes that wait for a network thread to look for the clients that track them; with more, all of its clients
+/// are told to drop everything.
+pub const TRACKING_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of the keys in one invalidation of a prefix.
+pub const INVALIDATION_BYTES_MAX: usize = 16 * 1024;
 /// Messages that wait for the slowest edge that a core node feeds; it misses older ones.
 pub const PUBSUB_TAP_MESSAGES_MAX: usize = 256;
 /// A larger message does not go to edges.

@@ -27,7 +27,7 @@ use crate::{
     server::{ClientPort, Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
         AuthFailures, Clients, ClusterIdentity, Group, KeyspaceNotifier, MemoryMarks, Node, NodeIdentity,
-        Stats, Users,
+        PubSub, Stats, Tracking, Users,
     },
     signals::{Signals, end_without},
     state::StateWriter,
@@ -286,6 +286,7 @@ fn node(
     let now = now_ms();
     let stats = Stats::new(commands::table().names().len());
     stats.threads.switch(config.settings().latency_tracking);
+    let pubsub = Arc::<PubSub>::default();
     Node {
         config,
         clients: Clients::default(),
@@ -293,7 +294,8 @@ fn node(
         users: Users::new(commands::acl::commands()),
         stats: Arc::new(stats),
         group,
-        pubsub: Arc::default(),
+        tracking: Arc::new(Tracking::new(uuid::Uuid::new_v4().as_u64_pair().0, &pubsub)),
+        pubsub,
         parking: Arc::default(),
         identity: NodeIdentity {
             node_id: identity.node_id,

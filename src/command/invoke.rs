@@ -67,11 +67,16 @@ fn run(
         match resolved.command.run {
             Run::Write(handler) => handler(txn, &mut args),
             Run::Script(script) => (script.logged)(txn, &mut args),
-            Run::Read(handler) => match waits {
-                Waits::Nobody => Ok(Reply::Nil),
-                Waits::Client => handler(&txn.replying_view(), &mut args),
-                Waits::Script => handler(&txn.view(), &mut args),
-            },
+            Run::Read(handler) => {
+                if txn.tracks_reads() {
+                    resolved.command.keys_read(argv).for_each(|key| txn.read_for_caller(key));
+                }
+                match waits {
+                    Waits::Nobody => Ok(Reply::Nil),
+                    Waits::Client => handler(&txn.replying_view(), &mut args),
+                    Waits::Script => handler(&txn.view(), &mut args),
+                }
+            }
             Run::Local(_) | Run::Async(_) | Run::Container => {
                 Err(ErrorReply::err("command cannot be applied from the log").into())
             }

@@ -50,6 +50,13 @@ impl Command {
         in_range.chain(behind_words)
     }
 
+    /// The keys that a call reads, if its command only reads: those that a client may cache.
+    pub fn keys_read<'w>(&self, argv: &'w [&'w [u8]]) -> impl Iterator<Item = &'w [u8]> {
+        let reads = matches!(self.run, Run::Read(_));
+        let named = self.keys_in(argv).filter(move |named| reads && named.access.is_of_key());
+        named.filter_map(|named| argv.get(named.at).copied())
+    }
+
     /// The channels and channel patterns of a call.
     pub fn channels_of(&self, argv: &[&[u8]]) -> Vec<Named> {
         self.channels_in(argv).collect()

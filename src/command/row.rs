@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
-    session::{Context, CoreRequest, Node, Publication},
+    session::{Context, CoreRequest, Node, Publication, TrackingOptions},
     store::{Txn, View},
 };
 use std::time::Duration;
@@ -158,6 +158,8 @@ pub enum Effect {
     Exec,
     /// Record the revisions of these keys (of the session's database) and add them to the session's watches.
     Watch(Vec<Vec<u8>>),
+    /// CLIENT TRACKING ON.
+    Track(TrackingOptions),
     /// Write a checkpoint (BGSAVE: in the background, SAVE: before the reply).
     Checkpoint { background: bool },
     /// SCRIPT KILL and FUNCTION KILL, on this node and those that share its log.

@@ -88,6 +88,8 @@ pub struct Settings {
     pub requirepass: String,
     /// Entries that ACL LOG keeps.
     pub acllog_len_max: usize,
+    /// Keys that clients may track; 0 = any number.
+    pub tracking_keys_max: u64,
     /// Letters, checked.
     pub notify_keyspace_events: String,
     pub protected_mode: bool,
@@ -172,6 +174,7 @@ impl Settings {
             peer_insecure: values.get("peer-insecure") == "yes",
             requirepass: values.get("requirepass").to_owned(),
             acllog_len_max: values.number("acllog-max-len")?,
+            tracking_keys_max: values.number("tracking-table-max-keys")?,
             notify_keyspace_events: values.get("notify-keyspace-events").to_owned(),
             protected_mode: values.get("protected-mode") == "yes",
             maxclients: values.number("maxclients")?,

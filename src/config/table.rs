@@ -232,6 +232,14 @@ static PLAIN: &[Parameter] = &[
          for 60 s is disconnected.",
     ),
     row(
+        "tracking-table-max-keys",
+        Kind::Number { min: 0, max: i64::MAX },
+        "1000000",
+        Change::Live,
+        "Keys that clients of this node may track together (CLIENT TRACKING); beyond it, keys are forgotten and their clients told that \
+         they have changed. 0 = no limit but that of their memory, 256 MiB.",
+    ),
+    row(
         "proto-max-bulk-len",
         Kind::Bytes { min: 1 << 20, max: 512 << 20 },
         "512mb",

@@ -70,7 +70,6 @@ pub(super) static PARAMETERS: &[Parameter] = &[
     kept("slowlog-max-len", COUNT, "128", NONE),
     kept("latency-monitor-threshold", COUNT, "0", NONE),
     kept("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", NONE),
-    kept("tracking-table-max-keys", COUNT, "1000000", NONE),
     kept(
         "sanitize-dump-payload",
         Kind::Choice(&["no", "yes", "clients"]),

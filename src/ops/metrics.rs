@@ -79,6 +79,18 @@ static ROWS: &[Row] = &[
     gauge("flotilla_clients_memory_bytes", "Memory of client connections", |s| {
         s.node.clients.memory.bytes() as f64
     }),
+    gauge("flotilla_tracking_clients", "Clients that track keys (CLIENT TRACKING)", |s| {
+        s.node.tracking.totals().clients as f64
+    }),
+    gauge("flotilla_tracking_keys", "Keys that clients track", |s| s.node.tracking.totals().keys as f64),
+    counter("flotilla_tracking_invalidations", "Messages to clients that tracked keys have changed", |s| {
+        s.node.tracking.totals().told as f64
+    }),
+    counter(
+        "flotilla_tracking_forgotten_keys",
+        "Tracked keys whose clients were told to drop them because the table of keys was full",
+        |s| s.node.tracking.totals().forgotten as f64,
+    ),
     counter("flotilla_net_input_bytes", "Bytes read from clients", |s| load(&s.node.stats.net_input_bytes)),
     counter("flotilla_net_output_bytes", "Bytes written to clients", |s| {
         load(&s.node.stats.net_output_bytes)

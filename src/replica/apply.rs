@@ -248,6 +248,7 @@ impl Replica {
 
     fn call(&self, txn: &mut Txn<'_>, call: &CallRef<'_>, is_awaited: bool) -> Result<Reply, StoreError> {
         txn.begin_command(call.db);
+        txn.called_by(call.origin);
         let caller = match call.user {
             None => None,
             Some(name) => match self.user(txn, name)? {

@@ -9,23 +9,28 @@
 //!   mark of sums: nothing                     (replicas note the sum of their state so far; from feature level 4 on)
 //! condition := db u32 ‖ key bytes ‖ present u8 ‖ log position (12 bytes, if present)
 //! call      := db u32 ‖ argc u32 ‖ argc × bytes
-//! call      := db u32 with its highest bit set ‖ user bytes ‖ argc u32 ‖ argc × bytes
-//!                                           (what it calls is asked for as this user's; from feature level 6 on)
+//! call      := db u32 with flags ‖ user bytes (flag 31) ‖ origin (flag 30, `origin.rs`) ‖ argc u32 ‖ argc × bytes
+//!              flag 31: what it calls is asked for as this user's; from feature level 6 on
+//!              flag 30: the client that called tracks keys; from feature level 7 on
 //! bytes     := length u32 ‖ …
 //! ```
 //! Numbers are little-endian. `at` is the leader's time in ms, `seed` its random number: apply has no other clock and no
 //! other randomness. Invariant: a length is used only after it was checked against the bytes that are there.
 
-use super::reader::{Reader, put_bytes, put_count};
+use super::{
+    origin,
+    reader::{Reader, put_bytes, put_count},
+};
 use crate::{
     command::Argv,
-    store::{Condition, LogPosition},
+    store::{Condition, LogPosition, Origin},
 };
 use bytes::Bytes;
 
 const BATCH_VERSION: u8 = 1;
-/// In a call's database: its user follows.
+/// In a call's database: its user follows; its origin does.
 const HAS_USER: u32 = 1 << 31;
+const HAS_ORIGIN: u32 = 1 << 30;
 
 /// The kind of a proposal; the numbers are persisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,11 +106,16 @@ impl ProposalBuilder {
         ProposalBuilder { bytes, calls_at, calls: 0 }
     }
 
-    /// As `push`, in the name of a user who may not do everything.
-    pub fn push_as(&mut self, db: u32, user: Option<&[u8]>, argv: &[&[u8]]) {
-        let Some(user) = user else { return self.push(db, argv) };
-        self.bytes.extend_from_slice(&(db | HAS_USER).to_le_bytes());
-        put_bytes(&mut self.bytes, user);
+    /// As `push`, in the name of a user who may not do everything, for a client that tracks keys.
+    pub fn push_as(&mut self, db: u32, user: Option<&[u8]>, origin: Option<Origin>, argv: &[&[u8]]) {
+        let flags = if user.is_some() { HAS_USER } else { 0 } | if origin.is_some() { HAS_ORIGIN } else { 0 };
+        self.bytes.extend_from_slice(&(db | flags).to_le_bytes());
+        if let Some(user) = user {
+            put_bytes(&mut self.bytes, user);
+        }
+        if let Some(origin) = origin {
+            origin::put(&mut self.bytes, origin);
+        }
         self.push_words(argv);
     }
 
@@ -216,6 +226,8 @@ pub struct CallRef<'a> {
     pub db: u32,
     /// For whom the calls of its script are asked for; `None`: for nobody.
     pub user: Option<&'a [u8]>,
+    /// Of a client that tracks keys.
+    pub origin: Option<Origin>,
     pub argv: Argv<'a>,
 }
 
@@ -297,6 +309,7 @@ impl<'a> Calls<'a> {
         self.left -= 1;
         let db = self.rest.u32()?;
         let user = if db & HAS_USER == 0 { None } else { Some(self.rest.bytes()?) };
+        let origin = if db & HAS_ORIGIN == 0 { None } else { Some(origin::read(&mut self.rest)?) };
         let argc = self.rest.u32()?;
         // Each word takes at least its length field.
         if argc as usize > self.rest.0.len() / 4 {
@@ -306,7 +319,7 @@ impl<'a> Calls<'a> {
         for _ in 0..argc {
             argv.push(self.rest.bytes()?);
         }
-        Ok(Some(CallRef { db: db & !HAS_USER, user, argv }))
+        Ok(Some(CallRef { db: db & !(HAS_USER | HAS_ORIGIN), user, origin, argv }))
     }
 }
 

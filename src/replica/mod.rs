@@ -9,6 +9,7 @@
 mod apply;
 mod entry;
 mod follow;
+mod origin;
 mod prefetch;
 mod raise;
 mod reader;

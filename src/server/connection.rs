@@ -1,8 +1,6 @@
 //! One connection: bytes in, calls, replies, bytes out; and whether its client is still there while a call waits.
 
-use super::{
-    clock::Clock, long_reads::Hold, output::message, socket::Socket, thread::ThreadState, write::Pending,
-};
+use super::{clock::Clock, long_reads::Hold, socket::Socket, thread::ThreadState, write::Pending};
 use crate::{
     command::Argv,
     limits::{PREAUTH_QUERY_BYTES_MAX, READ_AHEAD_BYTES_MAX},
@@ -120,13 +118,12 @@ impl Connection {
         let client = Arc::clone(&self.session.client);
         let missing = self.decoder.missing(self.input.len());
         let read = loop {
-            let subscriber = self.session.subscriptions.subscriber();
             tokio::select! {
                 biased;
                 read = self.thread.buffers.read(&mut self.stream, &mut self.input, missing) => break read,
                 () = client.wait_killed() => return Err(Close::Now),
                 _ = self.thread.stop.wait() => return Err(Close::Now),
-                () = message(subscriber.as_deref()) => {
+                () = client.wait_message() => {
                     self.pass_on_and_send().await?;
                     self.rest();
                 }
@@ -257,7 +254,9 @@ impl Connection {
     async fn request(&mut self, argv: &[&[u8]]) -> Result<(), Close> {
         // As in redis-server, messages published before the call come before its reply.
         self.pass_on().await?;
-        self.dispatch(argv).await
+        self.dispatch(argv).await?;
+        self.forget_caching(argv);
+        Ok(())
     }
 
     fn limits(&self) -> Limits {

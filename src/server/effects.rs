@@ -46,6 +46,7 @@ impl Connection {
             }
             Effect::Exec => self.exec().await?,
             Effect::Watch(keys) => self.watch(keys).await?,
+            Effect::Track(options) => self.start_tracking(options),
             Effect::Checkpoint { background } => self.checkpoint(background).await,
             Effect::KillScripts { of_functions } => self.kill_scripts(of_functions).await,
             Effect::Shutdown(mode) => {

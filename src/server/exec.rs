@@ -58,6 +58,7 @@ impl Connection {
         let Some(transaction) = self.session.transaction.take() else {
             return Ok(Reply::Error(ErrorReply::err("EXEC without MULTI")));
         };
+        let tracked = self.tracks_reads();
         let (watches, touched) = self.session.unwatch(self.thread.group.group());
         let reply = if touched && !transaction.aborted {
             Ok(Reply::NilArray)
@@ -65,6 +66,9 @@ impl Connection {
             self.run_transaction(transaction, watches).await
         };
         self.session.client.queued.store(u32::MAX, Ordering::Relaxed);
+        if !tracked {
+            self.void_untracked();
+        }
         reply
     }
 
@@ -163,7 +167,7 @@ impl Connection {
                 return Ok(Reply::Error(too_large()));
             }
             let user = step.caller.as_ref().map(|user| user.name().as_bytes());
-            builder.push_as(step.db, user, &words);
+            builder.push_as(step.db, user, self.origin_of(step.call), &words);
             work = work.and(step.call.work(&words));
         }
         Ok(match self.thread.propose(builder.finish(), work).await.applied() {
@@ -183,17 +187,29 @@ impl Connection {
             return Ok(Reply::Error(refusal));
         }
         let untouched: Vec<bool> = steps.iter().map(|step| self.leaves_untouched(step.call)).collect();
+        let tracks = self.tracks_reads();
+        if tracks {
+            for step in steps.iter().filter(|step| step.is_data()) {
+                Box::pin(self.track(step.call, &step.words())).await;
+            }
+        }
         let outcome = self
             .attempt(
                 self.read_time(),
-                |attempt| run_reads(attempt, steps, &untouched, watches),
+                |attempt| attempt.tracking(tracks, || run_reads(attempt, steps, &untouched, watches)),
                 || {
                     let (steps, untouched, watches) =
                         (Arc::clone(steps), untouched.clone(), watches.to_vec());
-                    move |attempt: &Attempt<'_>| run_reads(attempt, &steps, &untouched, &watches)
+                    move |attempt: &Attempt<'_>| {
+                        attempt.tracking(tracks, || run_reads(attempt, &steps, &untouched, &watches))
+                    }
                 },
             )
             .await;
+        let outcome = outcome.map(|(reply, reads)| {
+            self.track_script(reads);
+            reply
+        });
         self.reply_of(outcome)
     }
 
@@ -227,6 +243,7 @@ impl Connection {
                             self.wait_revision(revision, Duration::ZERO).await?
                         }
                         Ok(Effect::Checksum) => self.checksum().await?,
+                        Ok(Effect::Track(options)) => self.start_tracking(options),
                         Ok(Effect::KillScripts { of_functions }) => self.kill_scripts(of_functions).await,
                         // So a redis-sentinel promotes a node: SLAVEOF NO ONE among other things.
                         Ok(Effect::Core(request @ CoreRequest::Transfer { .. })) => {

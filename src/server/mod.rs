@@ -32,6 +32,7 @@ mod scripts;
 mod socket;
 mod stop;
 mod thread;
+mod tracking;
 mod write;
 
 pub use listener::{ClientPort, Server, bind_all, bind_peers, bind_peers_for_edges};

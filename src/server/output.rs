@@ -5,7 +5,7 @@ use crate::{
     config::OutputLimit,
     limits,
     resp::{ErrorReply, Reply, encode},
-    session::{ReplyMode, Stats, Subscriber},
+    session::{ReplyMode, Stats},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -189,7 +189,7 @@ impl Connection {
     /// Appends the waiting messages of this connection to its output. Not those that arrive meanwhile: publishers may be
     /// faster than the client.
     pub(super) async fn pass_on(&mut self) -> Result<(), Close> {
-        let Some(subscriber) = self.session.subscriptions.subscriber() else { return Ok(()) };
+        let Some(subscriber) = self.session.client.messages().cloned() else { return Ok(()) };
         let mut left = subscriber.waiting();
         while left > 0 {
             let taken = subscriber.take(self.session.protocol, left, OUTPUT_BYTES_FLUSH, &mut self.output);
@@ -206,13 +206,5 @@ impl Connection {
     pub(super) async fn pass_on_and_send(&mut self) -> Result<(), Close> {
         self.pass_on().await?;
         self.send().await
-    }
-}
-
-/// Resolves when a message may wait for the connection; never if it listens to nothing.
-pub(super) async fn message(subscriber: Option<&Subscriber>) {
-    match subscriber {
-        Some(subscriber) => subscriber.wait().await,
-        None => std::future::pending().await,
     }
 }

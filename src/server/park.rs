@@ -11,7 +11,6 @@
 
 use super::{
     connection::{Close, Connection, gone},
-    output::message,
     read::{Answer, Attempt, Form, borrowed, owned},
     write::{is_too_large, too_large},
 };
@@ -196,7 +195,6 @@ impl Connection {
                 Err(Error::WouldBlock | Error::NotLogged | Error::Writes) => again = RETRY_INTERVAL,
             }
             let due = deadline.unwrap_or_else(|| Instant::now() + FOR_EVER).min(Instant::now() + again);
-            let subscriber = self.session.subscriptions.subscriber();
             tokio::select! {
                 biased;
                 () = client.wait_killed() => break Err(Close::Now),
@@ -210,7 +208,7 @@ impl Connection {
                     }
                 },
                 () = gone(&mut self.stream, &mut self.input, &client, &self.thread.node.stats) => break Err(Close::Now),
-                () = message(subscriber.as_deref()) => self.pass_on_and_send().await?,
+                () = client.wait_message() => self.pass_on_and_send().await?,
                 () = tokio::time::sleep_until(due) => {
                     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                         break Ok(Reply::NilArray);
@@ -253,7 +251,7 @@ impl Connection {
             return Ok(None);
         }
         let mut builder = ProposalBuilder::commands();
-        builder.push(self.session.db, &call.argv);
+        builder.push_as(self.session.db, None, self.origin_of(call.resolved), &call.argv);
         let work = call.resolved.work(&call.argv);
         let guessed = match self.thread.propose(builder.finish(), work).await {
             Outcome::Applied(replies) => {
@@ -277,7 +275,7 @@ impl Connection {
             },
             Run::Write(_) => {
                 let mut builder = ProposalBuilder::commands();
-                builder.push(self.session.db, &call.argv);
+                builder.push_as(self.session.db, None, self.origin_of(call.resolved), &call.argv);
                 let work = call.resolved.work(&call.argv);
                 match self.thread.propose(builder.finish(), work).await {
                     Outcome::Applied(replies) => {

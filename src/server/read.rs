@@ -11,7 +11,7 @@ use crate::{
     resp::{ErrorReply, Reply, encode},
     session::{Consistency, ReplyMode, Stats},
     state::Work,
-    store::{LargeReads, Published, ReadTime, ReadWatch, Replies, Store, View},
+    store::{LargeReads, Published, ReadTime, ReadWatch, Replies, ScriptReads, Store, View},
 };
 use bytes::BytesMut;
 use std::{
@@ -59,6 +59,19 @@ impl<'a> Attempt<'a> {
         };
         view.watched(self.watch)
     }
+
+    /// As `read` does, with the keys that scripts read there if the client tracks them (`tracks`).
+    pub(super) fn tracking<T>(
+        &self,
+        tracks: bool,
+        read: impl FnOnce() -> HandlerResult<T>,
+    ) -> HandlerResult<(T, Option<Box<ScriptReads>>)> {
+        if tracks {
+            self.watch.keep_script_reads();
+        }
+        let outcome = read()?;
+        Ok((outcome, if tracks { self.watch.take_script_reads(self.published) } else { None }))
+    }
 }
 
 impl Connection {
@@ -84,7 +97,10 @@ impl Connection {
         let encodes = form == Form::AsSent && self.session.reply_mode == ReplyMode::On;
         let (db, untouched) = (self.session.db, self.leaves_untouched(call));
         let in_one_slot = call.command.script_flags.is_some() && self.keeps_scripts_in_one_slot();
-        let caller = self.caller_of(call);
+        let (caller, tracks) = (self.caller_of(call), self.tracks_reads());
+        if tracks {
+            Box::pin(self.track(call, argv)).await;
+        }
         let run = move |attempt: &Attempt<'_>, caller: Option<&User>, argv: &[&[u8]]| {
             let replies = Replies::of_one(READ_REPLY_BYTES_MAX);
             let view = attempt.view(db);
@@ -94,12 +110,15 @@ impl Connection {
             let view = if in_one_slot { view.in_one_slot() } else { view };
             invoke_read(call, &view, caller, argv)
         };
-        self.attempt(
+        let tracks_script = tracks && call.command.flags.has(Flags::RUNS_SCRIPT);
+        let outcome = self.attempt(
             self.read_time(),
-            |attempt| run(attempt, caller.as_deref(), argv).map(Answer::Reply),
+            |attempt| {
+                attempt.tracking(tracks_script, || run(attempt, caller.as_deref(), argv).map(Answer::Reply))
+            },
             || {
                 let (argv, caller) = (owned(argv), caller.clone());
-                move |attempt: &Attempt<'_>| {
+                let answer = move |attempt: &Attempt<'_>| -> HandlerResult<Answer> {
                     let reply = run(attempt, caller.as_deref(), &borrowed(&argv))?;
                     if !encodes || attempt.watch.bytes() < ENCODED_BYTES_MIN {
                         return Ok(Answer::Reply(reply));
@@ -111,10 +130,13 @@ impl Connection {
                     let mut bytes = BytesMut::new();
                     encode(&reply, protocol, &mut bytes);
                     Ok(Answer::Encoded(bytes))
-                }
+                };
+                move |attempt: &Attempt<'_>| attempt.tracking(tracks_script, || answer(attempt))
             },
-        )
-        .await
+        );
+        let (answer, reads) = outcome.await?;
+        self.track_script(reads);
+        Ok(answer)
     }
 
     /// Runs a read: on this thread while its data are in memory, else on the pool; if only the log can decide what has

@@ -10,10 +10,11 @@ use crate::{
     command::Table,
     fail,
     replication::{GroupHandle, Unknown},
-    session::{Client, NETWORK_THREAD, Node, Session, ThreadStats},
+    session::{Client, NETWORK_THREAD, Node, Session, ThreadStats, TrackingTable},
     time::monotonic_ms,
 };
 use std::{
+    cell::RefCell,
     io,
     rc::Rc,
     sync::Arc,
@@ -48,6 +49,7 @@ pub(super) struct ThreadState {
     pub(super) table: &'static Table,
     pub(super) stats: Arc<ThreadStats>,
     pub(super) waiters: Waiters,
+    pub(super) tracking: RefCell<TrackingTable>,
     pub(super) buffers: Buffers,
     pub(super) long_reads: Arc<LongReads>,
 }
@@ -94,6 +96,7 @@ pub(super) fn start(
         match runtime {
             Ok(runtime) => {
                 let stats = node.stats.threads.thread(table.names().len());
+                let tracking = RefCell::new(node.tracking.table());
                 let state = ThreadState {
                     stats,
                     node,
@@ -101,6 +104,7 @@ pub(super) fn start(
                     stop,
                     table,
                     waiters: Waiters::new(),
+                    tracking,
                     buffers: Buffers::default(),
                     long_reads,
                 };
@@ -118,6 +122,8 @@ pub(super) fn start(
 async fn run(state: Rc<ThreadState>, mut accepted: mpsc::Receiver<Accepted>) {
     let completions = Rc::clone(&state);
     let completions = tokio::task::spawn_local(async move { completions.waiters.deliver().await });
+    let invalidations = Rc::clone(&state);
+    let invalidations = tokio::task::spawn_local(async move { invalidations.invalidate().await });
     let sweeper = tokio::task::spawn_local(sweep(Rc::clone(&state)));
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -141,6 +147,7 @@ async fn run(state: Rc<ThreadState>, mut accepted: mpsc::Receiver<Accepted>) {
         }
     }
     completions.abort();
+    invalidations.abort();
     sweeper.abort();
 }
 
@@ -180,5 +187,6 @@ async fn sweep(state: Rc<ThreadState>) {
         interval.tick().await;
         state.expire_waiters();
         state.node.users.cut(&state.node.clients);
+        state.look_after_tracking();
     }
 }

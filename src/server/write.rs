@@ -12,7 +12,7 @@ use crate::{
     replication::{Mailbox, NotDone, Outcome, Ticket, Unknown},
     resp::{ErrorReply, Reply},
     state::Work,
-    store::{LogPosition, ReadTime},
+    store::{LogPosition, Origin, ReadTime},
     time::monotonic_ms,
 };
 use bytes::Bytes;
@@ -49,12 +49,14 @@ impl Pending {
     }
 
     /// Adds a call.
-    fn push(&mut self, call: Resolved, db: u32, user: Option<&User>, argv: &[&[u8]]) {
+    fn push(&mut self, call: Resolved, db: u32, caller: (Option<&User>, Option<Origin>), argv: &[&[u8]]) {
         self.indexes.push(call.index);
         self.work = self.work.and(call.work(argv));
+        let (user, origin) = caller;
         self.builder.get_or_insert_with(ProposalBuilder::commands).push_as(
             db,
             user.map(|user| user.name().as_bytes()),
+            origin,
             argv,
         );
     }
@@ -113,7 +115,7 @@ impl Connection {
             self.flush_writes().await;
         }
         let caller = self.caller_of(call);
-        self.pending.push(call, self.session.db, caller.as_deref(), argv);
+        self.pending.push(call, self.session.db, (caller.as_deref(), self.origin_of(call)), argv);
         self.note_awaited(call, argv);
     }
 

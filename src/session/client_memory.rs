@@ -29,6 +29,9 @@ pub struct ClientMemory {
     pub subscriptions: AtomicU64,
     /// Keys that it waits for.
     pub parked: AtomicU64,
+    /// Keys, and prefixes of keys, that it tracks.
+    pub tracked: AtomicU64,
+    pub prefixes: AtomicU64,
     /// Reply bytes that the socket has not taken.
     pub unsent: AtomicU64,
     /// The room of the reply buffer, and the most that was in it of late.
@@ -63,6 +66,8 @@ impl ClientMemory {
             &self.watches,
             &self.subscriptions,
             &self.parked,
+            &self.tracked,
+            &self.prefixes,
             &self.reply_buffer,
             &self.message_share,
         ];

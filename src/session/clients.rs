@@ -1,13 +1,13 @@
 //! The registry of connected clients: CLIENT LIST, CLIENT KILL, CLIENT PAUSE, maxclients.
 
-use super::{ClientFilter, ClientMemory, client_memory::ClientMemoryTotal};
+use super::{ClientFilter, ClientMemory, Subscriber, TrackingState, client_memory::ClientMemoryTotal};
 use crate::{acl::User, limits::USER_NAME};
 use parking_lot::{Mutex, RwLock};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -47,6 +47,12 @@ pub struct Client {
     pub waits_to_write: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
+    /// `None`: it tracks no keys.
+    pub tracking: Mutex<Option<TrackingState>>,
+    /// Messages for it, since it may get some.
+    pub(super) inbox: OnceLock<Arc<Subscriber>>,
+    /// Rings when there is a message.
+    pub(super) bell: Notify,
     /// Since when a password is required and was not given, ms; 0 = it is not, or was.
     unauthenticated_since_ms: AtomicU64,
     /// A command of it is being run, or waits: it is not the client that is silent.
@@ -87,6 +93,9 @@ impl Client {
             waits_to_write: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
+            tracking: Mutex::default(),
+            inbox: OnceLock::new(),
+            bell: Notify::new(),
             unauthenticated_since_ms: AtomicU64::new(0),
             busy: AtomicBool::new(false),
             killed: AtomicBool::new(false),
@@ -240,6 +249,10 @@ impl Clients {
         }
         by_id.insert(client.id, client);
         true
+    }
+
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.lock().get(&id).cloned()
     }
 
     pub fn remove(&self, id: u64) {

@@ -1,8 +1,8 @@
 //! Passes what batches changed on within this node: keyspace events (Redis's keyspace notifications) and messages of scripts
-//! to its subscribers, keys that have become ready to its blocked sessions, users to its table of them. Every node does so from its own apply, after the batch, in log order, so events are
+//! to its subscribers, changed keys to its clients that track them, keys that have become ready to its blocked sessions, users to its table of them. Every node does so from its own apply, after the batch, in log order, so events are
 //! not sent between nodes.
 
-use super::{Node, Parking, PubSub, Publication};
+use super::{Node, Parking, PubSub, Publication, Tracking};
 use crate::{
     config::Config,
     error::StoreError,
@@ -20,6 +20,7 @@ pub struct KeyspaceNotifier {
     config: Arc<Config>,
     pubsub: Arc<PubSub>,
     parking: Arc<Parking>,
+    tracking: Arc<Tracking>,
     /// The node has the store, which has this.
     node: Weak<Node>,
 }
@@ -30,6 +31,7 @@ impl KeyspaceNotifier {
             config: Arc::clone(&node.config),
             pubsub: Arc::clone(&node.pubsub),
             parking: Arc::clone(&node.parking),
+            tracking: Arc::clone(&node.tracking),
             node: Arc::downgrade(node),
         }
     }
@@ -65,13 +67,14 @@ impl KeyspaceNotifier {
 impl Observer for KeyspaceNotifier {
     fn interest(&self) -> Interest {
         Interest {
-            keys: !self.parking.is_empty(),
+            keys: !self.parking.is_empty() || self.tracking.is_used(),
             events: self.has_subscribers(),
             messages: self.pubsub.has_listeners(),
         }
     }
 
     fn changed(&self, changes: Vec<ChangeEvent>) {
+        self.tracking.changed(&changes);
         let settings = self.config.settings();
         let wanted = Wanted(&settings.notify_keyspace_events);
         let mut users = BTreeSet::new();
@@ -90,7 +93,10 @@ impl Observer for KeyspaceNotifier {
                 ChangeEvent::User { name } => {
                     users.insert(name);
                 }
-                ChangeEvent::Key(_) | ChangeEvent::Keyspace { .. } => {}
+                ChangeEvent::Key(_)
+                | ChangeEvent::Keyspace { .. }
+                | ChangeEvent::Read { .. }
+                | ChangeEvent::ReadsTooMuch { .. } => {}
             }
         }
         if !users.is_empty() {
@@ -111,9 +117,11 @@ impl Observer for KeyspaceNotifier {
 
     fn replaced(&self) {
         self.parking.all_ready();
+        self.tracking.everything_changed(false);
     }
 
     fn installed(&self) {
+        self.tracking.everything_changed(true);
         self.follow_users(|node| node.users.reload(&node.group.store));
     }
 }

@@ -25,6 +25,7 @@ mod session;
 mod stats;
 mod subscriber;
 mod thread_stats;
+mod tracking;
 mod transaction;
 mod users;
 
@@ -47,5 +48,9 @@ pub use session::{ReplyMode, Session};
 pub use stats::{CommandStats, Rates, Stats};
 pub use subscriber::Subscriber;
 pub use thread_stats::{ThreadStats, Threads};
+pub use tracking::{
+    Arrivals, Forgotten, SessionTracking, Tracking, TrackingMode, TrackingOptions, TrackingState,
+    TrackingTable, TrackingTotals, overlapping,
+};
 pub use transaction::{QueuedCall, Transaction};
 pub use users::Users;

@@ -1,7 +1,7 @@
 //! The node as its sessions see it: what Local and Async handlers may read and change.
 
 use super::{
-    AuthFailures, Clients, Group, MemoryMarks, Parking, PubSub, Session, Stats, Users,
+    AuthFailures, Clients, Group, MemoryMarks, Parking, PubSub, Session, Stats, Tracking, Users,
     machine::memory_limit_bytes,
 };
 use crate::config::Config;
@@ -44,6 +44,7 @@ pub struct Node {
     pub group: Arc<Group>,
     pub pubsub: Arc<PubSub>,
     pub parking: Arc<Parking>,
+    pub tracking: Arc<Tracking>,
     pub identity: NodeIdentity,
     /// The client port in use (the configured one may be 0 = any).
     pub port: AtomicU64,

@@ -52,6 +52,7 @@ pub struct Subscriptions {
     shards: BTreeSet<Bytes>,
     /// Memory of all names, here and in the node's tables.
     bytes: usize,
+    /// The queue of messages for the client, since it first listened to something.
     subscriber: Option<Arc<Subscriber>>,
     /// Notified when the session ends.
     registry: Option<Arc<PubSub>>,
@@ -85,11 +86,6 @@ impl Subscriptions {
         self.names(kind).iter().cloned().collect()
     }
 
-    /// The queue of messages for this session.
-    pub fn subscriber(&self) -> Option<Arc<Subscriber>> {
-        self.subscriber.clone()
-    }
-
     /// Listens; false if the client or the node has as many subscriptions as it may have.
     pub fn add(
         &mut self,
@@ -109,10 +105,8 @@ impl Subscriptions {
             return false;
         }
         self.registry = Some(Arc::clone(registry));
-        let limit = &registry.output_limit;
-        let subscriber = self
-            .subscriber
-            .get_or_insert_with(|| Arc::new(Subscriber::new(Arc::clone(client), Arc::clone(limit))));
+        let inbox = client.inbox(&registry.output_limit);
+        let subscriber = self.subscriber.get_or_insert_with(|| Arc::clone(inbox));
         self.bytes = self.bytes.saturating_add(memory_of(&name));
         registry.table(kind).write().entry(name.clone()).or_default().push(Arc::clone(subscriber));
         self.names(kind).insert(name);
@@ -131,10 +125,11 @@ impl Subscriptions {
     /// Drops messages that wait for this session under names that it no longer listens to.
     pub fn drop_unwanted(&self) {
         let Some(subscriber) = &self.subscriber else { return };
-        subscriber.retain(|frame| match frame.kind {
-            Subscribed::Channel => self.channels.contains(&frame.name),
-            Subscribed::Pattern => self.patterns.contains(&frame.name),
-            Subscribed::Shard => self.shards.contains(&frame.name),
+        subscriber.retain(|frame| match frame.subscribed() {
+            Some((Subscribed::Channel, name)) => self.channels.contains(name),
+            Some((Subscribed::Pattern, name)) => self.patterns.contains(name),
+            Some((Subscribed::Shard, name)) => self.shards.contains(name),
+            None => true,
         });
     }
 
@@ -184,6 +179,10 @@ impl Drop for Subscriptions {
         ];
         for (kind, names) in kinds {
             names.iter().for_each(|name| self.forget(kind, name));
+        }
+        // The client may go on with another session (RESET), and its queue with it.
+        if let Some(subscriber) = &self.subscriber {
+            subscriber.retain(|frame| frame.subscribed().is_none());
         }
     }
 }

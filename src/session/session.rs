@@ -1,6 +1,6 @@
 //! Server-side state of one connection, owned by the task that serves it.
 
-use super::{Client, Consistency, GroupSession, Subscriptions, Transaction};
+use super::{Client, Consistency, GroupSession, SessionTracking, Subscriptions, Transaction};
 use crate::{acl::User, resp::Protocol, store::Condition, time::monotonic_ms};
 use std::{
     collections::BTreeMap,
@@ -38,6 +38,8 @@ pub struct Session {
     /// One for each group that this connection has written to or watches keys of.
     groups: BTreeMap<u64, GroupSession>,
     pub subscriptions: Subscriptions,
+    /// Of a client that tracks keys.
+    pub tracking: Option<Box<SessionTracking>>,
     /// CLIENT CAPA redirect: the client follows -REDIRECT.
     pub can_be_redirected: bool,
     /// Set by QUIT: close once the reply is sent.
@@ -61,6 +63,7 @@ impl Session {
             consistency: Consistency::default(),
             groups: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
+            tracking: None,
             can_be_redirected: false,
             closing: false,
         }

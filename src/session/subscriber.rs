@@ -8,21 +8,30 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use std::{
     collections::VecDeque,
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{Arc, OnceLock, Weak, atomic::Ordering},
     time::Instant,
 };
-use tokio::sync::Notify;
+
+/// The channel in which RESP2 clients hear of changed keys.
+const INVALIDATIONS: &[u8] = b"__redis__:invalidate";
 
 /// A message as it is sent, encoded once per protocol for any number of receivers.
 #[derive(Debug)]
 pub(super) struct Frame {
-    pub(super) kind: Subscribed,
-    /// The name that its listeners subscribed to: the channel or the pattern.
-    pub(super) name: Bytes,
-    reply: Reply,
+    content: Content,
     encoded: [OnceLock<Bytes>; 2],
     /// Among so many it is shared.
     receivers: usize,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// A publication, by the name that its listeners subscribed to: the channel or the pattern.
+    Published { kind: Subscribed, name: Bytes, reply: Reply },
+    /// Tracked keys have changed: these, or all.
+    Invalidation(Reply),
+    /// The client that was to be told of changes has gone.
+    RedirectionBroken(u64),
 }
 
 impl Frame {
@@ -43,7 +52,51 @@ impl Frame {
         .map(Reply::bulk)
         .collect();
         let (name, reply) = (name.clone(), Reply::Push(words));
-        Arc::new(Frame { kind, name, reply, encoded: Default::default(), receivers })
+        Self::of(Content::Published { kind, name, reply }, receivers)
+    }
+
+    fn of(content: Content, receivers: usize) -> Arc<Frame> {
+        Arc::new(Frame { content, encoded: Default::default(), receivers })
+    }
+
+    /// Tells clients that track them of changed keys; `None`: any may have changed.
+    pub(super) fn invalidation(keys: Option<&[Bytes]>, receivers: usize) -> Arc<Frame> {
+        let keys = keys.map_or(Reply::Nil, |keys| Reply::Array(keys.iter().map(Reply::bulk).collect()));
+        Self::of(Content::Invalidation(keys), receivers)
+    }
+
+    /// Tells a client that the one it redirects to has gone.
+    pub(super) fn redirection_broken(to: u64) -> Arc<Frame> {
+        Self::of(Content::RedirectionBroken(to), 1)
+    }
+
+    /// What it was subscribed to.
+    pub(super) fn subscribed(&self) -> Option<(Subscribed, &Bytes)> {
+        match &self.content {
+            Content::Published { kind, name, .. } => Some((*kind, name)),
+            Content::Invalidation(_) | Content::RedirectionBroken(_) => None,
+        }
+    }
+
+    fn reply(&self, protocol: Protocol) -> Reply {
+        match (&self.content, protocol) {
+            (Content::Published { reply, .. }, _) => reply.clone(),
+            (Content::Invalidation(keys), Protocol::Resp3) => {
+                Reply::Push(vec![Reply::bulk("invalidate"), keys.clone()])
+            }
+            (Content::Invalidation(keys), Protocol::Resp2) => {
+                Reply::Array(vec![Reply::bulk("message"), Reply::bulk(INVALIDATIONS), keys.clone()])
+            }
+            (Content::RedirectionBroken(to), Protocol::Resp3) => {
+                Reply::Push(vec![Reply::bulk("tracking-redir-broken"), Reply::count(*to)])
+            }
+            (Content::RedirectionBroken(_), Protocol::Resp2) => Reply::None,
+        }
+    }
+
+    /// Whether it can be told to a client that speaks this protocol: what is no reply, in RESP2 to subscribers only.
+    fn is_for(&self, protocol: Protocol, client: &Client) -> bool {
+        protocol == Protocol::Resp3 || self.subscribed().is_some() || client.is_subscribed()
     }
 
     /// A receiver's share of the memory: of the words as they came and of their encoding.
@@ -60,7 +113,7 @@ impl Frame {
         };
         slot.get_or_init(|| {
             let mut bytes = BytesMut::new();
-            encode(&self.reply, protocol, &mut bytes);
+            encode(&self.reply(protocol), protocol, &mut bytes);
             bytes.freeze()
         })
     }
@@ -69,10 +122,9 @@ impl Frame {
 /// A connection that listens.
 #[derive(Debug)]
 pub struct Subscriber {
-    client: Arc<Client>,
+    client: Weak<Client>,
     limit: Arc<SharedOutputLimit>,
     queue: Mutex<Queue>,
-    bell: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -84,43 +136,57 @@ struct Queue {
     long_since: Option<Instant>,
 }
 
+impl Client {
+    /// Where messages for it are queued.
+    pub(super) fn inbox(self: &Arc<Self>, limit: &Arc<SharedOutputLimit>) -> &Arc<Subscriber> {
+        self.inbox.get_or_init(|| Arc::new(Subscriber::new(self, Arc::clone(limit))))
+    }
+
+    /// The queue of messages for it; `None`: there never were any.
+    pub fn messages(&self) -> Option<&Arc<Subscriber>> {
+        self.inbox.get()
+    }
+
+    /// Resolves when a message may wait for it.
+    pub async fn wait_message(&self) {
+        self.bell.notified().await;
+    }
+}
+
 impl Subscriber {
-    pub(super) fn new(client: Arc<Client>, limit: Arc<SharedOutputLimit>) -> Self {
-        Subscriber { client, limit, queue: Mutex::default(), bell: Notify::new() }
+    /// Of this client, which has it.
+    pub(super) fn new(client: &Arc<Client>, limit: Arc<SharedOutputLimit>) -> Self {
+        Subscriber { client: Arc::downgrade(client), limit, queue: Mutex::default() }
     }
 
     /// Queues a frame, or disconnects the subscriber; returns whether it was queued.
     pub(super) fn put(&self, frame: &Arc<Frame>) -> bool {
+        let Some(client) = self.client.upgrade() else { return false };
         let mut queue = self.queue.lock();
         queue.bytes = queue.bytes.saturating_add(frame.bytes(Protocol::Resp2).len());
         queue.share = queue.share.saturating_add(frame.share());
         let (bytes, limit) = (queue.bytes, self.limit.get());
         if limit.is_exceeded(bytes, &mut queue.long_since) {
             tracing::warn!(
-                client = self.client.id,
+                client = client.id,
                 queued_bytes = queue.bytes,
                 "a subscriber is too slow; closing it"
             );
             *queue = Queue::default();
-            self.tell(&queue);
+            tell(&client, &queue);
             drop(queue);
-            self.client.kill();
+            client.kill();
             return false;
         }
         queue.frames.push_back(Arc::clone(frame));
-        self.tell(&queue);
+        tell(&client, &queue);
         let was_empty = queue.frames.len() == 1;
         drop(queue);
         // One wake for all frames that come before the connection looks.
         if was_empty {
-            self.bell.notify_one();
+            client.bell.notify_one();
         }
         true
-    }
-
-    /// Waits until there may be something to take.
-    pub async fn wait(&self) {
-        self.bell.notified().await;
     }
 
     /// The number of queued messages.
@@ -130,12 +196,15 @@ impl Subscriber {
 
     /// Appends queued messages to `out`, up to a number and a size in bytes; returns how many.
     pub fn take(&self, protocol: Protocol, count_max: usize, bytes_max: usize, out: &mut BytesMut) -> usize {
+        let Some(client) = self.client.upgrade() else { return 0 };
         let (mut queue, mut taken) = (self.queue.lock(), 0_usize);
         while taken < count_max && out.len() < bytes_max {
             let Some(frame) = queue.frames.pop_front() else { break };
             queue.bytes = queue.bytes.saturating_sub(frame.bytes(Protocol::Resp2).len());
             queue.share = queue.share.saturating_sub(frame.share());
-            out.extend_from_slice(frame.bytes(protocol));
+            if frame.is_for(protocol, &client) {
+                out.extend_from_slice(frame.bytes(protocol));
+            }
             taken = taken.saturating_add(1);
         }
         if !self.limit.get().is_soft_exceeded(queue.bytes) {
@@ -144,9 +213,9 @@ impl Subscriber {
         match queue.frames.is_empty() {
             true => *queue = Queue::default(),
             // The sender rings for the first frame only.
-            false => self.bell.notify_one(),
+            false => client.bell.notify_one(),
         }
-        self.tell(&queue);
+        tell(&client, &queue);
         taken
     }
 
@@ -156,14 +225,15 @@ impl Subscriber {
         queue.frames.retain(|frame| is_wanted(frame));
         queue.bytes = queue.frames.iter().map(|frame| frame.bytes(Protocol::Resp2).len()).sum();
         queue.share = queue.frames.iter().map(|frame| frame.share()).sum();
-        self.tell(&queue);
+        if let Some(client) = self.client.upgrade() {
+            tell(&client, &queue);
+        }
     }
+}
 
-    fn tell(&self, queue: &Queue) {
-        let memory = &self.client.memory;
-        memory.messages.store(queue.frames.len() as u64, Ordering::Relaxed);
-        memory.message.store(queue.bytes as u64, Ordering::Relaxed);
-        memory.message_share.store(queue.share as u64, Ordering::Relaxed);
-        memory.tell();
-    }
+fn tell(Client { memory, .. }: &Client, queue: &Queue) {
+    memory.messages.store(queue.frames.len() as u64, Ordering::Relaxed);
+    memory.message.store(queue.bytes as u64, Ordering::Relaxed);
+    memory.message_share.store(queue.share as u64, Ordering::Relaxed);
+    memory.tell();
 }

@@ -1,5 +1,5 @@
 //! The changes of a batch, for their readers on this node: sessions that watch keys (WATCH), sessions blocked on keys,
-//! subscribers of keyspace events.
+//! clients that cache keys, subscribers of keyspace events.
 //!
 //! A batch asks once which changes are wanted (`Interest`), records those in log order, and publishes them when it commits:
 //! first to WATCH, before readers see the batch, then to the observer. Changes are not part of the state: listeners on a
@@ -33,6 +33,10 @@ pub enum ChangeEvent {
     Keyspace { db: u32, key: Vec<u8>, class: EventClass, name: &'static str },
     /// A script has published a message.
     Message { channel: Bytes, payload: Bytes, is_sharded: bool },
+    /// A call in the log reads a key for a client that tracks what it reads.
+    Read { key: Vec<u8>, by: Origin },
+    /// Calls of this client read more keys than a batch tells of.
+    ReadsTooMuch { by: Origin },
     /// A user was made, changed or deleted. Always told.
     User { name: String },
     /// Databases were emptied or exchanged: any key may be another.
@@ -49,6 +53,19 @@ pub struct KeyChange {
     pub after: Option<Type>,
     /// Whether the former value had not expired.
     pub was_live: bool,
+    /// The client whose call did it, if the entry says so.
+    pub by: Option<Origin>,
+}
+
+/// The client of a call in the log, as its entry names it. It means something to the process that the client is connected to, and
+/// decides nothing that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Drawn by each process when it starts: clients are numbered from 1 again then.
+    pub process: u64,
+    pub client: u64,
+    /// The client tracks the keys that the call reads.
+    pub tracks: bool,
 }
 
 impl KeyChange {
@@ -66,7 +83,7 @@ impl KeyChange {
 /// The changes that an observer wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Interest {
-    /// `ChangeEvent::Key` and `ChangeEvent::Databases`.
+    /// `ChangeEvent::Key`, `ChangeEvent::Read` and `ChangeEvent::Databases`.
     pub keys: bool,
     /// `ChangeEvent::Keyspace`.
     pub events: bool,

@@ -50,7 +50,7 @@ mod txn;
 mod view;
 mod watched;
 
-pub use changes::{ChangeEvent, EventClass, Interest, KeyChange, Observer};
+pub use changes::{ChangeEvent, EventClass, Interest, KeyChange, Observer, Origin};
 pub use checksum::FullRead;
 pub use fields::{FieldExpiries, expiry_sub, parse_expiry_sub};
 pub use file_sums::FileSum;
@@ -60,7 +60,7 @@ pub use log_position::{Condition, LogPosition};
 pub use options::StoreOptions;
 pub use passed_expiries::NextDue;
 pub use published::Published;
-pub use read_watch::{LargeReads, ReadWatch};
+pub use read_watch::{LargeReads, ReadWatch, ScriptReads};
 pub use replies::Replies;
 pub use row::{CollectionHead, Encoding, Row, Type};
 pub use scan::Direction;

@@ -42,6 +42,11 @@ impl Published {
         Published { snapshot, state, site, namespaces, epoch }
     }
 
+    /// Its number among the publications of this store since the start.
+    pub fn number(&self) -> u64 {
+        self.epoch
+    }
+
     pub(super) fn snapshot(&self) -> &EngineSnapshot<'_> {
         self.snapshot.borrow_dependent()
     }

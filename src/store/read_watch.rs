@@ -3,10 +3,13 @@
 //! Every row that a view reads is counted. A read that is not allowed to be long is sent back (`Error::WouldBlock`) when it
 //! turns out to be, and its watch says so; a long one ends soon after it was cancelled.
 
+use super::Published;
 use crate::{
     error::{Error, Result},
+    limits::{TRACKED_KEY_BYTES, TRACKED_READS_BYTES_MAX},
     resp::ErrorReply,
 };
+use parking_lot::Mutex;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -34,6 +37,19 @@ pub struct ReadWatch {
     is_long: AtomicBool,
     is_cancelled: AtomicBool,
     bytes: AtomicU64,
+    /// The keys that a script reads, if its client tracks them.
+    script_reads: Mutex<Option<ScriptReads>>,
+}
+
+/// The keys that a script has read on a view.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ScriptReads {
+    pub keys: Vec<Vec<u8>>,
+    bytes: usize,
+    /// There were more.
+    pub is_too_much: bool,
+    /// `Published::number` of the state that it read.
+    pub number: u64,
 }
 
 impl ReadWatch {
@@ -45,6 +61,29 @@ impl ReadWatch {
             is_long: AtomicBool::new(false),
             is_cancelled: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
+            script_reads: Mutex::default(),
+        }
+    }
+
+    /// From now on the keys that scripts read are kept.
+    pub fn keep_script_reads(&self) {
+        self.script_reads.lock().get_or_insert_default();
+    }
+
+    /// The keys that scripts have read of this state, if they were kept.
+    pub fn take_script_reads(&self, of: &Published) -> Option<Box<ScriptReads>> {
+        let reads = self.script_reads.lock().take()?;
+        Some(Box::new(ScriptReads { number: of.number(), ..reads }))
+    }
+
+    /// A script reads this key.
+    pub(super) fn script_reads(&self, key: &[u8]) {
+        if let Some(reads) = self.script_reads.lock().as_mut() {
+            reads.bytes = reads.bytes.saturating_add(key.len()).saturating_add(TRACKED_KEY_BYTES);
+            match reads.bytes <= TRACKED_READS_BYTES_MAX {
+                true => reads.keys.push(key.to_vec()),
+                false => reads.is_too_much = true,
+            }
         }
     }
 

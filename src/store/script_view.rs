@@ -27,6 +27,13 @@ impl<'a> View<'a> {
         self.script_dice.is_some()
     }
 
+    /// A script reads this key.
+    pub fn script_reads(&self, key: &[u8]) {
+        if let Some(watch) = self.watch {
+            watch.script_reads(key);
+        }
+    }
+
     /// The next random number of the script that reads; `None`: none does.
     pub fn script_random(&self) -> Option<u64> {
         self.script_dice.map(|dice| {

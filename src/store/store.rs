@@ -310,6 +310,11 @@ impl Store {
         self.epoch.load(Ordering::Acquire) == published.epoch
     }
 
+    /// Whether the state of this number (`Published::number`) is still the latest, and none is about to follow.
+    pub fn is_latest(&self, number: u64) -> bool {
+        self.epoch.load(Ordering::SeqCst) == number
+    }
+
     /// The apply cache of the batch that published this epoch.
     pub(super) fn take_apply_cache(&self, epoch: u64) -> ApplyCache {
         let (of, cache) = std::mem::take(&mut *self.cache.lock());

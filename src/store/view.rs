@@ -54,7 +54,7 @@ pub struct View<'a> {
     /// In a batch: what becomes of what is read, for the call's budget.
     reads: Reads,
     /// Told of what is read.
-    watch: Option<&'a ReadWatch>,
+    pub(super) watch: Option<&'a ReadWatch>,
     /// What is read is kept for a reply, which this bounds.
     pub(super) replies: Option<&'a Replies>,
     /// For a script: where its random numbers come from, see `View::for_script`.

@@ -56,6 +56,8 @@ impl Watched {
             ChangeEvent::Key(_)
             | ChangeEvent::Keyspace { .. }
             | ChangeEvent::Message { .. }
+            | ChangeEvent::Read { .. }
+            | ChangeEvent::ReadsTooMuch { .. }
             | ChangeEvent::User { .. }
             | ChangeEvent::Databases => None,
         }));
@@ -115,7 +117,7 @@ mod tests {
         a.add(watched_key(0, b"k"));
         b.add(watched_key(0, b"other"));
         let (before, after) = (Some(Type::String), None);
-        let change = |db, was_live| KeyChange { db, key: b"k".to_vec(), before, after, was_live };
+        let change = |db, was_live| KeyChange { db, key: b"k".to_vec(), before, after, was_live, by: None };
         watched.changed(&[ChangeEvent::Key(change(1, true)), ChangeEvent::Key(change(0, false))]);
         assert!(!a.touched(), "another database, and what had expired");
         watched.changed(&[ChangeEvent::Key(change(0, true))]);

@@ -44,6 +44,14 @@ fn redis_py_holds_with_resp3_and_a_password() {
     converse(python(), &["3"], Access::Password);
 }
 
+/// Its client-side cache; ioredis has none.
+#[test]
+fn the_cache_of_redis_py_holds() {
+    let mut command = Command::new(installed("python/bin/python"));
+    command.arg(source("python/caching.py"));
+    converse(command, &[], Access::Open);
+}
+
 #[test]
 fn ioredis_holds() {
     converse(node(), &[], Access::Open);

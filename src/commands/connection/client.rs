@@ -1,10 +1,11 @@
 //! CLIENT and its subcommands.
 
-use super::{client_kill, client_list, consistency::consistency};
+use super::{client_kill, client_list, consistency::consistency, tracking};
 use crate::{
     command::{Args, Command, Flags, Group, Run, parse_i64},
     commands::help,
     error::Result,
+    feature_level,
     resp::{ErrorReply, Reply},
     session::{Context, PauseMode, ReplyMode, Unblocked},
 };
@@ -28,6 +29,11 @@ pub(super) const CLIENT: Command = Command {
     summary: "Commands on connections.",
     subcommands: &[
         Command {
+            summary: "Says whether the keys that the next call reads are tracked, in the modes OPTIN and OPTOUT.",
+            syntax: "<YES | NO>",
+            ..sub("CACHING", 3, Run::Local(tracking::caching), PLAIN, "6.0.0")
+        },
+        Command {
             summary: "Declares a capability of the client: redirect = it follows -REDIRECT. Others are ignored.",
             syntax: "capability [capability ...]",
             ..sub("CAPA", -3, Run::Local(capa), PLAIN, "7.2.0")
@@ -42,8 +48,8 @@ pub(super) const CLIENT: Command = Command {
             ..sub("GETNAME", 2, Run::Local(getname), PLAIN, "2.6.9")
         },
         Command {
-            summary: "Returns -1: tracking, which could be redirected, does not exist yet.",
-            ..sub("GETREDIR", 2, Run::Local(getredir), PLAIN, "6.0.0")
+            summary: "Returns the client that is told of this one's tracked keys; 0 = itself, -1 = tracking is off.",
+            ..sub("GETREDIR", 2, Run::Local(tracking::getredir), PLAIN, "6.0.0")
         },
         Command {
             summary: "Lists the subcommands.",
@@ -100,6 +106,17 @@ pub(super) const CLIENT: Command = Command {
             ..sub("SETNAME", 3, Run::Local(setname), PLAIN, "2.6.9")
         },
         Command {
+            complexity: "O(1). Some options may introduce additional complexity.",
+            summary: "Tells this connection, or another one, of changes of the keys that it reads, for caches of clients.",
+            syntax: "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+            since_level: feature_level::TRACKING,
+            ..sub("TRACKING", -3, Run::Async(tracking::tracking), PLAIN, "6.0.0")
+        },
+        Command {
+            summary: "Describes this connection's tracking.",
+            ..sub("TRACKINGINFO", 2, Run::Local(tracking::trackinginfo), PLAIN, "6.2.0")
+        },
+        Command {
             complexity: "O(log N) where N is the number of client connections",
             summary: "Ends the wait of a client that waits for keys.",
             syntax: "client-id [TIMEOUT | ERROR]",
@@ -142,10 +159,6 @@ fn client_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply
 
 fn id(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::count(context.session.client.id))
-}
-
-fn getredir(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    Ok(Reply::Int(-1))
 }
 
 fn capa(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {

@@ -4,7 +4,7 @@ use crate::{
     command::{Args, parse_i64},
     error::Result,
     resp::{ErrorReply, Protocol, Reply},
-    session::{Client, ClientFilter, Context},
+    session::{Client, ClientFilter, Context, TrackingMode},
 };
 use bytes::Bytes;
 use std::{fmt::Write, sync::atomic::Ordering};
@@ -64,7 +64,7 @@ pub fn client_info(client: &Client, now: u64) -> String {
     out
 }
 
-/// One line in Redis's format. -1 means "not in MULTI", and that no client is redirected.
+/// One line in Redis's format. -1 means "not in MULTI", and "tracks no keys".
 fn describe(client: &Client, now: u64, out: &mut String) {
     let words = client.text.lock().clone();
     let load = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
@@ -72,11 +72,16 @@ fn describe(client: &Client, now: u64, out: &mut String) {
         u32::MAX => -1,
         queued => i64::from(queued),
     };
+    let tracking = *client.tracking.lock();
+    let redirect = tracking.map_or(-1, |state| i64::try_from(state.redirect).unwrap_or(i64::MAX));
     let flag = |set: bool, letter: &'static str| if set { letter } else { "" };
     let flags = [
         flag(client.is_subscribed(), "P"),
         flag(queued >= 0, "x"),
         flag(client.is_blocked(), "b"),
+        flag(tracking.is_some(), "t"),
+        flag(tracking.is_some_and(|state| state.is_broken), "R"),
+        flag(tracking.is_some_and(|state| state.mode == TrackingMode::Broadcast), "B"),
         flag(client.no_evict.load(Ordering::Relaxed), "e"),
         flag(client.no_touch.load(Ordering::Relaxed), "T"),
     ]
@@ -103,7 +108,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
         out,
         "id={id} addr={peer} laddr={local} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={sub} psub={psub} \
          ssub={ssub} multi={queued} watch={watch} qbuf={query} qbuf-free={query_free} argv-mem={argv} multi-mem={multi} \
-         rbs={buffer} rbp={peak} obl={unsent} oll={messages} omem={message_bytes} tot-mem={total} events={events} cmd={command} user={user} redir=-1 resp={resp} lib-name={lib} \
+         rbs={buffer} rbp={peak} obl={unsent} oll={messages} omem={message_bytes} tot-mem={total} events={events} cmd={command} user={user} redir={redirect} resp={resp} lib-name={lib} \
          lib-ver={ver}"
     );
 }

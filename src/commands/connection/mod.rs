@@ -6,6 +6,7 @@ mod client;
 mod client_kill;
 mod client_list;
 mod consistency;
+mod tracking;
 
 pub use client_list::client_info;
 

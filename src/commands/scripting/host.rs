@@ -238,6 +238,7 @@ impl Host for ViewHost<'_> {
             return Ok(Reply::Error(error));
         }
         let Run::Read(handler) = call.command.run else { return self.writes() };
+        call.command.keys_read(argv).for_each(|key| self.view.script_reads(key));
         let outcome = guarded(|| handler(&self.view, &mut Args::new(argv, call.names)));
         inner::count(call.index, outcome.is_err());
         match outcome {

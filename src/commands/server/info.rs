@@ -139,7 +139,7 @@ fn clients(node: &Node, out: &mut String) {
         largest(|client| client.memory.unsent.load(Ordering::Relaxed)),
     );
     line(out, "blocked_clients", node.clients.blocked());
-    line(out, "tracking_clients", 0);
+    line(out, "tracking_clients", node.tracking.totals().clients);
     line(out, "clients_in_timeout_table", 0);
     line(out, "total_blocking_keys", node.parking.keys());
     line(out, "total_blocking_keys_on_nokey", 0);

@@ -57,9 +57,13 @@ pub(super) fn stats(node: &Node, out: &mut String) {
     }
     line(out, "total_active_defrag_time", 0);
     line(out, "current_active_defrag_time", 0);
-    line(out, "tracking_total_keys", 0);
-    line(out, "tracking_total_items", 0);
-    line(out, "tracking_total_prefixes", 0);
+    let tracking = node.tracking.totals();
+    line(out, "tracking_total_keys", tracking.keys);
+    line(out, "tracking_total_items", tracking.items);
+    line(out, "tracking_total_prefixes", tracking.prefixes);
+    line(out, "flotilla_tracking_bytes", tracking.bytes);
+    line(out, "flotilla_tracking_invalidations", tracking.told);
+    line(out, "flotilla_tracking_forgotten_keys", tracking.forgotten);
     line(out, "unexpected_error_replies", 0);
     line(out, "total_error_replies", get(&stats.error_replies));
     line(out, "dump_payload_sanitizations", 0);

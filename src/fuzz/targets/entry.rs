@@ -1,9 +1,9 @@
 //! Log entries: damaged bytes are an error, never a panic; what can be read is the same after it was written again.
 
 use flotilla::replica::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, Raise};
-use flotilla::store::Condition;
+use flotilla::store::{Condition, Origin};
 
-type Call = (u32, Option<Vec<u8>>, Vec<Vec<u8>>);
+type Call = (u32, Option<Vec<u8>>, Option<Origin>, Vec<Vec<u8>>);
 
 #[derive(Debug, PartialEq)]
 enum Read {
@@ -50,7 +50,7 @@ fn calls<'a>(
 ) -> Result<Vec<Call>, EntryError> {
     let mut found = Vec::new();
     while let Some(call) = next()? {
-        found.push((call.db, call.user.map(<[u8]>::to_vec), call.argv.iter().map(|word| word.to_vec()).collect()));
+        found.push((call.db, call.user.map(<[u8]>::to_vec), call.origin, call.argv.iter().map(|word| word.to_vec()).collect()));
     }
     Ok(found)
 }
@@ -63,9 +63,9 @@ fn write(proposal: &Read) -> Vec<u8> {
         Read::Mark => return ProposalBuilder::mark().to_vec(),
         Read::MarkSums => return ProposalBuilder::mark_sums().to_vec(),
     };
-    for (db, user, argv) in calls {
+    for (db, user, origin, argv) in calls {
         let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
-        builder.push_as(*db, user.as_deref(), &words);
+        builder.push_as(*db, user.as_deref(), *origin, &words);
     }
     builder.finish().to_vec()
 }

@@ -29,7 +29,7 @@ fn sum(home: &Home) -> (u64, u32) {
 
 fn as_user(home: &Home, user: &str, words: &[&[u8]]) -> Reply {
     let mut builder = ProposalBuilder::commands();
-    builder.push_as(0, Some(user.as_bytes()), words);
+    builder.push_as(0, Some(user.as_bytes()), None, words);
     home.next(1, builder.finish())
 }
 
@@ -95,7 +95,7 @@ fn scripts_are_held_to_their_caller_on_every_replica() {
         // As it is at the entry: a change counts for the next call of the same batch of calls.
         let mut builder = ProposalBuilder::commands();
         builder.push(0, &[b"ACL", b"SETUSER", b"u", b"resetkeys", b"~other"]);
-        builder.push_as(0, Some(b"u"), &[b"EVAL", b"return redis.call('set', 'other', 'v')", b"0"]);
+        builder.push_as(0, Some(b"u"), None, &[b"EVAL", b"return redis.call('set', 'other', 'v')", b"0"]);
         assert_eq!(home.next(1, builder.finish()), Reply::Ok);
         assert!(error(&as_user(home, "nobody", &[b"EVAL", b"return 1", b"0"])).starts_with("NOPERM"));
     }

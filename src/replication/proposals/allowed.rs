@@ -37,6 +37,12 @@ impl Allowed<'_> {
         };
         let mut work = Work { calls: u32::try_from(conditions).unwrap_or(u32::MAX), ..Work::NONE };
         while let Some(call) = calls.next_call().map_err(broken)? {
+            // Nodes of an earlier build would stop at it.
+            if call.origin.is_some() && self.state.feature_level() < feature_level::TRACKING {
+                return Err(ErrorReply::err(
+                    "the core's feature level does not know clients that track keys",
+                ));
+            }
             work = work.and(self.call(&call.argv)?);
         }
         Ok(work)

@@ -10,11 +10,12 @@ use crate::store::{
 impl Txn<'_> {
     /// Empties a database in constant time: it gets a new namespace, compaction drops the old rows.
     pub fn flush_db(&mut self, db: u32) {
+        // Also of an empty one, as Redis tells clients that cache keys.
+        self.databases_changed();
         // No row, nothing to disown: a loop of flushes must not use up namespaces.
         if self.state.database(db).keys == 0 {
             return;
         }
-        self.databases_changed();
         self.save_state();
         let (namespace, keeps_sums) = (self.state.next_namespace, self.state.keeps_sums());
         self.state.next_namespace = namespace.saturating_add(1);

@@ -17,11 +17,13 @@ mod rows;
 mod script;
 mod subkeys;
 mod sweep;
+mod tracked;
 mod undo;
 mod whole;
 
 use super::{
-    ChangeEvent, CollectionId, EventClass, Interest, LogId, LogPosition, Published, Replies, Row, Store,
+    ChangeEvent, CollectionId, EventClass, Interest, LogId, LogPosition, Origin, Published, Replies, Row,
+    Store,
     row::{Encoding, Type},
     scan::Overlay,
     script_view::split_mix,
@@ -107,6 +109,10 @@ pub struct Txn<'s> {
     /// The recorded changes, as far as an observer wants them.
     changes: Vec<ChangeEvent>,
     interest: Interest,
+    /// Whose call runs, if its entry says so.
+    origin: Option<Origin>,
+    /// Memory of the keys that calls have read for their clients.
+    tracked_bytes: usize,
 }
 
 impl<'s> Txn<'s> {
@@ -150,6 +156,8 @@ impl<'s> Txn<'s> {
             budget: Budget::default(),
             changes: Vec::new(),
             interest,
+            origin: None,
+            tracked_bytes: 0,
         }
     }
 
@@ -169,7 +177,7 @@ impl<'s> Txn<'s> {
         self.position.ordinal = self.next_ordinal;
         self.next_ordinal = self.next_ordinal.saturating_add(1);
         self.has_created = false;
-        self.db = db;
+        (self.db, self.origin) = (db, None);
         self.begin_undo();
         self.begin_budget();
     }

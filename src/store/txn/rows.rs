@@ -217,8 +217,8 @@ impl<'s> Txn<'s> {
 
     fn note(&mut self, db: u32, key: &[u8], before: Option<Stored>, after: Option<Type>, was_live: bool) {
         if self.interest.keys {
-            let (key, before) = (key.to_vec(), before.map(|before| before.kind));
-            self.changes.push(ChangeEvent::Key(KeyChange { db, key, before, after, was_live }));
+            let (key, before, by) = (key.to_vec(), before.map(|before| before.kind), self.origin);
+            self.changes.push(ChangeEvent::Key(KeyChange { db, key, before, after, was_live, by }));
         }
     }
 }
