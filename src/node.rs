@@ -20,14 +20,15 @@ use crate::{
     fail::{self, Damage},
     ops,
     peer::FIRST_GROUP,
+    replica::CallObserver,
     replication::{
         DataDirectory, GroupHandle, GroupOptions, Helpers, LogError, LostStore,
         wal::{Retention, SegmentOptions},
     },
     server::{ClientPort, Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
     session::{
-        AuthFailures, Clients, ClusterIdentity, Group, KeyspaceNotifier, MemoryMarks, Node, NodeIdentity,
-        PubSub, Stats, Tracking, Users,
+        AuthFailures, ClusterIdentity, Group, KeyspaceNotifier, MemoryMarks, Node, NodeIdentity, PubSub,
+        Stats, Tracking, Users,
     },
     signals::{Signals, end_without},
     state::StateWriter,
@@ -138,6 +139,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let (state, id) = (Arc::clone(writer.state()), FIRST_GROUP);
     let group = Arc::new(Group { id, store: Arc::clone(&store), state });
     let node = Arc::new(node(config, Arc::clone(&group), &directory, &ports, started));
+    node.configure_logs();
     store.observe(Arc::new(KeyspaceNotifier::new(&node)));
     node.users.reload(&store)?;
     let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
@@ -171,6 +173,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         writer,
         pubsub: Arc::clone(&node.pubsub),
         stats: Arc::clone(&node.stats),
+        observer: Some(observer(&node)),
         segments: SegmentOptions::retaining(settings.log_retain_bytes),
         retention: Retention {
             bytes: settings.log_retain_bytes,
@@ -273,6 +276,17 @@ fn store_options(settings: &Settings, descriptors: Descriptors) -> StoreOptions 
     }
 }
 
+/// Tells of calls that take long where the log is applied.
+fn observer(node: &Node) -> CallObserver {
+    CallObserver {
+        stats: Arc::clone(&node.stats),
+        clients: Arc::clone(&node.clients),
+        monitors: Arc::clone(&node.monitors),
+        latency: Arc::clone(&node.group.state.latency),
+        environment: node.group.state.environment(),
+    }
+}
+
 fn node(
     config: Arc<Config>,
     group: Arc<Group>,
@@ -289,13 +303,14 @@ fn node(
     let pubsub = Arc::<PubSub>::default();
     Node {
         config,
-        clients: Clients::default(),
+        clients: Arc::default(),
         auth_failures: AuthFailures::default(),
         users: Users::new(commands::acl::commands()),
         stats: Arc::new(stats),
         group,
         tracking: Arc::new(Tracking::new(uuid::Uuid::new_v4().as_u64_pair().0, &pubsub)),
         pubsub,
+        monitors: Arc::default(),
         parking: Arc::default(),
         identity: NodeIdentity {
             node_id: identity.node_id,

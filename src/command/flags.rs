@@ -44,9 +44,9 @@ impl Flags {
     pub const MOVABLEKEYS: Flags = Flags(1 << 11);
     /// Enforced: refused inside MULTI.
     pub const NO_MULTI: Flags = Flags(1 << 12);
-    /// Told: MONITOR does not show it. There is no MONITOR, which will enforce it.
+    /// Enforced: it shows itself to MONITOR before it runs, since it calls others (scripts).
     pub const SKIP_MONITOR: Flags = Flags(1 << 13);
-    /// Told: SLOWLOG does not list it. There is no SLOWLOG, which will enforce it.
+    /// Enforced: SLOWLOG and COMMANDLOG do not list it.
     pub const SKIP_SLOWLOG: Flags = Flags(1 << 14);
     /// Told: runs while a script that takes too long does. Here no script holds others up, so there is nothing to enforce.
     pub const ALLOW_BUSY: Flags = Flags(1 << 15);

@@ -17,6 +17,7 @@ mod level;
 mod permission;
 mod row;
 mod script;
+mod shown;
 mod table;
 mod wait;
 
@@ -32,5 +33,6 @@ pub use level::require_level;
 pub use permission::{Denied, catalogue, check, may_read_all_keys};
 pub use row::{Command, Effect, Group, KeyRange, LoggedAs, OfCall, ReplyBytes, Run, ShutdownMode};
 pub use script::{InScript, LocalInScript, Outlook, ScriptFlagsOf, ScriptRun, TrialRules};
+pub use shown::{trimmed, without_secrets};
 pub use table::{Resolved, Table, full_name, subcommand};
 pub use wait::{Finds, Wait, WaitFor};

@@ -203,6 +203,8 @@ pub struct Command {
     pub selects: Option<OfCall<Option<u32>>>,
     /// Of a command that may carry a password: whether the call does.
     pub has_password: Option<OfCall<bool>>,
+    /// Of a command that may carry secrets: which words of a call are. Nobody is shown them.
+    pub secrets: Option<OfCall<Vec<usize>>>,
     /// Of a command that may be none for a cluster, which has one database: why the call is refused in cluster mode.
     pub not_in_cluster: Option<OfCall<Option<&'static str>>>,
     /// Of a command whose calls may read keys that only the data tell: whether this one does, and then why it is refused to a
@@ -247,6 +249,7 @@ impl Command {
         wait: None,
         selects: None,
         has_password: None,
+        secrets: None,
         not_in_cluster: None,
         needs_all_keys: None,
         logged_as: None,

@@ -137,6 +137,11 @@ fn shown(parameter: &Parameter, values: &Values) -> String {
     }
 }
 
+/// Whether the value of the parameter with this name is never shown.
+pub fn is_secret(name: &str) -> bool {
+    find(name).is_some_and(|parameter| matches!(parameter.kind, Kind::Secret | Kind::Only(Kind::Secret)))
+}
+
 fn failed(name: &str, why: &str) -> String {
     format!("CONFIG SET failed (possibly related to argument '{name}') - {why}")
 }

@@ -17,6 +17,7 @@ mod table;
 mod table_core;
 mod table_edge;
 mod table_kept;
+mod table_observe;
 mod table_only;
 mod values;
 
@@ -25,7 +26,7 @@ pub use client_tls::ClientTls;
 pub use command_line::{Parsed, parse};
 pub use docs::markdown;
 pub use edge::{EdgeSettings, EdgeWrites, FeedSettings};
-pub use live::Config;
+pub use live::{Config, is_secret};
 pub use parameter::{Change, Kind, Parameter};
 pub use settings::{LogFormat, OnFollower, Settings};
 pub use table::PARAMETERS;

@@ -126,6 +126,10 @@ pub struct Settings {
     pub enable_debug_command: String,
     /// `no`, `yes` or `local`.
     pub enable_protected_configs: String,
+    /// Threshold (negative = off) and length of the logs of slow calls, large requests and large replies.
+    pub command_logs: [(i64, usize); 3],
+    /// 0 = off.
+    pub latency_monitor_threshold_ms: u64,
     pub latency_tracking: bool,
     /// 0 to 100.
     pub latency_percentiles: Vec<f64>,
@@ -202,6 +206,8 @@ impl Settings {
             log_format: if values.get("log-format") == "json" { LogFormat::Json } else { LogFormat::Text },
             enable_debug_command: values.get("enable-debug-command").to_owned(),
             enable_protected_configs: values.get("enable-protected-configs").to_owned(),
+            command_logs: super::table_observe::command_logs(values)?,
+            latency_monitor_threshold_ms: values.number("latency-monitor-threshold")?,
             latency_tracking: values.get("latency-tracking") == "yes",
             latency_percentiles: values
                 .get("latency-tracking-info-percentiles")

@@ -24,6 +24,7 @@ pub static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
         super::table_core::PARAMETERS,
         super::table_edge::PARAMETERS,
         super::client_tls::PARAMETERS,
+        super::table_observe::PARAMETERS,
         super::table_only::PARAMETERS,
         super::table_kept::PARAMETERS,
     ]

@@ -66,9 +66,6 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "Accepted for compatibility: expired keys are deleted as they expire.",
     ),
     kept("busy-reply-threshold", COUNT, "5000", NONE).also("lua-time-limit"),
-    kept("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000", NONE),
-    kept("slowlog-max-len", COUNT, "128", NONE),
-    kept("latency-monitor-threshold", COUNT, "0", NONE),
     kept("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", NONE),
     kept(
         "sanitize-dump-payload",

@@ -5,11 +5,12 @@ use super::{
     follow::enter_site,
     raise::{Raise, raise},
     site::SiteEntry,
+    timing::{CallObserver, SlowCall},
 };
 use crate::{
     acl::User,
     command::{Table, invoke_as},
-    commands::acl,
+    commands::{acl, scripting},
     error::{Error, StoreError},
     feature_level,
     limits::APPLIED_REPLIES_BYTES_MAX,
@@ -36,6 +37,9 @@ pub struct Replica {
     sums: Mutex<Vec<(u64, u64)>>,
     /// The last user who was asked for, and its row.
     asked: Mutex<Option<(Value, Arc<User>)>>,
+    pub(super) observer: Option<CallObserver>,
+    /// Of the entry that is being applied.
+    pub(super) slow: Mutex<Vec<SlowCall>>,
     /// Whether the log is that of an edge site.
     pub(super) is_edge: bool,
 }
@@ -55,6 +59,8 @@ impl Replica {
             marked: AtomicBool::new(false),
             sums: Mutex::default(),
             asked: Mutex::default(),
+            observer: None,
+            slow: Mutex::default(),
             is_edge: false,
         }
     }
@@ -153,7 +159,7 @@ impl Replica {
         begin_entry(txn, log_id, batch.at, batch.seed)?;
         let mut replies = Vec::with_capacity(batch.len().min(payload.len()));
         while let Some(proposal) = batch.next_proposal().map_err(malformed)? {
-            replies.push(self.proposal(txn, proposal, is_awaited)?);
+            replies.push(self.proposal(txn, replies.len(), proposal, is_awaited)?);
         }
         Ok(replies)
     }
@@ -211,16 +217,17 @@ impl Replica {
     fn proposal(
         &self,
         txn: &mut Txn<'_>,
+        number: usize,
         proposal: Proposal<'_>,
         is_awaited: bool,
     ) -> Result<Vec<Reply>, StoreError> {
         txn.begin_replies(APPLIED_REPLIES_BYTES_MAX);
         match proposal {
-            Proposal::Commands(calls) => self.calls(txn, calls, is_awaited),
+            Proposal::Commands(calls) => self.calls(txn, number, calls, is_awaited),
             Proposal::Transaction { conditions, calls } => match hold(txn, &conditions)? {
                 true => {
                     txn.begin_transaction();
-                    let replies = self.calls(txn, calls, is_awaited);
+                    let replies = self.calls(txn, number, calls, is_awaited);
                     txn.end_transaction();
                     Ok(vec![Reply::Array(replies?)])
                 }
@@ -263,7 +270,10 @@ impl Replica {
                 }
             },
         };
-        let reply = invoke_as(self.table, txn, caller.as_deref(), &call.argv, is_awaited)?;
+        let run = || invoke_as(self.table, txn, caller.as_deref(), &call.argv, is_awaited);
+        let (reply, inner) = scripting::noting(is_awaited && self.is_watched(), run);
+        self.show(&inner);
+        let reply = reply?;
         if matches!(reply, Reply::Error(_)) && !self.table.knows(&call.argv) {
             return Err(unknown(txn, &call.argv));
         }
@@ -291,12 +301,17 @@ impl Replica {
     fn calls(
         &self,
         txn: &mut Txn<'_>,
+        proposal: usize,
         mut calls: Calls<'_>,
         is_awaited: bool,
     ) -> Result<Vec<Reply>, StoreError> {
         let mut replies = Vec::with_capacity(if is_awaited { calls.len().min(1024) } else { 0 });
+        let mut laps = self.laps();
         while let Some(call) = calls.next_call().map_err(malformed)? {
             let reply = self.call(txn, &call, is_awaited)?;
+            if let Some(laps) = &mut laps {
+                self.lap(laps, proposal, &call);
+            }
             if is_awaited {
                 replies.push(reply);
             }

@@ -1,7 +1,7 @@
 //! Entries in, replies out: the deterministic heart. `entry.rs` is the format of what the log carries, `apply.rs` runs it;
-//! `raise.rs` is the entry that raises the feature level, `site.rs` and `follow.rs` are the same for the log of an edge site.
+//! `timing.rs` tells of slow calls; `raise.rs` is the entry that raises the feature level, `site.rs` and `follow.rs` are the same for the log of an edge site.
 //!
-//! **Invariants.** No tokio, no network, no clock, no configuration: apply is a function of (state, entry), independent of
+//! **Invariants.** No tokio, no network, no clock (but to tell how long calls took), no configuration: apply is a function of (state, entry), independent of
 //! the node's compactions, restarts and batch boundaries, and takes entries in log order only. A handler that panics
 //! answers `-ERR internal error` and changes nothing, on every replica alike; a store failure is returned and must stop the
 //! node. Replies without a waiting client are computed and dropped.
@@ -16,8 +16,10 @@ mod reader;
 mod site;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 pub use apply::Replica;
 pub use entry::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, ProposalKind};
 pub use raise::Raise;
 pub use site::{BootstrapSnapshot, RECORD_HEAD_BYTES, Record, Records, SiteEntry, put_record};
+pub use timing::{CallObserver, SlowCall};

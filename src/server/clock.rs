@@ -11,6 +11,10 @@ use std::time::Duration;
 pub(super) struct Clock {
     at_us: u64,
     lap_began_us: u64,
+    /// Of the lap under way, the time that was spent waiting.
+    waited_us: u64,
+    /// Of the last lap, the rest.
+    executed_us: u64,
     /// Log time of the current command's reads, from the leader; 0: the leader was not asked.
     as_of_ms: u64,
 }
@@ -18,7 +22,7 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn start() -> Self {
         let now = monotonic_us();
-        Clock { at_us: now, lap_began_us: now, as_of_ms: 0 }
+        Clock { at_us: now, lap_began_us: now, waited_us: 0, executed_us: 0, as_of_ms: 0 }
     }
 
     /// Advances to the present; returns the time passed.
@@ -35,7 +39,30 @@ impl Clock {
         self.tick();
         let passed = self.at_us.saturating_sub(self.lap_began_us);
         self.lap_began_us = self.at_us;
+        self.executed_us = passed.saturating_sub(std::mem::take(&mut self.waited_us));
         Duration::from_micros(passed)
+    }
+
+    /// As `tick`, after a wait for others: the log, another node, a key.
+    pub(super) fn waited(&mut self) {
+        let waited = self.tick();
+        self.waited_us = self.waited_us.saturating_add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// As `waited`, after a wait for a thread that worked for so long. Returns the time passed. Reads stay as of the time that
+    /// they were.
+    pub(super) fn waited_but_for(&mut self, executed_us: u64) -> Duration {
+        let as_of_ms = self.as_of_ms;
+        let passed = self.tick();
+        self.as_of_ms = as_of_ms;
+        let passed_us = u64::try_from(passed.as_micros()).unwrap_or(u64::MAX);
+        self.waited_us = self.waited_us.saturating_add(passed_us.saturating_sub(executed_us));
+        passed
+    }
+
+    /// Of the last lap, the time that was not spent waiting, microseconds.
+    pub(super) fn executed_us(&self) -> u64 {
+        self.executed_us
     }
 
     /// Monotonic milliseconds at the last tick.
@@ -76,6 +103,14 @@ mod tests {
         clock.tick();
         assert!(clock.lap() >= Duration::from_millis(20) && clock.lap() < Duration::from_secs(10));
         assert!(clock.now_ms() >= first + 20 && clock.log_ms(&log) >= first_log + 19);
+        thread::sleep(Duration::from_millis(20));
+        clock.waited();
+        assert!(clock.lap() >= Duration::from_millis(20) && clock.executed_us() < 15_000);
+        thread::sleep(Duration::from_millis(20));
+        clock.read_as_of(7);
+        clock.waited_but_for(15_000);
+        clock.lap();
+        assert!(clock.executed_us() >= 15_000);
         clock.read_as_of(7);
         assert_eq!(clock.log_ms(&log), 7);
         clock.tick();

@@ -1,6 +1,8 @@
 //! One connection: bytes in, calls, replies, bytes out; and whether its client is still there while a call waits.
 
-use super::{clock::Clock, long_reads::Hold, socket::Socket, thread::ThreadState, write::Pending};
+use super::{
+    clock::Clock, log_calls::Ran, long_reads::Hold, socket::Socket, thread::ThreadState, write::Pending,
+};
 use crate::{
     command::Argv,
     limits::{PREAUTH_QUERY_BYTES_MAX, READ_AHEAD_BYTES_MAX},
@@ -58,6 +60,10 @@ pub(super) struct Connection {
     pub(super) much_output_since: Option<Instant>,
     /// Counted per chunk, added to the shared counters once.
     pub(super) commands: u64,
+    /// Bytes of the request that is being served.
+    pub(super) request_bytes: usize,
+    /// The call that was answered last, by this thread.
+    pub(super) ran: Option<Ran>,
 }
 
 impl Connection {
@@ -77,6 +83,8 @@ impl Connection {
             reply_peak_since_ms: 0,
             much_output_since: None,
             commands: 0,
+            request_bytes: 0,
+            ran: None,
         }
     }
 
@@ -133,6 +141,7 @@ impl Connection {
             Ok(bytes) if bytes > 0 => {
                 Stats::add(&self.thread.node.stats.net_input_bytes, bytes as u64);
                 Stats::add(&self.thread.stats.socket_reads, 1);
+                Stats::add(&client.net_in, bytes as u64);
                 self.tell_input();
                 self.clock = Clock::start();
                 client.active_ms.store(self.clock.now_ms(), Ordering::Relaxed);
@@ -213,12 +222,14 @@ impl Connection {
                     let argv: Argv<'_> =
                         self.words.iter().map(|range| rest.get(range.clone()).unwrap_or_default()).collect();
                     *at = at.saturating_add(used);
+                    self.request_bytes = used;
                     self.count_words(argv.len());
                     self.request(&argv).await?;
                 }
                 Ok(Decoded::Inline { used, argv }) => {
                     let argv: Argv<'_> = argv.iter().map(Vec::as_slice).collect();
                     *at = at.saturating_add(used);
+                    self.request_bytes = used;
                     self.request(&argv).await?;
                 }
                 Ok(Decoded::Skip { used }) => *at = at.saturating_add(used),
@@ -272,7 +283,9 @@ impl Connection {
     }
 
     fn account(&mut self) {
-        Stats::add(&self.thread.node.stats.commands_processed, std::mem::take(&mut self.commands));
+        let commands = std::mem::take(&mut self.commands);
+        Stats::add(&self.session.client.calls, commands);
+        Stats::add(&self.thread.node.stats.commands_processed, commands);
     }
 
     /// Whether the client is known to have gone, read ahead or not. Asks the kernel: the runtime may not have heard of it yet.

@@ -3,6 +3,7 @@
 use super::{
     connection::{Close, Connection},
     gates::Refusal,
+    monitor::Shows,
     read::{Answer, Form},
 };
 use crate::{
@@ -31,13 +32,24 @@ impl Connection {
             Ok(call) => call,
             Err(refusal) => return Box::pin(self.refuse(refusal, argv)).await,
         };
+        self.log_request(call, argv);
         if self.queued(call, argv).await {
             return Ok(());
         }
         if self.is_held_back(call) {
             Box::pin(self.paused(call)).await?;
         }
-        self.run(call, argv).await
+        self.ran = None;
+        let shows = self.shows(call);
+        if shows == Shows::Before {
+            self.show(self.session.db, call, argv);
+        }
+        let outcome = self.run(call, argv).await;
+        if shows == Shows::After {
+            self.show(self.session.db, call, argv);
+        }
+        self.log_run(call, argv);
+        outcome
     }
 
     /// Handles a refused call. A refused EXEC ends its transaction all the same; any other refused call inside MULTI makes
@@ -110,6 +122,7 @@ impl Connection {
         };
         if let Some(wait_for) = resolved.command.wait {
             let reply = Box::pin(self.wait_for_keys(resolved, wait_for, argv)).await?;
+            self.clock.waited();
             self.finish(resolved.index, &reply);
             return Ok(());
         }
@@ -182,6 +195,7 @@ impl Connection {
         while has_password && let Some(left) = self.thread.node.auth_failures.held_for(from, Instant::now()) {
             self.send().await?;
             self.pause_for(left).await?;
+            self.clock.waited();
         }
         Ok(())
     }
@@ -199,13 +213,16 @@ impl Connection {
     pub(super) fn finish(&mut self, index: usize, reply: &Reply) {
         let took = self.clock.lap();
         self.count_call(index, took, matches!(reply, Reply::Error(_)));
+        let before = self.output.len();
         self.reply(reply);
+        self.note_ran(self.output.len().saturating_sub(before));
     }
 
     /// As `finish`, for the reply of a long read, already encoded. It is not copied: it becomes the output.
     async fn finish_encoded(&mut self, index: usize, reply: BytesMut) -> Result<(), Close> {
         let took = self.clock.lap();
         self.count_call(index, took, false);
+        self.note_ran(reply.len());
         let hold = self.hold.take();
         self.send().await?;
         let empty = std::mem::replace(&mut self.output, reply);

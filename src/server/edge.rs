@@ -30,7 +30,7 @@ impl Connection {
         match consistency {
             Consistency::Core => {
                 let passed = self.thread.group.core_barrier().await;
-                self.clock.tick();
+                self.clock.waited();
                 return passed.map(|log_ms| self.clock.read_as_of(log_ms));
             }
             Consistency::Bounded(ms) => {
@@ -47,7 +47,7 @@ impl Connection {
             return Ok(());
         }
         let passed = self.thread.group.barrier(Consistency::Linearizable).await;
-        self.clock.tick();
+        self.clock.waited();
         passed.map(|log_ms| self.clock.read_as_of(log_ms))
     }
 
@@ -66,7 +66,7 @@ impl Connection {
         drop(settings);
         let within = Duration::from_millis(within);
         let come = self.thread.group.wait_for_writes_of(&self.session, within).await;
-        self.clock.tick();
+        self.clock.waited();
         match come {
             true => Ok(()),
             false => Err(ErrorReply::new(

@@ -69,7 +69,9 @@ impl Connection {
         let reaches_here =
             node.group.state.edge.is_edge() && message.payload.len() <= limits::PUBSUB_TAP_BYTES_MAX;
         let here = if reaches_here { node.pubsub.audience(&message) } else { 0 };
-        match self.thread.group.publish(message).await {
+        let published = self.thread.group.publish(message).await;
+        self.clock.waited();
+        match published {
             Ok(count) => Reply::count(count.saturating_add(here)),
             Err(error) => Reply::Error(error),
         }

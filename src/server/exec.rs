@@ -6,8 +6,9 @@
 
 use super::{
     connection::{Close, Connection},
+    entry_size::{encoded_len, too_large},
+    monitor::Shows,
     read::{Attempt, borrowed},
-    write::{encoded_len, too_large},
 };
 use crate::{
     acl::User,
@@ -19,6 +20,7 @@ use crate::{
     session::{CoreRequest, QueuedCall, Transaction},
     state::Work,
     store::{Condition, ReadTime, Replies},
+    time::monotonic_us,
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -98,15 +100,18 @@ impl Connection {
             return Ok(replies_too_long());
         }
         let began = Instant::now();
-        let data = if steps.iter().any(|step| step.is_data() && step.call.command.is_write()) {
-            self.exec_in_log(&steps, &watches).await?
+        let (data, micros) = if steps.iter().any(|step| step.is_data() && step.call.command.is_write()) {
+            // Apply tells of slow ones.
+            (self.exec_in_log(&steps, &watches).await?, Vec::new())
         } else {
             self.exec_as_reads(&steps, &watches).await?
         };
         match data {
             Reply::Array(replies) => {
                 let share = began.elapsed() / u32::try_from(replies.len()).unwrap_or(u32::MAX).max(1);
-                self.assemble(&steps, replies, share).await
+                let data =
+                    replies.into_iter().zip(micros.into_iter().map(Some).chain(std::iter::repeat(None)));
+                self.assemble(&steps, data, share).await
             }
             other => Ok(other),
         }
@@ -170,7 +175,7 @@ impl Connection {
             builder.push_as(step.db, user, self.origin_of(step.call), &words);
             work = work.and(step.call.work(&words));
         }
-        Ok(match self.thread.propose(builder.finish(), work).await.applied() {
+        Ok(match self.thread.propose(&self.session.client, builder.finish(), work).await.applied() {
             Ok(replies) => {
                 self.note_writes();
                 replies.into_iter().next().unwrap_or(Reply::NilArray)
@@ -179,12 +184,17 @@ impl Connection {
         })
     }
 
-    async fn exec_as_reads(&mut self, steps: &Arc<Vec<Step>>, watches: &[Condition]) -> Result<Reply, Close> {
+    /// The replies, and the microseconds that each took.
+    async fn exec_as_reads(
+        &mut self,
+        steps: &Arc<Vec<Step>>,
+        watches: &[Condition],
+    ) -> Result<(Reply, Vec<u64>), Close> {
         if steps.iter().all(|step| !step.is_data()) && watches.is_empty() {
-            return Ok(Reply::Array(Vec::new()));
+            return Ok((Reply::Array(Vec::new()), Vec::new()));
         }
         if let Err(refusal) = self.barrier().await {
-            return Ok(Reply::Error(refusal));
+            return Ok((Reply::Error(refusal), Vec::new()));
         }
         let untouched: Vec<bool> = steps.iter().map(|step| self.leaves_untouched(step.call)).collect();
         let tracks = self.tracks_reads();
@@ -206,25 +216,36 @@ impl Connection {
                 },
             )
             .await;
-        let outcome = outcome.map(|(reply, reads)| {
-            self.track_script(reads);
-            reply
-        });
-        self.reply_of(outcome)
+        match outcome {
+            Ok((done, reads)) => {
+                self.track_script(reads);
+                Ok(done)
+            }
+            Err(error) => Ok((self.reply_of(Err(error))?, Vec::new())),
+        }
     }
 
     /// Puts the data replies and those of the session's own commands in the order of the queue. `share`: what each of the
-    /// former took.
-    async fn assemble(&mut self, steps: &[Step], data: Vec<Reply>, share: Duration) -> Result<Reply, Close> {
+    /// former took, with its way through the log; beside it the microseconds of its execution, if it ran here.
+    async fn assemble(
+        &mut self,
+        steps: &[Step],
+        mut data: impl Iterator<Item = (Reply, Option<u64>)>,
+        share: Duration,
+    ) -> Result<Reply, Close> {
         self.clock.tick();
-        let mut data = data.into_iter();
         let mut replies = Vec::with_capacity(steps.len());
         for step in steps {
             let words = step.words();
             let mut args = Args::new(&words, step.call.names);
+            let mut executed_us = None;
             let reply = match step.call.command.run {
                 _ if step.refused.is_some() => step.refused.clone().map_or(Reply::Nil, Reply::Error),
-                Run::Read(_) | Run::Write(_) | Run::Script(_) => data.next().unwrap_or(Reply::Nil),
+                Run::Read(_) | Run::Write(_) | Run::Script(_) => {
+                    let (reply, micros) = data.next().unwrap_or((Reply::Nil, None));
+                    executed_us = micros;
+                    reply
+                }
                 Run::Local(handler) => {
                     let mut context = self.context();
                     let outcome = handler(&mut context, &mut args);
@@ -262,6 +283,15 @@ impl Connection {
                 Run::Container => Reply::Error(ErrorReply::syntax()),
             };
             let took = if step.is_data() { share } else { self.clock.tick() };
+            if !step.is_data() && step.refused.is_none() {
+                executed_us = u64::try_from(took.as_micros()).ok();
+            }
+            if let Some(executed_us) = executed_us {
+                self.log_execution(step.call, &words, executed_us);
+            }
+            if step.refused.is_none() && self.shows(step.call) != Shows::Never {
+                self.show(step.db, step.call, &words);
+            }
             self.count_call(step.call.index, took, matches!(reply, Reply::Error(_)));
             self.count_error(&reply);
             replies.push(reply);
@@ -294,30 +324,33 @@ fn are_short(attempt: &Attempt<'_>, steps: &[Step]) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The replies of the reads, all at one point in time; nil if a watched key has changed. A client error is the reply of one
+/// The replies of the reads, all at one point in time, and the microseconds that each took; nil if a watched key has changed. A client error is the reply of one
 /// call; any other error ends the whole.
 fn run_reads(
     attempt: &Attempt<'_>,
     steps: &[Step],
     untouched: &[bool],
     watches: &[Condition],
-) -> Result<Reply, Error> {
+) -> Result<(Reply, Vec<u64>), Error> {
     let view = attempt.view(0).quiet();
     for watch in watches {
         if view.get_in(watch.db, &watch.key)?.map(|row| row.revision) != watch.revision {
-            return Ok(Reply::NilArray);
+            return Ok((Reply::NilArray, Vec::new()));
         }
     }
     let (mut replies, bounded) =
         (Vec::with_capacity(steps.len()), Replies::of(limits::EXEC_REPLIES_BYTES_MAX));
+    let (mut micros, mut began_us) = (Vec::with_capacity(steps.len()), monotonic_us());
     for (step, untouched) in steps.iter().zip(untouched).filter(|(step, _)| step.is_data()) {
         let view = attempt.view(step.db).replying(&bounded);
         let view = if *untouched { view.untouched() } else { view };
         replies.push(match invoke_read(step.call, &view, step.caller.as_deref(), &step.words()) {
-            Err(Error::Client(_)) if bounded.is_over() => return Ok(replies_too_long()),
+            Err(Error::Client(_)) if bounded.is_over() => return Ok((replies_too_long(), Vec::new())),
             Err(Error::Client(error)) => Reply::Error(error),
             outcome => outcome?,
         });
+        let now_us = monotonic_us();
+        micros.push(now_us.saturating_sub(std::mem::replace(&mut began_us, now_us)));
     }
-    Ok(Reply::Array(replies))
+    Ok((Reply::Array(replies), micros))
 }

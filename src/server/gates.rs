@@ -21,7 +21,7 @@
 
 use super::connection::{Close, Connection, gone};
 use crate::{
-    command::{Flags, Resolved},
+    command::{Flags, Resolved, Run},
     resp::{ErrorReply, Protocol, Reply},
     session::{PauseMode, Stats},
 };
@@ -137,8 +137,14 @@ impl Connection {
         })
     }
 
-    /// Calls that a RESP2 client may send while it is subscribed: it could not tell other replies from messages.
+    /// Calls that a RESP2 client may send while it is subscribed: it could not tell other replies from messages. One that
+    /// monitors gets no data.
     fn listening(&self, call: Resolved) -> Result<(), Refusal> {
+        let is_data = matches!(call.command.run, Run::Read(_) | Run::Write(_) | Run::Script(_));
+        if is_data && self.session.subscriptions.is_monitor() {
+            // As redis-server words it.
+            return Err(Refusal::Error(ErrorReply::err("Replica can't interact with the keyspace")));
+        }
         let listens = self.session.protocol == Protocol::Resp2 && !self.session.subscriptions.is_empty();
         if !listens || call.command.flags.has(Flags::WHILE_SUBSCRIBED) {
             return Ok(());
@@ -264,7 +270,9 @@ impl Connection {
             return Ok(());
         }
         let name = call.full_name().to_ascii_uppercase();
-        Err(ErrorReply::err(format!("{name} isn't allowed for a DENY BLOCKING client")))
+        // Each as redis-server words it.
+        let client = if call.command.flags.has(Flags::PUBSUB) { "a DENY BLOCKING" } else { "DENY BLOCKING" };
+        Err(ErrorReply::err(format!("{name} isn't allowed for {client} client")))
     }
 
     /// A cluster has one database. Said where a call runs, as by redis-server: MULTI queues it.

@@ -1,7 +1,7 @@
 //! Sockets: who is let in (`listener.rs`), the network threads that own connections (`thread.rs`), and one connection's
 //! life: bytes in (`connection.rs`) and out (`output.rs`), the gates every call passes (`gates.rs`, `redirect.rs`) and what becomes of it (`dispatch.rs`), writes
-//! and their outcomes (`write.rs`), reads (`read.rs`, long ones in `long_reads.rs`), MULTI/EXEC (`exec.rs`), scripts (`scripts.rs`), what Async commands ask for (`effects.rs`), calls that wait for keys (`park.rs`), and what is
-//! different on an edge (`edge.rs`).
+//! and their outcomes (`write.rs`, `entry_size.rs`), reads (`read.rs`, long ones in `long_reads.rs`), MULTI/EXEC (`exec.rs`), scripts (`scripts.rs`), what Async commands ask for (`effects.rs`), calls that wait for keys (`park.rs`), and what is
+//! different on an edge (`edge.rs`). `log_calls.rs` notes slow and large calls, `monitor.rs` shows calls to those who monitor.
 //!
 //! ```text
 //!   socket ─▶ decode ─▶ resolve ─▶ gates ─┬─ Local ─▶ handler ─────────────────────────▶ reply
@@ -19,10 +19,13 @@ mod connection;
 mod dispatch;
 mod edge;
 mod effects;
+mod entry_size;
 mod exec;
 mod gates;
 mod listener;
+mod log_calls;
 mod long_reads;
+mod monitor;
 mod output;
 mod park;
 mod permission;

@@ -76,6 +76,7 @@ impl Connection {
         }
         Stats::add(&self.thread.node.stats.net_output_bytes, self.output.len() as u64);
         Stats::add(&self.thread.stats.socket_writes, 1);
+        Stats::add(&self.session.client.net_out, self.output.len() as u64);
         self.tell_output();
         if self.has_too_much_output() {
             return Err(self.close_for_output(

@@ -11,8 +11,8 @@
 
 use super::{
     connection::{Close, Connection, gone},
+    entry_size::{is_too_large, too_large},
     read::{Answer, Attempt, Form, borrowed, owned},
-    write::{is_too_large, too_large},
 };
 use crate::{
     command::{Args, Finds, Resolved, Run, Wait, WaitFor, guarded},
@@ -253,7 +253,7 @@ impl Connection {
         let mut builder = ProposalBuilder::commands();
         builder.push_as(self.session.db, None, self.origin_of(call.resolved), &call.argv);
         let work = call.resolved.work(&call.argv);
-        let guessed = match self.thread.propose(builder.finish(), work).await {
+        let guessed = match self.thread.propose(&self.session.client, builder.finish(), work).await {
             Outcome::Applied(replies) => {
                 self.note_writes();
                 let reply = replies.into_iter().next().unwrap_or(Reply::Nil);
@@ -277,7 +277,7 @@ impl Connection {
                 let mut builder = ProposalBuilder::commands();
                 builder.push_as(self.session.db, None, self.origin_of(call.resolved), &call.argv);
                 let work = call.resolved.work(&call.argv);
-                match self.thread.propose(builder.finish(), work).await {
+                match self.thread.propose(&self.session.client, builder.finish(), work).await {
                     Outcome::Applied(replies) => {
                         self.note_writes();
                         replies.into_iter().next().unwrap_or(Reply::Nil)

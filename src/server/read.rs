@@ -4,14 +4,16 @@ use super::connection::{Close, Connection, gone};
 use crate::{
     acl::User,
     command::{Flags, Resolved, invoke_read},
+    commands::scripting::{self, InnerCall},
     error::{Error, Result as HandlerResult},
     limits::{EXPIRE_SWEEP_KEYS_MAX, READ_REPLY_BYTES_MAX},
     replica::ProposalBuilder,
     replication::Outcome,
     resp::{ErrorReply, Reply, encode},
-    session::{Consistency, ReplyMode, Stats},
-    state::Work,
+    session::{CalledBy, Consistency, ReplyMode, Stats},
+    state::{LatencyEvent, Work},
     store::{LargeReads, Published, ReadTime, ReadWatch, Replies, ScriptReads, Store, View},
+    time::monotonic_us,
 };
 use bytes::BytesMut;
 use std::{
@@ -48,6 +50,12 @@ pub(super) enum Answer {
 pub(super) enum Form {
     AsSent,
     Values,
+}
+
+/// What was made on the pool, and how long it took there.
+struct Timed<T> {
+    value: T,
+    micros: u64,
 }
 
 impl<'a> Attempt<'a> {
@@ -101,6 +109,7 @@ impl Connection {
         if tracks {
             Box::pin(self.track(call, argv)).await;
         }
+        let is_watched = call.command.flags.has(Flags::RUNS_SCRIPT) && self.thread.node.monitors.is_watched();
         let run = move |attempt: &Attempt<'_>, caller: Option<&User>, argv: &[&[u8]]| {
             let replies = Replies::of_one(READ_REPLY_BYTES_MAX);
             let view = attempt.view(db);
@@ -108,34 +117,43 @@ impl Connection {
             let view = if call.command.reply_bytes.is_some() { view.replying(&replies) } else { view };
             let view = if untouched { view.untouched() } else { view };
             let view = if in_one_slot { view.in_one_slot() } else { view };
-            invoke_read(call, &view, caller, argv)
+            let (outcome, inner) = scripting::noting(is_watched, || invoke_read(call, &view, caller, argv));
+            match outcome {
+                Err(Error::Client(error)) if !inner.is_empty() => Ok((Reply::Error(error), inner)),
+                outcome => outcome.map(|reply| (reply, inner)),
+            }
         };
         let tracks_script = tracks && call.command.flags.has(Flags::RUNS_SCRIPT);
         let outcome = self.attempt(
             self.read_time(),
             |attempt| {
-                attempt.tracking(tracks_script, || run(attempt, caller.as_deref(), argv).map(Answer::Reply))
+                attempt.tracking(tracks_script, || {
+                    run(attempt, caller.as_deref(), argv).map(|(reply, inner)| (Answer::Reply(reply), inner))
+                })
             },
             || {
                 let (argv, caller) = (owned(argv), caller.clone());
-                let answer = move |attempt: &Attempt<'_>| -> HandlerResult<Answer> {
-                    let reply = run(attempt, caller.as_deref(), &borrowed(&argv))?;
+                let answer = move |attempt: &Attempt<'_>| -> HandlerResult<(Answer, Vec<InnerCall>)> {
+                    let (reply, inner) = run(attempt, caller.as_deref(), &borrowed(&argv))?;
                     if !encodes || attempt.watch.bytes() < ENCODED_BYTES_MIN {
-                        return Ok(Answer::Reply(reply));
+                        return Ok((Answer::Reply(reply), inner));
                     }
                     if let Reply::Bulk(value) = reply {
-                        return Ok(Answer::Bulk(value.into_mut()));
+                        return Ok((Answer::Bulk(value.into_mut()), inner));
                     }
                     // Here, so that the network thread neither encodes nor frees a million elements.
                     let mut bytes = BytesMut::new();
                     encode(&reply, protocol, &mut bytes);
-                    Ok(Answer::Encoded(bytes))
+                    Ok((Answer::Encoded(bytes), inner))
                 };
                 move |attempt: &Attempt<'_>| attempt.tracking(tracks_script, || answer(attempt))
             },
         );
-        let (answer, reads) = outcome.await?;
+        let ((answer, inner), reads) = outcome.await?;
         self.track_script(reads);
+        for InnerCall { db, words } in &inner {
+            self.thread.node.monitors.show(*db, CalledBy::Script, words);
+        }
         Ok(answer)
     }
 
@@ -163,11 +181,13 @@ impl Connection {
             let mut is_long = watch.is_long();
             if matches!(outcome, Err(Error::WouldBlock)) && !is_long {
                 let watch = Arc::new(ReadWatch::short());
-                outcome = Box::pin(self.on_pool(self.elsewhere(time, &watch, elsewhere()))).await?;
+                let done = Box::pin(self.on_pool(self.elsewhere(time, &watch, elsewhere()))).await?;
+                outcome = self.after_pool(done);
                 is_long = watch.is_long();
             }
             if matches!(outcome, Err(Error::WouldBlock)) && is_long {
-                outcome = Box::pin(self.long_read(time, elsewhere())).await?;
+                let done = Box::pin(self.long_read(time, elsewhere())).await?;
+                outcome = self.after_pool(done);
             }
             match outcome {
                 Err(Error::NotLogged) if time != ReadTime::LastEntry => {
@@ -179,21 +199,31 @@ impl Connection {
         }
     }
 
+    /// The pool has done its part.
+    fn after_pool<T>(&mut self, done: Timed<T>) -> T {
+        let passed = self.clock.waited_but_for(done.micros);
+        self.thread.node.group.state.latency.add(LatencyEvent::LongRead, passed);
+        done.value
+    }
+
     /// An attempt to be made on the pool.
     fn elsewhere<T, F>(
         &self,
         time: ReadTime,
         watch: &Arc<ReadWatch>,
         run: F,
-    ) -> impl FnOnce() -> T + Send + use<T, F>
+    ) -> impl FnOnce() -> Timed<T> + Send + use<T, F>
     where
         F: FnOnce(&Attempt<'_>) -> T + Send + 'static,
     {
         Stats::add(&self.thread.node.stats.blocking_reads, 1);
         let (store, watch) = (Arc::clone(&self.thread.node.group.store), Arc::clone(watch));
         move || {
+            let began_us = monotonic_us();
             let published = store.published();
-            run(&Attempt { store: &store, published: &published, time, may_wait: true, watch: &watch })
+            let value =
+                run(&Attempt { store: &store, published: &published, time, may_wait: true, watch: &watch });
+            Timed { value, micros: monotonic_us().saturating_sub(began_us) }
         }
     }
 
@@ -202,7 +232,7 @@ impl Connection {
         &mut self,
         time: ReadTime,
         run: impl FnOnce(&Attempt<'_>) -> HandlerResult<T> + Send + 'static,
-    ) -> HandlerResult<HandlerResult<T>> {
+    ) -> HandlerResult<Timed<HandlerResult<T>>> {
         let (thread, client) = (Rc::clone(&self.thread), Arc::clone(&self.session.client));
         let watch = Arc::new(ReadWatch::long(Arc::clone(&thread.long_reads) as Arc<dyn LargeReads>));
         // What an earlier attempt of this call has read is gone.
@@ -269,7 +299,8 @@ impl Connection {
 
     /// Brings the log to the present, so that keys due by now have expired on every node, for good.
     pub(super) async fn log_the_time(&mut self) -> Result<(), ErrorReply> {
-        match self.thread.propose(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), Work::HOUSEKEEPING).await {
+        let sweep = ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX);
+        match self.thread.propose(&self.session.client, sweep, Work::HOUSEKEEPING).await {
             Outcome::Applied(_) => self.barrier().await,
             Outcome::NotDone(why) => Err(why.into()),
             Outcome::Unknown(_) => {
@@ -288,7 +319,7 @@ impl Connection {
             return Ok(());
         }
         let passed = Box::pin(self.thread.group.barrier(self.session.consistency)).await;
-        self.clock.tick();
+        self.clock.waited();
         passed.map(|log_ms| self.clock.read_as_of(log_ms))
     }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     command::Table,
+    commands::server::may_monitor,
     fail,
     replication::{GroupHandle, Unknown},
     session::{Client, NETWORK_THREAD, Node, Session, ThreadStats, TrackingTable},
@@ -186,7 +187,7 @@ async fn sweep(state: Rc<ThreadState>) {
     loop {
         interval.tick().await;
         state.expire_waiters();
-        state.node.users.cut(&state.node.clients);
+        state.node.users.cut(&state.node.clients, may_monitor);
         state.look_after_tracking();
     }
 }

@@ -3,16 +3,22 @@
 //! A proposal waits in a slot of its network thread for its outcome. The thread takes outcomes out of its mailbox, as many
 //! as have come, and puts each into its slot.
 
-use super::{connection::Connection, read::borrowed, thread::ThreadState};
+use super::{
+    connection::Connection,
+    entry_size::{encoded_len, is_too_large, too_large},
+    read::borrowed,
+    thread::ThreadState,
+};
 use crate::{
     acl::User,
     command::{Flags, Resolved},
     limits,
     replica::ProposalBuilder,
     replication::{Mailbox, NotDone, Outcome, Ticket, Unknown},
-    resp::{ErrorReply, Reply},
-    state::Work,
-    store::{LogPosition, Origin, ReadTime},
+    resp::Reply,
+    session::Client,
+    state::{LatencyEvent, Work},
+    store::{Origin, ReadTime},
     time::monotonic_ms,
 };
 use bytes::Bytes;
@@ -74,21 +80,6 @@ impl Pending {
                 || builder.calls() >= limits::PROPOSAL_COMMANDS_MAX
         })
     }
-}
-
-/// Bytes that a call takes in an entry, at most.
-pub(super) fn encoded_len(argv: &[&[u8]]) -> usize {
-    argv.iter().fold(LogPosition::LEN, |sum, word| sum.saturating_add(word.len()).saturating_add(4))
-}
-
-/// Whether a call does not fit into one entry.
-pub(super) fn is_too_large(argv: &[&[u8]]) -> bool {
-    encoded_len(argv).saturating_add(1024) > limits::ENTRY_BYTES_MAX
-}
-
-/// A call too large for one entry: definitely not done.
-pub(super) fn too_large() -> ErrorReply {
-    ErrorReply::err("command is larger than one log entry may be; nothing was changed")
 }
 
 impl Connection {
@@ -160,20 +151,27 @@ impl Connection {
         self.clock.lap();
         let work = std::mem::replace(&mut self.pending.work, Work::NONE);
         let mut awaited = std::mem::take(&mut self.pending.awaited);
-        let queued = self.thread.queue(builder.finish(), work);
+        let proposal = builder.finish();
+        let kept = self.kept_for_log(&proposal);
+        let queued = self.thread.queue(&self.session.client, proposal, work);
         for (db, key) in awaited.drain(..).filter(|_| queued.is_ok()) {
             self.thread.node.parking.expect(db, &key);
         }
         let outcome = outcome_of(queued).await;
         // Each call's share of the way through the log.
-        let share = self.clock.lap() / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
+        let took = self.clock.lap();
+        self.thread.node.group.state.latency.add(LatencyEvent::Commit, took);
+        let share = took / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
         match outcome.applied() {
             Ok(replies) => {
                 debug_assert_eq!(replies.len(), indexes.len());
                 self.note_writes();
-                for (reply, index) in replies.iter().zip(&indexes) {
+                for (number, (reply, index)) in replies.iter().zip(&indexes).enumerate() {
                     self.count_call(*index, share, matches!(reply, Reply::Error(_)));
+                    let before = self.output.len();
                     self.reply(reply);
+                    let bytes = self.output.len().saturating_sub(before);
+                    self.log_reply(*index, bytes, kept.as_ref(), number);
                 }
             }
             Err(error) => {
@@ -191,17 +189,18 @@ impl Connection {
 
 impl ThreadState {
     /// Queues a proposal; resolves with its outcome, or with "outcome unknown" after the write timeout.
-    pub(super) async fn propose(&self, proposal: Bytes, work: Work) -> Outcome {
-        outcome_of(self.queue(proposal, work)).await
+    pub(super) async fn propose(&self, client: &Client, proposal: Bytes, work: Work) -> Outcome {
+        outcome_of(self.queue(client, proposal, work)).await
     }
 
     /// Queues a proposal.
-    fn queue(&self, proposal: Bytes, work: Work) -> Result<Waiting<'_>, NotDone> {
+    fn queue(&self, client: &Client, proposal: Bytes, work: Work) -> Result<Waiting<'_>, NotDone> {
         let waiting = self.waiters.enter();
         let ticket = Ticket {
             mailbox: Arc::clone(&self.waiters.mailbox),
             id: waiting.id as u64,
             was_forwarded: false,
+            client: client.id,
             work,
         };
         match self.group.submit(proposal, ticket) {

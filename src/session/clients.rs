@@ -53,6 +53,14 @@ pub struct Client {
     pub(super) inbox: OnceLock<Arc<Subscriber>>,
     /// Rings when there is a message.
     pub(super) bell: Notify,
+    /// It follows -REDIRECT (CLIENT CAPA redirect).
+    pub can_be_redirected: AtomicBool,
+    /// Bytes read from it and written to it, and its calls, since it connected.
+    pub net_in: AtomicU64,
+    pub net_out: AtomicU64,
+    pub calls: AtomicU64,
+    /// It is shown the calls of this node (MONITOR).
+    pub monitors: AtomicBool,
     /// Since when a password is required and was not given, ms; 0 = it is not, or was.
     unauthenticated_since_ms: AtomicU64,
     /// A command of it is being run, or waits: it is not the client that is silent.
@@ -96,6 +104,11 @@ impl Client {
             tracking: Mutex::default(),
             inbox: OnceLock::new(),
             bell: Notify::new(),
+            can_be_redirected: AtomicBool::new(false),
+            net_in: AtomicU64::new(0),
+            net_out: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+            monitors: AtomicBool::new(false),
             unauthenticated_since_ms: AtomicU64::new(0),
             busy: AtomicBool::new(false),
             killed: AtomicBool::new(false),
@@ -163,22 +176,8 @@ impl Client {
         (since > 0).then(|| now.saturating_sub(since))
     }
 
-    /// Whether it has sent and received nothing for this long, and no call of it is running. A client that waits for a key
-    /// or listens may be silent for days.
-    pub fn is_idle(&self, now: u64, longer_than_ms: u64) -> bool {
-        let silent_ms = now.saturating_sub(self.active_ms.load(Ordering::Relaxed));
-        silent_ms > longer_than_ms && !self.is_subscribed() && !self.busy.load(Ordering::Relaxed)
-    }
-
     pub fn set_db(&self, db: u32) {
         self.db.store(db, Ordering::Relaxed);
-    }
-
-    /// Whether it listens to anything: CLIENT LIST's type pubsub.
-    pub fn is_subscribed(&self) -> bool {
-        [&self.subscribed, &self.psubscribed, &self.ssubscribed]
-            .iter()
-            .any(|count| count.load(Ordering::Relaxed) > 0)
     }
 
     /// RESET: name and flags go, identity and library stay.
@@ -196,6 +195,8 @@ impl Client {
         self.resp.store(2, Ordering::Relaxed);
         self.no_evict.store(false, Ordering::Relaxed);
         self.no_touch.store(false, Ordering::Relaxed);
+        self.monitors.store(false, Ordering::Relaxed);
+        self.can_be_redirected.store(false, Ordering::Relaxed);
     }
 }
 

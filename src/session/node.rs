@@ -1,7 +1,7 @@
 //! The node as its sessions see it: what Local and Async handlers may read and change.
 
 use super::{
-    AuthFailures, Clients, Group, MemoryMarks, Parking, PubSub, Session, Stats, Tracking, Users,
+    AuthFailures, Clients, Group, MemoryMarks, Monitors, Parking, PubSub, Session, Stats, Tracking, Users,
     machine::memory_limit_bytes,
 };
 use crate::config::Config;
@@ -36,13 +36,14 @@ pub struct ClusterIdentity {
 /// Shared by all threads of the process.
 pub struct Node {
     pub config: Arc<Config>,
-    pub clients: Clients,
+    pub clients: Arc<Clients>,
     pub auth_failures: AuthFailures,
     pub users: Users,
     pub stats: Arc<Stats>,
     /// The group that has the data.
     pub group: Arc<Group>,
     pub pubsub: Arc<PubSub>,
+    pub monitors: Arc<Monitors>,
     pub parking: Arc<Parking>,
     pub tracking: Arc<Tracking>,
     pub identity: NodeIdentity,
@@ -87,6 +88,13 @@ impl Node {
         let bytes_max = settings.maxmemory_clients.bytes_max(memory_limit_bytes());
         self.clients.memory.limit(bytes_max.unwrap_or(u64::MAX));
         self.pubsub.output_limit.set(settings.output_limits.pubsub);
+    }
+
+    /// Puts the configured thresholds and lengths of logs into force.
+    pub fn configure_logs(&self) {
+        let settings = self.config.settings();
+        self.stats.command_logs.configure(&settings);
+        self.group.state.latency.configure(settings.latency_monitor_threshold_ms);
     }
 
     /// The history that the data are of.

@@ -3,8 +3,8 @@
 //! Messages are handed to subscribers (`subscriber.rs`) in the order of `publish` calls.
 
 use super::{
-    Client, MessagePosition, Subscriber, message_order::MessageOrder, output_limit::SharedOutputLimit,
-    subscriber::Frame,
+    Client, MessagePosition, Monitors, Subscriber, message_order::MessageOrder,
+    output_limit::SharedOutputLimit, subscriber::Frame,
 };
 use crate::{
     limits::{
@@ -56,6 +56,8 @@ pub struct Subscriptions {
     subscriber: Option<Arc<Subscriber>>,
     /// Notified when the session ends.
     registry: Option<Arc<PubSub>>,
+    /// Of a client that monitors the node.
+    monitors: Option<Arc<Monitors>>,
 }
 
 impl Subscriptions {
@@ -112,6 +114,27 @@ impl Subscriptions {
         self.names(kind).insert(name);
         self.tell(client);
         true
+    }
+
+    /// The client is shown the calls of this node from now on; false: it was before.
+    pub fn monitor(
+        &mut self,
+        client: &Arc<Client>,
+        monitors: &Arc<Monitors>,
+        limit: &Arc<SharedOutputLimit>,
+    ) -> bool {
+        if self.is_monitor() {
+            return false;
+        }
+        let subscriber = self.subscriber.get_or_insert_with(|| Arc::clone(client.inbox(limit)));
+        monitors.add(Arc::clone(subscriber));
+        self.monitors = Some(Arc::clone(monitors));
+        true
+    }
+
+    /// Whether the client monitors the node.
+    pub fn is_monitor(&self) -> bool {
+        self.monitors.is_some()
     }
 
     /// Whether the client has as many subscriptions of this kind as one may have.
@@ -172,6 +195,9 @@ fn memory_of(name: &Bytes) -> usize {
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
+        if let (Some(monitors), Some(subscriber)) = (&self.monitors, &self.subscriber) {
+            monitors.remove(subscriber);
+        }
         let kinds = [
             (Subscribed::Channel, &self.channels),
             (Subscribed::Pattern, &self.patterns),

@@ -1,6 +1,6 @@
 //! Counters for INFO and metrics. All are since start or the last CONFIG RESETSTAT.
 
-use super::Threads;
+use super::{CommandLogs, Threads};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -35,6 +35,8 @@ pub struct Stats {
     /// By `Resolved::index`.
     pub commands: Vec<CommandStats>,
     pub threads: Threads,
+    /// Not reset with the counters.
+    pub command_logs: CommandLogs,
     /// Error replies by their code.
     pub errors: Mutex<BTreeMap<String, u64>>,
 }

@@ -28,6 +28,8 @@ pub(super) struct Frame {
 enum Content {
     /// A publication, by the name that its listeners subscribed to: the channel or the pattern.
     Published { kind: Subscribed, name: Bytes, reply: Reply },
+    /// A line for those who monitor.
+    Line(Reply),
     /// Tracked keys have changed: these, or all.
     Invalidation(Reply),
     /// The client that was to be told of changes has gone.
@@ -59,6 +61,11 @@ impl Frame {
         Arc::new(Frame { content, encoded: Default::default(), receivers })
     }
 
+    /// A line for those who monitor the node.
+    pub(super) fn line(line: String, receivers: usize) -> Arc<Frame> {
+        Self::of(Content::Line(Reply::simple(line)), receivers)
+    }
+
     /// Tells clients that track them of changed keys; `None`: any may have changed.
     pub(super) fn invalidation(keys: Option<&[Bytes]>, receivers: usize) -> Arc<Frame> {
         let keys = keys.map_or(Reply::Nil, |keys| Reply::Array(keys.iter().map(Reply::bulk).collect()));
@@ -74,13 +81,13 @@ impl Frame {
     pub(super) fn subscribed(&self) -> Option<(Subscribed, &Bytes)> {
         match &self.content {
             Content::Published { kind, name, .. } => Some((*kind, name)),
-            Content::Invalidation(_) | Content::RedirectionBroken(_) => None,
+            Content::Line(_) | Content::Invalidation(_) | Content::RedirectionBroken(_) => None,
         }
     }
 
     fn reply(&self, protocol: Protocol) -> Reply {
         match (&self.content, protocol) {
-            (Content::Published { reply, .. }, _) => reply.clone(),
+            (Content::Published { reply, .. } | Content::Line(reply), _) => reply.clone(),
             (Content::Invalidation(keys), Protocol::Resp3) => {
                 Reply::Push(vec![Reply::bulk("invalidate"), keys.clone()])
             }
@@ -96,7 +103,8 @@ impl Frame {
 
     /// Whether it can be told to a client that speaks this protocol: what is no reply, in RESP2 to subscribers only.
     fn is_for(&self, protocol: Protocol, client: &Client) -> bool {
-        protocol == Protocol::Resp3 || self.subscribed().is_some() || client.is_subscribed()
+        let is_reply = matches!(self.content, Content::Published { .. } | Content::Line(_));
+        protocol == Protocol::Resp3 || is_reply || client.is_subscribed()
     }
 
     /// A receiver's share of the memory: of the words as they came and of their encoding.

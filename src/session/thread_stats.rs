@@ -78,8 +78,8 @@ impl Threads {
         threads.iter().for_each(|thread| thread.is_on.store(is_on, Ordering::Relaxed));
     }
 
-    /// The latency in nanoseconds that these percentages of a command's calls did not exceed; `None` = it was not called.
-    pub fn percentiles(&self, index: usize, percentiles: &[f64]) -> Option<Vec<u64>> {
+    /// A command's calls on all threads; `None` = it was not called.
+    fn merged(&self, index: usize) -> Option<Histogram> {
         let mut all: Option<Histogram> = None;
         for thread in self.threads.lock().iter() {
             let Some(Some(histogram)) = thread.commands.get(index).and_then(OnceLock::get) else { continue };
@@ -92,6 +92,32 @@ impl Threads {
         let all = all?;
         // Nothing was called since the counters were last set to zero.
         all.quantile_bucket(0.0).ok().flatten()?;
+        Some(all)
+    }
+
+    /// For powers of two: microseconds, and how many calls of a command took no longer; only where the count grows. As LATENCY
+    /// HISTOGRAM of Redis, which counts in 1024 ns. `None` = it was not called.
+    pub fn cumulative(&self, index: usize) -> Option<Vec<(u64, u64)>> {
+        let all = self.merged(index)?;
+        let (mut counts, mut limit, mut sum): (Vec<(u64, u64)>, u64, u64) = (Vec::new(), 1024, 0);
+        for bucket in all.iter().filter(|bucket| bucket.count() > 0) {
+            while bucket.start() > limit {
+                limit = limit.saturating_mul(2);
+            }
+            sum = sum.saturating_add(bucket.count());
+            // The whole bucket that begins there counts.
+            let micros = limit.saturating_add(limit >> GROUPING_POWER).saturating_sub(1) / 1000;
+            match counts.last_mut() {
+                Some((last, count)) if *last == micros => *count = sum,
+                _ => counts.push((micros, sum)),
+            }
+        }
+        Some(counts)
+    }
+
+    /// The latency in nanoseconds that these percentages of a command's calls did not exceed; `None` = it was not called.
+    pub fn percentiles(&self, index: usize, percentiles: &[f64]) -> Option<Vec<u64>> {
+        let all = self.merged(index)?;
         let at = |percentile: &f64| {
             all.quantile_bucket(percentile / 100.0).ok().flatten().map(|bucket| bucket.end())
         };
@@ -144,6 +170,21 @@ mod tests {
         one.record(7, Duration::ZERO);
         threads.reset();
         assert_eq!(threads.percentiles(1, &[50.0]), None);
+    }
+
+    #[test]
+    fn calls_are_counted_up_to_the_powers_of_two_that_redis_shows() {
+        let threads = Threads::default();
+        let (one, other) = (threads.thread(1), threads.thread(1));
+        for (thread, nanos) in [(&one, 900), (&other, 1024), (&one, 16_400), (&one, 40_000), (&other, 60_000)]
+        {
+            thread.record(0, Duration::from_nanos(nanos));
+        }
+        one.record(0, Duration::from_secs(3600));
+        let counts = threads.cumulative(0).unwrap();
+        assert_eq!(counts[..3], [(1, 2), (16, 3), (66, 5)]);
+        assert_eq!(counts[3].1, 6, "{counts:?}");
+        assert_eq!(threads.cumulative(7), None);
     }
 
     #[test]

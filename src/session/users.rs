@@ -206,9 +206,9 @@ impl Users {
         self.get(user.name()).filter(|now| now.created() == user.created() && now.definition().is_on)
     }
 
-    /// Closes the sessions of users that are gone or off, and those that listen to what their users may no longer hear. To be
-    /// called often; does nothing unless users have changed.
-    pub fn cut(&self, clients: &Clients) {
+    /// Closes the sessions of users that are gone or off, those that listen to what their users may no longer hear, and those
+    /// that monitor for users who `may_monitor` no more. To be called often; does nothing unless users have changed.
+    pub fn cut(&self, clients: &Clients, may_monitor: impl Fn(&User) -> bool) {
         let version = self.version();
         if self.cut.swap(version, Ordering::Relaxed) == version {
             return;
@@ -217,7 +217,8 @@ impl Users {
         for client in clients.all() {
             let Some(user) = client.user() else { continue };
             let is_deaf = || client.is_subscribed() && hear_less.contains(user.name());
-            if self.refreshed(&user).is_none() || is_deaf() {
+            let is_blind = |now: &User| client.monitors.load(Ordering::Relaxed) && !may_monitor(now);
+            if self.refreshed(&user).is_none_or(|now| is_blind(&now)) || is_deaf() {
                 client.kill();
             }
         }

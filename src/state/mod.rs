@@ -12,6 +12,7 @@
 //! | What time is it? | `clock` (`log_clock.rs`), steered by `walls` (`wall_clocks.rs`) | entries, heartbeats, the timekeeper |
 //! | Which other nodes are there, and which edges? | `others`, `endpoints`, `fed` (`nodes.rs`, `fed_edges.rs`) | they answer, once a second |
 //! | Is there room for more? | `disk`, `may_grow`, `has_room` (`disks.rs`) | the file system is asked, ten times a second |
+//! | What held this node up? | `latency` (`latency.rs`) | it did, for longer than configured |
 //! | What was the checksum of the state after entry N? | `checksums` (`checksums.rs`) | a mark is applied |
 //! | And the sum that apply keeps? Is it that of the others? | `sums` (`sums.rs`) | a mark of sums is applied; nodes compare |
 //!
@@ -31,6 +32,7 @@ mod checksums;
 mod disks;
 mod edge;
 mod fed_edges;
+mod latency;
 mod leadership;
 mod lease;
 mod log_clock;
@@ -47,6 +49,7 @@ pub use checksums::{StateChecksum, StateChecksums};
 pub use disks::{Disks, Growth};
 pub use edge::{CommitHeartbeat, EdgeState, Following, SiteHeartbeat};
 pub use fed_edges::{FedEdges, FedReport, FedSeen, FeedSlot};
+pub use latency::{LatencyEvent, LatencyMonitor, LatencySample, LatencySeries};
 pub use leadership::{Contact, Leadership};
 pub use log_clock::{Beginning, LogClock};
 pub use nodes::{Follower, NodeEndpoint, Other, public_id};

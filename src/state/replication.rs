@@ -1,8 +1,8 @@
 //! The state itself, and what follows from it. What changes it is in `writer.rs`.
 
 use super::{
-    Comparison, Contact, Disks, EdgeState, FedEdges, LogClock, Other, SiteHeartbeat, StateChecksums,
-    StateSums, SumAt, Unapplied, WallClocks, lease::Lease,
+    Comparison, Contact, Disks, EdgeState, FedEdges, LatencyMonitor, LogClock, Other, SiteHeartbeat,
+    StateChecksums, StateSums, SumAt, Unapplied, WallClocks, lease::Lease,
 };
 use crate::{
     environment::{DiskSpace, Environment, Rule},
@@ -82,6 +82,7 @@ pub struct ReplicationState {
     pub clock: LogClock,
     /// Other nodes' wall clocks.
     pub walls: WallClocks,
+    pub latency: Arc<LatencyMonitor>,
     pub checksums: StateChecksums,
     pub sums: StateSums,
     /// On an edge: its knowledge of the core. On any node: the position of its data.

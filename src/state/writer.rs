@@ -50,6 +50,7 @@ impl StateWriter {
             state.contact.elected();
         }
         if *before != now {
+            state.latency.leader(now.node.is_some(), state.environment().monotonic_us());
             state.leader.store(Arc::new(now));
             state.leader_bell.notify_waiters();
         }

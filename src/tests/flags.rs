@@ -8,13 +8,11 @@ use crate::{
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Flags that nothing goes by, and what will enforce them. Whoever adds one here says so at its definition, too.
-const TOLD: [(&str, &str); 6] = [
+const TOLD: [(&str, &str); 4] = [
     ("ALLOW_BUSY", "no script holds others up"),
     ("MOVABLEKEYS", "keys_of"),
     ("NO_MANDATORY_KEYS", "positions"),
     ("NO_ASYNC_LOADING", "no command ever runs meanwhile"),
-    ("SKIP_MONITOR", "MONITOR"),
-    ("SKIP_SLOWLOG", "SLOWLOG"),
 ];
 
 fn read(path: &str) -> String {
@@ -88,8 +86,8 @@ fn a_flag_that_does_nothing_is_found() {
         ("ADMIN", "Category: @admin.", "makes none"),
         ("LOADING", "Told: no more.", "is enforced"),
         ("NOVEL", "Told: it is nice.", "does nothing"),
-        ("SKIP_SLOWLOG", "Told: it is nice.", "does nothing"),
-        ("SKIP_SLOWLOG", "Enforced: somewhere.", "listed as told"),
+        ("ALLOW_BUSY", "Told: it is nice.", "does nothing"),
+        ("ALLOW_BUSY", "Enforced: somewhere.", "listed as told"),
         ("NOVEL", "It is nice.", "does not say"),
     ] {
         let complaint = complaint(name, said, server, info);

@@ -4,6 +4,7 @@
 
 mod clients;
 mod config;
+mod observed;
 mod outside;
 mod resources;
 

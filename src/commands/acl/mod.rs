@@ -132,6 +132,7 @@ const ACL: Command = Command {
             arity: -3,
             run: Run::Write(change::setuser),
             logged_as: Some(change::as_logged),
+            secrets: Some(|argv| (2..argv.len()).collect()),
             since_level: feature_level::USERS,
             complexity: "O(N) where N is the number of rules",
             summary: "Makes or changes a user, on all nodes.",

@@ -23,6 +23,7 @@ pub(super) const AUTH: Command = Command {
     arity: -2,
     run: Run::Local(auth),
     has_password: Some(|_| true),
+    secrets: Some(|argv| (1..argv.len()).collect()),
     flags: FLAGS,
     group: Group::Connection,
     summary: "Authenticates the connection.",
@@ -35,6 +36,7 @@ pub(super) const HELLO: Command = Command {
     arity: -1,
     run: Run::Local(hello),
     has_password: Some(|argv| argv.iter().any(|word| word.eq_ignore_ascii_case(b"AUTH"))),
+    secrets: Some(credentials),
     flags: FLAGS,
     group: Group::Connection,
     since: "6.0.0",
@@ -42,6 +44,12 @@ pub(super) const HELLO: Command = Command {
     syntax: "[protover [AUTH username password] [SETNAME clientname]]",
     ..Command::BASE
 };
+
+/// The two words behind AUTH.
+fn credentials(argv: &[&[u8]]) -> Vec<usize> {
+    let auths = argv.iter().enumerate().filter(|(_, word)| word.eq_ignore_ascii_case(b"AUTH"));
+    auths.flat_map(|(at, _)| [at.saturating_add(1), at.saturating_add(2)]).collect()
+}
 
 fn auth(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let object = args.argv().first().copied().unwrap_or_default();

@@ -15,6 +15,9 @@ const PLAIN: Flags = Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).wit
 const ADMIN: Flags = PLAIN.with(Flags::ADMIN);
 const HELP: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::IN_PAUSE);
 
+const KILL: &str = "<ip:port | [ID client-id [client-id ...]] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME yes/no] [MAXAGE maxage] [NAME name] [LIB-NAME libname] [LIB-VER libver] [DB db] [IP ip] [FLAGS flags] [CAPA capa] [IDLE idle]>";
+const LIST: &str = "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME yes/no] [MAXAGE maxage] [NAME name] [LIB-NAME libname] [LIB-VER libver] [DB db] [IP ip] [FLAGS flags] [CAPA capa] [IDLE idle]";
+
 /// A subcommand's row.
 const fn sub(name: &'static str, arity: i32, run: Run, flags: Flags, since: &'static str) -> Command {
     Command { name, arity, run, flags, group: Group::Connection, since, ..Command::BASE }
@@ -60,19 +63,21 @@ pub(super) const CLIENT: Command = Command {
             ..sub("ID", 2, Run::Local(id), PLAIN, "5.0.0")
         },
         Command {
+            tips: &["nondeterministic_output"],
             summary: "Describes this connection in one line.",
             ..sub("INFO", 2, Run::Local(client_list::info), PLAIN, "6.2.0")
         },
         Command {
             complexity: "O(N) where N is the number of client connections",
-            summary: "Closes connections by address, id, type, user or age.",
-            syntax: "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME yes/no] [MAXAGE maxage]>",
+            summary: "Closes connections by what they have, or (NOT-ID, NOT-TYPE …) have not.",
+            syntax: KILL,
             ..sub("KILL", -3, Run::Local(client_kill::kill), ADMIN, "2.4.0")
         },
         Command {
             complexity: "O(N) where N is the number of client connections",
-            summary: "Describes connections, one per line.",
-            syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+            summary: "Describes connections, one per line, or those that have, or (NOT-ID, NOT-TYPE …) have not, something.",
+            syntax: LIST,
+            tips: &["nondeterministic_output"],
             ..sub("LIST", -2, Run::Local(client_list::list), ADMIN, "2.4.0")
         },
         Command {
@@ -164,6 +169,7 @@ fn id(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 fn capa(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let redirect = args.rest().iter().any(|word| word.eq_ignore_ascii_case(b"redirect"));
     context.session.can_be_redirected |= redirect;
+    context.session.client.can_be_redirected.fetch_or(redirect, Ordering::Relaxed);
     Ok(Reply::Ok)
 }
 

@@ -1,10 +1,11 @@
 //! CLIENT LIST and CLIENT INFO.
 
+use super::client_filter::{self, Of};
 use crate::{
-    command::{Args, parse_i64},
+    command::Args,
     error::Result,
-    resp::{ErrorReply, Protocol, Reply},
-    session::{Client, ClientFilter, Context, TrackingMode},
+    resp::{Protocol, Reply},
+    session::{Client, Context},
 };
 use bytes::Bytes;
 use std::{fmt::Write, sync::atomic::Ordering};
@@ -16,36 +17,12 @@ pub(super) fn info(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Re
 }
 
 pub(super) fn list(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let mut filter = ClientFilter::default();
-    match args.rest() {
-        [] => {}
-        [option, kind] if option.eq_ignore_ascii_case(b"TYPE") => of_type(&mut filter, kind)?,
-        [option, ids @ ..] if option.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
-            let ids: Option<Vec<i64>> = ids.iter().map(|id| parse_i64(id)).collect();
-            let ids = ids.ok_or_else(|| ErrorReply::err("Invalid client ID"))?;
-            filter.ids = Some(ids.into_iter().filter_map(|id| u64::try_from(id).ok()).collect());
-        }
-        _ => return Err(ErrorReply::syntax().into()),
-    }
+    let filter = client_filter::parse(context, args, Of::List)?;
     let mut out = String::new();
     for client in context.node.clients.select(&filter, context.now) {
         describe(&client, context.now, &mut out);
     }
     Ok(text(context.session.protocol, out))
-}
-
-/// Filters by client type: connections here are normal, or listen.
-pub(super) fn of_type(filter: &mut ClientFilter, kind: &[u8]) -> Result<()> {
-    let is = |word: &str| kind.eq_ignore_ascii_case(word.as_bytes());
-    if is("normal") || is("pubsub") {
-        filter.subscribed = Some(is("pubsub"));
-    } else if ["replica", "slave", "master"].into_iter().any(is) {
-        filter.nothing = true;
-    } else {
-        let kind = String::from_utf8_lossy(kind).into_owned();
-        return Err(ErrorReply::err(format!("Unknown client type '{kind}'")).into());
-    }
-    Ok(())
 }
 
 /// Text for people: verbatim in RESP3.
@@ -74,19 +51,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     };
     let tracking = *client.tracking.lock();
     let redirect = tracking.map_or(-1, |state| i64::try_from(state.redirect).unwrap_or(i64::MAX));
-    let flag = |set: bool, letter: &'static str| if set { letter } else { "" };
-    let flags = [
-        flag(client.is_subscribed(), "P"),
-        flag(queued >= 0, "x"),
-        flag(client.is_blocked(), "b"),
-        flag(tracking.is_some(), "t"),
-        flag(tracking.is_some_and(|state| state.is_broken), "R"),
-        flag(tracking.is_some_and(|state| state.mode == TrackingMode::Broadcast), "B"),
-        flag(client.no_evict.load(Ordering::Relaxed), "e"),
-        flag(client.no_touch.load(Ordering::Relaxed), "T"),
-    ]
-    .concat();
-    let flags = if flags.is_empty() { "N" } else { &flags };
+    let flags = client.flags();
     let last_command = client.last_command.load(Ordering::Relaxed);
     let command = crate::commands::table().names().get(last_command).map_or("NULL", String::as_str);
     let (id, peer, local, fd, name) = (client.id, client.peer, client.local, client.fd, words.name);
@@ -103,12 +68,14 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let events = if client.waits_to_write.load(Ordering::Relaxed) { "rw" } else { "r" };
     let (user, resp, lib, ver) =
         (client.user_name(), client.resp.load(Ordering::Relaxed), words.lib_name, words.lib_ver);
+    let (net_in, net_out, calls) = (load(&client.net_in), load(&client.net_out), load(&client.calls));
+    let capa = if client.can_be_redirected.load(Ordering::Relaxed) { "r" } else { "" };
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "id={id} addr={peer} laddr={local} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={sub} psub={psub} \
          ssub={ssub} multi={queued} watch={watch} qbuf={query} qbuf-free={query_free} argv-mem={argv} multi-mem={multi} \
-         rbs={buffer} rbp={peak} obl={unsent} oll={messages} omem={message_bytes} tot-mem={total} events={events} cmd={command} user={user} redir={redirect} resp={resp} lib-name={lib} \
-         lib-ver={ver}"
+         rbs={buffer} rbp={peak} obl={unsent} oll={messages} omem={message_bytes} tot-mem={total} events={events} cmd={command} user={user} redir={redirect} resp={resp} capa={capa} \
+         lib-name={lib} lib-ver={ver} tot-net-in={net_in} tot-net-out={net_out} tot-cmds={calls}"
     );
 }

@@ -3,6 +3,7 @@
 mod auth;
 mod basic;
 mod client;
+mod client_filter;
 mod client_kill;
 mod client_list;
 mod consistency;

@@ -4,7 +4,7 @@
 //! neither sessions nor the node: of the commands that are no data's, only those whose row says what they do in a script
 //! (`Command::in_script`) can be called.
 
-use super::{inner, running::Run as RunOnNode, slots::Slots};
+use super::{inner, noted, running::Run as RunOnNode, slots::Slots};
 use crate::{
     acl::User,
     command::{Args, Flags, InScript, Resolved, Run, check, guarded, invoke_for_script, may_read_all_keys},
@@ -138,6 +138,9 @@ impl Host for TxnHost<'_, '_> {
             Ok(call) => call,
             Err(error) => return Ok(Reply::Error(error)),
         };
+        if self.trial.is_none() {
+            noted::note(self.txn.db(), call, argv);
+        }
         if let Some(in_script) = call.command.in_script {
             let done = in_script(self.txn.now(), &mut Args::new(argv, call.names));
             return done.and_then(|done| self.local(done)).or_else(client_error);
@@ -223,6 +226,7 @@ impl Host for ViewHost<'_> {
             Ok(call) => call,
             Err(error) => return Ok(Reply::Error(error)),
         };
+        noted::note(self.view.db(), call, argv);
         if let Some(in_script) = call.command.in_script {
             return match in_script(self.view.now(), &mut Args::new(argv, call.names)) {
                 Ok(InScript::Reply(reply)) => Ok(reply),

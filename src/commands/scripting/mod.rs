@@ -17,6 +17,7 @@ mod inner;
 mod kept;
 mod libraries;
 mod memo;
+mod noted;
 mod run;
 mod running;
 mod sha1;
@@ -25,6 +26,7 @@ mod slots;
 pub use code::compiled_bytes;
 pub use counts::Counts;
 pub use inner::{inner_calls, reset_inner_calls};
+pub use noted::{InnerCall, noting};
 pub use running::{Killed, kill as kill_here, long_runs};
 
 use crate::{

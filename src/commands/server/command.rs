@@ -33,18 +33,21 @@ pub(super) const COMMAND: Command = Command {
         Command { summary: "Counts the commands.", ..sub("COUNT", 2, Run::Local(count), "2.8.13") },
         Command {
             complexity: "O(N) where N is the number of commands",
+            tips: &["nondeterministic_output_order"],
             summary: "Lists command names.",
             syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
             ..sub("LIST", -2, Run::Local(list), "7.0.0")
         },
         Command {
             complexity: "O(N) where N is the number of commands to look up",
+            tips: &["nondeterministic_output_order"],
             summary: "Describes commands: arity, flags, keys.",
             syntax: "[command-name [command-name ...]]",
             ..sub("INFO", -2, Run::Local(info_of), "2.8.13")
         },
         Command {
             complexity: "O(N) where N is the number of commands to look up",
+            tips: &["nondeterministic_output_order"],
             summary: "Documents commands: summary, arguments, complexity.",
             syntax: "[command-name [command-name ...]]",
             ..sub("DOCS", -2, Run::Local(docs_of), "7.0.0")

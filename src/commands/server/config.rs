@@ -4,6 +4,7 @@ use super::info_edge;
 use crate::{
     command::{Args, Command, Flags, Group, Run},
     commands::{help, scripting},
+    config::is_secret,
     error::Result,
     resp::{ErrorReply, Reply},
     session::{Context, Node},
@@ -36,6 +37,8 @@ pub(super) const CONFIG: Command = Command {
             ..sub("GET", -3, Run::Local(get), "2.0.0")
         },
         Command {
+            secrets: Some(secrets),
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             complexity: "O(N) where N is the number of parameters",
             summary: "Sets parameters until the next start, all or none.",
             syntax: "parameter value [parameter value ...]",
@@ -57,6 +60,13 @@ pub(super) const CONFIG: Command = Command {
     ],
     ..Command::BASE
 };
+
+/// The values of parameters that are never shown.
+fn secrets(argv: &[&[u8]]) -> Vec<usize> {
+    let names = argv.iter().enumerate().skip(2).step_by(2);
+    let secret = names.filter(|(_, name)| std::str::from_utf8(name).is_ok_and(is_secret));
+    secret.map(|(at, _)| at.saturating_add(1)).collect()
+}
 
 fn config_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     Ok(help("CONFIG", CONFIG.subcommands))
@@ -123,6 +133,7 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     context.node.config.set(&pairs, may_set_protected).map_err(ErrorReply::err)?;
     context.node.stats.threads.switch(context.node.config.settings().latency_tracking);
     context.node.limit_clients();
+    context.node.configure_logs();
     Ok(Reply::Ok)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     command::{Access, Args, Command, Flags, Group, KeyRange, Run},
-    commands::help,
+    commands::{help, scripting},
     error::Result,
     resp::{ErrorReply, Protocol, Reply},
     session::{Context, ProcessUsage},
@@ -21,6 +21,8 @@ const SUB_OVERHEAD_BYTES: usize = CollectionId::LEN + 8;
 /// Sub-keys that MEMORY USAGE measures by default.
 const SAMPLES: u64 = 5;
 
+const TIPS: &[&str] = &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
+
 pub(super) const MEMORY: Command = Command {
     name: "MEMORY",
     arity: -2,
@@ -32,6 +34,7 @@ pub(super) const MEMORY: Command = Command {
         Command {
             name: "DOCTOR",
             arity: 2,
+            tips: TIPS,
             run: Run::Local(doctor),
             group: Group::Server,
             since: "4.0.0",
@@ -51,7 +54,7 @@ pub(super) const MEMORY: Command = Command {
         Command {
             name: "MALLOC-STATS",
             arity: 2,
-            tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+            tips: TIPS,
             run: Run::Local(malloc_stats),
             group: Group::Server,
             since: "4.0.0",
@@ -61,6 +64,7 @@ pub(super) const MEMORY: Command = Command {
         Command {
             name: "PURGE",
             arity: 2,
+            tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
             run: Run::Local(purge),
             group: Group::Server,
             since: "4.0.0",
@@ -70,6 +74,7 @@ pub(super) const MEMORY: Command = Command {
         Command {
             name: "STATS",
             arity: 2,
+            tips: TIPS,
             run: Run::Local(stats),
             group: Group::Server,
             since: "4.0.0",
@@ -155,15 +160,25 @@ fn sub_keys_bytes(view: &View<'_>, row: &Row, samples: u64) -> Result<u64> {
 }
 
 fn doctor(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let stats = context.node.group.store.stats();
+    let (used, settings) = (context.node.memory(), context.node.config.settings());
+    let clients_max = match context.node.clients.memory.bytes_max() {
+        u64::MAX => "any number".to_owned(),
+        max => max.to_string(),
+    };
     let text = format!(
-        "Data lives on disk; memory holds caches only. Hot cache {} of {} bytes, block cache {} of {} bytes, memtables {} \
-         bytes. Lower hot-cache-bytes or block-cache-bytes to use less.\n",
-        stats.hot_bytes,
-        context.node.config.settings().hot_cache_bytes,
-        stats.block_cache_bytes,
-        context.node.config.settings().block_cache_bytes,
-        stats.memtable_bytes,
+        "Data lives on disk; memory holds caches, buffers and queues.\n\
+         Hot cache {} of {} bytes, block cache {} of {} bytes: lower hot-cache-bytes or block-cache-bytes to use less.\n\
+         Memtables {} bytes, indexes and filters of files {} bytes: they follow the writes and the data.\n\
+         Clients {} of {clients_max} bytes (maxmemory-clients): CLIENT LIST says whose (tot-mem).\n\
+         Writes that wait for the log {} bytes.\n",
+        used.hot_cache,
+        settings.hot_cache_bytes,
+        used.block_cache,
+        settings.block_cache_bytes,
+        used.memtables,
+        used.table_readers,
+        used.clients,
+        used.proposals,
     );
     Ok(match context.session.protocol {
         Protocol::Resp2 => Reply::bulk(text),
@@ -190,6 +205,7 @@ fn stats(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     // Keys have no hash tables; those of databases with keys are reported as empty.
     let tables = ["main", "expires", "slot-to-keys"].map(|table| format!("overhead.hashtable.{table}"));
     let empty = Reply::Map(tables.iter().map(|name| (Reply::bulk(name), Reply::Int(0))).collect());
+    let (scripts, functions) = scripting::compiled_bytes();
     let mut pairs = Vec::new();
     let mut put = |name: &str, value: Reply| pairs.push((Reply::bulk(name), value));
     put("peak.allocated", Reply::count(peak));
@@ -200,8 +216,9 @@ fn stats(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     put("clients.normal", Reply::count(used.clients));
     put("cluster.links", Reply::Int(0));
     put("aof.buffer", Reply::count(used.proposals));
-    put("lua.caches", Reply::Int(0));
-    put("functions.caches", Reply::Int(0));
+    // Compiled on this node; they come and go, and are not part of the total.
+    put("lua.caches", Reply::count(scripts));
+    put("functions.caches", Reply::count(functions));
     for (db, _) in databases.iter().enumerate().filter(|(_, counts)| counts.keys > 0) {
         put(&format!("db.{db}"), empty.clone());
     }

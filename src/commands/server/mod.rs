@@ -1,6 +1,7 @@
 //! Commands about the server as a whole.
 
 mod command;
+mod command_log;
 mod config;
 mod data;
 mod debug;
@@ -9,19 +10,24 @@ mod info;
 mod info_edge;
 mod info_memory;
 mod info_stats;
+mod latency;
 mod life;
 mod lolwut;
 mod memory;
 mod module;
+mod monitor;
 mod replication;
 
 use crate::command::Command;
 
 pub(super) use failover::lead;
+pub use monitor::may_monitor;
 
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[
     command::COMMAND,
+    command_log::COMMANDLOG,
+    command_log::SLOWLOG,
     config::CONFIG,
     data::DBSIZE,
     data::FLUSHALL,
@@ -32,6 +38,7 @@ pub static COMMANDS: &[Command] = &[
     failover::REPLICAOF,
     failover::SLAVEOF,
     info::INFO,
+    latency::LATENCY,
     life::BGREWRITEAOF,
     life::BGSAVE,
     life::LASTSAVE,
@@ -41,6 +48,10 @@ pub static COMMANDS: &[Command] = &[
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
+    monitor::MONITOR,
+    monitor::PSYNC,
+    monitor::REPLCONF,
+    monitor::SYNC,
     replication::ROLE,
     replication::WAIT,
     replication::WAITAOF,

@@ -12,10 +12,10 @@ use super::{
 use crate::{
     error::StoreError,
     fail,
-    replica::{BootstrapSnapshot, Replica, SiteEntry},
+    replica::{BootstrapSnapshot, Replica, SiteEntry, SlowCall},
     replication::{queue::InFlight, snapshots::directory_of},
     resp::{ErrorReply, Reply},
-    state::{StateWriter, SumAt, Work},
+    state::{LatencyEvent, StateWriter, SumAt, Work},
     store::LogId,
 };
 use crossbeam::channel::{Sender, bounded};
@@ -171,13 +171,14 @@ impl Applier {
     ) -> Result<(), StoreError> {
         if let Some((_, responder)) = entries.next_if(|(entry, _)| self.is_passed(entry)) {
             // This node proposed these as leader and has lost leadership since; no client waits for them.
-            self.answer(responder.map(|responder| (responder, Vec::new())).into_iter().collect());
+            self.answer(responder.map(|responder| (responder, Vec::new(), Vec::new())).into_iter().collect());
             return Ok(());
         }
         if let Some((entry, responder)) = entries.next_if(|(entry, _)| self.is_bootstrap(entry)) {
             return self.bootstrap(&entry, responder);
         }
         let mut txn = self.replica.begin();
+        let began_us = self.monotonic_us();
         let mut answers = Vec::new();
         let (mut last, mut mark) = (None, false);
         while let Some((entry, responder)) = entries.next_if(|(entry, _)| !self.is_bootstrap(entry)) {
@@ -200,8 +201,10 @@ impl Applier {
                 }
             };
             last = Some(at);
-            if let Some(responder) = responder {
-                answers.push((responder, replies));
+            let slow = self.replica.take_slow();
+            match responder {
+                Some(responder) => answers.push((responder, replies, slow)),
+                None => self.replica.log_slow(slow),
             }
             mark = self.replica.take_mark();
             if mark || Replica::is_full(&txn) || self.is_past(end_us) {
@@ -211,6 +214,8 @@ impl Applier {
         fail::point("apply.before");
         txn.commit()?;
         fail::point("apply.after");
+        let latency = &self.state.state().latency;
+        latency.add_us(LatencyEvent::ApplyBatch, self.monotonic_us().saturating_sub(began_us));
         for (index, sum) in self.replica.take_sums() {
             self.state.sums.note(SumAt { index, sum });
         }
@@ -227,9 +232,15 @@ impl Applier {
         Ok(())
     }
 
-    fn answer(&self, answers: Vec<(ApplyResponder<super::types::Types>, Replies)>) {
-        for (responder, replies) in answers {
-            responder.send(replies);
+    fn answer(&self, answers: Vec<(ApplyResponder<super::types::Types>, Replies, Vec<SlowCall>)>) {
+        for (responder, replies, slow) in answers {
+            match slow.is_empty() {
+                true => responder.send(replies),
+                false => {
+                    let slow = self.in_flight.with_clients(slow, || responder.send(replies));
+                    self.replica.log_slow(slow);
+                }
+            }
         }
         self.in_flight.deliver();
     }
@@ -285,7 +296,9 @@ impl Applier {
         self.followed();
         self.logged();
         self.state.applied(at);
-        self.answer(responder.map(|responder| (responder, vec![vec![reply]])).into_iter().collect());
+        self.answer(
+            responder.map(|responder| (responder, vec![vec![reply]], Vec::new())).into_iter().collect(),
+        );
         Ok(())
     }
 

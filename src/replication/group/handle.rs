@@ -82,6 +82,7 @@ impl GroupHandle {
             writer,
             pubsub,
             stats,
+            observer,
             segments,
             retention,
             cluster,
@@ -92,6 +93,7 @@ impl GroupHandle {
         let home = open_group(group.state.environment(), &data_directory, group.id)?;
         let (store, state) = (Arc::clone(&group.store), Arc::clone(&group.state));
         let log = Arc::new(SegmentLog::open(&home.join("log"), &segments)?);
+        log.watch_latency(&state.latency);
         if group.id == FIRST_GROUP {
             bind_log(&data_directory, &log.id())?;
         }
@@ -100,6 +102,7 @@ impl GroupHandle {
         }
         check_consistency(&home, &log, &store)?;
         let snapshots = Arc::new(Snapshots::open(&home.join("snapshot"), Arc::clone(&store))?);
+        snapshots.watch_latency(&state.latency);
         begin_log_time(&state, &home, store.published().state().last_at);
         let queue = Arc::new(Queue::new(Arc::clone(&state)));
         let in_flight = Arc::new(InFlight::new(Arc::clone(&state)));
@@ -133,10 +136,7 @@ impl GroupHandle {
         let parts = RaftParts {
             node_id,
             log,
-            replica: match edge.is_some() {
-                true => Replica::new(Arc::clone(&store), table).of_edge(),
-                false => Replica::new(Arc::clone(&store), table),
-            },
+            replica: Replica::of_log(Arc::clone(&store), table, edge.is_some(), observer),
             bootstrap_snapshots: Arc::new(bootstrap_snapshots),
             snapshots,
             state: writer,

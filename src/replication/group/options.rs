@@ -4,6 +4,7 @@ use super::cluster::ClusterOptions;
 use crate::{
     command::Table,
     peer::Connections,
+    replica::CallObserver,
     replication::{
         directory::LostStore,
         edge::EdgeOptions,
@@ -28,6 +29,8 @@ pub struct GroupOptions {
     pub writer: Arc<StateWriter>,
     pub pubsub: Arc<PubSub>,
     pub stats: Arc<Stats>,
+    /// Who wants to know of slow calls; `None`: nobody.
+    pub observer: Option<CallObserver>,
     pub segments: SegmentOptions,
     /// Log kept on disk beyond what a restart needs, bytes.
     pub retention: Retention,

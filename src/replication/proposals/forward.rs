@@ -182,7 +182,7 @@ async fn see_to(
                 continue;
             }
         };
-        let ticket = Ticket { mailbox: Arc::clone(&mailbox), id, was_forwarded, work };
+        let ticket = Ticket { mailbox: Arc::clone(&mailbox), id, was_forwarded, client: 0, work };
         if let Err(why) = queue.submit(proposal, ticket) {
             outcomes.push((id, Outcome::NotDone(why)));
         }

@@ -32,6 +32,8 @@ pub struct Ticket {
     pub id: u64,
     /// Another node sent it: it must not be sent on.
     pub was_forwarded: bool,
+    /// The client of this node who waits; 0 = none does.
+    pub client: u64,
     /// What the proposal may amount to.
     pub work: Work,
 }
@@ -220,7 +222,13 @@ mod tests {
         for id in 0..5 {
             let mailbox = if id % 2 == 0 { &a } else { &b };
             outbox.add(
-                Ticket { mailbox: Arc::clone(mailbox), id, was_forwarded: false, work: Work::NONE },
+                Ticket {
+                    mailbox: Arc::clone(mailbox),
+                    id,
+                    was_forwarded: false,
+                    client: 0,
+                    work: Work::NONE,
+                },
                 Outcome::Applied(vec![Reply::Ok]),
             );
         }

@@ -8,6 +8,7 @@ use crate::{
     error::StoreError,
     fail,
     replication::wire::FileMeta,
+    state::{LatencyEvent, LatencyMonitor},
     store::{Checkpoint, Store},
 };
 use parking_lot::Mutex;
@@ -16,7 +17,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -30,6 +31,7 @@ pub struct Snapshots {
     held: Mutex<BTreeMap<String, Instant>>,
     /// The files of the last snapshot that was sent. Most of those of the next one are the same.
     measured: Mutex<BTreeMap<SnapshotFile, FileMeta>>,
+    latency: OnceLock<Arc<LatencyMonitor>>,
 }
 
 /// A snapshot that no node has fetched from for this long is no longer held.
@@ -73,14 +75,29 @@ impl Snapshots {
             building: Mutex::new(()),
             held: Mutex::default(),
             measured: Mutex::default(),
+            latency: OnceLock::new(),
         };
         snapshots.remove_all_but(newest.as_ref().map(|(_, path)| path.as_path()))?;
         Ok(snapshots)
     }
 
+    /// From now on snapshots that take long are told of. The first call counts.
+    pub fn watch_latency(&self, latency: &Arc<LatencyMonitor>) {
+        let _ = self.latency.set(Arc::clone(latency));
+    }
+
     /// Makes a snapshot of the applied state; blocks for the flush.
     pub fn build(&self) -> Result<Checkpoint, StoreError> {
         let _one_at_a_time = self.building.lock();
+        let began = Instant::now();
+        let built = self.build_one();
+        if let Some(latency) = self.latency.get() {
+            latency.add(LatencyEvent::Snapshot, began.elapsed());
+        }
+        built
+    }
+
+    fn build_one(&self) -> Result<Checkpoint, StoreError> {
         fail::point("snapshot.build");
         let target = self.directory.join("new");
         remove(&target)?;

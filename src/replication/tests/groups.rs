@@ -70,6 +70,7 @@ impl Node {
             writer,
             pubsub: Arc::default(),
             stats: Arc::default(),
+            observer: None,
             segments: small_segments(),
             retention: Retention::of_bytes(1 << 20),
             cluster: Some(ClusterOptions {
@@ -110,8 +111,13 @@ async fn write(group: &GroupHandle, key: &[u8]) -> Outcome {
     let mailbox = Mailbox::new();
     let mut proposal = ProposalBuilder::commands();
     proposal.push(0, &[b"ADD", key]);
-    let ticket =
-        Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: false, work: Work::HOUSEKEEPING };
+    let ticket = Ticket {
+        mailbox: Arc::clone(&mailbox),
+        id: 0,
+        was_forwarded: false,
+        client: 0,
+        work: Work::HOUSEKEEPING,
+    };
     group.submit(proposal.finish(), ticket).unwrap();
     let mut outcomes = Vec::new();
     while outcomes.is_empty() {

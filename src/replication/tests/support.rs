@@ -124,6 +124,7 @@ impl TestNode {
             writer,
             pubsub: Arc::default(),
             stats: Arc::clone(&stats),
+            observer: None,
             segments,
             retention: Retention::of_bytes(log_retain_bytes),
             cluster: None,
@@ -148,6 +149,7 @@ impl TestNode {
                     mailbox: Arc::clone(&self.mailbox),
                     id,
                     was_forwarded: false,
+                    client: 0,
                     work: Work::HOUSEKEEPING,
                 },
             )

@@ -44,7 +44,8 @@ async fn large_proposals_travel_alone_and_too_large_ones_are_refused() {
     let outcomes = node.outcomes(3).await;
     assert_eq!(outcomes[2].1, Outcome::Applied(vec![Reply::Int(2)]));
     assert_eq!(node.count_of(&large), Some(1));
-    let ticket = Ticket { mailbox: Mailbox::new(), id: 0, was_forwarded: false, work: Work::HOUSEKEEPING };
+    let ticket =
+        Ticket { mailbox: Mailbox::new(), id: 0, was_forwarded: false, client: 0, work: Work::HOUSEKEEPING };
     let refused = node.log.submit(Bytes::from(vec![0; ENTRY_BYTES_MAX]), ticket);
     assert_eq!(refused, Err(NotDone::TooLarge));
     assert_eq!(Stats::get(&node.stats.proposals_refused), 1);
@@ -63,7 +64,8 @@ async fn shutdown_answers_what_is_queued_and_refuses_the_rest() {
     let applied = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Applied(_))).count();
     assert_eq!(node.count_of(b"k"), Some(applied as i64));
     assert!(outcomes.iter().all(|(_, outcome)| !matches!(outcome, Outcome::Unknown(_))));
-    let ticket = Ticket { mailbox: Mailbox::new(), id: 0, was_forwarded: false, work: Work::HOUSEKEEPING };
+    let ticket =
+        Ticket { mailbox: Mailbox::new(), id: 0, was_forwarded: false, client: 0, work: Work::HOUSEKEEPING };
     assert_eq!(node.log.submit(ProposalBuilder::sweep(1), ticket), Err(NotDone::Stopping));
     assert!(!node.log.can_read());
 }

@@ -14,7 +14,7 @@ use crate::{
     },
     resp::Reply,
     session::Stats,
-    state::{ReplicationState, Work},
+    state::{LatencyEvent, ReplicationState, Work},
     store::{NextDue, Store},
 };
 use std::{sync::Arc, time::Duration};
@@ -113,8 +113,10 @@ impl Maintenance {
                 mailbox: Arc::clone(&self.mailbox),
                 id: 0,
                 was_forwarded: false,
+                client: 0,
                 work: Work::HOUSEKEEPING,
             };
+            let began_us = self.state.environment().monotonic_us();
             if self.queue.submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket).is_err() {
                 return;
             }
@@ -123,6 +125,8 @@ impl Maintenance {
                 self.mailbox.wait().await;
                 self.mailbox.drain(&mut outcomes);
             }
+            let took_us = self.state.environment().monotonic_us().saturating_sub(began_us);
+            self.state.latency.add_us(LatencyEvent::ExpireCycle, took_us);
             let (keys, fields) = outcomes.first().map_or((0, 0), |(_, outcome)| deleted(outcome));
             Stats::add(&self.stats.expired_keys, keys);
             Stats::add(&self.stats.expired_subkeys, fields);

@@ -232,8 +232,13 @@ pub async fn tell(
 /// Logs an entry with the present time: from then on no node's time is before it, whichever node leads.
 async fn log_the_time(queue: &Queue) -> Result<(), String> {
     let mailbox = Mailbox::new();
-    let ticket =
-        Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: true, work: Work::HOUSEKEEPING };
+    let ticket = Ticket {
+        mailbox: Arc::clone(&mailbox),
+        id: 0,
+        was_forwarded: true,
+        client: 0,
+        work: Work::HOUSEKEEPING,
+    };
     queue
         .submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket)
         .map_err(|why| ErrorReply::from(why).to_string())?;

@@ -114,8 +114,13 @@ impl Verify {
     /// Proposes the entry after which states are compared; returns its index.
     pub(super) async fn mark(&self, proposal: Bytes) -> Result<u64, String> {
         let mailbox = Mailbox::new();
-        let ticket =
-            Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded: true, work: Work::HOUSEKEEPING };
+        let ticket = Ticket {
+            mailbox: Arc::clone(&mailbox),
+            id: 0,
+            was_forwarded: true,
+            client: 0,
+            work: Work::HOUSEKEEPING,
+        };
         let told = |error: ErrorReply| error.to_string();
         self.queue.submit(proposal, ticket).map_err(|why| told(why.into()))?;
         let mut outcomes = Vec::new();

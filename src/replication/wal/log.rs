@@ -12,14 +12,14 @@ use super::{
     shared::{Shared, Source},
     writer::{Task, Writer},
 };
-use crate::{environment::Environment, store::LogId};
+use crate::{environment::Environment, state::LatencyMonitor, store::LogId};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use std::{
     io,
     path::Path,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -62,6 +62,7 @@ pub struct SegmentLog {
     bytes: Arc<AtomicU64>,
     id: [u8; 16],
     environment: Environment,
+    latency: Arc<OnceLock<Arc<LatencyMonitor>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -90,8 +91,10 @@ impl SegmentLog {
             files.delete(shared.lock().index.purge(purged.index));
         }
         let id = opened.state.log_id;
+        let latency = Arc::<OnceLock<_>>::default();
         let writer = Writer {
             environment: options.environment,
+            latency: Arc::clone(&latency),
             directory: directory.to_path_buf(),
             state: opened.state,
             shared: Arc::clone(&shared),
@@ -105,7 +108,12 @@ impl SegmentLog {
         let (tasks, queue) = bounded(TASKS_MAX);
         let thread =
             start(options.environment, writer, queue).map_err(LogError::io("start thread for", directory))?;
-        Ok(SegmentLog { shared, tasks, bytes, id, environment: options.environment, thread })
+        Ok(SegmentLog { shared, tasks, bytes, id, environment: options.environment, latency, thread })
+    }
+
+    /// From now on long writes and syncs are told of. The first call counts.
+    pub fn watch_latency(&self, latency: &Arc<LatencyMonitor>) {
+        let _ = self.latency.set(Arc::clone(latency));
     }
 
     /// Whose disk and threads it has.

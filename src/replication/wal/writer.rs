@@ -11,7 +11,12 @@ use super::{
     record::{LogEntry, OVERHEAD_BYTES, RecordKind},
     shared::Shared,
 };
-use crate::{environment::Environment, fail, store::LogId};
+use crate::{
+    environment::Environment,
+    fail,
+    state::{LatencyEvent, LatencyMonitor},
+    store::LogId,
+};
 use bytes::Bytes;
 use crossbeam::channel::Receiver;
 use parking_lot::Mutex;
@@ -19,7 +24,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -44,6 +49,7 @@ pub(super) enum Task {
 /// State of the thread.
 pub(super) struct Writer {
     pub(super) environment: Environment,
+    pub(super) latency: Arc<OnceLock<Arc<LatencyMonitor>>>,
     pub(super) directory: PathBuf,
     pub(super) state: HardState,
     pub(super) shared: Arc<Mutex<Shared>>,
@@ -167,8 +173,13 @@ impl Writer {
         if self.buffer.is_empty() {
             return;
         }
+        let began_us = self.environment.monotonic_us();
         if let Err(error) = self.write() {
             fail::stop_the_process(&format!("cannot write log {}: {error}", self.file.path.display()));
+        }
+        if let Some(latency) = self.latency.get() {
+            let took_us = self.environment.monotonic_us().saturating_sub(began_us);
+            latency.add_us(LatencyEvent::LogSync, took_us);
         }
         self.offset = self.offset.saturating_add(self.buffer.len() as u64);
         self.bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);

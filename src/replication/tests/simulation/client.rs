@@ -21,7 +21,7 @@ impl Node {
         let mailbox = Arc::clone(&running.mailbox);
         // Some are said to take long: others hear of them only when they are applied here.
         let work = Work { calls: 1, is_bounded: false, may_take_long: write.is_multiple_of(5) };
-        let ticket = Ticket { mailbox, id: write, was_forwarded: false, work };
+        let ticket = Ticket { mailbox, id: write, was_forwarded: false, client: 0, work };
         stage.note(format_args!("is to write {write}"));
         checker::with(|checker| checker.asks(self.slot, write));
         if running.handle.submit(command::proposal(write), ticket).is_err() {

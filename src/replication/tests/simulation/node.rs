@@ -195,6 +195,7 @@ impl Node {
             writer,
             pubsub: Arc::default(),
             stats: Arc::default(),
+            observer: None,
             segments: SEGMENTS,
             retention: crate::replication::wal::Retention::of_bytes(RETAIN_BYTES),
             cluster: Some(self.cluster_options()),
@@ -202,8 +203,7 @@ impl Node {
             upgrades: true,
             lost_store: None,
         })?;
-        let log = Arc::clone(&raft_thread.parts.log);
-        let worker = writer_of(stage.hosted().pop().unwrap());
+        let (log, worker) = (Arc::clone(&raft_thread.parts.log), writer_of(stage.hosted().pop().unwrap()));
         let has_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&has_ended);
         runtime.spawn(async move {

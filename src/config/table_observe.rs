@@ -1,0 +1,79 @@
+//! Parameters of what a node remembers of its calls and its stalls.
+
+use super::{
+    parameter::{Change, Kind, Parameter},
+    table::row,
+    values::Values,
+};
+
+const THRESHOLD: Kind = Kind::Number { min: -1, max: i64::MAX };
+const LEN: Kind = Kind::Number { min: 0, max: i64::MAX };
+
+/// Thresholds and lengths of the logs, in the order slow, large request, large reply.
+const LOGS: [(&str, &str); 3] = [
+    ("commandlog-execution-slower-than", "commandlog-slow-execution-max-len"),
+    ("commandlog-request-larger-than", "commandlog-large-request-max-len"),
+    ("commandlog-reply-larger-than", "commandlog-large-reply-max-len"),
+];
+
+pub(super) static PARAMETERS: &[Parameter] = &[
+    row(
+        LOGS[0].0,
+        THRESHOLD,
+        "10000",
+        Change::Live,
+        "Microseconds of execution from which on SLOWLOG and COMMANDLOG log a call as slow; 0 = every call, -1 = none.",
+    )
+    .also("slowlog-log-slower-than"),
+    row(
+        LOGS[0].1,
+        LEN,
+        "128",
+        Change::Live,
+        "Slow calls that are kept, at most, as long as they take no more than 8 MiB.",
+    )
+    .also("slowlog-max-len"),
+    row(
+        LOGS[1].0,
+        THRESHOLD,
+        "1048576",
+        Change::Live,
+        "Bytes of a request from which on COMMANDLOG logs it as large; 0 = every call, -1 = none.",
+    ),
+    row(
+        LOGS[1].1,
+        LEN,
+        "128",
+        Change::Live,
+        "Large requests that are kept, at most, as long as they take no more than 8 MiB.",
+    ),
+    row(
+        LOGS[2].0,
+        THRESHOLD,
+        "1048576",
+        Change::Live,
+        "Bytes of a reply from which on COMMANDLOG logs the call; 0 = every call, -1 = none.",
+    ),
+    row(
+        LOGS[2].1,
+        LEN,
+        "128",
+        Change::Live,
+        "Calls with large replies that are kept, at most, as long as they take no more than 8 MiB.",
+    ),
+    row(
+        "latency-monitor-threshold",
+        LEN,
+        "0",
+        Change::Live,
+        "Milliseconds from which on LATENCY records an event; 0 = it records none.",
+    ),
+];
+
+/// Threshold (negative = off) and length of each log.
+pub(super) fn command_logs(values: &Values) -> Result<[(i64, usize); 3], String> {
+    let [slow, request, reply] = LOGS;
+    let log =
+        |(threshold, len): (&str, &str)| Ok::<_, String>((values.number(threshold)?, values.number(len)?));
+    Ok([log(slow)?, log(request)?, log(reply)?])
+}
