@@ -41,6 +41,11 @@ impl View<'_> {
         CollectionId::new(self.namespace(db), generation)
     }
 
+    /// A handler works on so many bytes that it did not have to read, such as those of a hole: they cost what bytes read cost.
+    pub fn count_bytes(&self, bytes: usize) -> Result<()> {
+        self.in_passing().count_read(0, bytes)
+    }
+
     /// The value of a sub-key.
     pub fn sub(&self, of: SubKeys, collection: &CollectionId, sub: &[u8]) -> Result<Option<Value>> {
         let found = self.look_up(of, collection, sub)?;

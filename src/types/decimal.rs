@@ -3,6 +3,7 @@
 //! Redis adds 80-bit floats and prints 17 decimals; exact decimals rounded to 17 places give the same text wherever Redis's
 //! has no rounding noise. Numbers beyond an f64's range are refused as Redis refuses infinity.
 
+pub use bigdecimal::BigDecimal as Decimal;
 use bigdecimal::{BigDecimal, RoundingMode};
 use std::str::FromStr;
 

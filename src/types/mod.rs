@@ -1,6 +1,7 @@
 //! The Redis data structures on the store, and the pure helpers they need. They know keys, not sockets.
 
 pub mod bitmap;
+pub mod bounded;
 pub mod collection;
 pub mod cursor;
 pub mod decimal;

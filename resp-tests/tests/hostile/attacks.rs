@@ -31,6 +31,7 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("a thousand strings of 512 MiB in one write", many_far_ranges),
     ("GET of 512 MiB of holes, unread", holes_unread),
     ("BITOP of strings of 512 MiB", far_bitop),
+    ("500 digests of 512 MiB of holes in a transaction", far_digests),
     ("the union of two large sets", large_union),
     ("200 GETs of 10 MB behind a SET", reads_behind_a_write),
     ("LRANGEs of a long list in a transaction", reads_in_a_transaction),
@@ -144,6 +145,16 @@ fn far_bitop(attacker: &mut Attacker<'_>) -> io::Result<()> {
     connection.call(&["BITOP", "NOT", "c", "a"])?;
     connection.call(&["BITOP", "OR", "d", "a", "b"])?;
     connection.call(&["BITCOUNT", "a"]).map(drop)
+}
+
+fn far_digests(attacker: &mut Attacker<'_>) -> io::Result<()> {
+    let mut connection = attacker.leader()?;
+    connection.call(&["SETRANGE", "holes", "536870910", "x"])?;
+    connection.call(&["MULTI"])?;
+    for _ in 0..500 {
+        connection.call(&["DELEX", "holes", "IFDEQ", "0000000000000000"])?;
+    }
+    connection.call(&["EXEC"]).map(drop)
 }
 
 fn large_union(attacker: &mut Attacker<'_>) -> io::Result<()> {

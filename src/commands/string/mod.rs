@@ -1,7 +1,10 @@
 //! Commands on strings.
 
+mod compare;
 mod counter;
+mod digest;
 mod get;
+mod increx;
 mod lcs;
 mod many;
 mod range;
@@ -18,11 +21,14 @@ pub static COMMANDS: &[Command] = &[
     counter::INCRBY,
     counter::DECRBY,
     counter::INCRBYFLOAT,
+    digest::DELEX,
+    digest::DIGEST,
     get::GET,
     get::GETDEL,
     get::GETEX,
     get::GETSET,
     get::STRLEN,
+    increx::INCREX,
     lcs::LCS,
     many::MGET,
     many::MSET,

@@ -1,6 +1,6 @@
 //! SET and its older variants.
 
-use super::value_reply;
+use super::{compare::Comparison, value_reply};
 use crate::{
     command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, has_none_of, parse_i64},
     error::Result,
@@ -19,19 +19,21 @@ pub(super) const SET: Command = Command {
     arity: -3,
     keys: KeyRange::ONE,
     run: Run::Write(set),
-    cost: Cost::OfCall(|argv| has_none_of(argv, 3, &[b"GET"])),
+    // A digest reads all of the old value.
+    cost: Cost::OfCall(|argv| has_none_of(argv, 3, &[b"GET", b"IFDEQ", b"IFDNE"])),
     flags: Flags::WRITE.with(Flags::DENYOOM),
     group: Group::String,
     since: "1.0.0",
     summary: "Sets a key to a string, replacing any value; conditions and an expiry are optional.",
-    syntax: "key value [NX | XX | IFEQ comparison-value] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+    syntax: "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
     ..Command::BASE
 };
 
-/// Reads the old value only with GET.
+/// Tells of the old value only with GET, or by a comparison with it.
 fn access(argv: &[&[u8]]) -> Access {
-    let gets = argv.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"GET"));
-    if gets { Access::ReadUpdate } else { Access::Overwrite }
+    let tells =
+        argv.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"GET") || Comparison::is_word(word));
+    if tells { Access::ReadUpdate } else { Access::Overwrite }
 }
 
 pub(super) const SETEX: Command = Command {
@@ -99,7 +101,7 @@ enum Condition<'a> {
     Always,
     Absent,
     Present,
-    Equal(&'a [u8]),
+    Compares(Comparison<'a>),
 }
 
 /// The change to the key's expiry.
@@ -124,37 +126,36 @@ impl Options<'_> {
 
     /// The key must hold a string, if anything.
     fn looks_inside(&self) -> bool {
-        self.get || matches!(self.condition, Condition::Equal(_))
+        self.get || matches!(self.condition, Condition::Compares(_))
     }
 }
 
 fn set(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (key, value) = (args.next_word()?, args.next_word()?);
-    let options = options(args, txn.now())?;
+    let options = options(args, txn)?;
     if options.is_plain() {
         store(txn, key, value, 0)?;
         return Ok(Reply::Ok);
     }
     let before = txn.get(key)?;
     let mut reply = None;
-    let mut is_equal = false;
+    let mut is_met = match options.condition {
+        Condition::Always => true,
+        Condition::Absent => before.is_none(),
+        Condition::Present => before.is_some(),
+        Condition::Compares(comparison) => comparison.allows_absent(),
+    };
     if let (true, Some(row)) = (options.looks_inside(), before.clone()) {
         let view = txn.view();
         let string = StoredString::of_row(&view, row)?;
-        if let Condition::Equal(expected) = options.condition {
-            is_equal = string.equals(&view, expected)?;
+        if let Condition::Compares(comparison) = options.condition {
+            is_met = comparison.allows(&view, &string)?;
         }
         if options.get {
             reply = Some(value_reply(&view, Some(&string))?);
         }
     }
-    let allowed = match options.condition {
-        Condition::Always => true,
-        Condition::Absent => before.is_none(),
-        Condition::Present => before.is_some(),
-        Condition::Equal(_) => is_equal,
-    };
-    if allowed {
+    if is_met {
         let kept = before.as_ref().map_or(0, |row| row.expires_at);
         let expires_at = match options.expiry {
             Expiry::Clear => 0,
@@ -163,14 +164,14 @@ fn set(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         };
         store(txn, key, value, expires_at)?;
     }
-    Ok(match (options.get, allowed) {
+    Ok(match (options.get, is_met) {
         (true, _) => reply.unwrap_or(Reply::Nil),
         (false, true) => Reply::Ok,
         (false, false) => Reply::Nil,
     })
 }
 
-fn options<'a>(args: &mut Args<'a>, now: u64) -> Result<Options<'a>> {
+fn options<'a>(args: &mut Args<'a>, txn: &Txn<'_>) -> Result<Options<'a>> {
     let mut options = Options { condition: Condition::Always, expiry: Expiry::Clear, get: false };
     let mut chosen = None;
     while !args.is_empty() {
@@ -179,8 +180,10 @@ fn options<'a>(args: &mut Args<'a>, now: u64) -> Result<Options<'a>> {
             options.condition = Condition::Absent;
         } else if matches!(condition, Condition::Always | Condition::Present) && args.take("XX") {
             options.condition = Condition::Present;
-        } else if condition == Condition::Always && args.remaining() > 1 && args.take("IFEQ") {
-            options.condition = Condition::Equal(args.next_word()?);
+        } else if condition == Condition::Always
+            && let Some(comparison) = Comparison::take(args, txn.feature_level())?
+        {
+            options.condition = Condition::Compares(comparison);
         } else if args.take("GET") {
             options.get = true;
         } else {
@@ -190,7 +193,7 @@ fn options<'a>(args: &mut Args<'a>, now: u64) -> Result<Options<'a>> {
     options.expiry = match chosen {
         None => Expiry::Clear,
         Some(Chosen::Keep) => Expiry::Keep,
-        Some(Chosen::In(unit, amount)) => Expiry::At(expiry_at(unit, amount, now, "set")?),
+        Some(Chosen::In(unit, amount)) => Expiry::At(expiry_at(unit, amount, txn.now(), "set")?),
     };
     Ok(options)
 }

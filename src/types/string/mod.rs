@@ -15,6 +15,7 @@
 //! put in pieces by its next change.
 
 mod bounds;
+mod digest;
 mod edit;
 mod pieces;
 mod put;
