@@ -21,6 +21,8 @@ pub struct Wait {
     /// The handler's answer if it finds nothing. On a timeout the answer is a null array, whatever this is.
     pub nothing: Reply,
     pub finds: Finds,
+    /// When an attempt may succeed without any write (log time, ms; 0 = now): an entry has been pending for long enough then.
+    pub finds_at: Option<u64>,
     /// Keys that hold something else: an error when the call comes, passed over while it waits.
     pub others: Vec<Vec<u8>>,
     /// The call with "now" replaced by an explicit value (XREAD's `$`).
@@ -71,6 +73,6 @@ impl Wait {
     pub fn for_keys(keys: &[&[u8]], ms: u64, nothing: Reply, finds: Finds) -> Self {
         let keys = keys.iter().map(|key| key.to_vec()).collect();
         let within = (ms != 0).then(|| Duration::from_millis(ms));
-        Wait { keys, within, nothing, finds, others: Vec::new(), argv: None, of_group: false }
+        Wait { keys, within, nothing, finds, finds_at: None, others: Vec::new(), argv: None, of_group: false }
     }
 }

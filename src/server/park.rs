@@ -162,7 +162,12 @@ impl Connection {
             }
             // The look comes after the registration: any write from now on wakes this session.
             let mut again = FOR_EVER;
-            match self.look(call, wait_for, ReadTime::At(self.log_ms())).await {
+            let (now, found) = (self.log_ms(), self.look(call, wait_for, ReadTime::At(self.log_ms())).await);
+            if let Ok(Some(Wait { finds_at: Some(at), .. })) = &found {
+                // Log time is not this node's clock: what is due, and yet not found, is looked for again.
+                again = at.checked_sub(now).map_or(RETRY_INTERVAL, Duration::from_millis);
+            }
+            match found {
                 Ok(Some(Wait { finds: Finds::Something, others, .. })) if parked.is_next() => {
                     if let Err(close) = self.paused(call.resolved).await {
                         break Err(close);

@@ -2,11 +2,12 @@
 
 use super::{id_reply, trim::TrimOptions};
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, has_none_of},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, has_none_of, require_level},
     error::Result,
+    feature_level,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
-    types::stream::{Stream, StreamId, Trim},
+    types::stream::{Idempotence, References, Stream, StreamId, Trim, digest_of},
 };
 
 pub(super) const XADD: Command = Command {
@@ -16,13 +17,14 @@ pub(super) const XADD: Command = Command {
     arity: -5,
     keys: KeyRange::ONE,
     run: Run::Write(xadd),
-    cost: Cost::OfCall(|argv| has_none_of(argv, 2, &[b"MAXLEN", b"MINID"])),
+    // Trimming takes entries away, and so it is with the ids of a producer.
+    cost: Cost::OfCall(|argv| has_none_of(argv, 2, &[b"MAXLEN", b"MINID", b"IDMP", b"IDMPAUTO"])),
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
     group: Group::Stream,
     since: "5.0.0",
     complexity: "O(log N) for the entry, and O(M) where M is the number of entries trimmed.",
     summary: "Adds an entry to a stream, and trims the stream if asked to.",
-    syntax: "key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]",
+    syntax: "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO producer-id | IDMP producer-id idempotent-id] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]",
     ..Command::BASE
 };
 
@@ -34,15 +36,53 @@ enum NewId {
     Given(StreamId),
 }
 
-struct Options {
+struct Options<'a> {
     id: NewId,
     may_create: bool,
     trim: Option<Trim>,
+    references: References,
+    producer: Option<Producer<'a>>,
+}
+
+/// Who adds the entry, and the id that it has for the entry; `None` = that follows from the entry.
+#[derive(Debug, Clone, Copy)]
+struct Producer<'a> {
+    name: &'a [u8],
+    id: Option<&'a [u8]>,
+}
+
+impl<'a> Producer<'a> {
+    /// Reads IDMP or IDMPAUTO and what follows, if one of them is next.
+    fn take(args: &mut Args<'a>, level: u32) -> Result<Option<Self>> {
+        let (option, has_id) = match args.remaining() {
+            3.. if args.take("IDMP") => ("IDMP", true),
+            2.. if args.take("IDMPAUTO") => ("IDMPAUTO", false),
+            _ => return Ok(None),
+        };
+        require_level(option, feature_level::REDIS_8, level)?;
+        let name = args.next_word()?;
+        let id = if has_id { Some(args.next_word()?) } else { None };
+        let is_empty = |what: &str| ErrorReply::err(format!("{option} requires a non-empty {what} ID"));
+        if name.is_empty() {
+            return Err(is_empty("producer").into());
+        }
+        if id.is_some_and(<[u8]>::is_empty) {
+            return Err(is_empty("idempotent").into());
+        }
+        Ok(Some(Producer { name, id }))
+    }
+
+    fn id_of(&self, words: &[&[u8]]) -> Vec<u8> {
+        match self.id {
+            Some(id) => id.to_vec(),
+            None => digest_of(words).to_be_bytes().to_vec(),
+        }
+    }
 }
 
 fn xadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
-    let options = options(args)?;
+    let options = options(args, txn.feature_level())?;
     let words = args.rest();
     if words.is_empty() || !words.len().is_multiple_of(2) {
         return Err(ErrorReply::wrong_arity("xadd").into());
@@ -55,9 +95,27 @@ fn xadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         None if options.may_create => Stream::create(txn),
         None => return Ok(Reply::Nil),
     };
+    // What a producer sends again is there already.
+    let mut producer = match options.producer {
+        Some(producer) => {
+            let mut known = Idempotence::of(&txn.view(), &stream)?.unwrap_or_default();
+            let own_id = producer.id_of(words);
+            if let Some(entry) = known.entry_of(&txn.view(), &stream, producer.name, &own_id)? {
+                known.duplicates = known.duplicates.saturating_add(1);
+                known.put(txn, &stream);
+                return Ok(id_reply(entry));
+            }
+            Some((known, producer.name, own_id))
+        }
+        None => None,
+    };
     let id = new_id(&stream, options.id, txn.now())?;
     stream.append(txn, id, words);
-    let trimmed = options.trim.map_or(Ok(0), |trim| stream.trim(txn, trim))?;
+    if let Some((known, name, own_id)) = &mut producer {
+        known.remember(txn, &stream, (*name, own_id.as_slice()), id)?;
+        known.put(txn, &stream);
+    }
+    let trimmed = options.trim.map_or(Ok(0), |trim| stream.trim_with(txn, trim, options.references))?;
     stream.save(txn, key)?;
     txn.event(EventClass::Stream, "xadd", key);
     if trimmed > 0 {
@@ -66,13 +124,20 @@ fn xadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(id_reply(id))
 }
 
-fn options(args: &mut Args<'_>) -> Result<Options> {
-    let (mut trim, mut may_create) = (TrimOptions::default(), true);
+fn options<'a>(args: &mut Args<'a>, level: u32) -> Result<Options<'a>> {
+    let mut producer = None;
+    let (mut trim, mut may_create) = (TrimOptions::new(level), true);
     let id = loop {
         if args.take("*") {
             break NewId::Now;
         }
         if trim.take(args)? {
+            continue;
+        }
+        if let Some(found) = Producer::take(args, level)? {
+            if producer.replace(found).is_some() {
+                return Err(ErrorReply::err("IDMP/IDMPAUTO specified multiple times").into());
+            }
             continue;
         }
         if args.take("NOMKSTREAM") {
@@ -89,7 +154,10 @@ fn options(args: &mut Args<'_>) -> Result<Options> {
             (id, false) => NewId::InMillisecond(id.ms),
         };
     };
-    Ok(Options { id, may_create, trim: trim.finish()? })
+    if producer.is_some() && !matches!(id, NewId::Now) {
+        return Err(ErrorReply::err("IDMP/IDMPAUTO can be used only with auto-generated IDs").into());
+    }
+    Ok(Options { id, may_create, trim: trim.finish()?, references: trim.references(), producer })
 }
 
 fn new_id(stream: &Stream, wanted: NewId, now: u64) -> Result<StreamId> {

@@ -8,7 +8,7 @@ use crate::{
     resp::{ErrorReply, Reply},
     session::Context,
     store::{Direction, View},
-    types::stream::{Group, NODE_ENTRIES, Stream, StreamId, lag, scan_consumers, scan_groups},
+    types::stream::{Group, Idempotence, NODE_ENTRIES, Stream, StreamId, lag, scan_consumers, scan_groups},
 };
 use std::ops::ControlFlow;
 
@@ -96,6 +96,16 @@ fn stream(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
         pair("entries-added", Reply::count(meta.entries_added)),
         pair("recorded-first-entry-id", id_reply(meta.first_id)),
     ];
+    if let Some(known) = Idempotence::of(view, &stream)? {
+        pairs.extend([
+            pair("idmp-duration", Reply::count(known.duration_s)),
+            pair("idmp-maxsize", Reply::count(known.ids_max)),
+            pair("pids-tracked", Reply::count(known.producers)),
+            pair("iids-tracked", Reply::count(known.ids)),
+            pair("iids-added", Reply::count(known.added)),
+            pair("iids-duplicates", Reply::count(known.duplicates)),
+        ]);
+    }
     match count {
         Some(count) => pairs.extend(full(view, &stream, count)?),
         None => pairs.extend([

@@ -3,8 +3,11 @@
 mod ack;
 mod add;
 mod claim;
+mod claim_idle;
 mod claim_options;
+mod config;
 mod delete;
+mod delete_with;
 mod group;
 mod info;
 mod info_full;
@@ -28,8 +31,11 @@ pub static COMMANDS: &[Command] = &[
     add::XADD,
     claim::XAUTOCLAIM,
     claim::XCLAIM,
+    config::XCFGSET,
     delete::XDEL,
     delete::XSETID,
+    delete_with::XACKDEL,
+    delete_with::XDELEX,
     group::XGROUP,
     info::XINFO,
     pending::XPENDING,

@@ -1,12 +1,16 @@
 //! XREADGROUP. Nothing to read is the reply of a timeout; waiting for more is the server's part.
 
 use super::{
+    claim_idle::{self, claim_idle, claimable_at},
     entry_reply, id_reply,
     read_options::{ReadOptions, Reader, found_reply, read_options},
 };
 use crate::{
-    command::{Access, Args, Command, Finds, Flags, Group as CommandGroup, KeyRange, Run, Wait},
+    command::{
+        Access, Args, Command, Finds, Flags, Group as CommandGroup, KeyRange, Run, Wait, require_level,
+    },
     error::Result,
+    feature_level,
     resp::{ErrorReply, Reply},
     store::{Direction, EventClass, Txn, View},
     types::stream::{ConsumerRecord, Group, Pending, Stream, StreamId, entries_read_with, scan_pending},
@@ -23,9 +27,9 @@ pub(super) const XREADGROUP: Command = Command {
     flags: Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS),
     group: CommandGroup::Stream,
     since: "5.0.0",
-    complexity: "O(log N + M) for each stream, where M is the number of entries returned.",
+    complexity: "O(log N + M) for each stream, where M is the number of entries returned; with CLAIM also O(P) where P is the number of entries pending in the group.",
     summary: "Reads entries that no consumer of the group has read, or again those that this consumer has not acknowledged.",
-    syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+    syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]",
     ..Command::BASE
 };
 
@@ -40,17 +44,27 @@ enum Wanted {
 
 /// The consumer that reads, and its options.
 #[derive(Debug, Clone, Copy)]
-struct Asking<'a> {
+pub(super) struct Asking<'a> {
     group: &'a [u8],
-    consumer: &'a [u8],
-    count: Option<u64>,
+    pub(super) consumer: &'a [u8],
+    pub(super) count: Option<u64>,
     noack: bool,
+    claim_ms: Option<u64>,
+}
+
+fn read_own_options<'a>(args: &mut Args<'a>, view: &View<'_>) -> Result<ReadOptions<'a>> {
+    let options = read_options(args, Reader::Group, view.now())?;
+    if options.claim_ms.is_some() {
+        require_level("CLAIM", feature_level::REDIS_8, view.feature_level())?;
+    }
+    Ok(options)
 }
 
 fn xreadgroup(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let options = read_options(args, Reader::Group, txn.now())?;
+    let options = read_own_options(args, &txn.view())?;
     let (group, consumer) = options.group.unwrap_or_default();
-    let asking = Asking { group, consumer, count: options.count, noack: options.noack };
+    let (noack, claim_ms) = (options.noack, options.claim_ms);
+    let asking = Asking { group, consumer, count: options.count, noack, claim_ms };
     let wanted = wanted(&txn.view(), &options, group)?;
     let mut found = Vec::new();
     for (key, wanted) in options.keys.iter().zip(wanted) {
@@ -61,26 +75,32 @@ fn xreadgroup(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(found_reply(found))
 }
 
-/// Waits for entries that the group has not read. History is answered at once, and a new consumer is created before it
-/// waits.
+/// Waits for entries that the group has not read, or that have been pending for long enough. History is answered at once, and a
+/// new consumer is created before it waits.
 fn wait_to_read(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
-    let options = read_options(args, Reader::Group, view.now())?;
+    let options = read_own_options(args, view)?;
     let (group, consumer) = options.group.unwrap_or_default();
     let wanted = wanted(view, &options, group)?;
     let Some(ms) = options.block_ms.filter(|_| wanted.iter().all(|wanted| matches!(wanted, Wanted::New)))
     else {
         return Ok(None);
     };
-    let mut finds = Finds::Nothing;
+    let (mut finds, mut finds_at) = (Finds::Nothing, None);
     for key in options.keys {
         let Some(stream) = Stream::open(view, key)? else { continue };
         let Some(group) = Group::open(view, &stream, group)? else { continue };
         if stream.has_after(view, group.record.last_id)? || group.consumer(view, consumer)?.is_none() {
             finds = Finds::Something;
         }
+        if let Some(claim_ms) = options.claim_ms
+            && let Some(at) = claimable_at(view, &stream, &group, claim_ms)?
+        {
+            finds = if at == 0 { Finds::Something } else { finds };
+            finds_at = Some(finds_at.map_or(at, |earliest: u64| earliest.min(at)));
+        }
     }
     let wait = Wait::for_keys(options.keys, ms, Reply::NilArray, finds);
-    Ok(Some(Wait { of_group: true, ..wait }))
+    Ok(Some(Wait { of_group: true, finds_at, ..wait }))
 }
 
 fn wanted(view: &View<'_>, options: &ReadOptions<'_>, group: &[u8]) -> Result<Vec<Wanted>> {
@@ -121,7 +141,7 @@ fn read_one(txn: &mut Txn<'_>, key: &[u8], wanted: Wanted, asking: &Asking<'_>) 
     let Some(mut group) = Group::open(&txn.view(), &stream, asking.group)? else { return Ok(None) };
     see_consumer(txn, key, &mut group, asking.consumer)?;
     let reply = match wanted {
-        Wanted::New => read_new(txn, &stream, &mut group, asking)?,
+        Wanted::New => read_new(txn, &stream, &mut group, *asking)?,
         Wanted::HistoryAfter(id) => Some(read_history(txn, &stream, &mut group, asking, id)?),
     };
     group.save(txn);
@@ -153,19 +173,38 @@ fn read_new(
     txn: &mut Txn<'_>,
     stream: &Stream,
     group: &mut Group<'_>,
-    asking: &Asking<'_>,
+    asking: Asking<'_>,
 ) -> Result<Option<Reply>> {
-    let Some(from) = group.record.last_id.next() else { return Ok(None) };
-    let (mut ids, mut replies) = (Vec::new(), Vec::new());
+    let mut replies = match asking.claim_ms {
+        Some(claim_ms) => claim_idle(txn, stream, group, &asking, claim_ms)?,
+        None => Vec::new(),
+    };
+    // What was claimed counts.
+    let left = asking.count.map(|count| count.saturating_sub(replies.len() as u64));
+    if left != Some(0) {
+        read_unread(txn, stream, group, &Asking { count: left, ..asking }, &mut replies)?;
+    }
+    Ok((!replies.is_empty()).then(|| Reply::Array(replies)))
+}
+
+fn read_unread(
+    txn: &mut Txn<'_>,
+    stream: &Stream,
+    group: &mut Group<'_>,
+    asking: &Asking<'_>,
+    replies: &mut Vec<Reply>,
+) -> Result<()> {
+    let Some(from) = group.record.last_id.next() else { return Ok(()) };
+    let mut ids = Vec::new();
     stream.visit(&txn.view(), from, StreamId::MAX, Direction::Forward, |id, bytes| {
         ids.push(id);
-        replies.push(entry_reply(id, bytes)?);
+        replies.push(match asking.claim_ms {
+            Some(_) => claim_idle::reply(id, bytes, 0, 0)?,
+            None => entry_reply(id, bytes)?,
+        });
         let is_full = asking.count.is_some_and(|count| ids.len() as u64 >= count);
         Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
-    if ids.is_empty() {
-        return Ok(None);
-    }
     for id in &ids {
         group.record.entries_read = entries_read_with(stream, &group.record, *id);
         group.record.last_id = *id;
@@ -175,10 +214,10 @@ fn read_new(
             group.deliver(txn, *id, before.as_ref(), &Pending { delivered_at, deliveries: 1, consumer })?;
         }
     }
-    if !asking.noack {
+    if !asking.noack && !ids.is_empty() {
         note_active(txn, group, asking.consumer)?;
     }
-    Ok(Some(Reply::Array(replies)))
+    Ok(())
 }
 
 /// Counts each pending entry of the consumer as delivered once more. Of deleted entries only the ids are left.

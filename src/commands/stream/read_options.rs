@@ -14,6 +14,8 @@ pub(super) struct ReadOptions<'a> {
     /// Longest wait, ms; 0 = for ever, `None` = do not wait.
     pub block_ms: Option<u64>,
     pub noack: bool,
+    /// Claim entries that have been pending for so long, ms.
+    pub claim_ms: Option<u64>,
     /// Group and consumer.
     pub group: Option<(&'a [u8], &'a [u8])>,
     pub keys: &'a [&'a [u8]],
@@ -33,7 +35,7 @@ pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) ->
         let text = format!("The {option} option is only supported by XREADGROUP. You called XREAD instead.");
         ErrorReply::err(text)
     };
-    let (mut count, mut block_ms, mut noack, mut group) = (None, None, false, None);
+    let (mut count, mut block_ms, mut noack, mut claim_ms, mut group) = (None, None, false, None, None);
     let words = loop {
         let more = args.remaining().saturating_sub(1);
         if more > 0 && args.take("BLOCK") {
@@ -47,6 +49,11 @@ pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) ->
                 return Err(only_in_groups("GROUP").into());
             }
             group = Some((args.next_word()?, args.next_word()?));
+        } else if more > 0 && args.take("CLAIM") {
+            if reader == Reader::Anyone {
+                return Err(only_in_groups("CLAIM").into());
+            }
+            claim_ms = Some(min_idle(args.next_word()?)?);
         } else if args.take("NOACK") {
             if reader == Reader::Anyone {
                 return Err(only_in_groups("NOACK").into());
@@ -67,7 +74,13 @@ pub(super) fn read_options<'a>(args: &mut Args<'a>, reader: Reader, now: u64) ->
         return Err(ErrorReply::err("Missing GROUP option for XREADGROUP").into());
     }
     let (keys, ids) = words.split_at_checked(words.len() / 2).unwrap_or_default();
-    Ok(ReadOptions { count, block_ms, noack, group, keys, ids })
+    Ok(ReadOptions { count, block_ms, noack, claim_ms, group, keys, ids })
+}
+
+fn min_idle(word: &[u8]) -> Result<u64, ErrorReply> {
+    let number = crate::command::parse_i64(word);
+    let number = number.ok_or_else(|| ErrorReply::err("min-idle-time is not an integer or out of range"))?;
+    u64::try_from(number).map_err(|_| ErrorReply::err("min-idle-time must be a positive integer"))
 }
 
 fn timeout(word: &[u8], now: u64) -> Result<u64, ErrorReply> {

@@ -1,11 +1,12 @@
 //! XTRIM, and the options that XADD shares with it.
 
+use super::delete_with::take_references;
 use crate::{
     command::{Access, Args, Command, Flags, Group, KeyRange, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
-    types::stream::{NODE_ENTRIES, Stream, StreamId, Trim, TrimTo},
+    types::stream::{NODE_ENTRIES, References, Stream, StreamId, Trim, TrimTo},
 };
 
 /// Most entries that one approximate trim removes, unless LIMIT is given.
@@ -23,7 +24,7 @@ pub(super) const XTRIM: Command = Command {
     since: "5.0.0",
     complexity: "O(N) where N is the number of entries that go.",
     summary: "Removes the oldest entries, down to a length or up to an id.",
-    syntax: "key <<MAXLEN | MINID> [= | ~] threshold [LIMIT count]>",
+    syntax: "key <<MAXLEN | MINID> [= | ~] threshold [LIMIT count]> [KEEPREF | DELREF | ACKED]",
     ..Command::BASE
 };
 
@@ -33,18 +34,37 @@ pub(super) struct TrimOptions {
     to: Option<TrimTo>,
     is_approximate: bool,
     limit: Option<u64>,
+    references: Option<References>,
     /// XTRIM has nothing else to do.
     must_trim: bool,
+    /// The active feature level.
+    level: u32,
 }
 
 impl TrimOptions {
+    /// Of a command that trims beside other things.
+    pub(super) fn new(level: u32) -> Self {
+        TrimOptions { level, ..TrimOptions::default() }
+    }
+
     /// Of a command that has nothing to do but to trim.
-    fn of_xtrim() -> Self {
-        TrimOptions { must_trim: true, ..TrimOptions::default() }
+    fn of_xtrim(level: u32) -> Self {
+        TrimOptions { must_trim: true, ..TrimOptions::new(level) }
+    }
+
+    /// What becomes of references to the entries that go.
+    pub(super) fn references(&self) -> References {
+        self.references.unwrap_or_default()
     }
 
     /// Reads one option, if one is next.
     pub(super) fn take(&mut self, args: &mut Args<'_>) -> Result<bool> {
+        if self.references.is_none()
+            && let Some(references) = take_references(args, self.level)?
+        {
+            self.references = Some(references);
+            return Ok(true);
+        }
         if args.remaining() < 2 {
             return Ok(false);
         }
@@ -104,7 +124,7 @@ fn not_negative(number: i64, option: &str) -> Result<u64, ErrorReply> {
 
 fn xtrim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
-    let mut options = TrimOptions::of_xtrim();
+    let mut options = TrimOptions::of_xtrim(txn.feature_level());
     while !args.is_empty() {
         if !options.take(args)? {
             return Err(ErrorReply::syntax().into());
@@ -114,7 +134,7 @@ fn xtrim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let Some((mut stream, trim)) = Stream::open(&txn.view(), key)?.zip(trim) else {
         return Ok(Reply::Int(0));
     };
-    let trimmed = stream.trim(txn, trim)?;
+    let trimmed = stream.trim_with(txn, trim, options.references())?;
     if trimmed > 0 {
         stream.save(txn, key)?;
         txn.event(EventClass::Stream, "xtrim", key);

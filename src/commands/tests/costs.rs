@@ -11,8 +11,8 @@ const BOUNDED: &str = "\
     decr decrby del exists expire expireat expiretime geoadd hdel hexpire hexpireat hincrby hincrbyfloat \
     hmset hpersist hpexpire hpexpireat hset hsetex hsetnx incr incrby incrbyfloat increx llen lpush lpushx \
     mset msetex msetnx persist pexpire pexpireat pexpiretime pfadd psetex pttl rpush rpushx sadd scard set \
-    setex setnx sismember srem touch ttl type unlink xack xadd xdel zadd zcard zcount zincrby zlexcount \
-    zmscore zrank zrem zrevrank zscore";
+    setex setnx sismember srem touch ttl type unlink xack xackdel xadd xdel xdelex zadd zcard zcount zincrby \
+    zlexcount zmscore zrank zrem zrevrank zscore";
 
 #[test]
 fn the_commands_whose_words_bound_their_work_are_these() {

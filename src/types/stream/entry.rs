@@ -1,6 +1,7 @@
 //! An entry's fields and values, one after the other, each with its length (LEB128) before it.
 
 use crate::error::StoreError;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The bytes of an entry. `words` are fields and values in turn.
 pub fn encode_fields(words: &[&[u8]]) -> Vec<u8> {
@@ -16,6 +17,11 @@ pub fn encode_fields(words: &[&[u8]]) -> Vec<u8> {
         out.extend_from_slice(word);
     }
     out
+}
+
+/// What tells an entry from others: a digest (XXH3, 128 bits) of its bytes. It is kept on disk (`producers.rs`).
+pub fn digest_of(words: &[&[u8]]) -> u128 {
+    xxh3_128(&encode_fields(words))
 }
 
 /// Reads what `encode_fields` wrote.
@@ -51,6 +57,7 @@ mod tests {
         golden.extend_from_slice(&long);
         assert_eq!(encode_fields(&words), golden);
         assert_eq!(fields(&golden).unwrap(), words);
+        assert_eq!(digest_of(&[b"f", b"v"]), xxh3_128(b"\x01f\x01v"));
     }
 
     #[test]

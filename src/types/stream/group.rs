@@ -33,6 +33,11 @@ impl<'n> Group<'n> {
         self.name
     }
 
+    /// Whether a consumer has changed, and so has the group: entries come and go with their consumers.
+    pub fn is_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// Writes the group and the consumers that changed.
     pub fn save(self, txn: &mut Txn<'_>) {
         put_group(txn, &self.id, self.name, &self.record);
@@ -201,7 +206,7 @@ fn scan_under(
 }
 
 /// The sub-keys with a prefix.
-fn subs_under(view: &View<'_>, collection: &CollectionId, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+pub(super) fn subs_under(view: &View<'_>, collection: &CollectionId, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     scan_under(view, collection, prefix, |rest, _| {
         found.push([prefix, rest].concat());

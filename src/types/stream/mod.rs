@@ -10,6 +10,7 @@
 //! | 3 ‖ group with length ‖ consumer | a consumer: when seen, when active, what is pending |
 //! | 4 ‖ group with length ‖ id | a pending entry: when and how often delivered, to whom |
 //! | 5 ‖ group with length ‖ consumer with length ‖ id | – (a consumer's pending entries in order) |
+//! | 6 to 10 | producers that may send an entry again (`producers.rs`) |
 //!
 //! **Invariants.** No entry lies before the row's first id or after its last one: trimming the front and reading from the
 //! front again does not pass deleted entries. The bounds of pending entries do the same for groups and consumers. Ids come
@@ -25,18 +26,22 @@ mod id;
 mod keys;
 mod meta;
 mod pending;
+mod producers;
 mod records;
+mod references;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod trim;
 
 pub use counters::{entries_read_with, estimated_entries_read, lag};
-pub use entry::{encode_fields, fields};
+pub use entry::{digest_of, encode_fields, fields};
 pub use group::{Group, delete_group, put_group, scan_consumers, scan_groups};
 pub use id::{StreamId, invalid_id};
 pub use meta::StreamMeta;
 pub use pending::scan_pending;
+pub use producers::Idempotence;
 pub use records::{ConsumerRecord, GroupRecord, Pending, PendingBounds};
+pub use references::{AllGroups, References, group_names};
 pub use stream::Stream;
 pub use trim::{NODE_ENTRIES, Trim, TrimTo};

@@ -83,6 +83,11 @@ impl Stream {
         view.sub(SubKeys::Data, self.collection_id(), &keys::entry(id))
     }
 
+    /// Whether there is an entry of this id.
+    pub fn has(&self, view: &View<'_>, id: StreamId) -> Result<bool> {
+        Ok(self.get(&view.in_passing(), id)?.is_some())
+    }
+
     /// Visits the entries between two ids, these included, until the visitor breaks. The cost follows the entries visited.
     pub fn visit(
         &self,

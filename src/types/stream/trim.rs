@@ -7,7 +7,7 @@
 use super::{Stream, StreamId, keys};
 use crate::{
     error::Result,
-    store::{Direction, SubKeys, Txn},
+    store::{Direction, SubKeys, Txn, View},
 };
 use std::ops::ControlFlow;
 
@@ -36,27 +36,7 @@ pub struct Trim {
 impl Stream {
     /// Trims; returns how many entries went.
     pub fn trim(&mut self, txn: &mut Txn<'_>, trim: Trim) -> Result<u64> {
-        let limit = trim.limit.unwrap_or(u64::MAX);
-        let (at_most, before) = match trim.to {
-            TrimTo::Len(len) => (self.len().saturating_sub(len).min(limit), None),
-            TrimTo::Id(id) => (self.len().min(limit), Some(id)),
-        };
-        let at_most = if trim.is_approximate { self.whole_steps(at_most) } else { at_most };
-        let goes = |id: StreamId| before.is_none_or(|before| id < before);
-        if at_most == 0 || !goes(self.meta.first_id) {
-            return Ok(0);
-        }
-        // The removed entries, and the one behind them.
-        let (mut ids, mut eligible) = (Vec::new(), 0_u64);
-        self.visit(&txn.view().in_passing(), StreamId::MIN, StreamId::MAX, Direction::Forward, |id, _| {
-            ids.push(id);
-            if eligible == at_most || !goes(id) {
-                return Ok(ControlFlow::Break(()));
-            }
-            eligible = eligible.saturating_add(1);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        let count = if trim.is_approximate { self.whole_steps(eligible) } else { eligible };
+        let (ids, count) = self.front(&txn.view(), trim)?;
         for id in ids.iter().take(usize::try_from(count).unwrap_or(usize::MAX)) {
             txn.delete_sub(SubKeys::Data, self.collection_id(), &keys::entry(*id));
         }
@@ -66,6 +46,36 @@ impl Stream {
             self.meta.first_id = first.copied().unwrap_or_default();
         }
         Ok(count)
+    }
+
+    /// How many entries a trim removes.
+    pub(super) fn trimmed(&self, view: &View<'_>, trim: Trim) -> Result<u64> {
+        Ok(self.front(view, trim)?.1)
+    }
+
+    /// The entries that a trim removes, and the one behind them; and how many it removes.
+    fn front(&self, view: &View<'_>, trim: Trim) -> Result<(Vec<StreamId>, u64)> {
+        let limit = trim.limit.unwrap_or(u64::MAX);
+        let (at_most, before) = match trim.to {
+            TrimTo::Len(len) => (self.len().saturating_sub(len).min(limit), None),
+            TrimTo::Id(id) => (self.len().min(limit), Some(id)),
+        };
+        let at_most = if trim.is_approximate { self.whole_steps(at_most) } else { at_most };
+        let goes = |id: StreamId| before.is_none_or(|before| id < before);
+        let (mut ids, mut eligible) = (Vec::new(), 0_u64);
+        if at_most == 0 || !goes(self.meta.first_id) {
+            return Ok((ids, 0));
+        }
+        self.visit(&view.in_passing(), StreamId::MIN, StreamId::MAX, Direction::Forward, |id, _| {
+            ids.push(id);
+            if eligible == at_most || !goes(id) {
+                return Ok(ControlFlow::Break(()));
+            }
+            eligible = eligible.saturating_add(1);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let count = if trim.is_approximate { self.whole_steps(eligible) } else { eligible };
+        Ok((ids, count))
     }
 
     /// The largest number of whole steps from the front, in entries, up to `eligible`.

@@ -63,6 +63,18 @@ fn each_command_tells_what_it_did() {
         ("XSETID s 9-9", "ready s, xsetid s"),
         ("XDEL s 3-1 4-1", "ready s, xdel s"),
         ("DEL s", "ready s"),
+        ("XADD u IDMP p i * n 1", "new, ready u, xadd u"),
+        ("XADD u IDMP p i * n 1", ""),
+        ("XCFGSET u IDMP-MAXSIZE 1", ""),
+        ("XADD u 9-1 n 1", "ready u, xadd u"),
+        ("XGROUP CREATE u g 0", "ready u, xgroup-create u"),
+        ("XREADGROUP GROUP g c CLAIM 0 STREAMS u >", "xgroup-createconsumer u"),
+        ("XDELEX u ACKED IDS 1 9-1", ""),
+        ("XDELEX u IDS 1 8-1", ""),
+        ("XACKDEL u g ACKED IDS 1 8-1", ""),
+        ("XACKDEL u g IDS 1 9-1", "ready u, xdel u"),
+        ("XADD u ACKED MAXLEN 0 10-1 n 1", "ready u, xadd u"),
+        ("XTRIM u DELREF MAXLEN 0", "ready u, xtrim u"),
     ] {
         home.call(1, line);
         let mut events = std::mem::take(&mut *heard.0.lock());

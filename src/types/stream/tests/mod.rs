@@ -4,5 +4,7 @@
 
 mod events;
 mod model;
+mod producers;
 mod random;
+mod references;
 mod support;

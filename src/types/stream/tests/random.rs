@@ -2,6 +2,7 @@
 
 use super::{
     model::{ModelGroup, ModelStream, compare, ids_of},
+    references,
     support::{Home, run},
 };
 use crate::{resp::Reply, store::Txn, types::stream::StreamId};
@@ -30,7 +31,7 @@ fn step(dice: &mut Dice, txn: &mut Txn<'_>, ordinal: u32, model: &mut Option<Mod
     let whole = model.get_or_insert_default();
     let (name, consumer) = (pick(dice, &GROUPS), pick(dice, &CONSUMERS));
     let id = some_id(dice, whole);
-    match dice.below(12) {
+    match dice.below(14) {
         0..=3 => {
             let id = StreamId::new(whole.last_id.ms + dice.below(2), whole.last_id.seq + 1);
             let reply = run(txn, &format!("XADD s {id} n {ordinal}"));
@@ -75,6 +76,7 @@ fn step(dice: &mut Dice, txn: &mut Txn<'_>, ordinal: u32, model: &mut Option<Mod
                 group.last_id = id;
             }
         },
+        7 | 8 => references::step(dice, txn, whole, name, id),
         _ => {
             let ModelStream { entries, groups, .. } = whole;
             if let Some(group) = groups.get_mut(name) {
