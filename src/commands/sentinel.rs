@@ -40,6 +40,13 @@ const SENTINEL: Command = Command {
         sub("CKQUORUM", 3, Run::Local(ckquorum), "Whether a majority of the nodes answers.", "name"),
         sub("FAILOVER", 3, Run::Async(failover), "Lets another node lead; OK when it does.", "name"),
         sub("GET-MASTER-ADDR-BY-NAME", 3, Run::Local(address), "Where the leader's clients connect.", "name"),
+        sub(
+            "GET-PRIMARY-ADDR-BY-NAME",
+            3,
+            Run::Local(address),
+            "As GET-MASTER-ADDR-BY-NAME, in Valkey's words.",
+            "name",
+        ),
         sub("HELP", 2, Run::Local(sentinel_help), "Lists the subcommands.", ""),
         sub(
             "IS-MASTER-DOWN-BY-ADDR",
@@ -48,9 +55,18 @@ const SENTINEL: Command = Command {
             "Whether this node misses that node as leader.",
             "ip port epoch runid",
         ),
+        sub(
+            "IS-PRIMARY-DOWN-BY-ADDR",
+            6,
+            Run::Local(is_down),
+            "As IS-MASTER-DOWN-BY-ADDR.",
+            "ip port epoch runid",
+        ),
         sub("MASTER", 3, Run::Local(master), "The leader in fields.", "name"),
         sub("MASTERS", 2, Run::Local(masters), "The one name and its leader in fields.", ""),
         sub("MYID", 2, Run::Local(myid), "This node's id, 40 hexadecimal digits.", ""),
+        sub("PRIMARIES", 2, Run::Local(masters), "As MASTERS.", ""),
+        sub("PRIMARY", 3, Run::Local(master), "As MASTER.", "name"),
         sub("REPLICAS", 3, Run::Local(replicas), "The followers in fields.", "name"),
         sub("RESET", 3, Run::Local(reset), "Accepted; there is nothing to forget.", "pattern"),
         sub(

@@ -63,6 +63,11 @@ pub(super) const CLIENT: Command = Command {
             ..sub("ID", 2, Run::Local(id), PLAIN, "5.0.0")
         },
         Command {
+            summary: "Refused: data are imported by flotilla import, or by RESTORE.",
+            syntax: "<ON | OFF>",
+            ..sub("IMPORT-SOURCE", 3, Run::Local(import_source), PLAIN, "8.1.0")
+        },
+        Command {
             tips: &["nondeterministic_output"],
             summary: "Describes this connection in one line.",
             ..sub("INFO", 2, Run::Local(client_list::info), PLAIN, "6.2.0")
@@ -156,6 +161,15 @@ fn unblock(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
         return Err(ErrorReply::subcommand_syntax("CLIENT", "UNBLOCK").into());
     }
     Ok(u64::try_from(id).is_ok_and(|id| context.node.parking.unblock(id, how)).into())
+}
+
+/// Valkey keeps keys from expiring while another server's data come in. Here their expiry is part of what is imported.
+fn import_source(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    if args.take("OFF") {
+        return Ok(Reply::Ok);
+    }
+    let text = "Server is not in import mode; there is none: use 'flotilla import', or RESTORE";
+    Err(ErrorReply::err(if args.take("ON") { text } else { "syntax error" }).into())
 }
 
 fn client_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

@@ -42,6 +42,15 @@ pub(super) const RESTORE: Command = Command {
     ..Command::BASE
 };
 
+/// Slots do not move, so nobody is asked for them.
+pub(super) const RESTORE_ASKING: Command = Command {
+    name: "RESTORE-ASKING",
+    since_level: feature_level::REDIS_8,
+    since: "3.0.0",
+    summary: "As RESTORE: what the nodes of a Redis cluster send when they migrate keys.",
+    ..RESTORE
+};
+
 fn dump(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     Ok(match portable::read(view, args.next_word()?)? {
         Some(object) => Reply::bulk(rdb::dump(&object)),

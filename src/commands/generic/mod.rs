@@ -9,6 +9,8 @@ mod scan;
 mod sort;
 mod ttl;
 
+pub(super) use scan::scan_page;
+
 use crate::command::Command;
 
 /// Every row of the group.
@@ -30,6 +32,7 @@ pub static COMMANDS: &[Command] = &[
     expire::PEXPIREAT,
     object::OBJECT,
     dump::RESTORE,
+    dump::RESTORE_ASKING,
     scan::KEYS,
     scan::RANDOMKEY,
     scan::SCAN,

@@ -65,6 +65,18 @@ fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
         }
         Ok(taken)
     })?;
+    let (next, found) = scan_page(view, cursor_in, &options, kind, |_| true)?;
+    Ok(page(next, found))
+}
+
+/// A page of keys, and the next cursor. `also`: what else must hold of a key.
+pub(in crate::commands) fn scan_page(
+    view: &View<'_>,
+    cursor_in: u64,
+    options: &ScanOptions<'_>,
+    kind: Option<&[u8]>,
+    also: impl Fn(&[u8]) -> bool,
+) -> Result<(u64, Vec<Reply>)> {
     let prefix = options.pattern.map(literal_prefix).unwrap_or_default();
     let mut left = options.count;
     let (mut found, mut next) = (Vec::new(), None);
@@ -87,13 +99,14 @@ fn scan(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
         left = left.saturating_sub(1);
         last = if view.is_for_script() { cursor::for_script(&prefix, key) } else { None };
         let wanted = options.wants(key)
+            && also(key)
             && kind.is_none_or(|kind| kind.eq_ignore_ascii_case(row.kind.name().as_bytes()));
         if wanted {
             found.push(Reply::bulk(key));
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(page(next.unwrap_or(0), found))
+    Ok((next.unwrap_or(0), found))
 }
 
 fn keys(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {

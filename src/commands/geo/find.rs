@@ -85,6 +85,10 @@ fn find(view: &View<'_>, set: Option<&SortedSet>, query: &Query<'_>) -> Result<V
         let span = Span::of_scores(Bound::Included(from), Bound::Excluded(to));
         set.scan_span(&view.in_passing(), &span, Direction::Forward, |member, score| {
             let place = Point::of_score(score);
+            let cost = search.cost_of_test(place);
+            if cost > 0 {
+                view.count_bytes(cost)?;
+            }
             if let Some(metres) = search.find(place) {
                 view.keep(1, member.len())?;
                 found.push(Found { member: member.to_vec(), score, place, metres });

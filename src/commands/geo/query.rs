@@ -2,12 +2,13 @@
 
 use super::{point, unit};
 use crate::{
-    command::Args,
+    command::{Args, parse_i64, require_level},
     error::Result,
+    feature_level,
     resp::ErrorReply,
     store::View,
     types::{
-        geo::{Point, Search, Shape, Unit},
+        geo::{Point, Polygon, Search, Shape, Unit},
         sorted_set::{self, SortedSet},
     },
 };
@@ -35,6 +36,7 @@ pub(super) enum Form {
 enum CentreBy {
     Member,
     Place,
+    Polygon,
 }
 
 /// The key that results are stored in.
@@ -84,7 +86,7 @@ impl<'a> Query<'a> {
 
     /// The search to run; `None` only if the key does not exist.
     pub(super) fn search(&self) -> Option<Search> {
-        Some(Search { centre: self.centre?, shape: self.shape? })
+        Some(Search { centre: self.centre?, shape: self.shape.clone()? })
     }
 
     /// Reads longitude and latitude.
@@ -130,6 +132,23 @@ impl<'a> Query<'a> {
         self.unit = unit(args.next_word()?)?;
         let metres = self.unit.metres();
         self.shape = Some(Shape::Box { width: width * metres, height: height * metres });
+        Ok(())
+    }
+
+    /// Reads the vertices of a polygon, around whose own centre is searched.
+    fn take_polygon(&mut self, args: &mut Args<'a>, view: &View<'_>) -> Result<()> {
+        require_level("BYPOLYGON", feature_level::REDIS_8, view.feature_level())?;
+        let count = parse_i64(args.next_word()?).and_then(|count| i32::try_from(count).ok());
+        let count = count.ok_or_else(|| ErrorReply::err("invalid number of vertices"))?;
+        let vertices = usize::try_from(count).ok().filter(|count| *count >= 3);
+        let Some(vertices) = vertices.filter(|count| count.saturating_mul(2) <= args.remaining()) else {
+            return Err(ErrorReply::err("GEOSEARCH BYPOLYGON must have at least 3 vertices").into());
+        };
+        view.keep(vertices, 0)?;
+        let polygon = Polygon::new((0..vertices).map(|_| point(args)).collect::<Result<_>>()?);
+        self.centre = Some(polygon.centre());
+        self.from = Some(CentreBy::Polygon);
+        self.shape = Some(Shape::Polygon(polygon));
         Ok(())
     }
 
@@ -212,20 +231,27 @@ impl<'a> Query<'a> {
         let Some(word) = args.peek() else { return Ok(false) };
         let left = args.remaining();
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-        let (circle, square) =
-            (matches!(self.shape, Some(Shape::Circle { .. })), matches!(self.shape, Some(Shape::Box { .. })));
-        if is("FROMMEMBER") && left > 1 && self.from != Some(CentreBy::Place) {
+        let may_be = |shape: fn(&Shape) -> bool| self.shape.as_ref().is_none_or(shape);
+        let may_be_from = |by| self.from.is_none_or(|from| from == by);
+        if is("FROMMEMBER") && left > 1 && may_be_from(CentreBy::Member) {
             args.next_word()?;
             self.take_member(args, view, set)?;
-        } else if is("FROMLONLAT") && left > 2 && self.from != Some(CentreBy::Member) {
+        } else if is("FROMLONLAT") && left > 2 && may_be_from(CentreBy::Place) {
             args.next_word()?;
             self.take_place(args)?;
-        } else if is("BYRADIUS") && left > 2 && !square {
+        } else if is("BYRADIUS") && left > 2 && may_be(|shape| matches!(shape, Shape::Circle { .. })) {
             args.next_word()?;
             self.take_radius(args)?;
-        } else if is("BYBOX") && left > 3 && !circle {
+        } else if is("BYBOX") && left > 3 && may_be(|shape| matches!(shape, Shape::Box { .. })) {
             args.next_word()?;
             self.take_box(args)?;
+        } else if is("BYPOLYGON")
+            && left > 1
+            && may_be(|shape| matches!(shape, Shape::Polygon(_)))
+            && may_be_from(CentreBy::Polygon)
+        {
+            args.next_word()?;
+            self.take_polygon(args, view)?;
         } else {
             return Ok(false);
         }

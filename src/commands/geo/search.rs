@@ -12,8 +12,7 @@ use crate::{
     types::sorted_set::SortedSet,
 };
 
-const COMPLEXITY: &str =
-    "O(N+M*log(M)) where N is the number of members in the cells around the shape, and M of those within it.";
+const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of members in the cells around the shape, times the vertices of a polygon, and M of those within it.";
 
 pub(super) const GEOSEARCH: Command = Command {
     name: "GEOSEARCH",
@@ -24,8 +23,8 @@ pub(super) const GEOSEARCH: Command = Command {
     group: Group::Geo,
     since: "6.2.0",
     complexity: COMPLEXITY,
-    summary: "Finds members within a circle or a box.",
-    syntax: "key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
+    summary: "Finds members within a circle, a box or a polygon.",
+    syntax: "key [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
     ..Command::BASE
 };
 
@@ -39,8 +38,8 @@ pub(super) const GEOSEARCHSTORE: Command = Command {
     group: Group::Geo,
     since: "6.2.0",
     complexity: COMPLEXITY,
-    summary: "Finds members within a circle or a box and stores them as a sorted set.",
-    syntax: "destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]",
+    summary: "Finds members within a circle, a box or a polygon and stores them as a sorted set.",
+    syntax: "destination source [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]",
     ..Command::BASE
 };
 

@@ -4,6 +4,7 @@ use super::members_reply;
 use crate::{
     command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
+    feature_level,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn, View},
     types::set::{self, Set},
@@ -49,6 +50,25 @@ pub(super) const SINTERCARD: Command = Command {
     ..SINTER
 };
 
+pub(super) const SUNIONCARD: Command = Command {
+    name: "SUNIONCARD",
+    run: Run::Read(sunioncard),
+    since_level: feature_level::REDIS_8,
+    since: "8.10.0",
+    complexity: "O(N) where N is the number of members in all sets.",
+    summary: "Counts the members of the union of sets, up to a limit.",
+    syntax: "numkeys key [key ...] [APPROX] [LIMIT limit]",
+    ..SINTERCARD
+};
+
+pub(super) const SDIFFCARD: Command = Command {
+    name: "SDIFFCARD",
+    run: Run::Read(sdiffcard),
+    summary: "Counts the members of the difference between the first set and the others, up to a limit.",
+    syntax: "numkeys key [key ...] [LIMIT limit]",
+    ..SUNIONCARD
+};
+
 pub(super) const SUNION: Command = Command {
     name: "SUNION",
     run: Run::Read(sunion),
@@ -86,7 +106,7 @@ fn sinter(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn sunion(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    Ok(members_reply(&union(view, args.rest())?))
+    Ok(members_reply(&union(view, args.rest(), u64::MAX)?))
 }
 
 fn sdiff(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
@@ -101,7 +121,7 @@ fn sinterstore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn sunionstore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let destination = args.next_word()?;
-    let subs = union(&txn.view(), args.rest())?;
+    let subs = union(&txn.view(), args.rest(), u64::MAX)?;
     store(txn, destination, &subs, "sunionstore")
 }
 
@@ -112,6 +132,23 @@ fn sdiffstore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn sintercard(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (keys, wanted) = counted(args, |_| false)?;
+    Ok(Reply::count(intersection(view, keys, wanted)?.len()))
+}
+
+fn sunioncard(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    // The exact number is an approximate one, too.
+    let (keys, wanted) = counted(args, |args| args.take("APPROX"))?;
+    Ok(Reply::count(union(view, keys, wanted)?.len()))
+}
+
+fn sdiffcard(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let (keys, wanted) = counted(args, |_| false)?;
+    Ok(Reply::count((difference(view, keys)?.len() as u64).min(wanted)))
+}
+
+/// Keys with their number before them, and the limit behind them. `other`: reads another option.
+fn counted<'a>(args: &mut Args<'a>, other: impl Fn(&mut Args<'a>) -> bool) -> Result<(&'a [&'a [u8]], u64)> {
     let numkeys = parse_i64(args.next_word()?).and_then(|number| usize::try_from(number).ok());
     let numkeys = numkeys.filter(|number| *number > 0);
     let numkeys = numkeys.ok_or_else(|| ErrorReply::err("numkeys should be greater than 0"))?;
@@ -121,14 +158,16 @@ fn sintercard(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let keys = args.next_words(numkeys)?;
     let mut limit = 0;
     while !args.is_empty() {
+        if other(args) {
+            continue;
+        }
         if args.remaining() < 2 || !args.take("LIMIT") {
             return Err(ErrorReply::syntax().into());
         }
         let number = parse_i64(args.next_word()?).and_then(|number| u64::try_from(number).ok());
         limit = number.ok_or_else(|| ErrorReply::err("LIMIT can't be negative"))?;
     }
-    let wanted = if limit == 0 { u64::MAX } else { limit };
-    Ok(Reply::count(intersection(view, keys, wanted)?.len()))
+    Ok((keys, if limit == 0 { u64::MAX } else { limit }))
 }
 
 /// Opens the sets under these keys. It opens all of them, so that one of another type is WRONGTYPE in any position.
@@ -144,9 +183,9 @@ fn intersection(view: &View<'_>, keys: &[&[u8]], wanted: u64) -> Result<Vec<Vec<
     }
 }
 
-fn union(view: &View<'_>, keys: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
+fn union(view: &View<'_>, keys: &[&[u8]], wanted: u64) -> Result<Vec<Vec<u8>>> {
     let sets: Vec<Set> = open_all(view, keys)?.into_iter().flatten().collect();
-    set::unite(view, &sets)
+    set::unite(view, &sets, wanted)
 }
 
 fn difference(view: &View<'_>, keys: &[&[u8]]) -> Result<Vec<Vec<u8>>> {

@@ -22,11 +22,13 @@ pub static COMMANDS: &[Command] = &[
     change::SMOVE,
     change::SREM,
     combine::SDIFF,
+    combine::SDIFFCARD,
     combine::SDIFFSTORE,
     combine::SINTER,
     combine::SINTERCARD,
     combine::SINTERSTORE,
     combine::SUNION,
+    combine::SUNIONCARD,
     combine::SUNIONSTORE,
     #[cfg(feature = "next-level")]
     next_level::NEXTLEVEL,

@@ -69,6 +69,22 @@ impl Cell {
         }
     }
 
+    /// Cells of one size that cover an area, as small as they can be if there are to be so few; four halves of the map always do.
+    pub(super) fn covering(area: &Area, most: u64) -> Vec<Self> {
+        let mut steps = STEPS_MAX;
+        loop {
+            let columns = part(area.west, &LONGITUDES, steps)..=part(area.east, &LONGITUDES, steps);
+            let rows = part(area.south, &LATITUDES, steps)..=part(area.north, &LATITUDES, steps);
+            let count =
+                |range: &RangeInclusive<u32>| u64::from(range.end().saturating_sub(*range.start())) + 1;
+            if steps == 1 || count(&columns) * count(&rows) <= most {
+                let cell = move |row| move |column| Cell { bits: spread(row) | spread(column) << 1, steps };
+                return rows.flat_map(|row| columns.clone().map(cell(row))).collect();
+            }
+            steps -= 1;
+        }
+    }
+
     /// The point in its middle.
     pub(super) fn middle(self) -> Point {
         let Area { west, east, south, north } = self.area();

@@ -7,11 +7,13 @@
 
 mod cell;
 mod distance;
+mod polygon;
 mod search;
 mod unit;
 
 pub use cell::geohash_text;
 pub use distance::distance_m;
+pub use polygon::Polygon;
 pub use search::{Search, Shape};
 pub use unit::Unit;
 

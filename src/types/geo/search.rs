@@ -1,10 +1,10 @@
 //! Chooses the cells that a search must visit, and tests the members in them.
 //!
-//! The cells are the centre's cell and its eight neighbours, of a size at which they cover the searched shape; neighbours
-//! that cannot contain a result are left out. Their order is Redis's: it shows if a client asks for no order.
+//! Of a circle or a box, the cells are the centre's cell and its eight neighbours, of a size at which they cover the searched
+//! shape; neighbours that cannot contain a result are left out. Their order is Redis's: it shows if a client asks for no order.
 
 use super::{
-    Point,
+    Point, Polygon,
     cell::{Area, Cell, STEPS_MAX},
     distance::{EARTH_RADIUS_M, degrees, distance_along_meridian_m, distance_m, radians},
 };
@@ -18,14 +18,21 @@ const NEIGHBOURS: [(i32, i32); 9] =
     [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)];
 
 /// The searched shape around the centre, metres.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
-    Circle { radius: f64 },
-    Box { width: f64, height: f64 },
+    Circle {
+        radius: f64,
+    },
+    Box {
+        width: f64,
+        height: f64,
+    },
+    /// Lies where its vertices are; the centre is only what distances are reckoned from.
+    Polygon(Polygon),
 }
 
 /// A shape somewhere.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Search {
     pub centre: Point,
     pub shape: Shape,
@@ -34,17 +41,29 @@ pub struct Search {
 impl Search {
     /// Metres from the centre to a point, if it is inside.
     pub fn find(&self, place: Point) -> Option<f64> {
-        if let Shape::Box { width, height } = self.shape {
-            let along = distance_along_meridian_m(place.latitude, self.centre.latitude);
-            let across = distance_m(place, Point { longitude: self.centre.longitude, ..place });
-            if along > height / 2.0 || across > width / 2.0 {
-                return None;
+        match &self.shape {
+            Shape::Circle { radius } => {
+                let distance = distance_m(self.centre, place);
+                return (distance <= *radius).then_some(distance);
             }
+            Shape::Box { width, height } => {
+                let along = distance_along_meridian_m(place.latitude, self.centre.latitude);
+                let across = distance_m(place, Point { longitude: self.centre.longitude, ..place });
+                if along > height / 2.0 || across > width / 2.0 {
+                    return None;
+                }
+            }
+            Shape::Polygon(polygon) if !polygon.contains(place) => return None,
+            Shape::Polygon(_) => {}
         }
-        let distance = distance_m(self.centre, place);
-        match self.shape {
-            Shape::Circle { radius } if distance > radius => None,
-            Shape::Circle { .. } | Shape::Box { .. } => Some(distance),
+        Some(distance_m(self.centre, place))
+    }
+
+    /// What a test of a point costs beside reading it, as bytes: each edge of a polygon is looked at.
+    pub fn cost_of_test(&self, place: Point) -> usize {
+        match &self.shape {
+            Shape::Circle { .. } | Shape::Box { .. } => 0,
+            Shape::Polygon(polygon) => polygon.cost_of_test(place),
         }
     }
 
@@ -66,8 +85,20 @@ impl Search {
     }
 
     fn cells(&self) -> Vec<Cell> {
-        let bounds = self.bounds();
-        let mut steps = self.steps();
+        match &self.shape {
+            Shape::Circle { radius } => self.cells_around(*radius, (*radius, *radius)),
+            Shape::Box { width, height } => {
+                let (width, height) = (width / 2.0, height / 2.0);
+                self.cells_around((width * width + height * height).sqrt(), (width, height))
+            }
+            Shape::Polygon(polygon) => polygon.cells(),
+        }
+    }
+
+    /// Those of a shape that reaches so far in any direction, and so far across and along.
+    fn cells_around(&self, radius: f64, half: (f64, f64)) -> Vec<Cell> {
+        let bounds = self.bounds(half);
+        let mut steps = self.steps(radius);
         let mut centre = Cell::at(self.centre, steps);
         if steps > 1 && !reaches(centre, &bounds) {
             steps -= 1;
@@ -87,13 +118,7 @@ impl Search {
     }
 
     /// The size of cells at which nine are about enough.
-    fn steps(&self) -> u32 {
-        let mut radius = match self.shape {
-            Shape::Circle { radius } => radius,
-            Shape::Box { width, height } => {
-                (width / 2.0 * (width / 2.0) + height / 2.0 * (height / 2.0)).sqrt()
-            }
-        };
+    fn steps(&self, mut radius: f64) -> u32 {
         if radius == 0.0 {
             return STEPS_MAX;
         }
@@ -112,11 +137,7 @@ impl Search {
     }
 
     /// A box that contains the shape, degrees; may reach beyond the map.
-    fn bounds(&self) -> Area {
-        let (half_width, half_height) = match self.shape {
-            Shape::Circle { radius } => (radius, radius),
-            Shape::Box { width, height } => (width / 2.0, height / 2.0),
-        };
+    fn bounds(&self, (half_width, half_height): (f64, f64)) -> Area {
         let Point { longitude, latitude } = self.centre;
         let rise = degrees(half_height / EARTH_RADIUS_M);
         // The edge nearer to the pole spans more degrees.

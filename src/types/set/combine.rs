@@ -23,11 +23,15 @@ pub fn intersect(view: &View<'_>, sets: &[Set], wanted: u64) -> Result<Vec<Vec<u
     filter(view, smallest, others, true, wanted)
 }
 
-/// Members of any of the sets.
-pub fn unite(view: &View<'_>, sets: &[Set]) -> Result<Vec<Vec<u8>>> {
+/// Members of any of the sets; up to `wanted`.
+pub fn unite(view: &View<'_>, sets: &[Set], wanted: u64) -> Result<Vec<Vec<u8>>> {
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     let (mut found, mut in_order) = (BTreeSet::new(), Vec::new());
     let is_small = sets.iter().all(Set::is_small);
     for set in sets {
+        if found.len() >= wanted {
+            break;
+        }
         set.visit(&view.in_passing(), |sub| {
             if found.insert(sub.to_vec()) {
                 view.keep(1, sub.len())?;
@@ -35,7 +39,7 @@ pub fn unite(view: &View<'_>, sets: &[Set]) -> Result<Vec<Vec<u8>>> {
                     in_order.push(sub.to_vec());
                 }
             }
-            Ok(ControlFlow::Continue(()))
+            Ok(if found.len() >= wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
     }
     Ok(if is_small { gathered(in_order) } else { found.into_iter().collect() })
