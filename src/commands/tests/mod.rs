@@ -1,5 +1,6 @@
 //! Properties of calls that follow from rows.
 
+mod compatibility;
 mod costs;
 mod names;
 mod permission;
