@@ -18,8 +18,8 @@ impl Flags {
     pub const WRITE: Flags = Flags(1);
     /// Category: @read. The server goes by `Run::Read`; LOLWUT has the flag as in Redis, and reads no data.
     pub const READONLY: Flags = Flags(1 << 1);
-    /// Enforced: it may make the data grow. Refused with `-OOM` while the disks of too many nodes are almost full, EXEC as well
-    /// if one of its calls is such. Memory does not matter: data lie on disk, and caches have limits of their own.
+    /// Enforced: it may make the data grow. Refused with `-OOM` while the disks of too many nodes are almost full, or the data
+    /// take more than `maxmemory`, EXEC as well if one of its calls is such.
     pub const DENYOOM: Flags = Flags(1 << 2);
     /// Category: @admin and @dangerous.
     pub const ADMIN: Flags = Flags(1 << 3);

@@ -5,6 +5,7 @@ use crate::{
     error::Result,
     resp::Reply,
     script::ScriptFlags,
+    state::Room,
     store::{Txn, View},
 };
 
@@ -28,18 +29,18 @@ pub type ScriptFlagsOf = fn(&View<'_>, &mut Args<'_>) -> Result<ScriptFlags>;
 /// rule in its trial is never logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrialRules {
-    /// Call what may make the data grow.
-    pub may_grow: bool,
+    /// Whether it may call what may make the data grow.
+    pub room: Room,
     /// In cluster mode: use keys of one slot only.
     pub in_one_slot: bool,
 }
 
 impl TrialRules {
-    pub const NONE: TrialRules = TrialRules { may_grow: true, in_one_slot: false };
+    pub const NONE: TrialRules = TrialRules { room: Room::Enough, in_one_slot: false };
 
     /// Whether a script must be tried out, however short it is known to be.
     pub fn restrict(self) -> bool {
-        !self.may_grow || self.in_one_slot
+        self.room != Room::Enough || self.in_one_slot
     }
 }
 

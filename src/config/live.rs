@@ -242,8 +242,7 @@ mod tests {
         for (name, value) in [
             ("appendonly", "no"),
             ("appendfsync", "everysec"),
-            ("maxmemory", "100mb"),
-            ("maxmemory-policy", "allkeys-lru"),
+            ("maxmemory-policy", "allkeys-ttl"),
             ("maxmemory-clients", "101%"),
             ("save", "900 1"),
             ("activedefrag", "yes"),

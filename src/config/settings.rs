@@ -1,7 +1,7 @@
 //! The typed result of the configuration.
 
 use super::{
-    ClientTls, MemoryShare, OutputLimits, Values,
+    ClientTls, DataLimit, MemoryShare, OutputLimits, Values,
     edge::{EdgeSettings, FeedSettings, node_name},
 };
 use std::{
@@ -118,6 +118,7 @@ pub struct Settings {
     pub shutdown_timeout_seconds: u64,
     pub query_buffer_limit: usize,
     pub maxmemory_clients: MemoryShare,
+    pub data_limit: DataLimit,
     pub output_limits: OutputLimits,
     pub proto_max_bulk_len: usize,
     pub log_level: String,
@@ -200,6 +201,7 @@ impl Settings {
             shutdown_timeout_seconds: values.number("shutdown-timeout")?,
             query_buffer_limit: values.number("client-query-buffer-limit")?,
             maxmemory_clients: MemoryShare::new("maxmemory-clients", values.get("maxmemory-clients"))?,
+            data_limit: DataLimit::new(values)?,
             output_limits: OutputLimits::new(values)?,
             proto_max_bulk_len: values.number("proto-max-bulk-len")?,
             log_level: values.get("log-level").to_owned(),

@@ -23,6 +23,7 @@ pub static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
         PLAIN,
         super::table_core::PARAMETERS,
         super::table_edge::PARAMETERS,
+        super::table_data::PARAMETERS,
         super::client_tls::PARAMETERS,
         super::table_observe::PARAMETERS,
         super::table_only::PARAMETERS,

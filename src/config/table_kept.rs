@@ -19,7 +19,8 @@ const REPLICATION: &str = "Accepted for compatibility: replication is Raft's.";
 const FAILOVER: &str = "Accepted for compatibility: Raft elects the leader.";
 const NO_RDB: &str = "Accepted for compatibility: snapshots are checkpoints of the store.";
 const NO_AOF: &str = "Accepted for compatibility: the Raft log is purged automatically.";
-const EVICTION: &str = "Accepted for compatibility: keys are never evicted.";
+const EVICTION: &str =
+    "Accepted for compatibility: the leader evicts keys by entries of the log, which all replicas apply.";
 const DEFRAG: &str = "Accepted for compatibility: there is no active defragmentation.";
 
 pub(super) static PARAMETERS: &[Parameter] = &[
@@ -51,10 +52,7 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "100",
         "Accepted for compatibility: approximate trimming counts nodes of 100 entries.",
     ),
-    kept("maxmemory-samples", POSITIVE, "5", EVICTION),
     kept("maxmemory-eviction-tenacity", Kind::Number { min: 0, max: 100 }, "10", EVICTION),
-    kept("lfu-log-factor", INT, "10", EVICTION),
-    kept("lfu-decay-time", INT, "1", EVICTION),
     kept("replica-ignore-maxmemory", Kind::Bool, "yes", EVICTION).also("slave-ignore-maxmemory"),
     kept("hz", Kind::Clamped { min: 1, max: 500 }, "10", NONE),
     kept("dynamic-hz", Kind::Bool, "yes", NONE),

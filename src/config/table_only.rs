@@ -3,7 +3,7 @@
 //! CONFIG SET refuses other values and says why. Redis does not let the `fixed` ones change, either.
 
 use super::parameter::{Change, Kind, Parameter};
-use super::table::{INT, PORT, SIZE, row};
+use super::table::{INT, PORT, row};
 
 /// CONFIG SET accepts the default only.
 const fn only(
@@ -20,16 +20,6 @@ const fn fixed(name: &'static str, default: &'static str, why: &'static str) -> 
     row(name, Kind::Only(&Kind::Text), default, Change::Never, why)
 }
 
-const EVICTION: &[&str] = &[
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-    "noeviction",
-];
 const TLS_CHOICES: &str = "The TLS library chooses: it speaks only ciphers and key exchanges that are safe.";
 const TLS_FILES: &str = "See tls-cert-file, tls-key-file and tls-ca-cert-file; the key is not encrypted.";
 const PEER_TLS: &str = "Nodes speak TLS to each other with peer-tls-cert, peer-tls-key and peer-tls-ca.";
@@ -59,13 +49,6 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         "no",
         "The log carries times, but not in an append-only file.",
     ),
-    only(
-        "maxmemory",
-        &SIZE,
-        "0",
-        "No limit on data: it is on disk, and the caches have limits of their own.",
-    ),
-    only("maxmemory-policy", &Kind::Choice(EVICTION), "noeviction", "Keys are never evicted."),
     only(
         "activedefrag",
         &Kind::Bool,

@@ -170,6 +170,15 @@ static ROWS: &[Row] = &[
     gauge("flotilla_longest_script_seconds", "How long the longest of them has been running", |_| {
         scripting::long_runs().1 as f64 / 1000.0
     }),
+    gauge("flotilla_dataset_bytes", "Bytes that keys and values take at rest, before compression", |s| {
+        s.node.group.state.memory.bytes() as f64
+    }),
+    gauge("flotilla_maxmemory_bytes", "Bytes that they may take (maxmemory); 0 = no limit", |s| {
+        s.node.config.settings().data_limit.bytes as f64
+    }),
+    counter("flotilla_evicted_keys", "Keys that this node, as leader, has evicted", |s| {
+        load(&s.node.stats.evicted_keys)
+    }),
     gauge("flotilla_disk_left_bytes", "Space left on the disk of the data directory", |s| {
         s.node.group.state.disk.left() as f64
     }),

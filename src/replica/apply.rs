@@ -195,7 +195,9 @@ impl Replica {
             let (conditions, mut of_proposal) = match proposal {
                 Proposal::Commands(calls) => (0, calls),
                 Proposal::Transaction { conditions, calls } => (conditions.len(), calls),
-                Proposal::Sweep { .. } | Proposal::Mark => return Ok(false),
+                Proposal::Sweep { .. } | Proposal::Mark | Proposal::Count(_) | Proposal::Evict(_) => {
+                    return Ok(false);
+                }
                 Proposal::MarkSums => continue,
             };
             *calls = calls.saturating_add(conditions).saturating_add(of_proposal.len());
@@ -243,13 +245,12 @@ impl Replica {
                 self.sums.lock().push((index, txn.state().sum()));
                 Ok(vec![Reply::count(index)])
             }
-            Proposal::Sweep { keys_max } => {
-                txn.begin_command(0);
-                txn.without_budget();
+            Proposal::Sweep { keys_max } => upkeep(txn, |txn| {
                 let swept = txn.sweep_expired(keys_max).map_err(fatal)?;
-                txn.accept();
-                Ok(vec![Reply::Array(vec![Reply::count(swept.keys), Reply::count(swept.fields)])])
-            }
+                Ok(Reply::Array(vec![Reply::count(swept.keys), Reply::count(swept.fields)]))
+            }),
+            Proposal::Count(count) => upkeep(txn, |txn| count.apply(txn).map_err(fatal)),
+            Proposal::Evict(evict) => upkeep(txn, |txn| evict.apply(txn).map_err(malformed)?.map_err(fatal)),
         }
     }
 
@@ -334,6 +335,18 @@ fn unknown(txn: &Txn<'_>, argv: &[&[u8]]) -> StoreError {
          nothing was changed; start that build",
         feature_level::this_program()
     ))
+}
+
+/// What the leader's upkeep has proposed, as one command without a budget: the proposal bounds it.
+fn upkeep(
+    txn: &mut Txn<'_>,
+    run: impl FnOnce(&mut Txn<'_>) -> Result<Reply, StoreError>,
+) -> Result<Vec<Reply>, StoreError> {
+    txn.begin_command(0);
+    txn.without_budget();
+    let reply = run(txn)?;
+    txn.accept();
+    Ok(vec![reply])
 }
 
 /// Refuses an entry that the state already holds: applied twice it would count twice.

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! batch     := version u8 (1) ‖ at u64 ‖ seed u64 ‖ count u32 ‖ count × (length u32 ‖ proposal)
-//! proposal  := kind u8 (0 commands, 1 transaction, 2 sweep, 3 mark, 4 mark of sums) ‖ …
+//! proposal  := kind u8 (0 commands, 1 transaction, 2 sweep, 3 mark, 4 mark of sums, 5 count, 6 evict) ‖ …
 //!   commands, transaction: watched u32 ‖ watched × condition ‖ calls u32 ‖ calls × call
 //!   sweep: keys_max u32                       (delete keys that have expired at `at`)
 //!   mark: nothing                             (replicas note the checksum of their state after this entry)
 //!   mark of sums: nothing                     (replicas note the sum of their state so far; from feature level 4 on)
+//!   count, evict: see `evict.rs`              (from feature level 7 on)
 //! condition := db u32 ‖ key bytes ‖ present u8 ‖ log position (12 bytes, if present)
 //! call      := db u32 ‖ argc u32 ‖ argc × bytes
 //! call      := db u32 with flags ‖ user bytes (flag 31) ‖ origin (flag 30, `origin.rs`) ‖ argc u32 ‖ argc × bytes
@@ -18,6 +19,7 @@
 //! other randomness. Invariant: a length is used only after it was checked against the bytes that are there.
 
 use super::{
+    evict::{CountRows, Evict},
     origin,
     reader::{Reader, put_bytes, put_count},
 };
@@ -46,6 +48,10 @@ pub enum ProposalKind {
     Mark = 3,
     /// Makes replicas record the sum of their state, which apply keeps.
     MarkSums = 4,
+    /// Counts the bytes of rows of before the level that counts them.
+    Count = 5,
+    /// Deletes keys because the data take too much.
+    Evict = 6,
 }
 
 /// A malformed entry: written by a newer program or damaged in a way that checksums did not catch.
@@ -218,6 +224,8 @@ pub enum Proposal<'a> {
     Sweep { keys_max: u32 },
     Mark,
     MarkSums,
+    Count(CountRows<'a>),
+    Evict(Evict<'a>),
 }
 
 /// One call: database and words.
@@ -285,6 +293,8 @@ impl<'a> Proposal<'a> {
             2 => Ok(Proposal::Sweep { keys_max: rest.u32()? }),
             3 => Ok(Proposal::Mark),
             4 => Ok(Proposal::MarkSums),
+            5 => Ok(Proposal::Count(CountRows::read(&mut rest)?)),
+            6 => Ok(Proposal::Evict(Evict::read(&mut rest)?)),
             _ => Err(EntryError("unknown proposal kind")),
         }
     }
@@ -342,59 +352,4 @@ fn conditions(rest: &mut Reader<'_>) -> Result<Vec<Condition>, EntryError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn version_1_golden_bytes() {
-        let mut proposal = ProposalBuilder::commands();
-        proposal.push(2, &[b"SET", b"k"]);
-        let mut batch = BatchBuilder::with_capacity(0);
-        batch.push(&proposal.finish());
-        let golden = b"\x01\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\x01\0\0\0\
-            \x1d\0\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0\x02\0\0\0\x03\0\0\0SET\x01\0\0\0k";
-        assert_eq!(&batch.finish(5, 6)[..], &golden[..]);
-    }
-
-    proptest! {
-        #[test]
-        fn transactions_round_trip(
-            keys in proptest::collection::vec((any::<u32>(), any::<Vec<u8>>(), any::<Option<(u64, u32)>>()), 0..4),
-            calls in proptest::collection::vec((0_u32..16, proptest::collection::vec(any::<Vec<u8>>(), 1..5)), 0..5),
-        ) {
-            let conditions: Vec<Condition> = keys
-                .into_iter()
-                .map(|(db, key, place)| Condition { db, key, revision: place.map(|(index, ordinal)| LogPosition { index, ordinal }) })
-                .collect();
-            let mut builder = ProposalBuilder::transaction(&conditions);
-            for (db, words) in &calls {
-                let words: Vec<&[u8]> = words.iter().map(|w| &w[..]).collect();
-                builder.push(*db, &words);
-            }
-            let bytes = builder.finish();
-            let Proposal::Transaction { conditions: read, calls: mut read_calls } = Proposal::decode(&bytes).unwrap() else {
-                panic!("not a transaction");
-            };
-            prop_assert_eq!(read, conditions);
-            for (db, words) in &calls {
-                let call = read_calls.next_call().unwrap().unwrap();
-                prop_assert_eq!(call.db, *db);
-                let words: Vec<&[u8]> = words.iter().map(|w| &w[..]).collect();
-                prop_assert_eq!(&call.argv[..], &words[..]);
-            }
-            prop_assert!(read_calls.next_call().unwrap().is_none());
-        }
-
-        #[test]
-        fn random_bytes_never_panic(bytes in any::<Vec<u8>>()) {
-            if let Ok(mut batch) = Batch::decode(&bytes) {
-                while let Ok(Some(proposal)) = batch.next_proposal() {
-                    if let Proposal::Commands(mut calls) | Proposal::Transaction { mut calls, .. } = proposal {
-                        while let Ok(Some(_)) = calls.next_call() {}
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
 //! Entries in, replies out: the deterministic heart. `entry.rs` is the format of what the log carries, `apply.rs` runs it;
-//! `timing.rs` tells of slow calls; `raise.rs` is the entry that raises the feature level, `site.rs` and `follow.rs` are the same for the log of an edge site.
+//! `timing.rs` tells of slow calls; `evict.rs` is what the leader proposes about the bytes of the data, `raise.rs` is the entry that raises the feature level, `site.rs` and `follow.rs` are the same for the log of an edge site.
 //!
 //! **Invariants.** No tokio, no network, no clock (but to tell how long calls took), no configuration: apply is a function of (state, entry), independent of
 //! the node's compactions, restarts and batch boundaries, and takes entries in log order only. A handler that panics
@@ -8,6 +8,7 @@
 
 mod apply;
 mod entry;
+mod evict;
 mod follow;
 mod origin;
 mod prefetch;
@@ -20,6 +21,7 @@ mod timing;
 
 pub use apply::Replica;
 pub use entry::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, ProposalKind};
+pub use evict::{CountRows, Evict, Victim};
 pub use raise::Raise;
 pub use site::{BootstrapSnapshot, RECORD_HEAD_BYTES, Record, Records, SiteEntry, put_record};
 pub use timing::{CallObserver, SlowCall};

@@ -46,7 +46,12 @@ fn keys_of_batch<'p>(table: &Table, payload: &'p [u8], named: &mut Named<'p>) ->
             Proposal::Commands(calls) | Proposal::Transaction { calls, .. } => {
                 keys_of_calls(table, calls, named)?;
             }
-            Proposal::Sweep { .. } | Proposal::Mark | Proposal::MarkSums => {}
+            // Its keys are read in any case, one by one.
+            Proposal::Sweep { .. }
+            | Proposal::Mark
+            | Proposal::MarkSums
+            | Proposal::Count(_)
+            | Proposal::Evict(_) => {}
         }
     }
     Ok(())

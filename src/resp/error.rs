@@ -173,6 +173,11 @@ impl ErrorReply {
         Self::err("invalid cursor")
     }
 
+    /// The data take more than `maxmemory`.
+    pub fn out_of_memory() -> Self {
+        Self::new("OOM", "command not allowed when used memory > 'maxmemory'.")
+    }
+
     /// Redis's code for want of memory, which clients know; here it is the disk.
     pub fn disk_is_almost_full() -> Self {
         let text = "command not allowed while the disk is almost full; reads and deletes go on. Delete data, or make room";

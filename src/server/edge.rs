@@ -130,6 +130,10 @@ impl Connection {
         let published = self.thread.node.group.store.published();
         let index = published.state().applied.map_or(0, |applied| applied.index);
         match self.on_pool(move || published.read_all(0)).await {
+            Ok(Ok(read)) if !read.missized.is_empty() => {
+                let text = format!("the rows of databases {:?} do not take the bytes counted", read.missized);
+                Ok(Reply::Error(ErrorReply::err(text)))
+            }
             Ok(Ok(read)) => Ok(Reply::Array(vec![Reply::count(index), Reply::count(read.checksum)])),
             Ok(Err(error)) => self.reply_of(Err(error.into())),
             Err(error) => Ok(Reply::Error(error)),

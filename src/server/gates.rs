@@ -11,7 +11,7 @@
 //! | redirected | always; EXEC with all that is queued | with EXEC |
 //! | listening | always | with EXEC |
 //! | fresh | always; EXEC with all that is queued | with EXEC |
-//! | with room on disk | always; EXEC with all that is queued | with EXEC |
+//! | with room, on disk and within `maxmemory` | always; EXEC with all that is queued | with EXEC |
 //! | queued | inside MULTI | it may be none for EXEC (`NOT_IN_EXEC`) |
 //! | paused | always; EXEC if it writes | with EXEC |
 //! | in a cluster | always | always |
@@ -24,6 +24,7 @@ use crate::{
     command::{Flags, Resolved, Run},
     resp::{ErrorReply, Protocol, Reply},
     session::{PauseMode, Stats},
+    state::Room,
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -35,6 +36,9 @@ const PAUSE_POLL: Duration = Duration::from_millis(50);
 /// The same, while a new core raises its feature level, and how long it waits.
 const LEVEL_POLL: Duration = Duration::from_millis(5);
 const LEVEL_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The same, while keys are evicted.
+const ROOM_POLL: Duration = Duration::from_millis(2);
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Why a call is refused.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(super) enum Refusal {
     Elsewhere(ErrorReply),
     /// A new core is about to raise its feature level; if it does not, this.
     NotYet(ErrorReply),
+    /// Keys are being evicted to make room; if that takes too long, this.
+    NoRoomYet(ErrorReply),
     /// The session's user is gone or off.
     Gone,
     /// The client is a browser tricked into sending requests (cross-protocol attack).
@@ -67,6 +73,8 @@ impl Connection {
             .and_then(|()| self.fits(call, argv));
         match admitted {
             Ok(()) => Ok(call),
+            // Counted once it is refused for good.
+            Err(refusal @ (Refusal::NotYet(_) | Refusal::NoRoomYet(_))) => Err(refusal),
             Err(refusal) => {
                 self.count_rejected(Some(call.index));
                 Err(refusal)
@@ -74,13 +82,33 @@ impl Connection {
         }
     }
 
-    /// As `admit`. The first calls of a new core wait until it has raised its feature level.
+    /// As `admit`. The first calls of a new core wait until it has raised its feature level, and what may make the data grow
+    /// until keys have been evicted, if that is to be expected.
     pub(super) async fn admit_in_time(&mut self, argv: &[&[u8]]) -> Result<Resolved, Refusal> {
-        let deadline = Instant::now() + LEVEL_WAIT_MAX;
+        let began = Instant::now();
+        // What the connection has already to write counts against the room that it waits for.
+        self.flush_writes().await;
         loop {
-            match self.admit(argv) {
-                Err(Refusal::NotYet(_)) if Instant::now() < deadline => tokio::time::sleep(LEVEL_POLL).await,
+            let (refusal, poll, wait_max) = match self.admit(argv) {
+                Err(refusal @ Refusal::NotYet(_)) => (refusal, LEVEL_POLL, LEVEL_WAIT_MAX),
+                Err(refusal @ Refusal::NoRoomYet(_)) => (refusal, ROOM_POLL, ROOM_WAIT_MAX),
                 admitted => return admitted,
+            };
+            if began.elapsed() >= wait_max {
+                self.count_rejected(self.thread.table.index(argv));
+                return Err(refusal);
+            }
+            tokio::time::sleep(poll).await;
+        }
+    }
+
+    /// Whether the data may grow, once keys have been evicted if that is to be expected.
+    pub(super) async fn room_in_time(&self) -> Room {
+        let began = Instant::now();
+        loop {
+            match self.thread.node.group.state.room(0) {
+                Room::Soon if began.elapsed() < ROOM_WAIT_MAX => tokio::time::sleep(ROOM_POLL).await,
+                room => return room,
             }
         }
     }
@@ -94,7 +122,12 @@ impl Connection {
                 .and_then(|()| self.in_exec(call))
                 .and_then(|()| self.in_cluster(call, argv))
                 .and_then(|()| self.may_read_untold(call, argv)),
-            Err(Refusal::Error(error) | Refusal::Elsewhere(error) | Refusal::NotYet(error)) => Err(error),
+            Err(
+                Refusal::Error(error)
+                | Refusal::Elsewhere(error)
+                | Refusal::NotYet(error)
+                | Refusal::NoRoomYet(error),
+            ) => Err(error),
             Err(Refusal::Security | Refusal::Gone) => Err(ErrorReply::no_auth()),
         }
     }
@@ -170,7 +203,7 @@ impl Connection {
         Err(Refusal::Error(ErrorReply::new("MASTERDOWN", text)))
     }
 
-    /// Whether there is room on disk for what it may add. Inside MULTI it is asked when a call is queued, too, as by
+    /// Whether there is room for what it may add. Inside MULTI it is asked when a call is queued, too, as by
     /// redis-server.
     fn fits(&self, call: Resolved, argv: &[&[u8]]) -> Result<(), Refusal> {
         let state = &self.thread.node.group.state;
@@ -188,9 +221,11 @@ impl Connection {
             }
             _ => return Ok(()),
         };
-        match state.may_grow(bytes) {
-            true => Ok(()),
-            false => Err(Refusal::Error(ErrorReply::disk_is_almost_full())),
+        let room = state.room(bytes);
+        match room.refusal() {
+            None => Ok(()),
+            Some(error) if room == Room::Soon => Err(Refusal::NoRoomYet(error)),
+            Some(error) => Err(Refusal::Error(error)),
         }
     }
 

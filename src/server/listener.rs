@@ -158,6 +158,7 @@ async fn accept_all(
     }
     drop(senders);
     node.limit_clients();
+    node.limit_data();
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {

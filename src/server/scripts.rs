@@ -7,7 +7,7 @@
 //! What the trial saw may have changed when the entry is applied: it decides nothing else.
 //!
 //! **Flags.** A script says in its shebang what it needs (`script_rules`). Where a flag forbids something inside the script (a second
-//! slot, growth while disks are almost full) the script is tried out, each time, and not logged if it does it.
+//! slot, growth while there is no room) the script is tried out, each time, and not logged if it does it.
 
 use super::{
     connection::{Close, Connection},
@@ -19,15 +19,18 @@ use crate::{
     error::Error,
     resp::{ErrorReply, Reply},
     script::ScriptFlags,
+    state::Room,
     store::{LogId, ReadTime},
 };
 use std::sync::Arc;
 
 impl Connection {
-    /// Whether flags of scripts matter now: in cluster mode, on a node that has lost its leader, while disks are almost full.
+    /// Whether flags of scripts matter now: in cluster mode, on a node that has lost its leader, while the data may not grow.
     pub(super) fn looks_at_flags(&self) -> bool {
         let node = &self.thread.node;
-        node.config.settings().cluster_enabled || self.is_too_stale() || !node.group.state.may_grow(0)
+        node.config.settings().cluster_enabled
+            || self.is_too_stale()
+            || node.group.state.room(0) != Room::Enough
     }
 
     /// Whether the node has lost its leader or the core, and must not serve what it has.
@@ -67,14 +70,15 @@ impl Connection {
             };
             return Err(ErrorReply::new("MASTERDOWN", text));
         }
-        let may_grow = node.group.state.may_grow(0) || flags.allow_oom;
-        if !may_grow && flags.has_shebang && !flags.no_writes && matches!(call.command.run, Run::Script(_)) {
+        let room = if flags.allow_oom { Room::Enough } else { self.room_in_time().await };
+        let writes = !flags.no_writes && matches!(call.command.run, Run::Script(_));
+        if let Some(refusal) = room.refusal().filter(|_| flags.has_shebang && writes) {
             let text =
                 "allow-oom flag is not set on the script, can not run it while the disk is almost full";
-            return Err(ErrorReply::new("OOM", text));
+            return Err(if room == Room::DiskLow { ErrorReply::new("OOM", text) } else { refusal });
         }
         let is_strict = flags.has_shebang && !flags.allow_cross_slot_keys;
-        Ok(TrialRules { may_grow, in_one_slot: is_strict && self.keeps_scripts_in_one_slot() })
+        Ok(TrialRules { room, in_one_slot: is_strict && self.keeps_scripts_in_one_slot() })
     }
 
     /// What a call's script says of itself, if the call is right.
@@ -173,7 +177,7 @@ impl Connection {
 
     /// Whether this node can have a script kept that it has just run.
     fn may_keep(&self) -> bool {
-        !self.takes_no_writes() && self.thread.node.group.state.may_grow(0)
+        !self.takes_no_writes() && self.thread.node.group.state.room(0) == Room::Enough
     }
 
     /// Whether clients of this node must send their writes elsewhere. For a script it is too early to say before it runs.

@@ -140,6 +140,7 @@ impl Wanted<'_> {
             EventClass::SortedSet => 'z',
             EventClass::Stream => 't',
             EventClass::Expired => 'x',
+            EventClass::Evicted => 'e',
             EventClass::New => 'n',
             EventClass::Miss => 'm',
         };

@@ -97,6 +97,14 @@ impl Node {
         self.group.state.latency.configure(settings.latency_monitor_threshold_ms);
     }
 
+    /// Puts `maxmemory` and what belongs to it into force.
+    pub fn limit_data(&self) {
+        let limit = self.config.settings().data_limit;
+        let rules = (limit.lfu.log_factor, limit.lfu.decay_minutes);
+        self.group.store.count_frequencies(limit.is_by_frequency().then_some(rules));
+        self.group.state.memory.set_limit(limit);
+    }
+
     /// The history that the data are of.
     pub fn history_id(&self) -> String {
         match self.group.state.edge.is_edge() {

@@ -20,6 +20,8 @@ pub struct Stats {
     pub expired_keys: AtomicU64,
     /// Fields of hashes.
     pub expired_subkeys: AtomicU64,
+    /// By this node, as leader.
+    pub evicted_keys: AtomicU64,
     pub error_replies: AtomicU64,
     pub protocol_errors: AtomicU64,
     pub output_limit_disconnections: AtomicU64,
@@ -122,6 +124,7 @@ impl Stats {
             &self.keyspace_misses,
             &self.expired_keys,
             &self.expired_subkeys,
+            &self.evicted_keys,
             &self.error_replies,
             &self.protocol_errors,
             &self.output_limit_disconnections,

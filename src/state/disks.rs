@@ -66,14 +66,6 @@ impl ReplicationState {
         self.refuses_growth.load(Ordering::Acquire)
     }
 
-    /// Whether a write of so many bytes that may make the data grow is taken. On an edge that is the core's to say.
-    pub fn may_grow(&self, bytes: u64) -> bool {
-        let queued = self.queued_bytes.load(Ordering::Relaxed);
-        self.edge.is_edge()
-            || !self.refuses_growth()
-                && (!self.is_leader() || self.disk.may_grow(bytes.saturating_add(queued)))
-    }
-
     /// Whether the leader's own disk has room for any write of so many bytes.
     pub fn has_room(&self, bytes: u64) -> bool {
         !self.is_leader() || self.edge.is_edge() || self.disk.fits(bytes)
@@ -95,7 +87,10 @@ impl ReplicationState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{environment::Space, state::StateWriter};
+    use crate::{
+        environment::Space,
+        state::{Room, StateWriter},
+    };
 
     #[tokio::test(start_paused = true)]
     async fn growth_needs_room_at_a_majority_of_the_voters() {
@@ -136,14 +131,15 @@ mod tests {
         let writer = StateWriter::default();
         let state = writer.state();
         writer.set_leader(1, true, Some((1, String::new())));
-        assert!(state.may_grow(u64::MAX / 8) && state.disk_problem().is_none());
+        let may_grow = |bytes| state.room(bytes) == Room::Enough;
+        assert!(may_grow(u64::MAX / 8) && state.disk_problem().is_none());
         let look = |available| state.disk.look(64 << 20, || Ok(Space { available, total: 1 << 30 })).unwrap();
         look(100 << 20);
-        assert!(state.may_grow(30 << 20) && !state.may_grow(40 << 20) && state.has_room(40 << 20));
+        assert!(may_grow(30 << 20) && !may_grow(40 << 20) && state.has_room(40 << 20));
         state.queued_bytes.store(30 << 20, Ordering::Relaxed);
-        assert!(!state.may_grow(10 << 20), "behind what is queued");
+        assert!(!may_grow(10 << 20), "behind what is queued");
         assert!(writer.set_refuses_growth(true) && !writer.set_refuses_growth(true));
-        assert!(!state.may_grow(0) && state.disk_problem().is_some());
+        assert!(!may_grow(0) && state.disk_problem().is_some());
         look(1 << 20);
         assert!(!state.has_room(0));
         writer.set_leader(2, false, Some((2, String::new())));

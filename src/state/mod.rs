@@ -11,8 +11,9 @@
 //! | How old are the data of an edge? | `edge.lag`, `edge.lag_entries` | the core's commit heartbeats come |
 //! | What time is it? | `clock` (`log_clock.rs`), steered by `walls` (`wall_clocks.rs`) | entries, heartbeats, the timekeeper |
 //! | Which other nodes are there, and which edges? | `others`, `endpoints`, `fed` (`nodes.rs`, `fed_edges.rs`) | they answer, once a second |
-//! | Is there room for more? | `disk`, `may_grow`, `has_room` (`disks.rs`) | the file system is asked, ten times a second |
+//! | Is there room for more? | `disk`, `has_room` (`disks.rs`) | the file system is asked, ten times a second |
 //! | What held this node up? | `latency` (`latency.rs`) | it did, for longer than configured |
+//! | How much do the data take, and may they grow? | `memory`, `room` (`memory.rs`) | an entry is applied; the parameters change |
 //! | What was the checksum of the state after entry N? | `checksums` (`checksums.rs`) | a mark is applied |
 //! | And the sum that apply keeps? Is it that of the others? | `sums` (`sums.rs`) | a mark of sums is applied; nodes compare |
 //!
@@ -37,6 +38,7 @@ mod leadership;
 mod lease;
 mod log_clock;
 mod log_line;
+mod memory;
 mod nodes;
 mod replication;
 mod sums;
@@ -52,6 +54,7 @@ pub use fed_edges::{FedEdges, FedReport, FedSeen, FeedSlot};
 pub use latency::{LatencyEvent, LatencyMonitor, LatencySample, LatencySeries};
 pub use leadership::{Contact, Leadership};
 pub use log_clock::{Beginning, LogClock};
+pub use memory::{DataMemory, Room};
 pub use nodes::{Follower, NodeEndpoint, Other, public_id};
 pub use replication::{Leader, ReplicationState};
 pub use sums::{Compared, Comparison, StateSum, StateSums, SumAt};

@@ -1,8 +1,8 @@
 //! The state itself, and what follows from it. What changes it is in `writer.rs`.
 
 use super::{
-    Comparison, Contact, Disks, EdgeState, FedEdges, LatencyMonitor, LogClock, Other, SiteHeartbeat,
-    StateChecksums, StateSums, SumAt, Unapplied, WallClocks, lease::Lease,
+    Comparison, Contact, DataMemory, Disks, EdgeState, FedEdges, LatencyMonitor, LogClock, Other,
+    SiteHeartbeat, StateChecksums, StateSums, SumAt, Unapplied, WallClocks, lease::Lease,
 };
 use crate::{
     environment::{DiskSpace, Environment, Rule},
@@ -72,13 +72,13 @@ pub struct ReplicationState {
     /// Readers that wait for an entry to be applied, and their notification.
     pub(super) readers: AtomicUsize,
     pub(super) applied_bell: Notify,
-
     /// The disk of this node.
     pub disk: Arc<DiskSpace>,
     /// What other nodes say of theirs.
     pub disks: Disks,
     /// Whether the leader refuses writes that may make the data grow, because the disks of too many nodes are almost full.
     pub(super) refuses_growth: AtomicBool,
+    pub memory: DataMemory,
     pub clock: LogClock,
     /// Other nodes' wall clocks.
     pub walls: WallClocks,

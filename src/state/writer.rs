@@ -81,6 +81,11 @@ impl StateWriter {
         }
     }
 
+    /// What the data here take.
+    pub fn set_data_bytes(&self, bytes: u64) {
+        self.0.memory.set_bytes(bytes);
+    }
+
     /// The data here are at this feature level.
     pub fn set_feature_level(&self, level: u32) {
         if self.0.feature_level.load(Ordering::Relaxed) != level {

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Bytes of cache for one slot.
-const CACHE_BYTES_OF_SLOT: usize = 1024;
+const CACHE_BYTES_OF_SLOT: usize = 128;
 const SLOTS_MIN: usize = 4096;
 
 /// Access times of keys.

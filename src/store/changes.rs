@@ -19,6 +19,7 @@ pub enum EventClass {
     SortedSet,
     Stream,
     Expired,
+    Evicted,
     New,
     /// A read found nothing. Told by the node that answered it alone.
     Miss,

@@ -1,7 +1,7 @@
 //! The checksum of the state: equal on all replicas at the same log position.
 
 use super::{
-    Namespace, Published,
+    Database, Namespace, Published,
     engine::{EngineIterator, Family, read_error},
     sums,
 };
@@ -22,6 +22,8 @@ pub struct FullRead {
     /// Databases whose rows are not those that apply has counted and summed: rows were lost, added or changed behind its
     /// back, and no other node is needed to know that.
     pub miscounted: Vec<u32>,
+    /// Databases whose rows do not take the bytes that apply has counted. The rows may be sound all the same.
+    pub missized: Vec<u32>,
 }
 
 /// The rows of a database, as found.
@@ -30,6 +32,7 @@ struct Found {
     namespace: Namespace,
     keys: u64,
     row_sum: u64,
+    bytes: u64,
 }
 
 /// How fast to read.
@@ -90,10 +93,15 @@ impl Published {
                 other => StoreError::corrupt("store", other.to_string()),
             })?;
         }
-        let miscounted = (0_u32..).zip(state.all_databases()).zip(&found).filter(|((_, database), found)| {
+        let those = |differs: fn(&Database, &Found) -> bool| {
+            let all = (0_u32..).zip(state.all_databases().zip(&found));
+            all.filter(|(_, (database, found))| differs(database, found)).map(|(db, _)| db).collect()
+        };
+        let miscounted = those(|database, found| {
             database.keys != found.keys || database.is_summed && database.row_sum != found.row_sum
         });
-        Ok(FullRead { checksum, miscounted: miscounted.map(|((db, _), _)| db).collect() })
+        let missized = those(|database, found| database.is_counted && database.bytes != found.bytes);
+        Ok(FullRead { checksum, miscounted, missized })
     }
 
     fn scan_all(&self, family: Family) -> Result<EngineIterator<'_>, StoreError> {
@@ -109,6 +117,7 @@ impl Published {
 impl Found {
     fn add(&mut self, family: Family, key: &[u8], value: &[u8]) {
         self.keys = self.keys.saturating_add(u64::from(family == Family::Meta));
+        self.bytes = self.bytes.saturating_add(key.len().saturating_add(value.len()) as u64);
         if matches!(family, Family::Meta | Family::Expiry) {
             self.row_sum = self.row_sum.wrapping_add(sums::of_row(key, value));
         }
@@ -121,6 +130,7 @@ impl Published {
     pub fn checksum(&self) -> Result<u32, StoreError> {
         let read = self.read_all(0)?;
         assert!(read.miscounted.is_empty(), "{:?} of {:?}", read.miscounted, self.state());
+        assert!(read.missized.is_empty(), "{:?} of {:?}", read.missized, self.state());
         Ok(read.checksum)
     }
 }

@@ -9,8 +9,9 @@
 
 use super::{
     access::Accesses,
+    frequency::Frequencies,
     keys::StorageKey,
-    row::{Header, has_subkeys},
+    row::{self, Header, has_subkeys},
 };
 use crate::limits::HOT_RECORD_BYTES_MAX;
 use crate::value::{SharedRecord, Stamp, Value};
@@ -84,6 +85,9 @@ pub(super) struct Summary {
     pub(super) has_subkeys: bool,
     /// As asked for; 0 for a record with sub-keys.
     pub(super) sum: u64,
+    /// Of the record.
+    pub(super) len: usize,
+    pub(super) is_counted: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +104,7 @@ impl Weighter<StorageKey, Cached> for ByBytes {
 pub struct Hot {
     cache: Option<Shards>,
     accesses: Arc<Accesses>,
+    frequencies: Arc<Frequencies>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -135,12 +140,12 @@ impl Fill<'_> {
 
 impl Hot {
     /// A cache of at most `bytes`; 0 = none.
-    pub fn new(bytes: usize) -> Self {
+    pub(super) fn new(bytes: usize, frequencies: Arc<Frequencies>) -> Self {
         let accesses = Arc::new(Accesses::new(bytes));
         let evictions = Evictions(Arc::clone(&accesses));
         let cache = (bytes > 0)
             .then(|| Shards::with(bytes / 256, bytes as u64, ByBytes, Default::default(), evictions));
-        Hot { cache, accesses, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Hot { cache, accesses, frequencies, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// For `idle_seconds`: it is now this second.
@@ -189,7 +194,9 @@ impl Hot {
         let _ = self.cache.as_ref()?.remove_if(key, |cached| {
             let has_subkeys = cached.note & HAS_SUBKEYS != 0;
             let sum = if has_subkeys { 0 } else { sum(&cached.record.slice) };
-            found = Some(Summary { expires_at: cached.note & !HAS_SUBKEYS, has_subkeys, sum });
+            let (expires_at, record) = (cached.note & !HAS_SUBKEYS, &cached.record.slice);
+            let (len, is_counted) = (record.len(), row::is_counted(record));
+            found = Some(Summary { expires_at, has_subkeys, sum, len, is_counted });
             false
         });
         found
@@ -197,6 +204,9 @@ impl Hot {
 
     /// Looks a record up; a miss gives the right to fill it. `touches`: that is an access.
     pub(super) fn get_or_fill(&self, key: &StorageKey, touches: bool) -> Lookedup<'_> {
+        if touches {
+            self.frequencies.access(key);
+        }
         let found = self.look(key, |cached| match cached {
             Some(cached) if touches => {
                 cached.record.header.header.set(self.accesses.now());
@@ -258,6 +268,7 @@ impl Hot {
 
     /// Apply wrote this record.
     pub(super) fn put(&self, key: StorageKey, record: &[u8]) {
+        self.frequencies.access(&key);
         let Some(cache) = &self.cache else { return self.passed_by(&key) };
         match Header::decode(record) {
             Ok(header) if record.len() <= HOT_RECORD_BYTES_MAX => {

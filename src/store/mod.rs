@@ -23,6 +23,7 @@ mod checksum;
 mod engine;
 mod fields;
 mod file_sums;
+mod frequency;
 mod hot;
 pub mod keys;
 mod lifetimes;
@@ -39,6 +40,7 @@ mod row;
 mod scan;
 mod script_view;
 mod site;
+mod sizes;
 mod snapshot;
 mod state;
 mod store;
@@ -47,6 +49,7 @@ mod sums;
 #[cfg(test)]
 pub(crate) mod tests;
 mod txn;
+mod victims;
 mod view;
 mod watched;
 
@@ -65,11 +68,13 @@ pub use replies::Replies;
 pub use row::{CollectionHead, Encoding, Row, Type};
 pub use scan::Direction;
 pub use site::SiteRecord;
+pub use sizes::Was;
 pub use snapshot::Checkpoint;
 pub use state::{Database, LogId, StateRecord};
 pub use store::{Store, StoreStats};
 pub use subkeys::SubKeys;
-pub use txn::{BeforeScript, NewRow, Savepoint, Spent, Swept, Txn};
+pub use txn::{BeforeScript, Counted, NewRow, Savepoint, Spent, Swept, Txn};
+pub use victims::{Candidate, Sampler, VictimOrder};
 pub use view::{ReadTime, View};
 pub use watched::Watches;
 

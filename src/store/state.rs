@@ -2,7 +2,7 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 1 | version (1 to 3) |
+//! | 1 | version (1 to 4) |
 //! | 4 | feature level; absent in version 1, which is of level 3 |
 //! | 1 | 1 if an entry has been applied, else 0 and the next field is zero |
 //! | 8 + 8 | term and index of the last applied entry |
@@ -13,8 +13,10 @@
 //! | 2 | a bit for each database whose sum of rows is of all its rows |
 //! | 8 | sum of changes |
 //! | 4 + 8 + 8 | the system's database: namespace, keys, sum of rows; absent before version 3 |
+//! | 17 × 8 | per logical database, and the system's: bytes of its rows; absent before version 4, as is what follows |
+//! | 4 | a bit for each of these databases all of whose rows are counted |
 //!
-//! Version 3 is of levels from 5 on. The system's database holds what is no client's key: scripts and functions. It has no
+//! Version 3 is of levels from 5 on, version 4 of levels from 7 on. The system's database holds what is no client's key: scripts and functions. It has no
 //! number that SELECT takes; FLUSHALL leaves it alone, and DBSIZE does not count it. Everything else (sums, checksum,
 //! snapshots, compaction) treats it as one more database.
 //!
@@ -29,12 +31,15 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// A bit for each database.
 const _: () = assert!(DATABASES <= u16::BITS);
+const _: () = assert!(DATABASES < u32::BITS);
 
 /// Without a feature level.
 const VERSION_OLDEST: u8 = 1;
 /// Without the system's database.
 const VERSION_OF_SUMS: u8 = 2;
-const VERSION: u8 = 3;
+/// Without the bytes of rows.
+const VERSION_OF_SYSTEM: u8 = 3;
+const VERSION: u8 = 4;
 
 /// One logical database: which namespace holds its rows, and how many there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +53,17 @@ pub struct Database {
     pub row_sum: u64,
     /// Whether that is the sum of all rows. If not, it is that of the changes since the level was raised: there were rows.
     pub is_summed: bool,
+    /// What its counted rows take, keys and values, see `sizes.rs`; 0 below the level that counts them.
+    pub bytes: u64,
+    /// Whether these are all of its rows. If not, rows of before that level are still to be counted.
+    pub is_counted: bool,
+}
+
+impl Database {
+    fn empty(namespace: Namespace) -> Self {
+        let (keys, expires, row_sum, bytes) = (0, 0, 0, 0);
+        Database { namespace, keys, expires, row_sum, is_summed: false, bytes, is_counted: false }
+    }
 }
 
 /// A term and index of the Raft log.
@@ -78,7 +94,7 @@ impl Default for StateRecord {
         let mut namespace = 0;
         let databases = std::array::from_fn(|_| {
             namespace += 1;
-            Database { namespace, keys: 0, expires: 0, row_sum: 0, is_summed: false }
+            Database::empty(namespace)
         });
         StateRecord {
             applied: None,
@@ -87,7 +103,7 @@ impl Default for StateRecord {
             next_namespace: DATABASES + 1,
             change_sum: 0,
             databases,
-            system: Database { namespace: 0, keys: 0, expires: 0, row_sum: 0, is_summed: true },
+            system: Database { is_summed: true, ..Database::empty(0) },
         }
     }
 }
@@ -135,11 +151,38 @@ impl StateRecord {
         self.feature_level >= feature_level::SUMS
     }
 
+    /// Whether apply counts the bytes of rows.
+    pub fn counts_bytes(&self) -> bool {
+        self.feature_level >= feature_level::SIZES
+    }
+
+    /// Whether all rows are counted.
+    pub fn is_counted(&self) -> bool {
+        self.all_databases().all(|database| database.is_counted)
+    }
+
+    /// What the keys and values of clients take at rest, as far as rows are counted.
+    pub fn bytes(&self) -> u64 {
+        self.databases.iter().fold(0, |sum, database| sum.saturating_add(database.bytes))
+    }
+
+    /// All rows are counted from now on.
+    pub fn set_counted(&mut self) {
+        self.databases
+            .iter_mut()
+            .chain(Some(&mut self.system))
+            .for_each(|database| database.is_counted = true);
+    }
+
     /// From here on entries may mean what this level adds. Never lowers it. Databases with rows get no sum of all of them:
-    /// that would take reading them all, while the log waits.
+    /// that would take reading them all, while the log waits. Nor are their rows counted yet.
     pub fn raise(&mut self, level: u32) {
-        let kept_sums = self.keeps_sums();
+        let (kept_sums, counted_bytes) = (self.keeps_sums(), self.counts_bytes());
         self.feature_level = self.feature_level.max(level);
+        if self.counts_bytes() && !counted_bytes {
+            let all = self.databases.iter_mut().chain(Some(&mut self.system));
+            all.for_each(|database| database.is_counted = database.keys == 0);
+        }
         if self.keeps_sums() && !kept_sums {
             self.databases.iter_mut().for_each(|database| database.is_summed = database.keys == 0);
         }
@@ -181,10 +224,16 @@ impl StateRecord {
         if version != VERSION_OLDEST {
             self.encode_sums(&mut out);
         }
-        if version == VERSION {
+        if version >= VERSION_OF_SYSTEM {
             out.extend_from_slice(&self.system.namespace.to_be_bytes());
             out.extend_from_slice(&self.system.keys.to_be_bytes());
             out.extend_from_slice(&self.system.row_sum.to_be_bytes());
+        }
+        if version == VERSION {
+            let all = || self.databases.iter().chain(Some(&self.system));
+            all().for_each(|database| out.extend_from_slice(&database.bytes.to_be_bytes()));
+            let counted = all().rev().fold(0_u32, |bits, one| bits << 1 | u32::from(one.is_counted));
+            out.extend_from_slice(&counted.to_be_bytes());
         }
         out
     }
@@ -194,8 +243,21 @@ impl StateRecord {
         match self.feature_level {
             feature_level::INITIAL => VERSION_OLDEST,
             level if level < feature_level::SCRIPTS => VERSION_OF_SUMS,
+            level if level < feature_level::SIZES => VERSION_OF_SYSTEM,
             _ => VERSION,
         }
+    }
+
+    fn decode_bytes(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        for database in self.databases.iter_mut().chain(Some(&mut self.system)) {
+            database.bytes = u64::from_be_bytes(take(bytes)?);
+        }
+        let mut counted = u32::from_be_bytes(take(bytes)?);
+        for database in self.databases.iter_mut().chain(Some(&mut self.system)) {
+            database.is_counted = counted & 1 == 1;
+            counted >>= 1;
+        }
+        Some(())
     }
 
     fn decode_system(&mut self, bytes: &mut &[u8]) -> Option<()> {
@@ -239,7 +301,7 @@ impl StateRecord {
         let mut state = StateRecord::default();
         match version {
             VERSION_OLDEST => {}
-            VERSION_OF_SUMS | VERSION => {
+            VERSION_OF_SUMS | VERSION_OF_SYSTEM | VERSION => {
                 state.feature_level = u32::from_be_bytes(take(&mut bytes).ok_or_else(short)?);
             }
             _ => return Err(not_understood(version)),
@@ -261,8 +323,11 @@ impl StateRecord {
         if version != VERSION_OLDEST {
             state.decode_sums(&mut bytes).ok_or_else(short)?;
         }
-        if version == VERSION {
+        if version >= VERSION_OF_SYSTEM {
             state.decode_system(&mut bytes).ok_or_else(short)?;
+        }
+        if version == VERSION {
+            state.decode_bytes(&mut bytes).ok_or_else(short)?;
         }
         if bytes.is_empty() { Ok(state) } else { Err(corrupt("trailing bytes")) }
     }
@@ -282,75 +347,4 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn round_trips_and_refuses_what_is_cut_or_newer() {
-        for level in [feature_level::INITIAL, feature_level::SUMS, feature_level::SCRIPTS] {
-            let applied = Some(LogId { term: 2, index: 9 });
-            let mut state = StateRecord { applied, last_at: 7, ..Default::default() };
-            state.raise(level);
-            if level >= feature_level::SCRIPTS {
-                let system = state.database_mut(SYSTEM_DATABASE);
-                (system.keys, system.row_sum) = (3, 12);
-            }
-            state.database_mut(3).keys = 5;
-            if state.keeps_sums() {
-                let database = state.database_mut(3);
-                (database.row_sum, database.is_summed) = (9, true);
-                state.change_sum = 11;
-            }
-            state.swap(3, 4);
-            let bytes = state.encode();
-            assert_eq!(StateRecord::decode(&bytes).expect("decodes"), state);
-            for cut in 0..bytes.len() {
-                assert!(StateRecord::decode(&bytes[..cut]).is_err(), "cut at {cut}");
-            }
-            let newer = [&[VERSION + 1], &bytes[1..]].concat();
-            let refused = StateRecord::decode(&newer).unwrap_err();
-            assert!(matches!(refused, StoreError::NotUnderstood(_)), "{refused}");
-        }
-    }
-
-    /// Of builds that had no level in the log: byte for byte what they wrote, and what they would read.
-    #[test]
-    fn version_1_golden_bytes_are_of_level_3() {
-        let head = b"\x01\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x07\0\0\0\x11";
-        let database = |namespace: u8| [&[0, 0, 0, namespace][..], &[0; 15], &[namespace * 2]].concat();
-        let golden = [&head[..], &(1..=16).flat_map(database).collect::<Vec<u8>>()].concat();
-        let read = StateRecord::decode(&golden).unwrap();
-        assert_eq!((read.applied, read.last_at), (Some(LogId { term: 2, index: 9 }), 7));
-        assert_eq!(read.feature_level, 3);
-        assert_eq!(
-            *read.database(15),
-            Database { namespace: 16, keys: 0, expires: 32, row_sum: 0, is_summed: false }
-        );
-        assert_eq!(read.encode(), golden);
-        let mut raised = StateRecord { feature_level: 4, change_sum: 6, ..read };
-        (raised.database_mut(15).row_sum, raised.database_mut(1).is_summed) = (7, true);
-        let sums = [&[0; 15 * 8][..], b"\0\0\0\0\0\0\0\x07\0\x02\0\0\0\0\0\0\0\x06"].concat();
-        assert_eq!(raised.encode(), [b"\x02\0\0\0\x04", &golden[1..], &sums].concat());
-        assert_eq!(StateRecord::decode(&raised.encode()).unwrap(), raised);
-        // The system's database gets the next namespace, once.
-        raised.raise(5);
-        raised.raise(5);
-        let system = raised.database_mut(SYSTEM_DATABASE);
-        (system.keys, system.row_sum) = (2, 3);
-        let head = [b"\x03\0\0\0\x05", &head[1..26], b"\0\0\0\x12", &golden[30..]].concat();
-        let system = b"\0\0\0\x11\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
-        assert_eq!(raised.encode(), [&head[..], &sums, system].concat());
-        assert_eq!(StateRecord::decode(&raised.encode()).unwrap(), raised);
-        assert_eq!((raised.all_databases().count(), raised.database_of(17)), (17, Some(SYSTEM_DATABASE)));
-    }
-
-    #[test]
-    fn a_store_of_a_later_level_is_refused_by_a_text_that_names_both() {
-        let later = StateRecord { feature_level: feature_level::NEWEST + 1, ..StateRecord::default() };
-        let refused = StateRecord::decode(&later.encode()).unwrap_err();
-        assert!(refused.damage().is_none(), "another node's data would not help");
-        let text = refused.to_string();
-        assert!(text.contains(&format!("feature level {}", feature_level::NEWEST + 1)), "{text}");
-        assert!(text.contains(&feature_level::understood()), "{text}");
-    }
-}
+mod tests;

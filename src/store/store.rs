@@ -3,6 +3,7 @@
 use super::{
     changes::Observer,
     engine::{Engine, Family, Tier},
+    frequency::Frequencies,
     hot::Hot,
     keys,
     lifetimes::Lifetimes,
@@ -36,6 +37,7 @@ pub struct Store {
     pub(super) published: ArcSwap<Published>,
     pub(super) namespaces: NamespacesInUse,
     pub(super) hot: Hot,
+    pub(super) frequencies: Arc<Frequencies>,
     /// Odd while a batch is on its way into engine and cache; else twice the number of publications.
     pub(super) epoch: AtomicU64,
     lookups: Lookups,
@@ -95,9 +97,11 @@ impl Store {
         let (state, site) = (read_state(&engine)?, read_site(&engine)?);
         let namespaces = NamespacesInUse::default();
         let set = namespaces.of(&state, None);
+        let frequencies = Arc::new(Frequencies::default());
         Ok(Store {
             directory: directory.to_path_buf(),
-            hot: Hot::new(options.hot_cache_bytes),
+            hot: Hot::new(options.hot_cache_bytes, Arc::clone(&frequencies)),
+            frequencies,
             options,
             published: ArcSwap::from_pointee(Published::new(engine, state, site, set, 0)),
             namespaces,
@@ -277,6 +281,12 @@ impl Store {
     /// For `View::idle_seconds`: it is now this second since the node started.
     pub fn tick(&self, second: u32) {
         self.hot.tick(second);
+        self.frequencies.tick(second);
+    }
+
+    /// Counts how often keys are used from now on, by `lfu-log-factor` and `lfu-decay-time`; or (`None`) no longer.
+    pub fn count_frequencies(&self, rules: Option<(u32, u32)>) {
+        self.frequencies.switch(rules);
     }
 
     /// The watches of a session that watches nothing yet.

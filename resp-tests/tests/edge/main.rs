@@ -4,6 +4,7 @@
 
 mod away;
 mod consistency;
+mod eviction;
 mod faults;
 mod first;
 mod learning;

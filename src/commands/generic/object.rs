@@ -42,7 +42,7 @@ pub(super) const OBJECT: Command = Command {
             run: Run::Read(freq),
             flags: Flags::READONLY.with(Flags::KEYSPACE),
             since: "4.0.0",
-            summary: "Refused, as by a Redis without an LFU policy: accesses are not counted.",
+            summary: "How often the key is used, from 0 to 255, as this node has counted; refused without an LFU policy.",
             syntax: "key",
             ..Command::BASE
         },
@@ -101,7 +101,12 @@ fn encoding(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 }
 
 fn freq(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let Some(key) = args.rest().first() else { return Err(ErrorReply::syntax().into()) };
+    let frequency = view.frequency(key);
     with_row(view, args, |_| {
+        if let Some(frequency) = frequency {
+            return Ok(Reply::count(frequency));
+        }
         let text = "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
                     switching between policies at runtime LRU and LFU data will take some time to adjust.";
         Err(ErrorReply::err(text).into())
@@ -110,8 +115,15 @@ fn freq(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 fn idletime(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let Some(key) = args.rest().first() else { return Err(ErrorReply::syntax().into()) };
-    let idle = view.idle_seconds(key);
-    with_row(view, args, |_| Ok(Reply::count(idle)))
+    let (idle, frequency) = (view.idle_seconds(key), view.frequency(key));
+    with_row(view, args, |_| {
+        if frequency.is_none() {
+            return Ok(Reply::count(idle));
+        }
+        let text = "An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
+                    policies at runtime LRU and LFU data will take some time to adjust.";
+        Err(ErrorReply::err(text).into())
+    })
 }
 
 /// Redis shares the integers below 10,000 among all keys and reports its largest count for them.

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     resp::{ErrorReply, Reply},
     script::{Host, LogLevel, Stop},
+    state::Room,
     store::{Txn, View},
 };
 use std::cell::Cell;
@@ -85,15 +86,15 @@ pub(super) struct TxnHost<'a, 's> {
 
 /// A run in a batch that is thrown away.
 pub(super) struct Trial {
-    may_grow: bool,
+    room: Room,
     slots: Slots,
     /// It ended early, because its batch became large. That is no reason not to log the script.
     is_enough: bool,
 }
 
 impl Trial {
-    pub(super) fn new(may_grow: bool, slots: Slots) -> Self {
-        Trial { may_grow, slots, is_enough: false }
+    pub(super) fn new(room: Room, slots: Slots) -> Self {
+        Trial { room, slots, is_enough: false }
     }
 
     pub(super) fn was_enough(&self) -> bool {
@@ -102,8 +103,10 @@ impl Trial {
 
     /// A call that the script may not make ends the trial: where the script is applied nobody would stop it.
     fn admit(&mut self, call: Resolved, argv: &[&[u8]]) -> Result<(), ErrorReply> {
-        if !self.may_grow && call.command.flags.has(Flags::DENYOOM) {
-            return Err(ErrorReply::disk_is_almost_full());
+        if call.command.flags.has(Flags::DENYOOM)
+            && let Some(refusal) = self.room.refusal()
+        {
+            return Err(refusal);
         }
         self.slots.admit(call, argv)
     }

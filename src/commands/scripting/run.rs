@@ -153,7 +153,7 @@ pub(super) fn logged(txn: &mut Txn<'_>, args: &mut Args<'_>, named: Named) -> Re
 /// In a batch that is thrown away. `Err`: it must not be logged, and why.
 pub(super) fn tried(txn: &mut Txn<'_>, args: &mut Args<'_>, named: Named, rules: TrialRules) -> Result<()> {
     let call = Prepared::new(&txn.view(), args, named)?;
-    let trial = Trial::new(rules.may_grow, call.slots(rules.in_one_slot));
+    let trial = Trial::new(rules.room, call.slots(rules.in_one_slot));
     match in_txn(txn, &call, Some(trial))? {
         Some(ran) => memo::ran(&call.sha1, ran.instructions),
         None => memo::ran(&call.sha1, u64::MAX),

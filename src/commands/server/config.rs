@@ -134,6 +134,7 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     context.node.stats.threads.switch(context.node.config.settings().latency_tracking);
     context.node.limit_clients();
     context.node.configure_logs();
+    context.node.limit_data();
     Ok(Reply::Ok)
 }
 

@@ -28,6 +28,15 @@ fn scripts(node: &Node, out: &mut String) {
     line(out, "used_memory_scripts_human", human(texts));
 }
 
+/// What the data take at rest, which is what `maxmemory` bounds.
+fn data(node: &Node, out: &mut String) {
+    let published = node.group.store.published();
+    let state = published.state();
+    line(out, "flotilla_dataset_bytes", state.bytes());
+    line(out, "flotilla_dataset_bytes_human", human(state.bytes()));
+    line(out, "flotilla_dataset_counted", u8::from(state.counts_bytes() && state.is_counted()));
+}
+
 pub(super) fn memory(node: &Node, out: &mut String) {
     let (usage, store, used) = (ProcessUsage::read(), node.group.store.stats(), node.memory());
     let total = used.total();
@@ -60,9 +69,11 @@ pub(super) fn memory(node: &Node, out: &mut String) {
     };
     sized("total_system_memory", usage.system_memory_bytes);
     scripts(node, out);
-    line(out, "maxmemory", 0);
-    line(out, "maxmemory_human", "0B");
-    line(out, "maxmemory_policy", "noeviction");
+    let limit = node.config.settings().data_limit.bytes;
+    line(out, "maxmemory", limit);
+    line(out, "maxmemory_human", human(limit));
+    line(out, "maxmemory_policy", node.config.value("maxmemory-policy"));
+    data(node, out);
     let beyond = i128::from(usage.rss_bytes) - i128::from(total);
     let times = format!("{:.2}", ratio(usage.rss_bytes, total));
     line(out, "allocator_frag_ratio", &times);

@@ -36,11 +36,12 @@ pub(super) fn stats(node: &Node, out: &mut String) {
     line(out, "expired_stale_perc", "0.00");
     line(out, "expired_time_cap_reached_count", 0);
     line(out, "expire_cycle_cpu_milliseconds", 0);
-    line(out, "evicted_keys", 0);
+    line(out, "evicted_keys", get(&stats.evicted_keys));
     line(out, "evicted_clients", get(&stats.evicted_clients));
     line(out, "evicted_scripts", Kept::of(node).scripts.evicted);
-    line(out, "total_eviction_exceeded_time", 0);
-    line(out, "current_eviction_exceeded_time", 0);
+    let (exceeded, exceeded_now) = node.group.state.memory.exceeded();
+    line(out, "total_eviction_exceeded_time", exceeded.as_millis());
+    line(out, "current_eviction_exceeded_time", exceeded_now.as_millis());
     line(out, "keyspace_hits", hits);
     line(out, "keyspace_misses", misses);
     line(out, "pubsub_channels", node.pubsub.len(Subscribed::Channel));

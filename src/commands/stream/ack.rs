@@ -42,6 +42,7 @@ fn xack(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     if acknowledged > 0 {
         group.save(txn);
+        txn.write_bytes_of(key)?;
     }
     Ok(Reply::count(acknowledged))
 }

@@ -103,6 +103,7 @@ fn xadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
             if let Some(entry) = known.entry_of(&txn.view(), &stream, producer.name, &own_id)? {
                 known.duplicates = known.duplicates.saturating_add(1);
                 known.put(txn, &stream);
+                txn.write_bytes_of(key)?;
                 return Ok(id_reply(entry));
             }
             Some((known, producer.name, own_id))

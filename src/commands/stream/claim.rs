@@ -103,6 +103,7 @@ fn xclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         note_active(txn, &mut group, consumer)?;
     }
     group.save(txn);
+    txn.write_bytes_of(key)?;
     Ok(Reply::Array(replies))
 }
 
@@ -170,6 +171,7 @@ fn xautoclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         note_active(txn, &mut group, consumer)?;
     }
     group.save(txn);
+    txn.write_bytes_of(key)?;
     let deleted = upon.deleted.iter().map(|(id, _)| id_reply(*id)).collect();
     Ok(Reply::Array(vec![id_reply(upon.next), Reply::Array(replies), Reply::Array(deleted)]))
 }

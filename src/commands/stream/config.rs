@@ -60,6 +60,7 @@ fn xcfgset(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if before != Some(wanted) {
         wanted.forget_all(txn, &stream)?;
         wanted.put(txn, &stream);
+        txn.write_bytes_of(key)?;
     }
     Ok(Reply::Ok)
 }

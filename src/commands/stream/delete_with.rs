@@ -114,6 +114,7 @@ fn xdelex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     groups.save(txn);
     save_less(txn, key, stream, before)?;
+    txn.write_bytes_of(key)?;
     Ok(Reply::Array(answers))
 }
 
@@ -153,6 +154,7 @@ fn xackdel(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     groups.save(txn);
     save_less(txn, key, stream, before)?;
+    txn.write_bytes_of(key)?;
     Ok(Reply::Array(answers))
 }
 

@@ -190,6 +190,7 @@ fn set_id(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     };
     group.record.entries_read = options.entries_read_of(&stream);
     group.save(txn);
+    txn.write_bytes_of(key)?;
     txn.event(EventClass::Stream, "xgroup-setid", key);
     Ok(Reply::Ok)
 }
@@ -216,6 +217,7 @@ fn create_consumer(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     group.add_consumer(consumer, ConsumerRecord { seen_at: txn.now(), ..ConsumerRecord::default() });
     group.save(txn);
+    txn.write_bytes_of(key)?;
     txn.event(EventClass::Stream, "xgroup-createconsumer", key);
     Ok(Reply::Int(1))
 }
@@ -228,6 +230,7 @@ fn delete_consumer(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     let pending = group.remove_consumer(txn, consumer)?;
     group.save(txn);
+    txn.write_bytes_of(key)?;
     txn.event(EventClass::Stream, "xgroup-delconsumer", key);
     Ok(Reply::count(pending))
 }

@@ -145,6 +145,7 @@ fn read_one(txn: &mut Txn<'_>, key: &[u8], wanted: Wanted, asking: &Asking<'_>) 
         Wanted::HistoryAfter(id) => Some(read_history(txn, &stream, &mut group, asking, id)?),
     };
     group.save(txn);
+    txn.write_bytes_of(key)?;
     Ok(reply)
 }
 

@@ -1,6 +1,8 @@
 //! Log entries: damaged bytes are an error, never a panic; what can be read is the same after it was written again.
 
-use flotilla::replica::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuilder, Raise};
+use flotilla::replica::{
+    Batch, BatchBuilder, CallRef, CountRows, EntryError, Evict, Proposal, ProposalBuilder, Raise, Victim,
+};
 use flotilla::store::{Condition, Origin};
 
 type Call = (u32, Option<Vec<u8>>, Option<Origin>, Vec<Vec<u8>>);
@@ -12,6 +14,8 @@ enum Read {
     Sweep(u32),
     Mark,
     MarkSums,
+    Count(u32, Vec<u8>),
+    Evict(u64, Vec<Victim<Vec<u8>>>),
 }
 
 pub fn run(data: &[u8]) {
@@ -40,6 +44,14 @@ fn read(data: &[u8]) -> Result<(u64, u64, Vec<Read>), EntryError> {
             Proposal::Sweep { keys_max } => Read::Sweep(keys_max),
             Proposal::Mark => Read::Mark,
             Proposal::MarkSums => Read::MarkSums,
+            Proposal::Count(CountRows { rows_max, from }) => Read::Count(rows_max, from.to_vec()),
+            Proposal::Evict(mut evict) => {
+                let (target, mut victims) = (evict.bytes_target(), Vec::new());
+                while let Some(Victim { namespace, key, revision }) = evict.next_victim()? {
+                    victims.push(Victim { namespace, key: key.to_vec(), revision });
+                }
+                Read::Evict(target, victims)
+            }
         });
     }
     Ok((at, seed, proposals))
@@ -62,6 +74,8 @@ fn write(proposal: &Read) -> Vec<u8> {
         Read::Sweep(keys_max) => return ProposalBuilder::sweep(*keys_max).to_vec(),
         Read::Mark => return ProposalBuilder::mark().to_vec(),
         Read::MarkSums => return ProposalBuilder::mark_sums().to_vec(),
+        Read::Count(rows_max, from) => return CountRows { rows_max: *rows_max, from }.encode().to_vec(),
+        Read::Evict(target, victims) => return Evict::encode(*target, victims).to_vec(),
     };
     for (db, user, origin, argv) in calls {
         let words: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();

@@ -10,7 +10,7 @@ pub fn run(data: &[u8]) {
         assert_eq!(&keys::expiry(expires_at, namespace, key)[..], data);
     }
     if let Ok(row) = Row::decode(data.to_vec().into()) {
-        let written = Row::encode(row.kind, row.encoding, row.expires_at, row.revision, &row.body);
+        let written = Row::encode(row.kind, row.encoding, row.expires_at, row.revision, row.counted, &row.body);
         assert_eq!(written, data);
     }
     let (a, b) = data.split_at(data.len() / 2);

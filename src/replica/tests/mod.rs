@@ -3,6 +3,7 @@
 mod awaited;
 mod batches;
 mod budgets;
+mod eviction;
 mod follow;
 mod hashes;
 mod levels;

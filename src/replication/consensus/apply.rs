@@ -302,11 +302,12 @@ impl Applier {
         Ok(())
     }
 
-    /// Log time is no earlier than that of the last entry applied, and the feature level is that entry's.
+    /// Log time is no earlier than that of the last entry applied; the feature level, and what the data take, are as after it.
     fn logged(&self) {
         let published = self.replica.store().published();
         self.state.clock.logged(published.state().last_at);
         self.state.set_feature_level(published.state().feature_level);
+        self.state.set_data_bytes(published.state().bytes());
     }
 
     /// On an edge: the data now belong to another history. Knowledge of the old one is void.

@@ -139,6 +139,7 @@ impl Appending {
         append.of_core = self.state.edge.is_edge().then(|| self.state.site_heartbeat().into());
         append.cut_off = !self.state.has_quorum();
         append.refuses_growth = self.state.refuses_growth();
+        append.is_out_of_memory = self.state.is_out_of_memory();
         let body = wire::write(&append);
         let within = within.saturating_add(Duration::from_millis(body.len() as u64 / APPEND_BYTES_PER_MS));
         let answer = self.client.send(lane, kind::APPEND, body, within).await.map_err(rpc_error)?;

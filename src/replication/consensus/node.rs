@@ -105,6 +105,7 @@ impl RaftNode {
         } = parts;
         let store = Arc::clone(replica.store());
         state.set_feature_level(store.latest().state().feature_level);
+        state.set_data_bytes(store.latest().state().bytes());
         if let Some(applied) = store.applied() {
             state.applied(applied);
         }

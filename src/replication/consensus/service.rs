@@ -95,7 +95,7 @@ impl RaftService {
         let bytes = body.len() as u64;
         let append: rpc::Append = wire::read(body).map_err(refused)?;
         let (leader_ms, of_core, cut_off) = (append.now, append.of_core, append.cut_off);
-        let refuses_growth = append.refuses_growth;
+        let (refuses_growth, is_out_of_memory) = (append.refuses_growth, append.is_out_of_memory);
         let request = rpc::raft_append(append).map_err(refused)?;
         let committed = request.leader_commit.as_ref().map_or(0, |id| id.index);
         // Heartbeats have none: the node goes on following.
@@ -108,6 +108,7 @@ impl RaftService {
         if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
             self.state.heard_leader(cut_off);
             self.state.set_refuses_growth(refuses_growth);
+            self.state.set_out_of_memory(is_out_of_memory);
         }
         if accepted {
             self.state.clock.heard(leader_ms);

@@ -152,7 +152,11 @@ fn check(forwarded: &Forward) -> Result<(), CallError> {
             Proposal::Commands(mut calls) | Proposal::Transaction { mut calls, .. } => {
                 while calls.next_call().map_err(refused)?.is_some() {}
             }
-            Proposal::Sweep { .. } | Proposal::Mark | Proposal::MarkSums => {
+            Proposal::Sweep { .. }
+            | Proposal::Mark
+            | Proposal::MarkSums
+            | Proposal::Count(_)
+            | Proposal::Evict(_) => {
                 return Err(refused("an edge may not propose this"));
             }
         }

@@ -34,6 +34,10 @@ impl Allowed<'_> {
             Proposal::Commands(calls) => (0, calls),
             Proposal::Transaction { conditions, calls } => (conditions.len(), calls),
             Proposal::Sweep { .. } | Proposal::Mark | Proposal::MarkSums => return Ok(Work::HOUSEKEEPING),
+            // The leader that wanted it may have been another.
+            Proposal::Count(_) | Proposal::Evict(_) => {
+                return Err(ErrorReply::try_again("that is for the node that leads to propose"));
+            }
         };
         let mut work = Work { calls: u32::try_from(conditions).unwrap_or(u32::MAX), ..Work::NONE };
         while let Some(call) = calls.next_call().map_err(broken)? {
@@ -64,8 +68,11 @@ impl Allowed<'_> {
         }
         let bytes = || argv.iter().fold(0, |sum: u64, word| sum.saturating_add(word.len() as u64));
         let was_asked = self.is_of_core && matches!(call.command.run, Run::Script(_));
-        if call.command.may_add() && !was_asked && !self.state.may_grow(bytes()) {
-            return Err(ErrorReply::disk_is_almost_full());
+        if call.command.may_add()
+            && !was_asked
+            && let Some(refusal) = self.state.room(bytes()).refusal()
+        {
+            return Err(refusal);
         }
         Ok(call.work(argv))
     }

@@ -77,7 +77,12 @@ impl Batcher {
         self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let seed = self.seed ^ (self.seed >> 33);
         let elsewhere = self.forwarder.clone().map(|forwarder| (forwarder, proposals));
-        let proposed = Proposed { tickets, in_flight: Arc::clone(&self.in_flight), elsewhere };
+        let proposed = Proposed {
+            tickets,
+            in_flight: Arc::clone(&self.in_flight),
+            elsewhere,
+            _bytes: InFlightBytes::of(&self.state, batch.len()),
+        };
         let work = proposed.tickets.iter().fold(Work::NONE, |work, ticket| work.and(ticket.work));
         raft.propose(batch.finish(at, seed), Some(work), move |outcome| proposed.complete(outcome)).await;
     }
@@ -148,6 +153,23 @@ struct Proposed {
     in_flight: Arc<InFlight>,
     /// The forwarder to use if this node turns out not to lead, and the proposals themselves.
     elsewhere: Option<(Forwarder, Vec<Bytes>)>,
+    _bytes: InFlightBytes,
+}
+
+/// Bytes of an entry on its way: the data will grow by as much, about.
+struct InFlightBytes(Arc<ReplicationState>, u64);
+
+impl InFlightBytes {
+    fn of(state: &Arc<ReplicationState>, bytes: usize) -> Self {
+        state.memory.proposed(bytes as u64);
+        InFlightBytes(Arc::clone(state), bytes as u64)
+    }
+}
+
+impl Drop for InFlightBytes {
+    fn drop(&mut self) {
+        self.0.memory.ended(self.1);
+    }
 }
 
 impl Proposed {

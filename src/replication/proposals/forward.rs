@@ -13,8 +13,8 @@ use crate::{
         queue::{Forwarding, InFlight, Mailbox, NotDone, Outbox, Outcome, Queue, Ticket, Unknown},
         wire::{self, outcome_kind},
     },
-    resp::{Reply, put_reply, take_reply},
-    state::ReplicationState,
+    resp::{ErrorReply, Reply, put_reply, take_reply},
+    state::{ReplicationState, Room, Work},
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -25,6 +25,10 @@ pub const ELECTION_WAIT_MAX: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// Longest time for the leader to answer a write that it took.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// How often a write looks whether there is room for it, and how long it waits for keys to be evicted.
+const ROOM_POLL: Duration = Duration::from_millis(2);
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Bytes of proposals that share a line.
 const LINE_BYTES: usize = 64 << 10;
@@ -175,7 +179,7 @@ async fn see_to(
     let wanted = proposals.len();
     let mut outcomes: Vec<(u64, Outcome)> = Vec::with_capacity(wanted);
     for (id, proposal) in (0_u64..).zip(proposals) {
-        let work = match allowed.work(&proposal) {
+        let work = match in_time(allowed, &proposal).await {
             Ok(work) => work,
             Err(refusal) => {
                 outcomes.push((id, Outcome::NotDone(NotDone::NotAllowed(refusal))));
@@ -193,6 +197,21 @@ async fn see_to(
     }
     outcomes.sort_by_key(|(id, _)| *id);
     outcomes.into_iter().map(|(_, outcome)| write_outcome(outcome)).collect()
+}
+
+/// As `Allowed::work`. What may make the data grow waits until keys have been evicted, if that is to be expected.
+async fn in_time(allowed: Allowed<'_>, proposal: &[u8]) -> Result<Work, ErrorReply> {
+    let began = Instant::now();
+    loop {
+        let refused = match allowed.work(proposal) {
+            Err(refusal) if allowed.state.room(0) == Room::Soon => refusal,
+            asked => return asked,
+        };
+        if began.elapsed() >= ROOM_WAIT_MAX {
+            return Err(refused);
+        }
+        tokio::time::sleep(ROOM_POLL).await;
+    }
 }
 
 /// An error goes as its text, which is what the client is told whatever the receiver's version.
@@ -229,7 +248,6 @@ fn read_outcome(outcome: &wire::ForwardOutcome) -> Option<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resp::ErrorReply;
 
     #[test]
     fn a_client_hears_the_same_of_a_forwarded_write_as_of_one_made_at_the_leader() {

@@ -1,8 +1,9 @@
-//! Periodic upkeep of the log: purges it, deletes expired keys, removes dead rows.
+//! Periodic upkeep of the log: purges it, deletes expired keys, removes dead rows. It runs the evictor as well.
 //!
 //! Deleting an expired key is an ordinary log entry proposed by the leader, so every replica deletes it at the same log
 //! position. It proposes nothing unless something is due.
 
+use super::evict::Evictor;
 use crate::{
     error::StoreError,
     limits::EXPIRE_SWEEP_KEYS_MAX,
@@ -40,7 +41,8 @@ pub struct Maintenance {
     stats: Arc<Stats>,
     retention: Retention,
     mailbox: Arc<Mailbox>,
-    /// Whether it deletes expired keys; on an edge the core's entries do.
+    evictor: Evictor,
+    /// Whether it deletes expired keys, and evicts; on an edge the core's entries do.
     sweeps: bool,
 }
 
@@ -52,10 +54,16 @@ impl Maintenance {
         stats: Arc<Stats>,
         retention: Retention,
     ) -> Self {
-        Maintenance { store, state, queue, stats, retention, mailbox: Mailbox::new(), sweeps: true }
+        let evictor = Evictor {
+            store: Arc::clone(&store),
+            state: Arc::clone(&state),
+            queue: Arc::clone(&queue),
+            stats: Arc::clone(&stats),
+        };
+        Maintenance { store, state, queue, stats, retention, mailbox: Mailbox::new(), evictor, sweeps: true }
     }
 
-    /// As this, but (if so) expired keys are not deleted.
+    /// As this, but (if so) expired keys are not deleted, and none are evicted.
     pub fn without_sweeps(self, without: bool) -> Self {
         Maintenance { sweeps: !without, ..self }
     }
@@ -63,6 +71,11 @@ impl Maintenance {
     /// Runs until aborted. Loops side by side: expiry does not wait for a compaction or a snapshot.
     pub async fn run(self, raft: RaftNode) {
         tokio::join!(
+            async {
+                if self.sweeps {
+                    self.evictor.run().await;
+                }
+            },
             async {
                 let mut interval = every(SWEEP_INTERVAL);
                 loop {

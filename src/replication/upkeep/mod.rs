@@ -9,6 +9,8 @@
 //! | collect the rows of flushed databases | every 10 s | every node |
 //! | steer log time towards what most wall clocks say | every 100 ms | the leader of a core |
 //! | note log time for the next start (`CLOCK`) | every second | every node |
+//! | evict keys (`maxmemory`), as logged entries | while the data take too much | the leader of a core |
+//! | count rows of before feature level 7, as logged entries | every 50 ms until all are counted | the leader of a core |
 //! | decide whether the data may grow | every 100 ms | the leader of a core |
 //! | give back disk space | while the disk is getting full | every node |
 //! | raise the feature level | when all nodes and edges understand the next one | the leader of a core |
@@ -26,6 +28,7 @@
 
 mod clock_file;
 mod disk;
+mod evict;
 mod log_time;
 mod maintenance;
 mod timekeeper;

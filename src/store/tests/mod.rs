@@ -12,6 +12,7 @@ mod passed_expiries;
 mod prefetched;
 mod readers;
 mod replace;
+mod sizes;
 mod subkeys;
 mod sums;
 pub mod support;

@@ -136,15 +136,14 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
         (4, _) => {
             // A new collection, of more sub-keys than are deleted one by one.
             let collection = txn.new_collection_id();
-            put(txn, db, key, CollectionHead { generation: collection.generation(), len: 700 });
             let many: Subs = (0..700_u32).map(|n| (n.to_be_bytes().to_vec(), b"v".to_vec())).collect();
             many.iter().for_each(|(sub, value)| txn.put_sub(SubKeys::Data, &collection, sub, value));
+            put(txn, db, key, CollectionHead { generation: collection.generation(), len: 700 });
             model.insert(id, Some([many, Subs::new()]));
         }
         (5, Some(_)) => {
             let Some(head) = head_of(&txn.view(), db, key) else { return };
             let collection = txn.view().collection_id(head.generation);
-            put(txn, db, key, head);
             let (direction, at) = (direction(dice), dice.below(2) as usize);
             let subs = &mut model.get_mut(&id).unwrap().as_mut().unwrap()[at];
             for _ in 0..dice.below(100) {
@@ -163,12 +162,12 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
                 assert_eq!(first, expected.map(|(sub, _)| sub));
                 first.iter().for_each(|sub| txn.delete_sub(BOTH[at], &collection, sub));
             }
+            put(txn, db, key, head);
         }
         (what, _) => {
             let head = head_of(&txn.view(), db, key)
                 .unwrap_or(CollectionHead { generation: txn.new_collection_id().generation(), len: 0 });
             let collection = txn.view().collection_id(head.generation);
-            put(txn, db, key, head);
             let sets = model.entry(id).or_default().get_or_insert_default();
             hold(dice, txn, &collection);
             for _ in 0..3 {
@@ -184,6 +183,8 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
                     sets[at].insert(sub, value);
                 }
             }
+            // The row comes last: it has what its sub-keys take.
+            put(txn, db, key, head);
         }
     }
 }

@@ -18,6 +18,7 @@ impl Txn<'_> {
         }
         self.save_state();
         let (namespace, keeps_sums) = (self.state.next_namespace, self.state.keeps_sums());
+        let is_counted = self.state.counts_bytes();
         self.state.next_namespace = namespace.saturating_add(1);
         let database = self.state.database_mut(db);
         database.namespace = namespace;
@@ -25,6 +26,7 @@ impl Txn<'_> {
         database.expires = 0;
         database.row_sum = 0;
         database.is_summed = keeps_sums;
+        (database.bytes, database.is_counted) = (0, is_counted);
     }
 
     /// Exchanges two databases in constant time.
@@ -48,12 +50,24 @@ impl Txn<'_> {
         }
     }
 
-    /// A database without rows has their sum, whatever it was before the level that keeps sums.
+    /// The bytes of a database's counted rows change.
+    pub(super) fn count_bytes(&mut self, db: u32, come: u64, gone: u64) {
+        if come != gone {
+            let database = self.counts_mut(db);
+            database.bytes = database.bytes.saturating_add(come).saturating_sub(gone);
+        }
+    }
+
+    /// A database without rows has their sum and their bytes, whatever it was before the levels that keep them.
     pub(super) fn sum_if_empty(&mut self, db: u32) {
-        let Database { keys, is_summed, .. } = *self.state.database(db);
+        let Database { keys, is_summed, is_counted, .. } = *self.state.database(db);
         if keys == 0 && !is_summed && self.state.keeps_sums() {
             let database = self.counts_mut(db);
             (database.row_sum, database.is_summed) = (0, true);
+        }
+        if keys == 0 && !is_counted && self.state.counts_bytes() {
+            let database = self.counts_mut(db);
+            (database.bytes, database.is_counted) = (0, true);
         }
     }
 

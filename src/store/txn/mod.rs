@@ -12,7 +12,9 @@ mod apply_cache;
 mod budget;
 mod commit;
 mod database;
+mod evict;
 mod prefetched;
+mod recount;
 mod rows;
 mod script;
 mod subkeys;
@@ -28,6 +30,7 @@ use super::{
     scan::Overlay,
     script_view::split_mix,
     site::SiteRecord,
+    sizes::Resized,
     state::StateRecord,
     view::View,
 };
@@ -39,7 +42,9 @@ pub(in crate::store) use apply_cache::ApplyCache;
 use budget::Budget;
 pub(in crate::store) use budget::Reads;
 pub use budget::Spent;
+pub(in crate::store) use evict::bytes_of_record;
 pub(in crate::store) use prefetched::ColdLookups;
+pub use recount::Counted;
 pub use script::BeforeScript;
 pub use sweep::Swept;
 pub use undo::Savepoint;
@@ -78,6 +83,8 @@ pub struct Txn<'s> {
     /// Sub-keys that scans have stepped over outside the apply cache.
     #[cfg(test)]
     pub(crate) stepped: Cell<usize>,
+    /// What sub-keys have grown by since their collection's row was written.
+    resized: Resized,
     /// Collections whose stored sub-keys are dropped at once.
     dropped: Vec<CollectionId>,
     /// Sub-keys of dropped collections that were deleted one by one.
@@ -137,6 +144,7 @@ impl<'s> Txn<'s> {
             cold: Cell::new(0),
             #[cfg(test)]
             stepped: Cell::new(0),
+            resized: Resized::default(),
             dropped: Vec::new(),
             one_by_one: 0,
             bytes: 0,

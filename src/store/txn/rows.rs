@@ -11,7 +11,7 @@ use crate::{
         keys::{self, Span, StorageKey},
         row::{Header, has_subkeys},
         scan::{self, Direction, Overlay},
-        sums,
+        sizes, sums,
     },
     value::Value,
 };
@@ -29,6 +29,10 @@ pub(super) struct Stored {
     pub(super) fields: Option<FieldExpiries>,
     /// Its part of the database's sum of rows; 0 if that is not kept.
     pub(super) sum: u64,
+    /// As in the row.
+    pub(super) counted: Option<u64>,
+    /// Its part of the database's bytes; 0 if it is not counted.
+    pub(super) bytes: u64,
 }
 
 /// A row that was deleted.
@@ -38,16 +42,20 @@ pub(super) struct Removed {
 }
 
 impl Stored {
-    fn decode(record: &[u8], sum: u64) -> Result<Self, StoreError> {
+    pub(super) fn decode(storage_key: &[u8], record: &[u8], sum: u64) -> Result<Self, StoreError> {
         let header = Header::decode(record)?;
-        let body = record.get(crate::store::row::ROW_HEADER_LEN..).unwrap_or_default();
+        let body = record.get(header.len()..).unwrap_or_default();
         let head =
             has_subkeys(header.kind, header.encoding).then(|| CollectionHead::decode(body)).transpose()?;
         let fields = FieldExpiries::of_body(header.kind, body)?;
-        Ok(Stored { expires_at: header.expires_at, kind: header.kind, head, fields, sum })
+        let (expires_at, kind, counted) = (header.expires_at, header.kind, header.counted);
+        let expires = due_at(expires_at, fields) != 0;
+        let bytes =
+            counted.map_or(0, |subkeys| sizes::of_key(storage_key.len(), record.len(), expires, subkeys));
+        Ok(Stored { expires_at, kind, head, fields, sum, counted, bytes })
     }
 
-    fn due_at(&self) -> u64 {
+    pub(super) fn due_at(&self) -> u64 {
         due_at(self.expires_at, self.fields)
     }
 }
@@ -73,10 +81,14 @@ impl<'s> Txn<'s> {
                 self.drop_subkeys(CollectionId::new(namespace, head.generation), head.len)?;
             }
         }
-        let record = Row::encode(row.kind, row.encoding, row.expires_at, self.position, row.body);
+        let counted = self.counted(namespace, before.filter(|_| is_kept), &row)?;
+        let record = Row::encode(row.kind, row.encoding, row.expires_at, self.position, counted, row.body);
         let old_expiry = before.map_or(0, |before| before.expires_at);
         self.count(db, before.is_none(), false, old_expiry, row.expires_at);
         let due = due_at(row.expires_at, FieldExpiries::of_body(row.kind, row.body)?);
+        let bytes =
+            counted.map_or(0, |subkeys| sizes::of_key(storage_key.len(), record.len(), due != 0, subkeys));
+        self.count_bytes(db, bytes, before.map_or(0, |before| before.bytes));
         self.move_expiry(db, key, before.map_or(0, |before| before.due_at()), due)?;
         self.sum_rows(db, self.sum_of(&storage_key, &record), before.map_or(0, |before| before.sum));
         // A write that keeps the collection's id found it alive, whatever has happened to its sub-keys since.
@@ -89,6 +101,27 @@ impl<'s> Txn<'s> {
         self.note(db, key, before, Some(row.kind), !was_gone);
         self.write(Family::Meta, storage_key, Some(Bytes::from(record)));
         Ok(())
+    }
+
+    /// What the sub-keys of a row take that is about to be written; `None`: it will not be counted. `kept`: the row that it
+    /// replaces, if that has the same sub-keys.
+    fn counted(
+        &mut self,
+        namespace: Namespace,
+        kept: Option<Stored>,
+        row: &NewRow<'_>,
+    ) -> Result<Option<u64>> {
+        self.resized.check()?;
+        if !self.state.counts_bytes() {
+            return Ok(None);
+        }
+        if !has_subkeys(row.kind, row.encoding) {
+            return Ok(Some(0));
+        }
+        let id = CollectionId::new(namespace, CollectionHead::decode(row.body)?.generation);
+        let by = self.resized.take(&id);
+        let before = kept.map_or(Some(0), |kept| kept.counted);
+        Ok(before.map(|before| before.saturating_add_signed(by)))
     }
 
     pub(super) fn is_gone(&self, namespace: Namespace, stored: Option<Stored>) -> Result<bool> {
@@ -140,7 +173,12 @@ impl<'s> Txn<'s> {
         self.count(db, false, true, stored.expires_at, 0);
         self.move_expiry(db, key, stored.due_at(), 0)?;
         self.sum_rows(db, 0, stored.sum);
+        self.count_bytes(db, 0, stored.bytes);
         self.sum_if_empty(db);
+        self.resized.check()?;
+        if let Some(head) = stored.head {
+            self.resized.take(&CollectionId::new(namespace, head.generation));
+        }
         let was_live = !self.is_gone(namespace, Some(stored))?;
         self.note(db, key, Some(stored), None, was_live);
         self.write(Family::Meta, storage_key, None);
@@ -163,7 +201,7 @@ impl<'s> Txn<'s> {
         Ok((self.base_iterator(family, options)?, Some(self.overlay(family))))
     }
 
-    fn stored_record(&self, storage_key: &[u8]) -> Result<Option<Value>> {
+    pub(super) fn stored_record(&self, storage_key: &[u8]) -> Result<Option<Value>> {
         if let Some(written) = self.meta.get(storage_key) {
             return Ok(written.clone().map(Value::from));
         }
@@ -172,7 +210,7 @@ impl<'s> Txn<'s> {
 
     /// The stored row, expired or not.
     pub(super) fn stored(&self, storage_key: &StorageKey) -> Result<Option<Stored>> {
-        let decode = |record: &[u8]| Stored::decode(record, self.sum_of(storage_key, record));
+        let decode = |record: &[u8]| Stored::decode(storage_key, record, self.sum_of(storage_key, record));
         if let Some(written) = self.meta.get(storage_key) {
             return Ok(written.as_deref().map(decode).transpose()?);
         }
@@ -182,14 +220,16 @@ impl<'s> Txn<'s> {
         match self.store.hot.summary(storage_key, |record| self.sum_of(storage_key, record)) {
             Some(summary) if !summary.has_subkeys => {
                 let (kind, expires_at, sum) = (Type::String, summary.expires_at, summary.sum);
-                Ok(Some(Stored { expires_at, kind, head: None, fields: None, sum }))
+                let size = || sizes::of_key(storage_key.len(), summary.len, expires_at != 0, 0);
+                let (counted, bytes) = if summary.is_counted { (Some(0), size()) } else { (None, 0) };
+                Ok(Some(Stored { expires_at, kind, head: None, fields: None, sum, counted, bytes }))
             }
             _ => Ok(self.stored_record(storage_key)?.as_deref().map(decode).transpose()?),
         }
     }
 
     /// What a row of metadata or of the expiry index is to the database's sum; 0 if that is not kept.
-    fn sum_of(&self, storage_key: &[u8], record: &[u8]) -> u64 {
+    pub(super) fn sum_of(&self, storage_key: &[u8], record: &[u8]) -> u64 {
         if self.state.keeps_sums() { sums::of_row(storage_key, record) } else { 0 }
     }
 

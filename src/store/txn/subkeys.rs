@@ -11,6 +11,7 @@ use crate::{
         engine::Family,
         keys::{ALL, Span, StorageKey},
         scan::{self, Direction},
+        sizes::Was,
         sums::Change,
     },
     value::Value,
@@ -38,32 +39,93 @@ impl Txn<'_> {
         collection: &CollectionId,
         sub: &[u8],
     ) -> Result<Option<Value>> {
-        let key = collection.key(sub);
-        if let Some(written) = self.overlay(of.family()).get(&key) {
+        self.sub_at(of.family(), collection, &collection.key(sub))
+    }
+
+    fn sub_at(&self, family: Family, collection: &CollectionId, key: &StorageKey) -> Result<Option<Value>> {
+        if let Some(written) = self.overlay(family).get(key) {
             return Ok(written.clone().map(Value::from));
         }
-        if self.is_of_this_batch(collection) {
+        // What was stored of a collection that this batch has dropped is there until the batch is; it may have moved back since.
+        if self.is_of_this_batch(collection) || self.dropped.contains(collection) {
             return Ok(None);
         }
-        self.base_sub(of.family(), &key)
+        self.base_sub(family, key)
+    }
+
+    /// Counts the bytes of a sub-key that is about to be written (`None`: deleted).
+    fn resize(
+        &mut self,
+        family: Family,
+        collection: &CollectionId,
+        key: &StorageKey,
+        value: Option<usize>,
+        was: Was,
+    ) {
+        if self.is_trial || !self.state.counts_bytes() {
+            return;
+        }
+        let looked_up = |txn: &Self| txn.sub_at(family, collection, key).map(|found| found.map(|v| v.len()));
+        let before = match was {
+            Was::Absent => None,
+            Was::Bytes(len) => Some(len),
+            Was::Unknown => looked_up(self).unwrap_or_else(|error| {
+                self.resized.fail(error);
+                None
+            }),
+        };
+        #[cfg(test)]
+        assert_eq!(before, looked_up(self).unwrap(), "{key:?}");
+        let bytes = |value: usize| i64::try_from(key.len().saturating_add(value)).unwrap_or(i64::MAX);
+        let (come, gone) = (value.map_or(0, bytes), before.map_or(0, bytes));
+        if come != gone {
+            self.resized.add(collection, come.saturating_sub(gone));
+        }
     }
 
     /// Writes a sub-key.
     pub fn put_sub(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8], value: &[u8]) {
-        self.put_sub_bytes(of, collection, sub, Bytes::copy_from_slice(value));
+        self.put_sub_over(of, collection, sub, value, Was::Unknown);
     }
 
-    /// As `put_sub`, without a copy. Beyond the budget of the call it does nothing, and the call fails.
-    pub fn put_sub_bytes(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8], value: Bytes) {
+    /// As `put_sub`, for a writer that knows what was there.
+    pub fn put_sub_over(
+        &mut self,
+        of: SubKeys,
+        collection: &CollectionId,
+        sub: &[u8],
+        value: &[u8],
+        was: Was,
+    ) {
+        self.put_sub_bytes(of, collection, sub, Bytes::copy_from_slice(value), was);
+    }
+
+    /// As `put_sub_over`, without a copy. Beyond the budget of the call it does nothing, and the call fails.
+    pub fn put_sub_bytes(
+        &mut self,
+        of: SubKeys,
+        collection: &CollectionId,
+        sub: &[u8],
+        value: Bytes,
+        was: Was,
+    ) {
         let is_new = self.is_since_savepoint(collection);
         if self.budget.may_write(CollectionId::LEN.saturating_add(sub.len()), value.len(), !is_new) {
-            self.put_sub_uncounted(of, collection, sub, value);
+            self.put_sub_uncounted(of, collection, sub, value, was);
         }
     }
 
     /// As `put_sub_bytes`, for one of the few rows that count others: those pay for it.
-    pub fn put_sub_uncounted(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8], value: Bytes) {
+    pub fn put_sub_uncounted(
+        &mut self,
+        of: SubKeys,
+        collection: &CollectionId,
+        sub: &[u8],
+        value: Bytes,
+        was: Was,
+    ) {
         let key = collection.key(sub);
+        self.resize(of.family(), collection, &key, Some(value.len()), was);
         self.sum_change(of.family(), &key, Change::Written(&value));
         if self.is_since_savepoint(collection) {
             self.write_new(of.family(), collection, key, value);
@@ -74,11 +136,17 @@ impl Txn<'_> {
 
     /// Deletes a sub-key. Beyond the budget of the call it does nothing, and the call fails.
     pub fn delete_sub(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8]) {
+        self.delete_sub_of(of, collection, sub, Was::Unknown);
+    }
+
+    /// As `delete_sub`, for a writer that knows what was there.
+    pub fn delete_sub_of(&mut self, of: SubKeys, collection: &CollectionId, sub: &[u8], was: Was) {
         let key = collection.key(sub);
         let is_new = self.is_since_savepoint(collection);
         if !self.budget.may_write(key.len(), 0, !is_new) {
             return;
         }
+        self.resize(of.family(), collection, &key, None, was);
         self.sum_change(of.family(), &key, Change::Deleted);
         if self.is_of_this_batch(collection) {
             self.uncover(of.family(), key, is_new);
@@ -95,6 +163,7 @@ impl Txn<'_> {
     /// Deletes all sub-keys of a collection. `elements` is the number of elements in its row.
     pub(super) fn drop_subkeys(&mut self, collection: CollectionId, elements: u64) -> Result<()> {
         self.sum_change(Family::Data, collection.prefix(), Change::Dropped);
+        self.resized.take(&collection);
         let (is_stored, is_new) = (!self.is_of_this_batch(&collection), self.is_since_savepoint(&collection));
         self.cache.forget_collection(&collection);
         for family in [Family::Data, Family::Score] {

@@ -4,7 +4,7 @@ use super::{NewRow, Txn};
 use crate::{
     error::Result,
     store::{
-        CollectionHead, CollectionId, Direction, EventClass, FieldExpiries, Row, SubKeys, Type,
+        CollectionHead, CollectionId, Direction, EventClass, FieldExpiries, Row, SubKeys, Type, Was,
         engine::{Family, Tier},
         keys::{self, Span, StorageKey},
         parse_expiry_sub, scan,
@@ -118,7 +118,7 @@ impl Txn<'_> {
         let collection = self.view().collection_id_in(db, head.generation);
         let due = self.due_fields(&collection, &fields, fields_max)?;
         for sub in &due {
-            self.delete_sub(SubKeys::Score, &collection, sub);
+            self.delete_sub_of(SubKeys::Score, &collection, sub, Was::Bytes(0));
             self.delete_sub(SubKeys::Data, &collection, parse_expiry_sub(sub)?.1);
         }
         head.len = head.len.saturating_sub(due.len() as u64);

@@ -213,6 +213,7 @@ impl Txn<'_> {
         let made = self.undo.made.split_off(to.made.min(self.undo.made.len()));
         made.iter().for_each(|collection| self.unmake(collection));
         self.state.change_sum = to.change_sum;
+        self.resized.clear();
         self.dropped.truncate(to.dropped);
         self.changes.truncate(to.changes);
     }
@@ -241,6 +242,7 @@ impl Txn<'_> {
         self.undo.made.clear();
         self.undo.open.clear();
         self.undo.repeated_bytes = 0;
+        self.resized.clear();
         self.undo.began = self.level();
     }
 

@@ -3,7 +3,7 @@
 use super::{Field, Hash, field};
 use crate::{
     error::Result,
-    store::{Encoding, FieldExpiries, SubKeys, Txn, expiry_sub},
+    store::{Encoding, FieldExpiries, SubKeys, Txn, Was, expiry_sub},
     types::{collection::hashed, encoding::LISTPACK_ELEMENT_BYTES_MAX},
 };
 
@@ -34,7 +34,8 @@ impl Hash {
             Some(_) | None => self.next_number(),
         };
         let stored = field::encode(value, expires_at, number);
-        txn.put_sub(SubKeys::Data, &self.collection.id, &sub, &stored);
+        let was = Was::absent_if(before.is_none());
+        txn.put_sub_over(SubKeys::Data, &self.collection.id, &sub, &stored, was);
         Ok(is_new)
     }
 
@@ -76,7 +77,7 @@ impl Hash {
         let collection = self.collection.id;
         if old != 0 {
             let old = expiry_sub(old, sub);
-            txn.delete_sub(SubKeys::Score, &collection, &old);
+            txn.delete_sub_of(SubKeys::Score, &collection, &old, Was::Bytes(0));
             if let Some(expiries) = &mut self.expiries {
                 self.lost_first |= expiries.first == FieldExpiries::beginning(&old);
                 expiries.count = expiries.count.saturating_sub(1);
@@ -84,7 +85,7 @@ impl Hash {
         }
         if new != 0 {
             let new = expiry_sub(new, sub);
-            txn.put_sub(SubKeys::Score, &collection, &new, b"");
+            txn.put_sub_over(SubKeys::Score, &collection, &new, b"", Was::Absent);
             let first = FieldExpiries::beginning(&new);
             let expiries = self.expiries.get_or_insert(FieldExpiries { first, count: 0 });
             expiries.first = expiries.first.min(first);

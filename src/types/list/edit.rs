@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::Result,
     feature_level,
-    store::{Direction, SubKeys, Txn, View},
+    store::{Direction, SubKeys, Txn, View, Was},
     types::encoding::listpack_bytes,
     value::Value,
 };
@@ -34,7 +34,7 @@ impl List {
         self.count(element);
         if at.min(behind) > MOVED_MAX && has_segments(txn) {
             let index = self.segments.insert(at).ok_or_else(no_index)?;
-            self.put(txn, index, element);
+            self.put(txn, index, element, Was::Absent);
             return Ok(());
         }
         // The shorter side moves by one.
@@ -98,8 +98,10 @@ impl List {
         let view = txn.view();
         let mut dropped = self.elements(&view, 0..range.start, Direction::Forward)?;
         dropped.extend(self.elements(&view, range.end..len, Direction::Forward)?);
-        self.take_out(txn, &(range.end..len));
-        self.take_out(txn, &(0..range.start));
+        let (front, back) =
+            dropped.split_at(dropped.len().min(usize::try_from(range.start).unwrap_or(usize::MAX)));
+        self.take_out_known(txn, &(range.end..len), back.iter());
+        self.take_out_known(txn, &(0..range.start), front.iter());
         self.forget(dropped.iter().map(|element| &element[..]));
         self.may_shrink();
         Ok(())
@@ -119,7 +121,7 @@ impl List {
 
     fn put_at(&self, txn: &mut Txn<'_>, at: u64, element: &[u8]) {
         if let Some(index) = self.segments.index_of(at) {
-            self.put(txn, index, element);
+            self.put(txn, index, element, Was::Unknown);
         }
     }
 
@@ -127,7 +129,7 @@ impl List {
     fn put_all(&self, txn: &mut Txn<'_>, at: u64, elements: &[Value]) {
         let parts = self.segments.parts(&(at..at.saturating_add(count_of(elements))));
         let indexes = parts.into_iter().flat_map(|(_, indexes)| indexes);
-        indexes.zip(elements).for_each(|(index, element)| self.put(txn, index, element));
+        indexes.zip(elements).for_each(|(index, element)| self.put(txn, index, element, Was::Unknown));
     }
 
     /// The same list with these elements alone. The old ones go when the row is saved.
@@ -170,11 +172,12 @@ impl List {
         for segment in moved {
             self.read_segment(&txn.view(), *segment, &mut elements)?;
         }
-        for segment in moved {
-            (segment.start..segment.end()).for_each(|index| self.delete(txn, index));
+        let indexes = moved.iter().flat_map(|segment| segment.start..segment.end());
+        for (index, element) in indexes.zip(&elements) {
+            self.delete(txn, index, Was::Bytes(element.len()));
         }
         let start = self.segments.join(number, join).ok_or_else(no_index)?.saturating_add(offset);
-        (start..).zip(&elements).for_each(|(index, element)| self.put(txn, index, element));
+        (start..).zip(&elements).for_each(|(index, element)| self.put(txn, index, element, Was::Absent));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::segments::Segments;
 use crate::{
     error::{Result, StoreError},
-    store::{Direction, Encoding, SubKeys, Txn, Type, View},
+    store::{Direction, Encoding, SubKeys, Txn, Type, View, Was},
     types::{
         collection::Collection,
         encoding::{LIST_LISTPACK_BYTES_MAX, LISTPACK_FRAME_BYTES, listpack_bytes},
@@ -141,7 +141,7 @@ impl List {
         for element in elements {
             let index = self.segments.push(end == End::Left).ok_or_else(no_index)?;
             self.count(element);
-            self.put(txn, index, element);
+            self.put(txn, index, element, Was::Absent);
         }
         Ok(())
     }
@@ -164,7 +164,10 @@ impl List {
         }
         self.forget(popped.iter().map(|element| &element[..]));
         let (head, tail) = (self.segments.head(), self.segments.tail());
-        self.take_out(txn, &range);
+        match end {
+            End::Left => self.take_out_known(txn, &range, popped.iter()),
+            End::Right => self.take_out_known(txn, &range, popped.iter().rev()),
+        }
         // The same list may be pushed to before it is saved.
         self.segments.go_on_at(if end == End::Left { tail } else { head });
         self.may_shrink();
@@ -179,7 +182,7 @@ impl List {
         self.may_grow(&[element]);
         self.bytes =
             self.bytes.saturating_sub(listpack_bytes(&before)).saturating_add(listpack_bytes(element));
-        self.put(txn, index, element);
+        self.put(txn, index, element, Was::Bytes(before.len()));
         self.may_shrink();
         Ok(true)
     }
@@ -198,18 +201,32 @@ impl List {
         }
     }
 
-    pub(super) fn put(&self, txn: &mut Txn<'_>, index: u64, element: &[u8]) {
-        txn.put_sub(SubKeys::Data, &self.collection.id, &index.to_be_bytes(), element);
+    pub(super) fn put(&self, txn: &mut Txn<'_>, index: u64, element: &[u8], was: Was) {
+        txn.put_sub_over(SubKeys::Data, &self.collection.id, &index.to_be_bytes(), element, was);
     }
 
-    pub(super) fn delete(&self, txn: &mut Txn<'_>, index: u64) {
-        txn.delete_sub(SubKeys::Data, &self.collection.id, &index.to_be_bytes());
+    pub(super) fn delete(&self, txn: &mut Txn<'_>, index: u64, was: Was) {
+        txn.delete_sub_of(SubKeys::Data, &self.collection.id, &index.to_be_bytes(), was);
     }
 
     /// Deletes the elements of a range of positions, which are counted no more.
     pub(super) fn take_out(&mut self, txn: &mut Txn<'_>, range: &Range<u64>) {
         for (_, indexes) in self.segments.parts(range) {
-            indexes.for_each(|index| self.delete(txn, index));
+            indexes.for_each(|index| self.delete(txn, index, Was::Unknown));
+        }
+        self.segments.cut(range);
+    }
+
+    /// As `take_out`, for who has read these elements, in order.
+    pub(super) fn take_out_known<'e>(
+        &mut self,
+        txn: &mut Txn<'_>,
+        range: &Range<u64>,
+        elements: impl Iterator<Item = &'e Value>,
+    ) {
+        let indexes = self.segments.parts(range).into_iter().flat_map(|(_, indexes)| indexes);
+        for (index, element) in indexes.zip(elements) {
+            self.delete(txn, index, Was::Bytes(element.len()));
         }
         self.segments.cut(range);
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    store::{Direction, Encoding, SubKeys, Txn, Type, View},
+    store::{Direction, Encoding, SubKeys, Txn, Type, View, Was},
     types::{
         collection::{Collection, element_of, hash_in, hashed, put_number, take_number},
         encoding::{INTSET_ELEMENTS_MAX, LISTPACK_ELEMENT_BYTES_MAX, LISTPACK_ELEMENTS_MAX},
@@ -124,7 +124,7 @@ impl Set {
             self.last_number = self.last_number.saturating_add(1);
             put_number(&mut number, self.last_number);
         }
-        txn.put_sub(SubKeys::Data, &self.collection.id, sub, &number);
+        txn.put_sub_over(SubKeys::Data, &self.collection.id, sub, &number, Was::Absent);
         self.collection.len = self.len().saturating_add(1);
     }
 

@@ -16,7 +16,7 @@
 use super::score::SCORE_LEN;
 use crate::{
     error::{Result, StoreError},
-    store::{CollectionId, Direction, SubKeys, Txn, View},
+    store::{CollectionId, Direction, SubKeys, Txn, View, Was},
     types::collection::hash_of,
 };
 use bytes::Bytes;
@@ -156,7 +156,7 @@ impl Ranks {
             0 => txn.delete_sub(SubKeys::Data, &self.id, &key),
             _ => {
                 let count = Bytes::copy_from_slice(&count.to_be_bytes());
-                txn.put_sub_uncounted(SubKeys::Data, &self.id, &key, count);
+                txn.put_sub_uncounted(SubKeys::Data, &self.id, &key, count, Was::Unknown);
             }
         }
     }

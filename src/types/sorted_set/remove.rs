@@ -1,12 +1,12 @@
 //! Members that follow one another go at once: the counts of their stretches change once, not once for each.
 
 use super::{
-    set::{Scored, SortedSet},
-    span::sub_key,
+    set::{SCORE_BYTES, Scored, SortedSet},
+    span::{sub_key, sub_value},
 };
 use crate::{
     error::Result,
-    store::{SubKeys, Txn},
+    store::{SubKeys, Txn, Was},
     types::collection::hashed,
 };
 
@@ -18,9 +18,9 @@ impl SortedSet {
             members.iter().map(|scored| (sub(scored), &scored.member[..])).collect();
         self.ranks().removed_run(txn, &run)?;
         let collection = self.collection.id;
-        for (sub, member) in &run {
-            txn.delete_sub(SubKeys::Data, &collection, &hashed(member));
-            txn.delete_sub(SubKeys::Score, &collection, sub);
+        for ((sub, member), scored) in run.iter().zip(members) {
+            txn.delete_sub_of(SubKeys::Data, &collection, &hashed(member), SCORE_BYTES);
+            txn.delete_sub_of(SubKeys::Score, &collection, sub, Was::Bytes(sub_value(scored.score).len()));
         }
         let gone = u64::try_from(run.len()).unwrap_or(u64::MAX);
         self.collection.len = self.collection.len.saturating_sub(gone);

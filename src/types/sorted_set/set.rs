@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::{Result, StoreError},
     resp::ErrorReply,
-    store::{Direction, Encoding, Row, SubKeys, Txn, Type, View},
+    store::{Direction, Encoding, Row, SubKeys, Txn, Type, View, Was},
     types::{
         collection::{Collection, hashed},
         encoding::{LISTPACK_ELEMENT_BYTES_MAX, LISTPACK_ELEMENTS_MAX},
@@ -19,6 +19,9 @@ use std::ops::ControlFlow;
 
 /// Up to this many members are stepped over one by one; beyond that, counts are looked up.
 const STEPPED_MAX: u64 = 128;
+
+/// What is stored of a member's score.
+pub(super) const SCORE_BYTES: Was = Was::Bytes(8);
 
 /// A member and its score.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +112,7 @@ impl SortedSet {
         };
         let old = sub_key(before, member);
         ranks.moves(txn, (&old, &sub), member, |txn| {
-            txn.delete_sub(SubKeys::Score, &ranks.id, &old);
+            txn.delete_sub_of(SubKeys::Score, &ranks.id, &old, Was::Bytes(sub_value(before).len()));
             self.write(txn, member, false, score)
         })
     }
@@ -130,8 +133,9 @@ impl SortedSet {
         let is_unsigned = score == 0.0 && self.collection.encoding != Encoding::Large;
         let score = if is_unsigned { 0.0 } else { score };
         let (collection, sub) = (self.collection.id, sub_key(score, member));
-        txn.put_sub(SubKeys::Data, &collection, &hashed(member), &score.to_bits().to_be_bytes());
-        txn.put_sub(SubKeys::Score, &collection, &sub, sub_value(score));
+        let was = if is_new { Was::Absent } else { SCORE_BYTES };
+        txn.put_sub_over(SubKeys::Data, &collection, &hashed(member), &score.to_bits().to_be_bytes(), was);
+        txn.put_sub_over(SubKeys::Score, &collection, &sub, sub_value(score), Was::Absent);
         self.ends.added(&sub);
         Ok(())
     }
@@ -171,8 +175,8 @@ impl SortedSet {
         let collection = self.collection.id;
         let sub = sub_key(score, member);
         self.ranks().removed(txn, &sub, member)?;
-        txn.delete_sub(SubKeys::Data, &collection, &hashed(member));
-        txn.delete_sub(SubKeys::Score, &collection, &sub);
+        txn.delete_sub_of(SubKeys::Data, &collection, &hashed(member), SCORE_BYTES);
+        txn.delete_sub_of(SubKeys::Score, &collection, &sub, Was::Bytes(sub_value(score).len()));
         self.collection.len = self.collection.len.saturating_sub(1);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::{ConsumerRecord, GroupRecord, Pending, Stream, StreamId, keys};
 use crate::{
     error::{Result, StoreError},
-    store::{ALL, CollectionId, Direction, SubKeys, Txn, View, successor},
+    store::{ALL, CollectionId, Direction, SubKeys, Txn, View, Was, successor},
 };
 use std::{
     collections::BTreeMap,
@@ -72,11 +72,11 @@ impl<'n> Group<'n> {
         let Some(record) = self.consumer(&txn.view(), name)? else { return Ok(0) };
         let of_consumer = keys::consumer_pending(self.name, name);
         let (of_group, subs) = (keys::pending(self.name), subs_under(&txn.view(), &self.id, &of_consumer)?);
-        for sub in subs {
+        for (sub, len) in subs {
             let id = keys::id_of(&sub)?;
             self.record.pending.remove(id);
             txn.delete_sub(SubKeys::Data, &self.id, &keys::with_id(&of_group, id));
-            txn.delete_sub(SubKeys::Data, &self.id, &sub);
+            txn.delete_sub_of(SubKeys::Data, &self.id, &sub, Was::Bytes(len));
         }
         txn.delete_sub(SubKeys::Data, &self.id, &keys::consumer(self.name, name));
         self.changed.remove(name);
@@ -112,10 +112,11 @@ impl<'n> Group<'n> {
             record.pending.add(id);
             self.set_consumer(&now.consumer, record);
             let sub = keys::with_id(&keys::consumer_pending(self.name, &now.consumer), id);
-            txn.put_sub(SubKeys::Data, &self.id, &sub, b"");
+            txn.put_sub_over(SubKeys::Data, &self.id, &sub, b"", Was::Absent);
         }
         let sub = keys::with_id(&keys::pending(self.name), id);
-        txn.put_sub(SubKeys::Data, &self.id, &sub, &now.encode());
+        let was = Was::absent_if(before.is_none());
+        txn.put_sub_over(SubKeys::Data, &self.id, &sub, &now.encode(), was);
         Ok(())
     }
 
@@ -132,7 +133,7 @@ impl<'n> Group<'n> {
         record.pending.remove(id);
         self.set_consumer(name, record);
         let sub = keys::with_id(&keys::consumer_pending(self.name, name), id);
-        txn.delete_sub(SubKeys::Data, &self.id, &sub);
+        txn.delete_sub_of(SubKeys::Data, &self.id, &sub, Was::Bytes(0));
         Ok(())
     }
 
@@ -150,8 +151,8 @@ pub fn put_group(txn: &mut Txn<'_>, collection: &CollectionId, name: &[u8], reco
 /// Deletes a group with its consumers and all that is pending.
 pub fn delete_group(txn: &mut Txn<'_>, collection: &CollectionId, name: &[u8]) -> Result<()> {
     for prefix in [keys::consumers(name), keys::pending(name), keys::consumers_pending(name)] {
-        for sub in subs_under(&txn.view(), collection, &prefix)? {
-            txn.delete_sub(SubKeys::Data, collection, &sub);
+        for (sub, len) in subs_under(&txn.view(), collection, &prefix)? {
+            txn.delete_sub_of(SubKeys::Data, collection, &sub, Was::Bytes(len));
         }
     }
     txn.delete_sub(SubKeys::Data, collection, &keys::group(name));
@@ -205,11 +206,15 @@ fn scan_under(
     )
 }
 
-/// The sub-keys with a prefix.
-pub(super) fn subs_under(view: &View<'_>, collection: &CollectionId, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+/// The sub-keys with a prefix, and the length of each one's value.
+pub(super) fn subs_under(
+    view: &View<'_>,
+    collection: &CollectionId,
+    prefix: &[u8],
+) -> Result<Vec<(Vec<u8>, usize)>> {
     let mut found = Vec::new();
-    scan_under(view, collection, prefix, |rest, _| {
-        found.push([prefix, rest].concat());
+    scan_under(view, collection, prefix, |rest, value| {
+        found.push(([prefix, rest].concat(), value.len()));
         Ok(())
     })?;
     Ok(found)

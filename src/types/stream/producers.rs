@@ -15,7 +15,7 @@
 use super::{Stream, StreamId, keys, meta::Reader};
 use crate::{
     error::{Result, StoreError},
-    store::{CollectionId, Direction, SubKeys, Txn, View},
+    store::{CollectionId, Direction, SubKeys, Txn, View, Was},
 };
 use std::ops::{Bound, ControlFlow};
 
@@ -193,8 +193,8 @@ impl Idempotence {
     pub fn forget_all(&mut self, txn: &mut Txn<'_>, stream: &Stream) -> Result<()> {
         let collection = *stream.collection_id();
         for prefix in keys::of_producers() {
-            for sub in super::group::subs_under(&txn.view(), &collection, &prefix)? {
-                txn.delete_sub(SubKeys::Data, &collection, &sub);
+            for (sub, len) in super::group::subs_under(&txn.view(), &collection, &prefix)? {
+                txn.delete_sub_of(SubKeys::Data, &collection, &sub, Was::Bytes(len));
             }
         }
         (self.producers, self.ids) = (0, 0);

@@ -3,7 +3,7 @@
 use super::{StreamId, StreamMeta, encode_fields, keys};
 use crate::{
     error::Result,
-    store::{CollectionId, Direction, SubKeys, Txn, Type, View},
+    store::{CollectionId, Direction, SubKeys, Txn, Type, View, Was},
     types::collection::Collection,
     value::Value,
 };
@@ -61,7 +61,8 @@ impl Stream {
 
     /// Adds an entry. Its id must be greater than the last one.
     pub fn append(&mut self, txn: &mut Txn<'_>, id: StreamId, words: &[&[u8]]) {
-        txn.put_sub(SubKeys::Data, self.collection_id(), &keys::entry(id), &encode_fields(words));
+        let (entry, fields) = (keys::entry(id), encode_fields(words));
+        txn.put_sub_over(SubKeys::Data, self.collection_id(), &entry, &fields, Was::Absent);
         self.note_appended(id);
     }
 
@@ -144,10 +145,9 @@ impl Stream {
     pub fn delete(&mut self, txn: &mut Txn<'_>, ids: &[StreamId]) -> Result<u64> {
         let (mut deleted, mut first_went) = (0_u64, false);
         for id in ids {
-            if self.get(&txn.view(), *id)?.is_none() {
-                continue;
-            }
-            txn.delete_sub(SubKeys::Data, self.collection_id(), &keys::entry(*id));
+            let Some(entry) = self.get(&txn.view(), *id)? else { continue };
+            let was = Was::Bytes(entry.len());
+            txn.delete_sub_of(SubKeys::Data, self.collection_id(), &keys::entry(*id), was);
             first_went |= *id == self.meta.first_id;
             self.meta.max_deleted_id = self.meta.max_deleted_id.max(*id);
             self.shrink_by(1);

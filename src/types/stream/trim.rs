@@ -7,7 +7,7 @@
 use super::{Stream, StreamId, keys};
 use crate::{
     error::Result,
-    store::{Direction, SubKeys, Txn, View},
+    store::{Direction, SubKeys, Txn, View, Was},
 };
 use std::ops::ControlFlow;
 
@@ -37,13 +37,13 @@ impl Stream {
     /// Trims; returns how many entries went.
     pub fn trim(&mut self, txn: &mut Txn<'_>, trim: Trim) -> Result<u64> {
         let (ids, count) = self.front(&txn.view(), trim)?;
-        for id in ids.iter().take(usize::try_from(count).unwrap_or(usize::MAX)) {
-            txn.delete_sub(SubKeys::Data, self.collection_id(), &keys::entry(*id));
+        for (id, len) in ids.iter().take(usize::try_from(count).unwrap_or(usize::MAX)) {
+            txn.delete_sub_of(SubKeys::Data, self.collection_id(), &keys::entry(*id), Was::Bytes(*len));
         }
         if count > 0 {
             self.shrink_by(count);
             let first = usize::try_from(count).ok().and_then(|at| ids.get(at));
-            self.meta.first_id = first.copied().unwrap_or_default();
+            self.meta.first_id = first.map_or_else(StreamId::default, |(id, _)| *id);
         }
         Ok(count)
     }
@@ -53,8 +53,8 @@ impl Stream {
         Ok(self.front(view, trim)?.1)
     }
 
-    /// The entries that a trim removes, and the one behind them; and how many it removes.
-    fn front(&self, view: &View<'_>, trim: Trim) -> Result<(Vec<StreamId>, u64)> {
+    /// The entries that a trim removes and their lengths, and the one behind them; and how many it removes.
+    fn front(&self, view: &View<'_>, trim: Trim) -> Result<(Vec<(StreamId, usize)>, u64)> {
         let limit = trim.limit.unwrap_or(u64::MAX);
         let (at_most, before) = match trim.to {
             TrimTo::Len(len) => (self.len().saturating_sub(len).min(limit), None),
@@ -66,8 +66,8 @@ impl Stream {
         if at_most == 0 || !goes(self.meta.first_id) {
             return Ok((ids, 0));
         }
-        self.visit(&view.in_passing(), StreamId::MIN, StreamId::MAX, Direction::Forward, |id, _| {
-            ids.push(id);
+        self.visit(&view.in_passing(), StreamId::MIN, StreamId::MAX, Direction::Forward, |id, entry| {
+            ids.push((id, entry.len()));
             if eligible == at_most || !goes(id) {
                 return Ok(ControlFlow::Break(()));
             }

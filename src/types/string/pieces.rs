@@ -4,7 +4,7 @@
 use crate::{
     error::{Result, StoreError},
     limits::STRING_BYTES_MAX,
-    store::{CollectionHead, CollectionId, Direction, Row, SubKeys, Txn, View},
+    store::{CollectionHead, CollectionId, Direction, Row, SubKeys, Txn, View, Was},
     value::Value,
 };
 use bytes::Bytes;
@@ -173,7 +173,8 @@ impl Pieces {
     pub(super) fn put_shared(&mut self, txn: &mut Txn<'_>, number: usize, bytes: &Bytes, was_stored: bool) {
         match encode(bytes).map(<[u8]>::len) {
             Some(len) if len > PIECE_BYTES / 2 => {
-                txn.put_sub_bytes(SubKeys::Data, &self.id, &sub_key(number), bytes.slice(..len));
+                let was = Was::absent_if(!was_stored);
+                txn.put_sub_bytes(SubKeys::Data, &self.id, &sub_key(number), bytes.slice(..len), was);
                 self.stored = self.stored.saturating_add(u64::from(!was_stored));
             }
             _ => self.put(txn, number, bytes.to_vec(), was_stored),
@@ -187,7 +188,8 @@ impl Pieces {
         piece: StoredPiece,
         was_stored: bool,
     ) {
-        txn.put_sub_bytes(SubKeys::Data, &self.id, &sub_key(number), Bytes::from(piece.0));
+        let was = Was::absent_if(!was_stored);
+        txn.put_sub_bytes(SubKeys::Data, &self.id, &sub_key(number), Bytes::from(piece.0), was);
         self.stored = self.stored.saturating_add(u64::from(!was_stored));
     }
 

@@ -69,6 +69,7 @@ pub fn append(request: AppendEntriesRequest<Types>, now: u64) -> Append {
         of_core: None,
         cut_off: false,
         refuses_growth: false,
+        is_out_of_memory: false,
         vote: (&request.vote).into(),
         previous: request.prev_log_id.as_ref().map(LogId::from),
         entries: request.entries.into_iter().map(entry).collect(),

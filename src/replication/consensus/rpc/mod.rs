@@ -63,6 +63,9 @@ pub(super) struct Append {
     /// Whether the leader refuses writes that may make the data grow.
     #[prost(bool, tag = "8")]
     pub(super) refuses_growth: bool,
+    /// Whether it does so because the data take more than `maxmemory`.
+    #[prost(bool, tag = "9")]
+    pub(super) is_out_of_memory: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
