@@ -88,6 +88,8 @@ impl Flags {
     /// Enforced: shows replicated state that this node keeps apart from the data, so it waits, as a read does, until the node has
     /// what is acknowledged.
     pub const AFTER_BARRIER: Flags = Flags(1 << 32);
+    /// Enforced: may come between CLIENT CACHING and the call that it is about.
+    pub const KEEPS_CACHING: Flags = Flags(1 << 33);
 
     const NAMES: [(Flags, &'static str); 18] = [
         (Flags::WRITE, "write"),

@@ -7,7 +7,7 @@
 
 use super::{connection::Connection, thread::ThreadState};
 use crate::{
-    command::{Flags, Group, Resolved, Run},
+    command::{Flags, Resolved, Run},
     resp::Reply,
     session::{SessionTracking, TrackingOptions},
     store::{Origin, ScriptReads},
@@ -87,9 +87,8 @@ impl Connection {
         if !tracking.is_asked() || self.session.transaction.is_some() {
             return;
         }
-        let call = self.thread.table.resolve(argv).ok();
-        let container = call.and_then(|call| call.parent);
-        if container.is_none_or(|container| container.group != Group::Connection) {
+        let call = self.thread.table.resolve(argv);
+        if !call.is_ok_and(|call| call.command.flags.has(Flags::KEEPS_CACHING)) {
             tracking.called();
         }
     }

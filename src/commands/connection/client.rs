@@ -11,9 +11,10 @@ use crate::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const PLAIN: Flags = Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::IN_PAUSE);
+const PLAIN: Flags =
+    Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::IN_PAUSE).with(Flags::KEEPS_CACHING);
 const ADMIN: Flags = PLAIN.with(Flags::ADMIN);
-const HELP: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::IN_PAUSE);
+const HELP: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::IN_PAUSE).with(Flags::KEEPS_CACHING);
 
 const KILL: &str = "<ip:port | [ID client-id [client-id ...]] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME yes/no] [MAXAGE maxage] [NAME name] [LIB-NAME libname] [LIB-VER libver] [DB db] [IP ip] [FLAGS flags] [CAPA capa] [IDLE idle]>";
 const LIST: &str = "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME yes/no] [MAXAGE maxage] [NAME name] [LIB-NAME libname] [LIB-VER libver] [DB db] [IP ip] [FLAGS flags] [CAPA capa] [IDLE idle]";
