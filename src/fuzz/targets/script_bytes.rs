@@ -1,5 +1,6 @@
 //! Bytes that a script hands to cjson, cmsgpack, struct and patterns. What is read can be written, and read
-//! again; JSON is as long then, but keys may have another order.
+//! again; JSON is as long then, but keys may have another order. MessagePack writes nil for tables that lie deeper than 16, as
+//! Redis's does; where such a table was a key, it cannot be read again.
 
 use flotilla::{
     resp::Reply,
@@ -33,7 +34,7 @@ const BODIES: [&str; 6] = [
      local ok, text = pcall(cjson.encode, v) if not ok then return 1 end \
      return #cjson.encode(cjson.decode(text)) == #text and 1",
     "local ok, v = pcall(function() return (cmsgpack.unpack(ARGV[1])) end) if not ok then return 1 end \
-     cmsgpack.unpack(cmsgpack.pack(v)) return 1",
+     local ok, why = pcall(cmsgpack.unpack, cmsgpack.pack(v)) return (ok or tostring(why):find('index is nil', 1, true)) and 1",
     "pcall(struct.unpack, ARGV[1], ARGV[2]) pcall(struct.size, ARGV[1]) pcall(struct.pack, ARGV[1], 1, 'x', 2, 3) return 1",
     "pcall(string.find, ARGV[2], ARGV[1]) pcall(string.gsub, ARGV[2], ARGV[1], ARGV[2]) \
      pcall(function() for w in ARGV[2]:gmatch(ARGV[1]) do end end) return 1",
