@@ -26,8 +26,16 @@ use resp_tests::support::{call, eventually, number, ok, seed, variable};
 const NODES: usize = 3;
 const MEMORY: u64 = 1 << 30;
 /// As a node with 1 GiB would be set up. It starts before it is put into the control group, so it cannot ask that.
-const ARGS: [&str; 6] =
-    ["--hot-cache-bytes", "64mb", "--block-cache-bytes", "64mb", "--maxmemory-clients", "200mb"];
+const ARGS: [&str; 8] = [
+    "--hot-cache-bytes",
+    "64mb",
+    "--block-cache-bytes",
+    "64mb",
+    "--maxmemory-clients",
+    "200mb",
+    "--disable-thp",
+    "yes",
+];
 const PING_P99: Duration = Duration::from_millis(50);
 
 fn terms(cluster: &Cluster) -> Vec<Option<String>> {
