@@ -11,7 +11,7 @@
 //! * [`corpus`]: where the scripts lie and which commands they cover.
 //! * [`process`], [`server`], [`ports`], [`connection`], [`run`]: a server process, its ports, a client of it, a script against both.
 //! * [`small_disk`]: a disk of its own for a server, which can be full; [`recorded_disk`]: one whose power can be cut.
-//! * [`support`], [`dice`]: what most tests say and draw.
+//! * [`support`], [`dice`]: what most tests say and draw; [`installed`]: client libraries for them.
 //! * [`memory`]: how much of it a server has, and may have.
 //! * [`recorder`]: clients that write, and check what must have come of it.
 //! * [`cluster`]: several servers that are one; [`damage`]: what a bad disk does to their files.
@@ -36,6 +36,7 @@ pub mod differential;
 pub mod door;
 pub mod edge;
 pub mod harness;
+pub mod installed;
 pub mod memory;
 mod namespace;
 pub mod ports;

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use resp_tests::cluster::Cluster;
 use resp_tests::connection::Received;
+use resp_tests::installed::installed;
 use resp_tests::server::{Program, Server, Stop};
 use resp_tests::value::Value;
 
-use super::program::{installed, source};
+use super::program::source;
 
 /// A core in the mode that a kind of client wants, its leader, and the client ports of all.
 pub fn core(kind: &str) -> (Cluster, usize, [u16; 3]) {

@@ -27,7 +27,8 @@ mod scripts;
 
 use std::process::Command;
 
-use program::{Access, compiled, converse, installed, source};
+use program::{Access, compiled, converse, source};
+use resp_tests::installed::installed;
 
 #[test]
 fn redis_py_holds_with_its_default_protocol() {

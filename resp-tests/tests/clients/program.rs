@@ -1,6 +1,5 @@
 //! Runs one client program against a server of its own and restarts the server when the program asks for it.
 
-use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,15 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, unbounded};
+use resp_tests::installed::HOW_TO_INSTALL;
 use resp_tests::server::{Program, Server, Stop};
 use tempfile::TempDir;
 
 const CONVERSATION_SECONDS_MAX: u64 = 240;
 const PASSWORD: &str = "correct horse";
-
-/// What is missing is a failure: a test that is skipped proves nothing.
-const HOW_TO_INSTALL: &str =
-    "`make test` installs what the client tests need; .build/test-deps.sh does that alone";
 
 /// Whether the server asks for a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,13 +135,4 @@ pub fn compiled(name: &str, library: &str) -> (TempDir, Command) {
         "cc cannot compile {name} against {library}. {HOW_TO_INSTALL}. It said:\n{said}"
     );
     (directory, Command::new(path))
-}
-
-/// A file that .build/test-deps.sh has put into `FLOTILLA_TEST_DEPS`, or target/test-deps of this clone.
-pub fn installed(name: &str) -> PathBuf {
-    let place = env::var_os("FLOTILLA_TEST_DEPS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-deps"), PathBuf::from);
-    let path = place.join(name);
-    assert!(path.exists(), "{} is missing. {HOW_TO_INSTALL}", path.display());
-    path
 }

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::RecvTimeoutError;
 use resp_tests::cluster::Cluster;
 use resp_tests::edge::support::{edge, upstream};
+use resp_tests::installed::installed;
 use resp_tests::server::{Program, Server};
 use resp_tests::support::variable;
 
-use super::program::{installed, lines_of, source};
+use super::program::{lines_of, source};
 
 /// Jobs of a short queue.
 const JOBS: u64 = 300;

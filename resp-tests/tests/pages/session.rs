@@ -1,6 +1,7 @@
 //! Runs the steps of a page in one shell, in a network namespace and a directory of its own.
 
 use crate::blocks::Language;
+use resp_tests::installed::{HOW_TO_INSTALL, installed, test_deps};
 use resp_tests::server::Program;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
@@ -8,7 +9,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     os::unix::{fs::PermissionsExt, process::CommandExt},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -17,9 +18,6 @@ use std::{
 const PAGE_SECONDS_MAX: u64 = 240;
 /// How long a command may go on to find a server that is still starting.
 const STEP_SECONDS_MAX: u64 = 60;
-
-const HOW_TO_INSTALL: &str =
-    "`make test` installs what the pages' commands need; .build/test-deps.sh does that alone";
 
 /// One thing to run.
 #[derive(Debug)]
@@ -174,15 +172,4 @@ fn outcomes(text: &str) -> Vec<Outcome> {
         }
     }
     outcomes
-}
-
-fn test_deps() -> PathBuf {
-    env::var_os("FLOTILLA_TEST_DEPS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-deps"), PathBuf::from)
-}
-
-fn installed(name: &str) -> PathBuf {
-    let path = test_deps().join(name);
-    assert!(path.exists(), "{} is missing. {HOW_TO_INSTALL}", path.display());
-    path
 }

@@ -1,7 +1,9 @@
 //! Client libraries that speak TLS, with certificates of their own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
+
+use resp_tests::installed::installed;
 
 use crate::Guarded;
 
@@ -33,14 +35,6 @@ const tls = { ca: fs.readFileSync(ca), cert: fs.readFileSync(cert), key: fs.read
   await client.quit();
 })().catch((error) => { console.error(error); process.exit(1); });
 "#;
-
-fn installed(name: &str) -> PathBuf {
-    let place = std::env::var_os("FLOTILLA_TEST_DEPS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-deps"), PathBuf::from);
-    let path = place.join(name);
-    assert!(path.exists(), "{} is missing; .build/test-deps.sh installs it", path.display());
-    path
-}
 
 fn runs(command: &mut Command, port: u16, files: &[PathBuf; 3]) {
     let [certificate, key, ca] = files;
