@@ -20,7 +20,7 @@ use super::schedule::{Order, Schedule};
 use super::speed::{self, Phases};
 use super::standstill::Standstill;
 use super::types::{self, Typed};
-use super::watch::{agree, ask, compare, wait_for_leader};
+use super::watch::{agree, ask, compare, wait_for_leader, wait_for_level};
 use crate::command::must;
 
 const REGISTER_CLIENTS: u32 = 6;
@@ -202,6 +202,7 @@ impl Run<'_> {
         let began = Instant::now();
         let mut minute = 0;
         agree(self.network)?;
+        wait_for_level(self.network)?;
         while self.outcome.violations.is_empty()
             && (began.elapsed() < self.options.duration || !self.schedule.may_end())
         {

@@ -139,6 +139,29 @@ pub fn agree(network: &Network) -> Result<Duration, Failure> {
     }
 }
 
+/// Waits until a core that is new, and its edges, are at the newest feature level: what clients do may need it.
+pub fn wait_for_level(network: &Network) -> Result<(), Failure> {
+    let began = Instant::now();
+    let is_newest = |node: usize| {
+        let level = field(network, node, "flotilla_feature_level");
+        let understood = field(network, node, "flotilla_feature_levels");
+        level.is_some_and(|level| understood.is_some_and(|levels| levels.ends_with(&format!("-{level}"))))
+    };
+    while let Some(behind) = network.core().chain(network.edges()).find(|node| !is_newest(*node)) {
+        check_that_all_run(network)?;
+        if began.elapsed() > AGREE_MAX {
+            let node = &network.nodes[behind];
+            return Err(Failure::server(format!(
+                "{} is not at the newest feature level after {AGREE_MAX:?}:\n{}",
+                node.name,
+                node.log_tail(8)
+            )));
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
+
 fn is_at_rest(network: &Network, told: &Status) -> bool {
     let voters = |name: &str| matches!(told.role(name), Some("voter" | "leader"));
     let all = network.core().all(|node| voters(&network.nodes[node].name));

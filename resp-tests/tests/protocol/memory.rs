@@ -197,7 +197,8 @@ fn pubsub_limit(on: &Context) {
 
 fn idle_connections(on: &Context) {
     const COUNT: usize = 800;
-    let server = on.start(&[]);
+    // A huge page more or less is 2.5 KiB for each of them.
+    let server = on.start(&["--disable-thp", "yes"]);
     let use_it = |connection: &mut Connection, index: usize| {
         assert_eq!(call(connection, &["PING"]), Value::Simple(b"PONG".to_vec()));
         assert_eq!(call(connection, &["SET", &format!("key-{index}"), "value"]), ok());
