@@ -25,7 +25,7 @@ impl Connection {
     /// Runs one call and appends its reply, or queues it behind the chunk's writes.
     pub(super) async fn dispatch(&mut self, argv: &[&[u8]]) -> Result<(), Close> {
         let admitted = match self.admit(argv) {
-            Err(Refusal::NotYet(_) | Refusal::NoRoomYet(_)) => Box::pin(self.admit_in_time(argv)).await,
+            Err(Refusal::NotYet(..)) => Box::pin(self.admit_in_time(argv)).await,
             admitted => admitted,
         };
         let call = match admitted {
@@ -69,14 +69,11 @@ impl Connection {
                 self.flush_writes().await;
                 return Err(Close::AfterReply);
             }
-            Refusal::Error(error) | Refusal::NoRoomYet(error) if is_exec => {
+            Refusal::Error(error) | Refusal::NotYet(error, _) if is_exec => {
                 let why = if error.code() == "ERR" { error.text().to_owned() } else { error.to_string() };
                 ErrorReply::new("EXECABORT", format!("Transaction discarded because of: {why}"))
             }
-            Refusal::Error(error)
-            | Refusal::Elsewhere(error)
-            | Refusal::NotYet(error)
-            | Refusal::NoRoomYet(error) => error,
+            Refusal::Error(error) | Refusal::Elsewhere(error) | Refusal::NotYet(error, _) => error,
         };
         self.flush_writes().await;
         if is_exec {

@@ -33,12 +33,18 @@ use std::{
 
 /// Time that a paused client sleeps before it checks the pause again.
 const PAUSE_POLL: Duration = Duration::from_millis(50);
-/// The same, while a new core raises its feature level, and how long it waits.
-const LEVEL_POLL: Duration = Duration::from_millis(5);
-const LEVEL_WAIT_MAX: Duration = Duration::from_secs(2);
-/// The same, while keys are evicted.
-const ROOM_POLL: Duration = Duration::from_millis(2);
-const ROOM_WAIT_MAX: Duration = Duration::from_secs(2);
+/// What a call waits for at the gates.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// From one look to the next.
+    poll: Duration,
+    wait_max: Duration,
+}
+
+/// A new core raises its feature level.
+const FOR_LEVEL: Patience = Patience { poll: Duration::from_millis(5), wait_max: Duration::from_secs(2) };
+/// Keys are evicted to make room.
+const FOR_ROOM: Patience = Patience { poll: Duration::from_millis(2), wait_max: Duration::from_secs(2) };
 
 /// Why a call is refused.
 #[derive(Debug)]
@@ -46,10 +52,8 @@ pub(super) enum Refusal {
     Error(ErrorReply),
     /// Ask another node, or no node can serve it.
     Elsewhere(ErrorReply),
-    /// A new core is about to raise its feature level; if it does not, this.
-    NotYet(ErrorReply),
-    /// Keys are being evicted to make room; if that takes too long, this.
-    NoRoomYet(ErrorReply),
+    /// It is worth waiting; if that takes too long, this.
+    NotYet(ErrorReply, Patience),
     /// The session's user is gone or off.
     Gone,
     /// The client is a browser tricked into sending requests (cross-protocol attack).
@@ -74,7 +78,7 @@ impl Connection {
         match admitted {
             Ok(()) => Ok(call),
             // Counted once it is refused for good.
-            Err(refusal @ (Refusal::NotYet(_) | Refusal::NoRoomYet(_))) => Err(refusal),
+            Err(refusal @ Refusal::NotYet(..)) => Err(refusal),
             Err(refusal) => {
                 self.count_rejected(Some(call.index));
                 Err(refusal)
@@ -89,16 +93,16 @@ impl Connection {
         // What the connection has already to write counts against the room that it waits for.
         self.flush_writes().await;
         loop {
-            let (refusal, poll, wait_max) = match self.admit(argv) {
-                Err(refusal @ Refusal::NotYet(_)) => (refusal, LEVEL_POLL, LEVEL_WAIT_MAX),
-                Err(refusal @ Refusal::NoRoomYet(_)) => (refusal, ROOM_POLL, ROOM_WAIT_MAX),
+            match self.admit(argv) {
+                Err(Refusal::NotYet(_, patience)) if began.elapsed() < patience.wait_max => {
+                    tokio::time::sleep(patience.poll).await;
+                }
+                Err(refusal @ Refusal::NotYet(..)) => {
+                    self.count_rejected(self.thread.table.index(argv));
+                    return Err(refusal);
+                }
                 admitted => return admitted,
-            };
-            if began.elapsed() >= wait_max {
-                self.count_rejected(self.thread.table.index(argv));
-                return Err(refusal);
             }
-            tokio::time::sleep(poll).await;
         }
     }
 
@@ -107,7 +111,7 @@ impl Connection {
         let began = Instant::now();
         loop {
             match self.thread.node.group.state.room(0) {
-                Room::Soon if began.elapsed() < ROOM_WAIT_MAX => tokio::time::sleep(ROOM_POLL).await,
+                Room::Soon if began.elapsed() < FOR_ROOM.wait_max => tokio::time::sleep(FOR_ROOM.poll).await,
                 room => return room,
             }
         }
@@ -122,12 +126,7 @@ impl Connection {
                 .and_then(|()| self.in_exec(call))
                 .and_then(|()| self.in_cluster(call, argv))
                 .and_then(|()| self.may_read_untold(call, argv)),
-            Err(
-                Refusal::Error(error)
-                | Refusal::Elsewhere(error)
-                | Refusal::NotYet(error)
-                | Refusal::NoRoomYet(error),
-            ) => Err(error),
+            Err(Refusal::Error(error) | Refusal::Elsewhere(error) | Refusal::NotYet(error, _)) => Err(error),
             Err(Refusal::Security | Refusal::Gone) => Err(ErrorReply::no_auth()),
         }
     }
@@ -164,7 +163,7 @@ impl Connection {
         let group = &self.thread.node.group;
         call.allowed_at(group.state.feature_level()).map_err(|error| {
             match group.store.latest().state().last_at {
-                0 => Refusal::NotYet(error),
+                0 => Refusal::NotYet(error, FOR_LEVEL),
                 _ => Refusal::Error(error),
             }
         })
@@ -224,7 +223,7 @@ impl Connection {
         let room = state.room(bytes);
         match room.refusal() {
             None => Ok(()),
-            Some(error) if room == Room::Soon => Err(Refusal::NoRoomYet(error)),
+            Some(error) if room == Room::Soon => Err(Refusal::NotYet(error, FOR_ROOM)),
             Some(error) => Err(Refusal::Error(error)),
         }
     }

@@ -162,7 +162,8 @@ impl Connection {
             }
             // The look comes after the registration: any write from now on wakes this session.
             let mut again = FOR_EVER;
-            let (now, found) = (self.log_ms(), self.look(call, wait_for, ReadTime::At(self.log_ms())).await);
+            let now = self.log_ms();
+            let found = self.look(call, wait_for, ReadTime::At(now)).await;
             if let Ok(Some(Wait { finds_at: Some(at), .. })) = &found {
                 // Log time is not this node's clock: what is due, and yet not found, is looked for again.
                 again = at.checked_sub(now).map_or(RETRY_INTERVAL, Duration::from_millis);

@@ -90,11 +90,11 @@ impl Connection {
 
     /// On a follower.
     fn at_leader(&self, asked: &Asked, settings: &Settings) -> Option<Refusal> {
-        let can_go = self.session.can_be_redirected || settings.cluster_enabled;
+        let can_go = self.session.client.can_be_redirected() || settings.cluster_enabled;
         // READONLY (and CLIENT CONSISTENCY) allows reads from this node.
         let reads_elsewhere = asked.reads && can_go && self.session.consistency == Consistency::Linearizable;
         let mode = match settings.on_follower {
-            OnFollower::Forward if self.session.can_be_redirected => OnFollower::Redirect,
+            OnFollower::Forward if self.session.client.can_be_redirected() => OnFollower::Redirect,
             mode => mode,
         };
         match mode {

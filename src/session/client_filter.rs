@@ -52,7 +52,7 @@ impl ClientProperty {
                 let own = client.flags();
                 letters.chars().all(|letter| own.contains(letter))
             }
-            ClientProperty::CanBeRedirected => client.can_be_redirected.load(Ordering::Relaxed),
+            ClientProperty::CanBeRedirected => client.can_be_redirected(),
         }
     }
 }

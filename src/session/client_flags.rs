@@ -12,6 +12,15 @@ impl Client {
         silent_ms > longer_than_ms && !listens && !self.busy.load(Ordering::Relaxed)
     }
 
+    /// It follows -REDIRECT from now on (CLIENT CAPA redirect), until RESET.
+    pub fn follow_redirects(&self) {
+        self.follows_redirects.store(true, Ordering::Relaxed);
+    }
+
+    pub fn can_be_redirected(&self) -> bool {
+        self.follows_redirects.load(Ordering::Relaxed)
+    }
+
     /// Whether it listens to anything: CLIENT LIST's type pubsub.
     pub fn is_subscribed(&self) -> bool {
         [&self.subscribed, &self.psubscribed, &self.ssubscribed]

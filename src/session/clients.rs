@@ -54,7 +54,7 @@ pub struct Client {
     /// Rings when there is a message.
     pub(super) bell: Notify,
     /// It follows -REDIRECT (CLIENT CAPA redirect).
-    pub can_be_redirected: AtomicBool,
+    pub(super) follows_redirects: AtomicBool,
     /// Bytes read from it and written to it, and its calls, since it connected.
     pub net_in: AtomicU64,
     pub net_out: AtomicU64,
@@ -104,7 +104,7 @@ impl Client {
             tracking: Mutex::default(),
             inbox: OnceLock::new(),
             bell: Notify::new(),
-            can_be_redirected: AtomicBool::new(false),
+            follows_redirects: AtomicBool::new(false),
             net_in: AtomicU64::new(0),
             net_out: AtomicU64::new(0),
             calls: AtomicU64::new(0),
@@ -196,7 +196,7 @@ impl Client {
         self.no_evict.store(false, Ordering::Relaxed);
         self.no_touch.store(false, Ordering::Relaxed);
         self.monitors.store(false, Ordering::Relaxed);
-        self.can_be_redirected.store(false, Ordering::Relaxed);
+        self.follows_redirects.store(false, Ordering::Relaxed);
     }
 }
 

@@ -40,8 +40,6 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// Of a client that tracks keys.
     pub tracking: Option<Box<SessionTracking>>,
-    /// CLIENT CAPA redirect: the client follows -REDIRECT.
-    pub can_be_redirected: bool,
     /// Set by QUIT: close once the reply is sent.
     pub closing: bool,
 }
@@ -64,7 +62,6 @@ impl Session {
             groups: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             tracking: None,
-            can_be_redirected: false,
             closing: false,
         }
     }

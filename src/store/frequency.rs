@@ -6,6 +6,7 @@
 //! hash of the key that it counts. Another key that comes to the slot takes one off the count, and the slot once it is worth
 //! more than what the slot counts; until then its own count is that of a new key.
 
+use super::script_view::split_mix;
 use std::{
     hash::BuildHasher,
     sync::{
@@ -125,9 +126,10 @@ impl Frequencies {
     fn raised(&self, count: u8) -> u8 {
         let above = u64::from(count.saturating_sub(NEW));
         let one_of = above.saturating_mul(self.log_factor.load(Ordering::Relaxed).into()).saturating_add(1);
-        let number = self.dice.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let is_hit = (mixed ^ (mixed >> 27)).is_multiple_of(one_of);
+        let (state, number) = split_mix(self.dice.load(Ordering::Relaxed));
+        // Two threads may draw the same number: it decides nothing else.
+        self.dice.store(state, Ordering::Relaxed);
+        let is_hit = number.is_multiple_of(one_of);
         count.saturating_add(u8::from(is_hit))
     }
 }

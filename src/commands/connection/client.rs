@@ -183,8 +183,9 @@ fn id(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
 
 fn capa(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let redirect = args.rest().iter().any(|word| word.eq_ignore_ascii_case(b"redirect"));
-    context.session.can_be_redirected |= redirect;
-    context.session.client.can_be_redirected.fetch_or(redirect, Ordering::Relaxed);
+    if redirect {
+        context.session.client.follow_redirects();
+    }
     Ok(Reply::Ok)
 }
 

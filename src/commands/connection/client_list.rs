@@ -69,7 +69,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let (user, resp, lib, ver) =
         (client.user_name(), client.resp.load(Ordering::Relaxed), words.lib_name, words.lib_ver);
     let (net_in, net_out, calls) = (load(&client.net_in), load(&client.net_out), load(&client.calls));
-    let capa = if client.can_be_redirected.load(Ordering::Relaxed) { "r" } else { "" };
+    let capa = if client.can_be_redirected() { "r" } else { "" };
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,

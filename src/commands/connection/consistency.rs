@@ -33,7 +33,7 @@ pub(super) const READWRITE: Command = Command {
 
 /// As Redis, in cluster mode only; as Valkey, also for clients that can be redirected without one.
 fn chooses_nodes(context: &Context<'_>) -> Result<()> {
-    match context.node.config.settings().cluster_enabled || context.session.can_be_redirected {
+    match context.node.config.settings().cluster_enabled || context.session.client.can_be_redirected() {
         true => Ok(()),
         false => Err(ErrorReply::err("This instance has cluster support disabled").into()),
     }

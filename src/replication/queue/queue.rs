@@ -92,6 +92,24 @@ impl Queue {
         Ok(())
     }
 
+    /// Proposes what this node itself asks for (upkeep, marks), and waits for its outcome. `was_forwarded`: as of `Ticket`.
+    pub async fn propose(&self, proposal: Bytes, was_forwarded: bool) -> Result<Outcome, NotDone> {
+        let mailbox = Mailbox::new();
+        let work = Work::HOUSEKEEPING;
+        self.submit(
+            proposal,
+            Ticket { mailbox: Arc::clone(&mailbox), id: 0, was_forwarded, client: 0, work },
+        )?;
+        let mut outcomes = Vec::new();
+        loop {
+            mailbox.wait().await;
+            mailbox.drain(&mut outcomes);
+            if let Some((_, outcome)) = outcomes.pop() {
+                return Ok(outcome);
+            }
+        }
+    }
+
     /// Takes the oldest proposal.
     pub fn pop(&self) -> Option<(Bytes, Ticket)> {
         let taken = self.proposals.pop()?;

@@ -12,15 +12,14 @@
 use crate::{
     config::{DataLimit, Eviction, EvictionOrder},
     error::StoreError,
-    feature_level,
     replica::{CountRows, Evict, Victim},
     replication::{
-        queue::{Mailbox, NotDone, Outcome, Queue, Ticket},
+        queue::{Outcome, Queue},
         wal::blocking,
     },
     resp::Reply,
     session::Stats,
-    state::{ReplicationState, Work},
+    state::ReplicationState,
     store::{Candidate, Sampler, Store, VictimOrder},
 };
 use bytes::Bytes;
@@ -71,7 +70,6 @@ impl Evictor {
     }
 
     async fn evict(&self) {
-        let mailbox = Mailbox::new();
         let chooser: Arc<Mutex<Option<Chooser>>> = Arc::default();
         loop {
             let limit = **self.state.memory.limit();
@@ -91,7 +89,7 @@ impl Evictor {
             let victims = self.choose(&chooser, eviction, limit.samples, target).await;
             let evicted = match victims.is_empty() {
                 true => None,
-                false => self.propose(&mailbox, Evict::encode(target, &victims)).await,
+                false => self.propose(Evict::encode(target, &victims)).await,
             };
             match evicted {
                 Some(Reply::Int(keys)) => Stats::add(&self.stats.evicted_keys, keys.unsigned_abs()),
@@ -144,22 +142,20 @@ impl Evictor {
 
     /// Has rows counted that no write has counted since the level was raised.
     async fn count(&self) {
-        let mailbox = Mailbox::new();
         let mut from = Vec::new();
         loop {
-            let published = self.store.published();
-            let is_due = published.state().feature_level >= feature_level::SIZES
-                && !published.state().is_counted()
-                && !self.state.edge.is_edge()
-                && self.state.leads_surely();
-            drop(published);
+            let is_uncounted = {
+                let published = self.store.latest();
+                published.state().counts_bytes() && !published.state().is_counted()
+            };
+            let is_due = is_uncounted && !self.state.edge.is_edge() && self.state.leads_surely();
             if !is_due {
                 from.clear();
                 tokio::time::sleep(COUNT_LOOK_INTERVAL).await;
                 continue;
             }
             let entry = CountRows { rows_max: COUNTED_ROWS, from: &from }.encode();
-            from = match self.propose(&mailbox, entry).await {
+            from = match self.propose(entry).await {
                 Some(Reply::Bulk(next)) => next.to_vec(),
                 Some(_) => {
                     tracing::info!(
@@ -176,24 +172,10 @@ impl Evictor {
     }
 
     /// Its reply, once it is applied; `None`: it was not, or nobody knows.
-    async fn propose(&self, mailbox: &Arc<Mailbox>, proposal: Bytes) -> Option<Reply> {
-        let ticket = Ticket {
-            mailbox: Arc::clone(mailbox),
-            id: 0,
-            was_forwarded: true,
-            client: 0,
-            work: Work::HOUSEKEEPING,
-        };
-        let submitted: Result<(), NotDone> = self.queue.submit(proposal, ticket);
-        submitted.ok()?;
-        let mut outcomes = Vec::new();
-        while outcomes.is_empty() {
-            mailbox.wait().await;
-            mailbox.drain(&mut outcomes);
-        }
-        match outcomes.pop() {
-            Some((_, Outcome::Applied(mut replies))) => replies.pop(),
-            _ => None,
+    async fn propose(&self, proposal: Bytes) -> Option<Reply> {
+        match self.queue.propose(proposal, true).await {
+            Ok(Outcome::Applied(mut replies)) => replies.pop(),
+            Ok(Outcome::NotDone(_) | Outcome::Unknown(_)) | Err(_) => None,
         }
     }
 }

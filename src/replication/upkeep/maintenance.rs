@@ -10,12 +10,12 @@ use crate::{
     replica::ProposalBuilder,
     replication::{
         consensus::RaftNode,
-        queue::{Mailbox, Outcome, Queue, Ticket},
+        queue::{Outcome, Queue},
         wal::{Retention, blocking},
     },
     resp::Reply,
     session::Stats,
-    state::{LatencyEvent, ReplicationState, Work},
+    state::{LatencyEvent, ReplicationState},
     store::{NextDue, Store},
 };
 use std::{sync::Arc, time::Duration};
@@ -40,7 +40,6 @@ pub struct Maintenance {
     queue: Arc<Queue>,
     stats: Arc<Stats>,
     retention: Retention,
-    mailbox: Arc<Mailbox>,
     evictor: Evictor,
     /// Whether it deletes expired keys, and evicts; on an edge the core's entries do.
     sweeps: bool,
@@ -60,7 +59,7 @@ impl Maintenance {
             queue: Arc::clone(&queue),
             stats: Arc::clone(&stats),
         };
-        Maintenance { store, state, queue, stats, retention, mailbox: Mailbox::new(), evictor, sweeps: true }
+        Maintenance { store, state, queue, stats, retention, evictor, sweeps: true }
     }
 
     /// As this, but (if so) expired keys are not deleted, and none are evicted.
@@ -122,25 +121,14 @@ impl Maintenance {
     async fn sweep(&self) {
         // On every node: each steps over rows of flushed databases by itself, before an entry has to.
         while self.is_something_due().await && self.sweeps && self.state.leads_surely() {
-            let ticket = Ticket {
-                mailbox: Arc::clone(&self.mailbox),
-                id: 0,
-                was_forwarded: false,
-                client: 0,
-                work: Work::HOUSEKEEPING,
-            };
             let began_us = self.state.environment().monotonic_us();
-            if self.queue.submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket).is_err() {
+            let Ok(outcome) = self.queue.propose(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), false).await
+            else {
                 return;
-            }
-            let mut outcomes = Vec::new();
-            while outcomes.is_empty() {
-                self.mailbox.wait().await;
-                self.mailbox.drain(&mut outcomes);
-            }
+            };
             let took_us = self.state.environment().monotonic_us().saturating_sub(began_us);
             self.state.latency.add_us(LatencyEvent::ExpireCycle, took_us);
-            let (keys, fields) = outcomes.first().map_or((0, 0), |(_, outcome)| deleted(outcome));
+            let (keys, fields) = deleted(&outcome);
             Stats::add(&self.stats.expired_keys, keys);
             Stats::add(&self.stats.expired_subkeys, fields);
             if keys.saturating_add(fields) < u64::from(EXPIRE_SWEEP_KEYS_MAX) {

@@ -8,12 +8,12 @@ use crate::{
     limits::EXPIRE_SWEEP_KEYS_MAX,
     replica::ProposalBuilder,
     replication::{
-        queue::{Mailbox, Queue, Ticket},
+        queue::Queue,
         upkeep::clock_file::{ClockFile, ClockRecord, boot_hash},
         wal::blocking,
     },
     resp::ErrorReply,
-    state::{LogClock, ReplicationState, Work},
+    state::{LogClock, ReplicationState},
     time::difference,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -231,27 +231,13 @@ pub async fn tell(
 
 /// Logs an entry with the present time: from then on no node's time is before it, whichever node leads.
 async fn log_the_time(queue: &Queue) -> Result<(), String> {
-    let mailbox = Mailbox::new();
-    let ticket = Ticket {
-        mailbox: Arc::clone(&mailbox),
-        id: 0,
-        was_forwarded: true,
-        client: 0,
-        work: Work::HOUSEKEEPING,
-    };
-    queue
-        .submit(ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX), ticket)
-        .map_err(|why| ErrorReply::from(why).to_string())?;
-    let mut outcomes = Vec::new();
-    while outcomes.is_empty() {
-        mailbox.wait().await;
-        mailbox.drain(&mut outcomes);
-    }
-    match outcomes.pop().map(|(_, outcome)| outcome.applied()) {
-        Some(Err(error)) => {
+    let sweep = ProposalBuilder::sweep(EXPIRE_SWEEP_KEYS_MAX);
+    let outcome = queue.propose(sweep, true).await.map_err(|why| ErrorReply::from(why).to_string())?;
+    match outcome.applied() {
+        Err(error) => {
             Err(format!("log time was stepped here, but that is not in the log: {error}; look at it again"))
         }
-        Some(Ok(_)) | None => Ok(()),
+        Ok(_) => Ok(()),
     }
 }
 

@@ -16,11 +16,11 @@ use crate::{
     replica::ProposalBuilder,
     replication::{
         consensus::{Member, RaftNode},
-        queue::{Mailbox, Queue, Ticket},
+        queue::Queue,
         wire,
     },
     resp::{ErrorReply, Reply},
-    state::{Comparison, ReplicationState, StateChecksum, Work},
+    state::{Comparison, ReplicationState, StateChecksum},
 };
 use bytes::Bytes;
 use std::{
@@ -113,22 +113,8 @@ impl Verify {
 
     /// Proposes the entry after which states are compared; returns its index.
     pub(super) async fn mark(&self, proposal: Bytes) -> Result<u64, String> {
-        let mailbox = Mailbox::new();
-        let ticket = Ticket {
-            mailbox: Arc::clone(&mailbox),
-            id: 0,
-            was_forwarded: true,
-            client: 0,
-            work: Work::HOUSEKEEPING,
-        };
         let told = |error: ErrorReply| error.to_string();
-        self.queue.submit(proposal, ticket).map_err(|why| told(why.into()))?;
-        let mut outcomes = Vec::new();
-        while outcomes.is_empty() {
-            mailbox.wait().await;
-            mailbox.drain(&mut outcomes);
-        }
-        let Some((_, outcome)) = outcomes.pop() else { return Err("the mark has no outcome".into()) };
+        let outcome = self.queue.propose(proposal, true).await.map_err(|why| told(why.into()))?;
         match outcome.applied().map_err(told)?.first() {
             Some(Reply::Int(index)) => u64::try_from(*index).map_err(|error| error.to_string()),
             _ => Err("the mark has no place".into()),
