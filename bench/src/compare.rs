@@ -79,6 +79,7 @@ fn cell(
                 rate: choice.rate,
                 setup: workload.setup(),
                 seed: round as u64 + 1,
+                prepared: load::PREPARED,
             };
             into.push(measure(server, &plan)?);
         }

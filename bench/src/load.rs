@@ -15,8 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Pipelines written beforehand and used in turn.
-const PREPARED: usize = 512;
+/// Pipelines written beforehand and used in turn, unless a scenario needs more keys in use.
+pub const PREPARED: usize = 2048;
 /// How long an open loop waits at its end for what was due.
 const LATE_MAX: Duration = if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(10) };
 /// The longest wait for events; ends of runs are seen this late at most.
@@ -36,6 +36,8 @@ pub struct Plan {
     /// Commands that each client has answered before the measured part, encoded.
     pub setup: Vec<Vec<u8>>,
     pub seed: u64,
+    /// Pipelines written beforehand and used in turn.
+    pub prepared: usize,
 }
 
 impl Plan {
@@ -51,6 +53,7 @@ impl Plan {
             rate: None,
             setup: Vec::new(),
             seed: 1,
+            prepared: PREPARED,
         }
     }
 }
@@ -224,7 +227,7 @@ fn prepare(plan: &Plan) -> Vec<Vec<u8>> {
     let mut dice = Dice::new(plan.seed);
     // Fewer when they are long, so that they stay small beside the server's memory.
     let count =
-        (64 * 1024 * 1024 / (plan.pipeline * (plan.value.len() + 64) * 10).max(1)).clamp(16, PREPARED * 4);
+        (64 * 1024 * 1024 / (plan.pipeline * (plan.value.len() + 64) * 10).max(1)).clamp(16, plan.prepared);
     (0..count)
         .map(|_| {
             let mut out = Vec::new();
@@ -270,7 +273,18 @@ mod tests {
     fn plan(rate: Option<f64>, setup: Vec<Vec<u8>>) -> Plan {
         let time = Duration::from_millis(300);
         let workload = Workload::Ping;
-        Plan { workload, value: vec![], keys: 1, clients: 1, pipeline: 1, time, rate, setup, seed: 1 }
+        Plan {
+            workload,
+            value: vec![],
+            keys: 1,
+            clients: 1,
+            pipeline: 1,
+            time,
+            rate,
+            setup,
+            seed: 1,
+            prepared: PREPARED,
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod reply;
 mod server;
 mod table;
 mod ticker;
+mod tracking;
 mod workload;
 
 use clap::{Parser, ValueEnum};
@@ -49,6 +50,8 @@ enum Scenario {
     Memory,
     /// JSON documents at rest, compacted, beside redis-server's RDB file.
     Disk,
+    /// SET while a thousand clients track a thousand keys each, beside SET while none is tracked.
+    Tracking,
     /// Three nodes beside one: throughput, reads, gaps in writing, coming back from an empty disk.
     Core,
     /// Edges of a core: reads, throughput, propagation, cold start, many of them.
@@ -75,7 +78,7 @@ struct Arguments {
     /// Sizes of values in bytes; default 64,1024 (scripts: 64)
     #[arg(long, value_delimiter = ',')]
     values: Vec<usize>,
-    /// Requests that a client sends at once; default 1,16,64 (scripts: 1,16)
+    /// Requests that a client sends at once; default 1,16,64 (scripts, tracking: 1,16)
     #[arg(long, value_delimiter = ',')]
     pipelines: Vec<usize>,
     /// Rounds; default 5 (scenarios core and edge: 7)
@@ -136,7 +139,8 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
         arguments.values = if is_scripts { vec![64] } else { vec![64, 1024] };
     }
     if arguments.pipelines.is_empty() {
-        arguments.pipelines = if is_scripts { vec![1, 16] } else { vec![1, 16, 64] };
+        let is_short = is_scripts || matches!(arguments.scenario, Scenario::Tracking);
+        arguments.pipelines = if is_short { vec![1, 16] } else { vec![1, 16, 64] };
     }
     let base = PathBuf::from("target").join(format!("bench-data-{}", std::process::id()));
     let base = std::path::absolute(base).map_err(|e| e.to_string())?;
@@ -182,6 +186,19 @@ fn measure(arguments: &Arguments, base: &Path) -> Result<String, String> {
                 Kind::Remote(_) => false,
             })?;
             disk::run(&mut servers, arguments.keys.unwrap_or(300_000), seconds)
+        }
+        Scenario::Tracking => {
+            let servers = start(arguments, base, |kind| match kind {
+                Kind::Flotilla { .. } | Kind::Remote(_) => true,
+                Kind::Redis { name, .. } => *name != "redis everysec",
+            })?;
+            let choice = tracking::Choice {
+                pipelines: arguments.pipelines.clone(),
+                rounds: rounds.unwrap_or(5).max(1),
+                seconds,
+                clients: arguments.clients,
+            };
+            tracking::run(&servers, &choice)
         }
         Scenario::Compare | Scenario::Types | Scenario::Scripts => {
             let choice = Choice {

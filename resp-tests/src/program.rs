@@ -1,6 +1,7 @@
 //! A program to start servers from, and the place where they are to live.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct Program {
     pub disk_bytes: Option<u64>,
     /// The size of a disk of their own whose power can be cut.
     pub recorded_disk_bytes: Option<u64>,
+    /// How many seconds its monotonic clock is ahead of the machine's, in a time namespace of its own.
+    pub monotonic_ahead: Option<u64>,
     /// `None`: on loopback, like the tests themselves.
     pub place: Option<Place>,
 }
@@ -66,6 +69,7 @@ impl Program {
             open_files: None,
             disk_bytes: None,
             recorded_disk_bytes: None,
+            monotonic_ahead: None,
             place: None,
         }
     }
@@ -85,6 +89,10 @@ impl Program {
     /// Its servers' power can be cut, see `Server::cut_power`.
     pub fn with_recorded_disk(self, bytes: u64) -> Program {
         Program { recorded_disk_bytes: Some(bytes), ..self }
+    }
+
+    pub fn with_monotonic_ahead(self, seconds: u64) -> Program {
+        Program { monotonic_ahead: Some(seconds), ..self }
     }
 
     pub fn at(self, place: Place) -> Program {
@@ -139,16 +147,25 @@ impl Program {
         }
     }
 
+    /// The program behind those that limit it. Each becomes the next, under the same process id.
+    fn wrapped(&self) -> Command {
+        let mut words: Vec<OsString> = Vec::new();
+        if let Some(ahead) = self.monotonic_ahead {
+            let ahead = ahead.to_string();
+            words.extend(["unshare", "--time", "--monotonic", &ahead, "--boottime", &ahead, "--"].map(OsString::from));
+        }
+        if let Some(max) = self.open_files {
+            words.extend(["prlimit".into(), format!("--nofile={max}:{max}").into(), "--".into()]);
+        }
+        words.push(self.path.clone().into());
+        let mut words = words.into_iter();
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+        command
+    }
+
     pub(crate) fn command(&self, ports: Ports, directory: &Path) -> Command {
-        let mut command = match self.open_files {
-            None => Command::new(&self.path),
-            Some(max) => {
-                // It becomes the program, under the same process id.
-                let mut command = Command::new("prlimit");
-                command.arg(format!("--nofile={max}:{max}")).arg("--").arg(&self.path);
-                command
-            }
-        };
+        let mut command = self.wrapped();
         command.args(["--port", &ports.clients.to_string()]);
         match self.kind {
             Kind::Product => {

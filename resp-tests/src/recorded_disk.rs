@@ -2,12 +2,13 @@
 //! it can be put into any state that a real one may be found in afterwards.
 //!
 //! ```text
-//! ext4 ─▶ loop device ─▶ FUSE export of qemu-storage-daemon ─▶ blklogwrites ─┬─▶ disk.raw
+//! ext4 ─▶ loop device ─▶ FUSE export of qemu-storage-daemon ─▶ blklogwrites ─┬─▶ blkdebug: sectors that cannot be read ─▶ disk.raw
 //!                                                                            └─▶ log.raw: writes and flushes in order
 //! ```
 //!
 //! After a cut, what was flushed is there. Of each write after the last flush, nothing, all, or only the first sectors are:
 //! the disk's cache may write back in any order. The file system is then mounted as it was found, journal and all.
+//! Apart from that, sectors of a file can be made unreadable: who asks for them gets an I/O error.
 //!
 //! The record has the format of Linux's dm-log-writes (Documentation/admin-guide/device-mapper/log-writes.rst): a sector with
 //! the number of entries, then of each entry a sector that describes it, and its data.
@@ -21,6 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, fallocate};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::command::{must, output_of};
@@ -38,6 +40,8 @@ const EXPORT_WITHIN: Duration = Duration::from_secs(20);
 pub struct RecordedDisk {
     mounted: PathBuf,
     bytes: u64,
+    /// Sectors that cannot be read.
+    bad: Vec<u64>,
     /// Ended by a cut.
     daemon: Option<Child>,
     home: TempDir,
@@ -74,7 +78,13 @@ impl RecordedDisk {
     /// Makes one, with an empty file system, and mounts it at an empty directory.
     pub fn new(at: &Path, bytes: u64) -> io::Result<RecordedDisk> {
         let mut disk =
-            RecordedDisk { mounted: at.to_owned(), bytes, daemon: None, home: tempfile::tempdir()? };
+            RecordedDisk {
+            mounted: at.to_owned(),
+            bytes,
+            bad: Vec::new(),
+            daemon: None,
+            home: tempfile::tempdir()?,
+        };
         File::create(disk.base())?.set_len(bytes)?;
         must(&["mkfs.ext4", "-q", "-m", "0", &disk.base().display().to_string()])?;
         disk.attach()?;
@@ -104,7 +114,9 @@ impl RecordedDisk {
         let output = File::create(self.home.path().join("daemon.log"))?;
         let daemon = Command::new("qemu-storage-daemon")
             .arg("--blockdev")
-            .arg(format!("driver=file,node-name=disk,filename={}", disk.display()))
+            .arg(json!({"driver": "file", "node-name": "file", "filename": disk}).to_string())
+            .arg("--blockdev")
+            .arg(self.refusals().to_string())
             .arg("--blockdev")
             .arg(format!("driver=file,node-name=log,filename={}", record.display()))
             // What a flush covers must be in the record's count when the flush returns.
@@ -136,6 +148,32 @@ impl RecordedDisk {
         mount
     }
 
+    /// The layer that refuses reads.
+    fn refusals(&self) -> Value {
+        let refusal = |sector: &u64| json!({"event": "none", "iotype": "read", "errno": 5, "sector": sector});
+        let refusals: Vec<Value> = self.bad.iter().map(refusal).collect();
+        json!({"driver": "blkdebug", "node-name": "disk", "image": "file", "inject-error": refusals})
+    }
+
+    /// From now on no part of these files can be read, whatever is there later. Nobody may use the disk meanwhile.
+    pub fn spoil(&mut self, files: &[PathBuf]) -> io::Result<()> {
+        let sectors: Vec<u64> = files.iter().map(|file| sectors_of(file)).collect::<io::Result<Vec<_>>>()?.concat();
+        self.attach_again(sectors)
+    }
+
+    /// All can be read again.
+    pub fn mend(&mut self) -> io::Result<()> {
+        self.attach_again(Vec::new())
+    }
+
+    fn attach_again(&mut self, bad: Vec<u64>) -> io::Result<()> {
+        self.unmount();
+        self.cut()?;
+        replay(&File::open(self.record())?, &File::options().write(true).open(self.base())?, None)?;
+        self.bad = bad;
+        self.attach()
+    }
+
     /// Cuts the power: nothing more reaches the disk, and everything that tries gets an I/O error.
     pub fn cut(&mut self) -> io::Result<()> {
         if let Some(mut daemon) = self.daemon.take() {
@@ -148,7 +186,7 @@ impl RecordedDisk {
     /// The power is back: mounts the disk in a state that it may be found in. Nobody may use it meanwhile.
     pub fn restore(&mut self, dice: &mut Dice) -> io::Result<Cut> {
         self.unmount();
-        let cut = replay(&File::open(self.record())?, &File::options().write(true).open(self.base())?, dice)?;
+        let cut = replay(&File::open(self.record())?, &File::options().write(true).open(self.base())?, Some(dice))?;
         self.attach()?;
         Ok(cut)
     }
@@ -174,6 +212,25 @@ fn number(bytes: &[u8; SECTOR as usize], at: usize) -> u64 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
+/// The first sector of each page of a file that has been written to the disk.
+fn sectors_of(file: &Path) -> io::Result<Vec<u64>> {
+    let found = output_of(&["filefrag", "-s", "-v", "-b512", &file.display().to_string()])?;
+    // Of an extent: number, first and last sector in the file, first and last on the disk, length, flags.
+    let extents = found.lines().filter_map(|line| {
+        let [number, _, _, first, last, ..] = line.split([':', ' ', '.']).filter(|word| !word.is_empty()).collect::<Vec<_>>()[..]
+        else {
+            return None;
+        };
+        number.parse::<u64>().ok()?;
+        Some(first.parse::<u64>().ok()?..=last.parse().ok()?)
+    });
+    let sectors: Vec<u64> = extents.flat_map(|extent| extent.step_by(4096 / SECTOR as usize)).collect();
+    match sectors.is_empty() {
+        true => Err(io::Error::other(format!("filefrag finds nothing of {}: {found}", file.display()))),
+        false => Ok(sectors),
+    }
+}
+
 /// All entries of a record.
 fn entries(record: &File) -> io::Result<Vec<Entry>> {
     let mut sector = [0; SECTOR as usize];
@@ -196,8 +253,8 @@ fn entries(record: &File) -> io::Result<Vec<Entry>> {
         .collect()
 }
 
-/// Brings the disk to a state that a cut at the end of the record may leave.
-fn replay(record: &File, disk: &File, dice: &mut Dice) -> io::Result<Cut> {
+/// Brings the disk to a state that a cut at the end of the record may leave; without `dice`, to the one with all writes.
+fn replay(record: &File, disk: &File, mut dice: Option<&mut Dice>) -> io::Result<Cut> {
     let entries = entries(record)?;
     let flushed = entries.iter().rposition(|entry| entry.flags & FLAG_FLUSH != 0).map_or(0, |at| at + 1);
     let mut cut = Cut::default();
@@ -206,12 +263,12 @@ fn replay(record: &File, disk: &File, dice: &mut Dice) -> io::Result<Cut> {
             cut.durable += 1;
             entry.sectors
         } else {
-            match dice.below(3) {
-                0 => {
+            match dice.as_deref_mut().map(|dice| (dice.below(3), dice)) {
+                Some((0, _)) => {
                     cut.lost += 1;
                     continue;
                 }
-                1 if entry.sectors > 1 => {
+                Some((1, dice)) if entry.sectors > 1 => {
                     cut.torn += 1;
                     dice.between(1, entry.sectors)
                 }
@@ -267,5 +324,19 @@ mod tests {
             lost |= fs::read(&unsynced).map_or(true, |found| found != [round; 100_000]);
         }
         assert!(lost, "everything was durable at once");
+    }
+
+    #[test]
+    fn what_was_spoilt_cannot_be_read_until_it_is_mended() {
+        let at = tempfile::tempdir().unwrap();
+        let mut disk = RecordedDisk::new(at.path(), 64 << 20).unwrap();
+        let (good, bad) = (at.path().join("good"), at.path().join("bad"));
+        synced(&good, &[1; 100_000]);
+        synced(&bad, &[2; 100_000]);
+        disk.spoil(std::slice::from_ref(&bad)).unwrap();
+        assert_eq!(fs::read(&good).unwrap(), [1; 100_000]);
+        assert_eq!(fs::read(&bad).unwrap_err().raw_os_error(), Some(5));
+        disk.mend().unwrap();
+        assert_eq!(fs::read(&bad).unwrap(), [2; 100_000]);
     }
 }

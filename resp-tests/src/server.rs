@@ -265,6 +265,16 @@ impl Server {
         self.recorded_disk().restore(dice)
     }
 
+    /// Of a stopped server: its disk gives nothing of these files back.
+    pub fn spoil(&mut self, files: &[PathBuf]) -> io::Result<()> {
+        self.recorded_disk().spoil(files)
+    }
+
+    /// Of a stopped server: its disk is as good as new.
+    pub fn mend_disk(&mut self) -> io::Result<()> {
+        self.recorded_disk().mend()
+    }
+
     /// Where its data are.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")

@@ -2,7 +2,7 @@
 
 use super::Pair;
 use crate::{
-    load::{Plan, per_second},
+    load::{PREPARED, Plan, per_second},
     numbers::{median, ratios, spread},
     table::Table,
     workload::{Workload, value},
@@ -38,6 +38,7 @@ pub fn run(pair: &mut Pair, table: &mut Table) -> Result<(), String> {
                 rate: None,
                 setup: Vec::new(),
                 seed: round as u64 + 1,
+                prepared: PREPARED,
             };
             for offset in 0..TARGETS.len() {
                 let at = (round + offset) % TARGETS.len();

@@ -5,7 +5,7 @@ use crate::{
     choice::Choice,
     cluster::Cluster,
     fill::{Values, fill},
-    load::{Plan, per_second},
+    load::{PREPARED, Plan, per_second},
     numbers::{median, ratios, spread},
     table::Table,
     workload::{Workload, value},
@@ -166,6 +166,7 @@ fn busy(
             rate: None,
             setup: Vec::new(),
             seed: round as u64 + 1,
+            prepared: PREPARED,
         };
         for step in 0..RIVALS.len() {
             let at = (round + step) % RIVALS.len();

@@ -89,6 +89,7 @@ fn busy(pair: &Pair<'_>, core: SocketAddr) -> Result<Seen, String> {
         rate: Some(WRITES_PER_SECOND),
         setup: Vec::new(),
         seed: 1,
+        prepared: load::PREPARED,
     };
     thread::scope(|scope| {
         let load = scope.spawn(|| load::run(core, &plan));

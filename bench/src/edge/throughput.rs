@@ -2,7 +2,7 @@
 
 use super::{Pair, compared};
 use crate::{
-    load::{Plan, per_second},
+    load::{PREPARED, Plan, per_second},
     mixed::setup,
     numbers::{median, ratios, spread},
     table::Table,
@@ -28,6 +28,7 @@ pub fn run(pair: &mut Pair<'_>, table: &mut Table) -> Result<(), String> {
                 rate: None,
                 setup: Vec::new(),
                 seed: round as u64 + 1,
+                prepared: PREPARED,
             };
             for step in 0..2 {
                 if (round + step) % 2 == 0 {

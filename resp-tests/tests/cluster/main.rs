@@ -23,6 +23,7 @@ mod travelling;
 mod truth;
 mod waiting;
 
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -139,6 +140,24 @@ fn without_a_majority_a_node_serves_what_it_has_and_nothing_else() {
 #[test]
 fn a_paused_leader_does_not_answer_with_what_it_had() {
     let cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
+    paused_leaders_tell_nothing_old(&cluster);
+}
+
+/// Leases are times that each node takes by itself (faults.md (a) 16).
+#[test]
+fn leases_hold_although_monotonic_clocks_have_nothing_in_common() {
+    let mut cluster = Cluster::start(&Program::product(), NODES, &[]).unwrap();
+    for (node, ahead) in cluster.nodes.iter_mut().zip([3600, 100 * 86_400, 20]) {
+        node.stop(Stop::Terminate).unwrap();
+        node.change_program(&Program::product().with_monotonic_ahead(ahead));
+        node.start_again().unwrap();
+        let theirs = fs::read_link(format!("/proc/{}/ns/time", node.pid())).unwrap();
+        assert_ne!(theirs, fs::read_link("/proc/self/ns/time").unwrap());
+    }
+    paused_leaders_tell_nothing_old(&cluster);
+}
+
+fn paused_leaders_tell_nothing_old(cluster: &Cluster) {
     let mut answered = 0;
     for round in 1..=4_u64 {
         let leader = cluster.wait_until_agreed().unwrap();

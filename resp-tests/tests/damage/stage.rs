@@ -208,9 +208,14 @@ pub fn wait_until_whole(cluster: &mut Cluster, victim: usize, dice: &mut Dice, w
 
 /// `args`: parameters and values, which go before the settings.
 pub fn start(args: &[&str]) -> Cluster {
+    start_of(&Program::product(), args)
+}
+
+/// As `start`, of this program.
+pub fn start_of(program: &Program, args: &[&str]) -> Cluster {
     let settings = SETTINGS.chunks(2).filter(|pair| !args.contains(&pair[0])).flatten();
     let args: Vec<&str> = settings.chain(args).copied().collect();
-    let cluster = Cluster::start(&Program::product(), NODES, &args).unwrap();
+    let cluster = Cluster::start(program, NODES, &args).unwrap();
     fill(&cluster);
     cluster
 }
