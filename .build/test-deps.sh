@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [pages] [network]      (none named: all)
+# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [pages] [network] [objects]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
 #   python/bin/python        an interpreter with redis-py
@@ -8,6 +8,7 @@
 #   node/node_modules        ioredis; give it to node as NODE_PATH
 #   scripting/bin/python     one with redis-py, RQ, walrus, and a Celery that needs scripts
 #   scripting/node_modules   ioredis, BullMQ, Redlock and rate-limiter-flexible
+#   objects/bin/moto_server  an S3-compatible server
 # hiredis (C headers and library), redis-rb, Sidekiq and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
 # A second run finds everything and returns at once. Nothing is left running.
 set -euo pipefail
@@ -15,6 +16,7 @@ set -euo pipefail
 
 place=${FLOTILLA_TEST_DEPS:-$root/target/test-deps}
 redis_py=8.1.0
+moto=5.2.5
 # Celery and kombu 5.7 need scripts for more than 5.6: chords, reply queues of remote control.
 applications=(celery==5.6.2 kombu==5.6.2 rq==3.0.0 django-redis==7.0.0 django==5.2.19 redis==6.4.0)
 # The last that runs on Debian 12's node 18.
@@ -72,6 +74,9 @@ need_environment() {
 
 need_python() { need_environment python "redis==$redis_py"; }
 
+# moto, which keeps S3's objects in memory.
+need_objects() { need_environment objects "moto[server]==$moto"; }
+
 need_applications() { need_environment applications "${applications[@]}"; }
 
 # ioredis in a directory of its own.
@@ -118,10 +123,10 @@ need_pages() {
         die "Go, redigo, openssl or iproute2 are missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby pages network
+[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby pages network objects
 for part in "$@"; do
     case $part in
-        reference | python | applications | node | scripting | hiredis | ruby | pages | network) "need_$part" ;;
+        reference | python | applications | node | scripting | hiredis | ruby | pages | network | objects) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

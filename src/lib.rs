@@ -13,6 +13,8 @@ pub mod node;
 pub mod transfer;
 
 pub mod admin;
+pub mod backup;
+
 pub mod ops;
 pub mod server;
 pub mod signals;

@@ -1,6 +1,6 @@
 //! The `flotilla` program: reads the configuration and runs a node.
 
-use flotilla::{admin, config, node, ops, transfer};
+use flotilla::{admin, backup, config, node, ops, transfer};
 use std::{
     env,
     os::unix::process::CommandExt,
@@ -12,7 +12,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<std::ffi::OsString> = env::args_os().collect();
-    if let Some(code) = admin::run(&arguments).or_else(|| transfer::run(&arguments)) {
+    if let Some(code) =
+        admin::run(&arguments).or_else(|| transfer::run(&arguments)).or_else(|| backup::run(&arguments))
+    {
         return code;
     }
     let parsed = match config::parse(arguments, |name| env::var(name).ok()) {

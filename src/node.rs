@@ -13,6 +13,7 @@ mod ports;
 mod space;
 
 use crate::{
+    backup::Keeper,
     command::ShutdownMode,
     commands,
     config::{Config, Settings},
@@ -37,7 +38,7 @@ use crate::{
 };
 use damaged::Damaged;
 use descriptors::Descriptors;
-use options::{cluster, edge, helpers, tls};
+use options::{cluster, edge, helpers, keeper_options, tls};
 use parking_lot::RwLock;
 use ports::{client_ports, sentinel_ports};
 use space::Watch;
@@ -59,13 +60,15 @@ pub enum NodeError {
     Store(#[from] crate::error::StoreError),
     #[error(transparent)]
     Log(#[from] crate::replication::LogError),
+    #[error("backups: {0}")]
+    Backup(#[from] crate::backup::BackupError),
 }
 
 impl NodeError {
     /// The damage, if damage is the cause.
     fn damage(&self) -> Option<Damage> {
         match self {
-            NodeError::Io { .. } => None,
+            NodeError::Io { .. } | NodeError::Backup(_) => None,
             NodeError::Store(error) => error.damage(),
             NodeError::Log(error) => error.damage(),
         }
@@ -186,6 +189,9 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         lost_store,
     })?;
     damaged.hands_over_by(&log);
+    if let Some(settings) = &settings.backup {
+        Keeper::start(log.clone(), Arc::clone(&node), keeper_options(settings))?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -330,6 +336,7 @@ fn node(
         checkpoint_began_ms: AtomicU64::new(0),
         checkpoint_seconds: AtomicI64::new(-1),
         checkpoints: AtomicU64::new(0),
+        backups: Arc::default(),
         memory_marks: MemoryMarks::default(),
         stopping: AtomicBool::new(false),
         ready: AtomicBool::new(false),

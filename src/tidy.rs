@@ -11,7 +11,7 @@ use syn::{
 };
 
 /// Bottom first. A module may import those of lower layers, and itself.
-pub(crate) const LAYERS: [&[&str]; 17] = [
+pub(crate) const LAYERS: [&[&str]; 18] = [
     &["time", "limits", "value", "fail", "feature_level", "checked"],
     &["environment", "tls"],
     &["resp", "rdb"],
@@ -26,7 +26,8 @@ pub(crate) const LAYERS: [&[&str]; 17] = [
     &["replica"],
     &["peer"],
     &["replication"],
-    &["server", "ops", "admin", "signals"],
+    &["server", "ops", "signals"],
+    &["admin", "backup"],
     &["node", "transfer"],
     &["main"],
 ];
@@ -56,7 +57,7 @@ pub(crate) const ROOMS: [(&str, &[&str]); 1] = [(
 const ROOM_ESSAY_LINES_MIN: usize = 15;
 
 /// Crates that only one place may name, so that they can be replaced there.
-const OWNERS: [(&str, &[&str]); 19] = [
+const OWNERS: [(&str, &[&str]); 21] = [
     ("redis_protocol", &["resp"]),
     ("rocksdb", &["store"]),
     ("quick_cache", &["store"]),
@@ -74,7 +75,9 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("hyper_util", &["ops"]),
     ("prometheus_client", &["ops"]),
     ("histogram", &["session"]),
-    ("clap", &["admin", "config", "main", "transfer"]),
+    ("clap", &["admin", "backup", "config", "main", "transfer"]),
+    ("object_store", &["backup"]),
+    ("ring", &["backup"]),
     ("mimalloc", &["main"]),
 ];
 

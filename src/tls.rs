@@ -19,6 +19,12 @@ use tokio_rustls::rustls::{
 };
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
+/// What makes its own connections by TLS, and names no provider, uses the same one.
+pub fn use_ring() {
+    // An error: it was said before.
+    let _ = ring::default_provider().install_default();
+}
+
 /// Whether a caller must show a certificate. One that it shows must be valid, unless all are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerCertificates {

@@ -34,6 +34,8 @@ pub struct Program {
     pub recorded_disk_bytes: Option<u64>,
     /// How many seconds its monotonic clock is ahead of the machine's, in a time namespace of its own.
     pub monotonic_ahead: Option<u64>,
+    /// Variables of its environment.
+    pub variables: Vec<(String, String)>,
     /// `None`: on loopback, like the tests themselves.
     pub place: Option<Place>,
 }
@@ -70,6 +72,7 @@ impl Program {
             disk_bytes: None,
             recorded_disk_bytes: None,
             monotonic_ahead: None,
+            variables: Vec::new(),
             place: None,
         }
     }
@@ -93,6 +96,11 @@ impl Program {
 
     pub fn with_monotonic_ahead(self, seconds: u64) -> Program {
         Program { monotonic_ahead: Some(seconds), ..self }
+    }
+
+    pub fn with_variable(mut self, name: &str, value: &str) -> Program {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     pub fn at(self, place: Place) -> Program {
@@ -166,6 +174,7 @@ impl Program {
 
     pub(crate) fn command(&self, ports: Ports, directory: &Path) -> Command {
         let mut command = self.wrapped();
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.args(["--port", &ports.clients.to_string()]);
         match self.kind {
             Kind::Product => {

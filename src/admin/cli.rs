@@ -1,6 +1,7 @@
 //! The command line of `flotilla admin`.
 
 use super::{
+    backup,
     failure::{EXIT_CODES, Failure, Outcome},
     show::{clock, sites, status, verdict},
 };
@@ -113,6 +114,13 @@ pub fn program() -> Command {
             Command::new("reseed")
                 .about("Asked of an edge: take a bootstrap snapshot of the core's data; the present ones serve until then"),
         )
+        .subcommand(
+            Command::new("backup")
+                .about("Take a backup of a node's data into the object store that its parameter backup-to names")
+                .arg(Arg::new("status").long("status").action(ArgAction::SetTrue).help(
+                    "Take none: print the last one, and how far the log is archived, as JSON",
+                )),
+        )
         .subcommand(Command::new("verify").about("Compare the states of all nodes at one log position"))
         .subcommand(
             Command::new("clock").about("What log time, by which keys expire, and the nodes' wall clocks say").arg(
@@ -158,6 +166,21 @@ pub fn program() -> Command {
 fn perform(matches: &ArgMatches) -> Result<String, Failure> {
     let (name, own) = matches.subcommand().ok_or_else(|| Failure::refused("which command?"))?;
     let word = |id: &str| own.get_one::<String>(id).cloned().unwrap_or_default();
+    let login: Vec<&str> = ["user", "password"]
+        .into_iter()
+        .filter_map(|id| own.get_one::<String>(id))
+        .map(String::as_str)
+        .collect();
+    if name == "backup" {
+        let ask = |words: &[&str]| {
+            let words: Vec<String> = ["BACKUP"].iter().chain(words).map(|word| (*word).to_owned()).collect();
+            send(&word("server"), &login, "CORE", &words, TELL_MAX)
+        };
+        return match own.get_flag("status") {
+            true => Ok(backup::status(&ask)?.to_string()),
+            false => backup::take(&ask),
+        };
+    }
     let at = || {
         let text = word("at");
         let parts = text.split_once('=').map(|(name, address)| (name.to_owned(), address.to_owned()));
@@ -195,11 +218,6 @@ fn perform(matches: &ArgMatches) -> Result<String, Failure> {
     };
     let command = if matches!(name, "sites" | "reseed") { "SITE" } else { "CORE" };
     let answer_max = if matches!(name, "status" | "sites" | "reseed") { TELL_MAX } else { ANSWER_MAX };
-    let login: Vec<&str> = ["user", "password"]
-        .into_iter()
-        .filter_map(|id| own.get_one::<String>(id))
-        .map(String::as_str)
-        .collect();
     let answer = send(&word("server"), &login, command, &words, answer_max)?;
     match name {
         "sites" if !own.get_flag("json") => Ok(sites(&answer)?),

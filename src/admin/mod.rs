@@ -2,6 +2,7 @@
 //!
 //! The exit code gives the result, so that a script need not parse the text: see `Failure` and `--help`.
 
+mod backup;
 mod cli;
 mod failure;
 mod show;

@@ -39,6 +39,15 @@ const CORE: Command = Command {
             ..ROW
         },
         Command {
+            name: "BACKUP",
+            arity: 3,
+            run: Run::Local(super::backup::backup),
+            summary: "Starts a backup of the node that is asked into its object store, in the background; STATUS returns the last one, the \
+                      one under way, and how far the log is archived, as JSON.",
+            syntax: "<START | STATUS>",
+            ..ROW
+        },
+        Command {
             name: "CLOCK",
             arity: -2,
             run: Run::Async(clock),

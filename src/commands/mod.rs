@@ -7,6 +7,7 @@ use crate::{
 use std::sync::LazyLock;
 
 pub mod acl;
+mod backup;
 pub mod bitmap;
 pub mod cluster;
 pub mod connection;

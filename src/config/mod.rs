@@ -5,6 +5,7 @@
 //! Invariant: a row checks a value before anything else sees it. `Settings` is the typed result; it is replaced as a whole,
 //! so a reader never sees half of a change.
 
+mod backup;
 mod client_limits;
 mod client_tls;
 mod command_line;
@@ -23,6 +24,7 @@ mod table_observe;
 mod table_only;
 mod values;
 
+pub use backup::BackupSettings;
 pub use client_limits::{MemoryShare, OutputLimit, OutputLimits};
 pub use client_tls::ClientTls;
 pub use command_line::{Parsed, parse};

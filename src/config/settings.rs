@@ -2,6 +2,7 @@
 
 use super::{
     ClientTls, DataLimit, MemoryShare, OutputLimits, Values,
+    backup::BackupSettings,
     edge::{EdgeSettings, FeedSettings, node_name},
 };
 use std::{
@@ -71,6 +72,7 @@ pub struct Settings {
     pub client_tls: Option<ClientTls>,
     /// 0 = no limit.
     pub snapshot_bytes_per_second: u64,
+    pub backup: Option<BackupSettings>,
     pub on_follower: OnFollower,
     /// Whether a node that has lost its leader or the core serves what it has.
     pub replica_serve_stale_data: bool,
@@ -168,6 +170,7 @@ impl Settings {
             peer_tls: peer_tls(values)?,
             client_tls: ClientTls::new(values)?,
             snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,
+            backup: BackupSettings::new(values)?,
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
             replica_serve_stale_data: values.get("replica-serve-stale-data") == "yes",
             lease_reads: values.get("lease-reads") == "yes",

@@ -22,6 +22,7 @@ pub static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
     [
         PLAIN,
         super::table_core::PARAMETERS,
+        super::backup::PARAMETERS,
         super::table_edge::PARAMETERS,
         super::table_data::PARAMETERS,
         super::client_tls::PARAMETERS,

@@ -2,7 +2,8 @@
 
 use super::{NodeError, io};
 use crate::{
-    config::Settings,
+    backup::KeeperOptions,
+    config::{BackupSettings, Settings},
     peer::{LocalIdentity, Tls},
     replication::{ClusterOptions, DataDirectory, EdgeOptions, Helpers, adopt},
     session::{ClusterIdentity, Node},
@@ -121,4 +122,16 @@ pub(super) fn edge(
         is_partial: own.is_partial,
         bootstrap_bytes_per_second: settings.snapshot_bytes_per_second,
     })
+}
+
+/// What the parameters say of backups.
+pub(super) fn keeper_options(settings: &BackupSettings) -> KeeperOptions {
+    KeeperOptions {
+        to: settings.to.clone(),
+        key_file: settings.key_file.clone(),
+        interval: Duration::from_secs(settings.interval_seconds),
+        keep: settings.keep,
+        bytes_per_second: settings.bytes_per_second,
+        archive_interval: Duration::from_secs(settings.archive_seconds),
+    }
 }

@@ -193,6 +193,22 @@ static ROWS: &[Row] = &[
         "1 if writes that may make the data grow are refused for want of disk",
         |s| f64::from(u8::from(s.node.group.state.refuses_growth())),
     ),
+    gauge(
+        "flotilla_backup_last_success_timestamp_seconds",
+        "When this node took its last backup; 0 = none since its start",
+        |s| s.node.backups.status().last.map_or(0.0, |last| last.taken_at_ms as f64 / 1000.0),
+    ),
+    counter("flotilla_backups_total", "Backups that this node has taken", |s| {
+        s.node.backups.status().taken as f64
+    }),
+    counter("flotilla_backups_failed_total", "Backups of this node that failed", |s| {
+        s.node.backups.status().failed as f64
+    }),
+    gauge(
+        "flotilla_archive_restorable_timestamp_seconds",
+        "Log time up to which a restore can stop at any moment, as the leader has archived it; 0 = it archives nothing",
+        |s| s.node.backups.status().archived.map_or(0.0, |archived| archived.restorable_ms as f64 / 1000.0),
+    ),
     gauge("flotilla_raft_term", "Raft term", |s| s.node.group.state.term() as f64),
     gauge("flotilla_raft_is_leader", "1 if this node leads", |s| {
         f64::from(u8::from(s.node.group.state.leadership() == Leadership::Leads))

@@ -62,9 +62,11 @@ mod group;
 pub use directory::{Adopt, DataDirectory, Helpers, Identity, LostStore, Quarantine, adopt};
 pub use edge::EdgeOptions;
 pub use group::{ClusterOptions, GroupHandle, GroupOptions};
-pub use membership::recover;
+pub use membership::{become_sole, recover};
 pub use queue::{Mailbox, NotDone, Outcome, Ticket, Unknown};
+pub use snapshots::Snapshots;
 pub use wal::LogError;
+pub use wire::FileMeta;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use super::{
     AuthFailures, Clients, Group, MemoryMarks, Monitors, Parking, PubSub, Session, Stats, Tracking, Users,
     machine::memory_limit_bytes,
 };
-use crate::config::Config;
+use crate::{config::Config, state::BackupState};
 use parking_lot::RwLock;
 use std::{
     sync::{
@@ -61,6 +61,7 @@ pub struct Node {
     pub checkpoint_seconds: AtomicI64,
     /// Successful checkpoints since start.
     pub checkpoints: AtomicU64,
+    pub backups: Arc<BackupState>,
     pub memory_marks: MemoryMarks,
     /// True from the moment SHUTDOWN or a signal arrives.
     pub stopping: AtomicBool,

@@ -14,6 +14,7 @@
 //! | Is there room for more? | `disk`, `has_room` (`disks.rs`) | the file system is asked, ten times a second |
 //! | What held this node up? | `latency` (`latency.rs`) | it did, for longer than configured |
 //! | How much do the data take, and may they grow? | `memory`, `room` (`memory.rs`) | an entry is applied; the parameters change |
+//! | What was backed up, and how far is the log archived? | `BackupState` (`backups.rs`), beside it | a backup begins, ends |
 //! | What was the checksum of the state after entry N? | `checksums` (`checksums.rs`) | a mark is applied |
 //! | And the sum that apply keeps? Is it that of the others? | `sums` (`sums.rs`) | a mark of sums is applied; nodes compare |
 //!
@@ -29,6 +30,7 @@
 //! * `applied_index` moves after the batch is published: after waiting for an entry, a reader finds it in the store.
 //! * Nothing here waits for the disk or for another node, and nothing here touches the log.
 
+mod backups;
 mod checksums;
 mod disks;
 mod edge;
@@ -47,6 +49,7 @@ mod unapplied;
 mod wall_clocks;
 mod writer;
 
+pub use backups::{Archived, BackupState, BackupStatus, DoneBackup, RunningBackup};
 pub use checksums::{StateChecksum, StateChecksums};
 pub use disks::{Disks, Growth};
 pub use edge::{CommitHeartbeat, EdgeState, Following, SiteHeartbeat};

@@ -75,6 +75,17 @@ impl Store {
         Ok(Checkpoint { directory: directory.to_path_buf(), position, data: state.applied, membership })
     }
 
+    /// Opens a checkpoint read-only to learn its state.
+    pub fn read_state(directory: &Path) -> Result<StateRecord, StoreError> {
+        let options = rocksdb::Options::default();
+        let db = super::engine::Db::open_cf_for_read_only(&options, directory, ["default"], false)
+            .map_err(engine_error)?;
+        match db.get(keys::STATE).map_err(engine_error)? {
+            Some(record) => StateRecord::decode(&record),
+            None => Ok(StateRecord::default()),
+        }
+    }
+
     /// Replaces the whole store by a checkpoint (copied by hard links, so the checkpoint stays usable). The old state
     /// serves until the switch. Only the apply thread may call it.
     pub fn install(&self, checkpoint: &Path) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 //! out.
 
 use crate::{
-    admin, config,
+    admin, backup, config,
     tidy::{LAYERS, ROOMS},
     transfer,
 };
@@ -60,7 +60,7 @@ fn every_option_on_a_page_is_one_of_the_program() {
         ["help", "version", "name"].into_iter().chain(FOREIGN).map(str::to_owned).collect();
     known.extend(config::PARAMETERS.iter().map(|row| row.name.to_owned()));
     options(&admin::program(), &mut known);
-    transfer::programs().iter().for_each(|program| options(program, &mut known));
+    transfer::programs().iter().chain(&backup::programs()).for_each(|program| options(program, &mut known));
     for name in pages() {
         let text = page(&name);
         let missing: Vec<&str> = words_behind(&text, "--").filter(|word| !known.contains(*word)).collect();

@@ -195,6 +195,12 @@ fn persistence(node: &Node, out: &mut String) {
     line(out, "flotilla_log_last_index", node.group.state.last_index());
     line(out, "flotilla_log_applied_index", node.group.state.applied_index());
     line(out, "flotilla_log_purged_index", node.group.state.purged_index());
+    let backups = node.backups.status();
+    line(out, "flotilla_backup_in_progress", u8::from(backups.running.is_some()));
+    line(out, "flotilla_backup_last_time", backups.last.as_ref().map_or(0, |last| last.taken_at_ms / 1000));
+    line(out, "flotilla_backup_last_status", if backups.error.is_some() { "err" } else { "ok" });
+    line(out, "flotilla_archived_revision", backups.archived.as_ref().map_or(0, |archived| archived.index));
+    line(out, "flotilla_archive_status", if backups.archive_error.is_some() { "err" } else { "ok" });
     line(out, "flotilla_store_bytes", store.live_sst_bytes);
     line(out, "flotilla_disk_state", node.group.state.disk.state().name());
     line(out, "flotilla_disk_left_bytes", node.group.state.disk.left());

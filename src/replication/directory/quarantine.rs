@@ -48,6 +48,12 @@ impl Quarantine {
         checked::replace_file(&path, checked::seal(&text).as_bytes()).map_err(LogError::io("write", &path))
     }
 
+    /// Keeps any node from starting with a directory that is not complete yet; `text` is one line.
+    pub fn begin(directory: &Path, text: &str) -> Result<(), LogError> {
+        let path = directory.join(NAME);
+        checked::replace_file(&path, text.as_bytes()).map_err(LogError::io("write", &path))
+    }
+
     /// Removes the record, once the damaged part has been replaced.
     pub fn lift(directory: &Path) -> Result<(), LogError> {
         let path = directory.join(NAME);

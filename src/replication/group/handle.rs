@@ -45,6 +45,8 @@ const END_MAX: Duration = Duration::from_secs(4);
 #[derive(Clone)]
 pub struct GroupHandle {
     group: Arc<Group>,
+    log: Arc<SegmentLog>,
+    snapshots: Arc<Snapshots>,
     queue: Arc<Queue>,
     stats: Arc<Stats>,
     pub(super) requests: mpsc::Sender<Request>,
@@ -133,6 +135,7 @@ impl GroupHandle {
             Arc::clone(&snapshots),
             open_directory(&home).map_err(LogError::io("rename the bootstrap snapshots in", &home))?,
         );
+        let (its_log, its_snapshots) = (Arc::clone(&log), Arc::clone(&snapshots));
         let parts = RaftParts {
             node_id,
             log,
@@ -178,7 +181,18 @@ impl GroupHandle {
             edge,
             ending,
         };
-        let handle = GroupHandle { group, queue, stats, requests, readers, core_readers, publishing, ended };
+        let handle = GroupHandle {
+            group,
+            log: its_log,
+            snapshots: its_snapshots,
+            queue,
+            stats,
+            requests,
+            readers,
+            core_readers,
+            publishing,
+            ended,
+        };
         Ok((handle, raft_thread))
     }
 
@@ -190,6 +204,16 @@ impl GroupHandle {
     /// The data of the group.
     pub fn store(&self) -> &Arc<Store> {
         &self.group.store
+    }
+
+    /// The log of the group, to be read.
+    pub fn log(&self) -> &Arc<SegmentLog> {
+        &self.log
+    }
+
+    /// The snapshots of the group, to be read.
+    pub fn snapshots(&self) -> &Arc<Snapshots> {
+        &self.snapshots
     }
 
     /// Queues a proposal; its outcome goes to the ticket's mailbox. `Err`: it was not and will not be done.

@@ -40,4 +40,4 @@ pub use controller::MembershipController;
 pub use founder::Founder;
 pub use join::{Admission, Joiner};
 pub use peer_status::PeerStatusPoller;
-pub use recover::recover;
+pub use recover::{become_sole, recover};

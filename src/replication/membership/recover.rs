@@ -10,7 +10,7 @@ use crate::{
         directory::{DataDirectory, begin_again},
         wal::{EntryKind, LogEntry, LogError, SegmentLog, SegmentOptions, VoteRecord},
     },
-    store::{Store, StoreOptions},
+    store::{LogId, Store, StoreOptions},
 };
 use std::{path::Path, sync::mpsc};
 
@@ -26,22 +26,36 @@ pub fn recover(directory: &Path, address: &str) -> Result<u64, LogError> {
     let (_, last) = log.state();
     let last = last
         .ok_or_else(|| LogError::Raft("this node has no log: it was never a member of a cluster".into()))?;
-    let term = log.vote().map_or(0, |vote| vote.term).max(last.term).saturating_add(1);
-    let index = last.index.saturating_add(1);
     // First the new cluster: should this be cut short, nodes of the old one are refused already.
     begin_again(directory)?;
+    write_sole(&log, last, (id, &name), address)?;
+    Ok(last.index)
+}
+
+/// Makes the node of a directory, which has a store but no log yet, the only member of its cluster.
+pub fn become_sole(held: &DataDirectory, address: &str) -> Result<(), LogError> {
+    let log = SegmentLog::open(&held.path.join("log"), &SegmentOptions::default())?;
+    purge_to_store(&held.path, &log)?;
+    let last = log.state().1.unwrap_or_default();
+    write_sole(&log, last, (held.identity.node_id, &held.identity.node_name), address)
+}
+
+/// Writes the vote and the entry by which this node is the only member, behind the log's last entry.
+fn write_sole(log: &SegmentLog, last: LogId, (id, name): (u64, &str), address: &str) -> Result<(), LogError> {
+    let term = log.vote().map_or(0, |vote| vote.term).max(last.term).saturating_add(1);
+    let index = last.index.saturating_add(1);
     let (done, wait) = mpsc::channel();
     let also = done.clone();
     let vote = VoteRecord { term, node_id: id, committed: false };
     // `wait` returns once both are done.
     log.save_vote(vote, Box::new(move || done.send(()).unwrap_or_default()))?;
     let entry =
-        LogEntry { index, term, kind: EntryKind::Membership, payload: sole(id, &name, address)?.into() };
+        LogEntry { index, term, kind: EntryKind::Membership, payload: sole(id, name, address)?.into() };
     log.append(vec![entry], Box::new(move || also.send(()).unwrap_or_default()))?;
     for _ in 0..2 {
         wait.recv().map_err(|_| LogError::Raft("the log stopped".into()))?;
     }
-    Ok(last.index)
+    Ok(())
 }
 
 /// A node that crashed between installing a snapshot and purging the log has a store that is ahead of its log. New entries
@@ -61,7 +75,7 @@ fn purge_to_store(directory: &Path, log: &SegmentLog) -> Result<(), LogError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{commands, replica::Replica, store::LogId};
+    use crate::{commands, replica::Replica};
     use std::sync::Arc;
 
     /// As after a snapshot was installed, and before the log was purged behind it.

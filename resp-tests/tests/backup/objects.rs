@@ -1,0 +1,196 @@
+//! An S3-compatible server in place of a directory, one that goes away, and objects that are encrypted.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use resp_tests::installed::installed;
+use resp_tests::ports::free_port;
+use resp_tests::process::Process;
+use resp_tests::server::{Program, Server, Stop};
+use resp_tests::support::{admin, call, eventually, eventually_within, ok};
+use tempfile::TempDir;
+
+use super::stage::{Store, dumps, fill, flotilla, keeps, said, start, start_on, status};
+
+const BUCKET: &str = "backups";
+/// It imports much.
+const START_MAX: Duration = Duration::from_secs(60);
+const BACK_MAX: Duration = Duration::from_secs(90);
+
+/// moto, which keeps objects in memory.
+struct S3 {
+    process: Process,
+    port: u16,
+    _home: TempDir,
+}
+
+impl S3 {
+    fn start() -> S3 {
+        let home = tempfile::tempdir().unwrap();
+        let port = free_port().unwrap();
+        let mut s3 = S3 { process: Process::new(home.path().join("log")), port, _home: home };
+        s3.spawn();
+        let deadline = Instant::now() + START_MAX;
+        while !s3.put(&format!("/{BUCKET}")) {
+            assert!(Instant::now() < deadline, "{}", s3.process.log_tail(20));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        s3
+    }
+
+    fn spawn(&mut self) {
+        let program = installed("objects/bin/moto_server");
+        let port = self.port.to_string();
+        let mut command = Command::new(program);
+        command.args(["-H", "127.0.0.1", "-p", &port]).stdin(Stdio::null());
+        self.process.start(&mut command).unwrap();
+    }
+
+    fn put(&self, path: &str) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let request = format!(
+            "PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        let mut answer = String::new();
+        stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer)).is_ok()
+            && answer.contains(" 200 ")
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        let endpoint = format!("http://127.0.0.1:{}", self.port);
+        [
+            ("AWS_ENDPOINT", endpoint.as_str()),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "tests"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    fn flotilla(&self, args: &[&str]) -> std::process::Output {
+        Command::new(Program::product().path).args(args).envs(self.variables()).output().unwrap()
+    }
+}
+
+#[test]
+fn backups_in_s3_come_back_and_writes_go_on_while_it_is_away() {
+    let mut s3 = S3::start();
+    let url = format!("s3://{BUCKET}/some/where");
+    let program = s3
+        .variables()
+        .iter()
+        .fold(Program::product(), |program, (name, value)| program.with_variable(name, value));
+    let args =
+        ["--backup-to", &url, "--archive-interval", "1", "--memtable-bytes", "16mb"].map(str::to_owned);
+    let node = Server::start(&program, &args).unwrap();
+    fill(&node, 0..1000);
+    // More than one part.
+    let mut connection = node.connect().unwrap();
+    for key in 0..30_u64 {
+        let mut dice = resp_tests::dice::Dice::new(key + 1);
+        let value: String = (0..40_000).map(|_| format!("{:016x}", dice.roll())).collect();
+        assert_eq!(call(&mut connection, &["SET", &format!("large:{key}"), &value]), ok());
+    }
+    let told = said(&admin(&node, &["backup"]));
+    assert!(told.contains("were sent"), "{told}");
+    assert!(
+        !node.has_said("secret-of-the-tests") && !status(&node).to_string().contains("secret-of-the-tests")
+    );
+    fill(&node, 1000..1100);
+    eventually("entries are archived", || {
+        let status = status(&node);
+        status["archived_revision"].as_u64() > status["last"]["revision"].as_u64()
+    });
+    let verified = said(&s3.flotilla(&["backup", "verify", "--from", &url]));
+    assert!(verified.contains("is sound"), "{verified}");
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    // Archived or not: what was written last may be missing.
+    said(&s3.flotilla(&["restore", "--from", &url, "--data-dir", data.to_str().unwrap(), "--to-backup"]));
+    let restored = dumps(&start_on(&data, &[]));
+    assert_eq!(restored.len(), 1030);
+    let now = dumps(&node);
+    assert!(restored.iter().all(|(key, value)| now.get(key) == Some(value)));
+
+    s3.process.kill();
+    for key in 0..500 {
+        assert_eq!(call(&mut connection, &["SET", &format!("away:{key}"), "v"]), ok());
+    }
+    eventually_within("it says that the store is away", BACK_MAX, || {
+        !status(&node)["archive_error"].is_null()
+    });
+    assert_eq!(call(&mut connection, &["SET", "away", "v"]), ok());
+    // It comes back empty, as a bucket that was lost.
+    s3.spawn();
+    let deadline = Instant::now() + START_MAX;
+    while !s3.put(&format!("/{BUCKET}")) {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    eventually_within("a backup is taken again", BACK_MAX, || admin(&node, &["backup"]).status.success());
+    let verified = said(&s3.flotilla(&["backup", "verify", "--from", &url]));
+    assert!(verified.contains("is sound"), "{verified}");
+}
+
+#[test]
+fn encrypted_backups_need_their_key_and_show_nothing() {
+    let store = Store::new();
+    let (key, other) = (store.home.path().join("key"), store.home.path().join("other-key"));
+    fs::write(&key, "5a".repeat(32)).unwrap();
+    fs::write(&other, "a5".repeat(32)).unwrap();
+    let (key, other) = (key.to_str().unwrap(), other.to_str().unwrap());
+    let mut node = start(&store, &["--backup-key-file", key, "--archive-interval", "1"]);
+    let mut connection = node.connect().unwrap();
+    let secret = "what nobody may read ".repeat(100);
+    for at in 0..50 {
+        assert_eq!(call(&mut connection, &["SET", &format!("secret:{at}"), &secret]), ok());
+    }
+    said(&admin(&node, &["backup"]));
+    assert_eq!(call(&mut connection, &["SET", "secret:archived", &secret]), ok());
+    eventually("it is archived", || {
+        let status = status(&node);
+        status["archived_revision"].as_u64() > status["last"]["revision"].as_u64()
+    });
+    let then = dumps(&node);
+    node.stop(Stop::Terminate).unwrap();
+    let mut left = vec![store.home.path().to_owned()];
+    let mut objects = 0;
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+            } else if path.extension().is_some() || path.to_string_lossy().contains("/log/") {
+                let bytes = fs::read(&path).unwrap();
+                objects += 1;
+                for word in [&b"nobody may"[..], b"secret:", b"history_id"] {
+                    assert!(!bytes.windows(word.len()).any(|part| part == word), "{}", path.display());
+                }
+            }
+        }
+    }
+    assert!(objects > 3);
+    for (with, why) in
+        [(&[][..], "is encrypted"), (&["--key-file", other][..], "not encrypted with this key")]
+    {
+        let refused = flotilla(&[&["backup", "verify", "--from", store.url()], with].concat());
+        assert!(!refused.status.success() && keeps(&refused, why), "{refused:?}");
+    }
+    let data = store.home.path().join("restored");
+    said(&flotilla(&[
+        "restore",
+        "--from",
+        store.url(),
+        "--key-file",
+        key,
+        "--data-dir",
+        data.to_str().unwrap(),
+    ]));
+    assert_eq!(dumps(&start_on(&data, &[])), then);
+}
