@@ -11,7 +11,7 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz verify fix bench
+.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz rehearsal verify fix bench
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
@@ -84,6 +84,11 @@ difffuzz: prepare ## Random commands to Flotilla and redis-server 7.0, which mus
 	@export FLOTILLA_BIN=$${FLOTILLA_BIN:-$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/flotilla} \
 		DIFFERENTIAL_SEED=$(or $(SEED),1) DIFFERENTIAL_SEEDS=$(or $(SEEDS),200) DIFFERENTIAL_OPS=$(or $(OPS),10000) DIFFERENTIAL_GROUPS=$(GROUPS); \
 		$(cargo) test --locked -p resp-tests --test differential -- --nocapture --test-threads 1
+
+rehearsal: prepare ## Install, upgrade, scale and break the Helm chart's pods in network namespaces, with the real helm, under load
+	@.build/test-deps.sh network
+	@$(cargo) build --locked --release --bin flotilla
+	@.build/rehearsal.sh
 
 verify: prepare ## Check format, lints, documentation, licences and dependencies; changes nothing
 	@.build/verify.sh

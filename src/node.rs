@@ -9,6 +9,7 @@
 mod damaged;
 mod descriptors;
 mod options;
+mod password;
 mod ports;
 mod space;
 
@@ -109,6 +110,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let descriptors =
         descriptors::reserve(settings.maxclients).map_err(|why| io("start")(std::io::Error::other(why)))?;
     config.limit_clients(descriptors.clients);
+    password::follow(&config).map_err(io("start a thread"))?;
     let ports = client_ports(&settings)?;
     let sentinel_ports = sentinel_ports(&settings)?;
     let http_listeners = bind_all(&settings.addresses(settings.http_port), 128)

@@ -7,10 +7,10 @@ use std::{thread, time::Duration};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// `ask` sends words to the node.
-pub fn take(ask: &dyn Fn(&[&str]) -> Result<String, Failure>) -> Result<String, Failure> {
+/// `ask` sends CORE BACKUP with a word to the node.
+pub fn take(ask: &dyn Fn(&str) -> Result<String, Failure>) -> Result<String, Failure> {
     let before = status(ask)?;
-    ask(&["START"])?;
+    ask("START")?;
     let counts = |status: &Value| (number(status, "taken"), number(status, "failed"));
     let bar = bytes_bar(0);
     loop {
@@ -36,8 +36,8 @@ pub fn take(ask: &dyn Fn(&[&str]) -> Result<String, Failure>) -> Result<String, 
 }
 
 /// What the node says of its backups, as JSON.
-pub fn status(ask: &dyn Fn(&[&str]) -> Result<String, Failure>) -> Result<Value, Failure> {
-    let text = ask(&["STATUS"])?;
+pub fn status(ask: &dyn Fn(&str) -> Result<String, Failure>) -> Result<Value, Failure> {
+    let text = ask("STATUS")?;
     serde_json::from_str(&text)
         .map_err(|error| Failure::refused(format!("the node's answer is no JSON: {error}")))
 }

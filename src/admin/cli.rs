@@ -3,17 +3,20 @@
 use super::{
     backup,
     failure::{EXIT_CODES, Failure, Outcome},
+    pods,
     show::{clock, sites, status, verdict},
 };
 use crate::{replication, resp};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::{
     ffi::OsString,
+    fs,
     io::{self, ErrorKind},
     net::{TcpStream, ToSocketAddrs},
     path::Path,
     process::ExitCode,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// How long a request may take; the leader gives up earlier.
@@ -21,6 +24,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(130);
 /// The same for requests that a node answers on its own.
 const TELL_MAX: Duration = Duration::from_secs(15);
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs the command line if it is one of `flotilla admin`.
 pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
@@ -31,7 +35,7 @@ pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
         Ok(matches) => matches,
         Err(error) => error.exit(),
     };
-    Some(match perform(&matches) {
+    Some(match perform_within(&matches) {
         Ok(text) => {
             println!("{text}");
             ExitCode::SUCCESS
@@ -79,8 +83,23 @@ pub fn program() -> Command {
                 .long("user")
                 .global(true)
                 .value_name("NAME")
-                .requires("password")
                 .help("User of the node; without it, default"),
+        )
+        .arg(
+            Arg::new("password-file")
+                .long("password-file")
+                .global(true)
+                .value_name("FILE")
+                .help("File whose first line is the password; it counts before --password and REDISCLI_AUTH"),
+        )
+        .arg(
+            Arg::new("retry-for")
+                .long("retry-for")
+                .global(true)
+                .value_name("SECONDS")
+                .value_parser(value_parser!(u16))
+                .default_value("0")
+                .help("Go on asking for so long while the node cannot be reached, does not serve or is not done"),
         )
         .arg(Arg::new("json").long("json").global(true).action(ArgAction::SetTrue).help("Print JSON"))
         .subcommand(Command::new("status").about("Show the nodes, their roles and their applied indexes"))
@@ -121,6 +140,7 @@ pub fn program() -> Command {
                     "Take none: print the last one, and how far the log is archived, as JSON",
                 )),
         )
+        .subcommands(pods::subcommands())
         .subcommand(Command::new("verify").about("Compare the states of all nodes at one log position"))
         .subcommand(
             Command::new("clock").about("What log time, by which keys expire, and the nodes' wall clocks say").arg(
@@ -163,29 +183,47 @@ pub fn program() -> Command {
         )
 }
 
-fn perform(matches: &ArgMatches) -> Result<String, Failure> {
+/// Asks again while what is in the way may pass, if it was told to.
+fn perform_within(matches: &ArgMatches) -> Result<String, Failure> {
     let (name, own) = matches.subcommand().ok_or_else(|| Failure::refused("which command?"))?;
-    let word = |id: &str| own.get_one::<String>(id).cloned().unwrap_or_default();
-    let login: Vec<&str> = ["user", "password"]
-        .into_iter()
-        .filter_map(|id| own.get_one::<String>(id))
-        .map(String::as_str)
-        .collect();
-    if name == "backup" {
-        let ask = |words: &[&str]| {
-            let words: Vec<String> = ["BACKUP"].iter().chain(words).map(|word| (*word).to_owned()).collect();
-            send(&word("server"), &login, "CORE", &words, TELL_MAX)
-        };
-        return match own.get_flag("status") {
-            true => Ok(backup::status(&ask)?.to_string()),
-            false => backup::take(&ask),
-        };
+    let within = Duration::from_secs(own.get_one::<u16>("retry-for").copied().unwrap_or(0).into());
+    let server = own.get_one::<String>("server").map_or("", String::as_str);
+    let began = Instant::now();
+    loop {
+        match perform(name, own) {
+            Err(failure) if failure.may_pass(server) && began.elapsed() < within => {
+                eprintln!("flotilla admin: {}; trying again", failure.text);
+                thread::sleep(RETRY_INTERVAL);
+            }
+            done => return done,
+        }
     }
+}
+
+fn perform(name: &str, own: &ArgMatches) -> Result<String, Failure> {
+    let word = |id: &str| own.get_one::<String>(id).cloned().unwrap_or_default();
     let at = || {
         let text = word("at");
         let parts = text.split_once('=').map(|(name, address)| (name.to_owned(), address.to_owned()));
         parts.ok_or_else(|| format!("'{text}' is not NODE=HOST:PORT"))
     };
+    let server = word("server");
+    let login = || login(own);
+    let ask = |argv: &[&str]| {
+        let (command, words) = argv.split_first().unwrap_or((&"", &[]));
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        send(&server, &login()?, command, &words, ANSWER_MAX)
+    };
+    if let Some(done) = pods::perform(name, own, &ask) {
+        return done;
+    }
+    if name == "backup" {
+        let ask = |word: &str| ask(&["CORE", "BACKUP", word]);
+        return match own.get_flag("status") {
+            true => Ok(backup::status(&ask)?.to_string()),
+            false => backup::take(&ask),
+        };
+    }
     let words = match name {
         "status" => vec!["STATUS".into()],
         "verify" => vec!["VERIFY".into()],
@@ -218,13 +256,35 @@ fn perform(matches: &ArgMatches) -> Result<String, Failure> {
     };
     let command = if matches!(name, "sites" | "reseed") { "SITE" } else { "CORE" };
     let answer_max = if matches!(name, "status" | "sites" | "reseed") { TELL_MAX } else { ANSWER_MAX };
-    let answer = send(&word("server"), &login, command, &words, answer_max)?;
+    let answer = send(&server, &login()?, command, &words, answer_max)?;
     match name {
         "sites" if !own.get_flag("json") => Ok(sites(&answer)?),
         "status" => status(answer, own.get_flag("json")),
         "verify" => verdict(&answer, own.get_flag("json")),
         "clock" if !own.get_flag("json") => Ok(clock(&answer)?),
         _ => Ok(answer),
+    }
+}
+
+/// User and password, as AUTH takes them; the file is read each time, since passwords change.
+fn login(own: &ArgMatches) -> Result<Vec<String>, Failure> {
+    let word = |id: &str| own.get_one::<String>(id).cloned();
+    let password = match word("password-file") {
+        Some(path) => {
+            let text =
+                fs::read_to_string(&path).map_err(|error| Failure::refused(format!("{path}: {error}")))?;
+            let first = text.lines().next().filter(|line| !line.is_empty());
+            Some(
+                first.ok_or_else(|| Failure::refused(format!("{path}: the first line is empty")))?.to_owned(),
+            )
+        }
+        None => word("password"),
+    };
+    match (word("user"), password) {
+        (Some(_), None) => {
+            Err(Failure::refused("--user needs a password: --password-file FILE or REDISCLI_AUTH"))
+        }
+        (user, password) => Ok(user.into_iter().chain(password).collect()),
     }
 }
 
@@ -239,7 +299,7 @@ fn recover(directory: &Path, address: &str) -> Result<String, Failure> {
 
 fn send(
     server: &str,
-    login: &[&str],
+    login: &[String],
     command: &str,
     words: &[String],
     answer_max: Duration,
@@ -249,7 +309,8 @@ fn send(
     stream.set_read_timeout(Some(answer_max)).map_err(refused)?;
     stream.set_write_timeout(Some(answer_max)).map_err(refused)?;
     if !login.is_empty() {
-        resp::ask(&mut stream, &[&["AUTH"], login].concat()).map_err(refused)?.map_err(Failure::of_reply)?;
+        let words: Vec<&str> = ["AUTH"].into_iter().chain(login.iter().map(String::as_str)).collect();
+        resp::ask(&mut stream, &words).map_err(refused)?.map_err(Failure::of_reply)?;
     }
     let argv: Vec<&str> = [command].into_iter().chain(words.iter().map(String::as_str)).collect();
     // From here on it may have been done.
@@ -291,10 +352,16 @@ mod tests {
             "admin add a=h:1 --standby -s h:1",
             "admin transfer-leader",
             "admin clock --step",
+            "admin health --ready --http h:1",
+            "admin hand-over --then-wait 5 --password-file p",
+            "admin scale-down flotilla- 3 --retry-for 60",
+            "admin users f --delete-others",
         ] {
             program().try_get_matches_from(words(good)).unwrap();
         }
-        for bad in ["admin", "admin add", "admin recover --data-dir x", "admin remove"] {
+        for bad in
+            ["admin", "admin add", "admin recover --data-dir x", "admin remove", "admin scale-down a 0"]
+        {
             assert!(program().try_get_matches_from(words(bad)).is_err(), "{bad}");
         }
     }

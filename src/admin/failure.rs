@@ -29,6 +29,15 @@ impl Failure {
         Failure { outcome: Outcome::Refused, text: text.into() }
     }
 
+    /// Whether the same request may be done a little later: the node was not there, or it does not serve yet.
+    pub(super) fn may_pass(&self, server: &str) -> bool {
+        const PASSING: [&str; 4] = ["CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN"];
+        let word = self.text.split(' ').next().unwrap_or_default();
+        let is_unreachable = !server.is_empty() && self.text.starts_with(&format!("{server}: "));
+        self.outcome == Outcome::Incomplete
+            || self.outcome == Outcome::Refused && (PASSING.contains(&word) || is_unreachable)
+    }
+
     /// Interprets an error reply.
     pub(super) fn of_reply(text: String) -> Self {
         let outcome = match text.split(' ').next() {

@@ -5,6 +5,7 @@
 mod backup;
 mod cli;
 mod failure;
+mod pods;
 mod show;
 
 pub use cli::{program, run};

@@ -3,6 +3,7 @@
 use super::{
     Settings, Values,
     parameter::{Change, Kind, environment_name},
+    password_file,
     table::{PARAMETERS, find},
 };
 use clap::{Arg, ArgAction, Command};
@@ -53,6 +54,7 @@ pub fn parse(
     if let Some(role) = find("role").filter(|_| is_edge) {
         values.set(role, "edge").map_err(&mut fail)?;
     }
+    password_file::resolve(&mut values).map_err(&mut fail)?;
     let settings = Settings::new(&values).map_err(&mut fail)?;
     if let Some(danger) = settings.danger() {
         return Err(fail(danger));

@@ -119,6 +119,20 @@ impl Config {
         Ok(())
     }
 
+    /// Passwords of `requirepass-file`, as they are now; whether they have changed.
+    pub(super) fn replace_password(&self, lines: &str) -> Result<bool, String> {
+        let mut values = self.values.lock();
+        let Some(parameter) = find("requirepass").filter(|_| values.get("requirepass") != lines) else {
+            return Ok(false);
+        };
+        let mut changed = values.clone();
+        changed.set(parameter, lines)?;
+        let settings = Settings::new(&changed)?;
+        self.settings.store(Arc::new(settings));
+        *values = changed;
+        Ok(true)
+    }
+
     /// Name and value of every parameter, secrets masked.
     pub fn show(&self) -> Vec<(&'static str, String)> {
         let values = self.values.lock();

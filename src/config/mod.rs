@@ -14,6 +14,7 @@ mod docs;
 mod edge;
 mod live;
 mod parameter;
+mod password_file;
 mod settings;
 mod table;
 mod table_core;

@@ -4,6 +4,7 @@ use super::{
     ClientTls, DataLimit, MemoryShare, OutputLimits, Values,
     backup::BackupSettings,
     edge::{EdgeSettings, FeedSettings, node_name},
+    password_file,
 };
 use std::{
     net::{IpAddr, SocketAddr},
@@ -88,6 +89,9 @@ pub struct Settings {
     pub peer_insecure: bool,
     /// Empty = no password.
     pub requirepass: String,
+    /// Further lines of `requirepass-file`: passwords that are valid as well.
+    pub requirepass_also: Vec<String>,
+    pub requirepass_file: Option<PathBuf>,
     /// Entries that ACL LOG keeps.
     pub acllog_len_max: usize,
     /// Keys that clients may track; 0 = any number.
@@ -149,6 +153,7 @@ impl Settings {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads: usize = values.number("network-threads")?;
         let edge = EdgeSettings::new(values)?;
+        let (requirepass, requirepass_also) = password_file::passwords(values);
         Ok(Settings {
             bind: bind?,
             port: values.number("port")?,
@@ -180,7 +185,9 @@ impl Settings {
             sentinel_port: values.number("sentinel-port")?,
             sentinel_master_name: values.get("sentinel-master-name").to_owned(),
             peer_insecure: values.get("peer-insecure") == "yes",
-            requirepass: values.get("requirepass").to_owned(),
+            requirepass,
+            requirepass_also,
+            requirepass_file: password_file::path(values),
             acllog_len_max: values.number("acllog-max-len")?,
             tracking_keys_max: values.number("tracking-table-max-keys")?,
             notify_keyspace_events: values.get("notify-keyspace-events").to_owned(),

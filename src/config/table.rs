@@ -78,6 +78,14 @@ static PLAIN: &[Parameter] = &[
         "Password of the user default on this node, never shown; empty = none. Without effect once ACL SETUSER has set one for all nodes.",
     ),
     row(
+        "requirepass-file",
+        Kind::Text,
+        "",
+        Change::Start,
+        "File with that password, instead of `requirepass`; read again when it changes. Each further line is a password that is valid \
+         as well, so that clients can change over.",
+    ),
+    row(
         "acllog-max-len",
         Kind::Number { min: 0, max: 10_000 },
         "128",

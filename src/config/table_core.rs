@@ -11,7 +11,8 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         Kind::Text,
         "",
         Change::Start,
-        "All nodes that found the core, `name=host:peer-port,…`, the same list on each of them; empty = this node runs alone.",
+        "All nodes that found the core, `name=host:peer-port,…`, the same list on each of them; empty = this node runs alone. A node that the list \
+         does not name needs `join`.",
     ),
     row(
         "join",

@@ -38,8 +38,12 @@ pub(super) fn cluster(
 ) -> Result<ClusterOptions, NodeError> {
     let own = &directory.identity;
     let in_list = settings.cluster.iter().find(|(name, _)| *name == own.node_name).map(|(_, at)| at.clone());
-    if !settings.cluster.is_empty() && in_list.is_none() {
-        let text = format!("this node is {}, which --cluster does not name", own.node_name);
+    let founds = in_list.is_some();
+    if !settings.cluster.is_empty() && !founds && settings.join.is_empty() {
+        let text = format!(
+            "this node is {}, which --cluster does not name; a node that joins later needs --join as well",
+            own.node_name
+        );
         return Err(io("cluster")(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
     }
     let bound = || settings.addresses(settings.peer_port).first().map(SocketAddr::to_string);
@@ -64,7 +68,7 @@ pub(super) fn cluster(
     let (path, shown) = (directory.path.clone(), Arc::clone(&node.identity.cluster));
     Ok(ClusterOptions {
         is_alone: !settings.is_one_of_many(),
-        members: settings.cluster.clone(),
+        members: settings.cluster.iter().filter(|_| founds).cloned().collect(),
         join: settings.join.clone(),
         standby: settings.join_as_standby,
         repair_damaged: settings.repair_damaged,

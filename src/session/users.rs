@@ -121,7 +121,9 @@ impl Users {
         let (is_on, is_nopass, hashes) = match &user {
             Some(user) if user.definition().password_is_configured => {
                 let password = &settings.requirepass;
-                (user.definition().is_on, password.is_empty(), vec![Hash::of(password.as_bytes())])
+                let valid = std::iter::once(password).chain(&settings.requirepass_also);
+                let hashes = valid.map(|password| Hash::of(password.as_bytes())).collect();
+                (user.definition().is_on, password.is_empty(), hashes)
             }
             Some(user) => {
                 let definition = user.definition();

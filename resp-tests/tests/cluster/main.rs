@@ -17,6 +17,7 @@ mod long_commands;
 mod lost_replies;
 mod membership;
 mod old_copy;
+mod pods;
 mod replacing;
 mod stopping;
 mod travelling;

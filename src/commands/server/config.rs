@@ -140,7 +140,9 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 /// Why a password cannot be set for this node alone.
 fn password_is_elsewhere(node: &Node) -> Option<&'static str> {
-    if !node.users.password_is_configured() {
+    if node.config.settings().requirepass_file.is_some() {
+        Some("the password comes from requirepass-file: change that file")
+    } else if !node.users.password_is_configured() {
         Some(
             "the password of the user default is the same on all nodes: use ACL SETUSER default resetpass >password, on any of them",
         )
