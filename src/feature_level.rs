@@ -9,6 +9,7 @@
 //! | 5 | lists have segments: a change in the middle moves few elements (`types/list`); scripts and functions: the commands, and a database of the system's own for their texts |
 //! | 6 | users: ACL SETUSER and ACL DELUSER, rows of the system's database, and calls of scripts in the name of a user |
 //! | 7 | calls may name the client that called, for client-side caching; commands and options of Redis 8 and Valkey 9, which builds before it do not know; the bytes of keys and values are counted (`store/sizes.rs`); entries that count older rows, and that evict keys; a collection that moves to another database gets a new id |
+//! | 8 | rules of databases in users (`db=0,1`), and all users set at once (ACL LOAD) |
 //!
 //! To change what apply does with an entry, add a level here and keep the old way for cores below it.
 
@@ -42,16 +43,19 @@ pub const REDIS_8: u32 = 7;
 /// From here on apply counts what keys and values take, and keys are evicted.
 pub const SIZES: u32 = 7;
 
+/// From here on rules of users may name databases, and an entry may set all users (ACL LOAD).
+pub const USERS_AT_ONCE: u32 = 8;
+
 /// The lowest level at which this program still applies entries as they were meant.
 pub const OLDEST: u32 = INITIAL;
 
 /// The highest level that this program understands; a new core begins at it.
 #[cfg(not(feature = "next-level"))]
-pub const NEWEST: u32 = SIZES;
+pub const NEWEST: u32 = USERS_AT_ONCE;
 
 /// Of builds for tests: a level that no release has, see `commands/set/next_level.rs`.
 #[cfg(feature = "next-level")]
-pub const NEWEST: u32 = SIZES + 1;
+pub const NEWEST: u32 = USERS_AT_ONCE + 1;
 
 const _: () = assert!(OLDEST <= NEWEST);
 

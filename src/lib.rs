@@ -42,6 +42,7 @@ pub mod config;
 pub mod store;
 
 pub mod error;
+pub mod remote;
 
 pub mod rdb;
 pub mod resp;

@@ -22,6 +22,10 @@ pub const PREAUTH_BULK_BYTES_MAX: usize = 16 * 1024;
 pub const PREAUTH_QUERY_BYTES_MAX: usize = 1024 * 1024;
 /// Reply bytes that may wait for a client that has not authenticated.
 pub const PREAUTH_OUTPUT_BYTES_MAX: usize = 16 * 1024;
+/// TLS handshakes of clients under way at a time, shared by the network threads, of which each has at least the second number. One
+/// may take 64 KiB of what the client sends, and some more.
+pub const TLS_HANDSHAKES_MAX: usize = 256;
+pub const TLS_HANDSHAKES_OF_THREAD_MIN: usize = 16;
 /// Replies within replies; a deeper one is cut off with an error.
 pub const REPLY_DEPTH_MAX: usize = 128;
 /// Largest string value that SETRANGE, APPEND and friends may build.
@@ -50,6 +54,8 @@ pub const SYSTEM_DATABASE: u32 = DATABASES;
 /// Users, and the bytes of what is stored of all of them. Part of what entries mean, as are all limits of users.
 pub const ACL_USERS_MAX: u64 = 10_000;
 pub const ACL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Of an `aclfile`.
+pub const ACL_FILE_BYTES_MAX: u64 = 2 * ACL_BYTES_MAX;
 /// What is stored of one user, and the words of one ACL SETUSER, in bytes.
 pub const ACL_USER_BYTES_MAX: usize = 64 * 1024;
 /// Rules of one ACL SETUSER.

@@ -8,9 +8,11 @@
 
 mod damaged;
 mod descriptors;
+mod first_users;
 mod options;
 mod password;
 mod ports;
+mod rescue;
 mod space;
 
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
         DataDirectory, GroupHandle, GroupOptions, Helpers, LogError, LostStore,
         wal::{Retention, SegmentOptions},
     },
-    server::{ClientPort, Server, Stop, bind_all, bind_peers, bind_peers_for_edges},
+    server::{ClientPort, Server, Stop, bind_peers, bind_peers_for_edges},
     session::{
         AuthFailures, ClusterIdentity, Group, KeyspaceNotifier, MemoryMarks, Node, NodeIdentity, PubSub,
         Stats, Tracking, Users,
@@ -39,12 +41,12 @@ use crate::{
 };
 use damaged::Damaged;
 use descriptors::Descriptors;
-use options::{cluster, edge, helpers, keeper_options, tls};
+use options::{client_ports_told, cluster, edge, helpers, keeper_options, own_host, tls};
 use parking_lot::RwLock;
-use ports::{client_ports, sentinel_ports};
+use ports::{client_ports, http_port, sentinel_ports};
 use space::Watch;
 use std::{
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
@@ -113,8 +115,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     password::follow(&config).map_err(io("start a thread"))?;
     let ports = client_ports(&settings)?;
     let sentinel_ports = sentinel_ports(&settings)?;
-    let http_listeners = bind_all(&settings.addresses(settings.http_port), 128)
-        .map_err(io(format!("listen on HTTP port {}", settings.http_port)))?;
+    let (http_listeners, http_tls) = http_port(&settings)?;
     let is_one_of_many = settings.is_one_of_many();
     let site = settings.edge.as_ref().map(|edge| edge.site.as_str());
     let tls = tls(&settings)?;
@@ -147,10 +148,9 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     node.configure_logs();
     store.observe(Arc::new(KeyspaceNotifier::new(&node)));
     node.users.reload(&store)?;
-    let own_port = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
     node.group.state.was_member.store(directory.identity.was_member, Ordering::Relaxed);
     node.group.state.asks_to_read.store(!settings.lease_reads, Ordering::Relaxed);
-    *node.group.state.own_clients.write() = (own_host(&settings), own_port);
+    *node.group.state.own_clients.write() = (own_host(&settings), client_ports_told(&settings, &node));
     let peer_listener = match (is_one_of_many, &settings.edge) {
         (true, _) => {
             Some(bind_peers(&settings).map_err(io(format!("listen on peer port {}", settings.peer_port)))?)
@@ -168,7 +168,8 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         LostStore { quarantine, helpers: Helpers { identity, ..helpers } }
     });
     let http_at = addresses(http_listeners.iter());
-    let http = ops::start(Arc::clone(&node), http_listeners).map_err(io("start the HTTP thread"))?;
+    let http =
+        ops::start(Arc::clone(&node), http_listeners, http_tls).map_err(io("start the HTTP thread"))?;
     let log = GroupHandle::start(GroupOptions {
         group,
         connections: None,
@@ -202,10 +203,11 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     // One listener for the process's whole life: a signal between two listeners would be lost.
     let mut signals = runtime.block_on(async { Signals::new() }).map_err(io("listen for signals"))?;
     let timeout = || Duration::from_secs(node.config.settings().shutdown_timeout_seconds);
-    let clients_at = addresses(ports.iter().map(|port| &port.listener));
+    let clients_at = ports.iter().map(ClientPort::place).collect::<Vec<_>>().join(" ");
     // Meanwhile the kernel accepts connections.
-    let ready = runtime
-        .block_on(async { tokio::time::timeout(HOLD_AT_START, wait_ready(&log, &stop, &mut signals)).await });
+    let ready = runtime.block_on(async {
+        tokio::time::timeout(HOLD_AT_START, wait_ready(&node, &log, &stop, &mut signals)).await
+    });
     let server = Server::start(
         ports.into_iter().chain(sentinel_ports).collect(),
         settings.network_threads,
@@ -215,7 +217,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         commands::table(),
     )
     .map_err(io("start the network threads"))?;
-    if ready.unwrap_or_else(|_| runtime.block_on(wait_ready(&log, &stop, &mut signals))) {
+    if ready.unwrap_or_else(|_| runtime.block_on(wait_ready(&node, &log, &stop, &mut signals)))? {
         node.ready.store(true, Ordering::Release);
         let start_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
@@ -223,7 +225,12 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
             "flotilla {} is ready", env!("CARGO_PKG_VERSION")
         );
     }
-    let mode = runtime.block_on(wait_for_stop(&node, &stop, &mut signals, timeout));
+    let mode = runtime.block_on(async {
+        tokio::select! {
+            mode = wait_for_stop(&node, &stop, &mut signals, timeout) => mode,
+            never = rescue::watch(&node, &log) => match never {},
+        }
+    });
     node.stopping.store(true, Ordering::Release);
     let deadline = stop.deadline().unwrap_or_else(Instant::now);
     let left = || deadline.saturating_duration_since(Instant::now());
@@ -265,15 +272,6 @@ fn disable_huge_pages(is_wanted: bool) {
     }
 }
 
-/// By which host clients of a node that is alone reach it, as far as it can know.
-fn own_host(settings: &Settings) -> String {
-    let bound = settings.bind.iter().find(|ip| !ip.is_unspecified()).map(IpAddr::to_string);
-    match settings.announce.0.as_str() {
-        "" => bound.unwrap_or_else(|| "127.0.0.1".into()),
-        host => host.to_owned(),
-    }
-}
-
 fn store_options(settings: &Settings, descriptors: Descriptors) -> StoreOptions {
     StoreOptions {
         block_cache_bytes: settings.block_cache_bytes,
@@ -287,6 +285,8 @@ fn store_options(settings: &Settings, descriptors: Descriptors) -> StoreOptions 
 /// Tells of calls that take long where the log is applied.
 fn observer(node: &Node) -> CallObserver {
     CallObserver {
+        config: Arc::clone(&node.config),
+        users: Arc::clone(&node.users),
         stats: Arc::clone(&node.stats),
         clients: Arc::clone(&node.clients),
         monitors: Arc::clone(&node.monitors),
@@ -304,7 +304,7 @@ fn node(
 ) -> Node {
     let identity = &directory.identity;
     // As in Redis: the port without TLS, if there is one.
-    let port = ports.first().and_then(|port| port.listener.local_addr().ok()).map_or(0, |at| at.port());
+    let port = ports.first().map_or(0, ClientPort::number);
     let now = now_ms();
     let stats = Stats::new(commands::table().names().len());
     stats.threads.switch(config.settings().latency_tracking);
@@ -313,7 +313,7 @@ fn node(
         config,
         clients: Arc::default(),
         auth_failures: AuthFailures::default(),
-        users: Users::new(commands::acl::commands()),
+        users: Arc::new(Users::new(commands::acl::commands())),
         stats: Arc::new(stats),
         group,
         tracking: Arc::new(Tracking::new(uuid::Uuid::new_v4().as_u64_pair().0, &pubsub)),
@@ -357,17 +357,24 @@ fn addresses<'a>(listeners: impl Iterator<Item = &'a TcpListener>) -> String {
 }
 
 /// Waits until the node can serve; false: it was asked to stop first.
-async fn wait_ready(log: &GroupHandle, stop: &Stop, signals: &mut Signals) -> bool {
+async fn wait_ready(
+    node: &Node,
+    log: &GroupHandle,
+    stop: &Stop,
+    signals: &mut Signals,
+) -> Result<bool, NodeError> {
+    let ready = first_users::wait_ready(node, log);
+    tokio::pin!(ready);
     let mut progress = tokio::time::interval(Duration::from_secs(5));
     progress.tick().await;
     loop {
         tokio::select! {
-            () = log.wait_ready() => return true,
-            _ = stop.wait() => return false,
+            ready = &mut ready => return ready.map(|()| true),
+            _ = stop.wait() => return Ok(false),
             name = signals.next() => {
                 tracing::info!(signal = name, "asked to stop");
                 stop.ask(ShutdownMode { nosave: true, now: true, force: false }, Duration::ZERO);
-                return false;
+                return Ok(false);
             }
             _ = progress.tick() => {
                 let (_, why) = log.state().waiting();

@@ -160,7 +160,9 @@ impl Program {
         let mut words: Vec<OsString> = Vec::new();
         if let Some(ahead) = self.monotonic_ahead {
             let ahead = ahead.to_string();
-            words.extend(["unshare", "--time", "--monotonic", &ahead, "--boottime", &ahead, "--"].map(OsString::from));
+            words.extend(
+                ["unshare", "--time", "--monotonic", &ahead, "--boottime", &ahead, "--"].map(OsString::from),
+            );
         }
         if let Some(max) = self.open_files {
             words.extend(["prlimit".into(), format!("--nofile={max}:{max}").into(), "--".into()]);

@@ -77,8 +77,7 @@ impl Entry {
 impl RecordedDisk {
     /// Makes one, with an empty file system, and mounts it at an empty directory.
     pub fn new(at: &Path, bytes: u64) -> io::Result<RecordedDisk> {
-        let mut disk =
-            RecordedDisk {
+        let mut disk = RecordedDisk {
             mounted: at.to_owned(),
             bytes,
             bad: Vec::new(),
@@ -157,7 +156,8 @@ impl RecordedDisk {
 
     /// From now on no part of these files can be read, whatever is there later. Nobody may use the disk meanwhile.
     pub fn spoil(&mut self, files: &[PathBuf]) -> io::Result<()> {
-        let sectors: Vec<u64> = files.iter().map(|file| sectors_of(file)).collect::<io::Result<Vec<_>>>()?.concat();
+        let sectors: Vec<u64> =
+            files.iter().map(|file| sectors_of(file)).collect::<io::Result<Vec<_>>>()?.concat();
         self.attach_again(sectors)
     }
 
@@ -186,7 +186,8 @@ impl RecordedDisk {
     /// The power is back: mounts the disk in a state that it may be found in. Nobody may use it meanwhile.
     pub fn restore(&mut self, dice: &mut Dice) -> io::Result<Cut> {
         self.unmount();
-        let cut = replay(&File::open(self.record())?, &File::options().write(true).open(self.base())?, Some(dice))?;
+        let cut =
+            replay(&File::open(self.record())?, &File::options().write(true).open(self.base())?, Some(dice))?;
         self.attach()?;
         Ok(cut)
     }
@@ -217,7 +218,8 @@ fn sectors_of(file: &Path) -> io::Result<Vec<u64>> {
     let found = output_of(&["filefrag", "-s", "-v", "-b512", &file.display().to_string()])?;
     // Of an extent: number, first and last sector in the file, first and last on the disk, length, flags.
     let extents = found.lines().filter_map(|line| {
-        let [number, _, _, first, last, ..] = line.split([':', ' ', '.']).filter(|word| !word.is_empty()).collect::<Vec<_>>()[..]
+        let [number, _, _, first, last, ..] =
+            line.split([':', ' ', '.']).filter(|word| !word.is_empty()).collect::<Vec<_>>()[..]
         else {
             return None;
         };

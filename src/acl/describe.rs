@@ -17,11 +17,22 @@ impl Definition {
 
     /// All rules in one line, as ACL LIST shows them behind the name.
     pub fn describe(&self) -> Vec<u8> {
+        self.line(false)
+    }
+
+    /// As `describe`, with rules that make the same user again.
+    pub fn describe_exactly(&self) -> Vec<u8> {
+        self.line(true)
+    }
+
+    fn line(&self, is_exact: bool) -> Vec<u8> {
         let mut words: Vec<Vec<u8>> = self.flags().into_iter().map(|flag| flag.as_bytes().to_vec()).collect();
         words.extend(self.passwords.iter().map(|hash| format!("#{hash}").into_bytes()));
-        words.extend(self.root.words(false));
-        let others =
-            self.others.iter().map(|selector| [b"(", &selector.words(false).join(&b' ')[..], b")"].concat());
+        words.extend(self.root.words(is_exact));
+        let others = self
+            .others
+            .iter()
+            .map(|selector| [b"(", &selector.words(is_exact).join(&b' ')[..], b")"].concat());
         words.extend(others);
         words.join(&b' ')
     }
@@ -38,8 +49,20 @@ impl SelectorRules {
                 words.extend(self.channels.iter().map(|pattern| [b"&", &pattern[..]].concat()));
             }
         }
+        match &self.databases {
+            None => {}
+            Some(databases) if databases.is_empty() => words.push(b"resetdbs".to_vec()),
+            Some(_) => words.push(self.describe_databases().into_bytes()),
+        }
         words.push(self.describe_commands().into_bytes());
         words
+    }
+
+    /// `alldbs`, `db=0,1`, or nothing.
+    pub fn describe_databases(&self) -> String {
+        let Some(databases) = &self.databases else { return "alldbs".to_owned() };
+        let numbers: Vec<String> = databases.iter().map(u32::to_string).collect();
+        if numbers.is_empty() { String::new() } else { format!("db={}", numbers.join(",")) }
     }
 
     /// `-@all +get`.

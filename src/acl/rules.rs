@@ -29,6 +29,8 @@ pub enum RuleError {
         "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any effect. Try 'resetchannels' to start with an empty list of channels"
     )]
     AfterAllChannels,
+    #[error("The provided database ID is out of range")]
+    DatabaseOutOfRange,
     #[error("Allowing first-arg of a subcommand is not supported")]
     FirstArgumentOfSubcommand,
     #[error(
@@ -125,6 +127,16 @@ impl Definition {
         let words = ["nopass", "resetpass", "reset"];
         matches!(rule, [b'#' | b'!', ..])
             || words.iter().any(|word| rule.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
+    /// Whether a rule, or one of a selector, says something of databases.
+    pub fn is_of_databases(rule: &[u8]) -> bool {
+        match rule {
+            [b'(', rules @ .., b')'] => {
+                rules.split(u8::is_ascii_whitespace).any(SelectorRules::is_of_databases)
+            }
+            rule => SelectorRules::is_of_databases(rule),
+        }
     }
 
     /// The password that a node is configured with becomes the user's own.

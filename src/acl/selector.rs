@@ -1,8 +1,9 @@
-//! One selector: commands, keys and channels that are allowed together. A user has a root selector, which rules outside
+//! One selector: commands, keys, channels and databases that are allowed together. A user has a root selector, which rules outside
 //! parentheses change, and any number of others.
 
 use super::{Catalogue, RuleError};
-use crate::limits::{ACL_COMMAND_RULES_MAX, ACL_PATTERN_BYTES_MAX};
+use crate::limits::{ACL_COMMAND_RULES_MAX, ACL_PATTERN_BYTES_MAX, DATABASES};
+use std::collections::BTreeSet;
 
 /// A pattern of keys, and what may be done to keys that match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +25,12 @@ pub struct SelectorRules {
     pub keys: Vec<KeyPattern>,
     pub all_channels: bool,
     pub channels: Vec<Vec<u8>>,
+    /// `None`: all databases, as at first.
+    pub databases: Option<BTreeSet<u32>>,
 }
 
 impl SelectorRules {
-    /// All commands, keys and channels.
+    /// All commands, keys, channels and databases.
     pub fn everything() -> Self {
         SelectorRules { all_commands: true, all_keys: true, all_channels: true, ..SelectorRules::default() }
     }
@@ -47,6 +50,8 @@ impl SelectorRules {
             _ if is("resetchannels") => self.set_channels(false),
             _ if is("allcommands") || is("+@all") => self.set_commands(true),
             _ if is("nocommands") || is("-@all") => self.set_commands(false),
+            _ if is("alldbs") => self.databases = None,
+            _ if is("resetdbs") => self.databases = Some(BTreeSet::new()),
             [b'~', pattern @ ..] => self.key(true, true, pattern)?,
             [b'%', rest @ ..] => {
                 let (reads, writes, pattern) = permissions(rest).ok_or(RuleError::Syntax)?;
@@ -54,9 +59,18 @@ impl SelectorRules {
             }
             [b'&', pattern @ ..] => self.channel(pattern)?,
             [sign @ (b'+' | b'-'), name @ ..] => self.command(*sign == b'+', name, names)?,
-            _ => return Err(RuleError::Syntax),
+            rule => {
+                let list = database_list(rule).ok_or(RuleError::Syntax)?;
+                self.databases = Some(databases(list)?);
+            }
         }
         Ok(())
+    }
+
+    /// Whether a rule says something of databases.
+    pub(super) fn is_of_databases(rule: &[u8]) -> bool {
+        let words = ["alldbs", "resetdbs"];
+        database_list(rule).is_some() || words.iter().any(|word| rule.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     fn set_keys(&mut self, all: bool) {
@@ -165,6 +179,26 @@ fn check_pattern(pattern: &[u8]) -> Result<(), RuleError> {
         false if has_spaces(pattern) => Err(RuleError::Syntax),
         false => Ok(()),
     }
+}
+
+/// What is behind `db=`.
+fn database_list(rule: &[u8]) -> Option<&[u8]> {
+    let (name, list) = rule.split_at_checked(3)?;
+    name.eq_ignore_ascii_case(b"db=").then_some(list)
+}
+
+/// `0,2,5`: at least one.
+fn databases(list: &[u8]) -> Result<BTreeSet<u32>, RuleError> {
+    list.split(|byte| *byte == b',')
+        .map(|number| {
+            let digits = number.strip_prefix(b"-").unwrap_or(number);
+            if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+                return Err(RuleError::Syntax);
+            }
+            let number = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+            number.filter(|db| *db < DATABASES).ok_or(RuleError::DatabaseOutOfRange)
+        })
+        .collect()
 }
 
 /// As C's `isspace`, and NUL.

@@ -5,7 +5,7 @@
 
 use super::{Catalogue, Definition, KeyPattern, SelectorRules};
 use crate::types::glob;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct Selector {
     keys: Vec<KeyPattern>,
     all_channels: bool,
     channels: Vec<Vec<u8>>,
+    /// `None`: all.
+    databases: Option<BTreeSet<u32>>,
 }
 
 impl User {
@@ -95,6 +97,7 @@ impl Selector {
             keys: rules.keys.clone(),
             all_channels: rules.all_channels,
             channels: rules.channels.clone(),
+            databases: rules.databases.clone(),
         };
         for (allow, name) in &rules.commands {
             selector.command(*allow, name, catalogue);
@@ -128,7 +131,7 @@ impl Selector {
     }
 
     fn is_unrestricted(&self) -> bool {
-        self.all_commands && self.all_keys && self.all_channels
+        self.all_commands && self.all_keys && self.all_channels && self.databases.is_none()
     }
 
     /// Whether it allows a command, with this first argument behind its name.
@@ -140,6 +143,14 @@ impl Selector {
     fn allows_first(&self, at: usize, argument: Option<&[u8]>) -> bool {
         let (Some(allowed), Some(argument)) = (self.first_arguments.get(&at), argument) else { return false };
         allowed.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(argument))
+    }
+
+    pub fn allows_all_databases(&self) -> bool {
+        self.databases.is_none()
+    }
+
+    pub fn allows_database(&self, db: u32) -> bool {
+        self.databases.as_ref().is_none_or(|databases| databases.contains(&db))
     }
 
     pub fn allows_all_keys(&self) -> bool {

@@ -4,15 +4,18 @@ use super::{
     backup,
     failure::{EXIT_CODES, Failure, Outcome},
     pods,
+    rescue::rescue,
     show::{clock, sites, status, verdict},
 };
-use crate::{replication, resp};
+use crate::{
+    limits::USER_NAME,
+    remote::{self, Remote},
+    replication, resp,
+};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::{
     ffi::OsString,
-    fs,
     io::{self, ErrorKind},
-    net::{TcpStream, ToSocketAddrs},
     path::Path,
     process::ExitCode,
     thread,
@@ -23,7 +26,6 @@ use std::{
 const ANSWER_MAX: Duration = Duration::from_secs(130);
 /// The same for requests that a node answers on its own.
 const TELL_MAX: Duration = Duration::from_secs(15);
-const CONNECT_MAX: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs the command line if it is one of `flotilla admin`.
@@ -51,6 +53,9 @@ pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
 pub fn program() -> Command {
     let name =
         |id: &'static str, help: &'static str| Arg::new(id).required(true).value_name("NODE").help(help);
+    let data_dir = |help: &'static str| {
+        Arg::new("data-dir").long("data-dir").required(true).value_name("DIR").help(help)
+    };
     let at = || {
         Arg::new("at").required(true).value_name("NODE=HOST:PORT").help("The new node and its peer address")
     };
@@ -60,38 +65,11 @@ pub fn program() -> Command {
         .after_help(EXIT_CODES)
         .subcommand_required(true)
         .arg(
-            Arg::new("server")
-                .long("server")
+            remote::place("server", "server", "Client port of any node of the core, or the path of its Unix socket")
                 .short('s')
-                .global(true)
-                .value_name("HOST:PORT")
-                .default_value("127.0.0.1:6379")
-                .env("FLOTILLA_SERVER")
-                .help("Client port of any node of the core"),
+                .global(true),
         )
-        .arg(
-            Arg::new("password")
-                .long("password")
-                .global(true)
-                .value_name("TEXT")
-                .env("REDISCLI_AUTH")
-                .hide_env_values(true)
-                .help("Password of the node; prefer the environment, which other users cannot read"),
-        )
-        .arg(
-            Arg::new("user")
-                .long("user")
-                .global(true)
-                .value_name("NAME")
-                .help("User of the node; without it, default"),
-        )
-        .arg(
-            Arg::new("password-file")
-                .long("password-file")
-                .global(true)
-                .value_name("FILE")
-                .help("File whose first line is the password; it counts before --password and REDISCLI_AUTH"),
-        )
+        .args(remote::arguments().map(|argument| argument.global(true)))
         .arg(
             Arg::new("retry-for")
                 .long("retry-for")
@@ -159,13 +137,21 @@ pub fn program() -> Command {
             ),
         )
         .subcommand(
+            Command::new("rescue")
+                .about(
+                    "When no password lets you in: give a user (--user, or default) the password of --password and all rights. Run \
+                     it on a node's machine; the node need not be restarted",
+                )
+                .arg(data_dir("A node's data directory; its owner may do this")),
+        )
+        .subcommand(
             Command::new("recover")
                 .about(
                     "DANGEROUS: when a majority is lost for good, make the stopped node of a data directory the only \
                      node of a new cluster. Acknowledged writes that it never got are lost; other nodes must be emptied \
                      and join again",
                 )
-                .arg(Arg::new("data-dir").long("data-dir").required(true).value_name("DIR").help("The stopped node's data directory"))
+                .arg(data_dir("The stopped node's data directory"))
                 .arg(
                     Arg::new("peer-address")
                         .long("peer-address")
@@ -187,11 +173,11 @@ pub fn program() -> Command {
 fn perform_within(matches: &ArgMatches) -> Result<String, Failure> {
     let (name, own) = matches.subcommand().ok_or_else(|| Failure::refused("which command?"))?;
     let within = Duration::from_secs(own.get_one::<u16>("retry-for").copied().unwrap_or(0).into());
-    let server = own.get_one::<String>("server").map_or("", String::as_str);
+    let server = Remote::of(own, "server").map(|server| server.to_string()).unwrap_or_default();
     let began = Instant::now();
     loop {
         match perform(name, own) {
-            Err(failure) if failure.may_pass(server) && began.elapsed() < within => {
+            Err(failure) if failure.may_pass(&server) && began.elapsed() < within => {
                 eprintln!("flotilla admin: {}; trying again", failure.text);
                 thread::sleep(RETRY_INTERVAL);
             }
@@ -207,12 +193,11 @@ fn perform(name: &str, own: &ArgMatches) -> Result<String, Failure> {
         let parts = text.split_once('=').map(|(name, address)| (name.to_owned(), address.to_owned()));
         parts.ok_or_else(|| format!("'{text}' is not NODE=HOST:PORT"))
     };
-    let server = word("server");
-    let login = || login(own);
+    let server = Remote::of(own, "server")?;
     let ask = |argv: &[&str]| {
         let (command, words) = argv.split_first().unwrap_or((&"", &[]));
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        send(&server, &login()?, command, &words, ANSWER_MAX)
+        send(&server, command, &words, ANSWER_MAX)
     };
     if let Some(done) = pods::perform(name, own, &ask) {
         return done;
@@ -252,39 +237,25 @@ fn perform(name: &str, own: &ArgMatches) -> Result<String, Failure> {
             let (name, address) = at()?;
             vec!["REPLACE".into(), word("old"), name, address]
         }
+        "rescue" => {
+            let user = own.get_one::<String>("user").map_or(USER_NAME, String::as_str);
+            let password = word("password");
+            if password.is_empty() {
+                return Err(Failure::refused("set the new password by REDISCLI_AUTH or --password"));
+            }
+            return rescue(Path::new(&word("data-dir")), user, &password);
+        }
         _ => return recover(Path::new(&word("data-dir")), &word("peer-address")),
     };
     let command = if matches!(name, "sites" | "reseed") { "SITE" } else { "CORE" };
     let answer_max = if matches!(name, "status" | "sites" | "reseed") { TELL_MAX } else { ANSWER_MAX };
-    let answer = send(&server, &login()?, command, &words, answer_max)?;
+    let answer = send(&server, command, &words, answer_max)?;
     match name {
         "sites" if !own.get_flag("json") => Ok(sites(&answer)?),
         "status" => status(answer, own.get_flag("json")),
         "verify" => verdict(&answer, own.get_flag("json")),
         "clock" if !own.get_flag("json") => Ok(clock(&answer)?),
         _ => Ok(answer),
-    }
-}
-
-/// User and password, as AUTH takes them; the file is read each time, since passwords change.
-fn login(own: &ArgMatches) -> Result<Vec<String>, Failure> {
-    let word = |id: &str| own.get_one::<String>(id).cloned();
-    let password = match word("password-file") {
-        Some(path) => {
-            let text =
-                fs::read_to_string(&path).map_err(|error| Failure::refused(format!("{path}: {error}")))?;
-            let first = text.lines().next().filter(|line| !line.is_empty());
-            Some(
-                first.ok_or_else(|| Failure::refused(format!("{path}: the first line is empty")))?.to_owned(),
-            )
-        }
-        None => word("password"),
-    };
-    match (word("user"), password) {
-        (Some(_), None) => {
-            Err(Failure::refused("--user needs a password: --password-file FILE or REDISCLI_AUTH"))
-        }
-        (user, password) => Ok(user.into_iter().chain(password).collect()),
     }
 }
 
@@ -297,20 +268,14 @@ fn recover(directory: &Path, address: &str) -> Result<String, Failure> {
     ))
 }
 
-fn send(
-    server: &str,
-    login: &[String],
-    command: &str,
-    words: &[String],
-    answer_max: Duration,
-) -> Result<String, Failure> {
+fn send(server: &Remote, command: &str, words: &[String], answer_max: Duration) -> Result<String, Failure> {
     let refused = |error: io::Error| Failure::refused(format!("{server}: {error}"));
-    let mut stream = connect(server).map_err(refused)?;
-    stream.set_read_timeout(Some(answer_max)).map_err(refused)?;
-    stream.set_write_timeout(Some(answer_max)).map_err(refused)?;
+    let mut stream = server.connect(answer_max).map_err(refused)?;
+    let login = server.login();
     if !login.is_empty() {
-        let words: Vec<&str> = ["AUTH"].into_iter().chain(login.iter().map(String::as_str)).collect();
-        resp::ask(&mut stream, &words).map_err(refused)?.map_err(Failure::of_reply)?;
+        resp::ask(&mut stream, &[&["AUTH"], &login[..]].concat())
+            .map_err(refused)?
+            .map_err(Failure::of_reply)?;
     }
     let argv: Vec<&str> = [command].into_iter().chain(words.iter().map(String::as_str)).collect();
     // From here on it may have been done.
@@ -325,18 +290,6 @@ fn send(
     resp::ask(&mut stream, &argv).map_err(broken)?.map_err(Failure::of_reply)
 }
 
-/// Does not wait for a node that does not answer.
-fn connect(server: &str) -> io::Result<TcpStream> {
-    let mut failed = io::Error::new(ErrorKind::NotFound, "no such host");
-    for address in server.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT_MAX) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,6 +302,7 @@ mod tests {
             "admin sites",
             "admin reseed -s h:1",
             "admin status --json",
+            "admin status -s rediss://h:1 --cacert ca.pem --cert c.pem --key k.pem",
             "admin add a=h:1 --standby -s h:1",
             "admin transfer-leader",
             "admin clock --step",
@@ -356,12 +310,18 @@ mod tests {
             "admin hand-over --then-wait 5 --password-file p",
             "admin scale-down flotilla- 3 --retry-for 60",
             "admin users f --delete-others",
+            "admin rescue --data-dir d --user u --password p",
         ] {
             program().try_get_matches_from(words(good)).unwrap();
         }
-        for bad in
-            ["admin", "admin add", "admin recover --data-dir x", "admin remove", "admin scale-down a 0"]
-        {
+        for bad in [
+            "admin",
+            "admin add",
+            "admin recover --data-dir x",
+            "admin remove",
+            "admin scale-down a 0",
+            "admin status --cert c.pem",
+        ] {
             assert!(program().try_get_matches_from(words(bad)).is_err(), "{bad}");
         }
     }

@@ -91,6 +91,10 @@ impl Flags {
     /// Enforced: may come between CLIENT CACHING and the call that it is about.
     pub const KEEPS_CACHING: Flags = Flags(1 << 33);
 
+    /// Enforced: changes users. What it logs is made on the pool, since a file may have it, and the calls behind it wait until this
+    /// node has it, so that they are asked for by the new rules.
+    pub const CHANGES_USERS: Flags = Flags(1 << 34);
+
     const NAMES: [(Flags, &'static str); 18] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),

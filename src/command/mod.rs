@@ -7,6 +7,7 @@
 mod access;
 mod args;
 mod cost;
+mod databases;
 pub mod docs;
 mod flags;
 pub mod info;
@@ -25,6 +26,7 @@ pub use crate::types::integer::parse_i64;
 pub use access::Access;
 pub use args::{Args, Argv};
 pub use cost::{Cost, has_none_of};
+pub use databases::Databases;
 pub use flags::Flags;
 pub use invoke::{guarded, invoke, invoke_as, invoke_for_script, invoke_read};
 pub use key_word::KeyWord;

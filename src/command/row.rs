@@ -1,6 +1,8 @@
 //! One command: a row of data beside its handler.
 
-use super::{Access, Args, Cost, Flags, KeyWord, LocalInScript, ScriptFlagsOf, ScriptRun, WaitFor};
+use super::{
+    Access, Args, Cost, Databases, Flags, KeyWord, LocalInScript, ScriptFlagsOf, ScriptRun, WaitFor,
+};
 use crate::{
     error::Result,
     feature_level,
@@ -160,6 +162,8 @@ pub enum Effect {
     Watch(Vec<Vec<u8>>),
     /// CLIENT TRACKING ON.
     Track(TrackingOptions),
+    /// ACL SAVE: write the users to this node's file.
+    SaveUsers,
     /// Write a checkpoint (BGSAVE: in the background, SAVE: before the reply).
     Checkpoint { background: bool },
     /// SCRIPT KILL and FUNCTION KILL, on this node and those that share its log.
@@ -201,6 +205,8 @@ pub struct Command {
     pub wait: Option<WaitFor>,
     /// Of a command after which the connection is in another database: which one, if the call names one.
     pub selects: Option<OfCall<Option<u32>>>,
+    /// The databases that a call is about.
+    pub databases: Databases,
     /// Of a command that may carry a password: whether the call does.
     pub has_password: Option<OfCall<bool>>,
     /// Of a command that may carry secrets: which words of a call are. Nobody is shown them.
@@ -248,6 +254,7 @@ impl Command {
         script_flags: None,
         wait: None,
         selects: None,
+        databases: Databases::Selected,
         has_password: None,
         secrets: None,
         not_in_cluster: None,

@@ -82,7 +82,8 @@ const SENTINEL: Command = Command {
 };
 
 fn endpoints(context: &Context<'_>) -> Vec<NodeEndpoint> {
-    context.node.group.state.endpoints(context.node.identity.node_id)
+    let kind = context.session.client.port_kind();
+    context.node.group.state.endpoints(context.node.identity.node_id, kind)
 }
 
 fn is_name(context: &Context<'_>, args: &mut Args<'_>) -> Result<bool> {

@@ -84,7 +84,7 @@ fn multi(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     if context.session.transaction.is_some() {
         return Err(ErrorReply::err("MULTI calls can not be nested").into());
     }
-    context.session.transaction = Some(Transaction::default());
+    context.session.transaction = Some(Transaction::at(context.session.db));
     context.session.client.queued.store(0, Ordering::Relaxed);
     Ok(Reply::Ok)
 }

@@ -1,4 +1,4 @@
-//! TLS for clients: its parameters, by Redis's names.
+//! TLS for clients: its parameters, by Redis's names; and for the HTTP port, with the same certificate.
 
 use super::{
     Values,
@@ -60,6 +60,13 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         Change::Start,
         "Versions of TLS for clients, separated by spaces: TLSv1.2, TLSv1.3; empty = both.",
     ),
+    row(
+        "http-tls",
+        Kind::Bool,
+        "no",
+        Change::Start,
+        "Whether `http-port` speaks TLS, with `tls-cert-file` and `tls-key-file`. It asks nobody for a certificate.",
+    ),
 ];
 
 /// A port with TLS.
@@ -78,21 +85,18 @@ impl ClientTls {
         if port == 0 {
             return Ok(None);
         }
-        let file =
-            |name: &str| Some(PathBuf::from(values.get(name))).filter(|path| !path.as_os_str().is_empty());
-        let needed = |name: &str| file(name).ok_or_else(|| format!("tls-port needs {name}"));
         let callers = match values.get("tls-auth-clients") {
             "no" => CallerCertificates::Ignored,
             "optional" => CallerCertificates::Optional,
             _ => CallerCertificates::Required,
         };
-        let authority = file("tls-ca-cert-file");
+        let authority = file(values, "tls-ca-cert-file");
         if authority.is_none() && callers != CallerCertificates::Ignored {
             return Err("tls-port needs tls-ca-cert-file, or tls-auth-clients no".into());
         }
         let options = ServerOptions {
-            certificate: needed("tls-cert-file")?,
-            key: needed("tls-key-file")?,
+            certificate: needed(values, "tls-port", "tls-cert-file")?,
+            key: needed(values, "tls-port", "tls-key-file")?,
             authority,
             callers,
             versions: versions(values.get("tls-protocols"))?,
@@ -110,6 +114,29 @@ impl ClientTls {
         }
         Ok(Some(ClientTls { port, options, user_by }))
     }
+}
+
+/// What the HTTP port's TLS is made of; `None`: it speaks none. Who scrapes or probes a node need not be its client.
+pub(super) fn http_tls(values: &Values) -> Result<Option<ServerOptions>, String> {
+    if values.get("http-tls") != "yes" {
+        return Ok(None);
+    }
+    Ok(Some(ServerOptions {
+        certificate: needed(values, "http-tls", "tls-cert-file")?,
+        key: needed(values, "http-tls", "tls-key-file")?,
+        authority: None,
+        callers: CallerCertificates::Ignored,
+        versions: versions(values.get("tls-protocols"))?,
+        protocols: &[b"http/1.1"],
+    }))
+}
+
+fn file(values: &Values, name: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(values.get(name))).filter(|path| !path.as_os_str().is_empty())
+}
+
+fn needed(values: &Values, by: &str, name: &str) -> Result<PathBuf, String> {
+    file(values, name).ok_or_else(|| format!("{by} needs {name}"))
 }
 
 /// As in Redis, case does not matter.
@@ -159,6 +186,17 @@ mod tests {
         let named = with(&[("tls-ca-cert-file", "a"), ("tls-auth-clients-user", "URI")]).unwrap().unwrap();
         assert_eq!(named.user_by, Some(CallerName::Uri));
         assert!(with(&[("tls-auth-clients", "no"), ("tls-auth-clients-user", "CN")]).is_err());
+        let http = |set: &[(&str, &str)]| {
+            let mut values = Values::default();
+            for (name, value) in set {
+                values.set(find(name).unwrap(), value).unwrap();
+            }
+            http_tls(&values)
+        };
+        assert_eq!(http(&FILES), Ok(None));
+        assert_eq!(http(&[("http-tls", "yes")]), Err("http-tls needs tls-cert-file".into()));
+        let probed = http(&[&FILES[..], &[("tls-ca-cert-file", "a"), ("http-tls", "yes")]].concat());
+        assert_eq!(probed.unwrap().unwrap().callers, CallerCertificates::Ignored);
         let old = with(&[("tls-auth-clients", "no"), ("tls-protocols", "TLSv1.1 TLSv1.2")]);
         assert_eq!(old, Err("tls-protocols: 'TLSv1.1' is not TLSv1.2 or TLSv1.3".into()));
     }

@@ -3,9 +3,11 @@
 use super::{
     ClientTls, DataLimit, MemoryShare, OutputLimits, Values,
     backup::BackupSettings,
+    client_tls::http_tls,
     edge::{EdgeSettings, FeedSettings, node_name},
     password_file,
 };
+use crate::tls::ServerOptions;
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -39,11 +41,21 @@ impl OnFollower {
     }
 }
 
+/// What clients are told instead of a node's own address. Empty = the host of the peer address; 0 = the node's port.
+#[derive(Debug, Clone)]
+pub struct Announced {
+    pub host: String,
+    pub port: u16,
+    pub tls_port: u16,
+}
+
 /// The typed parameters. Names end in their unit.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub bind: Vec<IpAddr>,
     pub port: u16,
+    /// Path and permissions of the Unix socket; without them, the umask's.
+    pub unix_socket: Option<(String, Option<u32>)>,
     pub peer_port: u16,
     pub http_port: u16,
     pub data_dir: PathBuf,
@@ -71,6 +83,8 @@ pub struct Settings {
     pub peer_tls: Option<[PathBuf; 3]>,
     /// The port for clients that speak TLS.
     pub client_tls: Option<ClientTls>,
+    /// TLS of the HTTP port; `None` = plain text.
+    pub http_tls: Option<ServerOptions>,
     /// 0 = no limit.
     pub snapshot_bytes_per_second: u64,
     pub backup: Option<BackupSettings>,
@@ -81,8 +95,7 @@ pub struct Settings {
     pub lease_reads: bool,
     pub cluster_enabled: bool,
     pub cluster_allow_cross_slot: bool,
-    /// Empty = the host of the peer address; 0 = the client port.
-    pub announce: (String, u16),
+    pub announce: Announced,
     pub sentinel_master_name: String,
     pub sentinel_port: u16,
     /// Whether nodes may talk unencrypted beyond loopback.
@@ -92,6 +105,8 @@ pub struct Settings {
     /// Further lines of `requirepass-file`: passwords that are valid as well.
     pub requirepass_also: Vec<String>,
     pub requirepass_file: Option<PathBuf>,
+    /// Empty = none.
+    pub acl_file: String,
     /// Entries that ACL LOG keeps.
     pub acllog_len_max: usize,
     /// Keys that clients may track; 0 = any number.
@@ -157,6 +172,7 @@ impl Settings {
         Ok(Settings {
             bind: bind?,
             port: values.number("port")?,
+            unix_socket: unix_socket(values)?,
             peer_port: values.number("peer-port")?,
             http_port: values.number("http-port")?,
             data_dir: PathBuf::from(values.get("data-dir")),
@@ -174,6 +190,7 @@ impl Settings {
             verify_interval_seconds: values.number("verify-interval")?,
             peer_tls: peer_tls(values)?,
             client_tls: ClientTls::new(values)?,
+            http_tls: http_tls(values)?,
             snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,
             backup: BackupSettings::new(values)?,
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
@@ -181,13 +198,18 @@ impl Settings {
             lease_reads: values.get("lease-reads") == "yes",
             cluster_enabled: values.get("cluster-enabled") == "yes",
             cluster_allow_cross_slot: values.get("cluster-allow-cross-slot") == "yes",
-            announce: (values.get("announce-host").to_owned(), values.number("announce-port")?),
+            announce: Announced {
+                host: values.get("announce-host").to_owned(),
+                port: values.number("announce-port")?,
+                tls_port: values.number("announce-tls-port")?,
+            },
             sentinel_port: values.number("sentinel-port")?,
             sentinel_master_name: values.get("sentinel-master-name").to_owned(),
             peer_insecure: values.get("peer-insecure") == "yes",
             requirepass,
             requirepass_also,
             requirepass_file: password_file::path(values),
+            acl_file: values.get("aclfile").to_owned(),
             acllog_len_max: values.number("acllog-max-len")?,
             tracking_keys_max: values.number("tracking-table-max-keys")?,
             notify_keyspace_events: values.get("notify-keyspace-events").to_owned(),
@@ -274,6 +296,13 @@ impl Settings {
             )
         })
     }
+}
+
+fn unix_socket(values: &Values) -> Result<Option<(String, Option<u32>)>, String> {
+    let (path, mode) = (values.get("unixsocket"), values.get("unixsocketperm"));
+    let bad = |_| format!("unixsocketperm: '{mode}' is not an octal number up to 777");
+    let mode = u32::from_str_radix(mode, 8).map_err(bad)?;
+    Ok((!path.is_empty()).then(|| (path.to_owned(), (mode > 0).then_some(mode))))
 }
 
 /// All three files or none.

@@ -40,7 +40,21 @@ static PLAIN: &[Parameter] = &[
         PORT,
         "6379",
         Change::Start,
-        "TCP port for clients; 0 = any free port, printed at start, or none if there is a `tls-port`.",
+        "TCP port for clients; 0 = any free port, printed at start, or none if there is a `tls-port` or a `unixsocket`.",
+    ),
+    row(
+        "unixsocket",
+        Kind::Text,
+        "",
+        Change::Start,
+        "Path of a Unix socket for clients of this machine; empty = none. Removed at stop; one that a killed server left is replaced.",
+    ),
+    row(
+        "unixsocketperm",
+        Kind::Number { min: 0, max: 777 },
+        "0",
+        Change::Start,
+        "Permissions of `unixsocket`, octal, for instance 770: who may write to it may connect. 0 = as the umask has it.",
     ),
     row(
         "peer-port",
@@ -84,6 +98,14 @@ static PLAIN: &[Parameter] = &[
         Change::Start,
         "File with that password, instead of `requirepass`; read again when it changes. Each further line is a password that is valid \
          as well, so that clients can change over.",
+    ),
+    row(
+        "aclfile",
+        Kind::Text,
+        "",
+        Change::Start,
+        "File of users, a line `user NAME RULES` for each. A core that has no users takes them from it at start, before it serves \
+         anybody; after that ACL LOAD makes it the users of all nodes, and ACL SAVE writes it. Empty = none.",
     ),
     row(
         "acllog-max-len",

@@ -117,6 +117,13 @@ pub(super) static PARAMETERS: &[Parameter] = &[
     ),
     row("announce-port", PORT, "0", Change::Start, "Port that these clients are given; 0 = the client port."),
     row(
+        "announce-tls-port",
+        PORT,
+        "0",
+        Change::Start,
+        "Port that these clients are given if they speak TLS; 0 = the `tls-port`.",
+    ),
+    row(
         "sentinel-master-name",
         Kind::Text,
         "flotilla",

@@ -23,7 +23,7 @@ const fn fixed(name: &'static str, default: &'static str, why: &'static str) -> 
 const TLS_CHOICES: &str = "The TLS library chooses: it speaks only ciphers and key exchanges that are safe.";
 const TLS_FILES: &str = "See tls-cert-file, tls-key-file and tls-ca-cert-file; the key is not encrypted.";
 const PEER_TLS: &str = "Nodes speak TLS to each other with peer-tls-cert, peer-tls-key and peer-tls-ca.";
-const ANNOUNCE: &str = "Set at start by announce-host and announce-port.";
+const ANNOUNCE: &str = "Set at start by announce-host, announce-port and announce-tls-port.";
 const FILES: &str = "There is no such file: the log and the store are in data-dir.";
 const SUPERVISOR: &str = "Left to the supervisor that starts the process.";
 const ONE_SHARD: &str = "The core is one shard whose leader is elected by Raft.";
@@ -133,14 +133,11 @@ pub(super) static PARAMETERS: &[Parameter] = &[
     fixed("bgsave_cpulist", "", SUPERVISOR),
     fixed("io-threads", "1", "See network-threads."),
     fixed("io-threads-do-reads", "no", "See network-threads."),
-    fixed("unixsocket", "", "Clients connect by TCP only."),
-    fixed("unixsocketperm", "0", "Clients connect by TCP only."),
     fixed("socket-mark-id", "0", SUPERVISOR),
     fixed("logfile", "", STDERR),
     fixed("syslog-enabled", "no", STDERR),
     fixed("syslog-ident", "redis", STDERR),
     fixed("syslog-facility", "local0", STDERR),
-    fixed("aclfile", "", "Users are replicated with the data: ACL SETUSER on any node."),
     fixed("appendfilename", "", FILES),
     fixed("appenddirname", "", FILES),
     fixed("rdbchecksum", "yes", "All files have checksums."),

@@ -1,5 +1,5 @@
 //! Fuzzing of everything that reads bytes from outside: requests, log records and entries, storage keys, patterns,
-//! numbers, the configuration file, RDB, scripts.
+//! numbers, the configuration file, RDB, scripts, users.
 //!
 //! One program holds all targets, so that RocksDB is linked once; `FUZZ_TARGET` names the one to run. `run.sh` builds it
 //! and runs them all. To add one: a file in `targets/` with `pub fn run(data: &[u8])`, a row in `TARGETS`, seeds in
@@ -11,6 +11,7 @@
 
 mod allocation;
 mod targets {
+    pub mod acl;
     pub mod config;
     pub mod decimal;
     pub mod decoder;
@@ -31,6 +32,7 @@ type Target = fn(&[u8]);
 
 /// `run.sh` reads the names from these lines.
 const TARGETS: &[(&str, Target)] = &[
+    ("acl", targets::acl::run),
     ("config", targets::config::run),
     ("decimal", targets::decimal::run),
     ("decoder", targets::decoder::run),

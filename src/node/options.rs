@@ -7,6 +7,7 @@ use crate::{
     peer::{LocalIdentity, Tls},
     replication::{ClusterOptions, DataDirectory, EdgeOptions, Helpers, adopt},
     session::{ClusterIdentity, Node},
+    state::ClientPorts,
 };
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
@@ -88,15 +89,36 @@ pub(super) fn cluster(
         }),
         groups: Arc::default(),
         listener: Some(listener),
-        client_port: match settings.announce.1 {
-            0 => u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0),
-            port => port,
-        },
-        client_host: settings.announce.0.clone(),
+        client_ports: client_ports_told(settings, node),
+        client_host: settings.announce.host.clone(),
         snapshot_bytes_per_second: settings.snapshot_bytes_per_second,
         master_name: settings.sentinel_master_name.clone(),
         feed: settings.feed,
     })
+}
+
+/// By which host clients of a node that is alone reach it, as far as it can know.
+pub(super) fn own_host(settings: &Settings) -> String {
+    let bound = settings.bind.iter().find(|ip| !ip.is_unspecified()).map(IpAddr::to_string);
+    match settings.announce.host.as_str() {
+        "" => bound.unwrap_or_else(|| "127.0.0.1".into()),
+        host => host.to_owned(),
+    }
+}
+
+/// The ports that clients are told.
+pub(super) fn client_ports_told(settings: &Settings, node: &Node) -> ClientPorts {
+    let own = u16::try_from(node.port.load(Ordering::Relaxed)).unwrap_or(0);
+    let own_tls = settings.client_tls.as_ref().map_or(0, |tls| tls.port);
+    let (port, tls_port) = (settings.announce.port, settings.announce.tls_port);
+    let first_of = |ports: [u16; 3]| ports.into_iter().find(|port| *port != 0).unwrap_or(0);
+    if own == own_tls {
+        // Without a plain port there is one, which may be announced by either name.
+        let only = first_of([tls_port, port, own]);
+        return ClientPorts { first: only, tls: if own_tls == 0 { 0 } else { only } };
+    }
+    let tls = if own_tls == 0 { 0 } else { first_of([tls_port, own_tls, 0]) };
+    ClientPorts { first: first_of([port, own, 0]), tls }
 }
 
 /// The node's TLS identity; `None`: plain text.

@@ -1,7 +1,7 @@
-//! The HTTP port: `/metrics`, `/healthz` (the process is alive), `/readyz` (it can serve).
+//! The HTTP port: `/metrics`, `/healthz` (the process is alive), `/readyz` (it can serve); with TLS or without.
 
 use super::metrics;
-use crate::{fail, session::Node, state::Following};
+use crate::{fail, session::Node, state::Following, tls::ServerTls};
 use axum::{
     Router,
     extract::State,
@@ -17,13 +17,14 @@ use hyper_util::{
 use prometheus_client::registry::Registry;
 use std::{io, net::TcpListener, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::{
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, oneshot},
 };
+use tokio_rustls::TlsAcceptor;
 
 /// Connections at a time; further ones wait in the backlog until one ends.
 const CONNECTIONS_MAX: usize = 64;
-/// How long a request's headers may take to come, from when the connection is ready for them.
+/// How long a request's headers may take to come, from when the connection is ready for them; and a TLS handshake before.
 const HEADERS_MAX: Duration = Duration::from_secs(10);
 /// Bytes of a request's line and headers.
 const HEADER_BYTES_MAX: usize = 16 << 10;
@@ -56,19 +57,25 @@ struct Shared {
 }
 
 /// Serves on its own thread, so that neither slow scrapes nor busy commands disturb each other.
-pub fn start(node: Arc<Node>, listeners: Vec<TcpListener>) -> io::Result<Http> {
+pub fn start(node: Arc<Node>, listeners: Vec<TcpListener>, tls: Option<ServerTls>) -> io::Result<Http> {
+    let tls = tls.map(Arc::new);
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => runtime.block_on(serve(node, listeners, stopped)),
+            Ok(runtime) => runtime.block_on(serve(node, listeners, tls, stopped)),
             Err(error) => fail::stop_the_process(&format!("cannot start the HTTP thread: {error}")),
         }
     })?;
     Ok(Http { stop: Some(stop), thread: Some(thread) })
 }
 
-async fn serve(node: Arc<Node>, listeners: Vec<TcpListener>, stopped: oneshot::Receiver<()>) {
+async fn serve(
+    node: Arc<Node>,
+    listeners: Vec<TcpListener>,
+    tls: Option<Arc<ServerTls>>,
+    stopped: oneshot::Receiver<()>,
+) {
     tokio::spawn(super::bars::show(Arc::clone(&node.group.state)));
     let shared = Arc::new(Shared { registry: metrics::registry(Arc::clone(&node)), node });
     let router = Router::new()
@@ -81,7 +88,7 @@ async fn serve(node: Arc<Node>, listeners: Vec<TcpListener>, stopped: oneshot::R
     for listener in listeners {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => {
-                servers.spawn(accept(listener, router.clone(), Arc::clone(&room)));
+                servers.spawn(accept(listener, tls.clone(), router.clone(), Arc::clone(&room)));
             }
             Err(error) => fail::stop_the_process(&format!("cannot serve the HTTP port: {error}")),
         }
@@ -90,7 +97,12 @@ async fn serve(node: Arc<Node>, listeners: Vec<TcpListener>, stopped: oneshot::R
     servers.abort_all();
 }
 
-async fn accept(listener: tokio::net::TcpListener, router: Router, room: Arc<Semaphore>) {
+async fn accept(
+    listener: tokio::net::TcpListener,
+    tls: Option<Arc<ServerTls>>,
+    router: Router,
+    room: Arc<Semaphore>,
+) {
     // Aborted with this task.
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -98,9 +110,16 @@ async fn accept(listener: tokio::net::TcpListener, router: Router, room: Arc<Sem
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                let router = router.clone();
+                let (router, tls) = (router.clone(), tls.clone());
                 connections.spawn(async move {
-                    let _ = tokio::time::timeout(CONNECTION_MAX, answer(stream, router)).await;
+                    let answered = async {
+                        let Some(tls) = tls else { return answer(stream, router).await };
+                        let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+                        if let Ok(Ok(stream)) = tokio::time::timeout(HEADERS_MAX, handshake).await {
+                            answer(stream, router).await;
+                        }
+                    };
+                    let _ = tokio::time::timeout(CONNECTION_MAX, answered).await;
                     drop(permit);
                 });
             }
@@ -110,7 +129,7 @@ async fn accept(listener: tokio::net::TcpListener, router: Router, room: Arc<Sem
 }
 
 /// Answers the requests of a connection until it ends.
-async fn answer(stream: TcpStream, router: Router) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_MAX)

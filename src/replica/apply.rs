@@ -5,7 +5,7 @@ use super::{
     follow::enter_site,
     raise::{Raise, raise},
     site::SiteEntry,
-    timing::{CallObserver, SlowCall},
+    timing::{CallObserver, NotedCall},
 };
 use crate::{
     acl::User,
@@ -39,7 +39,7 @@ pub struct Replica {
     asked: Mutex<Option<(Value, Arc<User>)>>,
     pub(super) observer: Option<CallObserver>,
     /// Of the entry that is being applied.
-    pub(super) slow: Mutex<Vec<SlowCall>>,
+    pub(super) noted: Mutex<Vec<NotedCall>>,
     /// Whether the log is that of an edge site.
     pub(super) is_edge: bool,
 }
@@ -60,7 +60,7 @@ impl Replica {
             sums: Mutex::default(),
             asked: Mutex::default(),
             observer: None,
-            slow: Mutex::default(),
+            noted: Mutex::default(),
             is_edge: false,
         }
     }
@@ -254,7 +254,13 @@ impl Replica {
         }
     }
 
-    fn call(&self, txn: &mut Txn<'_>, call: &CallRef<'_>, is_awaited: bool) -> Result<Reply, StoreError> {
+    fn call(
+        &self,
+        txn: &mut Txn<'_>,
+        proposal: usize,
+        call: &CallRef<'_>,
+        is_awaited: bool,
+    ) -> Result<Reply, StoreError> {
         txn.begin_command(call.db);
         txn.called_by(call.origin);
         let caller = match call.user {
@@ -272,8 +278,10 @@ impl Replica {
             },
         };
         let run = || invoke_as(self.table, txn, caller.as_deref(), &call.argv, is_awaited);
-        let (reply, inner) = scripting::noting(is_awaited && self.is_watched(), run);
-        self.show(&inner);
+        let (reply, inner) = scripting::noting(self.wanted(caller.is_some(), is_awaited), run);
+        if !inner.is_empty() {
+            self.tell(proposal, inner);
+        }
         let reply = reply?;
         if matches!(reply, Reply::Error(_)) && !self.table.knows(&call.argv) {
             return Err(unknown(txn, &call.argv));
@@ -309,7 +317,7 @@ impl Replica {
         let mut replies = Vec::with_capacity(if is_awaited { calls.len().min(1024) } else { 0 });
         let mut laps = self.laps();
         while let Some(call) = calls.next_call().map_err(malformed)? {
-            let reply = self.call(txn, &call, is_awaited)?;
+            let reply = self.call(txn, proposal, &call, is_awaited)?;
             if let Some(laps) = &mut laps {
                 self.lap(laps, proposal, &call);
             }

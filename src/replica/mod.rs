@@ -24,4 +24,4 @@ pub use entry::{Batch, BatchBuilder, CallRef, EntryError, Proposal, ProposalBuil
 pub use evict::{CountRows, Evict, Victim};
 pub use raise::Raise;
 pub use site::{BootstrapSnapshot, RECORD_HEAD_BYTES, Record, Records, SiteEntry, put_record};
-pub use timing::{CallObserver, SlowCall};
+pub use timing::{CallObserver, NotedCall};

@@ -1,4 +1,5 @@
-//! How long calls take where the log is applied, for SLOWLOG and LATENCY; and which calls scripts make there, for MONITOR.
+//! How long calls take where the log is applied, for SLOWLOG and LATENCY; which calls scripts make there, for MONITOR, and what their
+//! callers are refused, for ACL LOG.
 //!
 //! Invariant: the clock is read for these alone. Nothing that it says reaches the data, a reply, or the order of anything.
 //! One reading per call: the end of a call is the start of the next. None while nobody wants to know.
@@ -6,16 +7,22 @@
 use super::{Replica, entry::CallRef};
 use crate::{
     command::{Flags, Table, trimmed},
-    commands::scripting::InnerCall,
+    commands::{
+        connection::client_info,
+        scripting::{Inner, InnerCall, InnerDenial, Wanted},
+    },
+    config::Config,
     environment::Environment,
-    session::{CalledBy, Clients, Monitors, Stats},
+    session::{CalledBy, Clients, DeniedIn, Monitors, Stats, Users},
     state::{LatencyEvent, LatencyMonitor},
     store::Store,
 };
 use std::sync::Arc;
 
-/// Who wants to know of calls where the log is applied: of slow ones, and of those that scripts make.
+/// Who wants to know of calls where the log is applied: of slow ones, of those that scripts make, and of refusals.
 pub struct CallObserver {
+    pub config: Arc<Config>,
+    pub users: Arc<Users>,
     pub stats: Arc<Stats>,
     pub clients: Arc<Clients>,
     pub monitors: Arc<Monitors>,
@@ -23,16 +30,24 @@ pub struct CallObserver {
     pub environment: Environment,
 }
 
-/// A call that took long.
+/// What is to be told of a call, with its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlowCall {
+pub struct NotedCall {
     /// The number of its proposal in the entry.
     pub proposal: usize,
     /// The client of this node who waits for it; 0 = none does.
     pub client: u64,
-    micros: u64,
-    /// Cut, and without secrets.
-    argv: Vec<Vec<u8>>,
+    what: Noted,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Noted {
+    /// It took long. Its words are cut, and without secrets.
+    Slow {
+        micros: u64,
+        argv: Vec<Vec<u8>>,
+    },
+    Denied(InnerDenial),
 }
 
 /// Times the calls of one proposal.
@@ -54,17 +69,27 @@ impl Replica {
         replica
     }
 
-    /// Whether somebody is shown the calls of scripts.
-    pub(super) fn is_watched(&self) -> bool {
-        self.observer.as_ref().is_some_and(|observer| observer.monitors.is_watched())
+    /// What of a call's script somebody wants to know. `is_asked`: its caller may not do everything.
+    pub(super) fn wanted(&self, is_asked: bool, is_awaited: bool) -> Wanted {
+        match self.observer.as_ref().filter(|_| is_awaited) {
+            Some(observer) => Wanted { calls: observer.monitors.is_watched(), denied: is_asked },
+            None => Wanted::default(),
+        }
     }
 
-    /// Shows calls of a script.
-    pub(super) fn show(&self, calls: &[InnerCall]) {
+    /// Shows the calls of a script to those who monitor, and notes what was refused in it.
+    #[cold]
+    pub(super) fn tell(&self, proposal: usize, inner: Inner) {
         let Some(observer) = &self.observer else { return };
-        for InnerCall { db, words } in calls {
+        for InnerCall { db, words } in &inner.calls {
             observer.monitors.show(*db, CalledBy::Script, words);
         }
+        let denied = inner.denied.into_iter();
+        self.noted.lock().extend(denied.map(|denied| NotedCall {
+            proposal,
+            client: 0,
+            what: Noted::Denied(denied),
+        }));
     }
 
     /// `None`: nobody wants to know.
@@ -91,21 +116,33 @@ impl Replica {
         if observer.stats.command_logs.slow.wants(micros) && !resolved.command.flags.has(Flags::SKIP_SLOWLOG)
         {
             let argv = trimmed(resolved, &call.argv);
-            self.slow.lock().push(SlowCall { proposal, client: 0, micros, argv });
+            let what = Noted::Slow { micros, argv };
+            self.noted.lock().push(NotedCall { proposal, client: 0, what });
         }
     }
 
-    /// The slow calls of the entry applied last.
-    pub fn take_slow(&self) -> Vec<SlowCall> {
-        std::mem::take(&mut *self.slow.lock())
+    /// What is noted of the entry applied last.
+    pub fn take_noted(&self) -> Vec<NotedCall> {
+        std::mem::take(&mut *self.noted.lock())
     }
 
-    /// Logs slow calls, each with its client if that is known here.
-    pub fn log_slow(&self, calls: Vec<SlowCall>) {
+    /// Logs what is noted of calls, each with its client if that is known here.
+    pub fn log_noted(&self, calls: Vec<NotedCall>) {
         let Some(observer) = &self.observer else { return };
         for call in calls {
             let client = observer.clients.get(call.client);
-            observer.stats.command_logs.slow.add(call.micros, call.argv, client.as_deref());
+            match call.what {
+                Noted::Slow { micros, argv } => {
+                    observer.stats.command_logs.slow.add(micros, argv, client.as_deref());
+                }
+                Noted::Denied(InnerDenial { user, reason, object }) => {
+                    let now_ms = observer.environment.monotonic_us() / 1000;
+                    let client = client.map_or_else(String::new, |client| client_info(&client, now_ms));
+                    let len_max = observer.config.settings().acllog_len_max;
+                    let why = (reason, DeniedIn::Script);
+                    observer.users.note_denied(why, &object, &user, client, len_max);
+                }
+            }
         }
     }
 }

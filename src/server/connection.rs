@@ -290,7 +290,7 @@ impl Connection {
 
     /// Whether the client is known to have gone, read ahead or not. Asks the kernel: the runtime may not have heard of it yet.
     pub(super) fn is_gone(&self) -> bool {
-        let mut sockets = [PollFd::new(self.stream.tcp(), PollFlags::RDHUP)];
+        let mut sockets = [PollFd::from_borrowed_fd(self.stream.descriptor(), PollFlags::RDHUP)];
         // What cannot be polled is found out by the next read.
         matches!(poll(&mut sockets, Some(&Timespec::default())), Ok(1..))
     }

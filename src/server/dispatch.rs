@@ -10,7 +10,7 @@ use crate::{
     command::{Args, Flags, Resolved, Run, TrialRules},
     error::Error,
     resp::{ErrorReply, Reply, bulk_head},
-    session::{Context, Stats},
+    session::{Context, Origin, Stats},
 };
 use bytes::BytesMut;
 use std::{
@@ -101,7 +101,9 @@ impl Connection {
     }
 
     async fn run(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
-        let checked = self.in_cluster(resolved, argv).and_then(|()| self.may_read_untold(resolved, argv));
+        let checked = self
+            .in_cluster(resolved, argv)
+            .and_then(|()| self.may_read_untold(resolved, argv, self.session.db));
         if let Err(error) = checked {
             self.flush_writes().await;
             self.finish(resolved.index, &Reply::Error(error));
@@ -127,6 +129,9 @@ impl Connection {
             return Ok(());
         }
         match resolved.command.run {
+            Run::Write(_) if resolved.command.flags.has(Flags::CHANGES_USERS) => {
+                Box::pin(self.change_users(resolved, argv)).await;
+            }
             Run::Write(_) => self.write(resolved, argv).await,
             Run::Script(script) => Box::pin(self.script(resolved, script, rules, argv)).await?,
             // A read behind writes of the same chunk, with a short reply, travels with them: one round trip for all.
@@ -186,7 +191,7 @@ impl Connection {
     /// After wrong passwords from its address, an attempt waits until it is due.
     async fn wait_to_authenticate(&mut self, resolved: Resolved, argv: &[&[u8]]) -> Result<(), Close> {
         let has_password = resolved.command.has_password.is_some_and(|has_password| has_password(argv));
-        let from = self.session.client.peer.ip();
+        let from = Origin::of(&self.session.client.peer);
         // A user that was just made through another node. Bounded: while the leader is away, users known here still get in.
         let node = &self.thread.node;
         if has_password && !self.thread.group.can_read() && node.group.state.is_link_up() {

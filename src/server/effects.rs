@@ -48,6 +48,7 @@ impl Connection {
             Effect::Watch(keys) => self.watch(keys).await?,
             Effect::Track(options) => self.start_tracking(options),
             Effect::Checkpoint { background } => self.checkpoint(background).await,
+            Effect::SaveUsers => self.save_users().await,
             Effect::KillScripts { of_functions } => self.kill_scripts(of_functions).await,
             Effect::Shutdown(mode) => {
                 // As Redis: the closed connection is the answer.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     acl::User,
     command::{Args, Effect, Resolved, Run, invoke_read},
+    commands::scripting::{InnerDenial, Wanted, noting},
     error::Error,
     limits,
     replica::ProposalBuilder,
@@ -101,7 +102,7 @@ impl Connection {
         }
         let began = Instant::now();
         let (data, micros) = if steps.iter().any(|step| step.is_data() && step.call.command.is_write()) {
-            // Apply tells of slow ones.
+            // Apply tells of slow ones, and of what scripts are refused.
             (self.exec_in_log(&steps, &watches).await?, Vec::new())
         } else {
             self.exec_as_reads(&steps, &watches).await?
@@ -123,7 +124,7 @@ impl Connection {
         for QueuedCall { row, argv } in calls {
             let call = self.thread.table.at(row).ok_or_else(|| ErrorReply::err("internal error"))?;
             let words = borrowed(&argv);
-            let admitted = self.admit_queued(call, &words).and_then(|()| self.as_logged(call, &words));
+            let admitted = self.admit_queued(call, &words, db).and_then(|()| self.as_logged(call, &words));
             let selected = call.command.selects.filter(|_| admitted.is_ok());
             let behind = selected.and_then(|selects| selects(&words)).unwrap_or(db);
             let (logged, refused) = match admitted {
@@ -217,9 +218,10 @@ impl Connection {
             )
             .await;
         match outcome {
-            Ok((done, reads)) => {
+            Ok(((reply, micros, denied), reads)) => {
                 self.track_script(reads);
-                Ok(done)
+                self.note_denied_in_script(&denied);
+                Ok((reply, micros))
             }
             Err(error) => Ok((self.reply_of(Err(error))?, Vec::new())),
         }
@@ -265,6 +267,7 @@ impl Connection {
                         }
                         Ok(Effect::Checksum) => self.checksum().await?,
                         Ok(Effect::Track(options)) => self.start_tracking(options),
+                        Ok(Effect::SaveUsers) => self.save_users().await,
                         Ok(Effect::KillScripts { of_functions }) => self.kill_scripts(of_functions).await,
                         // So a redis-sentinel promotes a node: SLAVEOF NO ONE among other things.
                         Ok(Effect::Core(request @ CoreRequest::Transfer { .. })) => {
@@ -324,33 +327,40 @@ fn are_short(attempt: &Attempt<'_>, steps: &[Step]) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The replies of the reads, all at one point in time, and the microseconds that each took; nil if a watched key has changed. A client error is the reply of one
-/// call; any other error ends the whole.
+/// The replies of the reads, all at one point in time, the microseconds that each took, and what scripts among them were refused; nil
+/// if a watched key has changed. A client error is the reply of one call; any other error ends the whole.
 fn run_reads(
     attempt: &Attempt<'_>,
     steps: &[Step],
     untouched: &[bool],
     watches: &[Condition],
-) -> Result<(Reply, Vec<u64>), Error> {
+) -> Result<(Reply, Vec<u64>, Vec<InnerDenial>), Error> {
     let view = attempt.view(0).quiet();
     for watch in watches {
         if view.get_in(watch.db, &watch.key)?.map(|row| row.revision) != watch.revision {
-            return Ok((Reply::NilArray, Vec::new()));
+            return Ok((Reply::NilArray, Vec::new(), Vec::new()));
         }
     }
+    let mut denied = Vec::new();
     let (mut replies, bounded) =
         (Vec::with_capacity(steps.len()), Replies::of(limits::EXEC_REPLIES_BYTES_MAX));
     let (mut micros, mut began_us) = (Vec::with_capacity(steps.len()), monotonic_us());
     for (step, untouched) in steps.iter().zip(untouched).filter(|(step, _)| step.is_data()) {
         let view = attempt.view(step.db).replying(&bounded);
         let view = if *untouched { view.untouched() } else { view };
-        replies.push(match invoke_read(step.call, &view, step.caller.as_deref(), &step.words()) {
-            Err(Error::Client(_)) if bounded.is_over() => return Ok((replies_too_long(), Vec::new())),
+        let (caller, words) = (step.caller.as_deref(), step.words());
+        let wanted = Wanted { calls: false, denied: caller.is_some() };
+        let (outcome, inner) = noting(wanted, || invoke_read(step.call, &view, caller, &words));
+        denied.extend(inner.denied);
+        replies.push(match outcome {
+            Err(Error::Client(_)) if bounded.is_over() => {
+                return Ok((replies_too_long(), Vec::new(), Vec::new()));
+            }
             Err(Error::Client(error)) => Reply::Error(error),
             outcome => outcome?,
         });
         let now_us = monotonic_us();
         micros.push(now_us.saturating_sub(std::mem::replace(&mut began_us, now_us)));
     }
-    Ok((Reply::Array(replies), micros))
+    Ok((Reply::Array(replies), micros, denied))
 }

@@ -117,15 +117,15 @@ impl Connection {
         }
     }
 
-    /// The gates that a queued call passes when EXEC runs it.
-    pub(super) fn admit_queued(&self, call: Resolved, argv: &[&[u8]]) -> Result<(), ErrorReply> {
+    /// The gates that a queued call passes when EXEC runs it, with this database selected.
+    pub(super) fn admit_queued(&self, call: Resolved, argv: &[&[u8]], db: u32) -> Result<(), ErrorReply> {
         let admitted = self.authenticated(call).and_then(|()| self.ready(call));
         match admitted {
             Ok(()) => self
-                .permitted_in_exec(call, argv)
+                .permitted_in_exec(call, argv, db)
                 .and_then(|()| self.in_exec(call))
                 .and_then(|()| self.in_cluster(call, argv))
-                .and_then(|()| self.may_read_untold(call, argv)),
+                .and_then(|()| self.may_read_untold(call, argv, db)),
             Err(Refusal::Error(error) | Refusal::Elsewhere(error) | Refusal::NotYet(error, _)) => Err(error),
             Err(Refusal::Security | Refusal::Gone) => Err(ErrorReply::no_auth()),
         }
@@ -246,6 +246,9 @@ impl Connection {
             transaction.aborted = true;
             Reply::Error(ErrorReply::err("Command not allowed inside a transaction"))
         } else if transaction.push(call.index, call.command.is_write(), argv) {
+            if let Some(db) = call.command.selects.and_then(|selects| selects(argv)) {
+                transaction.db = db;
+            }
             let queued = u32::try_from(transaction.calls.len()).unwrap_or(u32::MAX);
             self.session.client.queued.store(queued, Ordering::Relaxed);
             self.session.client.memory.multi.store(transaction.bytes() as u64, Ordering::Relaxed);

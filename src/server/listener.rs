@@ -1,8 +1,9 @@
 //! The listener: binds the addresses, accepts, applies maxclients, hands sockets to the network threads in turn.
 
 use super::{
-    Stop,
+    Stop, UnixPort,
     long_reads::LongReads,
+    socket::Stream,
     thread::{self, NetworkThread},
 };
 use crate::{
@@ -10,16 +11,19 @@ use crate::{
     config::Settings,
     fail,
     replication::GroupHandle,
-    session::{Client, ClientFilter, Node, Stats},
+    session::{Client, ClientAddress, ClientFilter, Node, Stats},
     time::monotonic_ms,
     tls::ServerTls,
 };
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
-    io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::{self, Write},
+    net::{SocketAddr, TcpListener},
     os::fd::AsRawFd,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -43,10 +47,30 @@ pub fn bind_all(addresses: &[SocketAddr], backlog: i32) -> io::Result<Vec<TcpLis
         .collect()
 }
 
-/// A port for clients.
-pub struct ClientPort {
-    pub listener: TcpListener,
-    pub tls: Option<Arc<ServerTls>>,
+/// Where clients connect.
+pub enum ClientPort {
+    Tcp { listener: TcpListener, tls: Option<Arc<ServerTls>> },
+    Unix(UnixPort),
+}
+
+impl ClientPort {
+    /// As logs show it.
+    pub fn place(&self) -> String {
+        match self {
+            ClientPort::Tcp { listener, .. } => {
+                listener.local_addr().map_or_else(|error| error.to_string(), |at| at.to_string())
+            }
+            ClientPort::Unix(port) => port.path().to_owned(),
+        }
+    }
+
+    /// 0 = it has none.
+    pub fn number(&self) -> u16 {
+        match self {
+            ClientPort::Tcp { listener, .. } => listener.local_addr().map_or(0, |at| at.port()),
+            ClientPort::Unix(_) => 0,
+        }
+    }
 }
 
 /// The running server.
@@ -146,17 +170,14 @@ async fn accept_all(
     node: Arc<Node>,
     stop: Arc<Stop>,
 ) {
-    let turn = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let turns = Turns { senders, node: Arc::clone(&node), next: Arc::default() };
     let mut tasks = tokio::task::JoinSet::new();
-    for ClientPort { listener, tls } in ports {
-        match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => {
-                tasks.spawn(accept(listener, tls, senders.clone(), Arc::clone(&node), Arc::clone(&turn)));
-            }
-            Err(error) => fail::stop_the_process(&format!("cannot serve the client port: {error}")),
+    for port in ports {
+        if let Err(error) = serve(port, &turns, &mut tasks) {
+            fail::stop_the_process(&format!("cannot serve the client port: {error}"));
         }
     }
-    drop(senders);
+    drop(turns);
     node.limit_clients();
     node.limit_data();
     let mut tick = tokio::time::interval(TICK);
@@ -174,34 +195,60 @@ async fn accept_all(
     tasks.abort_all();
 }
 
-async fn accept(
-    listener: tokio::net::TcpListener,
-    tls: Option<Arc<ServerTls>>,
+fn serve(port: ClientPort, turns: &Turns, tasks: &mut tokio::task::JoinSet<()>) -> io::Result<()> {
+    let turns = turns.clone();
+    match port {
+        ClientPort::Tcp { listener, tls } => {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tasks.spawn(async move {
+                loop {
+                    let accepted = listener.accept().await;
+                    let admitted =
+                        accepted.map(|(stream, peer)| admit(stream, peer, &turns.node, tls.as_deref()));
+                    turns.take(admitted).await;
+                }
+            });
+        }
+        ClientPort::Unix(port) => {
+            let (listener, file) = port.into_parts();
+            let listener = tokio::net::UnixListener::from_std(listener)?;
+            tasks.spawn(async move {
+                loop {
+                    let accepted = listener.accept().await;
+                    let admitted = accepted.map(|(stream, _)| admit_local(stream, &file.path, &turns.node));
+                    turns.take(admitted).await;
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Hands clients to the network threads in turn.
+#[derive(Clone)]
+struct Turns {
     senders: Vec<mpsc::Sender<thread::Accepted>>,
     node: Arc<Node>,
-    turn: Arc<std::sync::atomic::AtomicUsize>,
-) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let admitted =
-                    stream.into_std().and_then(|stream| admit(stream, peer, &node, tls.as_deref()));
-                match admitted {
-                    Ok(Some(accepted)) => {
-                        let next = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                        let id = accepted.client.id;
-                        let sent = match senders.get(next % senders.len().max(1)) {
-                            Some(sender) => sender.send(accepted).await.is_ok(),
-                            None => false,
-                        };
-                        if !sent {
-                            node.clients.remove(id);
-                        }
-                    }
-                    Ok(None) => Stats::add(&node.stats.connections_rejected, 1),
-                    Err(error) => tracing::debug!(%error, "connection lost at accept"),
+    next: Arc<AtomicUsize>,
+}
+
+impl Turns {
+    /// `accepted`: an error of the listener, else what became of the connection.
+    async fn take(&self, accepted: io::Result<io::Result<Option<thread::Accepted>>>) {
+        match accepted {
+            Ok(Ok(Some(accepted))) => {
+                let next = self.next.fetch_add(1, Ordering::Relaxed);
+                let id = accepted.client.id;
+                let sent = match self.senders.get(next % self.senders.len().max(1)) {
+                    Some(sender) => sender.send(accepted).await.is_ok(),
+                    None => false,
+                };
+                if !sent {
+                    self.node.clients.remove(id);
                 }
             }
+            Ok(Ok(None)) => Stats::add(&self.node.stats.connections_rejected, 1),
+            Ok(Err(error)) => tracing::debug!(%error, "connection lost at accept"),
             Err(error) => {
                 // Out of file descriptors or memory: existing connections continue; try again in a moment.
                 tracing::warn!(%error, "accept failed");
@@ -212,15 +259,18 @@ async fn accept(
 }
 
 fn admit(
-    stream: TcpStream,
+    stream: tokio::net::TcpStream,
     peer: SocketAddr,
     node: &Node,
     tls: Option<&ServerTls>,
 ) -> io::Result<Option<thread::Accepted>> {
+    let stream = stream.into_std()?;
     stream.set_nodelay(true)?;
     let settings = node.config.settings();
+    // With TLS a client is only disconnected: there was no handshake to say anything in.
+    let is_told = tls.is_none();
     if settings.refuses(peer.ip(), node.users.default_has_password(&settings)) {
-        turn_away(stream, PROTECTED, tls);
+        turn_away(&stream, PROTECTED, is_told);
         return Ok(None);
     }
     if settings.tcp_keepalive_seconds > 0 {
@@ -228,29 +278,50 @@ fn admit(
         let keepalive = TcpKeepalive::new().with_time(every).with_interval(every / 3).with_retries(3);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     }
-    Stats::add(&node.stats.connections_received, 1);
-    let id = node.clients.next_id();
-    let client = Client::new(id, peer, stream.local_addr()?, stream.as_raw_fd(), monotonic_ms());
-    let client = Arc::new(client.counted_in(&node.clients));
-    if !node.clients.insert(Arc::clone(&client), settings.maxclients) {
-        turn_away(stream, b"-ERR max number of clients reached\r\n", tls);
+    let (id, local, fd) = (node.clients.next_id(), stream.local_addr()?, stream.as_raw_fd());
+    let mut client = Client::new(id, peer, local, fd, monotonic_ms());
+    client.has_tls = tls.is_some();
+    let Some(client) = register(client, node) else {
+        turn_away(&stream, TOO_MANY, is_told);
         return Ok(None);
-    }
-    Ok(Some(thread::Accepted { stream, client, tls: tls.map(ServerTls::current) }))
+    };
+    Ok(Some(thread::Accepted { stream: Stream::Tcp(stream), client, tls: tls.map(ServerTls::current) }))
 }
 
+/// As `admit`, of a client of the Unix socket.
+fn admit_local(
+    stream: tokio::net::UnixStream,
+    path: &Arc<str>,
+    node: &Node,
+) -> io::Result<Option<thread::Accepted>> {
+    let at = ClientAddress::Unix { path: Arc::clone(path), user: stream.peer_cred()?.uid() };
+    let stream = stream.into_std()?;
+    let client = Client::new(node.clients.next_id(), at.clone(), at, stream.as_raw_fd(), monotonic_ms());
+    let Some(client) = register(client, node) else {
+        turn_away(&stream, TOO_MANY, true);
+        return Ok(None);
+    };
+    Ok(Some(thread::Accepted { stream: Stream::Unix(stream), client, tls: None }))
+}
+
+/// `None`: there are too many.
+fn register(client: Client, node: &Node) -> Option<Arc<Client>> {
+    Stats::add(&node.stats.connections_received, 1);
+    let client = Arc::new(client.counted_in(&node.clients));
+    let is_in = node.clients.insert(Arc::clone(&client), node.config.settings().maxclients);
+    is_in.then_some(client)
+}
+
+const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 const PROTECTED: &[u8] = b"-DENIED Flotilla runs in protected mode: it has no password, so it accepts clients from loopback only. \
     Set a password (CONFIG SET requirepass), or turn protected mode off if only trusted hosts can reach the port \
     (CONFIG SET protected-mode no).\r\n";
 
-/// Says why a client is not served. With TLS it is only disconnected: there was no handshake to say anything in.
-fn turn_away(mut stream: TcpStream, why: &[u8], tls: Option<&ServerTls>) {
-    use std::io::Write;
-    if tls.is_some() {
-        return;
+/// Says why a client is not served. Best effort: the socket's buffer is empty, so this does not wait.
+fn turn_away(mut stream: impl Write, why: &[u8], is_told: bool) {
+    if is_told {
+        let _ = stream.write(why);
     }
-    // Best effort: the socket's buffer is empty, so this does not wait.
-    let _ = stream.write(why);
 }
 
 /// Closes the largest clients if all together use more memory than they may.

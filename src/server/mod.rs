@@ -1,6 +1,6 @@
-//! Sockets: who is let in (`listener.rs`), the network threads that own connections (`thread.rs`), and one connection's
+//! Sockets: who is let in (`listener.rs`, `unix_port.rs`), the network threads that own connections (`thread.rs`, `handshakes.rs`), and one connection's
 //! life: bytes in (`connection.rs`) and out (`output.rs`), the gates every call passes (`gates.rs`, `redirect.rs`) and what becomes of it (`dispatch.rs`), writes
-//! and their outcomes (`write.rs`, `entry_size.rs`), reads (`read.rs`, long ones in `long_reads.rs`), MULTI/EXEC (`exec.rs`), scripts (`scripts.rs`), what Async commands ask for (`effects.rs`), calls that wait for keys (`park.rs`), and what is
+//! and their outcomes (`write.rs`, `entry_size.rs`), reads (`read.rs`, long ones in `long_reads.rs`), MULTI/EXEC (`exec.rs`), scripts (`scripts.rs`), calls that change users (`users.rs`), what Async commands ask for (`effects.rs`), calls that wait for keys (`park.rs`), and what is
 //! different on an edge (`edge.rs`). `log_calls.rs` notes slow and large calls, `monitor.rs` shows calls to those who monitor.
 //!
 //! ```text
@@ -22,6 +22,7 @@ mod effects;
 mod entry_size;
 mod exec;
 mod gates;
+mod handshakes;
 mod listener;
 mod log_calls;
 mod long_reads;
@@ -36,7 +37,10 @@ mod socket;
 mod stop;
 mod thread;
 mod tracking;
+mod unix_port;
+mod users;
 mod write;
 
 pub use listener::{ClientPort, Server, bind_all, bind_peers, bind_peers_for_edges};
 pub use stop::{Stop, StopMode};
+pub use unix_port::UnixPort;

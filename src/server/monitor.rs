@@ -35,7 +35,7 @@ impl Connection {
 
     #[cold]
     pub(super) fn show(&self, db: u32, call: Resolved, argv: &[&[u8]]) {
-        let by = CalledBy::Client(self.session.client.peer);
+        let by = CalledBy::Client(&self.session.client.peer);
         self.thread.node.monitors.show(db, by, &without_secrets(call, argv));
     }
 }

@@ -13,10 +13,9 @@ use super::{
 use crate::{
     acl::User,
     command::{Denied, Flags, Resolved, check, may_read_all_keys},
-    commands::connection::client_info,
+    commands::{connection::client_info, scripting::InnerDenial},
     resp::ErrorReply,
-    session::{DeniedIn, DeniedReason, Stats},
-    time::now_ms,
+    session::{DeniedIn, DeniedReason},
 };
 use std::sync::Arc;
 
@@ -57,18 +56,24 @@ impl Connection {
     }
 
     fn ask_user(&self, call: Resolved, argv: &[&[u8]], context: DeniedIn) -> Result<(), ErrorReply> {
-        check(&self.session.user, call, argv).map_err(|denied| {
+        check(&self.session.user, call, argv, self.session.db_of_calls()).map_err(|denied| {
             self.note_denied(denied, call, argv, context);
             denied.error(&self.session.user, call)
         })
     }
 
-    /// As `permitted`, of a queued call when EXEC comes to it.
-    pub(super) fn permitted_in_exec(&self, call: Resolved, argv: &[&[u8]]) -> Result<(), ErrorReply> {
+    /// As `permitted`, of a queued call when EXEC comes to it with this database selected.
+    pub(super) fn permitted_in_exec(
+        &self,
+        call: Resolved,
+        argv: &[&[u8]],
+        db: u32,
+    ) -> Result<(), ErrorReply> {
         let user = &self.session.user;
-        let Err(denied) = check(user, call, argv) else { return Ok(()) };
+        let Err(denied) = check(user, call, argv, db) else { return Ok(()) };
         self.note_denied(denied, call, argv, DeniedIn::Multi);
         let reason = match denied {
+            Denied::Database(_) => "no permission to access the database",
             Denied::Command => "no permission to execute the command or subcommand",
             Denied::Key(_) => "no permission to touch the specified keys",
             Denied::Channel(_) => {
@@ -97,9 +102,9 @@ impl Connection {
 
     /// Whether the user may read all keys, if the call reads keys that only the data tell. Said where a call runs, as by
     /// redis-server: MULTI queues it.
-    pub(super) fn may_read_untold(&self, call: Resolved, argv: &[&[u8]]) -> Result<(), ErrorReply> {
+    pub(super) fn may_read_untold(&self, call: Resolved, argv: &[&[u8]], db: u32) -> Result<(), ErrorReply> {
         let (Some(needs), user) = (call.command.needs_all_keys, &self.session.user) else { return Ok(()) };
-        match needs(argv).filter(|_| !may_read_all_keys(user, call, argv)) {
+        match needs(argv).filter(|_| !may_read_all_keys(user, call, argv, db)) {
             Some(why) => Err(ErrorReply::err(why)),
             None => Ok(()),
         }
@@ -113,18 +118,21 @@ impl Connection {
     }
 
     fn note_denied(&self, denied: Denied, call: Resolved, argv: &[&[u8]], context: DeniedIn) {
+        let (reason, object) = denied.logged(call, argv);
+        self.log_denied((reason, context), &object, self.session.user.name());
+    }
+
+    /// What scripts of this connection were refused.
+    pub(super) fn note_denied_in_script(&self, denied: &[InnerDenial]) {
+        for InnerDenial { user, reason, object } in denied {
+            self.log_denied((*reason, DeniedIn::Script), object, user);
+        }
+    }
+
+    #[cold]
+    fn log_denied(&self, why: (DeniedReason, DeniedIn), object: &[u8], user: &str) {
         let node = &self.thread.node;
-        let word = |at: usize| argv.get(at).map_or_else(Vec::new, |word| word.to_vec());
-        let (counter, reason, object) = match denied {
-            Denied::Command => {
-                (&node.users.denied_commands, DeniedReason::Command, call.full_name().into_bytes())
-            }
-            Denied::Key(at) => (&node.users.denied_keys, DeniedReason::Key, word(at)),
-            Denied::Channel(at) => (&node.users.denied_channels, DeniedReason::Channel, word(at)),
-        };
-        Stats::add(counter, 1);
         let client = client_info(&self.session.client, self.clock.now_ms());
-        let (user, len_max) = (self.session.user.name().as_bytes(), node.config.settings().acllog_len_max);
-        node.users.log.add((reason, context), &object, user, client, now_ms(), len_max);
+        node.users.note_denied(why, object, user, client, node.config.settings().acllog_len_max);
     }
 }

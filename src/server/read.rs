@@ -4,7 +4,7 @@ use super::connection::{Close, Connection, gone};
 use crate::{
     acl::User,
     command::{Flags, Resolved, invoke_read},
-    commands::scripting::{self, InnerCall},
+    commands::scripting::{self, Inner, InnerCall, Wanted},
     error::{Error, Result as HandlerResult},
     limits::{EXPIRE_SWEEP_KEYS_MAX, READ_REPLY_BYTES_MAX},
     replica::ProposalBuilder,
@@ -109,7 +109,10 @@ impl Connection {
         if tracks {
             Box::pin(self.track(call, argv)).await;
         }
-        let is_watched = call.command.flags.has(Flags::RUNS_SCRIPT) && self.thread.node.monitors.is_watched();
+        let wanted = Wanted {
+            calls: call.command.flags.has(Flags::RUNS_SCRIPT) && self.thread.node.monitors.is_watched(),
+            denied: caller.is_some(),
+        };
         let run = move |attempt: &Attempt<'_>, caller: Option<&User>, argv: &[&[u8]]| {
             let replies = Replies::of_one(READ_REPLY_BYTES_MAX);
             let view = attempt.view(db);
@@ -117,7 +120,7 @@ impl Connection {
             let view = if call.command.reply_bytes.is_some() { view.replying(&replies) } else { view };
             let view = if untouched { view.untouched() } else { view };
             let view = if in_one_slot { view.in_one_slot() } else { view };
-            let (outcome, inner) = scripting::noting(is_watched, || invoke_read(call, &view, caller, argv));
+            let (outcome, inner) = scripting::noting(wanted, || invoke_read(call, &view, caller, argv));
             match outcome {
                 Err(Error::Client(error)) if !inner.is_empty() => Ok((Reply::Error(error), inner)),
                 outcome => outcome.map(|reply| (reply, inner)),
@@ -133,7 +136,7 @@ impl Connection {
             },
             || {
                 let (argv, caller) = (owned(argv), caller.clone());
-                let answer = move |attempt: &Attempt<'_>| -> HandlerResult<(Answer, Vec<InnerCall>)> {
+                let answer = move |attempt: &Attempt<'_>| -> HandlerResult<(Answer, Inner)> {
                     let (reply, inner) = run(attempt, caller.as_deref(), &borrowed(&argv))?;
                     if !encodes || attempt.watch.bytes() < ENCODED_BYTES_MIN {
                         return Ok((Answer::Reply(reply), inner));
@@ -151,7 +154,8 @@ impl Connection {
         );
         let ((answer, inner), reads) = outcome.await?;
         self.track_script(reads);
-        for InnerCall { db, words } in &inner {
+        self.note_denied_in_script(&inner.denied);
+        for InnerCall { db, words } in &inner.calls {
             self.thread.node.monitors.show(*db, CalledBy::Script, words);
         }
         Ok(answer)

@@ -103,7 +103,8 @@ impl Connection {
             OnFollower::Redirect if !asked.writes && !reads_elsewhere => None,
             OnFollower::Redirect if !can_go => Some(read_only()),
             OnFollower::Redirect => {
-                let (host, port) = self.thread.node.group.state.leader_clients();
+                let kind = self.session.client.port_kind();
+                let (host, port) = self.thread.node.group.state.leader_clients(kind);
                 if port == 0 {
                     let text = "there is no leader at the moment; nothing was changed, try again";
                     return Some(Refusal::Elsewhere(ErrorReply::new("CLUSTERDOWN", text)));

@@ -1,18 +1,20 @@
-//! A client's socket, with or without TLS.
+//! A client's socket: TCP, with or without TLS, or a Unix socket.
 
-use super::Stop;
+use super::{handshakes::Handshakes, thread::ThreadState};
 use crate::{session::Client, tls::CallerName};
 use bytes::{Buf, BytesMut};
 use std::{
     io,
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, Ready},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
@@ -21,34 +23,39 @@ const TLS_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Time to say that the connection ends to a client that takes nothing.
 const FAREWELL_MAX: Duration = Duration::from_millis(200);
 
+/// An accepted one.
+pub(super) enum Stream {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
 /// See the module.
 pub(super) enum Socket {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    Unix(UnixStream),
 }
 
 impl Socket {
     /// Shakes hands if there is TLS. An error if that fails, takes too long, or the client or the node ends meanwhile.
     pub(super) async fn open(
-        stream: std::net::TcpStream,
+        stream: Stream,
         tls: Option<Arc<ServerConfig>>,
         client: &Client,
-        stop: &Stop,
+        thread: &ThreadState,
         within: Duration,
     ) -> io::Result<Socket> {
-        let stream = TcpStream::from_std(stream)?;
+        let stream = match stream {
+            Stream::Tcp(stream) => TcpStream::from_std(stream)?,
+            Stream::Unix(stream) => return Ok(Socket::Unix(UnixStream::from_std(stream)?)),
+        };
         let Some(tls) = tls else { return Ok(Socket::Plain(stream)) };
         let ended = || io::Error::from(io::ErrorKind::ConnectionAborted);
-        // A handshake has much state, an open connection has not.
-        let handshake = Box::pin(tokio::time::timeout(within, TlsAcceptor::from(tls).accept(stream)));
+        let handshake = tokio::time::timeout(within, shake_hands(stream, tls, &thread.handshakes));
         tokio::select! {
-            done = handshake => {
-                let mut stream = Box::new(done??);
-                stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER_BYTES_MAX));
-                Ok(Socket::Tls(stream))
-            }
+            done = handshake => done?.map(Socket::Tls),
             () = client.wait_killed() => Err(ended()),
-            _ = stop.wait() => Err(ended()),
+            _ = thread.stop.wait() => Err(ended()),
         }
     }
 
@@ -56,14 +63,23 @@ impl Socket {
     pub(super) fn named_by(&self, part: CallerName) -> Option<String> {
         match self {
             Socket::Tls(tls) => part.of(tls.get_ref().1.peer_certificates()?.first()?),
-            Socket::Plain(_) => None,
+            Socket::Plain(_) | Socket::Unix(_) => None,
         }
     }
 
-    pub(super) fn tcp(&self) -> &TcpStream {
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         match self {
-            Socket::Plain(tcp) => tcp,
-            Socket::Tls(tls) => tls.get_ref().0,
+            Socket::Plain(tcp) => tcp.as_fd(),
+            Socket::Tls(tls) => tls.get_ref().0.as_fd(),
+            Socket::Unix(unix) => unix.as_fd(),
+        }
+    }
+
+    async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match self {
+            Socket::Plain(tcp) => tcp.ready(interest).await,
+            Socket::Tls(tls) => tls.get_ref().0.ready(interest).await,
+            Socket::Unix(unix) => unix.ready(interest).await,
         }
     }
 
@@ -71,7 +87,7 @@ impl Socket {
     pub(super) fn unsent_max(&self) -> usize {
         match self {
             Socket::Tls(tls) if tls.get_ref().1.wants_write() => TLS_BUFFER_BYTES_MAX,
-            Socket::Tls(_) | Socket::Plain(_) => 0,
+            Socket::Tls(_) | Socket::Plain(_) | Socket::Unix(_) => 0,
         }
     }
 
@@ -80,6 +96,7 @@ impl Socket {
         while !bytes.is_empty() {
             let written = match self {
                 Socket::Plain(tcp) => tcp.try_write(bytes)?,
+                Socket::Unix(unix) => unix.try_write(bytes)?,
                 Socket::Tls(tls) => now(|context| Pin::new(&mut *tls).poll_write(context, bytes))?,
             };
             if written == 0 {
@@ -88,30 +105,47 @@ impl Socket {
             bytes.advance(written);
         }
         match self {
-            Socket::Plain(_) => Ok(()),
+            Socket::Plain(_) | Socket::Unix(_) => Ok(()),
             Socket::Tls(tls) => now(|context| Pin::new(&mut *tls).poll_flush(context)),
         }
     }
 
     /// Resolves when the kernel may take more.
     pub(super) async fn writable(&self) -> io::Result<()> {
-        self.tcp().writable().await
+        self.ready(Interest::WRITABLE).await.map(drop)
     }
 
     /// Resolves when there is urgent data or the client has closed.
     pub(super) async fn urgent(&self) -> io::Result<Ready> {
-        self.tcp().ready(Interest::PRIORITY).await
+        self.ready(Interest::PRIORITY).await
     }
 
     pub(super) async fn close(&mut self) {
         let _ = match self {
             Socket::Plain(tcp) => tcp.shutdown().await,
+            Socket::Unix(unix) => unix.shutdown().await,
             Socket::Tls(tls) => match tokio::time::timeout(FAREWELL_MAX, tls.shutdown()).await {
                 Ok(closed) => closed,
                 Err(late) => Err(late.into()),
             },
         };
     }
+}
+
+async fn shake_hands(
+    stream: TcpStream,
+    tls: Arc<ServerConfig>,
+    handshakes: &Rc<Handshakes>,
+) -> io::Result<Box<TlsStream<TcpStream>>> {
+    stream.readable().await?;
+    let place = handshakes.place().await;
+    // Boxed: a handshake has much state, and who waits for a place or has an open connection has not.
+    let mut stream = tokio::select! {
+        done = Box::pin(TlsAcceptor::from(tls).accept(stream)) => Box::new(done?),
+        () = place.overdue() => return Err(io::ErrorKind::TimedOut.into()),
+    };
+    stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER_BYTES_MAX));
+    Ok(stream)
 }
 
 /// What a poll finds at once. Whoever waits does so for the socket, not for this.
@@ -130,6 +164,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Socket::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Socket::Unix(unix) => Pin::new(unix).poll_read(context, buffer),
             Socket::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
         }
     }

@@ -4,7 +4,13 @@
 //! mailbox: one wake per batch, for any number of connections.
 
 use super::{
-    Stop, buffers::Buffers, connection::Connection, long_reads::LongReads, socket::Socket, write::Waiters,
+    Stop,
+    buffers::Buffers,
+    connection::Connection,
+    handshakes::Handshakes,
+    long_reads::LongReads,
+    socket::{Socket, Stream},
+    write::Waiters,
 };
 use crate::{
     command::Table,
@@ -36,7 +42,7 @@ const POOL_END_MAX: Duration = Duration::from_millis(100);
 
 /// An accepted socket on its way to a network thread.
 pub(super) struct Accepted {
-    pub(super) stream: std::net::TcpStream,
+    pub(super) stream: Stream,
     pub(super) client: Arc<Client>,
     /// For a handshake; `None` = no TLS.
     pub(super) tls: Option<Arc<ServerConfig>>,
@@ -52,6 +58,7 @@ pub(super) struct ThreadState {
     pub(super) waiters: Waiters,
     pub(super) tracking: RefCell<TrackingTable>,
     pub(super) buffers: Buffers,
+    pub(super) handshakes: Rc<Handshakes>,
     pub(super) long_reads: Arc<LongReads>,
 }
 
@@ -98,6 +105,7 @@ pub(super) fn start(
             Ok(runtime) => {
                 let stats = node.stats.threads.thread(table.names().len());
                 let tracking = RefCell::new(node.tracking.table());
+                let handshakes = Handshakes::of_threads(node.config.settings().network_threads);
                 let state = ThreadState {
                     stats,
                     node,
@@ -107,6 +115,7 @@ pub(super) fn start(
                     waiters: Waiters::new(),
                     tracking,
                     buffers: Buffers::default(),
+                    handshakes,
                     long_reads,
                 };
                 LocalSet::new().block_on(&runtime, run(Rc::new(state), receiver));
@@ -164,7 +173,7 @@ fn admit(state: &Rc<ThreadState>, connections: &mut tokio::task::JoinSet<()>, ac
     let state = Rc::clone(state);
     connections.spawn_local(async move {
         // Boxed: an idle connection should not keep room for its handshake.
-        match Box::pin(Socket::open(stream, tls, &client, &state.stop, within)).await {
+        match Box::pin(Socket::open(stream, tls, &client, &state, within)).await {
             Ok(socket) => {
                 let name = named_by.and_then(|part| socket.named_by(part));
                 let user = name.and_then(|name| state.node.users.get(&name));

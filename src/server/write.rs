@@ -95,7 +95,7 @@ impl Connection {
         }
     }
 
-    async fn write_words(&mut self, call: Resolved, argv: &[&[u8]]) {
+    pub(super) async fn write_words(&mut self, call: Resolved, argv: &[&[u8]]) {
         if is_too_large(argv) {
             self.flush_writes().await;
             self.count_rejected(Some(call.index));

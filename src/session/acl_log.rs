@@ -20,6 +20,7 @@ pub enum DeniedReason {
     Command,
     Key,
     Channel,
+    Database,
     Auth,
 }
 
@@ -29,6 +30,7 @@ impl DeniedReason {
             DeniedReason::Command => "command",
             DeniedReason::Key => "key",
             DeniedReason::Channel => "channel",
+            DeniedReason::Database => "database",
             DeniedReason::Auth => "auth",
         }
     }

@@ -1,13 +1,15 @@
-//! Failed AUTH attempts by address: after some of them the address's further attempts are delayed, longer and longer, and
-//! the log reports them now and then.
+//! Failed AUTH attempts by address, or by the local user at the other end of a Unix socket: after some of them further attempts
+//! from there are delayed, longer and longer, and the log reports them now and then.
 //!
 //! All attempts of an address are delayed, right ones too: otherwise, with attempts on many connections at once, an
 //! immediate answer would reveal the right password. IPv6 addresses count by their first 64 bits, because one host may
 //! choose the others.
 
+use super::ClientAddress;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
+    fmt,
     net::{IpAddr, Ipv6Addr},
     time::{Duration, Instant},
 };
@@ -25,13 +27,47 @@ const ADDRESSES_MAX: usize = 1024;
 const LINES_MAX: u32 = 10;
 const LINES_IN: Duration = Duration::from_secs(10);
 
+/// Who fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    Address(IpAddr),
+    /// A user of this machine's operating system.
+    LocalUser(u32),
+}
+
+impl Origin {
+    pub fn of(peer: &ClientAddress) -> Self {
+        match peer {
+            ClientAddress::Tcp(at) => Origin::Address(at.ip()),
+            ClientAddress::Unix { user, .. } => Origin::LocalUser(*user),
+        }
+    }
+
+    /// As it counts.
+    fn whole(self) -> Self {
+        match self {
+            Origin::Address(address) => Origin::Address(network_of(address)),
+            Origin::LocalUser(user) => Origin::LocalUser(user),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Address(address) => address.fmt(out),
+            Origin::LocalUser(user) => write!(out, "local user {user}"),
+        }
+    }
+}
+
 /// The failures.
 #[derive(Debug, Default)]
 pub struct AuthFailures(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    addresses: BTreeMap<IpAddr, Failures>,
+    addresses: BTreeMap<Origin, Failures>,
     /// Since when lines are counted, and how many there were.
     lines: Option<(Instant, u32)>,
 }
@@ -52,9 +88,9 @@ impl Failures {
 
 impl AuthFailures {
     /// Records a wrong password from this address. Returns the number of failures if it should be logged.
-    pub fn failed(&self, from: IpAddr, now: Instant) -> Option<u32> {
+    pub fn failed(&self, from: Origin, now: Instant) -> Option<u32> {
         let mut state = self.0.lock();
-        let from = network_of(from);
+        let from = from.whole();
         if state.addresses.len() >= ADDRESSES_MAX && !state.addresses.contains_key(&from) {
             let oldest = state.addresses.iter().min_by_key(|(_, failures)| failures.last);
             if let Some(oldest) = oldest.map(|(address, _)| *address) {
@@ -73,9 +109,9 @@ impl AuthFailures {
     }
 
     /// The delay of this address's next attempt; `None`: none.
-    pub fn held_for(&self, from: IpAddr, now: Instant) -> Option<Duration> {
+    pub fn held_for(&self, from: Origin, now: Instant) -> Option<Duration> {
         let state = self.0.lock();
-        let until = state.addresses.get(&network_of(from))?.held_until()?;
+        let until = state.addresses.get(&from.whole())?.held_until()?;
         Some(until.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 }
@@ -103,8 +139,12 @@ fn network_of(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn address(text: &str) -> Origin {
+        Origin::Address(text.parse().unwrap())
+    }
+
+    fn host(number: u32) -> Origin {
+        Origin::Address(IpAddr::from((0x0b00_0000 + number).to_be_bytes()))
     }
 
     #[test]
@@ -125,6 +165,11 @@ mod tests {
         now += FORGET;
         failures.failed(from, now);
         assert_eq!(failures.held_for(from, now), None, "forgotten");
+        for _ in 0..=FREE {
+            failures.failed(Origin::LocalUser(1000), now);
+        }
+        assert!(failures.held_for(Origin::LocalUser(1000), now).is_some());
+        assert_eq!(failures.held_for(Origin::LocalUser(0), now), None, "another user of the machine");
         for _ in 0..100_000 {
             failures.failed(from, now);
         }
@@ -144,7 +189,7 @@ mod tests {
         }
         assert!(failures.held_for(address("10.0.0.9"), now).is_some(), "the same host, by IPv4");
         for host in 0..ADDRESSES_MAX as u32 {
-            failures.failed(IpAddr::from((0x0b00_0000 + host).to_be_bytes()), now + Duration::from_secs(1));
+            failures.failed(self::host(host), now + Duration::from_secs(1));
         }
         assert_eq!(failures.0.lock().addresses.len(), ADDRESSES_MAX);
         assert_eq!(failures.held_for(address("10.0.0.9"), now), None, "others came since");
@@ -156,7 +201,7 @@ mod tests {
         let told: Vec<u32> = (0..2000).filter_map(|_| failures.failed(from, now)).collect();
         assert_eq!(told, [1, 10, 100, 1000]);
         let many = |first: u32, now| {
-            let hosts = (0..100_u32).map(|host| IpAddr::from((0x0b00_0000 + first + host).to_be_bytes()));
+            let hosts = (0..100_u32).map(|number| host(first + number));
             hosts.filter_map(|from| failures.failed(from, now)).count()
         };
         assert_eq!(many(0, now), LINES_MAX as usize - 4);

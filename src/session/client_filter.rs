@@ -38,7 +38,7 @@ impl ClientProperty {
         match self {
             ClientProperty::Peer(peer) => client.peer.to_string() == *peer,
             ClientProperty::Local(local) => client.local.to_string() == *local,
-            ClientProperty::Ip(ip) => client.peer.ip() == *ip,
+            ClientProperty::Ip(ip) => client.peer.ip() == Some(*ip),
             ClientProperty::User(user) => client.user_name() == *user,
             ClientProperty::Name(name) => client.text.lock().name == *name,
             ClientProperty::LibName(name) => client.text.lock().lib_name == *name,

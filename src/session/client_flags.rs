@@ -1,6 +1,7 @@
 //! What a client is at: idle, listening, and the flags that CLIENT LIST shows.
 
-use super::{Client, TrackingMode};
+use super::{Client, ClientAddress, TrackingMode};
+use crate::state::PortKind;
 use std::sync::atomic::Ordering;
 
 impl Client {
@@ -19,6 +20,11 @@ impl Client {
 
     pub fn can_be_redirected(&self) -> bool {
         self.follows_redirects.load(Ordering::Relaxed)
+    }
+
+    /// Which port of a node is for clients like it.
+    pub fn port_kind(&self) -> PortKind {
+        if self.has_tls { PortKind::Tls } else { PortKind::Plain }
     }
 
     /// Whether it listens to anything: CLIENT LIST's type pubsub.
@@ -40,6 +46,7 @@ impl Client {
             flag(tracking.is_some(), "t"),
             flag(tracking.is_some_and(|state| state.is_broken), "R"),
             flag(tracking.is_some_and(|state| state.mode == TrackingMode::Broadcast), "B"),
+            flag(matches!(self.peer, ClientAddress::Unix { .. }), "U"),
             flag(self.no_evict.load(Ordering::Relaxed), "e"),
             flag(self.no_touch.load(Ordering::Relaxed), "T"),
         ]

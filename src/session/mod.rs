@@ -5,6 +5,7 @@
 
 mod acl_log;
 mod auth_failures;
+mod client_address;
 mod client_filter;
 mod client_flags;
 mod client_memory;
@@ -27,13 +28,16 @@ mod pubsub_counts;
 mod session;
 mod stats;
 mod subscriber;
+#[cfg(test)]
+mod tests;
 mod thread_stats;
 mod tracking;
 mod transaction;
 mod users;
 
 pub use acl_log::{AclLog, AclLogEntry, DeniedIn, DeniedReason};
-pub use auth_failures::AuthFailures;
+pub use auth_failures::{AuthFailures, Origin};
+pub use client_address::ClientAddress;
 pub use client_filter::{CLIENT_FLAGS, ClientFilter, ClientKind, ClientProperty};
 pub use client_memory::{ClientMemory, ClientMemoryTotal};
 pub use clients::{Client, Clients, Pause, PauseMode};

@@ -3,12 +3,11 @@
 //! Without such a client a call costs one look at a number. A line is made once for all of them, has a bound, and waits in their
 //! queues like messages do; one that does not keep up is disconnected.
 
-use super::{Subscriber, subscriber::Frame};
+use super::{ClientAddress, Subscriber, subscriber::Frame};
 use crate::time::now_micros;
 use parking_lot::RwLock;
 use std::{
     fmt::Write,
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -20,8 +19,8 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Who made a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CalledBy {
-    Client(SocketAddr),
+pub enum CalledBy<'a> {
+    Client(&'a ClientAddress),
     Script,
 }
 
@@ -53,7 +52,7 @@ impl Monitors {
 
     /// Shows a call. `words`: without secrets.
     #[cold]
-    pub fn show<W: AsRef<[u8]>>(&self, db: u32, by: CalledBy, words: &[W]) {
+    pub fn show<W: AsRef<[u8]>>(&self, db: u32, by: CalledBy<'_>, words: &[W]) {
         let all = self.all.read();
         let frame = Frame::line(line(now_micros(), db, by, words), all.len());
         for monitor in all.iter() {
@@ -63,11 +62,12 @@ impl Monitors {
 }
 
 /// As Redis writes it.
-fn line<W: AsRef<[u8]>>(at_us: u64, db: u32, by: CalledBy, words: &[W]) -> String {
+fn line<W: AsRef<[u8]>>(at_us: u64, db: u32, by: CalledBy<'_>, words: &[W]) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = write!(out, "{}.{:06} [{db} ", at_us / 1_000_000, at_us % 1_000_000);
     let _ = match by {
+        CalledBy::Client(ClientAddress::Unix { path, .. }) => write!(out, "unix:{path}]"),
         CalledBy::Client(peer) => write!(out, "{peer}]"),
         CalledBy::Script => write!(out, "lua]"),
     };
@@ -111,15 +111,20 @@ fn quote(word: &[u8], out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
 
     #[test]
     fn a_line_is_as_redis_writes_it() {
-        let by = CalledBy::Client(SocketAddr::from(([127, 0, 0, 1], 44634)));
+        let peer = ClientAddress::from(SocketAddr::from(([127, 0, 0, 1], 44634)));
+        let by = CalledBy::Client(&peer);
         let words: [&[u8]; 3] = [b"SET", b"a\n\r\t\x07\x08\x00\xff\"\\", b""];
         assert_eq!(
             line(1_796_077_531_007_409, 3, by, &words),
             r#"1796077531.007409 [3 127.0.0.1:44634] "SET" "a\n\r\t\a\b\x00\xff\"\\" """#
         );
+        let socket = ClientAddress::Unix { path: "/run/f.sock".into(), user: 0 };
+        let by_socket = line(1, 0, CalledBy::Client(&socket), &[b"get"]);
+        assert_eq!(by_socket, r#"0.000001 [0 unix:/run/f.sock] "get""#);
         assert_eq!(line(1, 0, CalledBy::Script, &[b"get"]), r#"0.000001 [0 lua] "get""#);
     }
 

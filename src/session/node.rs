@@ -38,7 +38,7 @@ pub struct Node {
     pub config: Arc<Config>,
     pub clients: Arc<Clients>,
     pub auth_failures: AuthFailures,
-    pub users: Users,
+    pub users: Arc<Users>,
     pub stats: Arc<Stats>,
     /// The group that has the data.
     pub group: Arc<Group>,

@@ -117,6 +117,11 @@ impl Session {
         self.user = user;
     }
 
+    /// The database of the next call: within MULTI, what the queued calls have selected.
+    pub fn db_of_calls(&self) -> u32 {
+        self.transaction.as_ref().map_or(self.db, |transaction| transaction.db)
+    }
+
     /// Selects a database.
     pub fn select(&mut self, db: u32) {
         self.db = db;

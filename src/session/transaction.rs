@@ -18,10 +18,17 @@ pub struct Transaction {
     pub writes: bool,
     /// A command was refused while queueing: EXEC must answer EXECABORT.
     pub aborted: bool,
+    /// The database that the queued calls so far have selected.
+    pub db: u32,
     bytes: usize,
 }
 
 impl Transaction {
+    /// Begins with this database selected.
+    pub fn at(db: u32) -> Self {
+        Transaction { db, ..Transaction::default() }
+    }
+
     /// Queues a call; false if the transaction has grown beyond its limit (it is then aborted).
     pub fn push(&mut self, row: usize, writes: bool, argv: &[&[u8]]) -> bool {
         let words = argv.iter().map(|word| allocated(word.len()).saturating_add(size_of::<Vec<u8>>()));

@@ -7,13 +7,14 @@
 //! As long as nobody has changed the user `default` it has no row, and may do everything. Its password is each node's
 //! `requirepass` until a rule says something of its passwords.
 
-use super::{AclLog, Clients};
+use super::{AclLog, Clients, DeniedIn, DeniedReason};
 use crate::{
     acl::{Catalogue, Definition, Hash, Record, USER_ROWS, User, is_one_of, key_of, name_of},
     config::Settings,
     error::{Error, Result, StoreError},
     limits::{SYSTEM_DATABASE, USER_NAME},
     store::{ReadTime, Store},
+    time::now_ms,
 };
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -42,10 +43,13 @@ pub struct Users {
     cut: AtomicU64,
     /// Users that may no longer hear what they could.
     hear_less: Mutex<BTreeSet<String>>,
+    /// Serialises ACL SAVE.
+    pub saving: Mutex<()>,
     pub log: AclLog,
     pub denied_commands: AtomicU64,
     pub denied_keys: AtomicU64,
     pub denied_channels: AtomicU64,
+    pub denied_databases: AtomicU64,
 }
 
 impl Users {
@@ -59,10 +63,12 @@ impl Users {
             changing: Mutex::default(),
             cut: AtomicU64::new(0),
             hear_less: Mutex::default(),
+            saving: Mutex::default(),
             log: AclLog::default(),
             denied_commands: AtomicU64::new(0),
             denied_keys: AtomicU64::new(0),
             denied_channels: AtomicU64::new(0),
+            denied_databases: AtomicU64::new(0),
         }
     }
 
@@ -98,6 +104,35 @@ impl Users {
         let mut all: Vec<Arc<User>> = by_name.values().chain(built_in).cloned().collect();
         all.sort_by(|a, b| a.name().cmp(b.name()));
         all
+    }
+
+    /// A user was refused something: counts it, and adds it to ACL LOG, which has so many entries at most. `client`: as CLIENT INFO
+    /// describes it.
+    pub fn note_denied(
+        &self,
+        why: (DeniedReason, DeniedIn),
+        object: &[u8],
+        user: &str,
+        client: String,
+        len_max: usize,
+    ) {
+        let counter = match why.0 {
+            DeniedReason::Command => Some(&self.denied_commands),
+            DeniedReason::Key => Some(&self.denied_keys),
+            DeniedReason::Channel => Some(&self.denied_channels),
+            DeniedReason::Database => Some(&self.denied_databases),
+            // Counted where it fails.
+            DeniedReason::Auth => None,
+        };
+        if let Some(counter) = counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        self.log.add(why, object, user.as_bytes(), client, now_ms(), len_max);
+    }
+
+    /// Whether there are any but `default` as it has always been.
+    pub fn has_any(&self) -> bool {
+        !self.by_name.load().is_empty()
     }
 
     /// Whether a connection need not authenticate: it is the user `default`'s.
@@ -138,7 +173,9 @@ impl Users {
 
     /// CONFIG RESETSTAT.
     pub fn reset_counts(&self) {
-        for counter in [&self.denied_commands, &self.denied_keys, &self.denied_channels] {
+        let counters =
+            [&self.denied_commands, &self.denied_keys, &self.denied_channels, &self.denied_databases];
+        for counter in counters {
             counter.store(0, Ordering::Relaxed);
         }
     }

@@ -10,7 +10,7 @@
 //! | Where do the data stand in the core's log? | `edge.core_index` (`edge.rs`) | an entry is applied |
 //! | How old are the data of an edge? | `edge.lag`, `edge.lag_entries` | the core's commit heartbeats come |
 //! | What time is it? | `clock` (`log_clock.rs`), steered by `walls` (`wall_clocks.rs`) | entries, heartbeats, the timekeeper |
-//! | Which other nodes are there, and which edges? | `others`, `endpoints`, `fed` (`nodes.rs`, `fed_edges.rs`) | they answer, once a second |
+//! | Which other nodes are there, and which edges? | `others`, `endpoints`, `fed` (`nodes.rs`, `client_ports.rs`, `fed_edges.rs`) | they answer, once a second |
 //! | Is there room for more? | `disk`, `has_room` (`disks.rs`) | the file system is asked, ten times a second |
 //! | What held this node up? | `latency` (`latency.rs`) | it did, for longer than configured |
 //! | How much do the data take, and may they grow? | `memory`, `room` (`memory.rs`) | an entry is applied; the parameters change |
@@ -32,6 +32,7 @@
 
 mod backups;
 mod checksums;
+mod client_ports;
 mod disks;
 mod edge;
 mod fed_edges;
@@ -51,6 +52,7 @@ mod writer;
 
 pub use backups::{Archived, BackupState, BackupStatus, DoneBackup, RunningBackup};
 pub use checksums::{StateChecksum, StateChecksums};
+pub use client_ports::{ClientPorts, PortKind};
 pub use disks::{Disks, Growth};
 pub use edge::{CommitHeartbeat, EdgeState, Following, SiteHeartbeat};
 pub use fed_edges::{FedEdges, FedReport, FedSeen, FeedSlot};

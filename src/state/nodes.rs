@@ -1,6 +1,6 @@
 //! The nodes of the group as clients see them, and this node's relation to its leader.
 
-use super::{FedSeen, Following, Leadership, ReplicationState};
+use super::{ClientPorts, FedSeen, Following, Leadership, PortKind, ReplicationState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use xxhash_rust::xxh3;
 
@@ -12,8 +12,7 @@ pub struct Other {
     pub name: String,
     /// Of its peer address.
     pub host: String,
-    /// Its client port.
-    pub client_port: u16,
+    pub client_ports: ClientPorts,
     /// Its applied index, as it reports.
     pub applied_index: u64,
     /// Whether it answered when it was last asked.
@@ -35,7 +34,9 @@ pub struct Other {
 pub struct NodeEndpoint {
     pub node_id: u64,
     pub host: String,
+    /// For clients of the kind that was asked for.
     pub port: u16,
+    pub ports: ClientPorts,
     pub leads: bool,
     pub answers: bool,
     pub offset: u64,
@@ -149,24 +150,24 @@ impl ReplicationState {
     }
 
     /// The leader's client address; empty and 0 if it is unknown.
-    pub fn leader_clients(&self) -> (String, u16) {
+    pub fn leader_clients(&self, kind: PortKind) -> (String, u16) {
         let leader = self.leader_id();
         let others = self.others.read();
         others
             .iter()
             .find(|other| other.node_id == leader)
-            .map_or_else(Default::default, |leader| (leader.host.clone(), leader.client_port))
+            .map_or_else(Default::default, |leader| (leader.host.clone(), leader.client_ports.of(kind)))
     }
 
     /// All known nodes, the leader first, this one included. While there is no leader, the last one is listed as leader, as
-    /// in Redis: clients that find no master at all give up.
-    pub fn endpoints(&self, own_id: u64) -> Vec<NodeEndpoint> {
+    /// in Redis: clients that find no master at all give up. `kind`: of the client that is told.
+    pub fn endpoints(&self, own_id: u64, kind: PortKind) -> Vec<NodeEndpoint> {
         let leader = self.known_leader().last_id;
         // A node that no longer counts as leader is the last one.
         let is_sound = self.leadership().is_sound();
-        let (host, port) = self.own_clients.read().clone();
+        let (host, ports) = self.own_clients.read().clone();
         let peer_port = match self.own_peer_port.load(Ordering::Relaxed) {
-            0 => port.checked_add(10_000).unwrap_or(0),
+            0 => ports.first.checked_add(10_000).unwrap_or(0),
             port => port,
         };
         let own = NodeEndpoint {
@@ -175,7 +176,8 @@ impl ReplicationState {
             answered_ms: 0,
             node_id: own_id,
             host,
-            port,
+            port: ports.of(kind),
+            ports,
             leads: leader == own_id || !self.is_one_of_many.load(Ordering::Relaxed),
             answers: leader != own_id || is_sound,
             offset: self.applied_index(),
@@ -186,13 +188,15 @@ impl ReplicationState {
             answered_ms: other.answered_ms,
             node_id: other.node_id,
             host: other.host.clone(),
-            port: other.client_port,
+            port: other.client_ports.of(kind),
+            ports: other.client_ports,
             leads: other.node_id == leader,
             answers: other.answers && (other.node_id != leader || is_sound),
             offset: other.applied_index,
         };
         let others = self.others.read();
-        let known = others.iter().filter(|other| other.node_id != 0 && other.client_port != 0).map(endpoint);
+        let known =
+            others.iter().filter(|other| other.node_id != 0 && other.client_ports.first != 0).map(endpoint);
         let mut endpoints: Vec<NodeEndpoint> = [own].into_iter().chain(known).collect();
         endpoints.sort_by_key(|node| (!node.leads, node.node_id));
         endpoints
@@ -216,7 +220,7 @@ impl ReplicationState {
         }
         let follower = |other: &Other| Follower {
             host: other.host.clone(),
-            port: other.client_port,
+            port: other.client_ports.of(PortKind::Plain),
             offset: other.applied_index,
             is_online: other.answers,
         };

@@ -1,8 +1,8 @@
 //! The state itself, and what follows from it. What changes it is in `writer.rs`.
 
 use super::{
-    Comparison, Contact, DataMemory, Disks, EdgeState, FedEdges, LatencyMonitor, LogClock, Other,
-    SiteHeartbeat, StateChecksums, StateSums, SumAt, Unapplied, WallClocks, lease::Lease,
+    ClientPorts, Comparison, Contact, DataMemory, Disks, EdgeState, FedEdges, LatencyMonitor, LogClock,
+    Other, SiteHeartbeat, StateChecksums, StateSums, SumAt, Unapplied, WallClocks, lease::Lease,
 };
 use crate::{
     environment::{DiskSpace, Environment, Rule},
@@ -108,7 +108,7 @@ pub struct ReplicationState {
     /// Whether this node has ever known itself as a member of the core.
     pub was_member: AtomicBool,
     /// This node's client address.
-    pub own_clients: RwLock<(String, u16)>,
+    pub own_clients: RwLock<(String, ClientPorts)>,
     /// This node's peer port; 0 = none.
     pub own_peer_port: AtomicU16,
     /// The other nodes, kept current while they answer.

@@ -5,7 +5,10 @@ use super::{
     import::{self, check, import},
     report::Report,
 };
-use crate::rdb::{VERSION, VERSION_FIELD_EXPIRY};
+use crate::{
+    rdb::{VERSION, VERSION_FIELD_EXPIRY},
+    remote::{self, Remote},
+};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -32,29 +35,6 @@ pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
 
 /// For `flotilla --help` too.
 pub fn programs() -> [Command; 2] {
-    let password = || {
-        Arg::new("password")
-            .long("password")
-            .value_name("TEXT")
-            .env("REDISCLI_AUTH")
-            .hide_env_values(true)
-            .help("Password of the node; prefer the environment, which other users cannot read")
-    };
-    let user = || {
-        Arg::new("user")
-            .long("user")
-            .value_name("NAME")
-            .requires("password")
-            .help("User of the node; without it, default")
-    };
-    let node = |name: &'static str, help: &'static str| {
-        Arg::new("node")
-            .long(name)
-            .value_name("HOST:PORT")
-            .default_value("127.0.0.1:6379")
-            .env("FLOTILLA_SERVER")
-            .help(help)
-    };
     let file = |help: &'static str| {
         Arg::new("file").required(true).value_name("FILE.rdb").value_parser(value_parser!(PathBuf)).help(help)
     };
@@ -65,9 +45,12 @@ pub fn programs() -> [Command; 2] {
             "Exit codes: 0 every key of the file is in the node or had expired; 1 some were left out; 2 the import had to stop.",
         )
         .arg(file("RDB file, as written by SAVE or BGSAVE"))
-        .arg(node("to", "Client port of any node of the core, or of an edge that forwards writes"))
-        .arg(user())
-        .arg(password())
+        .arg(remote::place(
+            "node",
+            "to",
+            "Client port of any node of the core, or of an edge that forwards writes; or the path of its Unix socket",
+        ))
+        .args(remote::arguments())
         .arg(
             Arg::new("replace")
                 .long("replace")
@@ -88,9 +71,8 @@ pub fn programs() -> [Command; 2] {
              0 the file has everything; 1 fields lost their expiry (see --rdb-version); 2 the export had to stop.",
         )
         .arg(file("File to write; an existing one is replaced once the new one is complete"))
-        .arg(node("from", "Client port of any node"))
-        .arg(user())
-        .arg(password())
+        .arg(remote::place("node", "from", "Client port of any node, or the path of its Unix socket"))
+        .args(remote::arguments())
         .arg(
             Arg::new("rdb-version")
                 .long("rdb-version")
@@ -102,27 +84,19 @@ pub fn programs() -> [Command; 2] {
     [import, export]
 }
 
-fn word<'a>(matches: &'a ArgMatches, id: &str) -> Option<&'a str> {
-    matches.get_one::<String>(id).map(String::as_str)
-}
-
-/// A user, if one was given, and a password.
-fn login(matches: &ArgMatches) -> Vec<&str> {
-    ["user", "password"].into_iter().filter_map(|id| word(matches, id)).collect()
-}
-
 fn import_file(matches: &ArgMatches) -> Result<Report, String> {
     let path = matches.get_one::<PathBuf>("file").ok_or("which file?")?;
     if matches.get_flag("dry-run") {
         return check(path);
     }
-    let to = word(matches, "node").unwrap_or_default();
-    import(path, &import::Options { to, login: &login(matches), replace: matches.get_flag("replace") })
+    let to = Remote::of(matches, "node")?;
+    import(path, &import::Options { to: &to, replace: matches.get_flag("replace") })
 }
 
 fn export_file(matches: &ArgMatches) -> Result<Report, String> {
     let path = matches.get_one::<PathBuf>("file").ok_or("which file?")?;
-    let from = word(matches, "node").unwrap_or_default();
-    let version = if word(matches, "rdb-version") == Some("12") { VERSION_FIELD_EXPIRY } else { VERSION };
-    export(path, &export::Options { from, login: &login(matches), version })
+    let from = Remote::of(matches, "node")?;
+    let version = matches.get_one::<String>("rdb-version").map(String::as_str);
+    let version = if version == Some("12") { VERSION_FIELD_EXPIRY } else { VERSION };
+    export(path, &export::Options { from: &from, version })
 }

@@ -1,9 +1,11 @@
 //! A connection to a node for many commands at once: binary-safe, blocking, RESP2.
 
-use crate::resp::{Answer, put_request, read_answer};
+use crate::{
+    remote::{Remote, RemoteStream},
+    resp::{Answer, put_request, read_answer},
+};
 use std::{
-    io::{self, BufReader, BufWriter, Write},
-    net::TcpStream,
+    io::{self, BufReader, Write},
     time::Duration,
 };
 
@@ -13,21 +15,19 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A connection to a node.
 pub struct Client {
-    reader: BufReader<TcpStream>,
-    writer: BufWriter<TcpStream>,
+    stream: BufReader<RemoteStream>,
+    unsent: Vec<u8>,
     address: String,
 }
 
 impl Client {
-    /// Connects and authenticates. `login`: a user, if not `default`, and a password; nothing: without.
-    pub fn connect(address: &str, login: &[&str]) -> Result<Self, String> {
-        let failed = |error: io::Error| format!("{address}: {error}");
-        let stream = TcpStream::connect(address).map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        stream.set_read_timeout(Some(ANSWER_MAX)).map_err(failed)?;
-        let writer = BufWriter::with_capacity(BUFFER_BYTES, stream.try_clone().map_err(failed)?);
-        let reader = BufReader::with_capacity(BUFFER_BYTES, stream);
-        let mut client = Client { reader, writer, address: address.to_owned() };
+    /// Connects and authenticates.
+    pub fn connect(to: &Remote) -> Result<Self, String> {
+        let address = to.to_string();
+        let stream = to.connect(ANSWER_MAX).map_err(|error| format!("{address}: {error}"))?;
+        let stream = BufReader::with_capacity(BUFFER_BYTES, stream);
+        let mut client = Client { stream, unsent: Vec::with_capacity(BUFFER_BYTES), address };
+        let login = to.login();
         if !login.is_empty() {
             let words = login.iter().map(|word| word.as_bytes());
             client.done(&[&b"AUTH"[..]].into_iter().chain(words).collect::<Vec<_>>())?;
@@ -45,13 +45,29 @@ impl Client {
 
     /// As `send`, for an encoded request.
     pub fn send_request(&mut self, request: &[u8]) -> Result<(), String> {
-        self.writer.write_all(request).map_err(|error| format!("{}: {error}", self.address))
+        self.unsent.extend_from_slice(request);
+        match self.unsent.len() < BUFFER_BYTES {
+            true => Ok(()),
+            false => self.flush().map_err(|error| format!("{}: {error}", self.address)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.unsent.is_empty() {
+            return Ok(());
+        }
+        let stream = self.stream.get_mut();
+        stream.write_all(&self.unsent)?;
+        self.unsent.clear();
+        // A large request does not keep its room.
+        self.unsent.shrink_to(BUFFER_BYTES);
+        stream.flush()
     }
 
     /// The reply to the oldest command that has none yet.
     pub fn receive(&mut self) -> Result<Answer, String> {
-        let flushed = self.writer.flush();
-        let answer = flushed.and_then(|()| read_answer(&mut self.reader));
+        let flushed = self.flush();
+        let answer = flushed.and_then(|()| read_answer(&mut self.stream));
         answer.map_err(|error| format!("{}: {error}", self.address))
     }
 

@@ -8,6 +8,7 @@ use crate::{
     limits::{LIBRARIES_BYTES_MAX, RDB_OBJECT_BYTES_MAX, REPORTED_REDIS_VERSION},
     ops::keys_bar,
     rdb::{Object, Writer, load, load_functions},
+    remote::Remote,
     resp::Answer,
 };
 use foldhash::HashSet;
@@ -25,9 +26,7 @@ const FILE_BUFFER_BYTES: usize = 1024 * 1024;
 
 /// The options of the command line.
 pub struct Options<'a> {
-    pub from: &'a str,
-    /// A user, if not `default`, and a password; empty: without.
-    pub login: &'a [&'a str],
+    pub from: &'a Remote,
     /// Of RDB.
     pub version: u16,
 }
@@ -44,7 +43,7 @@ pub fn export(path: &Path, options: &Options<'_>) -> Result<Report, String> {
     part.push(".part");
     let part = PathBuf::from(part);
     let failed = |error: std::io::Error| format!("{}: {error}", part.display());
-    let mut client = Client::connect(options.from, options.login)?;
+    let mut client = Client::connect(options.from)?;
     let file = File::create(&part).map_err(failed)?;
     let target = BufWriter::with_capacity(FILE_BUFFER_BYTES, file);
     let created = (client.time_ms()? / 1000).to_string();

@@ -9,6 +9,7 @@ use crate::{
     limits::{DATABASES, MULTI_BYTES_MAX},
     ops::bytes_bar,
     rdb::{Reader, Record},
+    remote::Remote,
     resp::{Answer, put_request},
 };
 use std::{
@@ -30,9 +31,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
 /// The options of the command line.
 pub struct Options<'a> {
-    pub to: &'a str,
-    /// A user, if not `default`, and a password; empty: without.
-    pub login: &'a [&'a str],
+    pub to: &'a Remote,
     /// Existing keys are replaced; otherwise they stay.
     pub replace: bool,
 }
@@ -149,7 +148,7 @@ struct Node<'a> {
 
 impl<'a> Node<'a> {
     fn connect(options: &'a Options<'a>) -> Result<Self, String> {
-        let mut client = Client::connect(options.to, options.login)?;
+        let mut client = Client::connect(options.to)?;
         let now_ms = client.time_ms()?;
         client.done(&[b"SELECT", b"0"])?;
         Ok(Node {

@@ -22,6 +22,7 @@ mod replacing;
 mod stopping;
 mod travelling;
 mod truth;
+mod users;
 mod waiting;
 
 use std::fs;

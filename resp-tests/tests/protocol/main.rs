@@ -15,6 +15,7 @@ mod long_reads;
 mod memory;
 mod states;
 mod support;
+mod unix_socket;
 mod waking;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ fn main() {
         long_reads::TESTS,
         memory::TESTS,
         states::TESTS,
+        unix_socket::TESTS,
         waking::TESTS,
     ]
     .concat();

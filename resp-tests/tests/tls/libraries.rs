@@ -1,8 +1,10 @@
 //! Client libraries that speak TLS, with certificates of their own.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use redis::{AsyncCommands, Client, ClientTlsConfig, Commands, TlsCertificates};
 use resp_tests::installed::installed;
 
 use crate::Guarded;
@@ -50,4 +52,41 @@ fn redis_py_and_ioredis_speak_tls_with_certificates() {
     let mut node = Command::new("node");
     node.env("NODE_PATH", installed("node/node_modules")).args(["-e", NODE]);
     runs(&mut node, guarded.port, &own);
+}
+
+#[test]
+fn redis_rs_speaks_tls_with_certificates() {
+    let guarded = Guarded::start(&[]);
+    let own = guarded.authority.files("client", &["a client"], |_| {});
+    let [client_cert, client_key, ca] = own.map(|path| fs::read(path).unwrap());
+    for protocol in ["resp2", "resp3"] {
+        let certificates = TlsCertificates {
+            client_tls: Some(ClientTlsConfig {
+                client_cert: client_cert.clone(),
+                client_key: client_key.clone(),
+            }),
+            root_cert: Some(ca.clone()),
+        };
+        let url = format!("rediss://127.0.0.1:{}/?protocol={protocol}", guarded.port);
+        let client = Client::build_with_tls(url, certificates).unwrap();
+        let large = "x".repeat(300_000);
+        let mut blocking = client.get_connection().unwrap();
+        let _: () = blocking.set("rs", &large).unwrap();
+        assert_eq!(blocking.get::<_, String>("rs").unwrap(), large);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut manager = client.get_multiplexed_async_connection().await.unwrap();
+            let mut pipe = redis::pipe();
+            for _ in 0..1000 {
+                pipe.incr(protocol, 1);
+            }
+            let replies: Vec<i64> = pipe.query_async(&mut manager).await.unwrap();
+            assert_eq!(replies.last(), Some(&1000));
+            assert_eq!(manager.get::<_, String>("rs").await.unwrap(), large);
+        });
+    }
+    // One that shows no certificate gets nothing.
+    let without = TlsCertificates { client_tls: None, root_cert: Some(ca) };
+    let client = Client::build_with_tls(format!("rediss://127.0.0.1:{}/", guarded.port), without).unwrap();
+    assert!(client.get_connection().and_then(|mut connection| connection.get::<_, String>("rs")).is_err());
 }

@@ -80,8 +80,39 @@ fn patterns_of_channels_are_allowed_letter_by_letter() {
 fn only_who_may_do_everything_is_not_asked() {
     assert!(user("+@all ~* &*").is_unrestricted());
     assert!(user("(+@all,~*,&*)").is_unrestricted());
-    for rules in ["+@all ~*", "+@all &*", "~* &* +@read", "+@all ~* &* -get", "(+@all,~*) (&*)"] {
+    assert!(user("+@all ~* &* db=0 alldbs").is_unrestricted());
+    for rules in [
+        "+@all ~*",
+        "+@all &*",
+        "~* &* +@read",
+        "+@all ~* &* -get",
+        "(+@all,~*) (&*)",
+        "+@all ~* &* db=0",
+        "+@all ~* &* resetdbs",
+    ] {
         assert!(!user(rules).is_unrestricted(), "{rules}");
+    }
+}
+
+#[test]
+fn databases_are_those_named_last() {
+    for (rules, allowed) in [
+        ("on", &[0, 1, 15][..]),
+        ("db=0,1", &[0, 1]),
+        ("db=0 db=1", &[1]),
+        ("db=0,0,1,1,0", &[0, 1]),
+        ("db=3 resetdbs", &[]),
+        ("resetdbs alldbs", &[0, 1, 15]),
+        ("db=3 reset", &[0, 1, 15]),
+    ] {
+        let user = user(rules);
+        let selector = &user.selectors()[0];
+        assert!(
+            [0, 1, 2, 15]
+                .iter()
+                .all(|db| selector.allows_database(*db) == (allowed.contains(db) || allowed.len() == 3)),
+            "{rules}"
+        );
     }
 }
 

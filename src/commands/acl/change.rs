@@ -1,4 +1,4 @@
-//! ACL SETUSER and ACL DELUSER.
+//! ACL SETUSER and ACL DELUSER. In the log, ACL LOAD is an ACL SETUSER as well (`file.rs`).
 //!
 //! | key of the system's database | value |
 //! |---|---|
@@ -8,11 +8,12 @@
 //! Invariant: what apply makes of an entry does not depend on the commands that a build knows. Names are checked where ACL
 //! SETUSER is called, and stored as they are.
 
-use super::{commands, record, row_in};
+use super::{commands, file, record, row_in};
 use crate::{
-    acl::{Definition, Hash, Record, RuleError, key_of},
-    command::Args,
+    acl::{Definition, Hash, Record, RuleError, key_of, whole_selectors},
+    command::{Args, require_level},
     error::{Result, StoreError},
+    feature_level,
     limits::{ACL_BYTES_MAX, ACL_RULES_MAX, ACL_USER_BYTES_MAX, ACL_USERS_MAX, SYSTEM_DATABASE, USER_NAME},
     resp::{ErrorReply, Reply, excerpt},
     session::Node,
@@ -36,16 +37,23 @@ pub(super) fn as_logged(node: &Node, argv: &[&[u8]]) -> Result<Vec<Vec<u8>>, Err
     if rules.len() > ACL_RULES_MAX {
         return Err(ErrorReply::err(format!("no more than {ACL_RULES_MAX} rules at a time")));
     }
-    let rules = whole_selectors(rules)?;
     if rules.iter().fold(0, |sum: usize, rule| sum.saturating_add(rule.len())) > ACL_USER_BYTES_MAX {
         return Err(refused(b"", RuleError::TooMany));
     }
+    let rules = whole_selectors(rules).map_err(|at| {
+        let from = excerpt(rules.get(at).copied().unwrap_or_default());
+        ErrorReply::err(format!("Unmatched parenthesis in acl selector starting at '{from}'."))
+    })?;
     let mut words: Vec<Vec<u8>> = head.iter().map(|word| word.to_vec()).collect();
     let requirepass = &node.config.settings().requirepass;
     if name == USER_NAME.as_bytes() && node.users.password_is_configured() && !requirepass.is_empty() {
         words.push(format!("?{}", Hash::of(requirepass.as_bytes())).into_bytes());
     }
+    let level = node.group.state.feature_level();
     for rule in &rules {
+        if Definition::is_of_databases(rule) {
+            require_level("a rule of databases", feature_level::USERS_AT_ONCE, level)?;
+        }
         let logged = Definition::logged(rule);
         // Whether the rule fits what the user has already is for apply to say.
         match Definition::new().apply(&logged, Some(commands())) {
@@ -56,46 +64,23 @@ pub(super) fn as_logged(node: &Node, argv: &[&[u8]]) -> Result<Vec<Vec<u8>>, Err
     Ok(words)
 }
 
-fn refused(rule: &[u8], why: RuleError) -> ErrorReply {
-    ErrorReply::err(format!("Error in ACL SETUSER modifier '{}': {why}", excerpt(rule)))
+pub(super) fn too_many() -> ErrorReply {
+    let mib = ACL_BYTES_MAX >> 20;
+    ErrorReply::err(format!(
+        "there may be no more than {ACL_USERS_MAX} users, of {mib} MiB in all; delete some"
+    ))
 }
 
-/// A selector may come as several words: each parenthesis and what is in it becomes one.
-fn whole_selectors(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, ErrorReply> {
-    let (mut whole, mut open): (Vec<Vec<u8>>, Option<Vec<u8>>) = (Vec::with_capacity(rules.len()), None);
-    let mut open_at: &[u8] = b"";
-    for rule in rules {
-        let ends = rule.ends_with(b")");
-        open = match open.take() {
-            None if rule.starts_with(b"(") && !ends => {
-                open_at = rule;
-                Some(rule.to_vec())
-            }
-            None => {
-                whole.push(rule.to_vec());
-                None
-            }
-            Some(selector) => {
-                let longer = [&selector[..], b" ", rule].concat();
-                if ends {
-                    whole.push(longer);
-                    None
-                } else {
-                    Some(longer)
-                }
-            }
-        };
-    }
-    if open.is_some() {
-        let from = excerpt(open_at);
-        return Err(ErrorReply::err(format!("Unmatched parenthesis in acl selector starting at '{from}'.")));
-    }
-    Ok(whole)
+fn refused(rule: &[u8], why: RuleError) -> ErrorReply {
+    ErrorReply::err(format!("Error in ACL SETUSER modifier '{}': {why}", excerpt(rule)))
 }
 
 /// In apply, of the words that `as_logged` gave.
 pub(super) fn setuser(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let name = args.next_word()?;
+    if file::is_of_all(name) {
+        return file::load(name, txn, args);
+    }
     let name = std::str::from_utf8(name)
         .ok()
         .filter(|name| Definition::allows_name(name.as_bytes()))
@@ -117,6 +102,9 @@ pub(super) fn setuser(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
             configured = Hash::parse(hash);
             continue;
         }
+        if Definition::is_of_databases(rule) {
+            require_level("a rule of databases", feature_level::USERS_AT_ONCE, txn.feature_level())?;
+        }
         if Definition::is_of_passwords(rule) {
             record.definition.take_over(configured);
         }
@@ -129,10 +117,7 @@ pub(super) fn setuser(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let mut totals = Totals::of(txn)?;
     totals.replace(before, Some(body.len()));
     if before.is_none() && totals.users > ACL_USERS_MAX || totals.bytes > ACL_BYTES_MAX {
-        let mib = ACL_BYTES_MAX >> 20;
-        let text =
-            format!("there may be no more than {ACL_USERS_MAX} users, of {mib} MiB in all; delete some");
-        return Err(ErrorReply::err(text).into());
+        return Err(too_many().into());
     }
     txn.put_in(SYSTEM_DATABASE, &key_of(name), NewRow::string(&body))?;
     totals.put(txn)?;
@@ -160,13 +145,13 @@ pub(super) fn deluser(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 /// How many users have rows, and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Totals {
-    users: u64,
-    bytes: u64,
+pub(super) struct Totals {
+    pub(super) users: u64,
+    pub(super) bytes: u64,
 }
 
 impl Totals {
-    fn of(txn: &Txn<'_>) -> Result<Self> {
+    pub(super) fn of(txn: &Txn<'_>) -> Result<Self> {
         let Some(row) = txn.system_view().quiet().get(TOTALS)? else { return Ok(Totals::default()) };
         match row.body.as_chunks::<8>() {
             ([users, bytes], []) => {
@@ -177,14 +162,14 @@ impl Totals {
     }
 
     /// A row of so many bytes goes, and one comes.
-    fn replace(&mut self, before: Option<usize>, after: Option<usize>) {
+    pub(super) fn replace(&mut self, before: Option<usize>, after: Option<usize>) {
         let count = |row: Option<usize>| (u64::from(row.is_some()), row.unwrap_or(0) as u64);
         let ((less, fewer), (more, further)) = (count(before), count(after));
         self.users = self.users.saturating_sub(less).saturating_add(more);
         self.bytes = self.bytes.saturating_sub(fewer).saturating_add(further);
     }
 
-    fn put(self, txn: &mut Txn<'_>) -> Result<()> {
+    pub(super) fn put(self, txn: &mut Txn<'_>) -> Result<()> {
         let body = [self.users.to_be_bytes(), self.bytes.to_be_bytes()].concat();
         txn.put_in(SYSTEM_DATABASE, TOTALS, NewRow::string(&body))
     }

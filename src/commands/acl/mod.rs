@@ -1,22 +1,23 @@
 //! ACL: users, on all nodes alike.
 //!
-//! ACL SETUSER and ACL DELUSER are writes as any other: entries of the log that every node and edge applies to its rows
-//! (`change.rs`). Where they are called, names of commands are checked and passwords replaced by their hashes, so the log
+//! ACL SETUSER, ACL DELUSER and ACL LOAD are writes as any other: entries of the log that every node and edge applies to its rows
+//! (`change.rs`, `file.rs`). Where they are called, names of commands are checked and passwords replaced by their hashes, so the log
 //! has none in clear text. Everything else reads the users that this node has applied (`show.rs`, `session/users.rs`).
 
 mod change;
+mod file;
 mod show;
 mod try_out;
 
 use crate::{
-    acl::{Catalogue, Record, User, key_of},
+    acl::{Catalogue, Definition, Hash, Record, User, key_of},
     command::{Args, Command, Flags, Group, Run, catalogue},
     commands::{help, table},
     error::{Result, StoreError},
     feature_level,
     limits::SYSTEM_DATABASE,
     resp::{ErrorReply, Reply},
-    session::Context,
+    session::{Context, Node},
     store::View,
     value::Value,
 };
@@ -34,6 +35,8 @@ const ROW: Command = Command {
     since: "6.0.0",
     ..Command::BASE
 };
+
+const CHANGES: Flags = ROW.flags.with(Flags::CHANGES_USERS);
 
 /// As replicated, so that a client finds what it has written.
 const SHOWS: Command = Command { flags: ROW.flags.with(Flags::AFTER_BARRIER), ..ROW };
@@ -59,6 +62,7 @@ const ACL: Command = Command {
             name: "DELUSER",
             arity: -3,
             run: Run::Write(change::deluser),
+            flags: CHANGES,
             since_level: feature_level::USERS,
             complexity: "O(1) for each user",
             summary: "Deletes users, on all nodes, and closes their connections.",
@@ -108,8 +112,13 @@ const ACL: Command = Command {
         },
         Command {
             name: "LOAD",
-            run: Run::Local(no_file),
-            summary: "Refused: users are replicated with the data, and no file has them.",
+            // What it logs is run as what it is logged as.
+            run: Run::Write(|_, _| Err(ErrorReply::err("internal error").into())),
+            logged_as: Some(file::as_logged),
+            flags: CHANGES.with(Flags::NO_MULTI),
+            since_level: feature_level::USERS_AT_ONCE,
+            complexity: "O(N) where N is the number of users",
+            summary: "Makes the users of this node's aclfile all users there are, on all nodes.",
             ..ROW
         },
         Command {
@@ -123,14 +132,16 @@ const ACL: Command = Command {
         },
         Command {
             name: "SAVE",
-            run: Run::Local(no_file),
-            summary: "Refused: users are replicated with the data, and no file has them.",
+            run: Run::Async(file::save),
+            complexity: "O(N) where N is the number of users",
+            summary: "Writes the users to this node's aclfile.",
             ..ROW
         },
         Command {
             name: "SETUSER",
             arity: -3,
             run: Run::Write(change::setuser),
+            flags: CHANGES,
             logged_as: Some(change::as_logged),
             secrets: Some(|argv| (2..argv.len()).collect()),
             since_level: feature_level::USERS,
@@ -157,6 +168,8 @@ const ACL: Command = Command {
     ..Command::BASE
 };
 
+pub use file::{first_users, save_users};
+
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| catalogue(table()));
 
 /// All commands, as rules name them.
@@ -180,11 +193,13 @@ pub fn compiled(name: &str, row: &[u8]) -> Result<User> {
     Ok(User::new(name, record.created, record.definition, commands()))
 }
 
-fn no_file(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
-    let text = "This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL \
-                SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in \
-                order to store users in the Redis configuration.";
-    Err(ErrorReply::err(text).into())
+/// A user's rules, with the node's own password if that is the user's.
+fn definition_at(node: &Node, user: &User) -> Definition {
+    let requirepass = &node.config.settings().requirepass;
+    let mut definition = user.definition().clone();
+    let configured = (!requirepass.is_empty()).then(|| Hash::of(requirepass.as_bytes()));
+    definition.take_over(configured);
+    definition
 }
 
 fn acl_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

@@ -21,7 +21,7 @@ pub(super) fn dryrun(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<R
             return Err(ErrorReply::err(format!("Command '{}' not found", excerpt(command))).into());
         }
     };
-    match check(&user, call, argv) {
+    match check(&user, call, argv, context.session.db) {
         Ok(()) => Ok(Reply::Ok),
         Err(denied) => Ok(Reply::bulk(denied.full_text(&user, call, argv))),
     }

@@ -23,7 +23,8 @@ fn enabled(context: &Context<'_>) -> Result<()> {
 
 fn endpoints(context: &Context<'_>) -> Result<Vec<NodeEndpoint>> {
     enabled(context)?;
-    Ok(context.node.group.state.endpoints(context.node.identity.node_id))
+    let kind = context.session.client.port_kind();
+    Ok(context.node.group.state.endpoints(context.node.identity.node_id, kind))
 }
 
 fn term(context: &Context<'_>) -> u64 {
@@ -122,15 +123,20 @@ pub(super) fn shards(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<
     let endpoints = endpoints(context)?;
     let node = |endpoint: &NodeEndpoint| {
         let pair = |name: &str, value: Reply| (Reply::bulk(name), value);
-        Reply::Map(vec![
-            pair("id", Reply::bulk(endpoint.id())),
-            pair("port", Reply::count(endpoint.port)),
+        // As in Redis, all of a node's ports, whoever asks.
+        let tls = Some(endpoint.ports.tls).filter(|port| *port != 0);
+        let ports = [("port", endpoint.ports.plain()), ("tls-port", tls)];
+        let ports = ports.into_iter().filter_map(|(name, port)| Some(pair(name, Reply::count(port?))));
+        let mut pairs = vec![pair("id", Reply::bulk(endpoint.id()))];
+        pairs.extend(ports);
+        pairs.extend([
             pair("ip", Reply::bulk(&endpoint.host)),
             pair("endpoint", Reply::bulk(&endpoint.host)),
             pair("role", Reply::bulk(if endpoint.leads { "master" } else { "replica" })),
             pair("replication-offset", Reply::count(endpoint.offset)),
             pair("health", Reply::bulk(if endpoint.answers { "online" } else { "fail" })),
-        ])
+        ]);
+        Reply::Map(pairs)
     };
     Ok(Reply::Array(vec![Reply::Map(vec![
         (Reply::bulk("slots"), Reply::Array(vec![Reply::Int(0), Reply::count(SLOTS - 1)])),

@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     limits::{REPORTED_REDIS_VERSION, USER_NAME},
     resp::{ErrorReply, Protocol, Reply},
-    session::{Context, DeniedIn, DeniedReason, Stats},
+    session::{Context, DeniedIn, DeniedReason, Origin, Stats},
     time::now_ms,
 };
 use std::{sync::atomic::Ordering, time::Instant};
@@ -82,10 +82,10 @@ fn authenticate(context: &mut Context<'_>, object: &[u8], user: &[u8], password:
     let client = client_info(&context.session.client, context.now);
     let why = (DeniedReason::Auth, DeniedIn::TopLevel);
     node.users.log.add(why, object, user, client, now_ms(), settings.acllog_len_max);
-    let address = context.session.client.peer.ip();
-    if let Some(failures) = node.auth_failures.failed(address, Instant::now()) {
+    let from = Origin::of(&context.session.client.peer);
+    if let Some(failures) = node.auth_failures.failed(from, Instant::now()) {
         tracing::warn!(
-            %address,
+            %from,
             failures,
             "wrong password; after ten from one address, further attempts from there are delayed by up to 5 s each"
         );

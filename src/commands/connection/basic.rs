@@ -1,7 +1,7 @@
 //! PING, ECHO, SELECT, QUIT, RESET.
 
 use crate::{
-    command::{Args, Command, Flags, Group, InScript, Run, parse_i64},
+    command::{Args, Command, Databases, Flags, Group, InScript, Run, parse_i64},
     error::Result,
     limits::DATABASES,
     resp::{ErrorReply, Protocol, Reply},
@@ -47,6 +47,7 @@ pub(super) const SELECT: Command = Command {
     run: Run::Local(select),
     in_script: Some(|_, args| database(args).map(InScript::Select)),
     selects: Some(selected),
+    databases: Databases::Named(|_| vec![1]),
     not_in_cluster: Some(selects_another),
     flags: ALWAYS,
     group: Group::Connection,

@@ -54,7 +54,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     let flags = client.flags();
     let last_command = client.last_command.load(Ordering::Relaxed);
     let command = crate::commands::table().names().get(last_command).map_or("NULL", String::as_str);
-    let (id, peer, local, fd, name) = (client.id, client.peer, client.local, client.fd, words.name);
+    let (id, peer, local, fd, name) = (client.id, &client.peer, &client.local, client.fd, words.name);
     let age = now.saturating_sub(client.created_ms) / 1000;
     let idle = now.saturating_sub(load(&client.active_ms)) / 1000;
     let (db, watch) = (client.db.load(Ordering::Relaxed), client.watched.load(Ordering::Relaxed));

@@ -1,7 +1,7 @@
 //! Keys under other names and in other databases.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Databases, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
     limits::DATABASES,
     resp::{ErrorReply, Reply},
@@ -14,6 +14,7 @@ pub(super) const COPY: Command = Command {
     arity: -3,
     keys: KeyRange::new(1, 2, 1),
     run: Run::Write(copy),
+    databases: Databases::Named(named_by_copy),
     not_in_cluster: Some(copies_to_another),
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::KEYSPACE),
     group: Group::Generic,
@@ -29,6 +30,7 @@ pub(super) const MOVE: Command = Command {
     arity: 3,
     keys: KeyRange::ONE,
     run: Run::Write(move_to),
+    databases: Databases::Named(|_| vec![2]),
     not_in_cluster: Some(|_| Some("MOVE is not allowed in cluster mode")),
     flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE),
     group: Group::Generic,
@@ -90,6 +92,18 @@ fn copies_to_another(argv: &[&[u8]]) -> Option<&'static str> {
     let db = argv.get(option.saturating_add(4)).and_then(|word| parse_i64(word))?;
     let is_another = (1..i64::from(DATABASES)).contains(&db);
     is_another.then_some("Copying to another database is not allowed in cluster mode")
+}
+
+fn named_by_copy(argv: &[&[u8]]) -> Vec<usize> {
+    let (mut at, mut named) = (3_usize, Vec::new());
+    while let Some(word) = argv.get(at) {
+        at = at.saturating_add(1);
+        if word.eq_ignore_ascii_case(b"DB") {
+            named.push(at);
+            at = at.saturating_add(1);
+        }
+    }
+    named
 }
 
 fn move_to(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {

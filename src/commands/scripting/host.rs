@@ -24,7 +24,12 @@ const READ_ONLY: &str = "Write commands are not allowed from read-only scripts."
 const TRIAL_BYTES_MAX: usize = 64 << 20;
 
 /// Finds the command of a script's call, and whether scripts may call it, and this caller.
-fn admitted(argv: &[&[u8]], feature_level: u32, caller: Option<&User>) -> Result<Resolved, ErrorReply> {
+fn admitted(
+    argv: &[&[u8]],
+    db: u32,
+    feature_level: u32,
+    caller: Option<&User>,
+) -> Result<Resolved, ErrorReply> {
     let call = match table().resolve(argv) {
         Ok(call) => call,
         Err(_) if table().knows(argv) => {
@@ -38,28 +43,29 @@ fn admitted(argv: &[&[u8]], feature_level: u32, caller: Option<&User>) -> Result
     let is_refused = command.flags.has(Flags::NOSCRIPT) && !command.flags.has(Flags::BLOCKING);
     let is_data = matches!(command.run, Run::Read(_) | Run::Write(_));
     match !is_refused && (is_data || command.in_script.is_some()) {
-        true => asked(call, argv, caller).map(|()| call),
+        true => asked(call, argv, db, caller).map(|()| call),
         false => Err(ErrorReply::err("This Redis command is not allowed from script")),
     }
 }
 
 /// Whether the user who called the script may make this call.
-fn asked(call: Resolved, argv: &[&[u8]], caller: Option<&User>) -> Result<(), ErrorReply> {
+fn asked(call: Resolved, argv: &[&[u8]], db: u32, caller: Option<&User>) -> Result<(), ErrorReply> {
     let Some(user) = caller else { return Ok(()) };
-    if let Err(denied) = check(user, call, argv) {
+    if let Err(denied) = check(user, call, argv, db) {
+        noted::deny(user, denied, call, argv);
         let text = format!("ACL failure in script: {}", denied.text(user, call));
         return Err(ErrorReply::new("NOPERM", text));
     }
     match call.command.needs_all_keys.and_then(|needs| needs(argv)) {
-        Some(why) if !may_read_all_keys(user, call, argv) => Err(ErrorReply::err(why)),
+        Some(why) if !may_read_all_keys(user, call, argv, db) => Err(ErrorReply::err(why)),
         _ => Ok(()),
     }
 }
 
 /// `redis.acl_check_cmd`.
-fn may_call(argv: &[&[u8]], caller: Option<&User>) -> Option<bool> {
+fn may_call(argv: &[&[u8]], db: u32, caller: Option<&User>) -> Option<bool> {
     let is_known = table().knows(argv);
-    let may = |user| table().resolve(argv).is_ok_and(|call| check(user, call, argv).is_ok());
+    let may = |user| table().resolve(argv).is_ok_and(|call| check(user, call, argv, db).is_ok());
     is_known.then(|| caller.is_none_or(may))
 }
 
@@ -137,7 +143,7 @@ impl TxnHost<'_, '_> {
 
 impl Host for TxnHost<'_, '_> {
     fn call(&mut self, argv: &[&[u8]]) -> Result<Reply, Stop> {
-        let call = match admitted(argv, self.txn.feature_level(), self.caller) {
+        let call = match admitted(argv, self.txn.db(), self.txn.feature_level(), self.caller) {
             Ok(call) => call,
             Err(error) => return Ok(Reply::Error(error)),
         };
@@ -176,7 +182,7 @@ impl Host for TxnHost<'_, '_> {
     }
 
     fn may_call(&self, argv: &[&[u8]]) -> Option<bool> {
-        may_call(argv, self.caller)
+        may_call(argv, self.txn.db(), self.caller)
     }
 }
 
@@ -225,7 +231,7 @@ impl<'a> ViewHost<'a> {
 
 impl Host for ViewHost<'_> {
     fn call(&mut self, argv: &[&[u8]]) -> Result<Reply, Stop> {
-        let call = match admitted(argv, self.view.feature_level(), self.caller) {
+        let call = match admitted(argv, self.view.db(), self.view.feature_level(), self.caller) {
             Ok(call) => call,
             Err(error) => return Ok(Reply::Error(error)),
         };
@@ -272,7 +278,7 @@ impl Host for ViewHost<'_> {
     }
 
     fn may_call(&self, argv: &[&[u8]]) -> Option<bool> {
-        may_call(argv, self.caller)
+        may_call(argv, self.view.db(), self.caller)
     }
 }
 

@@ -98,7 +98,8 @@ fn all(context: &Context<'_>) -> Vec<(&'static str, String)> {
     let log = &context.node.group.state;
     let whom = match log.edge.is_edge() {
         true => Some(info_edge::upstream(context.node)),
-        false => (log.leadership() == Leadership::Follows).then(|| log.leader_clients()),
+        false => (log.leadership() == Leadership::Follows)
+            .then(|| log.leader_clients(context.session.client.port_kind())),
     };
     if let Some((host, port)) = whom.filter(|(host, _)| !host.is_empty()) {
         for (_, value) in all.iter_mut().filter(|(name, _)| matches!(*name, "replicaof" | "slaveof")) {
@@ -127,7 +128,7 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     }
     let may_set_protected = match context.node.config.settings().enable_protected_configs.as_str() {
         "yes" => true,
-        "local" => context.session.client.peer.ip().is_loopback(),
+        "local" => context.session.client.peer.is_local(),
         _ => false,
     };
     context.node.config.set(&pairs, may_set_protected).map_err(ErrorReply::err)?;

@@ -1,7 +1,7 @@
 //! Whole databases: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB.
 
 use crate::{
-    command::{Args, Command, Flags, Group, Run, parse_i64},
+    command::{Args, Command, Databases, Flags, Group, Run, parse_i64},
     error::Result,
     limits::DATABASES,
     resp::{ErrorReply, Reply},
@@ -34,6 +34,7 @@ pub(super) const FLUSHDB: Command = Command {
 pub(super) const FLUSHALL: Command = Command {
     name: "FLUSHALL",
     run: Run::Write(flushall),
+    databases: Databases::All,
     summary: "Empties all databases; their space is reclaimed in the background.",
     ..FLUSHDB
 };
@@ -42,6 +43,7 @@ pub(super) const SWAPDB: Command = Command {
     name: "SWAPDB",
     arity: 3,
     run: Run::Write(swapdb),
+    databases: Databases::Named(|_| vec![1, 2]),
     not_in_cluster: Some(|_| Some("SWAPDB is not allowed in cluster mode")),
     flags: Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE).with(Flags::DANGEROUS),
     group: Group::Server,

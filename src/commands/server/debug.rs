@@ -29,7 +29,7 @@ pub(super) const DEBUG: Command = Command {
 fn debug(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let allowed = match context.node.config.settings().enable_debug_command.as_str() {
         "yes" => true,
-        "local" => context.session.client.peer.ip().is_loopback(),
+        "local" => context.session.client.peer.is_local(),
         _ => false,
     };
     if !allowed {

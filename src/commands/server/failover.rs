@@ -8,7 +8,7 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Reply},
     session::{Context, CoreRequest},
-    state::Other,
+    state::{Other, PortKind},
 };
 use std::sync::atomic::Ordering;
 
@@ -67,8 +67,8 @@ fn replicaof(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let port = parse_i64(port).and_then(|port| u16::try_from(port).ok());
     let port = port.ok_or_else(|| ErrorReply::err("Invalid master port"))?;
     let log = &context.node.group.state;
-    let (leader, leader_port) = log.leader_clients();
-    if log.follows() && port == leader_port && host == leader.as_bytes() {
+    let leads = |kind| log.leader_clients(kind) == (String::from_utf8_lossy(host).into_owned(), port);
+    if log.follows() && (leads(PortKind::Plain) || leads(PortKind::Tls)) {
         return Ok(Effect::Reply(Reply::simple("OK Already connected to specified master")));
     }
     let text = "nodes of a core follow its leader by themselves; REPLICAOF NO ONE lets this node lead, FAILOVER another one, \
@@ -129,7 +129,7 @@ fn failover(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let Some((host, port)) = wanted.to else {
         return Ok(Effect::Core(CoreRequest::Transfer { name: None }));
     };
-    let is_it = |other: &&Other| other.host.as_bytes() == host && i64::from(other.client_port) == port;
+    let is_it = |other: &&Other| other.host.as_bytes() == host && other.client_ports.has(port);
     match others.iter().find(is_it) {
         None => refused("FAILOVER target HOST and PORT is not a replica."),
         Some(other) if !other.answers => refused("FAILOVER target replica is not online."),

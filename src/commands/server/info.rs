@@ -12,7 +12,7 @@ use crate::{
     limits::REPORTED_REDIS_VERSION,
     resp::{Protocol, Reply},
     session::{Context, Node, ProcessUsage},
-    state::{Follower, Leadership},
+    state::{Follower, Leadership, PortKind},
     time::{monotonic_ms, now_ms},
 };
 use bytes::Bytes;
@@ -216,7 +216,7 @@ fn replication(node: &Node, out: &mut String) {
     if is_edge {
         info_edge::edge(node, out);
     } else if leadership != Leadership::Leads {
-        let (host, port) = node.group.state.leader_clients();
+        let (host, port) = node.group.state.leader_clients(PortKind::Plain);
         line(out, "master_host", host);
         line(out, "master_port", port);
         let silent = node.group.state.silent_seconds();

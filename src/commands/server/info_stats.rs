@@ -86,6 +86,7 @@ pub(super) fn stats(node: &Node, out: &mut String) {
     line(out, "acl_access_denied_cmd", get(&node.users.denied_commands));
     line(out, "acl_access_denied_key", get(&node.users.denied_keys));
     line(out, "acl_access_denied_channel", get(&node.users.denied_channels));
+    line(out, "acl_access_denied_db", get(&node.users.denied_databases));
     line(out, "flotilla_protocol_errors", get(&stats.protocol_errors));
     line(out, "flotilla_blocking_reads", get(&stats.blocking_reads));
     line(out, "flotilla_output_limit_disconnections", get(&stats.output_limit_disconnections));

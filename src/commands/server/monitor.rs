@@ -56,7 +56,7 @@ pub(super) const REPLCONF: Command = Command {
 /// Whether a user may be shown what others do.
 pub fn may_monitor(user: &User) -> bool {
     let argv: &[&[u8]] = &[MONITOR.name.as_bytes()];
-    table().resolve(argv).is_ok_and(|monitor| check(user, monitor, argv).is_ok())
+    table().resolve(argv).is_ok_and(|monitor| check(user, monitor, argv, 0).is_ok())
 }
 
 fn monitor(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

@@ -52,7 +52,7 @@ pub(super) const WAITAOF: Command = Command {
 fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     let settings = context.node.config.settings();
     // Some clients check the kind of server before they ask it for the master.
-    if settings.sentinel_port != 0 && context.session.client.local.port() == settings.sentinel_port {
+    if settings.sentinel_port != 0 && context.session.client.local.port() == Some(settings.sentinel_port) {
         let names = vec![Reply::bulk(settings.sentinel_master_name.clone())];
         return Ok(Reply::Array(vec![Reply::bulk("sentinel"), Reply::Array(names)]));
     }
@@ -75,7 +75,7 @@ fn role(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     }
     let leadership = log.leadership();
     if leadership != Leadership::Leads {
-        let (host, port) = log.leader_clients();
+        let (host, port) = log.leader_clients(context.session.client.port_kind());
         let state = if leadership == Leadership::Follows { "connected" } else { "connect" };
         let applied = log.applied_index();
         return Ok(Reply::Array(vec![

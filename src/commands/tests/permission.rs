@@ -25,12 +25,12 @@ fn call_of(at: usize) -> (Resolved, Vec<String>) {
 
 fn ask(user: &User, call: Resolved, words: &[String]) -> Result<(), Denied> {
     let argv: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-    check(user, call, &argv)
+    check(user, call, &argv, 0)
 }
 
 fn of_line(user: &User, line: &str) -> Result<(), Denied> {
     let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-    check(user, table().resolve(&argv).unwrap(), &argv)
+    check(user, table().resolve(&argv).unwrap(), &argv, 0)
 }
 
 /// The container of a command, if it is one, is denied with its subcommands.
@@ -159,6 +159,55 @@ fn channels_are_asked_for() {
     }
 }
 
+/// Asked with database 0 selected.
+#[test]
+fn databases_are_asked_for() {
+    let (first, others) = (user("+@all ~* &* db=0,2"), user("+@all ~* &* db=1"));
+    // What a user of databases 0 and 2 is told, and one of database 1.
+    for (line, told) in [
+        ("GET k", [None, Some(0)]),
+        ("EXISTS k", [None, Some(0)]),
+        ("KEYS *", [None, Some(0)]),
+        ("SCAN 0", [None, Some(0)]),
+        ("DBSIZE", [None, Some(0)]),
+        ("FLUSHDB", [None, Some(0)]),
+        ("WATCH k", [None, Some(0)]),
+        ("SORT k BY w", [None, Some(0)]),
+        ("EVAL s 1 k", [None, Some(0)]),
+        ("XREAD STREAMS k 0", [None, Some(0)]),
+        ("FLUSHALL", [Some(0), Some(0)]),
+        ("SELECT 0", [None, Some(1)]),
+        ("SELECT 1", [Some(1), None]),
+        ("SELECT 99", [None, None]),
+        ("SELECT x", [None, None]),
+        ("SWAPDB 0 2", [None, Some(1)]),
+        ("SWAPDB 2 1", [Some(2), Some(1)]),
+        ("MOVE k 2", [None, Some(0)]),
+        ("MOVE k 1", [Some(2), Some(0)]),
+        ("COPY a b", [None, Some(0)]),
+        ("COPY a b DB 2 REPLACE", [None, Some(0)]),
+        ("COPY a b REPLACE db 1", [Some(5), Some(0)]),
+        ("COPY a b DB 0 DB 1", [Some(6), Some(0)]),
+        // These are about no database.
+        ("PING", [None, None]),
+        ("EVAL s 0", [None, None]),
+        ("SCRIPT EXISTS s", [None, None]),
+        ("SPUBLISH c m", [None, None]),
+        ("ACL WHOAMI", [None, None]),
+        ("MULTI", [None, None]),
+    ] {
+        for (user, told) in [&first, &others].into_iter().zip(told) {
+            let expected = told.map_or(Ok(()), |at| Err(Denied::Database(at)));
+            assert_eq!(of_line(user, line), expected, "{line} {:?}", user.definition().root.databases);
+        }
+    }
+    // The reason is of the selector that came furthest: a database is asked for first.
+    let both = user("(db=0,+get,~a) (db=1,+set,~*)");
+    assert_eq!(of_line(&both, "GET b"), Err(Denied::Key(1)));
+    assert_eq!(of_line(&both, "SET b v"), Err(Denied::Command));
+    assert_eq!(of_line(&both, "SELECT 7"), Err(Denied::Database(1)));
+}
+
 /// One selector must allow all of a call; the reason is that of the one which came furthest.
 #[test]
 fn selectors_do_not_add_up() {
@@ -183,7 +232,7 @@ fn what_only_the_data_tell_needs_the_right_to_read_all_keys() {
         let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let call = table().resolve(&argv).unwrap();
         let why = call.command.needs_all_keys.unwrap()(&argv);
-        why.is_none() || may_read_all_keys(&user(rules), call, &argv)
+        why.is_none() || may_read_all_keys(&user(rules), call, &argv, 0)
     };
     for line in ["SORT a BY w_*", "SORT a GET #", "SORT a BY nosort GET v_*", "SORT a LIMIT BY GET BY w_*"] {
         assert!(!may("+@all ~a*", line) && !may("+@all %W~* %R~a", line), "{line}");

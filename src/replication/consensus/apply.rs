@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::StoreError,
     fail,
-    replica::{BootstrapSnapshot, Replica, SiteEntry, SlowCall},
+    replica::{BootstrapSnapshot, NotedCall, Replica, SiteEntry},
     replication::{queue::InFlight, snapshots::directory_of},
     resp::{ErrorReply, Reply},
     state::{LatencyEvent, StateWriter, SumAt, Work},
@@ -201,10 +201,10 @@ impl Applier {
                 }
             };
             last = Some(at);
-            let slow = self.replica.take_slow();
+            let noted = self.replica.take_noted();
             match responder {
-                Some(responder) => answers.push((responder, replies, slow)),
-                None => self.replica.log_slow(slow),
+                Some(responder) => answers.push((responder, replies, noted)),
+                None => self.replica.log_noted(noted),
             }
             mark = self.replica.take_mark();
             if mark || Replica::is_full(&txn) || self.is_past(end_us) {
@@ -232,13 +232,13 @@ impl Applier {
         Ok(())
     }
 
-    fn answer(&self, answers: Vec<(ApplyResponder<super::types::Types>, Replies, Vec<SlowCall>)>) {
-        for (responder, replies, slow) in answers {
-            match slow.is_empty() {
+    fn answer(&self, answers: Vec<(ApplyResponder<super::types::Types>, Replies, Vec<NotedCall>)>) {
+        for (responder, replies, noted) in answers {
+            match noted.is_empty() {
                 true => responder.send(replies),
                 false => {
-                    let slow = self.in_flight.with_clients(slow, || responder.send(replies));
-                    self.replica.log_slow(slow);
+                    let noted = self.in_flight.with_clients(noted, || responder.send(replies));
+                    self.replica.log_noted(noted);
                 }
             }
         }

@@ -20,7 +20,7 @@ use crate::{
         verify::{Leave, Verify},
     },
     session::{ClusterIdentity, PubSub},
-    state::{ReplicationState, StateWriter},
+    state::{ClientPorts, ReplicationState, StateWriter},
 };
 use parking_lot::RwLock;
 use std::{
@@ -60,8 +60,8 @@ pub struct ClusterOptions {
     pub groups: Arc<Groups>,
     /// The listener, which one group serves for all; `None`: another group does.
     pub listener: Option<TcpListener>,
-    /// The client port of this node.
-    pub client_port: u16,
+    /// The client ports of this node.
+    pub client_ports: ClientPorts,
     /// Empty: where other nodes reach it.
     pub client_host: String,
     /// Bytes per second at which to fetch snapshots; 0 = no limit.
@@ -133,7 +133,7 @@ impl Membership {
             adopt,
             groups,
             listener,
-            client_port,
+            client_ports,
             client_host,
             snapshot_bytes_per_second,
             master_name,
@@ -144,7 +144,7 @@ impl Membership {
         let host = if client_host.is_empty() { host.to_owned() } else { client_host.clone() };
         if !is_alone {
             state.is_one_of_many.store(true, Ordering::Relaxed);
-            *state.own_clients.write() = (host, client_port);
+            *state.own_clients.write() = (host, client_ports);
             let (state, pubsub) = (Arc::clone(&state), Arc::clone(&pubsub));
             tokio::spawn(tell_switches(state, pubsub, identity.node_id, master_name));
         }
@@ -154,7 +154,7 @@ impl Membership {
             state: Arc::clone(&state),
             in_flight,
             cluster: Arc::clone(&cluster),
-            client_port,
+            client_ports,
             client_host,
         };
         let admission = Arc::new(Admission {
@@ -186,7 +186,7 @@ impl Membership {
                 leave: Arc::clone(&leave),
             },
             upgrade: Arc::clone(&upgrade),
-            client_port,
+            client_ports,
         });
         state.checksums.bytes_per_second.store(verify_bytes_per_second, Ordering::Relaxed);
         if compare_interval > Duration::ZERO && feeding.is_some() {

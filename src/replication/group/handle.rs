@@ -47,7 +47,7 @@ pub struct GroupHandle {
     group: Arc<Group>,
     log: Arc<SegmentLog>,
     snapshots: Arc<Snapshots>,
-    queue: Arc<Queue>,
+    pub(super) queue: Arc<Queue>,
     stats: Arc<Stats>,
     pub(super) requests: mpsc::Sender<Request>,
     readers: mpsc::Sender<Reader>,

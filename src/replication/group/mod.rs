@@ -25,6 +25,7 @@
 mod cluster;
 mod handle;
 mod options;
+mod own_proposals;
 mod scripts;
 mod service;
 mod thread;

@@ -11,7 +11,7 @@ use crate::{
     },
     resp::{ErrorReply, Reply, put_reply, take_reply},
     session::CoreRequest,
-    state::ReplicationState,
+    state::{ClientPorts, ReplicationState},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -35,8 +35,8 @@ pub struct Admin {
     pub admission: Arc<Admission>,
     pub verify: Verify,
     pub upgrade: Arc<Upgrade>,
-    /// The client port of this node.
-    pub client_port: u16,
+    /// The client ports of this node.
+    pub client_ports: ClientPorts,
 }
 
 /// Why a request was not done here.

@@ -5,7 +5,7 @@ use crate::{
     peer::{CallError, LocalIdentity},
     replication::{consensus::RaftNode, directory::Adopt, queue::InFlight, wire},
     session::ClusterIdentity,
-    state::ReplicationState,
+    state::{ClientPorts, ReplicationState},
 };
 use parking_lot::RwLock;
 use std::sync::{Arc, atomic::Ordering};
@@ -17,7 +17,7 @@ pub struct BootstrapService {
     pub state: Arc<ReplicationState>,
     pub in_flight: Arc<InFlight>,
     pub cluster: Arc<RwLock<ClusterIdentity>>,
-    pub client_port: u16,
+    pub client_ports: ClientPorts,
     pub client_host: String,
 }
 
@@ -38,7 +38,8 @@ impl BootstrapService {
             has_log,
             never_member: !self.state.was_member.load(Ordering::Relaxed),
             leader_id: self.state.sound_leader_id(),
-            client_port: self.client_port.into(),
+            client_port: self.client_ports.first.into(),
+            client_tls_port: self.client_ports.tls.into(),
             client_host: self.client_host.clone(),
             is_stopping: self.state.refuses_leadership(),
             in_flight: u64::try_from(self.in_flight.count()).unwrap_or(u64::MAX),

@@ -9,7 +9,7 @@ use crate::{
         wire,
     },
     session::ClusterIdentity,
-    state::{Other, ReplicationState},
+    state::{ClientPorts, Other, ReplicationState},
 };
 use parking_lot::RwLock;
 use std::{
@@ -162,7 +162,10 @@ impl PeerStatusPoller {
                 node_id: status.node_id,
                 name: status.node_name.clone(),
                 host: if status.client_host.is_empty() { host } else { status.client_host.clone() },
-                client_port: u16::try_from(status.client_port).unwrap_or(0),
+                client_ports: ClientPorts {
+                    first: u16::try_from(status.client_port).unwrap_or(0),
+                    tls: u16::try_from(status.client_tls_port).unwrap_or(0),
+                },
                 applied_index: status.applied,
                 answers: true,
                 feature_levels: levels(status),

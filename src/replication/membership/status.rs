@@ -20,7 +20,7 @@ impl Admin {
             let host = member.peer.address.rsplit_once(':').map_or("", |(host, _)| host);
             let own = Other {
                 host: host.to_owned(),
-                client_port: self.client_port,
+                client_ports: self.client_ports,
                 applied_index: applied,
                 answers: true,
                 feature_levels: (feature_level::OLDEST, feature_level::NEWEST),
@@ -37,7 +37,7 @@ impl Admin {
                 "id": member.id,
                 "name": member.peer.name,
                 "peer_address": member.peer.address,
-                "clients": format!("{}:{}", seen.host, seen.client_port),
+                "clients": format!("{}:{}", seen.host, seen.client_ports.first),
                 "role": role,
                 "answers": seen.answers,
                 "applied_index": seen.applied_index,

@@ -2,7 +2,7 @@
 
 use crate::{
     session::{PubSub, Publication},
-    state::{NodeEndpoint, ReplicationState},
+    state::{NodeEndpoint, PortKind, ReplicationState},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,9 @@ pub async fn tell_switches(state: Arc<ReplicationState>, pubsub: Arc<PubSub>, ow
     let mut known: Option<NodeEndpoint> = None;
     loop {
         tokio::time::sleep(SWITCH_INTERVAL).await;
-        let Some(leader) = state.endpoints(own_id).into_iter().find(|endpoint| endpoint.leads) else {
+        let Some(leader) =
+            state.endpoints(own_id, PortKind::Plain).into_iter().find(|endpoint| endpoint.leads)
+        else {
             continue;
         };
         if let Some(before) = known.as_ref().filter(|before| before.node_id != leader.node_id) {

@@ -8,7 +8,7 @@
 use super::{Outbox, Outcome, Ticket};
 use crate::{
     limits::{ENTRIES_IN_FLIGHT_MAX, FORWARDS_IN_FLIGHT_MAX},
-    replica::SlowCall,
+    replica::NotedCall,
     resp::Reply,
     state::ReplicationState,
 };
@@ -35,8 +35,8 @@ pub struct InFlight {
     counted: AtomicUsize,
     /// Outcomes of entries that were applied in the chunk which is under way.
     outbox: Mutex<Outbox>,
-    /// Slow calls of the entry that is being answered; on their way back with their clients.
-    slow: Mutex<Vec<SlowCall>>,
+    /// What is noted of calls of the entry that is being answered; on its way back with their clients.
+    noted: Mutex<Vec<NotedCall>>,
     /// Whether the batcher waits for room, and what wakes it.
     awaited: AtomicBool,
     bell: Notify,
@@ -50,7 +50,7 @@ impl InFlight {
             forwarded: AtomicUsize::new(0),
             counted: AtomicUsize::new(0),
             outbox: Mutex::default(),
-            slow: Mutex::default(),
+            noted: Mutex::default(),
             awaited: AtomicBool::new(false),
             bell: Notify::new(),
         }
@@ -68,21 +68,21 @@ impl InFlight {
     /// An entry was applied: its waiters hear of it with those of the other entries of its chunk, by `deliver`.
     pub fn applied(&self, tickets: impl IntoIterator<Item = Ticket>, replies: Vec<Vec<Reply>>) {
         self.release();
-        let (mut outbox, mut slow) = (self.outbox.lock(), self.slow.lock());
+        let (mut outbox, mut noted) = (self.outbox.lock(), self.noted.lock());
         for (number, (ticket, replies)) in tickets.into_iter().zip(replies).enumerate() {
-            for call in slow.iter_mut().filter(|call| call.proposal == number) {
+            for call in noted.iter_mut().filter(|call| call.proposal == number) {
                 call.client = ticket.client;
             }
             outbox.add(ticket, Outcome::Applied(replies));
         }
     }
 
-    /// Calls `answer`, which tells the proposer of an entry, and with it `applied`; returns its slow calls with the clients that
+    /// Calls `answer`, which tells the proposer of an entry, and with it `applied`; returns what is noted of its calls with the clients that
     /// wait for them.
-    pub fn with_clients(&self, calls: Vec<SlowCall>, answer: impl FnOnce()) -> Vec<SlowCall> {
-        *self.slow.lock() = calls;
+    pub fn with_clients(&self, calls: Vec<NotedCall>, answer: impl FnOnce()) -> Vec<NotedCall> {
+        *self.noted.lock() = calls;
         answer();
-        std::mem::take(&mut *self.slow.lock())
+        std::mem::take(&mut *self.noted.lock())
     }
 
     /// Hands over the outcomes of a chunk: one wake per network thread, and one of the batcher if it waits for room.

@@ -15,7 +15,7 @@ use crate::{
         wire::kind,
     },
     session::{Client, ClusterIdentity, Group, Session, Users},
-    state::{StateWriter, Work},
+    state::{ClientPorts, StateWriter, Work},
     store::{Condition, ReadTime, Store, StoreOptions},
 };
 use bytes::Bytes;
@@ -93,7 +93,7 @@ impl Node {
                 }),
                 groups: Arc::clone(&self.groups),
                 listener: self.listener.take(),
-                client_port: 1,
+                client_ports: ClientPorts { first: 1, tls: 0 },
                 client_host: String::new(),
                 snapshot_bytes_per_second: 0,
                 master_name: "test".into(),

@@ -54,6 +54,9 @@ pub struct Status {
     /// Entries that it has proposed and that are not applied yet, and forwarded writes.
     #[prost(uint64, tag = "31")]
     pub in_flight: u64,
+    /// Its client port with TLS; 0: none.
+    #[prost(uint32, tag = "32")]
+    pub client_tls_port: u32,
 }
 
 /// The founder tells the nodes of a new cluster which one they are of.

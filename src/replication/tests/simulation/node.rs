@@ -16,7 +16,7 @@ use crate::{
         wal::{LogError, SegmentLog, SegmentOptions, tests::hand::writer_of},
     },
     session::{ClusterIdentity, Group},
-    state::StateWriter,
+    state::{ClientPorts, StateWriter},
     store::{Store, StoreOptions},
     tests::stage::{Dice, ENVIRONMENT, Links, Stage, Worker, disk::PowerCut, network::deliver},
 };
@@ -265,7 +265,7 @@ impl Node {
             // Nobody listens on it: the stage's network takes the calls.
             groups: Arc::default(),
             listener: Some(TcpListener::bind("127.0.0.1:0").unwrap()),
-            client_port: 1,
+            client_ports: ClientPorts { first: 1, tls: 0 },
             client_host: String::new(),
             snapshot_bytes_per_second: 0,
             master_name: "flotilla".into(),

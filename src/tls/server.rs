@@ -1,8 +1,9 @@
-//! Certificates and keys in PEM files, and server configurations that follow the files.
+//! A server's TLS, which follows its files.
 //!
 //! Files are looked at before each handshake and read again when they have changed: to renew a certificate, replace them. While
 //! changed files are invalid the old ones stay in use. Connections that exist keep what they agreed on.
 
+use super::{bad, certificates, key, roots};
 use parking_lot::Mutex;
 use std::{
     fs, io,
@@ -11,9 +12,9 @@ use std::{
     time::SystemTime,
 };
 use tokio_rustls::rustls::{
-    RootCertStore, ServerConfig, SupportedProtocolVersion,
+    ServerConfig, SupportedProtocolVersion,
     crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::CertificateDer,
     server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
@@ -107,12 +108,8 @@ impl ServerOptions {
         else {
             return Ok(Arc::new(NoClientAuth));
         };
-        let mut roots = RootCertStore::empty();
-        for root in certificates(authority)? {
-            roots.add(root).map_err(|error| bad(authority, error))?;
-        }
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()));
+        let roots = Arc::new(roots(authority)?);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::new(ring::default_provider()));
         let verifier = match self.callers {
             CallerCertificates::Required => verifier,
             CallerCertificates::Optional | CallerCertificates::Ignored => verifier.allow_unauthenticated(),
@@ -121,12 +118,11 @@ impl ServerOptions {
     }
 
     fn config(&self) -> io::Result<Arc<ServerConfig>> {
-        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| bad(&self.key, error))?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&self.versions.supported())
             .map_err(io::Error::other)?
             .with_client_cert_verifier(self.verifier()?)
-            .with_single_cert(certificates(&self.certificate)?, key)
+            .with_single_cert(certificates(&self.certificate)?, key(&self.key)?)
             .map_err(|error| bad(&self.certificate, error))?;
         config.alpn_protocols = self.protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
@@ -175,13 +171,4 @@ impl ServerTls {
         }
         Arc::clone(&current.1)
     }
-}
-
-fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let read = CertificateDer::pem_file_iter(path).map_err(|error| bad(path, error))?;
-    read.collect::<Result<_, _>>().map_err(|error| bad(path, error))
-}
-
-fn bad(path: &Path, why: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()))
 }

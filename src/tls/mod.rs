@@ -1,0 +1,36 @@
+//! Certificates and keys in PEM files: what a server shows and asks of its callers (`server.rs`), and what the command lines
+//! show and ask of a server (`client.rs`).
+
+mod client;
+mod server;
+
+pub use client::{ClientOptions, ClientSession};
+pub use server::{CallerCertificates, CallerName, ServerOptions, ServerTls, Versions};
+
+use std::{io, path::Path};
+use tokio_rustls::rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| bad(path, error))?;
+    read.collect::<Result<_, _>>().map_err(|error| bad(path, error))
+}
+
+/// The authorities in a file.
+fn roots(path: &Path) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates(path)? {
+        roots.add(root).map_err(|error| bad(path, error))?;
+    }
+    Ok(roots)
+}
+
+fn key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| bad(path, error))
+}
+
+fn bad(path: &Path, why: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()))
+}
