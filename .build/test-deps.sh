@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [pages] [network] [objects]      (none named: all)
+# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [exporter] [pages] [network] [objects]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
 #   python/bin/python        an interpreter with redis-py
@@ -9,7 +9,7 @@
 #   scripting/bin/python     one with redis-py, RQ, walrus, and a Celery that needs scripts
 #   scripting/node_modules   ioredis, BullMQ, Redlock and rate-limiter-flexible
 #   objects/bin/moto_server  an S3-compatible server
-# hiredis (C headers and library), redis-rb, Sidekiq and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
+# hiredis (C headers and library), redis-rb, Sidekiq, redis_exporter and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
 # A second run finds everything and returns at once. Nothing is left running.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -117,16 +117,23 @@ need_ruby() {
         die "ruby-redis or ruby-sidekiq is missing and cannot be installed by this user"
 }
 
+# redis_exporter, which makes metrics for Prometheus of INFO and its relatives. Debian starts it as a service, which is of no use here.
+need_exporter() {
+    command -v prometheus-redis-exporter >/dev/null && return
+    apt_install prometheus-redis-exporter || die "prometheus-redis-exporter is missing and cannot be installed by this user"
+    if [ -d /run/systemd/system ]; then as_root systemctl disable --now --quiet prometheus-redis-exporter || true; fi
+}
+
 # What the commands of README and src/docs need besides: Go with redigo, openssl, and a network of their own.
 need_pages() {
     apt_install golang-go golang-github-gomodule-redigo-dev openssl iproute2 ||
         die "Go, redigo, openssl or iproute2 are missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby pages network objects
+[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby exporter pages network objects
 for part in "$@"; do
     case $part in
-        reference | python | applications | node | scripting | hiredis | ruby | pages | network | objects) "need_$part" ;;
+        reference | python | applications | node | scripting | hiredis | ruby | exporter | pages | network | objects) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

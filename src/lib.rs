@@ -4,7 +4,15 @@
 //! `src/docs/architecture.md` follows a GET and a SET through them; `src/docs/adr` gives the reasons behind the design.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-#[cfg(all(any(feature = "broken-lease", feature = "broken-apply-index"), not(debug_assertions)))]
+#[cfg(all(
+    any(
+        feature = "broken-lease",
+        feature = "broken-apply-index",
+        feature = "broken-tracking",
+        feature = "broken-since"
+    ),
+    not(debug_assertions)
+))]
 compile_error!("a build that breaks a rule on purpose is for tests: it may not be optimised");
 #[cfg(all(feature = "next-level", not(debug_assertions)))]
 compile_error!("a build of a feature level that no release has is for tests: it may not be optimised");

@@ -166,6 +166,12 @@ pub const TRACKED_PREFIXES_BYTES_MAX: usize = 64 * 1024;
 /// Memory of the changes that wait for a network thread to look for the clients that track them; with more, all of its clients
 /// are told to drop everything.
 pub const TRACKING_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What a recently changed key takes beside its name, about (`tracking-changes-bytes`).
+pub const RECENT_CHANGE_BYTES: usize = 192;
+/// Recently changed keys that are looked at for a client that reconnects, and bytes of the names that it is told of; with more, it is told
+/// to drop everything.
+pub const RECENT_LOOKED_AT_MAX: usize = 256 * 1024;
+pub const RECENT_TOLD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of the keys in one invalidation of a prefix.
 pub const INVALIDATION_BYTES_MAX: usize = 16 * 1024;
 /// Messages that wait for the slowest edge that a core node feeds; it misses older ones.

@@ -146,6 +146,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     let group = Arc::new(Group { id, store: Arc::clone(&store), state });
     let node = Arc::new(node(config, Arc::clone(&group), &directory, &ports, started));
     node.configure_logs();
+    node.limit_tracking();
     store.observe(Arc::new(KeyspaceNotifier::new(&node)));
     node.users.reload(&store)?;
     node.group.state.was_member.store(directory.identity.was_member, Ordering::Relaxed);

@@ -50,11 +50,16 @@ impl Command {
         in_range.chain(behind_words)
     }
 
+    /// The names of the keys of a call.
+    pub fn key_names<'w>(&self, argv: &'w [&'w [u8]]) -> impl Iterator<Item = &'w [u8]> {
+        let keys = self.keys_in(argv).filter(|named| named.access.is_of_key());
+        keys.filter_map(|named| argv.get(named.at).copied())
+    }
+
     /// The keys that a call reads, if its command only reads: those that a client may cache.
     pub fn keys_read<'w>(&self, argv: &'w [&'w [u8]]) -> impl Iterator<Item = &'w [u8]> {
         let reads = matches!(self.run, Run::Read(_));
-        let named = self.keys_in(argv).filter(move |named| reads && named.access.is_of_key());
-        named.filter_map(|named| argv.get(named.at).copied())
+        self.key_names(argv).filter(move |_| reads)
     }
 
     /// The channels and channel patterns of a call.

@@ -7,8 +7,8 @@ use crate::{
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
-    session::{Context, CoreRequest, Node, Publication, TrackingOptions},
-    store::{Txn, View},
+    session::{Context, CoreRequest, Node, Publication, TrackingOptions, TrackingRevision},
+    store::{Txn, Type, View},
 };
 use std::time::Duration;
 
@@ -160,10 +160,16 @@ pub enum Effect {
     Exec,
     /// Record the revisions of these keys (of the session's database) and add them to the session's watches.
     Watch(Vec<Vec<u8>>),
-    /// CLIENT TRACKING ON.
-    Track(TrackingOptions),
     /// ACL SAVE: write the users to this node's file.
     SaveUsers,
+    /// CLIENT TRACKING ON. `since`: tell what has changed behind this.
+    Track { options: TrackingOptions, since: Option<TrackingRevision> },
+    /// CLIENT REVISION.
+    TrackingRevision,
+    /// CLIENT CACHED: track these keys, and answer which of them have changed behind this.
+    Cached { revision: TrackingRevision, keys: Vec<Vec<u8>> },
+    /// MEMORY LARGEST: of this type, or of all, so many.
+    LargestKeys { kind: Option<Type>, count: usize },
     /// Write a checkpoint (BGSAVE: in the background, SAVE: before the reply).
     Checkpoint { background: bool },
     /// SCRIPT KILL and FUNCTION KILL, on this node and those that share its log.

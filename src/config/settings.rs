@@ -111,6 +111,8 @@ pub struct Settings {
     pub acllog_len_max: usize,
     /// Keys that clients may track; 0 = any number.
     pub tracking_keys_max: u64,
+    /// Memory for the names of recently changed keys; 0 = none are kept.
+    pub tracking_changes_bytes: u64,
     /// Letters, checked.
     pub notify_keyspace_events: String,
     pub protected_mode: bool,
@@ -212,6 +214,7 @@ impl Settings {
             acl_file: values.get("aclfile").to_owned(),
             acllog_len_max: values.number("acllog-max-len")?,
             tracking_keys_max: values.number("tracking-table-max-keys")?,
+            tracking_changes_bytes: values.number("tracking-changes-bytes")?,
             notify_keyspace_events: values.get("notify-keyspace-events").to_owned(),
             protected_mode: values.get("protected-mode") == "yes",
             maxclients: values.number("maxclients")?,

@@ -273,6 +273,15 @@ static PLAIN: &[Parameter] = &[
          they have changed. 0 = no limit but that of their memory, 256 MiB.",
     ),
     row(
+        "tracking-changes-bytes",
+        Kind::Bytes { min: 0, max: 1 << 40 },
+        "0",
+        Change::Live,
+        "Memory for the names of recently changed keys: a client that reconnects with the revision up to which it was told of changes \
+         (CLIENT TRACKING … SINCE, CLIENT CACHED) is told of those alone. Set it alike on all nodes and edges that clients move between. \
+         0 = off: such a client is told to drop everything.",
+    ),
+    row(
         "proto-max-bulk-len",
         Kind::Bytes { min: 1 << 20, max: 512 << 20 },
         "512mb",

@@ -91,6 +91,19 @@ static ROWS: &[Row] = &[
         "Tracked keys whose clients were told to drop them because the table of keys was full",
         |s| s.node.tracking.totals().forgotten as f64,
     ),
+    counter("flotilla_reads_told", "Keys that other nodes have said were read there", |s| {
+        s.node.group.store.reads_told() as f64
+    }),
+    gauge(
+        "flotilla_largest_key_bytes",
+        "Bytes at rest of the largest key; 0 until MEMORY LARGEST was called",
+        |s| s.node.group.store.known_largest_keys().keys.first().map_or(0.0, |key| key.bytes as f64),
+    ),
+    gauge(
+        "flotilla_tracking_changed_keys",
+        "Recently changed keys that clients that reconnect can be told of",
+        |s| s.node.tracking.recent.size().0 as f64,
+    ),
     counter("flotilla_net_input_bytes", "Bytes read from clients", |s| load(&s.node.stats.net_input_bytes)),
     counter("flotilla_net_output_bytes", "Bytes written to clients", |s| {
         load(&s.node.stats.net_output_bytes)

@@ -1,5 +1,5 @@
-//! How long calls take where the log is applied, for SLOWLOG and LATENCY; which calls scripts make there, for MONITOR, and what their
-//! callers are refused, for ACL LOG.
+//! How long calls take where the log is applied, for SLOWLOG, LATENCY and HOTKEYS; which calls scripts make there, for MONITOR, and what
+//! their callers are refused, for ACL LOG.
 //!
 //! Invariant: the clock is read for these alone. Nothing that it says reaches the data, a reply, or the order of anything.
 //! One reading per call: the end of a call is the start of the next. None while nobody wants to know.
@@ -95,7 +95,8 @@ impl Replica {
     /// `None`: nobody wants to know.
     pub(super) fn laps(&self) -> Option<Laps<'_>> {
         let observer = self.observer.as_ref()?;
-        let is_on = observer.stats.command_logs.slow.is_on() || observer.latency.is_on();
+        let stats = &observer.stats;
+        let is_on = stats.command_logs.slow.is_on() || observer.latency.is_on() || stats.hot_keys.is_on();
         is_on.then(|| Laps { observer, began_us: observer.environment.monotonic_us() })
     }
 
@@ -106,6 +107,11 @@ impl Replica {
         let observer = laps.observer;
         if observer.stats.command_logs.slow.wants(micros) || observer.latency.wants_us(micros) {
             self.note_slow(observer, micros, proposal, call);
+        }
+        if observer.stats.hot_keys.is_on()
+            && let Ok(resolved) = self.table().resolve(&call.argv)
+        {
+            observer.stats.hot_keys.note(resolved.command.key_names(&call.argv), micros, 0);
         }
     }
 

@@ -16,6 +16,7 @@ mod double;
 mod encode;
 mod error;
 mod inline;
+mod length;
 mod reply;
 mod wire;
 
@@ -25,5 +26,6 @@ pub use double::format_double;
 pub use encode::{bulk_head, encode};
 pub use error::{ErrorReply, excerpt, excerpt_of};
 pub use inline::split as split_inline;
+pub use length::encoded_len;
 pub use reply::{Protocol, Reply};
 pub use wire::{put_reply, take_reply};

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     command::Effect,
+    commands::server::largest_keys,
     error::Result as HandlerResult,
     limits,
     resp::{ErrorReply, Reply},
@@ -46,7 +47,23 @@ impl Connection {
             }
             Effect::Exec => self.exec().await?,
             Effect::Watch(keys) => self.watch(keys).await?,
-            Effect::Track(options) => self.start_tracking(options),
+            Effect::Track { options, since } => {
+                let reply = self.start_tracking(options);
+                if let Some(since) = since {
+                    self.tell_since(&since).await?;
+                }
+                reply
+            }
+            Effect::TrackingRevision => self.tracking_revision().await?,
+            Effect::Cached { revision, keys } => self.cached(&revision, &keys).await,
+            Effect::LargestKeys { kind, count } => {
+                let store = Arc::clone(&self.thread.node.group.store);
+                match self.on_pool(move || store.largest_keys()).await {
+                    Ok(Ok(found)) => largest_keys(found, kind, count),
+                    Ok(Err(error)) => self.reply_of(Err(error.into()))?,
+                    Err(error) => Reply::Error(error),
+                }
+            }
             Effect::Checkpoint { background } => self.checkpoint(background).await,
             Effect::SaveUsers => self.save_users().await,
             Effect::KillScripts { of_functions } => self.kill_scripts(of_functions).await,

@@ -7,53 +7,25 @@
 use super::{
     connection::{Close, Connection},
     entry_size::{encoded_len, too_large},
+    exec_steps::{Done, Reads, Step, are_short, replies_too_long, run_reads},
     monitor::Shows,
     read::{Attempt, borrowed},
 };
 use crate::{
-    acl::User,
-    command::{Args, Effect, Resolved, Run, invoke_read},
-    commands::scripting::{InnerDenial, Wanted, noting},
+    command::{Args, Effect, Run},
+    commands::scripting::Inner,
     error::Error,
     limits,
     replica::ProposalBuilder,
     resp::{ErrorReply, Reply},
-    session::{CoreRequest, QueuedCall, Transaction},
+    session::{CalledBy, CoreRequest, QueuedCall, Transaction},
     state::Work,
-    store::{Condition, ReadTime, Replies},
-    time::monotonic_us,
+    store::{Condition, ReadTime},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
-
-/// A queued call and where it runs.
-struct Step {
-    call: Resolved,
-    argv: Vec<Vec<u8>>,
-    db: u32,
-    /// For whom the calls of its script are asked for.
-    caller: Option<Arc<User>>,
-    /// It is not run: its answer.
-    refused: Option<ErrorReply>,
-}
-
-impl Step {
-    fn words(&self) -> Vec<&[u8]> {
-        borrowed(&self.argv)
-    }
-
-    /// Whether it reads more than its words bound.
-    fn returns_data(&self) -> bool {
-        self.is_data() && !self.call.command.is_write() && !self.call.command.cost.is_of_words(&self.words())
-    }
-
-    fn is_data(&self) -> bool {
-        self.refused.is_none()
-            && matches!(self.call.command.run, Run::Read(_) | Run::Write(_) | Run::Script(_))
-    }
-}
 
 impl Connection {
     /// Runs the open transaction.
@@ -101,20 +73,21 @@ impl Connection {
             return Ok(replies_too_long());
         }
         let began = Instant::now();
-        let (data, micros) = if steps.iter().any(|step| step.is_data() && step.call.command.is_write()) {
-            // Apply tells of slow ones, and of what scripts are refused.
-            (self.exec_in_log(&steps, &watches).await?, Vec::new())
-        } else {
-            self.exec_as_reads(&steps, &watches).await?
-        };
-        match data {
-            Reply::Array(replies) => {
-                let share = began.elapsed() / u32::try_from(replies.len()).unwrap_or(u32::MAX).max(1);
-                let data =
-                    replies.into_iter().zip(micros.into_iter().map(Some).chain(std::iter::repeat(None)));
-                self.assemble(&steps, data, share).await
+        let writes = steps.iter().any(|step| step.is_data() && step.call.command.is_write());
+        let done: Result<Vec<Done>, Reply> = if writes {
+            match self.exec_in_log(&steps, &watches).await? {
+                Reply::Array(replies) => Ok(replies.into_iter().map(Done::in_log).collect()),
+                other => Err(other),
             }
-            other => Ok(other),
+        } else {
+            self.exec_as_reads(&steps, watches).await?
+        };
+        match done {
+            Ok(done) => {
+                let share = began.elapsed() / u32::try_from(done.len()).unwrap_or(u32::MAX).max(1);
+                self.assemble(&steps, done.into_iter(), share).await
+            }
+            Err(reply) => Ok(reply),
         }
     }
 
@@ -185,19 +158,21 @@ impl Connection {
         })
     }
 
-    /// The replies, and the microseconds that each took.
+    /// What the reads have found, or the reply to the whole.
     async fn exec_as_reads(
         &mut self,
         steps: &Arc<Vec<Step>>,
-        watches: &[Condition],
-    ) -> Result<(Reply, Vec<u64>), Close> {
+        watches: Vec<Condition>,
+    ) -> Result<Result<Vec<Done>, Reply>, Close> {
         if steps.iter().all(|step| !step.is_data()) && watches.is_empty() {
-            return Ok((Reply::Array(Vec::new()), Vec::new()));
+            return Ok(Ok(Vec::new()));
         }
         if let Err(refusal) = self.barrier().await {
-            return Ok((Reply::Error(refusal), Vec::new()));
+            return Ok(Err(Reply::Error(refusal)));
         }
-        let untouched: Vec<bool> = steps.iter().map(|step| self.leaves_untouched(step.call)).collect();
+        let untouched = steps.iter().map(|step| self.leaves_untouched(step.call)).collect();
+        let is_watched = self.thread.node.monitors.is_watched();
+        let reads = Arc::new(Reads { steps: Arc::clone(steps), untouched, watches, is_watched });
         let tracks = self.tracks_reads();
         if tracks {
             for step in steps.iter().filter(|step| step.is_data()) {
@@ -207,32 +182,31 @@ impl Connection {
         let outcome = self
             .attempt(
                 self.read_time(),
-                |attempt| attempt.tracking(tracks, || run_reads(attempt, steps, &untouched, watches)),
+                |attempt| attempt.tracking(tracks, || run_reads(attempt, &reads)),
                 || {
-                    let (steps, untouched, watches) =
-                        (Arc::clone(steps), untouched.clone(), watches.to_vec());
-                    move |attempt: &Attempt<'_>| {
-                        attempt.tracking(tracks, || run_reads(attempt, &steps, &untouched, &watches))
-                    }
+                    let reads = Arc::clone(&reads);
+                    move |attempt: &Attempt<'_>| attempt.tracking(tracks, || run_reads(attempt, &reads))
                 },
             )
             .await;
         match outcome {
-            Ok(((reply, micros, denied), reads)) => {
+            Ok((done, reads)) => {
                 self.track_script(reads);
-                self.note_denied_in_script(&denied);
-                Ok((reply, micros))
+                for call in done.iter().flatten() {
+                    self.note_denied_in_script(&call.inner.denied);
+                }
+                Ok(done)
             }
-            Err(error) => Ok((self.reply_of(Err(error))?, Vec::new())),
+            Err(error) => Ok(Err(self.reply_of(Err(error))?)),
         }
     }
 
     /// Puts the data replies and those of the session's own commands in the order of the queue. `share`: what each of the
-    /// former took, with its way through the log; beside it the microseconds of its execution, if it ran here.
+    /// former took, with its way through the log, if it did not run here.
     async fn assemble(
         &mut self,
         steps: &[Step],
-        mut data: impl Iterator<Item = (Reply, Option<u64>)>,
+        mut data: impl Iterator<Item = Done>,
         share: Duration,
     ) -> Result<Reply, Close> {
         self.clock.tick();
@@ -240,13 +214,13 @@ impl Connection {
         for step in steps {
             let words = step.words();
             let mut args = Args::new(&words, step.call.names);
-            let mut executed_us = None;
+            let (mut executed_us, mut inner) = (None, Inner::default());
             let reply = match step.call.command.run {
                 _ if step.refused.is_some() => step.refused.clone().map_or(Reply::Nil, Reply::Error),
                 Run::Read(_) | Run::Write(_) | Run::Script(_) => {
-                    let (reply, micros) = data.next().unwrap_or((Reply::Nil, None));
-                    executed_us = micros;
-                    reply
+                    let done = data.next().unwrap_or_else(|| Done::in_log(Reply::Nil));
+                    (executed_us, inner) = (done.executed_us, done.inner);
+                    done.reply
                 }
                 Run::Local(handler) => {
                     let mut context = self.context();
@@ -266,7 +240,7 @@ impl Connection {
                             self.wait_revision(revision, Duration::ZERO).await?
                         }
                         Ok(Effect::Checksum) => self.checksum().await?,
-                        Ok(Effect::Track(options)) => self.start_tracking(options),
+                        Ok(Effect::Track { options, since: None }) => self.start_tracking(options),
                         Ok(Effect::SaveUsers) => self.save_users().await,
                         Ok(Effect::KillScripts { of_functions }) => self.kill_scripts(of_functions).await,
                         // So a redis-sentinel promotes a node: SLAVEOF NO ONE among other things.
@@ -277,6 +251,10 @@ impl Connection {
                             Effect::Core(_)
                             | Effect::Compact
                             | Effect::Exec
+                            | Effect::LargestKeys { .. }
+                            | Effect::Track { .. }
+                            | Effect::TrackingRevision
+                            | Effect::Cached { .. }
                             | Effect::Watch(_)
                             | Effect::Shutdown(_),
                         ) => Reply::Error(ErrorReply::err("Command not allowed inside a transaction")),
@@ -285,15 +263,21 @@ impl Connection {
                 }
                 Run::Container => Reply::Error(ErrorReply::syntax()),
             };
-            let took = if step.is_data() { share } else { self.clock.tick() };
-            if !step.is_data() && step.refused.is_none() {
+            let mut took = self.clock.tick();
+            if step.is_data() {
+                took = executed_us.map_or(share, Duration::from_micros);
+            } else if step.refused.is_none() {
                 executed_us = u64::try_from(took.as_micros()).ok();
             }
-            if let Some(executed_us) = executed_us {
-                self.log_execution(step.call, &words, executed_us);
+            if step.refused.is_none() {
+                self.log_queued(step.call, &words, executed_us, &reply);
             }
             if step.refused.is_none() && self.shows(step.call) != Shows::Never {
                 self.show(step.db, step.call, &words);
+            }
+            // Of what the log has run, apply tells.
+            for call in &inner.calls {
+                self.thread.node.monitors.show(call.db, CalledBy::Script, &call.words);
             }
             self.count_call(step.call.index, took, matches!(reply, Reply::Error(_)));
             self.count_error(&reply);
@@ -303,64 +287,4 @@ impl Connection {
         self.session.subscriptions.drop_unwanted();
         Ok(Reply::Array(replies))
     }
-}
-
-fn replies_too_long() -> Reply {
-    let mib = limits::EXEC_REPLIES_BYTES_MAX >> 20;
-    let text = format!(
-        "Transaction discarded because of: the replies of its reads would take more than {mib} MiB; nothing was changed"
-    );
-    Reply::Error(ErrorReply::new("EXECABORT", text))
-}
-
-/// Whether the replies of the reads would be short enough now.
-fn are_short(attempt: &Attempt<'_>, steps: &[Step]) -> Result<bool, Error> {
-    let replies = Replies::of(limits::EXEC_REPLIES_BYTES_MAX);
-    for step in steps.iter().filter(|step| step.returns_data()) {
-        let view = attempt.view(step.db).quiet().replying(&replies);
-        match invoke_read(step.call, &view, step.caller.as_deref(), &step.words()) {
-            Err(Error::Client(_)) if replies.is_over() => return Ok(false),
-            Ok(_) | Err(Error::Client(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
-/// The replies of the reads, all at one point in time, the microseconds that each took, and what scripts among them were refused; nil
-/// if a watched key has changed. A client error is the reply of one call; any other error ends the whole.
-fn run_reads(
-    attempt: &Attempt<'_>,
-    steps: &[Step],
-    untouched: &[bool],
-    watches: &[Condition],
-) -> Result<(Reply, Vec<u64>, Vec<InnerDenial>), Error> {
-    let view = attempt.view(0).quiet();
-    for watch in watches {
-        if view.get_in(watch.db, &watch.key)?.map(|row| row.revision) != watch.revision {
-            return Ok((Reply::NilArray, Vec::new(), Vec::new()));
-        }
-    }
-    let mut denied = Vec::new();
-    let (mut replies, bounded) =
-        (Vec::with_capacity(steps.len()), Replies::of(limits::EXEC_REPLIES_BYTES_MAX));
-    let (mut micros, mut began_us) = (Vec::with_capacity(steps.len()), monotonic_us());
-    for (step, untouched) in steps.iter().zip(untouched).filter(|(step, _)| step.is_data()) {
-        let view = attempt.view(step.db).replying(&bounded);
-        let view = if *untouched { view.untouched() } else { view };
-        let (caller, words) = (step.caller.as_deref(), step.words());
-        let wanted = Wanted { calls: false, denied: caller.is_some() };
-        let (outcome, inner) = noting(wanted, || invoke_read(step.call, &view, caller, &words));
-        denied.extend(inner.denied);
-        replies.push(match outcome {
-            Err(Error::Client(_)) if bounded.is_over() => {
-                return Ok((replies_too_long(), Vec::new(), Vec::new()));
-            }
-            Err(Error::Client(error)) => Reply::Error(error),
-            outcome => outcome?,
-        });
-        let now_us = monotonic_us();
-        micros.push(now_us.saturating_sub(std::mem::replace(&mut began_us, now_us)));
-    }
-    Ok((Reply::Array(replies), micros, denied))
 }

@@ -21,6 +21,7 @@ mod edge;
 mod effects;
 mod entry_size;
 mod exec;
+mod exec_steps;
 mod gates;
 mod handshakes;
 mod listener;

@@ -5,16 +5,26 @@
 //! it. A script says what it reads only when it has: `track_script` registers that, and if another state has been published
 //! meanwhile, voids it at once. Reads in the log are registered by apply, at their position (`replica/origin.rs`).
 
-use super::{connection::Connection, thread::ThreadState};
+use super::{
+    connection::{Close, Connection},
+    thread::ThreadState,
+};
 use crate::{
     command::{Flags, Resolved, Run},
+    limits::{RECENT_LOOKED_AT_MAX, RECENT_TOLD_BYTES_MAX},
     resp::Reply,
-    session::{SessionTracking, TrackingOptions},
+    session::{SessionTracking, TrackingOptions, TrackingRevision, tell_changed},
     store::{Origin, ScriptReads},
 };
+use std::{rc::Rc, time::Duration};
+use tokio::task::yield_now;
 
 /// Keys of a call that are registered from one pause to the next.
 const KEYS_AT_A_TIME: usize = 4096;
+/// Recently changed keys from one pause to the next.
+const CHANGED_AT_A_TIME: usize = 1024;
+/// Pause of one who waits for apply to tell what it has just published.
+const TOLD_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Connection {
     /// CLIENT TRACKING ON.
@@ -55,7 +65,7 @@ impl Connection {
             if keys.peek().is_none() {
                 return;
             }
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
     }
 
@@ -81,6 +91,76 @@ impl Connection {
         }
     }
 
+    /// The connection's prefixes are tracked by now: tells it which of their keys have changed behind this, before its reply.
+    pub(super) async fn tell_since(&mut self, since: &TrackingRevision) -> Result<(), Close> {
+        let (mut after, mut looked_at, mut told_bytes) = (None, 0_usize, 0_usize);
+        loop {
+            let Some(tracking) = &self.session.tracking else { return Ok(()) };
+            let (thread, node) = (&self.thread, &self.thread.node);
+            let is_little = looked_at <= RECENT_LOOKED_AT_MAX && told_bytes <= RECENT_TOLD_BYTES_MAX;
+            let page = match is_little && thread.may_tell_since(since) {
+                true => node.tracking.recent.page(since.index, after, CHANGED_AT_A_TIME),
+                false => None,
+            };
+            let Some(page) = page else {
+                thread.tracking.borrow_mut().void_all(tracking, &node.clients);
+                break;
+            };
+            let bytes = tell_changed(&node.tracking, tracking, &page.names, &node.clients);
+            told_bytes = told_bytes.saturating_add(bytes);
+            looked_at = looked_at.saturating_add(page.names.len());
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+            yield_now().await;
+        }
+        self.pass_on().await
+    }
+
+    /// CLIENT CACHED: registered first, so a change that is not known here yet is told of.
+    pub(super) async fn cached(&self, since: &TrackingRevision, keys: &[Vec<u8>]) -> Reply {
+        let (thread, recent) = (&self.thread, &self.thread.node.tracking.recent);
+        let Some(tracking) = &self.session.tracking else { return Reply::Nil };
+        if !thread.may_tell_since(since) || !recent.knows(since.index) {
+            return Reply::Nil;
+        }
+        for some in keys.chunks(KEYS_AT_A_TIME) {
+            let (some, keys_max) = (some.iter().map(Vec::as_slice), thread.tracked_keys_max());
+            thread.tracking.borrow_mut().register(tracking, some, &thread.node.clients, keys_max);
+            yield_now().await;
+        }
+        let mut changed = Vec::new();
+        for some in keys.chunks(CHANGED_AT_A_TIME) {
+            match recent.changed(since.index, some.iter().map(Vec::as_slice)) {
+                Some(some) => changed.extend(some.into_iter().map(Reply::bulk)),
+                None => return Reply::Nil,
+            }
+            yield_now().await;
+        }
+        Reply::Array(changed)
+    }
+
+    /// CLIENT REVISION: what the connection has been told of all changes up to, with what is told before the reply.
+    pub(super) async fn tracking_revision(&mut self) -> Result<Reply, Close> {
+        let thread = Rc::clone(&self.thread);
+        let node = &thread.node;
+        let published = node.group.store.published();
+        while !node.tracking.recent.has_told(published.number()) {
+            tokio::time::sleep(TOLD_INTERVAL).await;
+        }
+        // What an earlier look has left, and then what has arrived since.
+        for _ in 0..2 {
+            while thread.invalidate_some() {
+                yield_now().await;
+            }
+        }
+        self.pass_on().await?;
+        let history = published.site().map_or_else(|| node.history_id(), |site| site.history.clone());
+        let index = published.state().applied.map_or(0, |applied| applied.index);
+        Ok(Reply::bulk(TrackingRevision { history, index }.text()))
+    }
+
     /// CLIENT CACHING is about the call, or the transaction, behind it; calls of its siblings in between do not count.
     pub(super) fn forget_caching(&mut self, argv: &[&[u8]]) {
         let Some(tracking) = &mut self.session.tracking else { return };
@@ -95,6 +175,11 @@ impl Connection {
 }
 
 impl ThreadState {
+    /// Whether the node can tell what has changed behind this: it is of the data's history, and what the node has is current.
+    fn may_tell_since(&self, since: &TrackingRevision) -> bool {
+        self.node.group.state.is_link_up() && self.node.history_id() == since.history
+    }
+
     /// `tracking-table-max-keys`.
     fn tracked_keys_max(&self) -> u64 {
         self.node.config.settings().tracking_keys_max
@@ -117,7 +202,7 @@ impl ThreadState {
         loop {
             arrivals.wait().await;
             while self.invalidate_some() {
-                tokio::task::yield_now().await;
+                yield_now().await;
             }
         }
     }

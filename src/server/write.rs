@@ -152,7 +152,7 @@ impl Connection {
         let work = std::mem::replace(&mut self.pending.work, Work::NONE);
         let mut awaited = std::mem::take(&mut self.pending.awaited);
         let proposal = builder.finish();
-        let kept = self.kept_for_log(&proposal);
+        let mut kept = self.kept_for_log(&proposal);
         let queued = self.thread.queue(&self.session.client, proposal, work);
         for (db, key) in awaited.drain(..).filter(|_| queued.is_ok()) {
             self.thread.node.parking.expect(db, &key);
@@ -171,8 +171,9 @@ impl Connection {
                     let before = self.output.len();
                     self.reply(reply);
                     let bytes = self.output.len().saturating_sub(before);
-                    self.log_reply(*index, bytes, kept.as_ref(), number);
+                    self.log_reply(*index, bytes, &mut kept, number);
                 }
+                self.note_logged_keys(&kept);
             }
             Err(error) => {
                 let reply = Reply::Error(error);

@@ -67,14 +67,14 @@ impl KeyspaceNotifier {
 impl Observer for KeyspaceNotifier {
     fn interest(&self) -> Interest {
         Interest {
-            keys: !self.parking.is_empty() || self.tracking.is_used(),
+            keys: !self.parking.is_empty() || self.tracking.wants_changes(),
             events: self.has_subscribers(),
             messages: self.pubsub.has_listeners(),
         }
     }
 
-    fn changed(&self, changes: Vec<ChangeEvent>) {
-        self.tracking.changed(&changes);
+    fn changed(&self, index: u64, changes: Vec<ChangeEvent>) {
+        self.tracking.changed(index, &changes);
         let settings = self.config.settings();
         let wanted = Wanted(&settings.notify_keyspace_events);
         let mut users = BTreeSet::new();
@@ -102,6 +102,10 @@ impl Observer for KeyspaceNotifier {
         if !users.is_empty() {
             self.follow_users(|node| node.users.follow(&node.group.store, &users));
         }
+    }
+
+    fn told(&self, number: u64, recorded: Option<u64>) {
+        self.tracking.recent.tell(number, recorded);
     }
 
     fn missed(&self, db: u32, key: &[u8]) {

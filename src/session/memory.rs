@@ -21,6 +21,8 @@ pub struct MemoryUse {
     pub clients: u64,
     /// Writes that wait for the log.
     pub proposals: u64,
+    /// Names of recently changed keys, for clients that reconnect.
+    pub recent_changes: u64,
 }
 
 impl MemoryUse {
@@ -31,7 +33,8 @@ impl MemoryUse {
 
     /// Everything else.
     pub fn overhead(&self) -> u64 {
-        self.table_readers.saturating_add(self.clients).saturating_add(self.proposals)
+        let parts = [self.table_readers, self.clients, self.proposals, self.recent_changes];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 
     pub fn total(&self) -> u64 {
@@ -66,6 +69,7 @@ impl Node {
             table_readers: store.table_reader_bytes,
             clients: self.clients.memory.bytes(),
             proposals: self.group.state.queued_bytes.load(Ordering::Relaxed),
+            recent_changes: self.tracking.recent.size().1,
         }
     }
 }

@@ -14,6 +14,7 @@ mod command_log;
 mod consistency;
 mod core_request;
 mod group;
+mod hot_keys;
 mod keyspace_notifier;
 mod machine;
 mod memory;
@@ -45,6 +46,7 @@ pub use command_log::{CommandLog, CommandLogEntry, CommandLogs};
 pub use consistency::Consistency;
 pub use core_request::CoreRequest;
 pub use group::{Group, GroupSession};
+pub use hot_keys::{HotKeyMetrics, HotKeyReport, HotKeySession, HotKeys};
 pub use keyspace_notifier::KeyspaceNotifier;
 pub use memory::{MemoryMarks, MemoryUse};
 pub use message_order::MessagePosition;
@@ -58,8 +60,8 @@ pub use stats::{CommandStats, Rates, Stats};
 pub use subscriber::Subscriber;
 pub use thread_stats::{ThreadStats, Threads};
 pub use tracking::{
-    Arrivals, Forgotten, SessionTracking, Tracking, TrackingMode, TrackingOptions, TrackingState,
-    TrackingTable, TrackingTotals, overlapping,
+    Arrivals, Forgotten, RecentChanges, SessionTracking, Tracking, TrackingMode, TrackingOptions,
+    TrackingRevision, TrackingState, TrackingTable, TrackingTotals, overlapping, tell_changed,
 };
 pub use transaction::{QueuedCall, Transaction};
 pub use users::Users;

@@ -98,6 +98,11 @@ impl Node {
         self.group.state.latency.configure(settings.latency_monitor_threshold_ms);
     }
 
+    /// Puts `tracking-changes-bytes` into force.
+    pub fn limit_tracking(&self) {
+        self.tracking.recent.limit(self.config.settings().tracking_changes_bytes);
+    }
+
     /// Puts `maxmemory` and what belongs to it into force.
     pub fn limit_data(&self) {
         let limit = self.config.settings().data_limit;

@@ -1,6 +1,6 @@
 //! Counters for INFO and metrics. All are since start or the last CONFIG RESETSTAT.
 
-use super::{CommandLogs, Threads};
+use super::{CommandLogs, HotKeys, Threads};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -37,8 +37,9 @@ pub struct Stats {
     /// By `Resolved::index`.
     pub commands: Vec<CommandStats>,
     pub threads: Threads,
-    /// Not reset with the counters.
+    /// Not reset with the counters, as what follows.
     pub command_logs: CommandLogs,
+    pub hot_keys: HotKeys,
     /// Error replies by their code.
     pub errors: Mutex<BTreeMap<String, u64>>,
 }

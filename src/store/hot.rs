@@ -11,6 +11,7 @@ use super::{
     access::Accesses,
     frequency::Frequencies,
     keys::StorageKey,
+    read_samples::ReadSamples,
     row::{self, Header, has_subkeys},
 };
 use crate::limits::HOT_RECORD_BYTES_MAX;
@@ -105,6 +106,7 @@ pub struct Hot {
     cache: Option<Shards>,
     accesses: Arc<Accesses>,
     frequencies: Arc<Frequencies>,
+    pub(super) samples: ReadSamples,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -145,12 +147,14 @@ impl Hot {
         let evictions = Evictions(Arc::clone(&accesses));
         let cache = (bytes > 0)
             .then(|| Shards::with(bytes / 256, bytes as u64, ByBytes, Default::default(), evictions));
-        Hot { cache, accesses, frequencies, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        let (samples, hits, misses) = Default::default();
+        Hot { cache, accesses, frequencies, samples, hits, misses }
     }
 
     /// For `idle_seconds`: it is now this second.
     pub(super) fn tick(&self, second: u32) {
         self.accesses.tick(second);
+        self.samples.tick(second);
     }
 
     /// Seconds since the last access of a record, at least.
@@ -206,6 +210,7 @@ impl Hot {
     pub(super) fn get_or_fill(&self, key: &StorageKey, touches: bool) -> Lookedup<'_> {
         if touches {
             self.frequencies.access(key);
+            self.samples.note(key);
         }
         let found = self.look(key, |cached| match cached {
             Some(cached) if touches => {

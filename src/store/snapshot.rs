@@ -122,12 +122,14 @@ impl Store {
         write_current(&self.directory, directory)?;
         self.enter_commit();
         self.hot.clear();
-        self.leave_commit(engine, state, site);
+        let number = self.leave_commit(engine, state, site);
         self.passed_expiries.forget();
+        self.largest.forget();
         replaced::retire(replaced, self.options.environment);
         if let Some(observer) = self.observer() {
             observer.replaced();
             observer.installed();
+            observer.told(number, None);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::{
     frequency::Frequencies,
     hot::Hot,
     keys,
+    largest::Largest,
     lifetimes::Lifetimes,
     namespaces::NamespacesInUse,
     options::{COMPACTION_BYTES_MIN, MEMTABLES_WAITING_MAX, StoreOptions},
@@ -45,6 +46,7 @@ pub struct Store {
     pub(super) passed_expiries: PassedExpiries,
     pub(super) cold_lookups: ColdLookups,
     pub(super) watched: Arc<Watched>,
+    pub(super) largest: Largest,
     observer: OnceLock<Arc<dyn Observer>>,
     /// The last batch's apply cache, for the next batch, and the epoch of the state it belongs to.
     cache: Mutex<(u64, ApplyCache)>,
@@ -111,6 +113,7 @@ impl Store {
             passed_expiries: PassedExpiries::default(),
             cold_lookups: ColdLookups::default(),
             watched: Arc::default(),
+            largest: Largest::default(),
             observer: OnceLock::new(),
             cache: Mutex::default(),
         })
@@ -282,6 +285,7 @@ impl Store {
     pub fn tick(&self, second: u32) {
         self.hot.tick(second);
         self.frequencies.tick(second);
+        self.largest.tick(second);
     }
 
     /// Counts how often keys are used from now on, by `lfu-log-factor` and `lfu-decay-time`; or (`None`) no longer.
@@ -350,12 +354,18 @@ impl Store {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Publishes `state` and ends the commit.
-    pub(super) fn leave_commit(&self, engine: Arc<Engine>, state: StateRecord, site: Option<SiteRecord>) {
+    /// Publishes `state` and ends the commit; returns the number of the publication.
+    pub(super) fn leave_commit(
+        &self,
+        engine: Arc<Engine>,
+        state: StateRecord,
+        site: Option<SiteRecord>,
+    ) -> u64 {
         let epoch = self.epoch.load(Ordering::Acquire).saturating_add(1);
         let set = self.namespaces.of(&state, Some(&self.latest().namespaces));
         self.published.store(Arc::new(Published::new(engine, state, site, set, epoch)));
         self.epoch.store(epoch, Ordering::Release);
+        epoch
     }
 }
 

@@ -19,6 +19,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod caching_rs;
 mod failover;
 mod failover_rs;
 mod program;
@@ -43,6 +44,11 @@ fn redis_py_holds_with_resp2_and_a_password() {
 #[test]
 fn redis_py_holds_with_resp3_and_a_password() {
     converse(python(), &["3"], Access::Password);
+}
+
+#[test]
+fn the_cache_of_redis_rs_holds() {
+    caching_rs::holds();
 }
 
 /// Its client-side cache; ioredis has none.

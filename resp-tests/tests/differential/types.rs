@@ -265,7 +265,8 @@ const LATER: &[(&str, &str)] = &[
 ];
 
 /// They look at no value by themselves: channels, scripts, or whatever is there.
-const TYPELESS: [&str; 12] = [
+const TYPELESS: [&str; 13] = [
+    "client|cached",
     "watch",
     "restore-asking",
     "spublish",

@@ -116,3 +116,54 @@ fn a_core_without_room_refuses_growth_at_every_node() {
         eventually("there is room again", || call(&mut node, &["SET", "more", "v"]) == ok());
     }
 }
+
+/// What the leader does not read itself it must not take for unused: with `read`, clients of a follower and of an edge read some keys each,
+/// while the leader's write new ones. Returns how many of each are left, and of as many that nobody reads.
+fn survivors(policy: &str) -> [usize; 3] {
+    const HOT: usize = 60;
+    let core = core(3, &[]);
+    let leader = core.wait_until_agreed().unwrap();
+    let edge = edge("fra", &upstream(&core), &[]);
+    set_everywhere(&core.nodes, &["maxmemory", "2mb", "maxmemory-policy", policy, "lfu-log-factor", "1"]);
+    let mut writer = core.nodes[leader].connect().unwrap();
+    let value = "x".repeat(1000);
+    let name = |of: usize, at: usize| format!("hot:{of}:{at}");
+    for (of, at) in (0..3).flat_map(|of| (0..HOT).map(move |at| (of, at))) {
+        assert_eq!(call(&mut writer, &["SET", &name(of, at), &value]), ok());
+    }
+    let mut readers = [core.nodes[(leader + 1) % 3].connect().unwrap(), edge.connect().unwrap()];
+    let (mut written, mut evicted) = (0, 0);
+    let (pause, began) = (std::time::Duration::from_millis(120), std::time::Instant::now());
+    // So slowly that twelve seconds of writes fit: longer than a node keeps to itself that a key is read.
+    while evicted < 1500 && began.elapsed() < std::time::Duration::from_secs(200) {
+        for _ in 0..16 {
+            written += 1;
+            writer.send(&["SET", &format!("new:{written}"), &value]).unwrap();
+        }
+        for (of, reader) in readers.iter_mut().enumerate() {
+            (0..HOT).for_each(|at| reader.send(&["GET", &name(of, at)]).unwrap());
+        }
+        receive(&mut writer, &mut 16);
+        readers.iter_mut().for_each(|reader| (0..HOT).for_each(|_| drop(next(reader))));
+        std::thread::sleep(pause);
+        evicted = info(&core.nodes[leader], "evicted_keys");
+    }
+    assert!(evicted > 1000, "{policy}: only {evicted} of {written} are evicted");
+    let told = info(&core.nodes[leader], "flotilla_reads_told");
+    let left = |of: usize, client: &mut Connection| {
+        (0..HOT).filter(|at| call(client, &["EXISTS", &name(of, *at)]) == Value::Integer(1)).count()
+    };
+    let left = [0, 1, 2].map(|of| left(of, &mut writer));
+    println!(
+        "{policy}: of {HOT} keys each, read at a follower, at an edge, and nowhere, {left:?} are left; the leader was told of {told}"
+    );
+    left
+}
+
+#[test]
+fn keys_that_are_read_at_followers_and_edges_stay() {
+    for policy in ["allkeys-lru", "allkeys-lfu"] {
+        let [follower, edge, unread] = survivors(policy);
+        assert!(follower >= 48 && edge >= 48 && unread <= 12, "{policy}: {follower}, {edge}, {unread}");
+    }
+}

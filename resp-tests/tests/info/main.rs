@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod called;
 mod clients;
 mod config;
+mod exporter;
 mod observed;
 mod outside;
 mod resources;

@@ -1,4 +1,5 @@
-//! A client with a cache, as client libraries build it: one connection; a thread takes what comes, in order.
+//! A client with a cache, as client libraries build it: one connection; a thread takes what comes, in order. It may end and go on
+//! with what it had on another connection.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
@@ -15,11 +16,25 @@ use resp_tests::value::{Value, encode};
 /// How long a reply may take.
 const REPLY_MAX: Duration = Duration::from_secs(5);
 
+/// What a request was about whose reply has not come.
+enum Asked {
+    Key(String),
+    Revision,
+    Other,
+}
+
+/// What a client keeps when its connection ends.
+#[derive(Clone, Default)]
+pub struct Kept {
+    pub values: BTreeMap<String, Option<u64>>,
+    /// Up to where it was told of changes.
+    revision: Option<String>,
+}
+
 #[derive(Default)]
 struct Cache {
-    values: BTreeMap<String, Option<u64>>,
-    /// Keys of GETs whose replies have not come.
-    asked: VecDeque<Option<String>>,
+    kept: Kept,
+    asked: VecDeque<Asked>,
     is_closed: bool,
     invalidations: u64,
 }
@@ -36,18 +51,37 @@ pub struct Client {
 impl Client {
     /// Connects, and tracks with these options.
     pub fn open(door: &Door, options: &[&str]) -> Option<Client> {
+        Client::go_on(door, options, Kept::default())
+    }
+
+    /// As `open`, with what an earlier connection had, to this node or another one.
+    pub fn go_on(door: &Door, options: &[&str], mut kept: Kept) -> Option<Client> {
         let mut connection = door.connect().ok()?;
-        let words: Vec<&str> =
-            ["CLIENT", "TRACKING", "ON"].into_iter().chain(options.iter().copied()).collect();
+        // It stays true until there is a later one.
+        let revision = kept.revision.clone();
+        let mut words = [&["CLIENT", "TRACKING", "ON"], options].concat();
+        let is_broadcast = options.contains(&"BCAST");
+        match &revision {
+            Some(revision) if is_broadcast => words.extend(["SINCE", revision]),
+            Some(_) => {}
+            None => kept.values.clear(),
+        }
         for words in [&["HELLO", "3"][..], &words] {
-            match connection.call(words).ok()? {
-                Received::Reply(Value::Error(_)) | Received::Closed => return None,
-                Received::Reply(_) => {}
+            answer(&mut connection, words, &mut kept)?;
+        }
+        if let Some(revision) = revision.filter(|_| !is_broadcast && !kept.values.is_empty()) {
+            let names: Vec<String> = kept.values.keys().cloned().collect();
+            let names = names.iter().map(String::as_str);
+            let words: Vec<&str> = ["CLIENT", "CACHED", &revision].into_iter().chain(names).collect();
+            match answer(&mut connection, &words, &mut kept)? {
+                Value::Array(changed) => changed.iter().for_each(|key| kept.drop_key(key)),
+                Value::Null => kept.values.clear(),
+                other => panic!("{other:?}"),
             }
         }
         let stream = connection.stream().try_clone().ok()?;
         let (sender, replies) = channel();
-        let cache = Arc::<Mutex<Cache>>::default();
+        let cache = Arc::new(Mutex::new(Cache { kept, ..Cache::default() }));
         let shared = Arc::clone(&cache);
         let thread = Some(thread::spawn(move || receive(connection, &shared, &sender)));
         Some(Client { stream, cache, replies, thread, opts_in: options.contains(&"OPTIN") })
@@ -55,7 +89,12 @@ impl Client {
 
     /// What the cache has of a key.
     pub fn cached(&self, key: &str) -> Option<Option<u64>> {
-        self.cache.lock().unwrap().values.get(key).copied()
+        self.cache.lock().unwrap().kept.values.get(key).copied()
+    }
+
+    /// How many keys it has.
+    pub fn keys(&self) -> usize {
+        self.cache.lock().unwrap().kept.values.len()
     }
 
     pub fn is_closed(&self) -> bool {
@@ -66,16 +105,30 @@ impl Client {
         self.cache.lock().unwrap().invalidations
     }
 
+    /// Ends the connection; what is still on its way is lost.
+    pub fn end(self) -> Kept {
+        let _ = self.stream.shutdown(Shutdown::Both);
+        let kept = self.cache.lock().unwrap().kept.clone();
+        kept
+    }
+
+    /// Asks up to where it has been told of changes; false: the server did not answer.
+    pub fn ask_revision(&mut self) -> bool {
+        self.cache.lock().unwrap().asked.push_back(Asked::Revision);
+        self.stream.write_all(&encode(&["CLIENT", "REVISION"])).is_ok()
+            && matches!(self.replies.recv_timeout(REPLY_MAX), Ok(Value::Bulk(_)))
+    }
+
     /// Reads a key of the server, into the cache; false: it did not answer, or with an error.
     pub fn read(&mut self, key: &str) -> bool {
         let mut request = Vec::new();
         {
             let mut cache = self.cache.lock().unwrap();
             if self.opts_in {
-                cache.asked.push_back(None);
+                cache.asked.push_back(Asked::Other);
                 request.extend(encode(&["CLIENT", "CACHING", "YES"]));
             }
-            cache.asked.push_back(Some(key.to_owned()));
+            cache.asked.push_back(Asked::Key(key.to_owned()));
         }
         request.extend(encode(&["GET", key]));
         if self.stream.write_all(&request).is_err() {
@@ -96,6 +149,34 @@ impl Drop for Client {
     }
 }
 
+impl Kept {
+    fn drop_key(&mut self, key: &Value) {
+        let Value::Bulk(key) = key else { panic!("{key:?}") };
+        self.values.remove(&*String::from_utf8_lossy(key));
+    }
+
+    /// A message says that keys have changed.
+    fn drop_told(&mut self, words: &[Value]) {
+        match words.get(1) {
+            Some(Value::Array(keys)) => keys.iter().for_each(|key| self.drop_key(key)),
+            Some(Value::Null) => self.values.clear(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The reply to a call, behind messages; `None`: there is none, or it is an error.
+fn answer(connection: &mut Connection, words: &[&str], kept: &mut Kept) -> Option<Value> {
+    connection.send(words).ok()?;
+    loop {
+        match connection.receive().ok()? {
+            Received::Reply(Value::Push(words)) => kept.drop_told(&words),
+            Received::Reply(Value::Error(_)) | Received::Closed => return None,
+            Received::Reply(reply) => return Some(reply),
+        }
+    }
+}
+
 fn receive(mut connection: Connection, cache: &Mutex<Cache>, replies: &Sender<Value>) {
     connection.set_deadline(Duration::from_secs(600));
     while let Ok(Received::Reply(value)) = connection.receive() {
@@ -103,30 +184,20 @@ fn receive(mut connection: Connection, cache: &Mutex<Cache>, replies: &Sender<Va
         match &value {
             Value::Push(words) => {
                 cache.invalidations += 1;
-                match words.get(1) {
-                    Some(Value::Array(keys)) => {
-                        for key in keys {
-                            let Value::Bulk(key) = key else { panic!("{words:?}") };
-                            cache.values.remove(&*String::from_utf8_lossy(key));
-                        }
-                    }
-                    Some(Value::Null) => cache.values.clear(),
-                    other => panic!("{other:?}"),
-                }
+                cache.kept.drop_told(words);
                 continue;
             }
-            Value::Bulk(text) => {
-                let number = String::from_utf8_lossy(text).parse().unwrap();
-                if let Some(Some(key)) = cache.asked.pop_front() {
-                    cache.values.insert(key, Some(number));
+            reply => match (cache.asked.pop_front(), reply) {
+                (Some(Asked::Key(key)), Value::Bulk(text)) => {
+                    let number = String::from_utf8_lossy(text).parse().unwrap();
+                    cache.kept.values.insert(key, Some(number));
                 }
-            }
-            Value::Null => {
-                if let Some(Some(key)) = cache.asked.pop_front() {
-                    cache.values.insert(key, None);
+                (Some(Asked::Key(key)), Value::Null) => drop(cache.kept.values.insert(key, None)),
+                (Some(Asked::Revision), Value::Bulk(text)) => {
+                    cache.kept.revision = Some(String::from_utf8_lossy(text).into_owned());
                 }
-            }
-            _ => drop(cache.asked.pop_front()),
+                _ => {}
+            },
         }
         drop(cache);
         let _ = replies.send(value);

@@ -10,6 +10,7 @@
 mod client;
 mod history;
 mod oracle;
+mod since;
 
 use std::time::{Duration, Instant};
 

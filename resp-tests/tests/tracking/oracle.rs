@@ -16,7 +16,7 @@ use resp_tests::server::Stop;
 use resp_tests::support::{eventually, seed, variable};
 use resp_tests::value::Value;
 
-use super::client::Client;
+use super::client::{Client, Kept};
 use super::history::{History, Written};
 
 /// A core node tells its clients within this time of a change that is certain: what a loaded machine takes, and the second in which
@@ -39,6 +39,10 @@ struct World {
     hits: AtomicU64,
     misses: AtomicU64,
     invalidations: AtomicU64,
+    /// Values that clients have kept over a reconnection, reconnections with some, and those with none left.
+    kept: AtomicU64,
+    moves: AtomicU64,
+    emptied: AtomicU64,
 }
 
 impl World {
@@ -121,34 +125,69 @@ fn hold(world: &World, node: usize, door: &Door, options: &[&str], core: Option<
             thread::sleep(Duration::from_millis(50));
             continue;
         };
-        while world.goes_on() && !client.is_closed() {
-            let burst = world.burst();
-            let mut answered = true;
-            for _ in 0..LOOKS_AT_A_TIME {
-                let key = name(burst.saturating_sub(dice.below(BURSTS)), dice.below(KEYS_OF_A_BURST));
-                let at = Instant::now();
-                match client.cached(&key) {
-                    Some(value) => {
-                        world.hits.fetch_add(1, Ordering::Relaxed);
-                        if let Some(why) = world.history.is_stale(node, &key, value, at, core, OWN_MAX)
-                            && !client.is_closed()
-                        {
-                            panic!("after {:?}, {options:?}: {why}", world.began.elapsed());
-                        }
-                    }
-                    None => {
-                        world.misses.fetch_add(1, Ordering::Relaxed);
-                        answered = client.read(&key);
-                        break;
-                    }
-                }
-            }
-            if !answered {
+        while world.goes_on()
+            && !client.is_closed()
+            && use_cache(world, &mut client, (node, core), options, &mut dice)
+        {
+            thread::sleep(PAUSE);
+        }
+        world.invalidations.fetch_add(client.invalidations(), Ordering::Relaxed);
+    }
+}
+
+/// Looks at some keys until one is not cached, which is read; false: the server did not answer.
+fn use_cache(
+    world: &World,
+    client: &mut Client,
+    (node, core): (usize, Option<Duration>),
+    options: &[&str],
+    dice: &mut Dice,
+) -> bool {
+    let burst = world.burst();
+    for _ in 0..LOOKS_AT_A_TIME {
+        let key = name(burst.saturating_sub(dice.below(BURSTS)), dice.below(KEYS_OF_A_BURST));
+        let at = Instant::now();
+        let Some(value) = client.cached(&key) else {
+            world.misses.fetch_add(1, Ordering::Relaxed);
+            return client.read(&key);
+        };
+        world.hits.fetch_add(1, Ordering::Relaxed);
+        if let Some(why) = world.history.is_stale(node, &key, value, at, core, OWN_MAX)
+            && !client.is_closed()
+        {
+            panic!("after {:?}, {options:?}: {why}", world.began.elapsed());
+        }
+    }
+    true
+}
+
+/// A client that takes its cache from node to node.
+fn roam(world: &World, doors: &[Door], options: &[&str], mut dice: Dice) {
+    let mut kept = Kept::default();
+    while world.goes_on() {
+        let node = usize::try_from(dice.below(doors.len() as u64)).unwrap();
+        let before = kept.values.len();
+        let Some(mut client) = Client::go_on(&doors[node], options, kept.clone()) else {
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        let (core, has) = ((node < 3).then_some(CORE_MAX), client.keys() as u64);
+        if before > 0 {
+            let count = if has > 0 { &world.moves } else { &world.emptied };
+            count.fetch_add(1, Ordering::Relaxed);
+            world.kept.fetch_add(has, Ordering::Relaxed);
+        }
+        let until = Instant::now() + Duration::from_millis(dice.between(100, 1500));
+        while world.goes_on() && !client.is_closed() && Instant::now() < until {
+            if !use_cache(world, &mut client, (node, core), options, &mut dice)
+                || dice.chance(20) && !client.ask_revision()
+            {
                 break;
             }
             thread::sleep(PAUSE);
         }
         world.invalidations.fetch_add(client.invalidations(), Ordering::Relaxed);
+        kept = client.end();
     }
 }
 
@@ -178,10 +217,11 @@ fn look(world: &World, node: usize, door: &Door, mut dice: Dice) {
 fn no_cached_value_outlives_its_change() {
     let seconds = variable("TRACKING_SECONDS").unwrap_or(25);
     let mut dice = Dice::new(seed("TRACKING_SEED"));
-    let mut core = support::core(3, &["--tracking-table-max-keys", "150"]);
+    let recent = ["--tracking-changes-bytes", "256kb"];
+    let mut core = support::core(3, &[&recent[..], &["--tracking-table-max-keys", "150"]].concat());
     let valves: Vec<Valve> = core.nodes.iter().map(|node| Valve::start(node.peer_port(), i64::MAX)).collect();
     let upstream: Vec<String> = valves.iter().map(Valve::address).collect();
-    let edge = support::edge("fra", &upstream.join(","), &[]);
+    let edge = support::edge("fra", &upstream.join(","), &recent);
     let doors: Vec<Door> = core.nodes.iter().map(|node| node.door()).chain([edge.door()]).collect();
     let world = Arc::new(World {
         history: History::default(),
@@ -190,6 +230,9 @@ fn no_cached_value_outlives_its_change() {
         hits: AtomicU64::new(0),
         misses: AtomicU64::new(0),
         invalidations: AtomicU64::new(0),
+        kept: AtomicU64::new(0),
+        moves: AtomicU64::new(0),
+        emptied: AtomicU64::new(0),
     });
     thread::scope(|scope| {
         let world = &*world;
@@ -207,6 +250,10 @@ fn no_cached_value_outlives_its_change() {
             }
             let dice = dice.fork();
             threads.push(scope.spawn(move || look(world, node, door, dice)));
+        }
+        for options in [&[][..], &["NOLOOP"], &["OPTIN"], &["BCAST"]] {
+            let (doors, dice) = (&doors[..], dice.fork());
+            threads.push(scope.spawn(move || roam(world, doors, options, dice)));
         }
         let (mut kills, mut cuts) = (0, 0);
         while world.began.elapsed() < Duration::from_secs(seconds)
@@ -232,6 +279,10 @@ fn no_cached_value_outlives_its_change() {
             thread.join().expect("a cached value was too old, or a client broke");
         }
         let (hits, misses, told) = (load(&world.hits), load(&world.misses), load(&world.invalidations));
+        let (moves, emptied, kept) = (load(&world.moves), load(&world.emptied), load(&world.kept));
+        println!(
+            "{moves} times a cache was taken to another node with {kept} values, {emptied} times with none"
+        );
         println!(
             "{hits} hits, {misses} misses, {told} invalidations, {kills} kills of a leader, {cuts} cuts of the edge"
         );
@@ -240,6 +291,7 @@ fn no_cached_value_outlives_its_change() {
             hits > 1000 * seconds && misses > 20 * seconds && told > 20 * seconds,
             "too little was tried"
         );
+        assert!(moves > seconds / 2 && kept > 10 * seconds, "too little was kept");
     });
     eventually("the core is well", || core.leader().is_some());
 }

@@ -2,7 +2,7 @@
 
 use super::{client_kill, client_list, consistency::consistency, tracking};
 use crate::{
-    command::{Args, Command, Flags, Group, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     commands::help,
     error::Result,
     feature_level,
@@ -32,6 +32,15 @@ pub(super) const CLIENT: Command = Command {
     complexity: "Depends on subcommand.",
     summary: "Commands on connections.",
     subcommands: &[
+        Command {
+            keys: KeyRange::new(3, -1, 1),
+            access: &[Access::Read],
+            complexity: "O(N) where N is the number of keys.",
+            summary: "Tracks keys that a client has kept over a reconnection, and returns those that have changed since the revision; nil = all may have.",
+            syntax: "revision key [key ...]",
+            since_level: feature_level::TRACKING,
+            ..sub("CACHED", -4, Run::Async(tracking::cached), PLAIN, "0.1.0")
+        },
         Command {
             summary: "Says whether the keys that the next call reads are tracked, in the modes OPTIN and OPTOUT.",
             syntax: "<YES | NO>",
@@ -107,6 +116,11 @@ pub(super) const CLIENT: Command = Command {
             ..sub("REPLY", 3, Run::Local(reply), PLAIN, "3.2.0")
         },
         Command {
+            summary: "Returns the revision up to which this connection has been told of changes, for SINCE and CLIENT CACHED after a reconnection, on any node.",
+            since_level: feature_level::TRACKING,
+            ..sub("REVISION", 2, Run::Async(tracking::revision), PLAIN, "0.1.0")
+        },
+        Command {
             summary: "Records the client library's name or version.",
             syntax: "<LIB-NAME libname | LIB-VER libver>",
             ..sub("SETINFO", 4, Run::Local(setinfo), PLAIN, "7.2.0")
@@ -119,7 +133,7 @@ pub(super) const CLIENT: Command = Command {
         Command {
             complexity: "O(1). Some options may introduce additional complexity.",
             summary: "Tells this connection, or another one, of changes of the keys that it reads, for caches of clients.",
-            syntax: "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+            syntax: "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP] [SINCE revision]",
             since_level: feature_level::TRACKING,
             ..sub("TRACKING", -3, Run::Async(tracking::tracking), PLAIN, "6.0.0")
         },

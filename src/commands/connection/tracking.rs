@@ -1,10 +1,10 @@
-//! CLIENT TRACKING, CACHING, GETREDIR and TRACKINGINFO.
+//! CLIENT TRACKING, CACHING, GETREDIR and TRACKINGINFO; CLIENT REVISION and CLIENT CACHED, for clients that reconnect.
 
 use crate::{
     command::{Args, Effect},
     error::Result,
-    resp::{ErrorReply, Reply},
-    session::{Context, TrackingMode, TrackingOptions, overlapping},
+    resp::{ErrorReply, Protocol, Reply},
+    session::{Context, TrackingMode, TrackingOptions, TrackingRevision, overlapping},
 };
 use bytes::Bytes;
 
@@ -17,6 +17,7 @@ struct Given {
     no_loop: bool,
     redirect: i64,
     prefixes: Vec<Bytes>,
+    since: Option<TrackingRevision>,
 }
 
 impl Given {
@@ -36,6 +37,8 @@ impl Given {
                 }
             } else if args.remaining() > 1 && args.take("PREFIX") {
                 given.prefixes.push(Bytes::copy_from_slice(args.next_word()?));
+            } else if args.remaining() > 1 && args.take("SINCE") {
+                given.since = Some(TrackingRevision::parse(args.next_word()?)?);
             } else if args.take("BCAST") {
                 given.broadcast = true;
             } else if args.take("OPTIN") {
@@ -77,6 +80,14 @@ impl Given {
                  with a different mode.",
             );
         }
+        if self.since.is_some() && !self.broadcast {
+            return refuse(
+                "SINCE requires BCAST mode; in other modes, CLIENT CACHED names the keys that are kept",
+            );
+        }
+        if self.since.is_some() && self.redirect == 0 && context.session.protocol == Protocol::Resp2 {
+            return refuse("SINCE requires RESP3 or REDIRECT: nobody would be told of the changes");
+        }
         let mode = match (self.broadcast, self.opt_in, self.opt_out) {
             (true, _, _) => TrackingMode::Broadcast,
             (_, true, _) => TrackingMode::OptIn,
@@ -96,7 +107,8 @@ pub(super) fn tracking(context: &mut Context<'_>, args: &mut Args<'_>) -> Result
     let switch = args.next_word()?;
     let given = Given::parse(context, args)?;
     if switch.eq_ignore_ascii_case(b"ON") {
-        return Ok(Effect::Track(given.check(context)?));
+        let since = given.since.clone();
+        return Ok(Effect::Track { options: given.check(context)?, since });
     }
     if !switch.eq_ignore_ascii_case(b"OFF") {
         return Err(ErrorReply::syntax().into());
@@ -122,6 +134,26 @@ pub(super) fn caching(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<
     }
     tracking.ask();
     Ok(Reply::Ok)
+}
+
+pub(super) fn revision(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
+    match context.session.tracking {
+        Some(_) => Ok(Effect::TrackingRevision),
+        None => {
+            let text = "CLIENT REVISION can be called only when the client is in tracking mode";
+            Err(ErrorReply::err(text).into())
+        }
+    }
+}
+
+pub(super) fn cached(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
+    let revision = TrackingRevision::parse(args.next_word()?)?;
+    let mode = context.session.tracking.as_ref().map(|tracking| tracking.mode());
+    if mode.is_none_or(|mode| mode == TrackingMode::Broadcast) {
+        let text = "CLIENT CACHED can be called only when the client is in tracking mode, without BCAST";
+        return Err(ErrorReply::err(text).into());
+    }
+    Ok(Effect::Cached { revision, keys: args.rest().iter().map(|key| key.to_vec()).collect() })
 }
 
 pub(super) fn getredir(context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {

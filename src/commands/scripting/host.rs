@@ -4,7 +4,12 @@
 //! neither sessions nor the node: of the commands that are no data's, only those whose row says what they do in a script
 //! (`Command::in_script`) can be called.
 
-use super::{inner, noted, running::Run as RunOnNode, slots::Slots};
+use super::{
+    inner::{CallsOfRun, Timed},
+    noted,
+    running::Run as RunOnNode,
+    slots::Slots,
+};
 use crate::{
     acl::User,
     command::{Args, Flags, InScript, Resolved, Run, check, guarded, invoke_for_script, may_read_all_keys},
@@ -163,9 +168,10 @@ impl Host for TxnHost<'_, '_> {
                 return Err(Stop::Killed);
             }
         }
+        let timed = self.trial.is_none().then(|| Timed::begin(call.index));
         let reply = invoke_for_script(table(), self.txn, argv).map_err(Stop::Store)?;
-        if self.trial.is_none() {
-            inner::count(call.index, matches!(reply, Reply::Error(_)));
+        if let Some(timed) = timed {
+            timed.end(matches!(reply, Reply::Error(_)));
         }
         Ok(reply)
     }
@@ -196,6 +202,7 @@ pub(super) struct ViewHost<'a> {
     caller: Option<&'a User>,
     /// Why the run ended early.
     ended: Cell<Option<Error>>,
+    calls: CallsOfRun,
 }
 
 impl<'a> ViewHost<'a> {
@@ -208,12 +215,17 @@ impl<'a> ViewHost<'a> {
         caller: Option<&'a User>,
     ) -> Self {
         let (view, ended) = (view.for_script(dice), Cell::new(None));
-        ViewHost { view, is_read_only, running, slots, caller, ended }
+        let calls = CallsOfRun::default();
+        ViewHost { view, is_read_only, running, slots, caller, ended, calls }
     }
 
-    /// Why the run ended early, if it did.
+    /// Why the run ended early, if it did. Then it may be made again, elsewhere, and its calls do not count.
     pub(super) fn ended(&self) -> Option<Error> {
-        self.ended.take()
+        let ended = self.ended.take();
+        if ended.is_none() {
+            self.calls.count();
+        }
+        ended
     }
 
     fn end(&self, why: Error) -> Stop {
@@ -252,8 +264,9 @@ impl Host for ViewHost<'_> {
         }
         let Run::Read(handler) = call.command.run else { return self.writes() };
         call.command.keys_read(argv).for_each(|key| self.view.script_reads(key));
+        let timed = Timed::begin(call.index);
         let outcome = guarded(|| handler(&self.view, &mut Args::new(argv, call.names)));
-        inner::count(call.index, outcome.is_err());
+        timed.end_for(&mut self.calls, outcome.is_err());
         match outcome {
             Ok(reply) => Ok(reply),
             Err(Error::Client(error)) => Ok(Reply::Error(error)),

@@ -136,6 +136,7 @@ fn set(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
     context.node.limit_clients();
     context.node.configure_logs();
     context.node.limit_data();
+    context.node.limit_tracking();
     Ok(Reply::Ok)
 }
 

@@ -34,6 +34,10 @@ fn data(node: &Node, out: &mut String) {
     let state = published.state();
     line(out, "flotilla_dataset_bytes", state.bytes());
     line(out, "flotilla_dataset_bytes_human", human(state.bytes()));
+    let largest = node.group.store.known_largest_keys();
+    line(out, "flotilla_largest_keys_known", u8::from(largest.is_complete));
+    let largest_bytes = largest.keys.first().map_or(0, |key| key.bytes);
+    line(out, "flotilla_largest_key_bytes", largest_bytes);
     line(out, "flotilla_dataset_counted", u8::from(state.counts_bytes() && state.is_counted()));
 }
 

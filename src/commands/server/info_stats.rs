@@ -53,6 +53,7 @@ pub(super) fn stats(node: &Node, out: &mut String) {
     line(out, "total_forks", 0);
     line(out, "migrate_cached_sockets", 0);
     line(out, "slave_expires_tracked_keys", 0);
+    line(out, "flotilla_reads_told", node.group.store.reads_told());
     for name in ["hits", "misses", "key_hits", "key_misses"] {
         line(out, &format!("active_defrag_{name}"), 0);
     }
@@ -65,6 +66,9 @@ pub(super) fn stats(node: &Node, out: &mut String) {
     line(out, "flotilla_tracking_bytes", tracking.bytes);
     line(out, "flotilla_tracking_invalidations", tracking.told);
     line(out, "flotilla_tracking_forgotten_keys", tracking.forgotten);
+    let (changed_keys, changed_bytes) = node.tracking.recent.size();
+    line(out, "flotilla_tracking_changed_keys", changed_keys);
+    line(out, "flotilla_tracking_changed_bytes", changed_bytes);
     line(out, "unexpected_error_replies", 0);
     line(out, "total_error_replies", get(&stats.error_replies));
     line(out, "dump_payload_sanitizations", 0);
@@ -94,10 +98,11 @@ pub(super) fn stats(node: &Node, out: &mut String) {
 
 pub(super) fn commandstats(node: &Node, out: &mut String) {
     for (index, (name, stats)) in table().names().iter().zip(&node.stats.commands).enumerate() {
-        let (of_scripts, failed_of_scripts) = scripting::inner_calls(index);
-        let calls = Stats::get(&stats.calls).saturating_add(of_scripts);
-        let failed = Stats::get(&stats.failed).saturating_add(failed_of_scripts);
-        let (micros, rejected) = (Stats::get(&stats.micros), Stats::get(&stats.rejected));
+        let of_scripts = scripting::inner_calls(index);
+        let calls = Stats::get(&stats.calls).saturating_add(of_scripts.calls);
+        let failed = Stats::get(&stats.failed).saturating_add(of_scripts.failed);
+        let micros = Stats::get(&stats.micros).saturating_add(of_scripts.micros);
+        let rejected = Stats::get(&stats.rejected);
         if calls > 0 || rejected > 0 {
             let each = if calls > 0 { micros as f64 / calls as f64 } else { 0.0 };
             let text = format!(

@@ -1,12 +1,12 @@
 //! MEMORY.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Effect, Flags, Group, KeyRange, Run},
     commands::{help, scripting},
     error::Result,
     resp::{ErrorReply, Protocol, Reply},
     session::{Context, ProcessUsage},
-    store::{ALL, CollectionId, Direction, FieldExpiries, Row, SubKeys, Type, View},
+    store::{ALL, CollectionId, Direction, FieldExpiries, LargestKey, LargestKeys, Row, SubKeys, Type, View},
     types::collection::Collection,
 };
 use bytes::Bytes;
@@ -49,6 +49,19 @@ pub(super) const MEMORY: Command = Command {
             group: Group::Server,
             since: "4.0.0",
             summary: "Lists the subcommands.",
+            ..Command::BASE
+        },
+        Command {
+            name: "LARGEST",
+            arity: -2,
+            tips: &["nondeterministic_output"],
+            run: Run::Async(largest),
+            flags: Flags::ADMIN,
+            group: Group::Server,
+            since: "0.1.0",
+            complexity: "O(N) where N is the number of keys that are returned; the first call begins a pass through the rows of all keys.",
+            summary: "Returns the keys that take most bytes at rest, on this node, with what they take.",
+            syntax: "[TYPE type] [COUNT count]",
             ..Command::BASE
         },
         Command {
@@ -106,6 +119,51 @@ fn memory_help(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply
 /// As redis-server where its allocator is not jemalloc.
 fn malloc_stats(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Reply> {
     Ok(Reply::bulk("Stats not supported for the current allocator"))
+}
+
+const TYPES: [Type; 6] = [Type::String, Type::List, Type::Set, Type::SortedSet, Type::Hash, Type::Stream];
+/// Keys of each type that are certainly known once the pass is over.
+const LARGEST_MAX: usize = 16;
+
+fn largest(_context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
+    let (mut kind, mut count) = (None, LARGEST_MAX);
+    while !args.is_empty() {
+        if args.remaining() > 1 && args.take("TYPE") {
+            let name = args.next_word()?;
+            let found = TYPES.iter().find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()));
+            kind = Some(*found.ok_or_else(|| ErrorReply::err("unknown type"))?);
+        } else if args.remaining() > 1 && args.take("COUNT") {
+            let wanted = usize::try_from(args.next_i64()?).ok();
+            let text = format!("COUNT must be between 1 and {LARGEST_MAX}");
+            count = wanted
+                .filter(|wanted| (1..=LARGEST_MAX).contains(wanted))
+                .ok_or_else(|| ErrorReply::err(text))?;
+        } else {
+            return Err(ErrorReply::syntax().into());
+        }
+    }
+    Ok(Effect::LargestKeys { kind, count })
+}
+
+/// The reply of MEMORY LARGEST.
+pub fn largest_keys(found: LargestKeys, kind: Option<Type>, count: usize) -> Reply {
+    let named = |pairs: Vec<(&str, Reply)>| {
+        Reply::Map(pairs.into_iter().map(|(name, value)| (Reply::bulk(name), value)).collect())
+    };
+    let wanted = found.keys.into_iter().filter(|key| kind.is_none_or(|kind| kind == key.kind)).take(count);
+    let key = |key: LargestKey| {
+        named(vec![
+            ("key", Reply::bulk(key.key)),
+            ("db", Reply::count(key.db)),
+            ("type", Reply::bulk(key.kind.name())),
+            ("bytes", Reply::count(key.bytes)),
+        ])
+    };
+    named(vec![
+        ("complete", Reply::Int(found.is_complete.into())),
+        ("examined", Reply::count(found.rows)),
+        ("keys", Reply::Array(wanted.map(key).collect())),
+    ])
 }
 
 fn usage(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {

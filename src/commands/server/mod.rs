@@ -6,6 +6,7 @@ mod config;
 mod data;
 mod debug;
 mod failover;
+mod hot_keys;
 mod info;
 mod info_edge;
 mod info_memory;
@@ -21,6 +22,7 @@ mod replication;
 use crate::command::Command;
 
 pub(super) use failover::lead;
+pub use memory::largest_keys;
 pub use monitor::may_monitor;
 
 /// Every row of the group.
@@ -37,6 +39,7 @@ pub static COMMANDS: &[Command] = &[
     failover::FAILOVER,
     failover::REPLICAOF,
     failover::SLAVEOF,
+    hot_keys::HOTKEYS,
     info::INFO,
     latency::LATENCY,
     life::BGREWRITEAOF,

@@ -43,7 +43,7 @@ const MESSAGES_BYTES_MAX: usize = 1 << 20;
 pub struct Feed {
     pub(super) frames: Arc<Frames>,
     state: Arc<ReplicationState>,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     cluster: Arc<RwLock<ClusterIdentity>>,
     pubsub: Arc<PubSub>,
     node_name: String,

@@ -24,6 +24,7 @@ use crate::{
         consensus::RaftNode,
         pubsub::Broadcast,
         snapshots::BootstrapSnapshots,
+        upkeep::follow_answer,
         wire::{self, edge_kind, write},
     },
     session::PubSub,
@@ -229,12 +230,15 @@ impl Follower {
             name: self.options.identity.node_name.clone(),
             site: self.options.settings.site.clone(),
             feature_level: self.understands(),
+            reads: self.store.take_read_samples(),
         };
-        let client = Arc::clone(client);
+        let (client, store) = (Arc::clone(client), Arc::clone(&self.store));
         tokio::spawn(async move {
             let body = write(&report);
             // A failure does not matter: the next report comes in a second.
-            let _ = client.send(crate::peer::Lane::Quick, edge_kind::REPORT, body, REPORT_INTERVAL).await;
+            let answer =
+                client.send(crate::peer::Lane::Quick, edge_kind::REPORT, body, REPORT_INTERVAL).await;
+            follow_answer(&store, answer.unwrap_or_default());
         });
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         pubsub::Broadcast,
         queue::Queue,
         snapshots::Snapshots,
+        upkeep::hear_reads,
         wal::SegmentLog,
         wire::{self, Forward, GetFile, Publish, ReadIndex, edge_kind, read, write},
     },
@@ -118,7 +119,7 @@ impl Upstream {
             }
             edge_kind::REPORT => {
                 let report: wire::Report = read(body).map_err(refused)?;
-                let wire::Report { core_index, lag_ms, state, name, site, feature_level } = report;
+                let wire::Report { core_index, lag_ms, state, name, site, feature_level, reads } = report;
                 if [&state, &name, &site].iter().any(|text| text.len() > NAME_BYTES_MAX) {
                     return Err(refused(format!(
                         "a text of the report is longer than {NAME_BYTES_MAX} bytes"
@@ -126,7 +127,7 @@ impl Upstream {
                 }
                 let report = FedReport { core_index, lag_ms, state, feature_level };
                 self.state.fed.report(from, &name, &site, &report);
-                Ok(Bytes::new())
+                Ok(write(&hear_reads(&self.feed.store, &self.state, reads).await))
             }
             edge_kind::NODES => {
                 let members = self.barrier.raft.members().list.into_iter();

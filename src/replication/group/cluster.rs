@@ -254,6 +254,7 @@ impl Membership {
             admission,
             admin: Arc::clone(&admin),
             raft: raft.clone(),
+            store: Arc::clone(&upgrade.store),
             queue,
             table,
             state,

@@ -12,10 +12,12 @@ use crate::{
         pubsub::Broadcast,
         queue::Queue,
         snapshots::{BootstrapSnapshots, read_part},
+        upkeep::hear_reads,
         wal::blocking,
         wire::{self, edge_kind, kind},
     },
     state::ReplicationState,
+    store::Store,
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -26,6 +28,7 @@ pub struct Service {
     /// Runs alone: no node joins it.
     pub is_alone: bool,
     pub raft: RaftNode,
+    pub store: Arc<Store>,
     pub queue: Arc<Queue>,
     pub table: &'static Table,
     pub state: Arc<ReplicationState>,
@@ -82,6 +85,7 @@ impl Service {
             | kind::REPLICATED
             | kind::PUBLISH
             | kind::KILL_SCRIPTS
+            | kind::READS
                 if self.raft.members().find(from).is_none() =>
             {
                 Err(refused("the calling node is not a member of the core"))
@@ -106,6 +110,10 @@ impl Service {
             kind::PUBLISH => self.broadcast.receive(wire::read(body).map_err(refused)?).await,
             kind::DELIVER => self.broadcast.deliver(wire::read(body).map_err(refused)?),
             kind::KILL_SCRIPTS => scripts::answer(body),
+            kind::READS => {
+                let wire::Reads { keys } = wire::read(body).map_err(refused)?;
+                Ok(wire::write(&hear_reads(&self.store, &self.state, keys).await))
+            }
             kind::ADMIN => self.admin.receive(wire::read(body).map_err(refused)?).await,
             kind::REPLICATED => {
                 let wanted: wire::Replicated = wire::read(body).map_err(refused)?;

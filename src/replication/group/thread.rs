@@ -15,7 +15,7 @@ use crate::{
         proposals::Batcher,
         pubsub::Publishing,
         queue::{NotDone, Queue},
-        upkeep::{DiskWatch, Maintenance, Timekeeper, Upgrade, tell_clock},
+        upkeep::{DiskWatch, Maintenance, ReadTeller, Timekeeper, Upgrade, tell_clock},
         wal::LogError,
     },
     resp::{ErrorReply, Reply},
@@ -191,6 +191,12 @@ impl RaftThread {
             };
             tasks.start(published, self.reading.core)
         });
+        let reads = ReadTeller {
+            store: Arc::clone(&upgrade.store),
+            state: Arc::clone(&state),
+            peers: Arc::clone(&peers),
+        };
+        let reads = tokio::spawn(reads.run());
         let barrier = Barrier { raft: raft.clone(), peers: Arc::clone(&peers), state: Arc::clone(&state) };
         let barrier = tokio::spawn(barrier.run(self.reading.site));
         let telling = tokio::spawn(raft.clone().tell_of_long_entries());
@@ -237,6 +243,7 @@ impl RaftThread {
             upgrading.abort();
         }
         requests.abort();
+        reads.abort();
         barrier.abort();
         telling.abort();
         drop(end_peers);

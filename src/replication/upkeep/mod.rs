@@ -10,6 +10,7 @@
 //! | steer log time towards what most wall clocks say | every 100 ms | the leader of a core |
 //! | note log time for the next start (`CLOCK`) | every second | every node |
 //! | evict keys (`maxmemory`), as logged entries | while the data take too much | the leader of a core |
+//! | tell the leader which keys are read here | every second while it evicts what is used least | every other node |
 //! | count rows of before feature level 7, as logged entries | every 50 ms until all are counted | the leader of a core |
 //! | decide whether the data may grow | every 100 ms | the leader of a core |
 //! | give back disk space | while the disk is getting full | every node |
@@ -31,11 +32,13 @@ mod disk;
 mod evict;
 mod log_time;
 mod maintenance;
+mod reads;
 mod timekeeper;
 mod upgrade;
 
 pub use disk::DiskWatch;
 pub use log_time::begin as begin_log_time;
 pub use maintenance::Maintenance;
+pub use reads::{ReadTeller, follow_answer, hear_reads};
 pub use timekeeper::{Timekeeper, tell as tell_clock};
 pub use upgrade::Upgrade;

@@ -188,6 +188,9 @@ pub struct Report {
     /// As in `Follow`.
     #[prost(uint32, tag = "6")]
     pub feature_level: u32,
+    /// Keys that clients of the site read, as in `Reads`.
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    pub reads: Vec<Bytes>,
 }
 
 /// The position of an edge that wants a bootstrap snapshot.

@@ -31,6 +31,8 @@ pub mod kind {
     pub const FILE: u32 = 121;
     /// SCRIPT KILL or FUNCTION KILL, from the node that a client asked.
     pub const KILL_SCRIPTS: u32 = 122;
+    /// Which keys clients of the caller read, for a leader that evicts.
+    pub const READS: u32 = 123;
 }
 
 /// From `peer::FIRST_EDGE_KIND` on.

@@ -11,6 +11,7 @@
 //! | `proposals.rs` | writes that are forwarded to the leader, and the read index |
 //! | `files.rs` | files of a snapshot, and parts of them |
 //! | `pubsub.rs` | messages of PUBLISH |
+//! | `reads.rs` | which keys are read, for a leader that evicts |
 //! | `scripts.rs` | SCRIPT KILL on the other nodes |
 //! | `edge.rs` | the feed: entries, commit positions, bootstrap snapshots, reports |
 //! | `body.rs` | how a message becomes bytes, and is read again |
@@ -32,6 +33,7 @@ mod kinds;
 mod members;
 mod proposals;
 mod pubsub;
+mod reads;
 mod scripts;
 
 pub use body::{Unreadable, read, write};
@@ -47,4 +49,5 @@ pub use members::{
 };
 pub use proposals::{Forward, ForwardAnswer, ForwardOutcome, ReadIndex, outcome_kind};
 pub use pubsub::{Deliver, Publication, Publish, PublishAnswer, publication_from_wire, publication_to_wire};
+pub use reads::{Reads, ReadsAnswer};
 pub use scripts::{KillScripts, KillScriptsAnswer};

@@ -99,6 +99,9 @@ impl Arrivals {
             ChangeEvent::Key(change) if change.db != SYSTEM_DATABASE => {
                 let by = change.by.filter(is_own).map(|by| by.client);
                 let key = || Bytes::copy_from_slice(&change.key);
+                if cfg!(feature = "broken-tracking") && !change.is_visible() {
+                    return None;
+                }
                 (hears_all || filter.may_have(&change.key)).then(|| Event::Written { key: key(), by })
             }
             ChangeEvent::Read { key, by } if is_own(by) => {

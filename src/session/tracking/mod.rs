@@ -16,12 +16,17 @@
 //! is queued behind the registration, that is, sent behind the reply. A change that the state has may be told as well: that costs
 //! one more read. What is not known in time, is forgotten or comes in too great a number is told as "everything changed".
 //!
+//! **A client that reconnects** may go on with what it had (`recent.rs`): it is told what has changed since, or to drop all.
+//!
 //! Names of keys are not qualified by their database, as in Redis: a change in one tells of the same name in all.
 
 mod arrivals;
 mod keys;
 mod prefixes;
+mod recent;
+mod revision;
 mod session;
+mod since;
 mod state;
 mod table;
 mod tell;
@@ -32,7 +37,10 @@ mod tracking;
 pub use arrivals::Arrivals;
 pub use keys::Forgotten;
 pub use prefixes::overlapping;
+pub use recent::RecentChanges;
+pub use revision::TrackingRevision;
 pub use session::SessionTracking;
+pub use since::tell_changed;
 pub use state::{TrackingMode, TrackingOptions, TrackingState};
 pub use table::TrackingTable;
 pub use tracking::{Tracking, TrackingTotals};

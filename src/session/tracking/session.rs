@@ -8,6 +8,7 @@ use crate::{session::Client, store::Origin};
 use bytes::Bytes;
 use std::{
     collections::{BTreeSet, btree_set},
+    ops::Bound,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -86,6 +87,12 @@ impl SessionTracking {
     /// In byte order.
     pub fn prefixes(&self) -> btree_set::Iter<'_, Bytes> {
         self.prefixes.iter()
+    }
+
+    /// Whether a key begins with one of its prefixes. None of them begins with another one, but all with the empty one.
+    pub(super) fn has_prefix_of(&self, key: &[u8]) -> bool {
+        let last = self.prefixes.range::<[u8], _>((Bound::Unbounded, Bound::Included(key))).next_back();
+        last.is_some_and(|prefix| key.starts_with(prefix)) || self.prefixes.contains(&b""[..])
     }
 
     /// Whether keys that the next call reads are tracked.

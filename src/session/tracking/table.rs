@@ -310,13 +310,13 @@ impl TrackingTable {
     }
 }
 
-fn may_read(user: &User, key: &[u8]) -> bool {
+pub(super) fn may_read(user: &User, key: &[u8]) -> bool {
     let using = KeyUse { reads: true, writes: false };
     user.selectors().iter().any(|selector| selector.allows_key(key, using))
 }
 
 /// Splits keys into what one message may have.
-fn in_messages<'k>(
+pub(super) fn in_messages<'k>(
     keys: &'k [(&'k Bytes, Option<u64>)],
 ) -> impl Iterator<Item = &'k [(&'k Bytes, Option<u64>)]> {
     let mut bytes = 0_usize;

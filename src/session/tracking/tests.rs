@@ -71,7 +71,7 @@ impl Home {
     }
 
     fn change(&mut self, changes: &[ChangeEvent]) {
-        self.tracking.changed(changes);
+        self.tracking.changed(1, changes);
         while self.table.work(&self.clients, self.keys_max).0 {}
     }
 

@@ -1,6 +1,6 @@
 //! Tracking on the whole node: who tracks, how much the tables of all network threads hold, and where apply tells of changes.
 
-use super::{arrivals::Arrivals, table::TrackingTable};
+use super::{arrivals::Arrivals, recent::RecentChanges, table::TrackingTable};
 use crate::{
     limits::TRACKING_BYTES_MAX,
     session::{Client, PubSub, Subscriber, output_limit::SharedOutputLimit},
@@ -21,6 +21,7 @@ use std::{
 pub struct Tracking {
     process: u64,
     output_limit: Arc<SharedOutputLimit>,
+    pub recent: RecentChanges,
     clients: AtomicU64,
     next_number: AtomicU64,
     /// Clients that track no more, ever.
@@ -64,6 +65,7 @@ impl Tracking {
         Tracking {
             process,
             output_limit: Arc::clone(&pubsub.output_limit),
+            recent: RecentChanges::default(),
             clients: AtomicU64::new(0),
             next_number: AtomicU64::new(0),
             ended: AtomicU64::new(0),
@@ -86,9 +88,14 @@ impl Tracking {
         self.process
     }
 
-    /// Whether any client tracks keys: a batch that begins now must record its changes.
+    /// Whether any client tracks keys.
     pub fn is_used(&self) -> bool {
         self.clients.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether a batch that begins now must record its changes.
+    pub fn wants_changes(&self) -> bool {
+        self.is_used() || self.recent.is_on()
     }
 
     /// Whether no client has ever tracked keys.
@@ -130,8 +137,10 @@ impl Tracking {
         }
     }
 
-    /// The changes of a batch that was published, in log order.
-    pub fn changed(&self, changes: &[ChangeEvent]) {
+    /// The changes of a batch that was published, in log order; its last entry of the core is this one.
+    pub fn changed(&self, index: u64, changes: &[ChangeEvent]) {
+        // First: see `recent.rs`.
+        self.recent.record(index, changes);
         if !self.is_used() {
             return;
         }
@@ -142,6 +151,7 @@ impl Tracking {
 
     /// Any key may have changed. `is_told_to_all`: clients that track nothing at present are told as well.
     pub fn everything_changed(&self, is_told_to_all: bool) {
+        self.recent.reset();
         if self.is_used() {
             self.threads.read().iter().for_each(|thread| thread.everything(is_told_to_all));
         }

@@ -6,6 +6,7 @@ mod expiry;
 mod hashes;
 mod idle;
 mod keys;
+mod largest;
 mod levels;
 mod model;
 mod passed_expiries;

@@ -59,6 +59,7 @@ impl Txn<'_> {
             let keys = self.meta.keys().filter_map(|key| keys::meta_user_key(key).ok());
             watched.written(keys.filter_map(|(of, key)| Some((self.state.database_of(of)?, key))));
         }
+        let sizes = self.store.largest.sizes(self.meta.iter(), self.base.state(), &self.state)?;
         for (key, value) in std::mem::take(&mut self.meta) {
             match value {
                 Some(record) => self.store.hot.put(key, &record),
@@ -69,7 +70,8 @@ impl Txn<'_> {
         for (key, value) in written {
             self.store.hot.wrote_sub(key, index, value.as_deref());
         }
-        self.store.leave_commit(engine, self.state, self.site);
+        let number = self.store.leave_commit(engine, self.state, self.site);
+        self.store.largest.wrote(sizes);
         if let Some((first, _)) = self.expiry.iter().find(|(_, value)| value.is_some()) {
             self.store.passed_expiries.wrote(first);
         }
@@ -77,13 +79,14 @@ impl Txn<'_> {
         self.store.cold_lookups.end_batch(self.cold.get());
         if let Some(observer) = self.store.observer() {
             if !self.changes.is_empty() {
-                observer.changed(self.changes);
+                observer.changed(index, self.changes);
             }
             // A session that began to watch while the batch was filled read before it was published, and the batch recorded
             // no keys.
             if !self.interest.keys && observer.interest().keys {
                 observer.replaced();
             }
+            observer.told(number, self.interest.keys.then_some(index));
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ impl Observer for Heard {
         Interest { keys: true, events: true, messages: false }
     }
 
-    fn changed(&self, changes: Vec<ChangeEvent>) {
+    fn changed(&self, _index: u64, changes: Vec<ChangeEvent>) {
         self.0.lock().extend(changes.into_iter().map(|change| match change {
             ChangeEvent::Keyspace { class: EventClass::Stream, name, key, .. } => {
                 format!("{name} {}", String::from_utf8(key).unwrap())
