@@ -39,7 +39,14 @@ impl Command {
     pub fn keys_in(&self, argv: &[&[u8]]) -> impl Iterator<Item = Named> {
         let accesses = self.accesses();
         let variable = self.variable_access.map(|access_of| access_of(argv));
-        let in_range = in_range(self.keys, argv).enumerate().map(move |(number, at)| {
+        let positions = match self.keys_at {
+            None => in_range(self.keys, argv),
+            Some(keys_at) => {
+                let at = keys_at(argv);
+                Positions { destination: None, first: at.start, step: 1, count: at.len() }
+            }
+        };
+        let in_range = positions.enumerate().map(move |(number, at)| {
             let access = accesses.get(number).or(accesses.last()).copied().unwrap_or(Access::Look);
             Named { at, access: variable.unwrap_or(access) }
         });
@@ -138,6 +145,9 @@ fn behind_streams(argv: &[&[u8]], from: usize) -> Positions {
     Positions { destination: None, first, step: 1, count: argv.len().saturating_sub(first) / 2 }
 }
 
+/// Options of XREAD and XREADGROUP with a number.
+const NUMBERS: [&str; 5] = ["BLOCK", "COUNT", "CLAIM", "MAXCOUNT", "MAXSIZE"];
+
 /// The position of the word STREAMS, if only options and their arguments come before it.
 fn streams_word(argv: &[&[u8]]) -> Option<usize> {
     let mut at = 1_usize;
@@ -146,7 +156,7 @@ fn streams_word(argv: &[&[u8]]) -> Option<usize> {
         let is = |keyword: &str| word.eq_ignore_ascii_case(keyword.as_bytes());
         let is_number = || argv.get(at.saturating_add(1)).is_some_and(|word| parse_i64(word).is_some());
         let arguments = match () {
-            () if (is("BLOCK") || is("COUNT")) && is_number() => 1,
+            () if NUMBERS.iter().any(|option| is(option)) && is_number() => 1,
             () if is("GROUP") => 2,
             () if is("NOACK") => 0,
             () if is("STREAMS") => return Some(at),

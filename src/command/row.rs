@@ -7,10 +7,10 @@ use crate::{
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
-    session::{Context, CoreRequest, Node, Publication, TrackingOptions, TrackingRevision},
+    session::{Context, CoreRequest, Migration, Node, Publication, TrackingOptions, TrackingRevision},
     store::{Txn, Type, View},
 };
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 /// The group that COMMAND DOCS shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,6 +170,8 @@ pub enum Effect {
     Cached { revision: TrackingRevision, keys: Vec<Vec<u8>> },
     /// MEMORY LARGEST: of this type, or of all, so many.
     LargestKeys { kind: Option<Type>, count: usize },
+    /// MIGRATE: move keys to another server.
+    Migrate(Box<Migration>),
     /// Write a checkpoint (BGSAVE: in the background, SAVE: before the reply).
     Checkpoint { background: bool },
     /// SCRIPT KILL and FUNCTION KILL, on this node and those that share its log.
@@ -194,6 +196,8 @@ pub struct Command {
     /// As in COMMAND INFO: the number of words including the name(s); negative = at least.
     pub arity: i32,
     pub keys: KeyRange,
+    /// Of a command whose options tell which words of a call are its keys, in the place of `keys`: which.
+    pub keys_at: Option<OfCall<Range<usize>>>,
     /// How the command accesses its first key, its second … and all that follow; empty = as `run` suggests.
     pub access: &'static [Access],
     /// For a command whose arguments decide the access to its keys: computes the access.
@@ -251,6 +255,7 @@ impl Command {
         name: "",
         arity: 1,
         keys: KeyRange::NONE,
+        keys_at: None,
         access: &[],
         variable_access: None,
         key_words: &[],
@@ -293,6 +298,10 @@ impl Command {
 
     /// Whether it changes data, or may do so.
     pub fn is_write(&self) -> bool {
-        matches!(self.run, Run::Write(_) | Run::Script(_))
+        match self.run {
+            Run::Write(_) | Run::Script(_) => true,
+            Run::Async(_) => self.flags.has(Flags::WRITE),
+            Run::Local(_) | Run::Read(_) | Run::Container => false,
+        }
     }
 }

@@ -12,6 +12,7 @@ pub mod bitmap;
 pub mod cluster;
 pub mod connection;
 pub mod core;
+mod element_expiry;
 pub mod generic;
 pub mod geo;
 pub mod hash;

@@ -149,6 +149,8 @@ pub struct Settings {
     /// `no`, `yes` or `local`.
     pub enable_debug_command: String,
     /// `no`, `yes` or `local`.
+    pub enable_migrate_command: String,
+    /// `no`, `yes` or `local`.
     pub enable_protected_configs: String,
     /// Threshold (negative = off) and length of the logs of slow calls, large requests and large replies.
     pub command_logs: [(i64, usize); 3],
@@ -242,6 +244,7 @@ impl Settings {
             log_level: values.get("log-level").to_owned(),
             log_format: if values.get("log-format") == "json" { LogFormat::Json } else { LogFormat::Text },
             enable_debug_command: values.get("enable-debug-command").to_owned(),
+            enable_migrate_command: values.get("enable-migrate-command").to_owned(),
             enable_protected_configs: values.get("enable-protected-configs").to_owned(),
             command_logs: super::table_observe::command_logs(values)?,
             latency_monitor_threshold_ms: values.number("latency-monitor-threshold")?,

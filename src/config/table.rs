@@ -310,6 +310,14 @@ static PLAIN: &[Parameter] = &[
         "Who may use DEBUG: no = nobody, yes = everybody, local = clients on loopback.",
     ),
     row(
+        "enable-migrate-command",
+        Kind::Choice(&["no", "yes", "local"]),
+        "no",
+        Change::Start,
+        "Who may use MIGRATE, by which this node connects wherever a client says: no = nobody, yes = everybody, local = clients \
+         on loopback.",
+    ),
+    row(
         "notify-keyspace-events",
         Kind::EventClasses,
         "",

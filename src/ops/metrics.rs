@@ -117,7 +117,7 @@ static ROWS: &[Row] = &[
     counter("flotilla_expired_keys", "Keys deleted because they expired", |s| {
         load(&s.node.stats.expired_keys)
     }),
-    counter("flotilla_expired_fields", "Hash fields deleted because they expired", |s| {
+    counter("flotilla_expired_fields", "Hash fields and set members deleted because they expired", |s| {
         load(&s.node.stats.expired_subkeys)
     }),
     counter("flotilla_blocking_reads", "Reads that needed the disk and ran on the blocking pool", |s| {

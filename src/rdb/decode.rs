@@ -5,7 +5,7 @@ use super::{
     decode_stream::{self, StreamVersion},
     error::{Fault, RdbError, Result},
     input::Input,
-    object::{Field, Object},
+    object::{Field, Member, Object},
     score, types,
     types::Dialect,
 };
@@ -32,6 +32,10 @@ pub fn object<R: Read>(input: &mut Input<R>, rdb_type: u8, dialect: Dialect) -> 
         (types::HASH_METADATA, Dialect::Redis) => {
             let earliest = input.time_ms()?;
             Object::Hash(fields(input, Expiry::After(earliest))?)
+        }
+        (types::SET_METADATA, Dialect::Redis) => {
+            let earliest = input.time_ms()?;
+            Object::ExpiringSet(members(input, earliest)?)
         }
         (types::HASH_ZIPMAP, _) => Object::Hash(from_zipmap(input)?),
         (types::LIST_ZIPLIST, _) => Object::List(from_ziplist(input)?),
@@ -66,6 +70,7 @@ pub fn object<R: Read>(input: &mut Input<R>, rdb_type: u8, dialect: Dialect) -> 
 fn check<R: Read>(input: &Input<R>, object: Object) -> Result<Object> {
     let distinct = match &object {
         Object::Set(members) => are_distinct(members.iter().map(Vec::as_slice)),
+        Object::ExpiringSet(members) => are_distinct(members.iter().map(|member| member.name.as_slice())),
         Object::SortedSet(members) => are_distinct(members.iter().map(|(member, _)| member.as_slice())),
         Object::Hash(fields) => are_distinct(fields.iter().map(|field| field.name.as_slice())),
         Object::String(_) | Object::List(_) | Object::Stream(_) => true,
@@ -143,10 +148,19 @@ fn fields<R: Read>(input: &mut Input<R>, expiry: Expiry) -> Result<Vec<Field>> {
     (0..count).map(field).collect()
 }
 
+fn members<R: Read>(input: &mut Input<R>, earliest: u64) -> Result<Vec<Member>> {
+    let count = input.count()?;
+    let member = |_| {
+        let expires_at_ms = relative(earliest, input.number()?).map_err(|what| input.corrupt(what))?;
+        Ok(Member { name: input.string()?, expires_at_ms })
+    };
+    (0..count).map(member).collect()
+}
+
 fn relative(earliest: u64, after: u64) -> Result<Option<u64>, &'static str> {
     let Some(after) = after.checked_sub(1) else { return Ok(None) };
     let at = earliest.checked_add(after).filter(|at| i64::try_from(*at).is_ok());
-    at.map(Some).ok_or("the expiry of a field is out of range")
+    at.map(Some).ok_or("the expiry of an element is out of range")
 }
 
 /// The name and the reader of a blob of elements.

@@ -5,7 +5,7 @@
 use super::{
     compact::{canonical_integer, intset, listpack},
     encode_stream,
-    object::{Field, Object},
+    object::{Field, Member, Object},
     output, score, types,
 };
 use std::cmp::Ordering;
@@ -49,6 +49,7 @@ pub fn body(out: &mut Vec<u8>, object: &Object) -> u8 {
             types::LIST_QUICKLIST_2
         }
         Object::Set(members) => set(out, members),
+        Object::ExpiringSet(members) => expiring_set(out, members),
         Object::SortedSet(members) => sorted_set(out, members),
         Object::Hash(fields) if expire(fields) => expiring_hash(out, fields),
         Object::Hash(fields) => hash(out, fields),
@@ -156,7 +157,24 @@ fn hash(out: &mut Vec<u8>, fields: &[Field]) -> u8 {
     types::HASH
 }
 
-/// Fields that expire: earliest time first, then for each field how much later it is, plus one; 0 for never.
+/// As `expiring_hash`, without values.
+fn expiring_set(out: &mut Vec<u8>, members: &[Member]) -> u8 {
+    let earliest = members.iter().filter_map(|member| member.expires_at_ms).min().unwrap_or(0);
+    out.extend(earliest.to_le_bytes());
+    output::count(out, members.len());
+    for member in members {
+        output::number(out, later(earliest, member.expires_at_ms));
+        output::string(out, &member.name);
+    }
+    types::SET_METADATA
+}
+
+/// How an expiry is written behind the earliest one: how much later it is, plus one; 0 for never.
+fn later(earliest: u64, expires_at_ms: Option<u64>) -> u64 {
+    expires_at_ms.map_or(0, |at| at.saturating_sub(earliest).saturating_add(1))
+}
+
+/// Fields that expire: earliest time first, then for each field how much `later` it is.
 fn expiring_hash(out: &mut Vec<u8>, fields: &[Field]) -> u8 {
     let earliest = fields.iter().filter_map(|field| field.expires_at_ms).min().unwrap_or(0);
     out.extend(earliest.to_le_bytes());
@@ -165,8 +183,7 @@ fn expiring_hash(out: &mut Vec<u8>, fields: &[Field]) -> u8 {
     }
     output::count(out, fields.len());
     for field in fields {
-        let later = field.expires_at_ms.map_or(0, |at| at.saturating_sub(earliest).saturating_add(1));
-        output::number(out, later);
+        output::number(out, later(earliest, field.expires_at_ms));
         output::string(out, &field.name);
         output::string(out, &field.value);
     }

@@ -1,7 +1,8 @@
 //! Redis's RDB format: objects, DUMP payloads and whole files. It handles bytes only: no store, no sockets, no clock.
 //!
 //! It reads every encoding that Redis up to 7.4 and Valkey up to 9 write. It writes encodings that Redis 7.0 loads and, for
-//! a small collection, the one that Redis 7.0 itself would choose. The reference for the format are payloads of five
+//! a small collection, the one that Redis 7.0 itself would choose. (Only for sets whose members expire, which Redis 8.12 writes
+//! in a way that is not documented, it has a type of its own; files are written without those expiries.) The reference for the format are payloads of five
 //! servers in `tests/values.txt`.
 //!
 //! ```text
@@ -35,7 +36,7 @@ mod writer;
 pub use dump::{dump, load, load_body};
 pub use error::{Fault, RdbError};
 pub use functions::{dump_functions, load_functions};
-pub use object::{Consumer, Entry, Field, Group, Object, Pending, Stream, StreamId};
+pub use object::{Consumer, Entry, Field, Group, Member, Object, Pending, Stream, StreamId};
 pub use reader::{Reader, Record, Skipped};
 pub use types::{Dialect, VERSION, VERSION_FIELD_EXPIRY};
 pub use writer::Writer;

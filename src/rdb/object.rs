@@ -9,12 +9,22 @@ pub struct Field {
     pub expires_at_ms: Option<u64>,
 }
 
+/// A member of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub name: Vec<u8>,
+    /// Unix time in milliseconds, never 0.
+    pub expires_at_ms: Option<u64>,
+}
+
 /// A value of one key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Object {
     String(Vec<u8>),
     List(Vec<Vec<u8>>),
     Set(Vec<Vec<u8>>),
+    /// Members of a set some of which expire. No other server has a form for them that is known to this one.
+    ExpiringSet(Vec<Member>),
     SortedSet(Vec<(Vec<u8>, f64)>),
     Hash(Vec<Field>),
     Stream(Stream),
@@ -26,7 +36,7 @@ impl Object {
         match self {
             Object::String(_) => "string",
             Object::List(_) => "list",
-            Object::Set(_) => "set",
+            Object::Set(_) | Object::ExpiringSet(_) => "set",
             Object::SortedSet(_) => "zset",
             Object::Hash(_) => "hash",
             Object::Stream(_) => "stream",
@@ -38,6 +48,7 @@ impl Object {
         match self {
             Object::String(_) => 1,
             Object::List(elements) | Object::Set(elements) => elements.len(),
+            Object::ExpiringSet(members) => members.len(),
             Object::SortedSet(members) => members.len(),
             Object::Hash(fields) => fields.len(),
             Object::Stream(stream) => stream.entries.len(),

@@ -66,6 +66,9 @@ pub const HASH_LISTPACK_EX_PRE_GA: u8 = 23;
 pub const HASH_METADATA: u8 = 24;
 pub const HASH_LISTPACK_EX: u8 = 25;
 
+/// Flotilla's own, far from the numbers that other servers count up to: a set, with expiries as in `HASH_METADATA`.
+pub const SET_METADATA: u8 = 200;
+
 pub const OP_SLOT_IMPORT: u8 = 243;
 pub const OP_SLOT_INFO: u8 = 244;
 pub const OP_FUNCTION2: u8 = 245;

@@ -1,7 +1,7 @@
 //! A file of RDB, written from front to back.
 //!
 //! The version is at the beginning, so it is chosen before anything is written: 10 for Redis 7.0 and later, which cannot
-//! represent fields of a hash that expire, or 12 for Redis 7.4.
+//! represent fields of a hash that expire, or 12 for Redis 7.4. Members of a set that expire are in neither.
 
 use super::{
     encode, functions,
@@ -57,10 +57,10 @@ impl<W: Write> Writer<W> {
         self.flush_buffer()
     }
 
-    /// Writes a key. In a file of version 10, fields of a hash lose their expiry; true: this one had some.
+    /// Writes a key. Members of a set lose their expiry, and so do fields of a hash in a file of version 10; true: this one
+    /// had some.
     pub fn record(&mut self, key: &[u8], object: &Object, expires_at_ms: Option<u64>) -> io::Result<bool> {
-        let is_too_new = encode::version(object) > self.version;
-        let plain = if is_too_new { without_expiry(object) } else { None };
+        let plain = self.without_expiry(object);
         if let Some(at) = expires_at_ms {
             self.buffer.push(types::OP_EXPIRE_MS);
             self.buffer.extend(i64::try_from(at).unwrap_or(i64::MAX).to_le_bytes());
@@ -71,7 +71,7 @@ impl<W: Write> Writer<W> {
         output::string(&mut self.buffer, key);
         self.flush_buffer()?;
         self.put(&body)?;
-        Ok(is_too_new)
+        Ok(plain.is_some())
     }
 
     /// Writes the end mark and the checksum; flushes; returns the target.
@@ -82,6 +82,26 @@ impl<W: Write> Writer<W> {
         self.put(&checksum.to_le_bytes())?;
         self.target.flush()?;
         Ok(self.target)
+    }
+
+    /// An object whose elements expire as the file can represent it, if it cannot as it is.
+    fn without_expiry(&self, object: &Object) -> Option<Object> {
+        match object {
+            Object::ExpiringSet(members) => {
+                Some(Object::Set(members.iter().map(|member| member.name.clone()).collect()))
+            }
+            Object::Hash(fields) if encode::version(object) > self.version => {
+                let mut fields = fields.clone();
+                fields.iter_mut().for_each(|field| field.expires_at_ms = None);
+                Some(Object::Hash(fields))
+            }
+            Object::String(_)
+            | Object::List(_)
+            | Object::Set(_)
+            | Object::SortedSet(_)
+            | Object::Hash(_)
+            | Object::Stream(_) => None,
+        }
     }
 
     fn flush_buffer(&mut self) -> io::Result<()> {
@@ -97,11 +117,4 @@ impl<W: Write> Writer<W> {
         self.written = self.written.saturating_add(bytes.len() as u64);
         self.target.write_all(bytes)
     }
-}
-
-fn without_expiry(object: &Object) -> Option<Object> {
-    let Object::Hash(fields) = object else { return None };
-    let mut fields = fields.clone();
-    fields.iter_mut().for_each(|field| field.expires_at_ms = None);
-    Some(Object::Hash(fields))
 }

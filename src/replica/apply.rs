@@ -247,7 +247,7 @@ impl Replica {
             }
             Proposal::Sweep { keys_max } => upkeep(txn, |txn| {
                 let swept = txn.sweep_expired(keys_max).map_err(fatal)?;
-                Ok(Reply::Array(vec![Reply::count(swept.keys), Reply::count(swept.fields)]))
+                Ok(Reply::Array(vec![Reply::count(swept.keys), Reply::count(swept.elements)]))
             }),
             Proposal::Count(count) => upkeep(txn, |txn| count.apply(txn).map_err(fatal)),
             Proposal::Evict(evict) => upkeep(txn, |txn| evict.apply(txn).map_err(malformed)?.map_err(fatal)),

@@ -64,6 +64,10 @@ impl Connection {
                     Err(error) => Reply::Error(error),
                 }
             }
+            Effect::Migrate(order) => {
+                self.send().await?;
+                self.migrate(*order).await?
+            }
             Effect::Checkpoint { background } => self.checkpoint(background).await,
             Effect::SaveUsers => self.save_users().await,
             Effect::KillScripts { of_functions } => self.kill_scripts(of_functions).await,
@@ -118,9 +122,14 @@ impl Connection {
     }
 
     pub(super) async fn pause_for(&mut self, delay: Duration) -> Result<(), Close> {
+        self.unless_gone(tokio::time::sleep(delay)).await
+    }
+
+    /// Waits for something as long as somebody waits for the reply.
+    pub(super) async fn unless_gone<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Close> {
         let client = Arc::clone(&self.session.client);
         tokio::select! {
-            () = tokio::time::sleep(delay) => Ok(()),
+            done = work => Ok(done),
             () = client.wait_killed() => Err(Close::Now),
             _ = self.thread.stop.wait() => Err(Close::Now),
             () = gone(&mut self.stream, &mut self.input, &client, &self.thread.node.stats) => Err(Close::Now),

@@ -255,6 +255,7 @@ impl Connection {
                             | Effect::Track { .. }
                             | Effect::TrackingRevision
                             | Effect::Cached { .. }
+                            | Effect::Migrate(_)
                             | Effect::Watch(_)
                             | Effect::Shutdown(_),
                         ) => Reply::Error(ErrorReply::err("Command not allowed inside a transaction")),

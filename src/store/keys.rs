@@ -8,7 +8,7 @@
 //! | `meta` | namespace u32 ‖ key | metadata record (`row.rs`) |
 //! | `expiry` | when the key or its first field expires, u64 ‖ namespace u32 ‖ key | – |
 //! | `data` | namespace u32 ‖ generation ‖ field, index, member, piece … | what the type says (`src/types`) |
-//! | `score` | namespace u32 ‖ generation ‖ order-preserving score ‖ member (of hashes: `fields.rs`) | – |
+//! | `score` | namespace u32 ‖ generation ‖ order-preserving score ‖ member (of hashes and sets: `expiring.rs`) | – |
 //!
 //! Numbers are big-endian, so byte order is number order. A logical database maps to a namespace; FLUSHDB and SWAPDB change
 //! the mapping, never the rows. A collection id is the log position at which a collection was created: it does not contain

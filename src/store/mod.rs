@@ -21,7 +21,7 @@ mod changes;
 mod check;
 mod checksum;
 mod engine;
-mod fields;
+mod expiring;
 mod file_sums;
 mod frequency;
 mod hot;
@@ -57,7 +57,7 @@ mod watched;
 
 pub use changes::{ChangeEvent, EventClass, Interest, KeyChange, Observer, Origin};
 pub use checksum::FullRead;
-pub use fields::{FieldExpiries, expiry_sub, parse_expiry_sub};
+pub use expiring::{ElementExpiries, expiry_sub, parse_expiry_sub};
 pub use file_sums::FileSum;
 pub use hot::Hot;
 pub use keys::{ALL, CollectionId, SubRange, successor};

@@ -8,7 +8,7 @@
 //! | 12 | revision: the place of the last write |
 //! | 8 | version 2, of what has sub-keys: bytes that its sub-keys take, keys and values; absent otherwise |
 //! | rest | string: the value; collection, and string in pieces: generation (12), elements u64, then what its type says
-//! (`fields.rs` of hashes, `types::string`) |
+//! (`expiring.rs` of hashes and sets, `types::string`) |
 //!
 //! Rows of version 2 are *counted*: what they take is part of the bytes of their database (`sizes.rs`). From feature level 7 on
 //! every write makes its row one.

@@ -4,7 +4,7 @@
 //! that decides which keys have expired. Handlers can only read through a view.
 
 use super::{
-    CollectionHead, FieldExpiries, Namespace, Published, ReadWatch, Replies, Row, Store, Txn,
+    CollectionHead, ElementExpiries, Namespace, Published, ReadWatch, Replies, Row, Store, Txn,
     engine::{EngineIterator, Family, Tier, read_error},
     hot::Lookedup,
     keys::{self, Span},
@@ -252,8 +252,10 @@ impl<'a> View<'a> {
         if self.has_passed(row.expires_at)? {
             return Ok(true);
         }
-        match FieldExpiries::of_body(row.kind, &row.body)? {
-            Some(fields) => self.has_lost_all_fields(namespace, &CollectionHead::decode(&row.body)?, &fields),
+        match ElementExpiries::of_body(row.kind, &row.body)? {
+            Some(fields) => {
+                self.has_lost_all_elements(namespace, &CollectionHead::decode(&row.body)?, &fields)
+            }
             None => Ok(false),
         }
     }

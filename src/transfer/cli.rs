@@ -68,7 +68,7 @@ pub fn programs() -> [Command; 2] {
         .about("Export the keys of a running node to an RDB file that Redis 7.0 and later load")
         .after_help(
             "Keys are read one after the other while the node serves: the file is not a snapshot of one moment. Exit codes: \
-             0 the file has everything; 1 fields lost their expiry (see --rdb-version); 2 the export had to stop.",
+             0 the file has everything; 1 members of sets, or fields of hashes (see --rdb-version), lost their expiry; 2 the export had to stop.",
         )
         .arg(file("File to write; an existing one is replaced once the new one is complete"))
         .arg(remote::place("node", "from", "Client port of any node, or the path of its Unix socket"))
@@ -79,7 +79,7 @@ pub fn programs() -> [Command; 2] {
                 .value_name("NUMBER")
                 .value_parser(["10", "12"])
                 .default_value("10")
-                .help("10 for Redis 7.0 and Valkey, without expiry of single fields; 12 for Redis 7.4"),
+                .help("10 for Redis 7.0 and Valkey, without expiry of single fields; 12 for Redis 7.4; members of sets lose theirs in both"),
         );
     [import, export]
 }

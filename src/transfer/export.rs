@@ -64,7 +64,7 @@ pub fn export(path: &Path, options: &Options<'_>) -> Result<Report, String> {
     let target = writer.finish().map_err(failed)?;
     target.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
     fs::rename(&part, path).map_err(failed)?;
-    report.counts.push(("hashes whose fields lost their expiry", lost));
+    report.counts.push(("hashes and sets whose elements lost their expiry", lost));
     report.counts.push(("deleted or expired while they were read", gone));
     report.is_whole = lost == 0;
     report.took = started.elapsed();

@@ -8,7 +8,7 @@
 //! the value. (Exception: if the first element of a collection is larger than a transaction and the import is killed
 //! between two commands sent together, that element may be left.)
 
-use crate::rdb::{Consumer, Entry, Field, Group, Object, Record, Stream, StreamId, dump};
+use crate::rdb::{Consumer, Entry, Field, Group, Member, Object, Record, Stream, StreamId, dump};
 use std::collections::BTreeMap;
 
 /// A larger payload is not one command.
@@ -73,24 +73,29 @@ pub fn vanish(under: &[u8]) -> Argv {
     argv(&[b"EXPIRE", under, UNFINISHED_SECONDS])
 }
 
-/// Takes away the fields that had expired at this time. `false` = the value has no element left.
+/// Takes away the fields and members that had expired at this time. `false` = the value has no element left.
 pub fn without_expired(object: &mut Object, now_ms: u64) -> bool {
-    if let Object::Hash(fields) = object {
-        fields.retain(|field| field.expires_at_ms.is_none_or(|at| at > now_ms));
-        return !fields.is_empty();
+    let is_left = |expires_at_ms: Option<u64>| expires_at_ms.is_none_or(|at| at > now_ms);
+    match object {
+        Object::Hash(fields) => fields.retain(|field| is_left(field.expires_at_ms)),
+        Object::ExpiringSet(members) => members.retain(|member| is_left(member.expires_at_ms)),
+        Object::String(_) | Object::List(_) | Object::Set(_) | Object::SortedSet(_) | Object::Stream(_) => {
+            return true;
+        }
     }
-    true
+    object.elements() > 0
 }
 
-/// Whether a value may disappear while it is built: it or all its fields may expire.
+/// Whether a value may disappear while it is built: it or all its elements may expire.
 pub fn may_expire(record: &Record) -> bool {
-    let all_fields_may = match &record.object {
+    let all_elements_may = match &record.object {
         Object::Hash(fields) => fields.iter().all(|field| field.expires_at_ms.is_some()),
+        Object::ExpiringSet(members) => members.iter().all(|member| member.expires_at_ms.is_some()),
         Object::String(_) | Object::List(_) | Object::Set(_) | Object::SortedSet(_) | Object::Stream(_) => {
             false
         }
     };
-    all_fields_may || record.expires_at_ms.is_some()
+    all_elements_may || record.expires_at_ms.is_some()
 }
 
 fn argv(words: &[&[u8]]) -> Argv {
@@ -102,6 +107,7 @@ fn pieces(object: &Object, key: &[u8]) -> Vec<Argv> {
         Object::String(value) => vec![argv(&[b"SET", key, value])],
         Object::List(elements) => chunks(b"RPUSH", key, elements.iter().map(|element| vec![element.clone()])),
         Object::Set(members) => chunks(b"SADD", key, members.iter().map(|member| vec![member.clone()])),
+        Object::ExpiringSet(members) => expiring_set(members, key),
         Object::SortedSet(members) => {
             let pair = |(member, score): &(Vec<u8>, f64)| vec![score_text(*score), member.clone()];
             chunks(b"ZADD", key, members.iter().map(pair))
@@ -139,16 +145,32 @@ fn score_text(score: f64) -> Vec<u8> {
 fn hash(fields: &[Field], key: &[u8]) -> Vec<Argv> {
     let pair = |field: &Field| vec![field.name.clone(), field.value.clone()];
     let mut commands = chunks(b"HSET", key, fields.iter().map(pair));
+    let expiries = fields.iter().filter_map(|field| Some((&field.name[..], field.expires_at_ms?)));
+    commands.extend(expire(b"HPEXPIREAT", key, b"FIELDS", expiries));
+    commands
+}
+
+fn expiring_set(members: &[Member], key: &[u8]) -> Vec<Argv> {
+    let mut commands = chunks(b"SADD", key, members.iter().map(|member| vec![member.name.clone()]));
+    let expiries = members.iter().filter_map(|member| Some((&member.name[..], member.expires_at_ms?)));
+    commands.extend(expire(b"SPEXPIREAT", key, b"MEMBERS", expiries));
+    commands
+}
+
+/// Commands that let elements expire, those of one time together.
+fn expire<'a>(
+    name: &[u8],
+    key: &[u8],
+    elements: &[u8],
+    expiries: impl Iterator<Item = (&'a [u8], u64)>,
+) -> Vec<Argv> {
     let mut by_expiry: BTreeMap<u64, Vec<&[u8]>> = BTreeMap::new();
-    for field in fields {
-        if let Some(at) = field.expires_at_ms {
-            by_expiry.entry(at).or_default().push(&field.name);
-        }
-    }
+    expiries.for_each(|(element, at)| by_expiry.entry(at).or_default().push(element));
+    let mut commands = Vec::new();
     for (at, names) in by_expiry {
         for names in names.chunks(PIECE_ELEMENTS_MAX) {
             let (at, count) = (at.to_string(), names.len().to_string());
-            let mut expire = argv(&[b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", count.as_bytes()]);
+            let mut expire = argv(&[name, key, at.as_bytes(), elements, count.as_bytes()]);
             expire.extend(argv(names));
             commands.push(expire);
         }

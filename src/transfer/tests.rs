@@ -4,7 +4,7 @@ use super::{
     cli::programs,
     plan::{Plan, finish, is_there, may_expire, plan, vanish, without_expired},
 };
-use crate::rdb::{Consumer, Entry, Field, Group, Object, Pending, Record, Stream, StreamId, dump};
+use crate::rdb::{Consumer, Entry, Field, Group, Member, Object, Pending, Record, Stream, StreamId, dump};
 
 #[test]
 fn the_command_lines_are_sound() {
@@ -81,6 +81,13 @@ fn a_large_value_is_built_in_pieces() {
     let hash = pieces(Object::Hash(fields), None);
     assert_eq!(hash.len(), 12);
     assert_eq!(hash[11], "HPEXPIREAT own 9 FIELDS 2 3 4");
+    let member = |name: Vec<u8>| Member { name, expires_at_ms: None };
+    let mut members: Vec<Member> = many(10_001).map(member).collect();
+    members[3].expires_at_ms = Some(9);
+    members[4].expires_at_ms = Some(8);
+    let set = pieces(Object::ExpiringSet(members), None);
+    assert_eq!((set.len(), &set[10][..]), (13, "SADD own 10000"));
+    assert_eq!(set[11..], ["SPEXPIREAT own 8 MEMBERS 1 4", "SPEXPIREAT own 9 MEMBERS 1 3"]);
     // Few elements, but many bytes, which do not compress.
     let noise = |seed: u64| {
         (0..900_000_u64).map(move |i| ((i * i + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
@@ -144,6 +151,12 @@ fn a_value_may_expire_while_it_is_built() {
     let mut hash = Object::Hash(vec![field(Some(5)), field(Some(7))]);
     assert!(may_expire(&record(hash.clone(), None)));
     assert!(!without_expired(&mut hash, 7));
+    let member = |at| Member { name: b"m".to_vec(), expires_at_ms: at };
+    let mut set = Object::ExpiringSet(vec![member(Some(5)), member(None)]);
+    assert!(without_expired(&mut set, 5) && !may_expire(&record(set.clone(), None)));
+    assert_eq!(set, Object::ExpiringSet(vec![member(None)]));
+    let mut set = Object::ExpiringSet(vec![member(Some(5))]);
+    assert!(may_expire(&record(set.clone(), None)) && !without_expired(&mut set, 5));
     let mut list = Object::List(vec![b"a".to_vec()]);
     assert!(without_expired(&mut list, 7) && !may_expire(&record(list, None)));
 }

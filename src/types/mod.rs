@@ -6,6 +6,7 @@ pub mod collection;
 pub mod cursor;
 pub mod decimal;
 pub mod encoding;
+pub mod expiring;
 pub mod expiry;
 pub mod geo;
 pub mod glob;

@@ -240,6 +240,8 @@ const CALLS: &[&str] = &[
 
 /// Those that the reference lacks, with their own type.
 const LATER: &[(&str, &str)] = &[
+    ("BLMOVEM K other LEFT RIGHT 0.01", "list"),
+    ("BLMOVEM list K LEFT RIGHT 0.01", "list"),
     ("DELEX K IFEQ x", "string"),
     ("DELIFEQ K x", "string"),
     ("DIGEST K", "string"),
@@ -256,12 +258,25 @@ const LATER: &[(&str, &str)] = &[
     ("HSETEX K EX 100 FIELDS 1 a 1", "hash"),
     ("HTTL K FIELDS 1 a", "hash"),
     ("INCREX K", "string"),
+    ("LMOVEM K other LEFT RIGHT COUNT 2 OBO", "list"),
+    ("LMOVEM list K LEFT RIGHT EXACTLY 1 BULK", "list"),
+    ("SADDEX K EX 100 MEMBERS 1 a", "set"),
     ("SDIFFCARD 1 K", "set"),
     ("SET K x IFEQ y", "string"),
+    ("SEXPIRE K 100 MEMBERS 1 a", "set"),
+    ("SEXPIREAT K 33177117420 MEMBERS 1 a", "set"),
+    ("SEXPIRETIME K MEMBERS 1 a", "set"),
+    ("SPERSIST K MEMBERS 1 a", "set"),
+    ("SPEXPIRE K 100000 MEMBERS 1 a", "set"),
+    ("SPEXPIREAT K 99999999999999 MEMBERS 1 a", "set"),
+    ("SPEXPIRETIME K MEMBERS 1 a", "set"),
+    ("SPTTL K MEMBERS 1 a", "set"),
+    ("STTL K MEMBERS 1 a", "set"),
     ("SUNIONCARD 1 K", "set"),
     ("XACKDEL K g IDS 1 1-1", "stream"),
     ("XCFGSET K IDMP-DURATION 100", "stream"),
     ("XDELEX K IDS 1 1-1", "stream"),
+    ("XNACK K g FAIL IDS 1 1-1", "stream"),
 ];
 
 /// They look at no value by themselves: channels, scripts, or whatever is there.
@@ -279,6 +294,7 @@ const TYPELESS: [&str; 13] = [
     "evalsha_ro",
     "fcall",
     "fcall_ro",
+    "migrate",
 ];
 
 fn words(line: &str) -> Vec<&str> {

@@ -4,6 +4,7 @@
 
 mod data;
 mod killed;
+mod migrate;
 
 use std::fs;
 use std::path::Path;

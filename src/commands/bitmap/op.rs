@@ -1,8 +1,9 @@
 //! BITOP.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, Run, require_level},
     error::Result,
+    feature_level,
     resp::{ErrorReply, Reply},
     store::{Encoding, EventClass, Txn},
     types::{
@@ -22,7 +23,7 @@ pub(super) const BITOP: Command = Command {
     since: "2.6.0",
     complexity: "O(N) where N is the length of all strings together.",
     summary: "Combines strings bit by bit and stores the result.",
-    syntax: "<AND | OR | XOR | NOT> destkey key [key ...]",
+    syntax: "<AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]",
     ..Command::BASE
 };
 
@@ -32,14 +33,30 @@ fn bitop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if operation == Operation::Not && args.remaining() != 1 {
         return Err(ErrorReply::err("BITOP NOT must be called with a single source key.").into());
     }
+    if operation.has_two_sides() || operation == Operation::One {
+        let what = format!("BITOP {}", operation.name());
+        require_level(&what, feature_level::REDIS_8_MORE, txn.feature_level())?;
+        if operation.has_two_sides() && args.remaining() < 2 {
+            let text = format!("{what} must be called with at least two source keys.");
+            return Err(ErrorReply::err(text).into());
+        }
+    }
     // All of them are looked at before any of them is read.
     for key in args.rest() {
         StoredString::open(&txn.view(), key)?;
     }
     let mut result = Combined::new(operation);
-    for key in args.rest() {
+    let (last, others) = match args.rest().split_first() {
+        Some((first, others)) if operation.takes_first_last() => (Some(first), others),
+        _ => (None, args.rest()),
+    };
+    for key in others {
         let source = StoredString::open(&txn.view(), key)?;
         result.add(&txn.view(), source.as_ref())?;
+    }
+    if let Some(first) = last {
+        let source = StoredString::open(&txn.view(), first)?;
+        result.add_first(&txn.view(), source.as_ref())?;
     }
     let (len, pieces) = result.finish();
     if len == 0 {

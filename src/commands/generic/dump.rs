@@ -110,6 +110,9 @@ fn restore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         }
         _ => ErrorReply::err("Bad data format"),
     })?;
+    if matches!(object, Object::ExpiringSet(_)) && txn.feature_level() < feature_level::SET_EXPIRY {
+        return Err(ErrorReply::err("Bad data format").into());
+    }
     // A string is not copied: its pieces are parts of it.
     if !matches!(object, Object::String(_)) {
         txn.view().keep(0, usize::try_from(bytes).unwrap_or(usize::MAX))?;

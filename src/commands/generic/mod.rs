@@ -4,11 +4,13 @@ mod copy;
 mod delete;
 mod dump;
 mod expire;
+mod migrate;
 mod object;
 mod scan;
 mod sort;
 mod ttl;
 
+pub use migrate::{Movable, movable, unreachable};
 pub(super) use scan::scan_page;
 
 use crate::command::Command;
@@ -30,6 +32,7 @@ pub static COMMANDS: &[Command] = &[
     expire::PERSIST,
     expire::PEXPIRE,
     expire::PEXPIREAT,
+    migrate::MIGRATE,
     object::OBJECT,
     dump::RESTORE,
     dump::RESTORE_ASKING,

@@ -3,17 +3,12 @@
 use super::{options, save};
 use crate::{
     command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
+    commands::element_expiry::{self, Condition, DELETED, DONE, NO_ELEMENT, NO_EXPIRY, NOT_ALLOWED},
     error::Result,
     resp::Reply,
     store::Txn,
     types::{expiry::Unit, hash::Hash},
 };
-
-const NO_FIELD: i64 = -2;
-const NO_EXPIRY: i64 = -1;
-const NOT_ALLOWED: i64 = 0;
-const DONE: i64 = 1;
-const DELETED: i64 = 2;
 
 pub(super) const HEXPIRE: Command = Command {
     name: "HEXPIRE",
@@ -64,41 +59,6 @@ pub(super) const HPERSIST: Command = Command {
     ..HEXPIRE
 };
 
-/// The condition on a field's present expiry for setting a new one; no expiry counts as later than any.
-#[derive(Clone, Copy)]
-enum Condition {
-    Always,
-    None,
-    Some,
-    Earlier,
-    Later,
-}
-
-impl Condition {
-    fn read(args: &mut Args<'_>) -> Self {
-        let words = [
-            ("NX", Condition::None),
-            ("XX", Condition::Some),
-            ("GT", Condition::Earlier),
-            ("LT", Condition::Later),
-        ];
-        words
-            .into_iter()
-            .find(|(word, _)| args.take(word))
-            .map_or(Condition::Always, |(_, condition)| condition)
-    }
-
-    fn allows(self, old: u64, new: u64) -> bool {
-        match self {
-            Condition::Always => true,
-            Condition::None => old == 0,
-            Condition::Some => old != 0,
-            Condition::Earlier => old != 0 && old < new,
-            Condition::Later => old == 0 || old > new,
-        }
-    }
-}
-
 fn hexpire(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     expire(txn, args, Unit::Seconds, "hexpire")
 }
@@ -119,14 +79,14 @@ fn expire(txn: &mut Txn<'_>, args: &mut Args<'_>, unit: Unit, command: &str) -> 
     let (key, amount) = (args.next_word()?, args.next_word()?);
     // As Redis, the type is judged first.
     let hash = Hash::open(&txn.view(), key)?;
-    let expires_at = options::expires_at(amount, unit, txn.now(), command)?;
+    let expires_at = element_expiry::expires_at(amount, unit, txn.now(), command)?;
     let condition = Condition::read(args);
     let fields = options::counted(args, command, "Parameter `numFields` should be greater than 0")?;
-    let Some(mut hash) = hash else { return Ok(Reply::Array(vec![Reply::Int(NO_FIELD); fields.len()])) };
+    let Some(mut hash) = hash else { return Ok(Reply::Array(vec![Reply::Int(NO_ELEMENT); fields.len()])) };
     let mut answers = Vec::with_capacity(fields.len());
     for field in fields {
         answers.push(match hash.get(&txn.view(), field)? {
-            None => NO_FIELD,
+            None => NO_ELEMENT,
             Some(found) if !condition.allows(found.expires_at, expires_at) => NOT_ALLOWED,
             Some(_) if expires_at <= txn.now() => {
                 hash.remove(txn, field)?;
@@ -151,11 +111,11 @@ fn hpersist(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
     let hash = Hash::open(&txn.view(), key)?;
     let fields = options::fields(args, "hpersist")?;
-    let Some(mut hash) = hash else { return Ok(Reply::Array(vec![Reply::Int(NO_FIELD); fields.len()])) };
+    let Some(mut hash) = hash else { return Ok(Reply::Array(vec![Reply::Int(NO_ELEMENT); fields.len()])) };
     let mut answers = Vec::with_capacity(fields.len());
     for field in fields {
         answers.push(match hash.get(&txn.view(), field)? {
-            None => NO_FIELD,
+            None => NO_ELEMENT,
             Some(found) if found.expires_at == 0 => NO_EXPIRY,
             Some(found) => {
                 hash.set(txn, field, &found.value, 0)?;

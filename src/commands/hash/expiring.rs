@@ -3,10 +3,11 @@
 use super::{get::value_reply, options, save};
 use crate::{
     command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, parse_i64},
+    commands::element_expiry::{self, Expiry, only_one, take_existence, take_unit, unknown_argument},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
-    types::{expiry::Unit, hash::Hash},
+    types::hash::Hash,
 };
 
 pub(super) const HGETEX: Command = Command {
@@ -36,27 +37,12 @@ pub(super) const HSETEX: Command = Command {
     ..HGETEX
 };
 
-const UNITS: [(&str, Unit); 4] =
-    [("EX", Unit::Seconds), ("PX", Unit::Millis), ("EXAT", Unit::UnixSeconds), ("PXAT", Unit::UnixMillis)];
-
-/// The change to the fields' expiry.
-#[derive(Clone, Copy)]
-enum Expiry {
-    Clear,
-    Keep,
-    At(u64),
-}
-
-fn take_unit(args: &mut Args<'_>) -> Option<Unit> {
-    UNITS.into_iter().find(|(word, _)| args.take(word)).map(|(_, unit)| unit)
-}
-
 fn hgetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
     // As Redis, the type is judged first.
     let hash = Hash::open(&txn.view(), key)?;
     let expiry = match take_unit(args) {
-        Some(unit) => Expiry::At(options::expires_at(args.next_word()?, unit, txn.now(), "hgetex")?),
+        Some(unit) => Expiry::At(element_expiry::expires_at(args.next_word()?, unit, txn.now(), "hgetex")?),
         None if args.take("PERSIST") => Expiry::Clear,
         None => Expiry::Keep,
     };
@@ -99,10 +85,6 @@ struct Options {
     expiry: Option<Expiry>,
 }
 
-fn only_one(words: &str) -> ErrorReply {
-    ErrorReply::err(format!("Only one of {words} arguments can be specified"))
-}
-
 impl Options {
     /// Reads up to FIELDS.
     fn read(args: &mut Args<'_>, now: u64) -> Result<Self> {
@@ -114,22 +96,21 @@ impl Options {
             if let Some(unit) = take_unit(args) {
                 options.has_no_expiry_yet()?;
                 let amount = args.next_opt().ok_or_else(|| ErrorReply::err("missing expire time"))?;
-                options.expiry = Some(Expiry::At(options::expires_at(amount, unit, now, "hsetex")?));
+                options.expiry = Some(Expiry::At(element_expiry::expires_at(amount, unit, now, "hsetex")?));
             } else if args.take("KEEPTTL") {
                 options.has_no_expiry_yet()?;
                 options.expiry = Some(Expiry::Keep);
-            } else if let Some(must) = take_condition(args, "FXX", "FNX") {
+            } else if let Some(must) = take_existence(args, "FXX", "FNX") {
                 if options.fields.replace(must).is_some() {
                     return Err(only_one("FXX or FNX").into());
                 }
-            } else if let Some(must) = take_condition(args, "XX", "NX") {
+            } else if let Some(must) = take_existence(args, "XX", "NX") {
                 if options.key.replace(must).is_some() {
                     return Err(only_one("XX or NX").into());
                 }
             } else {
                 let word = args.next_opt().ok_or_else(|| ErrorReply::wrong_arity("hsetex"))?;
-                let word = String::from_utf8_lossy(word).into_owned();
-                return Err(ErrorReply::err(format!("unknown argument: {word}")).into());
+                return Err(unknown_argument(word).into());
             }
         }
     }
@@ -140,14 +121,6 @@ impl Options {
             Some(_) => Err(only_one("EX, PX, EXAT, PXAT or KEEPTTL").into()),
         }
     }
-}
-
-/// Whether it must exist, if one of these words is next.
-fn take_condition(args: &mut Args<'_>, must: &str, must_not: &str) -> Option<bool> {
-    if args.take(must) {
-        return Some(true);
-    }
-    args.take(must_not).then_some(false)
 }
 
 /// Reads `numfields field value …`, to the end.

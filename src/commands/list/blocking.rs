@@ -2,15 +2,18 @@
 //! session and makes another when a key is ready.
 
 use super::{
-    moves::{LMOVE, Move, RPOPLPUSH},
+    moves::{LMOVE, LMOVEM, Move, MoveMany, RPOPLPUSH},
     pop::{LMPOP, LPOP, MultiPop, pop_first, pop_from},
 };
 use crate::{
-    command::{Args, Command, Flags, KeyRange, Run, Wait},
+    command::{Args, Command, Finds, Flags, KeyRange, Run, Wait},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Txn, Type, View},
-    types::{list::End, timeout},
+    types::{
+        list::{End, List},
+        timeout,
+    },
 };
 
 const MOVES: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::NOSCRIPT).with(Flags::BLOCKING);
@@ -71,6 +74,17 @@ pub(super) const BRPOPLPUSH: Command = Command {
     ..RPOPLPUSH
 };
 
+pub(super) const BLMOVEM: Command = Command {
+    name: "BLMOVEM",
+    arity: -6,
+    run: Run::Write(blmovem),
+    wait: Some(wait_to_move_many),
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::BLOCKING),
+    summary: "Moves elements from one list to another and returns them; waits until there are enough if need be.",
+    syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout [<COUNT count | EXACTLY exactly> <OBO | BULK>]",
+    ..LMOVEM
+};
+
 fn blpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     pop_any(txn, args, End::Left)
 }
@@ -109,6 +123,12 @@ fn brpoplpush(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     call.run(txn)
 }
 
+fn blmovem(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
+    let now = txn.now();
+    let (call, _) = MoveMany::read(args, |args| timeout::parse(args.next_word()?, now))?;
+    Ok(call.run(txn)?.map_or(Reply::NilArray, MoveMany::reply))
+}
+
 /// The keys that BLPOP and BRPOP wait for.
 fn wait_to_pop(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
     let (timeout, keys) = args.rest().split_last().ok_or_else(ErrorReply::syntax)?;
@@ -136,4 +156,18 @@ fn wait_to_move_plainly(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<W
 fn wait_for_source(view: &View<'_>, args: &mut Args<'_>, call: &Move<'_>) -> Result<Option<Wait>> {
     let ms = timeout::parse(args.next_word()?, view.now())?;
     Wait::to_take(view, &[call.source], Type::List, ms, Reply::Nil)
+}
+
+/// A list that is not long enough for this call may be so for the next one.
+fn wait_to_move_many(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
+    let (call, ms) = MoveMany::read(args, |args| timeout::parse(args.next_word()?, view.now()))?;
+    let source = call.way.source;
+    let mut wait = Wait::to_take(view, &[source], Type::List, ms, Reply::NilArray)?;
+    if let Some(wait) = &mut wait
+        && wait.finds == Finds::Something
+        && !List::open(view, source)?.is_some_and(|list| call.is_enough(list.len()))
+    {
+        wait.finds = Finds::Other;
+    }
+    Ok(wait)
 }

@@ -19,6 +19,7 @@ use crate::{
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[
     blocking::BLMOVE,
+    blocking::BLMOVEM,
     blocking::BLMPOP,
     blocking::BLPOP,
     blocking::BRPOP,
@@ -28,6 +29,7 @@ pub static COMMANDS: &[Command] = &[
     change::LSET,
     change::LTRIM,
     moves::LMOVE,
+    moves::LMOVEM,
     moves::RPOPLPUSH,
     pop::LMPOP,
     pop::LPOP,

@@ -74,6 +74,13 @@ fn lmpop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     pop_first(txn, &call)
 }
 
+/// A number that counts keys or elements.
+pub(super) fn positive(word: &[u8], what: &str) -> Result<u64, ErrorReply> {
+    let number = parse_i64(word).and_then(|number| u64::try_from(number).ok());
+    let number = number.filter(|number| *number > 0);
+    number.ok_or_else(|| ErrorReply::err(format!("{what} should be greater than 0")))
+}
+
 /// The arguments of LMPOP and BLMPOP, apart from the timeout.
 pub(super) struct MultiPop<'a> {
     pub(super) keys: &'a [&'a [u8]],
@@ -83,11 +90,6 @@ pub(super) struct MultiPop<'a> {
 
 impl<'a> MultiPop<'a> {
     pub(super) fn read(args: &mut Args<'a>) -> Result<Self> {
-        let positive = |word: &[u8], what: &str| {
-            let number = parse_i64(word).and_then(|number| u64::try_from(number).ok());
-            let number = number.filter(|number| *number > 0);
-            number.ok_or_else(|| ErrorReply::err(format!("{what} should be greater than 0")))
-        };
         let numkeys = positive(args.next_word()?, "numkeys")?;
         let numkeys = usize::try_from(numkeys).unwrap_or(usize::MAX);
         if args.remaining() <= numkeys {

@@ -6,7 +6,9 @@ use crate::{
     error::Result,
     resp::{ErrorReply, Protocol, Reply},
     session::{Context, ProcessUsage},
-    store::{ALL, CollectionId, Direction, FieldExpiries, LargestKey, LargestKeys, Row, SubKeys, Type, View},
+    store::{
+        ALL, CollectionId, Direction, ElementExpiries, LargestKey, LargestKeys, Row, SubKeys, Type, View,
+    },
     types::collection::Collection,
 };
 use bytes::Bytes;
@@ -193,9 +195,11 @@ fn sub_keys_bytes(view: &View<'_>, row: &Row, samples: u64) -> Result<u64> {
     }
     let collection = Collection::of_row(view, row, row.kind)?;
     let by_score = match row.kind {
-        Type::Hash => FieldExpiries::decode(&collection.rest)?.map_or(0, |expiries| expiries.count),
+        Type::Hash | Type::Set => {
+            ElementExpiries::decode(&collection.rest)?.map_or(0, |expiries| expiries.count)
+        }
         Type::SortedSet => collection.len,
-        Type::String | Type::List | Type::Set | Type::Stream => 0,
+        Type::String | Type::List | Type::Stream => 0,
     };
     let mut bytes = 0_u64;
     for (of, count) in [(SubKeys::Data, collection.len), (SubKeys::Score, by_score)] {

@@ -1,12 +1,12 @@
 //! Members added, taken away, moved.
 
-use super::save_less;
+use super::save;
 use crate::{
     command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
     error::Result,
     resp::Reply,
     store::{EventClass, Txn},
-    types::set::Set,
+    types::set::{Put, Set},
 };
 
 pub(super) const SADD: Command = Command {
@@ -55,13 +55,12 @@ fn sadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let first = members.first().copied().unwrap_or_default();
     let set = Set::open(&txn.view(), key)?;
     let mut set = set.unwrap_or_else(|| Set::create(txn, first, members.len()));
-    let before = set.len();
+    let mut added = 0_usize;
     for member in members {
         #[cfg(feature = "next-level")]
         let member = &*super::next_level::stored(txn, member);
-        set.add(txn, member)?;
+        added = added.saturating_add(set.add(txn, member)?.into());
     }
-    let added = set.len().saturating_sub(before);
     if added > 0 {
         set.save(txn, key)?;
         txn.event(EventClass::Set, "sadd", key);
@@ -72,13 +71,12 @@ fn sadd(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 fn srem(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let key = args.next_word()?;
     let Some(mut set) = Set::open(&txn.view(), key)? else { return Ok(Reply::Int(0)) };
-    let before = set.len();
+    let mut removed = 0_usize;
     for member in args.rest() {
-        set.remove(txn, member)?;
+        removed = removed.saturating_add(set.remove(txn, member)?.into());
     }
-    let removed = before.saturating_sub(set.len());
     if removed > 0 {
-        save_less(txn, key, set, "srem")?;
+        save(txn, key, set, &["srem"])?;
     }
     Ok(Reply::count(removed))
 }
@@ -90,14 +88,14 @@ fn smove(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     if source == destination {
         return Ok(from.contains(&txn.view(), member)?.into());
     }
-    if !from.remove(txn, member)? {
-        return Ok(Reply::Int(0));
-    }
-    save_less(txn, source, from, "srem")?;
+    let Some(expires_at) = from.take(txn, member)? else { return Ok(Reply::Int(0)) };
+    save(txn, source, from, &["srem"])?;
     let mut to = to.unwrap_or_else(|| Set::create(txn, member, 1));
-    if to.add(txn, member)? {
-        to.save(txn, destination)?;
-        txn.event(EventClass::Set, "sadd", destination);
+    // The member's expiry moves with it, and replaces the one that it has in the destination.
+    match to.put(txn, member, expires_at)? {
+        Put::Added => save(txn, destination, to, &["sadd"])?,
+        Put::Changed => save(txn, destination, to, &[])?,
+        Put::Unchanged => {}
     }
     Ok(Reply::Int(1))
 }

@@ -2,11 +2,14 @@
 
 mod change;
 mod combine;
+mod expire;
+mod members;
 #[cfg(feature = "next-level")]
 mod next_level;
 mod random;
 mod read;
 mod scan;
+mod ttl;
 
 use crate::{
     command::Command,
@@ -19,6 +22,7 @@ use crate::{
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[
     change::SADD,
+    members::SADDEX,
     change::SMOVE,
     change::SREM,
     combine::SDIFF,
@@ -30,6 +34,11 @@ pub static COMMANDS: &[Command] = &[
     combine::SUNION,
     combine::SUNIONCARD,
     combine::SUNIONSTORE,
+    expire::SEXPIRE,
+    expire::SEXPIREAT,
+    expire::SPERSIST,
+    expire::SPEXPIRE,
+    expire::SPEXPIREAT,
     #[cfg(feature = "next-level")]
     next_level::NEXTLEVEL,
     random::SPOP,
@@ -39,12 +48,16 @@ pub static COMMANDS: &[Command] = &[
     read::SMEMBERS,
     read::SMISMEMBER,
     scan::SSCAN,
+    ttl::SEXPIRETIME,
+    ttl::SPEXPIRETIME,
+    ttl::SPTTL,
+    ttl::STTL,
 ];
 
-/// Saves a set after a removal and emits the event.
-fn save_less(txn: &mut Txn<'_>, key: &[u8], set: Set, event: &'static str) -> Result<()> {
+/// Saves a changed set and emits these events, and the key's deletion if it became empty.
+fn save(txn: &mut Txn<'_>, key: &[u8], set: Set, events: &[&'static str]) -> Result<()> {
     let is_gone = set.save(txn, key)?;
-    txn.event(EventClass::Set, event, key);
+    events.iter().for_each(|name| txn.event(EventClass::Set, name, key));
     if is_gone {
         txn.event(EventClass::Generic, "del", key);
     }

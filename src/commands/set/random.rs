@@ -1,6 +1,6 @@
 //! Random members, taken or only shown.
 
-use super::save_less;
+use super::save;
 use crate::{
     command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
     error::Result,
@@ -61,7 +61,7 @@ fn spop(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let drawn = random::some(&set, &txn.view(), wanted, &mut dice)?;
     let members: Vec<Vec<u8>> = drawn.into_iter().map(|(member, _)| member).collect();
     set.remove_all(txn, &members)?;
-    save_less(txn, key, set, "spop")?;
+    save(txn, key, set, &["spop"])?;
     let mut replies = members.into_iter().map(|member| Reply::Bulk(member.into()));
     Ok(match count {
         Some(_) => Reply::Set(replies.collect()),

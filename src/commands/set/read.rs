@@ -70,7 +70,7 @@ pub(super) const SMEMBERS: Command = Command {
 
 fn scard(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let set = Set::open(view, args.next_word()?)?;
-    Ok(Reply::count(set.map_or(0, |set| set.len())))
+    Ok(Reply::count(set.map_or(Ok(0), |set| set.len(view))?))
 }
 
 fn sismember(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {

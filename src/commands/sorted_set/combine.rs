@@ -21,7 +21,7 @@ pub(super) const ZUNION: Command = Command {
     since: "6.2.0",
     complexity: "O(N)+O(M*log(M)) where N is the number of members of all inputs and M of the result.",
     summary: "Returns the union of sorted sets.",
-    syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
+    syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]",
     ..Command::BASE
 };
 

@@ -2,12 +2,14 @@
 
 use super::number_from;
 use crate::{
-    command::Args,
+    command::{Args, require_level},
     error::Result,
+    feature_level,
     resp::ErrorReply,
-    store::{ALL, Direction, SubKeys, Type, View},
+    store::{Direction, Type, View},
     types::{
-        collection::{Collection, element_of, hashed},
+        collection::{Collection, element_of},
+        set::Set,
         sorted_set::{self, Scored, SortedSet, Span},
     },
 };
@@ -20,14 +22,14 @@ const SHORT_MAX: u64 = 500;
 enum Source {
     Absent,
     Sorted(SortedSet),
-    Plain(Collection),
+    Plain(Set),
 }
 
 impl Source {
     fn open(view: &View<'_>, key: &[u8]) -> Result<Self> {
         let Some(row) = view.get(key)? else { return Ok(Source::Absent) };
         if row.kind == Type::Set {
-            return Ok(Source::Plain(Collection::of_row(view, &row, Type::Set)?));
+            return Ok(Source::Plain(Set::of(Collection::of_row(view, &row, Type::Set)?)?));
         }
         Ok(Source::Sorted(SortedSet::of_row(view, &row)?))
     }
@@ -36,7 +38,7 @@ impl Source {
         match self {
             Source::Absent => 0,
             Source::Sorted(set) => set.len(),
-            Source::Plain(set) => set.len,
+            Source::Plain(set) => set.stored_len(),
         }
     }
 
@@ -44,7 +46,7 @@ impl Source {
         match self {
             Source::Absent => Ok(None),
             Source::Sorted(set) => set.score_of(view, member),
-            Source::Plain(set) => Ok(view.sub(SubKeys::Data, &set.id, &hashed(member))?.map(|_| 1.0)),
+            Source::Plain(set) => Ok(set.contains(view, member)?.then_some(1.0)),
         }
     }
 
@@ -56,9 +58,7 @@ impl Source {
         match self {
             Source::Absent => Ok(()),
             Source::Sorted(set) => set.scan_span(view, &Span::ALL, Direction::Forward, visit),
-            Source::Plain(set) => view.scan_sub(SubKeys::Data, &set.id, ALL, Direction::Forward, |sub, _| {
-                visit(element_of(sub), 1.0)
-            }),
+            Source::Plain(set) => set.visit_filed(view, |sub| visit(element_of(sub), 1.0)),
         }
     }
 }
@@ -69,13 +69,23 @@ enum Aggregate {
     Sum,
     Min,
     Max,
+    /// Sums up the weights of the inputs that have it.
+    Count,
 }
 
 impl Aggregate {
+    /// What an input with this weight contributes, in which the member has this score.
+    fn part(self, weight: f64, score: f64) -> f64 {
+        match self {
+            Aggregate::Sum | Aggregate::Min | Aggregate::Max => weight * score,
+            Aggregate::Count => weight,
+        }
+    }
+
     fn of(self, a: f64, b: f64) -> f64 {
         match self {
             // Infinities of both signs are nothing.
-            Aggregate::Sum => no_nan(a + b),
+            Aggregate::Sum | Aggregate::Count => no_nan(a + b),
             Aggregate::Min => {
                 if b < a {
                     b
@@ -149,7 +159,7 @@ impl Combination {
         let mut all =
             Combination { operation, sources, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
         while !args.is_empty() {
-            all.option(args, form)?;
+            all.option(args, form, view.feature_level())?;
         }
         if operation != Operation::Diff {
             // The smallest first, as Redis adds them up.
@@ -158,7 +168,7 @@ impl Combination {
         Ok(all)
     }
 
-    fn option(&mut self, args: &mut Args<'_>, form: Form) -> Result<()> {
+    fn option(&mut self, args: &mut Args<'_>, form: Form, level: u32) -> Result<()> {
         let weighs = self.operation != Operation::Diff && form != Form::Count;
         if weighs && args.remaining() > self.sources.len() && args.take("WEIGHTS") {
             for (_, weight) in &mut self.sources {
@@ -173,6 +183,9 @@ impl Combination {
                 Aggregate::Min
             } else if args.take("MAX") {
                 Aggregate::Max
+            } else if args.take("COUNT") {
+                require_level("AGGREGATE COUNT", feature_level::REDIS_8_MORE, level)?;
+                Aggregate::Count
             } else {
                 return Err(ErrorReply::syntax().into());
             };
@@ -220,7 +233,7 @@ impl Combination {
         let mut all: BTreeMap<Vec<u8>, f64> = BTreeMap::new();
         for (source, weight) in &self.sources {
             source.visit(&view.in_passing(), |member, score| {
-                let score = no_nan(weight * score);
+                let score = no_nan(self.aggregate.part(*weight, score));
                 match all.get_mut(member) {
                     Some(sum) => *sum = self.aggregate.of(*sum, score),
                     None => {
@@ -246,13 +259,13 @@ impl Combination {
             view.may_take_long()?;
         }
         first.visit(view, |member, score| {
-            let mut sum = no_nan(weight * score);
+            let mut sum = no_nan(self.aggregate.part(*weight, score));
             for (other, weight) in others {
                 match (self.operation, other.score_of(view, member)?) {
                     (Operation::Diff, None) => {}
                     (Operation::Diff, Some(_)) | (_, None) => return Ok(ControlFlow::Continue(())),
                     // As in Redis, a product that is not a number makes the whole sum NaN.
-                    (_, Some(score)) => sum = self.aggregate.of(sum, weight * score),
+                    (_, Some(score)) => sum = self.aggregate.of(sum, self.aggregate.part(*weight, score)),
                 }
             }
             visit(member, sum)

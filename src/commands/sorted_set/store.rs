@@ -30,7 +30,7 @@ pub(super) const ZUNIONSTORE: Command = Command {
     flags: FLAGS,
     since: "2.0.0",
     summary: "Stores the union of sorted sets.",
-    syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
+    syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]",
     ..ZUNION
 };
 

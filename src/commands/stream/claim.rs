@@ -85,7 +85,7 @@ fn xclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
             continue;
         };
         let deliveries = match &before {
-            Some(before) if is_fresh(before, now, options.min_idle_ms) => continue,
+            Some(before) if !before.is_claimable(now, options.min_idle_ms) => continue,
             Some(before) => before.deliveries,
             None if options.force => 1,
             None => continue,
@@ -94,7 +94,7 @@ fn xclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         let claimed = Pending {
             delivered_at: options.delivered_at,
             deliveries: options.retry_count.unwrap_or_else(|| deliveries.saturating_add(one_more)),
-            consumer: consumer.to_vec(),
+            consumer: Some(consumer.to_vec()),
         };
         group.deliver(txn, *id, before.as_ref(), &claimed)?;
         replies.push(claimed_reply(*id, &entry, options.just_id)?);
@@ -105,10 +105,6 @@ fn xclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     group.save(txn);
     txn.write_bytes_of(key)?;
     Ok(Reply::Array(replies))
-}
-
-fn is_fresh(pending: &Pending, now: u64, min_idle_ms: u64) -> bool {
-    now.saturating_sub(pending.delivered_at) < min_idle_ms
 }
 
 struct AutoOptions {
@@ -162,7 +158,7 @@ fn xautoclaim(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         let claimed = Pending {
             delivered_at: txn.now(),
             deliveries: before.deliveries.saturating_add(one_more),
-            consumer: consumer.to_vec(),
+            consumer: Some(consumer.to_vec()),
         };
         group.deliver(txn, *id, Some(before), &claimed)?;
         replies.push(claimed_reply(*id, entry, options.just_id)?);
@@ -196,7 +192,7 @@ fn look(txn: &Txn<'_>, stream: &Stream, group: &Group<'_>, options: &AutoOptions
             attempts = attempts.saturating_sub(1);
             match stream.get(&view, id)? {
                 None => upon.deleted.push((id, pending)),
-                Some(_) if is_fresh(&pending, now, options.min_idle_ms) => {
+                Some(_) if !pending.is_claimable(now, options.min_idle_ms) => {
                     return Ok(ControlFlow::Continue(()));
                 }
                 Some(entry) => upon.old.push((id, pending, entry)),

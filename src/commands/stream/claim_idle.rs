@@ -2,7 +2,8 @@
 //! disk, so a call looks at all that is pending in the group.
 
 use super::{
-    id_reply,
+    allowance::Allowance,
+    id_reply, idle_reply,
     read_group::{Asking, note_active},
 };
 use crate::{
@@ -13,11 +14,15 @@ use crate::{
 };
 use std::{collections::BinaryHeap, ops::ControlFlow};
 
-/// An entry as CLAIM shows it: how long it was pending, ms, and how often it had been delivered; zeros for one that is new.
-pub(super) fn reply(id: StreamId, bytes: &[u8], idle_ms: u64, deliveries: u64) -> Result<Reply> {
+/// An entry as CLAIM shows it: how long it was pending, ms (-1: it was released), and how often it had been delivered; zeros for
+/// one that is new.
+pub(super) fn reply(id: StreamId, bytes: &[u8], idle_ms: Option<u64>, deliveries: u64) -> Result<Reply> {
     let words = fields(bytes)?.into_iter().map(Reply::bulk).collect();
-    Ok(Reply::Array(vec![id_reply(id), Reply::Array(words), Reply::count(idle_ms), Reply::count(deliveries)]))
+    Ok(Reply::Array(vec![id_reply(id), Reply::Array(words), idle_reply(idle_ms), Reply::count(deliveries)]))
 }
+
+/// Where a pending entry stands among those that may be claimed.
+type Found = ((bool, u64), StreamId);
 
 /// Gives the consumer what has been pending for so long, the longest first, up to the count asked for.
 pub(super) fn claim_idle(
@@ -26,16 +31,21 @@ pub(super) fn claim_idle(
     group: &mut Group<'_>,
     asking: &Asking<'_>,
     min_idle_ms: u64,
+    allowance: &mut Allowance,
 ) -> Result<Vec<Reply>> {
     let now = txn.now();
-    let found = longest_pending(&txn.view(), stream, group, asking.count, min_idle_ms)?;
+    let found = longest_pending(&txn.view(), stream, group, allowance.at_most(asking.count), min_idle_ms)?;
     let mut replies = Vec::with_capacity(found.len());
-    for (delivered_at, id) in found {
+    for (_, id) in found {
+        if allowance.is_used_up() {
+            break;
+        }
         let Some(bytes) = stream.get(&txn.view(), id)? else { continue };
         let Some(before) = group.pending(&txn.view(), id)? else { continue };
-        replies.push(reply(id, &bytes, now.saturating_sub(delivered_at), before.deliveries)?);
+        allowance.take(id, Some(&bytes))?;
+        replies.push(reply(id, &bytes, before.idle_ms(now), before.deliveries)?);
         let deliveries = before.deliveries.saturating_add(1);
-        let claimed = Pending { delivered_at: now, deliveries, consumer: asking.consumer.to_vec() };
+        let claimed = Pending { delivered_at: now, deliveries, consumer: Some(asking.consumer.to_vec()) };
         group.deliver(txn, id, Some(&before), &claimed)?;
     }
     if !replies.is_empty() {
@@ -44,28 +54,29 @@ pub(super) fn claim_idle(
     Ok(replies)
 }
 
-/// When pending entries were delivered, and their ids, of those that are still in the stream: earliest first.
+/// Of pending entries their place and id, if they are still in the stream: released ones first, then those that were delivered
+/// earliest.
 fn longest_pending(
     view: &View<'_>,
     stream: &Stream,
     group: &Group<'_>,
     count: Option<u64>,
     min_idle_ms: u64,
-) -> Result<Vec<(u64, StreamId)>> {
-    let Some(latest) = view.now().checked_sub(min_idle_ms) else { return Ok(Vec::new()) };
+) -> Result<Vec<Found>> {
     let most = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
     // The latest of those found so far is on top.
-    let mut found: BinaryHeap<(u64, StreamId)> = BinaryHeap::new();
-    each_pending(view, stream, group, |id, delivered_at| {
-        let is_wanted = delivered_at <= latest
-            && (found.len() < most || found.peek().is_some_and(|top| (delivered_at, id) < *top));
+    let mut found: BinaryHeap<Found> = BinaryHeap::new();
+    each_pending(view, stream, group, |id, pending| {
+        let place = (pending.place(), id);
+        let is_wanted = pending.is_claimable(view.now(), min_idle_ms)
+            && (found.len() < most || found.peek().is_some_and(|top| place < *top));
         if is_wanted && stream.has(view, id)? {
             if found.len() < most {
                 view.keep(1, size_of::<(u64, StreamId)>())?;
             } else {
                 found.pop();
             }
-            found.push((delivered_at, id));
+            found.push(place);
         }
         Ok(ControlFlow::Continue(()))
     })?;
@@ -80,9 +91,9 @@ pub(super) fn claimable_at(
     min_idle_ms: u64,
 ) -> Result<Option<u64>> {
     let mut earliest = None;
-    each_pending(view, stream, group, |id, delivered_at| {
-        let at = delivered_at.saturating_add(min_idle_ms);
-        let is_due = at <= view.now();
+    each_pending(view, stream, group, |id, pending| {
+        let at = pending.delivered_at.saturating_add(min_idle_ms);
+        let is_due = pending.is_claimable(view.now(), min_idle_ms);
         if is_due && stream.has(view, id)? {
             earliest = Some(0);
             return Ok(ControlFlow::Break(()));
@@ -99,11 +110,11 @@ fn each_pending(
     view: &View<'_>,
     stream: &Stream,
     group: &Group<'_>,
-    mut visit: impl FnMut(StreamId, u64) -> Result<ControlFlow<()>>,
+    mut visit: impl FnMut(StreamId, &Pending) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let (pending, whole) = (&group.record.pending, (StreamId::MIN, StreamId::MAX));
     let (id, name, forward) = (stream.collection_id(), group.name(), Direction::Forward);
     scan_pending(&view.in_passing(), id, name, None, pending, whole, forward, |id, pending| {
-        visit(id, pending.delivered_at)
+        visit(id, &pending)
     })
 }

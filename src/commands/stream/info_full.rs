@@ -1,6 +1,6 @@
 //! XINFO STREAM … FULL: entries, groups, consumers and pending entries.
 
-use super::{id_reply, info::pair, number_or_nil, range::entries};
+use super::{consumer_reply, id_reply, info::pair, number_or_nil, range::entries};
 use crate::{
     error::Result,
     resp::Reply,
@@ -39,8 +39,8 @@ fn group(
     let pending = pending(view, stream, name, None, &record.pending, limit, |id, pending| {
         vec![
             id_reply(id),
-            Reply::bulk(&pending.consumer),
-            Reply::count(pending.delivered_at),
+            consumer_reply(pending),
+            Reply::count(pending.consumer.as_ref().map_or(0, |_| pending.delivered_at)),
             Reply::count(pending.deliveries),
         ]
     })?;

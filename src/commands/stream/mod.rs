@@ -2,6 +2,7 @@
 
 mod ack;
 mod add;
+mod allowance;
 mod claim;
 mod claim_idle;
 mod claim_options;
@@ -11,6 +12,7 @@ mod delete_with;
 mod group;
 mod info;
 mod info_full;
+mod nack;
 mod pending;
 mod range;
 mod read;
@@ -22,7 +24,7 @@ use crate::{
     command::Command,
     error::Result,
     resp::{ErrorReply, Reply},
-    types::stream::{StreamId, fields},
+    types::stream::{Pending, StreamId, fields},
 };
 
 /// Every row of the group.
@@ -38,6 +40,7 @@ pub static COMMANDS: &[Command] = &[
     delete_with::XDELEX,
     group::XGROUP,
     info::XINFO,
+    nack::XNACK,
     pending::XPENDING,
     range::XLEN,
     range::XRANGE,
@@ -55,6 +58,16 @@ fn id_reply(id: StreamId) -> Reply {
 fn entry_reply(id: StreamId, bytes: &[u8]) -> Result<Reply> {
     let words = fields(bytes)?.into_iter().map(Reply::bulk).collect();
     Ok(Reply::Array(vec![id_reply(id), Reply::Array(words)]))
+}
+
+/// How long ago a pending entry was delivered, ms; -1: it was released.
+fn idle_reply(idle_ms: Option<u64>) -> Reply {
+    idle_ms.map_or(Reply::Int(-1), Reply::count)
+}
+
+/// The consumer of a pending entry; without a name: it was released.
+fn consumer_reply(pending: &Pending) -> Reply {
+    Reply::bulk(pending.consumer.as_deref().unwrap_or_default())
 }
 
 fn number_or_nil(number: Option<i64>) -> Reply {

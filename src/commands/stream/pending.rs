@@ -1,6 +1,6 @@
 //! XPENDING.
 
-use super::{id_reply, interval_end, interval_start, no_group};
+use super::{consumer_reply, id_reply, idle_reply, interval_end, interval_start, no_group};
 use crate::{
     command::{Args, Command, Flags, Group as CommandGroup, KeyRange, Run, parse_i64},
     error::Result,
@@ -116,9 +116,8 @@ fn entries(view: &View<'_>, stream: &Stream, group: &Group<'_>, range: Range<'_>
         between,
         Direction::Forward,
         |id, pending| {
-            let idle_ms = view.now().saturating_sub(pending.delivered_at);
-            if idle_ms >= range.min_idle_ms {
-                found.push(entry(id, &pending, idle_ms));
+            if pending.is_claimable(view.now(), range.min_idle_ms) {
+                found.push(entry(id, &pending, view.now()));
             }
             let is_full = found.len() as u64 >= range.count;
             Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -127,7 +126,7 @@ fn entries(view: &View<'_>, stream: &Stream, group: &Group<'_>, range: Range<'_>
     Ok(Reply::Array(found))
 }
 
-fn entry(id: StreamId, pending: &Pending, idle_ms: u64) -> Reply {
-    let consumer = Reply::bulk(&pending.consumer);
-    Reply::Array(vec![id_reply(id), consumer, Reply::count(idle_ms), Reply::count(pending.deliveries)])
+fn entry(id: StreamId, pending: &Pending, now: u64) -> Reply {
+    let (consumer, idle) = (consumer_reply(pending), idle_reply(pending.idle_ms(now)));
+    Reply::Array(vec![id_reply(id), consumer, idle, Reply::count(pending.deliveries)])
 }

@@ -1,7 +1,8 @@
 //! XREAD. Nothing to read is the reply of a timeout; waiting for more is the server's part.
 
 use super::{
-    range::entries,
+    allowance::Allowance,
+    entry_reply,
     read_options::{ReadOptions, Reader, found_reply, read_options},
 };
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     store::{Direction, View},
     types::stream::{Stream, StreamId},
 };
+use std::ops::ControlFlow;
 
 pub(super) const XREAD: Command = Command {
     name: "XREAD",
@@ -23,21 +25,42 @@ pub(super) const XREAD: Command = Command {
     since: "5.0.0",
     complexity: "O(log N + M) for each stream, where M is the number of entries returned.",
     summary: "Returns the entries after given ids of several streams, and waits for some if asked to.",
-    syntax: "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+    syntax: "[COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
     ..Command::BASE
 };
 
 fn xread(view: &View<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    let options = read_options(args, Reader::Anyone, view.now())?;
-    let mut found = Vec::new();
+    let options = read_options(args, Reader::Anyone, view)?;
+    let (mut found, mut allowance) = (Vec::new(), options.allowance());
     for (key, stream, after) in starts(view, &options)? {
+        if allowance.is_used_up() {
+            break;
+        }
         let Some((stream, from)) = stream.zip(after.next()) else { continue };
-        let read = entries(view, &stream, from, StreamId::MAX, Direction::Forward, options.count)?;
-        if !matches!(&read, Reply::Array(entries) if entries.is_empty()) {
-            found.push((Reply::bulk(key), read));
+        allowance.name(key);
+        let entries = read(view, &stream, from, options.count, &mut allowance)?;
+        if !entries.is_empty() {
+            found.push((Reply::bulk(key), Reply::Array(entries)));
         }
     }
     Ok(found_reply(found))
+}
+
+fn read(
+    view: &View<'_>,
+    stream: &Stream,
+    from: StreamId,
+    count: Option<u64>,
+    allowance: &mut Allowance,
+) -> Result<Vec<Reply>> {
+    let mut entries = Vec::new();
+    stream.visit(view, from, StreamId::MAX, Direction::Forward, |id, bytes| {
+        entries.push(entry_reply(id, bytes)?);
+        allowance.take(id, Some(bytes))?;
+        let is_full = allowance.is_used_up() || count.is_some_and(|count| entries.len() as u64 >= count);
+        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(entries)
 }
 
 /// Each key, its stream if there is one, and the id after which to read.
@@ -70,7 +93,7 @@ fn starts<'a>(view: &View<'_>, options: &ReadOptions<'a>) -> Result<Vec<Start<'a
 /// was empty, so any entry will do.
 fn wait_to_read(view: &View<'_>, args: &mut Args<'_>) -> Result<Option<Wait>> {
     let argv = args.argv();
-    let options = read_options(args, Reader::Anyone, view.now())?;
+    let options = read_options(args, Reader::Anyone, view)?;
     let Some(ms) = options.block_ms else { return Ok(None) };
     let mut words: Vec<Vec<u8>> = argv.iter().map(|word| word.to_vec()).collect();
     let ids = words.len().saturating_sub(options.ids.len());

@@ -1,6 +1,7 @@
 //! XREADGROUP. Nothing to read is the reply of a timeout; waiting for more is the server's part.
 
 use super::{
+    allowance::Allowance,
     claim_idle::{self, claim_idle, claimable_at},
     entry_reply, id_reply,
     read_options::{ReadOptions, Reader, found_reply, read_options},
@@ -29,7 +30,7 @@ pub(super) const XREADGROUP: Command = Command {
     since: "5.0.0",
     complexity: "O(log N + M) for each stream, where M is the number of entries returned; with CLAIM also O(P) where P is the number of entries pending in the group.",
     summary: "Reads entries that no consumer of the group has read, or again those that this consumer has not acknowledged.",
-    syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]",
+    syntax: "GROUP group consumer [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]",
     ..Command::BASE
 };
 
@@ -53,7 +54,7 @@ pub(super) struct Asking<'a> {
 }
 
 fn read_own_options<'a>(args: &mut Args<'a>, view: &View<'_>) -> Result<ReadOptions<'a>> {
-    let options = read_options(args, Reader::Group, view.now())?;
+    let options = read_options(args, Reader::Group, view)?;
     if options.claim_ms.is_some() {
         require_level("CLAIM", feature_level::REDIS_8, view.feature_level())?;
     }
@@ -66,9 +67,13 @@ fn xreadgroup(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
     let (noack, claim_ms) = (options.noack, options.claim_ms);
     let asking = Asking { group, consumer, count: options.count, noack, claim_ms };
     let wanted = wanted(&txn.view(), &options, group)?;
-    let mut found = Vec::new();
+    let (mut found, mut allowance) = (Vec::new(), options.allowance());
     for (key, wanted) in options.keys.iter().zip(wanted) {
-        if let Some(reply) = read_one(txn, key, wanted, &asking)? {
+        if allowance.is_used_up() {
+            break;
+        }
+        allowance.name(key);
+        if let Some(reply) = read_one(txn, key, wanted, &asking, &mut allowance)? {
             found.push((Reply::bulk(key), reply));
         }
     }
@@ -136,13 +141,19 @@ fn wanted(view: &View<'_>, options: &ReadOptions<'_>, group: &[u8]) -> Result<Ve
 }
 
 /// The entries of one stream; `None` = there is nothing new.
-fn read_one(txn: &mut Txn<'_>, key: &[u8], wanted: Wanted, asking: &Asking<'_>) -> Result<Option<Reply>> {
+fn read_one(
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    wanted: Wanted,
+    asking: &Asking<'_>,
+    allowance: &mut Allowance,
+) -> Result<Option<Reply>> {
     let Some(stream) = Stream::open(&txn.view(), key)? else { return Ok(None) };
     let Some(mut group) = Group::open(&txn.view(), &stream, asking.group)? else { return Ok(None) };
     see_consumer(txn, key, &mut group, asking.consumer)?;
     let reply = match wanted {
-        Wanted::New => read_new(txn, &stream, &mut group, *asking)?,
-        Wanted::HistoryAfter(id) => Some(read_history(txn, &stream, &mut group, asking, id)?),
+        Wanted::New => read_new(txn, &stream, &mut group, *asking, allowance)?,
+        Wanted::HistoryAfter(id) => Some(read_history(txn, &stream, &mut group, asking, id, allowance)?),
     };
     group.save(txn);
     txn.write_bytes_of(key)?;
@@ -175,15 +186,16 @@ fn read_new(
     stream: &Stream,
     group: &mut Group<'_>,
     asking: Asking<'_>,
+    allowance: &mut Allowance,
 ) -> Result<Option<Reply>> {
     let mut replies = match asking.claim_ms {
-        Some(claim_ms) => claim_idle(txn, stream, group, &asking, claim_ms)?,
+        Some(claim_ms) => claim_idle(txn, stream, group, &asking, claim_ms, allowance)?,
         None => Vec::new(),
     };
     // What was claimed counts.
     let left = asking.count.map(|count| count.saturating_sub(replies.len() as u64));
-    if left != Some(0) {
-        read_unread(txn, stream, group, &Asking { count: left, ..asking }, &mut replies)?;
+    if left != Some(0) && !allowance.is_used_up() {
+        read_unread(txn, stream, group, &Asking { count: left, ..asking }, &mut replies, allowance)?;
     }
     Ok((!replies.is_empty()).then(|| Reply::Array(replies)))
 }
@@ -194,16 +206,18 @@ fn read_unread(
     group: &mut Group<'_>,
     asking: &Asking<'_>,
     replies: &mut Vec<Reply>,
+    allowance: &mut Allowance,
 ) -> Result<()> {
     let Some(from) = group.record.last_id.next() else { return Ok(()) };
     let mut ids = Vec::new();
     stream.visit(&txn.view(), from, StreamId::MAX, Direction::Forward, |id, bytes| {
         ids.push(id);
         replies.push(match asking.claim_ms {
-            Some(_) => claim_idle::reply(id, bytes, 0, 0)?,
+            Some(_) => claim_idle::reply(id, bytes, Some(0), 0)?,
             None => entry_reply(id, bytes)?,
         });
-        let is_full = asking.count.is_some_and(|count| ids.len() as u64 >= count);
+        allowance.take(id, Some(bytes))?;
+        let is_full = allowance.is_used_up() || asking.count.is_some_and(|count| ids.len() as u64 >= count);
         Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     for id in &ids {
@@ -211,7 +225,7 @@ fn read_unread(
         group.record.last_id = *id;
         if !asking.noack {
             let before = group.pending(&txn.view(), *id)?;
-            let (delivered_at, consumer) = (txn.now(), asking.consumer.to_vec());
+            let (delivered_at, consumer) = (txn.now(), Some(asking.consumer.to_vec()));
             group.deliver(txn, *id, before.as_ref(), &Pending { delivered_at, deliveries: 1, consumer })?;
         }
     }
@@ -228,9 +242,10 @@ fn read_history(
     group: &mut Group<'_>,
     asking: &Asking<'_>,
     after: StreamId,
+    allowance: &mut Allowance,
 ) -> Result<Reply> {
     let record = group.consumer(&txn.view(), asking.consumer)?.unwrap_or_default();
-    let mut found = Vec::new();
+    let (mut found, most) = (Vec::new(), allowance.at_most(asking.count));
     if let Some(from) = after.next() {
         scan_pending(
             &txn.view(),
@@ -242,17 +257,22 @@ fn read_history(
             Direction::Forward,
             |id, pending| {
                 found.push((id, pending));
-                let is_full = asking.count.is_some_and(|count| found.len() as u64 >= count);
+                let is_full = most.is_some_and(|most| found.len() as u64 >= most);
                 Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             },
         )?;
     }
     let mut replies = Vec::with_capacity(found.len());
     for (id, before) in found {
+        if allowance.is_used_up() {
+            break;
+        }
         let Some(bytes) = stream.get(&txn.view(), id)? else {
+            allowance.take(id, None)?;
             replies.push(Reply::Array(vec![id_reply(id), Reply::NilArray]));
             continue;
         };
+        allowance.take(id, Some(&bytes))?;
         replies.push(entry_reply(id, &bytes)?);
         let deliveries = before.deliveries.saturating_add(1);
         let now = Pending { delivered_at: txn.now(), deliveries, consumer: before.consumer.clone() };

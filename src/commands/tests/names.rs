@@ -54,6 +54,10 @@ fn keys_of_every_form_are_found_with_what_is_done_to_them() {
         ("GEORADIUSBYMEMBER k m 3 m STOREDIST to", &[("k", Read), ("to", Overwrite)]),
         ("XREAD COUNT 1 STREAMS a STREAMS 0 0", &[("a", Read), ("STREAMS", Read)]),
         ("XREADGROUP GROUP STREAMS c STREAMS a >", &[("a", Read)]),
+        // Wherever the group is named, and whatever it is called.
+        ("XREADGROUP CLAIM 1 MAXCOUNT 2 GROUP a STREAMS MAXSIZE 3 STREAMS b >", &[("b", Read)]),
+        ("MIGRATE h 1 k 0 9 COPY", &[("k", Take)]),
+        ("MIGRATE h 1  0 9 AUTH KEYS KEYS a b", &[("a", Take), ("b", Take)]),
         ("APPEND k v", &[("k", Access::Insert)]),
         ("OBJECT ENCODING k", &[("k", Look)]),
         ("SSUBSCRIBE a", &[("a", Channel)]),

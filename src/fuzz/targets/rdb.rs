@@ -49,6 +49,9 @@ fn file(body: &[u8]) {
 
 /// Drops what the written version cannot represent, and sorts members.
 fn lossy(mut object: Object) -> Object {
+    if let Object::ExpiringSet(members) = object {
+        object = Object::Set(members.into_iter().map(|member| member.name).collect());
+    }
     match &mut object {
         Object::Set(members) => members.sort(),
         Object::SortedSet(members) => members.sort_by(|a, b| a.0.cmp(&b.0)),
@@ -58,7 +61,7 @@ fn lossy(mut object: Object) -> Object {
                 consumer.active_at_ms = None;
             }
         }
-        Object::String(_) | Object::List(_) => (),
+        Object::String(_) | Object::List(_) | Object::ExpiringSet(_) => (),
     }
     object
 }

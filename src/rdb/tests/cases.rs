@@ -209,6 +209,7 @@ fn groups() -> Vec<Group> {
 pub fn sorted(mut object: Object) -> Object {
     match &mut object {
         Object::Set(members) => members.sort(),
+        Object::ExpiringSet(members) => members.sort_by(|a, b| a.name.cmp(&b.name)),
         Object::SortedSet(members) => members.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0))),
         Object::Hash(fields) => fields.sort_by(|a, b| a.name.cmp(&b.name)),
         Object::String(_) | Object::List(_) | Object::Stream(_) => (),

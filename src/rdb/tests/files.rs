@@ -1,7 +1,9 @@
 //! Files of real servers, our own, and broken ones.
 
 use super::{cases, lines};
-use crate::rdb::{Fault, Object, RdbError, Reader, Record, Skipped, VERSION, VERSION_FIELD_EXPIRY, Writer};
+use crate::rdb::{
+    Fault, Member, Object, RdbError, Reader, Record, Skipped, VERSION, VERSION_FIELD_EXPIRY, Writer,
+};
 
 const FILES: &str = include_str!("files.txt");
 
@@ -88,6 +90,19 @@ fn a_file_for_redis_7_tells_which_hash_lost_the_expiry_of_its_fields() {
     let Object::Hash(fields) = &records[0].object else { panic!("{records:?}") };
     assert_eq!(fields.len(), 3);
     assert!(fields.iter().all(|field| field.expires_at_ms.is_none()));
+}
+
+#[test]
+fn a_file_tells_which_set_lost_the_expiry_of_its_members() {
+    let member = |name: &[u8], expires_at_ms| Member { name: name.to_vec(), expires_at_ms };
+    let set = Object::ExpiringSet(vec![member(b"a", None), member(b"b", Some(7))]);
+    for version in [VERSION, VERSION_FIELD_EXPIRY] {
+        let mut writer = Writer::new(Vec::new(), version, &[]).unwrap();
+        writer.select(0, 1, 0).unwrap();
+        assert!(writer.record(b"s", &set, None).unwrap());
+        let (records, _) = read(&writer.finish().unwrap()).unwrap();
+        assert_eq!(records[0].object, Object::Set(vec![b"a".to_vec(), b"b".to_vec()]));
+    }
 }
 
 #[test]

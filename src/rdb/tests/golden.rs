@@ -2,7 +2,7 @@
 
 use super::load;
 use super::{cases, lines};
-use crate::rdb::{Object, dump};
+use crate::rdb::{Member, Object, dump};
 
 const VALUES: &str = include_str!("values.txt");
 /// These are stored by hash in the server, and their order is not ours; or an encoding that is not written.
@@ -49,6 +49,17 @@ fn payloads_are_those_of_redis_7_to_the_byte() {
             assert_eq!(dump(&cases::value(case)), payload, "{case}");
         }
     }
+}
+
+/// Of our own type: what is in payloads must stay readable for ever.
+#[test]
+fn payloads_of_expiring_members() {
+    let member = |name: &[u8], expires_at_ms| Member { name: name.to_vec(), expires_at_ms };
+    let set = vec![member(b"a", None), member(b"17", Some(0x0203)), member(b"b", Some(0x0201))];
+    let payload = dump(&Object::ExpiringSet(set.clone()));
+    let golden = b"\xc8\x01\x02\0\0\0\0\0\0\x03\0\x01a\x03\xc0\x11\x01\x01b\x0a\0";
+    assert_eq!(payload[..payload.len() - 8], golden[..]);
+    assert_eq!(load(&payload).unwrap(), Object::ExpiringSet(set));
 }
 
 #[test]

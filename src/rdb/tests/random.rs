@@ -2,7 +2,7 @@
 
 use super::cases;
 use super::{load, load_body};
-use crate::rdb::{Dialect, Entry, Field, Object, Reader, Stream, StreamId, dump, lzf, score};
+use crate::rdb::{Dialect, Entry, Field, Member, Object, Reader, Stream, StreamId, dump, lzf, score};
 use proptest::{
     collection::{btree_map, btree_set, vec},
     prelude::*,
@@ -37,6 +37,7 @@ fn stream() -> impl Strategy<Value = Object> {
 fn object() -> impl Strategy<Value = Object> {
     let score = any::<f64>().prop_filter("a score is a number", |score| !score.is_nan());
     let expiry = prop::option::of(1..i64::MAX.cast_unsigned());
+    let member = |(name, expires_at_ms)| Member { name, expires_at_ms };
     let field = |(name, (value, expires_at_ms))| Field { name, value, expires_at_ms };
     let plain = |(name, value)| Field { name, value, expires_at_ms: None };
     prop_oneof![
@@ -46,6 +47,8 @@ fn object() -> impl Strategy<Value = Object> {
         btree_set(any::<i64>(), 1..600).prop_map(|members| {
             Object::Set(members.iter().map(|member| member.to_string().into_bytes()).collect())
         }),
+        btree_map(bytes(), prop::option::of(1..i64::MAX.cast_unsigned()), 1..40)
+            .prop_map(move |members| Object::ExpiringSet(members.into_iter().map(member).collect())),
         btree_map(bytes(), score, 1..200)
             .prop_map(|members| Object::SortedSet(members.into_iter().collect())),
         btree_map(bytes(), bytes(), 1..40)

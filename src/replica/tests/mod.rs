@@ -11,6 +11,7 @@ mod order;
 mod panics;
 mod savepoints;
 mod scripts;
+mod sets;
 mod strings;
 mod support;
 mod sweep;

@@ -8,7 +8,7 @@ use resp_tests::dice::Dice;
 const ENTRIES: u64 = 120;
 
 /// `K` some key, `B` a bit, `O` a byte, near the edges of pieces more often than not, `L` some bytes, `N` a number.
-const CALLS: [&str; 36] = [
+const CALLS: [&str; 40] = [
     "SET K L",
     "SET K L GET",
     "SET K L KEEPTTL",
@@ -37,6 +37,10 @@ const CALLS: [&str; 36] = [
     "BITOP AND K K K",
     "BITOP OR K K K",
     "BITOP XOR K K K",
+    "BITOP DIFF K K K",
+    "BITOP DIFF1 K K K",
+    "BITOP ANDOR K K K",
+    "BITOP ONE K K K K",
     "COPY K K REPLACE",
     "RENAME K K",
     "MOVE K 1",

@@ -4,9 +4,10 @@ use crate::{
     commands,
     replica::{BatchBuilder, ProposalBuilder, Replica},
     resp::Reply,
-    store::{LogId, Store, StoreOptions, tests::support::raise},
+    store::{ChangeEvent, Interest, LogId, Observer, Store, StoreOptions, tests::support::raise},
 };
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::{fs, path::Path, sync::Arc};
 use tempfile::TempDir;
 
@@ -29,10 +30,24 @@ pub fn position(index: u64) -> LogId {
 impl Home {
     /// An empty store with a hot cache of so many bytes.
     pub fn new(hot_cache_bytes: usize) -> Self {
+        let home = Self::at_first_level(hot_cache_bytes);
+        raise(&home.store);
+        home
+    }
+
+    /// One at this feature level.
+    pub fn at_level(level: u32) -> Self {
+        let home = Self::at_first_level(0);
+        let mut txn = home.store.begin();
+        txn.raise_feature_level(level);
+        txn.commit().unwrap();
+        home
+    }
+
+    fn at_first_level(hot_cache_bytes: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = StoreOptions { hot_cache_bytes, ..StoreOptions::default() };
         let (store, replica) = open(&directory, &options);
-        raise(&store);
         Home { directory, options, store, replica }
     }
 
@@ -125,6 +140,49 @@ fn open(directory: &TempDir, options: &StoreOptions) -> (Arc<Store>, Replica) {
     let store = Arc::new(Store::open(&directory.path().join("store"), options.clone()).unwrap());
     let replica = Replica::new(Arc::clone(&store), commands::table());
     (store, replica)
+}
+
+/// A replica that says which keyspace events it tells.
+pub struct Told {
+    home: Home,
+    events: Arc<Events>,
+}
+
+#[derive(Default)]
+struct Events(Mutex<Vec<String>>);
+
+impl Observer for Events {
+    fn interest(&self) -> Interest {
+        Interest { events: true, ..Interest::default() }
+    }
+
+    fn changed(&self, changes: Vec<ChangeEvent>) {
+        for change in changes {
+            if let ChangeEvent::Keyspace { db, key, class, name } = change {
+                self.0.lock().push(format!("{db} {} {class:?} {name}", String::from_utf8_lossy(&key)));
+            }
+        }
+    }
+
+    fn replaced(&self) {}
+}
+
+impl Told {
+    pub fn of(home: Home) -> Self {
+        let events = Arc::new(Events::default());
+        home.store.observe(Arc::clone(&events) as Arc<dyn Observer>);
+        Told { home, events }
+    }
+
+    /// Applies a call, or a sweep (`SWEEP`), and compares what it tells.
+    pub fn check(&self, at: u64, call: &str, expected: &[&str]) {
+        let words: Vec<&[u8]> = call.split(' ').map(str::as_bytes).collect();
+        match call {
+            "SWEEP" => drop(self.home.sweep(at, 100)),
+            _ => drop(self.home.call(at, 0, &words)),
+        }
+        assert_eq!(std::mem::take(&mut *self.events.0.lock()), expected, "{call} at {at}");
+    }
 }
 
 pub fn commands(calls: &[(u32, &[&[u8]])]) -> Bytes {

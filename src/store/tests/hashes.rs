@@ -241,7 +241,7 @@ fn a_sweep_takes_as_many_fields_as_it_may_and_goes_on_where_it_stopped() {
     for (left, swept) in [(250, 100), (150, 100), (50, 50), (0, 0)] {
         assert_eq!(home.subkeys(), 2 * left + 1);
         assert_eq!(home.read(0, 60, |view| Hash::open(view, b"k").unwrap().unwrap().len(view).unwrap()), 1);
-        assert_eq!(sweep(&home, 60), Swept { fields: swept, ..Swept::default() });
+        assert_eq!(sweep(&home, 60), Swept { elements: swept, ..Swept::default() });
     }
     assert_eq!((home.rows(), home.store.next_expiry().unwrap()), ((1, 0), None));
 }
@@ -258,7 +258,7 @@ fn a_hash_whose_fields_have_all_expired_is_gone_and_goes_at_once() {
     home.write(60, 0, |txn| assert!(!txn.delete(b"k").unwrap(), "it was gone already"));
     assert_eq!((home.rows(), home.subkeys()), ((0, 0), 0));
     write(&home, 60, &[(b"x", 70), (b"y", 80)]);
-    assert_eq!(sweep(&home, 80), Swept { fields: 2, ..Swept::default() });
+    assert_eq!(sweep(&home, 80), Swept { elements: 2, ..Swept::default() });
     assert_eq!((home.rows(), home.subkeys()), ((0, 0), 0));
 }
 

@@ -4,10 +4,10 @@ use super::{NewRow, Txn};
 use crate::{
     error::{Result, StoreError},
     store::{
-        ChangeEvent, CollectionHead, CollectionId, EventClass, FieldExpiries, KeyChange, Namespace, Row,
+        ChangeEvent, CollectionHead, CollectionId, ElementExpiries, EventClass, KeyChange, Namespace, Row,
         Type,
         engine::{EngineIterator, Family, Tier},
-        fields::due_at,
+        expiring::due_at,
         keys::{self, Span, StorageKey},
         row::{Header, has_subkeys},
         scan::{self, Direction, Overlay},
@@ -25,8 +25,8 @@ pub(super) struct Stored {
     pub(super) kind: Type,
     /// Of what has sub-keys.
     pub(super) head: Option<CollectionHead>,
-    /// Of a hash.
-    pub(super) fields: Option<FieldExpiries>,
+    /// Of a collection some of whose elements expire.
+    pub(super) expiries: Option<ElementExpiries>,
     /// Its part of the database's sum of rows; 0 if that is not kept.
     pub(super) sum: u64,
     /// As in the row.
@@ -47,16 +47,16 @@ impl Stored {
         let body = record.get(header.len()..).unwrap_or_default();
         let head =
             has_subkeys(header.kind, header.encoding).then(|| CollectionHead::decode(body)).transpose()?;
-        let fields = FieldExpiries::of_body(header.kind, body)?;
+        let expiries = ElementExpiries::of_body(header.kind, body)?;
         let (expires_at, kind, counted) = (header.expires_at, header.kind, header.counted);
-        let expires = due_at(expires_at, fields) != 0;
+        let expires = due_at(expires_at, expiries) != 0;
         let bytes =
             counted.map_or(0, |subkeys| sizes::of_key(storage_key.len(), record.len(), expires, subkeys));
-        Ok(Stored { expires_at, kind, head, fields, sum, counted, bytes })
+        Ok(Stored { expires_at, kind, head, expiries, sum, counted, bytes })
     }
 
     pub(super) fn due_at(&self) -> u64 {
-        due_at(self.expires_at, self.fields)
+        due_at(self.expires_at, self.expiries)
     }
 }
 
@@ -85,7 +85,7 @@ impl<'s> Txn<'s> {
         let record = Row::encode(row.kind, row.encoding, row.expires_at, self.position, counted, row.body);
         let old_expiry = before.map_or(0, |before| before.expires_at);
         self.count(db, before.is_none(), false, old_expiry, row.expires_at);
-        let due = due_at(row.expires_at, FieldExpiries::of_body(row.kind, row.body)?);
+        let due = due_at(row.expires_at, ElementExpiries::of_body(row.kind, row.body)?);
         let bytes =
             counted.map_or(0, |subkeys| sizes::of_key(storage_key.len(), record.len(), due != 0, subkeys));
         self.count_bytes(db, bytes, before.map_or(0, |before| before.bytes));
@@ -94,7 +94,7 @@ impl<'s> Txn<'s> {
         // A write that keeps the collection's id found it alive, whatever has happened to its sub-keys since.
         if was_gone && !is_kept {
             if let Some(before) = before {
-                self.tell_end(db, key, before.expires_at);
+                self.tell_end(db, key, before.kind, before.expires_at);
             }
             self.event_in(db, EventClass::New, "new", key);
         }
@@ -127,21 +127,31 @@ impl<'s> Txn<'s> {
     pub(super) fn is_gone(&self, namespace: Namespace, stored: Option<Stored>) -> Result<bool> {
         let Some(stored) = stored else { return Ok(true) };
         let view = self.view();
-        match (stored.head, stored.fields) {
+        match (stored.head, stored.expiries) {
             _ if view.has_passed(stored.expires_at)? => Ok(true),
-            (Some(head), Some(fields)) => view.has_lost_all_fields(namespace, &head, &fields),
+            (Some(head), Some(expiries)) => view.has_lost_all_elements(namespace, &head, &expiries),
             _ => Ok(false),
         }
     }
 
-    /// Emits the events of a key that is gone: it has expired, or the last of its fields has.
-    pub(super) fn tell_end(&mut self, db: u32, key: &[u8], expires_at: u64) {
+    /// Emits the events of a key that is gone: it has expired, or the last of its elements has.
+    pub(super) fn tell_end(&mut self, db: u32, key: &[u8], kind: Type, expires_at: u64) {
         if expires_at != 0 && expires_at <= self.now {
             self.event_in(db, EventClass::Expired, "expired", key);
         } else {
-            self.event_in(db, EventClass::Hash, "hexpired", key);
+            self.tell_expired_elements(db, key, kind);
             self.event_in(db, EventClass::Generic, "del", key);
         }
+    }
+
+    pub(super) fn tell_expired_elements(&mut self, db: u32, key: &[u8], kind: Type) {
+        let (class, name) = match kind {
+            Type::Set => (EventClass::Set, "sexpired"),
+            Type::String | Type::List | Type::Hash | Type::SortedSet | Type::Stream => {
+                (EventClass::Hash, "hexpired")
+            }
+        };
+        self.event_in(db, class, name, key);
     }
 
     /// Deletes a key; true if it existed. A row that has expired is deleted too, but does not count.
@@ -222,7 +232,7 @@ impl<'s> Txn<'s> {
                 let (kind, expires_at, sum) = (Type::String, summary.expires_at, summary.sum);
                 let size = || sizes::of_key(storage_key.len(), summary.len, expires_at != 0, 0);
                 let (counted, bytes) = if summary.is_counted { (Some(0), size()) } else { (None, 0) };
-                Ok(Some(Stored { expires_at, kind, head: None, fields: None, sum, counted, bytes }))
+                Ok(Some(Stored { expires_at, kind, head: None, expiries: None, sum, counted, bytes }))
             }
             _ => Ok(self.stored_record(storage_key)?.as_deref().map(decode).transpose()?),
         }

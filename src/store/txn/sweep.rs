@@ -1,10 +1,10 @@
-//! Keys and fields whose time has come are deleted, some at a time.
+//! Keys, fields of hashes and members of sets whose time has come are deleted, some at a time.
 
 use super::{NewRow, Txn};
 use crate::{
     error::Result,
     store::{
-        CollectionHead, CollectionId, Direction, EventClass, FieldExpiries, Row, SubKeys, Type, Was,
+        CollectionHead, CollectionId, Direction, ElementExpiries, Row, SubKeys, Type, Was,
         engine::{Family, Tier},
         keys::{self, Span, StorageKey},
         parse_expiry_sub, scan,
@@ -17,8 +17,8 @@ use std::ops::{Bound, ControlFlow};
 pub struct Swept {
     /// Keys that expired.
     pub keys: u32,
-    /// Fields of hashes that expired, whether their hash is left or not.
-    pub fields: u64,
+    /// Fields of hashes and members of sets that expired, whether their collection is left or not.
+    pub elements: u64,
     /// Rows of flushed databases that it had to step over. Nodes differ in it.
     pub stepped_over: u64,
 }
@@ -32,8 +32,8 @@ struct Due {
 }
 
 impl Txn<'_> {
-    /// Deletes keys and fields that are due, up to `rows_max` rows; a hash that is gone with all its fields counts as one.
-    /// Fewer in all: nothing due is left.
+    /// Deletes keys and elements that are due, up to `rows_max` rows; a collection that is gone with all its
+    /// elements counts as one. Fewer in all: nothing due is left.
     ///
     /// Index rows of flushed databases are passed over, and some of them deleted: whether compaction has dropped them
     /// already, and whether `passed_expiries.rs` begins behind them, differs from node to node, so they must not decide which
@@ -51,9 +51,9 @@ impl Txn<'_> {
             }
             let rows = match self.get_in(db, &key)? {
                 Some(row) => {
-                    let fields = self.sweep_fields(db, &key, &row, left)?;
-                    swept.fields = swept.fields.saturating_add(fields as u64);
-                    fields
+                    let elements = self.sweep_elements(db, &key, &row, left)?;
+                    swept.elements = swept.elements.saturating_add(elements as u64);
+                    elements
                 }
                 None => {
                     self.sweep_key(db, &key, &mut swept)?;
@@ -93,58 +93,59 @@ impl Txn<'_> {
         Ok(due)
     }
 
-    /// Deletes a key that has expired, or whose last field has.
+    /// Deletes a key that has expired, or whose last element has.
     fn sweep_key(&mut self, db: u32, key: &[u8], swept: &mut Swept) -> Result<()> {
         let namespace = self.state.database(db).namespace;
         let Some(stored) = self.stored(&keys::meta(namespace, key))? else { return Ok(()) };
         self.delete_in(db, key)?;
-        self.tell_end(db, key, stored.expires_at);
+        self.tell_end(db, key, stored.kind, stored.expires_at);
         if stored.expires_at != 0 && stored.expires_at <= self.now {
             swept.keys = swept.keys.saturating_add(1);
         } else {
-            swept.fields = swept.fields.saturating_add(stored.head.map_or(0, |head| head.len));
+            swept.elements = swept.elements.saturating_add(stored.head.map_or(0, |head| head.len));
         }
         Ok(())
     }
 
-    /// Deletes up to `fields_max` due fields of a hash that has others; returns their number.
-    fn sweep_fields(&mut self, db: u32, key: &[u8], row: &Row, fields_max: usize) -> Result<usize> {
-        if row.kind != Type::Hash {
+    /// Deletes up to `elements_max` due elements of a collection that has others; returns their number.
+    fn sweep_elements(&mut self, db: u32, key: &[u8], row: &Row, elements_max: usize) -> Result<usize> {
+        if !matches!(row.kind, Type::Hash | Type::Set) {
             return Ok(0);
         }
-        let (fields, beside) = FieldExpiries::split(row.body.get(CollectionHead::LEN..).unwrap_or_default())?;
-        let Some(mut fields) = fields else { return Ok(0) };
+        let rest = row.body.get(CollectionHead::LEN..).unwrap_or_default();
+        let (expiries, beside) = ElementExpiries::split(rest)?;
+        let Some(mut expiries) = expiries else { return Ok(0) };
         let mut head = CollectionHead::decode(&row.body)?;
         let collection = self.view().collection_id_in(db, head.generation);
-        let due = self.due_fields(&collection, &fields, fields_max)?;
+        let due = self.due_elements(&collection, &expiries, elements_max)?;
         for sub in &due {
             self.delete_sub_of(SubKeys::Score, &collection, sub, Was::Bytes(0));
             self.delete_sub(SubKeys::Data, &collection, parse_expiry_sub(sub)?.1);
         }
         head.len = head.len.saturating_sub(due.len() as u64);
-        fields.count = fields.count.saturating_sub(due.len() as u64);
-        let mut rest = match self.view().first_expiry(&collection, &fields.first)? {
-            Some(first) if fields.count > 0 => FieldExpiries { first, ..fields }.encode(),
+        expiries.count = expiries.count.saturating_sub(due.len() as u64);
+        let mut rest = match self.view().first_expiry(&collection, &expiries.first)? {
+            Some(first) if expiries.count > 0 => ElementExpiries { first, ..expiries }.encode(),
             _ => Vec::new(),
         };
         rest.extend_from_slice(beside);
         let body = head.body(&rest);
         let (kind, encoding, expires_at) = (row.kind, row.encoding, row.expires_at);
         self.put_in(db, key, NewRow { kind, encoding, expires_at, body: &body })?;
-        self.event_in(db, EventClass::Hash, "hexpired", key);
+        self.tell_expired_elements(db, key, kind);
         Ok(due.len())
     }
 
-    fn due_fields(
+    fn due_elements(
         &self,
         collection: &CollectionId,
-        fields: &FieldExpiries,
-        fields_max: usize,
+        expiries: &ElementExpiries,
+        elements_max: usize,
     ) -> Result<Vec<Vec<u8>>> {
         let mut due = Vec::new();
-        let from = (Bound::Included(&fields.first[..]), Bound::Unbounded);
+        let from = (Bound::Included(&expiries.first[..]), Bound::Unbounded);
         self.view().scan_sub(SubKeys::Score, collection, from, Direction::Forward, |sub, _| {
-            if parse_expiry_sub(sub)?.0 > self.now || due.len() >= fields_max {
+            if parse_expiry_sub(sub)?.0 > self.now || due.len() >= elements_max {
                 return Ok(ControlFlow::Break(()));
             }
             due.push(sub.to_vec());

@@ -3,7 +3,8 @@
 use super::{Field, Hash, field};
 use crate::{
     error::Result,
-    store::{Encoding, FieldExpiries, SubKeys, Txn, Was, expiry_sub},
+    feature_level,
+    store::{Encoding, SubKeys, Txn, Was},
     types::{collection::hashed, encoding::LISTPACK_ELEMENT_BYTES_MAX},
 };
 
@@ -20,7 +21,7 @@ impl Hash {
             None => true,
         };
         let old_expiry = before.as_ref().map_or(0, |before| before.expires_at);
-        self.move_expiry(txn, &sub, old_expiry, expires_at);
+        self.expiring.refile(txn, &self.collection.id, &sub, old_expiry, expires_at);
         if before.is_none() {
             self.collection.len = self.collection.len.saturating_add(1);
         }
@@ -44,12 +45,16 @@ impl Hash {
         self.last_number
     }
 
-    /// Removes a field; returns its former value.
+    /// Removes a field; returns its former value. One that has expired is left to the sweep: the caller, who is told that
+    /// there was none, may not save the hash.
     pub fn remove(&mut self, txn: &mut Txn<'_>, field: &[u8]) -> Result<Option<Field>> {
         let sub = hashed(field);
         let Some(before) = self.stored(&txn.view(), &sub)? else { return Ok(None) };
         let was_there = !txn.view().has_passed(before.expires_at)?;
-        self.move_expiry(txn, &sub, before.expires_at, 0);
+        if !was_there && txn.feature_level() >= feature_level::EXPIRED_FIELDS_STAY {
+            return Ok(None);
+        }
+        self.expiring.refile(txn, &self.collection.id, &sub, before.expires_at, 0);
         self.collection.len = self.collection.len.saturating_sub(1);
         txn.delete_sub(SubKeys::Data, &self.collection.id, &sub);
         Ok(was_there.then_some(before))
@@ -57,40 +62,10 @@ impl Hash {
 
     /// Writes the row, or deletes the key if the hash is empty. True: the key is gone.
     pub fn save(mut self, txn: &mut Txn<'_>, key: &[u8]) -> Result<bool> {
-        if self.lost_first
-            && let Some(expiries) = &mut self.expiries
-            && let Some(first) = txn.view().first_expiry(&self.collection.id, &expiries.first)?
-        {
-            expiries.first = first;
-        }
-        self.collection.rest = self.expiries.map(FieldExpiries::encode).unwrap_or_default();
+        self.collection.rest = self.expiring.encode(&txn.view(), &self.collection.id)?;
         if self.is_small() && self.last_number != 0 {
             self.collection.rest.extend_from_slice(&self.last_number.to_be_bytes());
         }
         self.collection.save(txn, key)
-    }
-
-    fn move_expiry(&mut self, txn: &mut Txn<'_>, sub: &[u8], old: u64, new: u64) {
-        if old == new {
-            return;
-        }
-        let collection = self.collection.id;
-        if old != 0 {
-            let old = expiry_sub(old, sub);
-            txn.delete_sub_of(SubKeys::Score, &collection, &old, Was::Bytes(0));
-            if let Some(expiries) = &mut self.expiries {
-                self.lost_first |= expiries.first == FieldExpiries::beginning(&old);
-                expiries.count = expiries.count.saturating_sub(1);
-            }
-        }
-        if new != 0 {
-            let new = expiry_sub(new, sub);
-            txn.put_sub_over(SubKeys::Score, &collection, &new, b"", Was::Absent);
-            let first = FieldExpiries::beginning(&new);
-            let expiries = self.expiries.get_or_insert(FieldExpiries { first, count: 0 });
-            expiries.first = expiries.first.min(first);
-            expiries.count = expiries.count.saturating_add(1);
-        }
-        self.expiries = self.expiries.filter(|expiries| expiries.count > 0);
     }
 }

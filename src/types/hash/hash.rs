@@ -3,9 +3,10 @@
 use super::field::{self, Field, Parsed};
 use crate::{
     error::Result,
-    store::{Direction, Encoding, FieldExpiries, SubKeys, Txn, Type, View},
+    store::{Direction, Encoding, SubKeys, Txn, Type, View},
     types::{
         collection::{Collection, element_of, hash_in, hashed},
+        expiring::Expiring,
         random::{Drawn, Visitor},
     },
 };
@@ -15,9 +16,7 @@ use std::ops::{Bound, ControlFlow};
 #[derive(Debug, Clone)]
 pub struct Hash {
     pub(super) collection: Collection,
-    pub(super) expiries: Option<FieldExpiries>,
-    /// Whether the first expiry has been taken away, so that the next one must be looked for.
-    pub(super) lost_first: bool,
+    pub(super) expiring: Expiring,
     /// The last number that a field was given, of a small hash.
     pub(super) last_number: u64,
 }
@@ -47,13 +46,13 @@ impl Hash {
     /// A new, empty hash that replaces the key's value once it is saved.
     pub fn create(txn: &mut Txn<'_>) -> Self {
         let collection = Collection::create(txn, Type::Hash);
-        Hash { collection, expiries: None, lost_first: false, last_number: 0 }
+        Hash { collection, expiring: Expiring::default(), last_number: 0 }
     }
 
     fn of(collection: Collection) -> Result<Self> {
-        let (expiries, beside) = FieldExpiries::split(&collection.rest)?;
+        let (expiring, beside) = Expiring::split(&collection.rest)?;
         let last_number = beside.first_chunk().map_or(0, |number| u64::from_be_bytes(*number));
-        Ok(Hash { collection, expiries, lost_first: false, last_number })
+        Ok(Hash { collection, expiring, last_number })
     }
 
     /// Whether Redis would store it as a listpack: then it has an order, and a scan returns it at once.
@@ -63,11 +62,7 @@ impl Hash {
 
     /// The number of fields. Looks at each field that expired since the last sweep.
     pub fn len(&self, view: &View<'_>) -> Result<u64> {
-        let expired = match &self.expiries {
-            Some(expiries) => view.expired_fields(&self.collection.id, expiries)?,
-            None => 0,
-        };
-        Ok(self.collection.len.saturating_sub(expired))
+        Ok(self.collection.len.saturating_sub(self.expiring.expired(view, &self.collection.id)?))
     }
 
     /// A field.

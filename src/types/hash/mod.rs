@@ -2,7 +2,7 @@
 //!
 //! | where | key | value |
 //! |---|---|---|
-//! | row | key of the hash | head, then `FieldExpiries` if any field expires, then the last number (8) of a small hash |
+//! | row | key of the hash | head, then `ElementExpiries` if any field expires, then the last number (8) of a small hash |
 //! | `SubKeys::Data` | hash of the field (8) ‖ field | `field.rs`: expiry, number and value |
 //! | `SubKeys::Score` | expires_at ‖ hash of the field ‖ field | – (only of fields that expire) |
 //!

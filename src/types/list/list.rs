@@ -174,6 +174,16 @@ impl List {
         Ok(popped)
     }
 
+    /// As `pop`, of a list that is pushed to before it is saved: it may have no elements meanwhile.
+    pub fn pop_to_push(&mut self, txn: &mut Txn<'_>, end: End, count: u64) -> Result<Vec<Value>> {
+        let (count, mut popped) = (count.min(self.len()), Vec::new());
+        while let left @ 1.. = count.saturating_sub(count_of(&popped)) {
+            // That many are never taken all at once.
+            popped.extend(self.pop(txn, end, left.min(ONE_BY_ONE_MAX))?);
+        }
+        Ok(popped)
+    }
+
     /// Replaces the element at a position; false if there is none.
     pub fn set(&mut self, txn: &mut Txn<'_>, at: u64, element: &[u8]) -> Result<bool> {
         let (Some(index), Some(before)) = (self.segments.index_of(at), self.get(&txn.view(), at)?) else {

@@ -35,7 +35,7 @@ pub fn read(view: &View<'_>, key: &[u8]) -> Result<Option<Object>> {
 }
 
 /// Makes a key hold a value, which expires at this time (milliseconds since the epoch; 0 = never), and nothing else.
-/// Without fields that have expired: if none is left, the key is deleted.
+/// Without fields and members that have expired: if none is left, the key is deleted.
 pub fn write(txn: &mut Txn<'_>, key: &[u8], object: Object, expires_at: u64) -> Result<()> {
     match object {
         Object::String(body) => {
@@ -43,6 +43,7 @@ pub fn write(txn: &mut Txn<'_>, key: &[u8], object: Object, expires_at: u64) -> 
         }
         Object::List(elements) => list::write(txn, key, &elements)?,
         Object::Set(members) => set::write(txn, key, &members)?,
+        Object::ExpiringSet(members) => set::write_expiring(txn, key, &members)?,
         Object::SortedSet(members) => sorted_set::write(txn, key, &members)?,
         Object::Hash(fields) => hash::write(txn, key, &fields)?,
         Object::Stream(stream) => stream::write(txn, key, &stream)?,

@@ -57,6 +57,8 @@ fn read_group(view: &View<'_>, stream: &Stream, name: Vec<u8>, record: &GroupRec
         });
         Ok(())
     })?;
+    // Elsewhere no entry is pending with nobody: released ones are with a consumer without a name.
+    let (nobody, mut has_released) = (places.get(&b""[..]).copied().unwrap_or(consumers.len()), false);
     let mut pending = Vec::new();
     let all = (StreamId::MIN, StreamId::MAX);
     scan_pending(
@@ -68,17 +70,23 @@ fn read_group(view: &View<'_>, stream: &Stream, name: Vec<u8>, record: &GroupRec
         all,
         Direction::Forward,
         |id, one| {
-            if let Some(place) = places.get(&one.consumer) {
-                pending.push(rdb::Pending {
-                    id: outer(id),
-                    delivered_at_ms: one.delivered_at,
-                    deliveries: one.deliveries,
-                    consumer: *place,
-                });
-            }
+            has_released |= one.consumer.is_none();
+            let (place, delivered_at_ms) = match &one.consumer {
+                Some(consumer) => (places.get(consumer).copied(), one.delivered_at),
+                None => (Some(nobody), 0),
+            };
+            pending.extend(place.map(|consumer| rdb::Pending {
+                id: outer(id),
+                delivered_at_ms,
+                deliveries: one.deliveries,
+                consumer,
+            }));
             Ok(ControlFlow::Continue(()))
         },
     )?;
+    if has_released && nobody == consumers.len() {
+        consumers.push(rdb::Consumer { name: Vec::new(), seen_at_ms: 0, active_at_ms: None });
+    }
     let entries_read = record.entries_read.and_then(|read| u64::try_from(read).ok());
     Ok(rdb::Group { name, last_id: outer(record.last_id), entries_read, pending, consumers })
 }
@@ -123,7 +131,7 @@ fn write_group(txn: &mut Txn<'_>, stream: &Stream, from: &rdb::Group) -> Result<
         let now = Pending {
             delivered_at: pending.delivered_at_ms,
             deliveries: pending.deliveries,
-            consumer: consumer.name.clone(),
+            consumer: Some(consumer.name.clone()),
         };
         group.deliver(txn, inner(pending.id), None, &now)?;
     }

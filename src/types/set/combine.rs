@@ -17,7 +17,7 @@ const STEPS_PER_LOOK: u64 = 8;
 /// Members of all sets; up to `wanted`. It scans the smallest set and looks up its members in the others.
 pub fn intersect(view: &View<'_>, sets: &[Set], wanted: u64) -> Result<Vec<Vec<u8>>> {
     let mut sets: Vec<&Set> = sets.iter().collect();
-    sets.sort_by_key(|set| set.len());
+    sets.sort_by_key(|set| set.stored_len());
     let Some((smallest, others)) = sets.split_first() else { return Ok(Vec::new()) };
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     filter(view, smallest, others, true, wanted)
@@ -59,8 +59,8 @@ fn gathered(mut subs: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 pub fn subtract(view: &View<'_>, first: &Set, others: &[Set]) -> Result<Vec<Vec<u8>>> {
     let mut others: Vec<&Set> = others.iter().collect();
     // The largest set first: most lookups end there.
-    others.sort_by_key(|set| std::cmp::Reverse(set.len()));
-    let steps = others.iter().fold(0_u64, |sum, set| sum.saturating_add(set.len()));
+    others.sort_by_key(|set| std::cmp::Reverse(set.stored_len()));
+    let steps = others.iter().fold(0_u64, |sum, set| sum.saturating_add(set.stored_len()));
     if first.is_small() || looks(first, &others).saturating_mul(STEPS_PER_LOOK) <= steps {
         return Ok(gathered(filter(view, first, &others, false, usize::MAX)?));
     }
@@ -100,5 +100,5 @@ fn filter(
 }
 
 fn looks(set: &Set, others: &[&Set]) -> u64 {
-    set.len().saturating_mul(u64::try_from(others.len()).unwrap_or(u64::MAX))
+    set.stored_len().saturating_mul(u64::try_from(others.len()).unwrap_or(u64::MAX))
 }

@@ -17,6 +17,8 @@ pub struct Group<'n> {
     name: &'n [u8],
     pub record: GroupRecord,
     changed: BTreeMap<Vec<u8>, ConsumerRecord>,
+    /// What is pending has changed.
+    has_moved: bool,
 }
 
 impl<'n> Group<'n> {
@@ -25,7 +27,7 @@ impl<'n> Group<'n> {
         let collection = *stream.collection_id();
         let Some(record) = view.sub(SubKeys::Data, &collection, &keys::group(name))? else { return Ok(None) };
         let record = GroupRecord::decode(&record)?;
-        Ok(Some(Group { id: collection, name, record, changed: BTreeMap::new() }))
+        Ok(Some(Group { id: collection, name, record, changed: BTreeMap::new(), has_moved: false }))
     }
 
     /// Its name.
@@ -33,9 +35,9 @@ impl<'n> Group<'n> {
         self.name
     }
 
-    /// Whether a consumer has changed, and so has the group: entries come and go with their consumers.
+    /// Whether it, or a consumer, has changed.
     pub fn is_changed(&self) -> bool {
-        !self.changed.is_empty()
+        self.has_moved || !self.changed.is_empty()
     }
 
     /// Writes the group and the consumers that changed.
@@ -102,16 +104,17 @@ impl<'n> Group<'n> {
         now: &Pending,
     ) -> Result<()> {
         let has_moved = before.is_none_or(|before| before.consumer != now.consumer);
+        self.has_moved = true;
         match before {
             None => self.record.pending.add(id),
-            Some(before) if has_moved => self.take_from_consumer(txn, id, &before.consumer)?,
+            Some(before) if has_moved => self.take_from_consumer(txn, id, before)?,
             Some(_) => {}
         }
-        if has_moved {
-            let mut record = self.known_consumer(txn, &now.consumer)?;
+        if let Some(consumer) = now.consumer.as_ref().filter(|_| has_moved) {
+            let mut record = self.known_consumer(txn, consumer)?;
             record.pending.add(id);
-            self.set_consumer(&now.consumer, record);
-            let sub = keys::with_id(&keys::consumer_pending(self.name, &now.consumer), id);
+            self.set_consumer(consumer, record);
+            let sub = keys::with_id(&keys::consumer_pending(self.name, consumer), id);
             txn.put_sub_over(SubKeys::Data, &self.id, &sub, b"", Was::Absent);
         }
         let sub = keys::with_id(&keys::pending(self.name), id);
@@ -122,13 +125,15 @@ impl<'n> Group<'n> {
 
     /// An entry is no longer pending.
     pub fn acknowledge(&mut self, txn: &mut Txn<'_>, id: StreamId, pending: &Pending) -> Result<()> {
-        self.take_from_consumer(txn, id, &pending.consumer)?;
+        self.take_from_consumer(txn, id, pending)?;
+        self.has_moved = true;
         self.record.pending.remove(id);
         txn.delete_sub(SubKeys::Data, &self.id, &keys::with_id(&keys::pending(self.name), id));
         Ok(())
     }
 
-    fn take_from_consumer(&mut self, txn: &mut Txn<'_>, id: StreamId, name: &[u8]) -> Result<()> {
+    fn take_from_consumer(&mut self, txn: &mut Txn<'_>, id: StreamId, pending: &Pending) -> Result<()> {
+        let Some(name) = &pending.consumer else { return Ok(()) };
         let mut record = self.known_consumer(txn, name)?;
         record.pending.remove(id);
         self.set_consumer(name, record);

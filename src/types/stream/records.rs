@@ -108,21 +108,45 @@ impl ConsumerRecord {
 /// A pending entry: delivered and not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// ms since the epoch.
+    /// ms since the epoch; of a released entry: when it was released.
     pub delivered_at: u64,
     pub deliveries: u64,
-    pub consumer: Vec<u8>,
+    /// `None`: it was released, so anybody may claim it at once.
+    pub consumer: Option<Vec<u8>>,
 }
 
+/// Marks a released entry in its time on disk: no clock comes there.
+const RELEASED: u64 = 1 << 63;
+
 impl Pending {
+    /// How long ago it was delivered, ms; `None`: it was released.
+    pub fn idle_ms(&self, now: u64) -> Option<u64> {
+        self.consumer.as_ref().map(|_| now.saturating_sub(self.delivered_at))
+    }
+
+    /// Whether it may be claimed by whoever takes what has been pending for so long.
+    pub fn is_claimable(&self, now: u64, min_idle_ms: u64) -> bool {
+        self.idle_ms(now).is_none_or(|idle_ms| idle_ms >= min_idle_ms)
+    }
+
+    /// Its place among those that may be claimed: released ones come first.
+    pub fn place(&self) -> (bool, u64) {
+        (self.consumer.is_some(), self.delivered_at)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
-        [&self.delivered_at.to_be_bytes()[..], &self.deliveries.to_be_bytes(), &self.consumer].concat()
+        let (mark, consumer) = match &self.consumer {
+            Some(consumer) => (0, &consumer[..]),
+            None => (RELEASED, &[][..]),
+        };
+        [&(self.delivered_at | mark).to_be_bytes()[..], &self.deliveries.to_be_bytes(), consumer].concat()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let mut rest = Reader::new("pending stream entry", bytes);
         let (delivered_at, deliveries) = (rest.u64()?, rest.u64()?);
-        Ok(Pending { delivered_at, deliveries, consumer: rest.rest().to_vec() })
+        let consumer = (delivered_at & RELEASED == 0).then(|| rest.rest().to_vec());
+        Ok(Pending { delivered_at: delivered_at & !RELEASED, deliveries, consumer })
     }
 }
 
@@ -152,9 +176,14 @@ mod tests {
         assert_eq!(idle.encode()[8..16], [0xff; 8]);
         assert_eq!(ConsumerRecord::decode(&idle.encode()).unwrap(), idle);
 
-        let one = Pending { delivered_at: 1, deliveries: 2, consumer: b"c".to_vec() };
+        let one = Pending { delivered_at: 1, deliveries: 2, consumer: Some(b"c".to_vec()) };
         assert_eq!(one.encode(), [&numbers(1..=2)[..], b"c"].concat());
         assert_eq!(Pending::decode(&one.encode()).unwrap(), one);
+        let released = Pending { consumer: None, ..one };
+        assert_eq!(released.encode(), [&[0x80][..], &numbers(1..=2)[1..]].concat());
+        assert_eq!(Pending::decode(&released.encode()).unwrap(), released);
+        let nameless = Pending { consumer: Some(Vec::new()), ..released };
+        assert_eq!(Pending::decode(&nameless.encode()).unwrap(), nameless);
     }
 
     #[test]

@@ -87,6 +87,16 @@ impl StoredPiece {
         Some(StoredPiece(bytes))
     }
 
+    /// As a part of a string.
+    pub fn as_part(&self) -> Part<'_> {
+        if *self == Self::ONES { Part::Ones(PIECE_BYTES) } else { Part::Bytes(&self.0) }
+    }
+
+    /// Bytes that are stored.
+    pub fn stored_len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Its bytes, without the zeros at its end.
     pub fn into_bytes(self) -> Vec<u8> {
         if self == Self::ONES { vec![0xff; PIECE_BYTES] } else { self.0 }

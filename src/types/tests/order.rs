@@ -3,7 +3,7 @@
 
 use crate::{
     store::{
-        Encoding, FieldExpiries, SubKeys, Txn, Type, View, expiry_sub,
+        ElementExpiries, Encoding, SubKeys, Txn, Type, View, expiry_sub,
         tests::support::{Home, against_model},
     },
     types::{
@@ -75,7 +75,7 @@ fn compare(view: &View<'_>, model: &Model, dice: &mut Dice) {
         };
         assert_eq!(members(set.subs(view).unwrap()), expected.members);
         let mut rolls = random::seeded(dice.roll());
-        let all = random::some(set, view, set.len() + 1, &mut rolls).unwrap();
+        let all = random::some(set, view, set.stored_len() + 1, &mut rolls).unwrap();
         assert_eq!(all.into_iter().map(|(member, _)| member).collect::<Vec<_>>(), expected.members);
         let mut page = Vec::new();
         // Whatever the cursor, a small set is returned at once.
@@ -228,8 +228,8 @@ fn filed<'a>(elements: &[&'a str]) -> Vec<&'a str> {
 fn a_hash_stored_before_there_were_numbers_keeps_its_order_and_what_is_added_comes_behind() {
     let home = Home::new(0);
     let expiring = b"\x01\0\0\0\0\0\0\0\x3cv".as_slice();
-    let first = FieldExpiries::beginning(&expiry_sub(60, &hashed(b"d")));
-    let rest = FieldExpiries { first, count: 1 }.encode();
+    let first = ElementExpiries::beginning(&expiry_sub(60, &hashed(b"d")));
+    let rest = ElementExpiries { first, count: 1 }.encode();
     let old: [(&str, &[u8]); 4] = [("a", b"\0v"), ("b", b"\0v"), ("c", b"\0v"), ("d", expiring)];
     stored_before(&home, Type::Hash, Encoding::Natural, &rest, &old);
     let before = filed(&["a", "b", "c", "d"]);
@@ -254,7 +254,7 @@ fn a_hash_stored_before_there_were_numbers_keeps_its_order_and_what_is_added_com
     let left: Vec<&str> = before.iter().copied().filter(|field| *field != "a").collect();
     assert_eq!(fields(&home), [&left[..], &["z", "y", "a", "x"]].concat());
     // A sweep leaves the numbers as they are.
-    home.write(60, 0, |txn| assert_eq!(txn.sweep_expired(10).unwrap().fields, 1));
+    home.write(60, 0, |txn| assert_eq!(txn.sweep_expired(10).unwrap().elements, 1));
     set(&["d"]);
     let left: Vec<&str> = left.into_iter().filter(|field| *field != "d").collect();
     assert_eq!(fields(&home.reopen_flushed()), [&left[..], &["z", "y", "a", "x", "d"]].concat());

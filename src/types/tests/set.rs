@@ -34,15 +34,15 @@ fn compare(view: &View<'_>, model: &Model, dice: &mut Dice) {
         assert_eq!(set.is_some(), model.contains_key(key));
         let Some(set) = set else { continue };
         let expected = of(key);
-        assert_eq!(set.len(), expected.len() as u64);
+        assert_eq!(set.len(view).unwrap(), expected.len() as u64);
         assert!(members(set.subs(view).unwrap()) == *expected);
         let probe = member(dice);
         assert_eq!(set.contains(view, &probe).unwrap(), expected.contains(&probe));
         let mut rolls = random::seeded(dice.roll());
-        let wanted = dice.below(set.len() + 2);
+        let wanted = dice.below(set.stored_len() + 2);
         let drawn = random::some(&set, view, wanted, &mut rolls).unwrap();
         let drawn: Members = drawn.into_iter().map(|(member, _)| member).collect();
-        assert_eq!(drawn.len() as u64, wanted.min(set.len()));
+        assert_eq!(drawn.len() as u64, wanted.min(set.stored_len()));
         assert!(drawn.is_subset(expected));
     }
     let chosen: Vec<&[u8]> = (0..=dice.below(3)).map(|_| KEYS[dice.below(3) as usize]).collect();
@@ -86,8 +86,11 @@ fn command(dice: &mut Dice, txn: &mut Txn<'_>, model: &mut Model) {
             assert!(!set.save(txn, key).unwrap());
         }
         (5, Some(mut set)) => {
-            let wanted =
-                if dice.below(3) == 0 { set.len() - dice.below(2) } else { dice.below(set.len() + 1) };
+            let wanted = if dice.below(3) == 0 {
+                set.stored_len() - dice.below(2)
+            } else {
+                dice.below(set.stored_len() + 1)
+            };
             let mut rolls = random::seeded(txn.random());
             let drawn = random::some(&set, &txn.view(), wanted.max(1), &mut rolls).unwrap();
             let drawn: Vec<Vec<u8>> = drawn.into_iter().map(|(member, _)| member).collect();

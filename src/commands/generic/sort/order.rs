@@ -21,7 +21,8 @@ enum Weight {
 /// The wanted elements of a key, in the wanted order.
 pub(super) fn sorted(view: &View<'_>, key: &[u8], options: &Options<'_>) -> Result<Vec<Value>> {
     let source = Source::open(view, key)?;
-    let wanted = options.wanted(source.len());
+    let len = source.len(view)?;
+    let wanted = options.wanted(len);
     // A set has no order worth storing: its elements are sorted as texts then, as in Redis.
     let is_text_of_set = options.keeps_order && options.store.is_some() && matches!(source, Source::Set(_));
     if options.keeps_order && !is_text_of_set {
@@ -30,7 +31,7 @@ pub(super) fn sorted(view: &View<'_>, key: &[u8], options: &Options<'_>) -> Resu
     }
     let (by, texts) = if is_text_of_set { (None, true) } else { (options.by.as_ref(), options.texts) };
     let mut weighed = Vec::new();
-    for element in elements(&source, view, 0..source.len(), false)? {
+    for element in elements(&source, view, 0..len, false)? {
         view.keep(1, 0)?;
         weighed.push((weight(view, by, texts, &element)?, element));
     }

@@ -34,13 +34,13 @@ impl Source {
         })
     }
 
-    pub(super) fn len(&self) -> u64 {
-        match self {
+    pub(super) fn len(&self, view: &View<'_>) -> Result<u64> {
+        Ok(match self {
             Source::Nothing => 0,
             Source::List(list) => list.len(),
-            Source::Set(set) => set.len(),
+            Source::Set(set) => set.len(view)?,
             Source::SortedSet(set) => set.len(),
-        }
+        })
     }
 }
 

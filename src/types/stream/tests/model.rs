@@ -114,7 +114,10 @@ fn compare_group(view: &View<'_>, stream: &Stream, name: &str, model: &ModelGrou
             whole,
             direction,
             |id, one| {
-                found.push((id, (String::from_utf8(one.consumer).unwrap(), one.deliveries)));
+                found.push((
+                    id,
+                    (String::from_utf8(one.consumer.unwrap_or_default()).unwrap(), one.deliveries),
+                ));
                 Ok(ControlFlow::Continue(()))
             },
         )
