@@ -12,6 +12,12 @@ ldd "$program" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) 
     mkdir -p "$root$(dirname "$library")"
     cp -L "$library" "$root$library"
 done
+# For object stores, where backups go.
+bundle=/etc/ssl/certs/ca-certificates.crt
+if [ -f "$bundle" ]; then
+    mkdir -p "$root/etc/ssl/certs"
+    cp -L "$bundle" "$root$bundle"
+fi
 echo 'flotilla:x:10001:10001:Flotilla:/var/lib/flotilla:/usr/sbin/nologin' >"$root/etc/passwd"
 echo 'flotilla:x:10001:' >"$root/etc/group"
 # Names come from the cluster's DNS.

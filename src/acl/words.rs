@@ -3,8 +3,8 @@
 /// A selector may come as several words: each parenthesis and what is in it becomes one. An error is the position of a word whose
 /// parenthesis nothing closes.
 pub fn whole_selectors(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, usize> {
-    let (mut whole, mut open): (Vec<Vec<u8>>, Option<(usize, Vec<u8>)>) =
-        (Vec::with_capacity(rules.len()), None);
+    let mut whole: Vec<Vec<u8>> = Vec::with_capacity(rules.len());
+    let mut open: Option<(usize, Vec<u8>)> = None;
     for (at, rule) in rules.iter().enumerate() {
         let ends = rule.ends_with(b")");
         open = match open.take() {

@@ -16,7 +16,7 @@ pub fn take(ask: &dyn Fn(&str) -> Result<String, Failure>) -> Result<String, Fai
     loop {
         thread::sleep(LOOK_INTERVAL);
         let now = status(ask)?;
-        let running = &now["running"];
+        let running = now.get("running").unwrap_or(&Value::Null);
         if running.is_null() && counts(&now) != counts(&before) {
             bar.finish_and_clear();
             return match number(&now, "failed") > number(&before, "failed") {
@@ -24,10 +24,10 @@ pub fn take(ask: &dyn Fn(&str) -> Result<String, Failure>) -> Result<String, Fai
                     outcome: Outcome::Refused,
                     text: format!(
                         "the backup failed: {}",
-                        now["error"].as_str().unwrap_or("see that node's log")
+                        now.get("error").and_then(Value::as_str).unwrap_or("see that node's log")
                     ),
                 }),
-                false => Ok(done(&now["last"])),
+                false => Ok(done(now.get("last").unwrap_or(&Value::Null))),
             };
         }
         bar.set_length(number(running, "bytes"));
@@ -43,7 +43,7 @@ pub fn status(ask: &dyn Fn(&str) -> Result<String, Failure>) -> Result<Value, Fa
 }
 
 fn number(status: &Value, field: &str) -> u64 {
-    status[field].as_u64().unwrap_or_default()
+    status.get(field).and_then(Value::as_u64).unwrap_or_default()
 }
 
 fn done(last: &Value) -> String {
@@ -51,7 +51,7 @@ fn done(last: &Value) -> String {
     let rate = sent as f64 / 1e6 / (millis.max(1) as f64 / 1e3);
     format!(
         "backup {} of revision {}: {:.1} MB, of which {:.1} MB were sent, in {:.1} s ({rate:.0} MB/s)",
-        last["name"].as_str().unwrap_or_default(),
+        last.get("name").and_then(Value::as_str).unwrap_or_default(),
         number(last, "revision"),
         bytes as f64 / 1e6,
         sent as f64 / 1e6,

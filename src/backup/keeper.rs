@@ -99,7 +99,10 @@ impl Keeper {
                     }
                 }
             };
-            if (is_asked || is_due.await) && taking.run().await.is_err() && !is_asked {
+            if is_asked {
+                // Who asked is told by the status.
+                let _ = taking.run().await;
+            } else if is_due.await && taking.run().await.is_err() {
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -2,8 +2,8 @@
 //! and a session's state, and none of it is counted in `maxmemory-clients`.
 //!
 //! A client that has sent nothing has no place: it costs what a connection costs. Others wait for a place with their bytes in
-//! the kernel, and the one that came last is next: under a flood of handshakes that never end, a client that has just come gets
-//! through, and in a rush of honest ones everybody does. While clients wait, who has had a place for `PATIENCE` loses it.
+//! the kernel, and the one that came last is next: a client that has just come gets through behind any number of handshakes that
+//! never end, as long as fewer than there are places come each second after it; in a rush of honest ones everybody does. While clients wait, who has had a place for `PATIENCE` loses it.
 
 use crate::limits::{TLS_HANDSHAKES_MAX, TLS_HANDSHAKES_OF_THREAD_MIN};
 use std::{

@@ -12,7 +12,7 @@ use crate::{
     commands::generic::{self, Movable},
     error::Error,
     replica::ProposalBuilder,
-    resp::{ErrorReply, Reply, put_request},
+    resp::{ErrorReply, Reply},
     session::Migration,
     state::Work,
     store::Condition,
@@ -82,7 +82,7 @@ impl Connection {
         target: &mut Option<Target>,
     ) -> Result<Result<bool, Failure>, Close> {
         for attempt in 1..=ATTEMPTS_MAX {
-            let Movable { condition, left_ms, payload } = match self.movable(key).await? {
+            let movable = match self.movable(key).await? {
                 Ok(Some(movable)) => movable,
                 Ok(None) if attempt == 1 => return Ok(Ok(false)),
                 Ok(None) => {
@@ -99,7 +99,7 @@ impl Connection {
                         Some(target) => target,
                         None => target.insert(Target::connect(order).await?),
                     };
-                    target.restore(key, left_ms, &payload, replaces).await
+                    target.restore(key, &movable, replaces).await
                 })
                 .await?;
             self.clock.waited();
@@ -110,7 +110,7 @@ impl Connection {
             if order.copies {
                 return Ok(Ok(true));
             }
-            match self.delete_unchanged(condition).await {
+            match self.delete_unchanged(movable.condition).await {
                 Ok(true) => return Ok(Ok(true)),
                 Ok(false) => {}
                 Err(error) => return Ok(Err(Failure::OfAll(error))),
@@ -144,7 +144,7 @@ impl Connection {
 
     /// False if the key has changed.
     async fn delete_unchanged(&mut self, condition: Condition) -> Result<bool, ErrorReply> {
-        let words: [&[u8]; 2] = [b"DEL", &condition.key];
+        let words = generic::deletion(&condition.key);
         let mut builder = ProposalBuilder::transaction(std::slice::from_ref(&condition));
         let origin = self.session.tracking.as_ref().and_then(|tracking| tracking.origin(false));
         builder.push_as(condition.db, None, origin, &words);
@@ -169,45 +169,23 @@ impl Target {
         let within = order.idle_max.min(KEY_MAX);
         let stream = match timeout(within, TcpStream::connect((order.host.as_str(), order.port))).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                tracing::info!(host = order.host, port = order.port, %error, "MIGRATE cannot connect");
-                return Err(unreachable());
-            }
+            // As by redis-server, which notices when it writes that nobody listens there.
+            Ok(Err(error)) if error.raw_os_error().is_some() => return Err(broken("writing")),
+            Ok(Err(_unknown)) => return Err(unreachable()),
             Err(_late) => return Err(unreachable()),
         };
         stream.set_nodelay(true).map_err(|_error| unreachable())?;
         let mut target = Target { stream: BufReader::new(stream), idle_max: within };
         let by = Instant::now() + KEY_MAX;
-        let db = order.db.to_string();
-        let login: Vec<&[u8]> =
-            [&b"AUTH"[..]].into_iter().chain(order.login.iter().map(Vec::as_slice)).collect();
-        let calls = [login, vec![b"SELECT", db.as_bytes()]];
-        // AUTH alone has no password.
-        for call in calls.iter().filter(|call| call.len() > 1) {
-            let mut request = Vec::new();
-            put_request(&mut request, call);
+        for request in generic::greeting(order) {
             target.ask(&[&request], by).await?.map_err(Failure::OfAll)?;
         }
         Ok(target)
     }
 
-    async fn restore(
-        &mut self,
-        key: &[u8],
-        left_ms: u64,
-        payload: &[u8],
-        replaces: bool,
-    ) -> Result<(), Failure> {
-        let left_ms = left_ms.to_string();
-        let mut head = Vec::new();
-        put_request(&mut head, &[b"RESTORE", key, left_ms.as_bytes()]);
-        // The payload follows as it is, not copied.
-        let words = if replaces { 5 } else { 4 };
-        let of_three = head.get(2..).unwrap_or_default();
-        let head =
-            [format!("*{words}").as_bytes(), of_three, format!("${}\r\n", payload.len()).as_bytes()].concat();
-        let tail: &[u8] = if replaces { b"\r\n$7\r\nREPLACE\r\n" } else { b"\r\n" };
-        self.ask(&[&head, payload, tail], Instant::now() + KEY_MAX).await?.map_err(Failure::OfKey)
+    async fn restore(&mut self, key: &[u8], movable: &Movable, replaces: bool) -> Result<(), Failure> {
+        let (begin, end) = generic::restoring(key, movable, replaces);
+        self.ask(&[&begin, &movable.payload, end], Instant::now() + KEY_MAX).await?.map_err(Failure::OfKey)
     }
 
     /// Sends a request, in parts. The inner error is the other server's.

@@ -25,8 +25,8 @@ pub struct UnixPort {
 /// The file of a socket; removed when dropped.
 pub(super) struct SocketFile {
     pub(super) path: Arc<str>,
-    /// Device and number.
-    id: (u64, u64),
+    /// Device, number, and when it was made: numbers are used again.
+    id: (u64, u64, i64, i64),
 }
 
 impl UnixPort {
@@ -65,9 +65,9 @@ impl Drop for SocketFile {
     }
 }
 
-fn id_of(path: &Path) -> io::Result<(u64, u64)> {
+fn id_of(path: &Path) -> io::Result<(u64, u64, i64, i64)> {
     let found = fs::symlink_metadata(path)?;
-    Ok((found.dev(), found.ino()))
+    Ok((found.dev(), found.ino(), found.mtime(), found.mtime_nsec()))
 }
 
 /// Removes a socket on which nobody listens.

@@ -23,8 +23,7 @@ pub(super) struct Accesses {
     /// When the cache was last emptied, and with it all stamps.
     floor: AtomicU32,
     slots: Box<[Stamp]>,
-    /// Keys that a client makes collide only seem less idle.
-    hasher: foldhash::fast::FixedState,
+    hasher: foldhash::fast::RandomState,
 }
 
 impl Accesses {
@@ -34,7 +33,7 @@ impl Accesses {
             clock: AtomicU32::new(0),
             floor: AtomicU32::new(0),
             slots: (0..slots).map(|_| Stamp::default()).collect(),
-            hasher: foldhash::fast::FixedState::default(),
+            hasher: foldhash::fast::RandomState::default(),
         }
     }
 

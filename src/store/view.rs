@@ -253,9 +253,7 @@ impl<'a> View<'a> {
             return Ok(true);
         }
         match ElementExpiries::of_body(row.kind, &row.body)? {
-            Some(fields) => {
-                self.has_lost_all_elements(namespace, &CollectionHead::decode(&row.body)?, &fields)
-            }
+            Some(known) => self.has_lost_all_elements(namespace, &CollectionHead::decode(&row.body)?, &known),
             None => Ok(false),
         }
     }

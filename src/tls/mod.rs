@@ -5,7 +5,7 @@ mod client;
 mod server;
 
 pub use client::{ClientOptions, ClientSession};
-pub use server::{CallerCertificates, CallerName, ServerOptions, ServerTls, Versions};
+pub use server::{CallerCertificates, CallerName, ServerOptions, ServerTls, Versions, use_ring};
 
 use std::{io, path::Path};
 use tokio_rustls::rustls::{

@@ -89,6 +89,7 @@ fn measure(pair: &mut Pair, target: &Target, rate: f64, clients: usize, seed: u6
         rate: None,
         setup: setup(target.setup),
         seed,
+        prepared: crate::load::PREPARED,
     };
     let reads = Plan { rate: Some(rate), ..base.clone() };
     let writes = Plan {

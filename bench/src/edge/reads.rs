@@ -44,6 +44,7 @@ fn measure(pair: &mut Pair<'_>, of_edge: bool, clients: usize, seed: u64) -> Res
         rate: Some(READS_PER_SECOND),
         setup: Vec::new(),
         seed,
+        prepared: crate::load::PREPARED,
     };
     let writes = Plan {
         workload: Workload::Set,

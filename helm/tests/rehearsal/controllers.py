@@ -103,7 +103,8 @@ class Cluster:
         for found in self.store.list("statefulsets"):
             self.reconcile(found)
         for pod in list(self.pods.values()):
-            if not pod.leaving:
+            # What is uninstalled has no objects any more; its pods go next.
+            if not pod.leaving and self.store.list("statefulsets", pod.namespace):
                 pod.project()
 
     def run_once(self, name, namespace, labels, spec):

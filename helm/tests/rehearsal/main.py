@@ -27,6 +27,10 @@ NAMESPACE, CORE, EDGE = "data", "flotilla", "fra"
 SETTLE_SECONDS = 180
 # A pod that comes up elsewhere; a real cluster takes minutes.
 LOST_SECONDS = 6
+# The longest time in which no client got anything done. An election takes a second; machines may be busy.
+GAP_MS_MAX = 5000
+# Where a client may have to try more than once: its node has died, or has left the core a moment before it left the service.
+ROUGH = ("node lost", "5 to 3", "to 5 pods and to 3")
 # Small: several servers share this machine.
 VALUES = {
     "resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}},
@@ -132,6 +136,8 @@ class Rehearsal:
         self.say(str(told))
         if told:
             self.expect(told["lost"] == 0, f"{name}: {told['lost']} operations were lost")
+            self.expect(told["gap_ms"] <= GAP_MS_MAX, f"{name}: nothing was done for {told['gap_ms']} ms")
+            self.expect(told["more than once"] == 0 or name.startswith(ROUGH), f"{name}: a retry was not enough: {told['why']}")
 
     def rest(self):
         """What comes late belongs to the step as well."""

@@ -128,8 +128,7 @@ fn redis_rs_as_a_sentinel_client() {
         .collect();
     let leader = cluster.wait_until_agreed().unwrap();
     wait_until_told(&cluster, "sentinel");
-    let client =
-        SentinelClient::build(nodes, "flotilla".to_owned(), None, SentinelServerType::Master).unwrap();
+    let client = SentinelClient::build(nodes, "flotilla", None, SentinelServerType::Master).unwrap();
     let mut client = OfSentinels { client, connection: None };
     goes_on(&mut client, || {
         cluster.nodes[leader].stop(Stop::Kill).unwrap();

@@ -24,6 +24,15 @@ fn text(connection: &mut Connection, words: &[&str]) -> String {
     }
 }
 
+/// A reply in words.
+fn words(value: &Value) -> String {
+    match value {
+        Value::Array(values) => values.iter().map(words).collect::<Vec<_>>().join(" "),
+        Value::Bulk(text) | Value::Simple(text) => String::from_utf8_lossy(text).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
 fn lines(value: &Value) -> Vec<String> {
     let Value::Array(lines) = value else { panic!("{value:?}") };
     let line = |line: &Value| match line {
@@ -84,7 +93,7 @@ fn a_new_core_has_the_users_of_the_file_before_it_serves_anybody() {
         }
         thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(refused, 20, "the nodes never served");
+    assert!(refused >= 20, "the nodes never served");
     for node in &mut nodes {
         node.wait_until_ready().unwrap();
     }
@@ -264,11 +273,10 @@ fn acl_log_has_what_scripts_are_refused() {
     let mut app = server.connect().unwrap();
     assert_eq!(call(&mut app, &["AUTH", "app", "x"]), ok());
     let mut entries = |reason: &str, object: &str| {
-        let log = format!("{:?}", call(&mut admin, &["ACL", "LOG"]));
+        let log = words(&call(&mut admin, &["ACL", "LOG"]));
         assert_eq!(call(&mut admin, &["ACL", "LOG", "RESET"]), ok());
-        let found =
-            [reason, object, "lua", "app"].iter().all(|word| log.contains(&format!("{:?}", bulk(word))));
-        assert!(found && log.contains("user=app"), "{reason} {object}: {log}");
+        let entry = format!("reason {reason} context lua object {object} username app ");
+        assert!(log.contains(&entry) && log.contains(" user=app "), "{reason} {object}: {log}");
     };
     // Of one that only reads, of one that is logged, caught or not, and within MULTI.
     call(&mut app, &["EVAL", "return redis.call('get', 'read')", "0"]);
@@ -277,8 +285,8 @@ fn acl_log_has_what_scripts_are_refused() {
     entries("key", "written");
     call(&mut app, &["EVAL", "redis.call('set', 'app:k', 1); redis.pcall('del', 'caught'); return 1", "0"]);
     entries("key", "caught");
-    call(&mut app, &["EVAL", "return redis.call('flushall')", "0"]);
-    entries("command", "flushall");
+    call(&mut app, &["EVAL", "return redis.call('flushdb')", "0"]);
+    entries("command", "flushdb");
     call(&mut app, &["EVAL", "return redis.call('publish', 'other', 1)", "0"]);
     entries("channel", "other");
     call(&mut app, &["EVAL", "return redis.call('select', 3)", "0"]);

@@ -280,7 +280,7 @@ const LATER: &[(&str, &str)] = &[
 ];
 
 /// They look at no value by themselves: channels, scripts, or whatever is there.
-const TYPELESS: [&str; 13] = [
+const TYPELESS: [&str; 14] = [
     "client|cached",
     "watch",
     "restore-asking",

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use redis::{AsyncCommands, Client, ClientTlsConfig, Commands, TlsCertificates};
+use redis::{AsyncCommands, AsyncConnectionConfig, Client, ClientTlsConfig, Commands, TlsCertificates};
 use resp_tests::installed::installed;
 
-use crate::Guarded;
+use crate::{Guarded, WAIT};
 
 const PYTHON: &str = r#"
 import redis, sys
@@ -75,7 +75,11 @@ fn redis_rs_speaks_tls_with_certificates() {
         assert_eq!(blocking.get::<_, String>("rs").unwrap(), large);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut manager = client.get_multiplexed_async_connection().await.unwrap();
+            // The library's own time is too short for a machine that has other things to do.
+            let patient = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(WAIT))
+                .set_response_timeout(Some(WAIT));
+            let mut manager = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
             let mut pipe = redis::pipe();
             for _ in 0..1000 {
                 pipe.incr(protocol, 1);

@@ -108,8 +108,7 @@ impl Client {
     /// Ends the connection; what is still on its way is lost.
     pub fn end(self) -> Kept {
         let _ = self.stream.shutdown(Shutdown::Both);
-        let kept = self.cache.lock().unwrap().kept.clone();
-        kept
+        self.cache.lock().unwrap().kept.clone()
     }
 
     /// Asks up to where it has been told of changes; false: the server did not answer.

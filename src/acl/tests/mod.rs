@@ -34,7 +34,8 @@ pub(super) fn catalogue() -> Catalogue {
 pub(super) fn define(rules: &str) -> Result<Definition, RuleError> {
     let mut definition = Definition::new();
     for rule in rules.split(' ') {
-        let rule = Definition::logged(rule.replace(',', " ").as_bytes());
+        let rule = if rule.starts_with('(') { rule.replace(',', " ") } else { rule.to_owned() };
+        let rule = Definition::logged(rule.as_bytes());
         definition.apply(&rule, Some(&catalogue()))?;
     }
     Ok(definition)

@@ -4,7 +4,7 @@ use crate::{
     command::{Access, Args, Command, Effect, Flags, Group, KeyRange, KeyWord, Run, parse_i64},
     error::Result,
     rdb,
-    resp::{ErrorReply, Reply},
+    resp::{ErrorReply, Reply, put_request},
     session::{Context, Migration},
     store::{Condition, View},
     types::portable,
@@ -106,7 +106,7 @@ fn secrets(argv: &[&[u8]]) -> Vec<usize> {
 fn migrate(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     let allowed = match context.node.config.settings().enable_migrate_command.as_str() {
         "yes" => true,
-        "local" => context.session.client.peer.ip().is_loopback(),
+        "local" => context.session.client.peer.ip().is_none_or(|ip| ip.is_loopback()),
         _ => false,
     };
     if !allowed {
@@ -147,6 +147,37 @@ fn migrate(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
     })))
 }
 
+/// The calls by which a connection to the other server begins.
+pub fn greeting(order: &Migration) -> Vec<Vec<u8>> {
+    let db = order.db.to_string();
+    let login: Vec<&[u8]> = [&b"AUTH"[..]].into_iter().chain(order.login.iter().map(Vec::as_slice)).collect();
+    let calls = [login, vec![b"SELECT", db.as_bytes()]];
+    // The first has a password, or is not needed.
+    calls.iter().filter(|call| call.len() > 1).map(|call| request(call)).collect()
+}
+
+/// The call that brings a key, without the payload, which comes between the two parts: that is not copied.
+pub fn restoring(key: &[u8], movable: &Movable, replaces: bool) -> (Vec<u8>, &'static [u8]) {
+    let left_ms = movable.left_ms.to_string();
+    let three = request(&[b"RESTORE", key, left_ms.as_bytes()]);
+    let (words, end): (_, &[u8]) = if replaces { (5, b"\r\n$7\r\nREPLACE\r\n") } else { (4, b"\r\n") };
+    let mut begin = format!("*{words}").into_bytes();
+    begin.extend_from_slice(three.get(2..).unwrap_or_default());
+    begin.extend_from_slice(format!("${}\r\n", movable.payload.len()).as_bytes());
+    (begin, end)
+}
+
+fn request(words: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_request(&mut out, words);
+    out
+}
+
+/// The call that ends a key here, once it is there.
+pub fn deletion(key: &[u8]) -> [&[u8]; 2] {
+    [b"DEL", key]
+}
+
 /// As Redis words it.
 pub fn unreachable() -> ErrorReply {
     ErrorReply::new("IOERR", "error or timeout connecting to the client")
@@ -177,6 +208,19 @@ pub fn movable(view: &View<'_>, db: u32, key: &[u8]) -> Result<Option<Movable>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_payload_comes_between_the_parts() {
+        let condition = Condition { db: 0, key: b"k".to_vec(), revision: None };
+        let movable = Movable { condition, left_ms: 70, payload: b"pay".to_vec() };
+        for (replaces, words) in [
+            (false, vec![&b"RESTORE"[..], b"k", b"70", b"pay"]),
+            (true, vec![b"RESTORE", b"k", b"70", b"pay", b"REPLACE"]),
+        ] {
+            let (begin, end) = restoring(b"k", &movable, replaces);
+            assert_eq!([&begin, &movable.payload, end].concat(), request(&words));
+        }
+    }
 
     fn words(line: &str) -> Vec<&[u8]> {
         line.split(' ').map(|word| word.trim_matches('\'').as_bytes()).collect()

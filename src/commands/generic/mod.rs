@@ -10,7 +10,7 @@ mod scan;
 mod sort;
 mod ttl;
 
-pub use migrate::{Movable, movable, unreachable};
+pub use migrate::{Movable, deletion, greeting, movable, restoring, unreachable};
 pub(super) use scan::scan_page;
 
 use crate::command::Command;

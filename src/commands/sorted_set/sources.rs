@@ -69,7 +69,7 @@ enum Aggregate {
     Sum,
     Min,
     Max,
-    /// Sums up the weights of the inputs that have it.
+    /// Adds up the weights of the inputs that have it.
     Count,
 }
 

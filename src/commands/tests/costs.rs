@@ -10,8 +10,8 @@ use crate::{
 const BOUNDED: &str = "\
     decr decrby del exists expire expireat expiretime geoadd hdel hexpire hexpireat hincrby hincrbyfloat \
     hmset hpersist hpexpire hpexpireat hset hsetex hsetnx incr incrby incrbyfloat increx llen lpush lpushx \
-    mset msetex msetnx persist pexpire pexpireat pexpiretime pfadd psetex pttl rpush rpushx sadd scard set \
-    setex setnx sismember srem touch ttl type unlink xack xackdel xadd xdel xdelex zadd zcard zcount zincrby \
+    mset msetex msetnx persist pexpire pexpireat pexpiretime pfadd psetex pttl rpush rpushx sadd saddex scard set \
+    setex setnx sexpire sexpireat sismember spersist spexpire spexpireat srem touch ttl type unlink xack xackdel xadd xdel xdelex zadd zcard zcount zincrby \
     zlexcount zmscore zrank zrem zrevrank zscore";
 
 #[test]

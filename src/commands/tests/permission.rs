@@ -9,7 +9,8 @@ use crate::{
 fn user(rules: &str) -> User {
     let mut definition = Definition::new();
     for rule in rules.split(' ') {
-        definition.apply(rule.replace(',', " ").as_bytes(), Some(acl::commands())).expect(rule);
+        let words = if rule.starts_with('(') { rule.replace(',', " ") } else { rule.to_owned() };
+        definition.apply(words.as_bytes(), Some(acl::commands())).expect(rule);
     }
     User::new("u", 1, definition, acl::commands())
 }
@@ -202,7 +203,7 @@ fn databases_are_asked_for() {
         }
     }
     // The reason is of the selector that came furthest: a database is asked for first.
-    let both = user("(db=0,+get,~a) (db=1,+set,~*)");
+    let both = user("(db=0,+get,+select,~a) (db=1,+set,+select,~*)");
     assert_eq!(of_line(&both, "GET b"), Err(Denied::Key(1)));
     assert_eq!(of_line(&both, "SET b v"), Err(Denied::Command));
     assert_eq!(of_line(&both, "SELECT 7"), Err(Denied::Database(1)));

@@ -156,7 +156,7 @@ impl Observer for Events {
         Interest { events: true, ..Interest::default() }
     }
 
-    fn changed(&self, changes: Vec<ChangeEvent>) {
+    fn changed(&self, _index: u64, changes: Vec<ChangeEvent>) {
         for change in changes {
             if let ChangeEvent::Keyspace { db, key, class, name } = change {
                 self.0.lock().push(format!("{db} {} {class:?} {name}", String::from_utf8_lossy(&key)));

@@ -52,7 +52,7 @@ fn nothing_is_known_until_somebody_asks_and_all_is_once_the_pass_is_over() {
 
 #[test]
 fn whatever_is_written_while_the_pass_is_under_way_and_after_it() {
-    for seed in 0..8 {
+    for seed in 0..3 {
         let (home, mut dice) = (Home::new(if seed % 2 == 0 { 0 } else { 1 << 20 }), Dice::new(seed));
         let step = |dice: &mut Dice| {
             let (db, key) = (dice.below(3) as u32, format!("k{}", dice.below(3000)));
