@@ -41,7 +41,7 @@ use crate::{
 };
 use damaged::Damaged;
 use descriptors::Descriptors;
-use options::{client_ports_told, cluster, edge, helpers, keeper_options, own_host, tls};
+use options::{client_ports_told, cluster, edge, helpers, keeper_options, own_host, store_options, tls};
 use parking_lot::RwLock;
 use ports::{client_ports, http_port, sentinel_ports};
 use space::Watch;
@@ -270,16 +270,6 @@ fn disable_huge_pages(is_wanted: bool) {
     if is_wanted && let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::warn!(%error, "cannot turn transparent huge pages off for this process; \
             write 'never' to /sys/kernel/mm/transparent_hugepage/enabled");
-    }
-}
-
-fn store_options(settings: &Settings, descriptors: Descriptors) -> StoreOptions {
-    StoreOptions {
-        block_cache_bytes: settings.block_cache_bytes,
-        hot_cache_bytes: settings.hot_cache_bytes,
-        memtable_bytes: settings.memtable_bytes,
-        open_files_max: descriptors.store,
-        ..StoreOptions::default()
     }
 }
 

@@ -52,12 +52,11 @@ pub(crate) const ROOMS: [(&str, &[&str]); 1] = [(
         "group",
     ],
 )];
-
 /// A newcomer reads the first page of a room to know what it does; fewer lines do not say it.
 const ROOM_ESSAY_LINES_MIN: usize = 15;
 
 /// Crates that only one place may name, so that they can be replaced there.
-const OWNERS: [(&str, &[&str]); 21] = [
+const OWNERS: [(&str, &[&str]); 20] = [
     ("redis_protocol", &["resp"]),
     ("rocksdb", &["store"]),
     ("quick_cache", &["store"]),
@@ -77,13 +76,11 @@ const OWNERS: [(&str, &[&str]); 21] = [
     ("histogram", &["session"]),
     ("clap", &["admin", "backup", "config", "main", "remote", "transfer"]),
     ("object_store", &["backup"]),
-    ("ring", &["backup"]),
     ("mimalloc", &["main"]),
 ];
 
 /// Files of the product that name a test: openraft takes its runtime as a type.
 const NAMES_TESTS: [&str; 1] = ["replication/consensus/types.rs"];
-
 const FILE_LINES_MAX: usize = 400;
 
 /// The module that a file is: `src/replication/wal/mod.rs` is `replication::wal`.

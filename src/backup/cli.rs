@@ -131,7 +131,7 @@ pub fn programs() -> [Command; 2] {
         .arg(
             Arg::new("to-time")
                 .long("to-time")
-                .value_name("TIME")
+                .value_name("MOMENT")
                 .conflicts_with_all(["to-revision", "to-backup"])
                 .help("Stop before the first write of a later log time: 2026-11-30T09:15:00Z, or milliseconds since 1970"),
         )

@@ -21,7 +21,7 @@ const PART_BYTES: usize = 16 << 20;
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(10);
 /// What a starting leader finds before it decides that a backup is due.
-const SETTLE: Duration = Duration::from_secs(5);
+const BEFORE_FIRST: Duration = Duration::from_secs(5);
 
 /// What the parameters say.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl Keeper {
             bytes_per_second: self.options.bytes_per_second,
             keep: self.options.keep,
         };
-        tokio::time::sleep(SETTLE).await;
+        tokio::time::sleep(BEFORE_FIRST).await;
         loop {
             let is_asked = tokio::select! {
                 () = self.node.backups.asked() => true,

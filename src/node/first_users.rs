@@ -12,7 +12,7 @@ use crate::{
 };
 use std::time::Duration;
 
-const AGAIN: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Waits until this node can serve and there are users, if it has a file of them. An error says why there never will be.
 pub(super) async fn wait_ready(node: &Node, log: &GroupHandle) -> Result<(), NodeError> {
@@ -44,7 +44,7 @@ async fn import(node: &Node, log: &GroupHandle, path: &str) -> Result<(), NodeEr
             return Ok(());
         }
         // A new core is about to be at its newest level.
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
     let words = first_users(path).map_err(|why| refused(path, why))?;
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -61,7 +61,7 @@ async fn import(node: &Node, log: &GroupHandle, path: &str) -> Result<(), NodeEr
                 }
             },
             // To do it twice changes nothing.
-            Outcome::NotDone(_) | Outcome::Unknown(_) => tokio::time::sleep(AGAIN).await,
+            Outcome::NotDone(_) | Outcome::Unknown(_) => tokio::time::sleep(RETRY_INTERVAL).await,
         }
     }
     // Applied at the leader, and here in a moment.
@@ -71,7 +71,7 @@ async fn import(node: &Node, log: &GroupHandle, path: &str) -> Result<(), NodeEr
 
 async fn until_current(log: &GroupHandle) {
     while log.barrier(Consistency::Linearizable).await.is_err() {
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Derives the node's role from the settings: core node, edge node, or node in need of repair.
 
-use super::{NodeError, io};
+use super::{NodeError, descriptors::Descriptors, io};
 use crate::{
     backup::KeeperOptions,
     config::{BackupSettings, Settings},
@@ -8,6 +8,7 @@ use crate::{
     replication::{ClusterOptions, DataDirectory, EdgeOptions, Helpers, adopt},
     session::{ClusterIdentity, Node},
     state::ClientPorts,
+    store::StoreOptions,
 };
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
@@ -159,5 +160,16 @@ pub(super) fn keeper_options(settings: &BackupSettings) -> KeeperOptions {
         keep: settings.keep,
         bytes_per_second: settings.bytes_per_second,
         archive_interval: Duration::from_secs(settings.archive_seconds),
+    }
+}
+
+/// Of the store: caches, memtables, files.
+pub(super) fn store_options(settings: &Settings, descriptors: Descriptors) -> StoreOptions {
+    StoreOptions {
+        block_cache_bytes: settings.block_cache_bytes,
+        hot_cache_bytes: settings.hot_cache_bytes,
+        memtable_bytes: settings.memtable_bytes,
+        open_files_max: descriptors.store,
+        ..StoreOptions::default()
     }
 }

@@ -5,13 +5,13 @@
 use crate::{
     commands::scripting::{self, Counts, Kept},
     session::{Node, ProcessUsage},
-    state::{Comparison, FedSeen, Following, Leadership},
+    state::{BackupStatus, Comparison, FedSeen, Following, Leadership},
     store::StoreStats,
 };
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text},
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
 use std::sync::{Arc, atomic::Ordering};
@@ -24,24 +24,19 @@ struct Sample<'a> {
     kept: Kept,
 }
 
-enum Kind {
-    Counter,
-    Gauge,
-}
-
 struct Row {
     name: &'static str,
-    kind: Kind,
+    kind: MetricType,
     help: &'static str,
     read: fn(&Sample<'_>) -> f64,
 }
 
 const fn counter(name: &'static str, help: &'static str, read: fn(&Sample<'_>) -> f64) -> Row {
-    Row { name, kind: Kind::Counter, help, read }
+    Row { name, kind: MetricType::Counter, help, read }
 }
 
 const fn gauge(name: &'static str, help: &'static str, read: fn(&Sample<'_>) -> f64) -> Row {
-    Row { name, kind: Kind::Gauge, help, read }
+    Row { name, kind: MetricType::Gauge, help, read }
 }
 
 fn load(n: &std::sync::atomic::AtomicU64) -> f64 {
@@ -209,18 +204,16 @@ static ROWS: &[Row] = &[
     gauge(
         "flotilla_backup_last_success_timestamp_seconds",
         "When this node took its last backup; 0 = none since its start",
-        |s| s.node.backups.status().last.map_or(0.0, |last| last.taken_at_ms as f64 / 1000.0),
+        |s| backups(s).last.map_or(0.0, |last| last.taken_at_ms as f64 / 1000.0),
     ),
-    counter("flotilla_backups_total", "Backups that this node has taken", |s| {
-        s.node.backups.status().taken as f64
-    }),
+    counter("flotilla_backups_total", "Backups that this node has taken", |s| backups(s).taken as f64),
     counter("flotilla_backups_failed_total", "Backups of this node that failed", |s| {
-        s.node.backups.status().failed as f64
+        backups(s).failed as f64
     }),
     gauge(
         "flotilla_archive_restorable_timestamp_seconds",
         "Log time up to which a restore can stop at any moment, as the leader has archived it; 0 = it archives nothing",
-        |s| s.node.backups.status().archived.map_or(0.0, |archived| archived.restorable_ms as f64 / 1000.0),
+        |s| backups(s).archived.map_or(0.0, |archived| archived.restorable_ms as f64 / 1000.0),
     ),
     gauge("flotilla_raft_term", "Raft term", |s| s.node.group.state.term() as f64),
     gauge("flotilla_raft_is_leader", "1 if this node leads", |s| {
@@ -323,6 +316,10 @@ static ROWS: &[Row] = &[
     gauge("process_open_fds", "Open file descriptors", |s| s.process.open_fds as f64),
 ];
 
+fn backups(sample: &Sample<'_>) -> BackupStatus {
+    sample.node.backups.status()
+}
+
 /// A metric that a core node has for each edge it feeds.
 struct EdgeRow {
     name: &'static str,
@@ -366,31 +363,15 @@ impl Collector for Metrics {
         };
         for row in ROWS {
             let value = (row.read)(&sample);
+            let metric = encoder.encode_descriptor(row.name, row.help, None, row.kind)?;
             match row.kind {
-                Kind::Counter => {
-                    let metric = ConstCounter::new(value);
-                    metric.encode(encoder.encode_descriptor(
-                        row.name,
-                        row.help,
-                        None,
-                        metric.metric_type(),
-                    )?)?;
-                }
-                Kind::Gauge => {
-                    let metric = ConstGauge::new(value);
-                    metric.encode(encoder.encode_descriptor(
-                        row.name,
-                        row.help,
-                        None,
-                        metric.metric_type(),
-                    )?)?;
-                }
+                MetricType::Counter => ConstCounter::new(value).encode(metric)?,
+                _ => ConstGauge::new(value).encode(metric)?,
             }
         }
         let (edges, committed) = (self.0.group.state.fed.seen(), self.0.group.state.committed_index());
         for row in EDGE_ROWS.iter().filter(|_| !edges.is_empty()) {
-            let kind = prometheus_client::metrics::MetricType::Gauge;
-            let mut family = encoder.encode_descriptor(row.name, row.help, None, kind)?;
+            let mut family = encoder.encode_descriptor(row.name, row.help, None, MetricType::Gauge)?;
             for edge in &edges {
                 let labels = [("site", edge.site.as_str()), ("name", edge.name.as_str())];
                 ConstGauge::new((row.read)(edge, committed)).encode(family.encode_family(&labels)?)?;

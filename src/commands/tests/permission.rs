@@ -206,7 +206,7 @@ fn databases_are_asked_for() {
     let both = user("(db=0,+get,+select,~a) (db=1,+set,+select,~*)");
     assert_eq!(of_line(&both, "GET b"), Err(Denied::Key(1)));
     assert_eq!(of_line(&both, "SET b v"), Err(Denied::Command));
-    assert_eq!(of_line(&both, "SELECT 7"), Err(Denied::Database(1)));
+    assert_eq!(of_line(&both, "SELECT 7"), Err(Denied::Command));
 }
 
 /// One selector must allow all of a call; the reason is that of the one which came furthest.

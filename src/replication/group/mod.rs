@@ -28,6 +28,7 @@ mod options;
 mod own_proposals;
 mod scripts;
 mod service;
+mod stopping;
 mod thread;
 
 pub use cluster::ClusterOptions;
