@@ -40,7 +40,6 @@ use crate::{
     time::now_ms,
 };
 use damaged::Damaged;
-use descriptors::Descriptors;
 use options::{client_ports_told, cluster, edge, helpers, keeper_options, own_host, store_options, tls};
 use parking_lot::RwLock;
 use ports::{client_ports, http_port, sentinel_ports};

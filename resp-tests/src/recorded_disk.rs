@@ -151,7 +151,11 @@ impl RecordedDisk {
     fn refusals(&self) -> Value {
         let refusal = |sector: &u64| json!({"event": "none", "iotype": "read", "errno": 5, "sector": sector});
         let refusals: Vec<Value> = self.bad.iter().map(refusal).collect();
-        json!({"driver": "blkdebug", "node-name": "disk", "image": "file", "inject-error": refusals})
+        let mut layer = json!({"driver": "blkdebug", "node-name": "disk", "image": "file"});
+        if let (false, Some(layer)) = (refusals.is_empty(), layer.as_object_mut()) {
+            layer.insert("inject-error".into(), refusals.into());
+        }
+        layer
     }
 
     /// From now on no part of these files can be read, whatever is there later. Nobody may use the disk meanwhile.

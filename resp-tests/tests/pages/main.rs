@@ -96,6 +96,11 @@ fn users_does_what_it_shows() {
     check("src/docs/users.md");
 }
 
+#[test]
+fn backup_does_what_it_shows() {
+    check("src/docs/backup.md");
+}
+
 /// A page with blocks that would run is one of those above.
 #[test]
 fn no_page_shows_commands_that_are_not_run() {

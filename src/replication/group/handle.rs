@@ -28,14 +28,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::{
-    sync::{
-        mpsc,
-        oneshot::{self, error::TryRecvError},
-        watch,
-    },
-    time::Instant,
-};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// A group: store, replica, consensus and proposals behind one handle. Clones are handles of the same group; when the last is
 /// dropped, it shuts down.
