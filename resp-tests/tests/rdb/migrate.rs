@@ -53,6 +53,13 @@ fn move_all(from: &Server, to: &Server, options: &[&str]) -> usize {
     moved
 }
 
+/// MIGRATE says how long a key has left, so what the way takes is added.
+fn is_drift(difference: &str) -> bool {
+    let times: Vec<i64> =
+        difference.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+    matches!(times[..], [a, b] if a > 1_000_000_000_000 && a.abs_diff(b) < 60_000)
+}
+
 #[test]
 fn keys_of_every_type_move_to_redis_and_back_with_their_expiry() {
     let (node, redis) = (product(&[]), reference(&[]));
@@ -68,7 +75,8 @@ fn keys_of_every_type_move_to_redis_and_back_with_their_expiry() {
         let there = contents(&mut to.connect().unwrap());
         assert_eq!(before.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>());
         for (key, content) in &before {
-            assert_eq!(difference(content, &there[key]), None, "{key:?}");
+            let found = difference(content, &there[key]);
+            assert!(found.as_deref().is_none_or(is_drift), "{key:?}: {found:?}");
         }
     }
     assert_eq!(move_all(&node, &redis, &["REPLACE", "COPY"]), KEYS);
