@@ -20,6 +20,10 @@ const HEALTH_BYTES_MAX: u64 = 64 << 10;
 /// More users than this no core has.
 const USERS_BYTES_MAX: u64 = 16 << 20;
 
+/// How often, and how long apart, a leader is asked to remove a member that says that the others do not answer.
+const REMOVALS_MAX: u32 = 10;
+const REMOVE_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Sends one command to the node and returns its answer as text.
 pub(super) type Ask<'a> = &'a dyn Fn(&[&str]) -> Result<String, Failure>;
 
@@ -141,11 +145,25 @@ fn scale_down(prefix: &str, count: u16, ask: Ask<'_>) -> Result<String, Failure>
     let names = nodes.iter().filter_map(|node| node.get("name").and_then(Value::as_str));
     let surplus = surplus(names, prefix, count);
     for name in &surplus {
-        ask(&["CORE", "REMOVE", name])?;
+        remove(name, ask)?;
     }
     match surplus.is_empty() {
         true => Ok(format!("no member {prefix}{count} or above")),
         false => Ok(format!("removed {}", surplus.join(", "))),
+    }
+}
+
+/// A node that has just become the leader has not heard from the others yet: it is asked again.
+fn remove(name: &str, ask: Ask<'_>) -> Result<(), Failure> {
+    let mut asked = 0;
+    loop {
+        asked += 1;
+        match ask(&["CORE", "REMOVE", name]) {
+            Err(failure) if asked < REMOVALS_MAX && failure.text.contains("which is no majority") => {
+                thread::sleep(REMOVE_INTERVAL);
+            }
+            done => return done.map(drop),
+        }
     }
 }
 
