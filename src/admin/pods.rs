@@ -155,16 +155,15 @@ fn scale_down(prefix: &str, count: u16, ask: Ask<'_>) -> Result<String, Failure>
 
 /// A node that has just become the leader has not heard from the others yet: it is asked again.
 fn remove(name: &str, ask: Ask<'_>) -> Result<(), Failure> {
-    let mut asked = 0;
-    loop {
-        asked += 1;
+    for left in (0..REMOVALS_MAX).rev() {
         match ask(&["CORE", "REMOVE", name]) {
-            Err(failure) if asked < REMOVALS_MAX && failure.text.contains("which is no majority") => {
+            Err(failure) if left > 0 && failure.text.contains("which is no majority") => {
                 thread::sleep(REMOVE_INTERVAL);
             }
             done => return done.map(drop),
         }
     }
+    Ok(())
 }
 
 /// The highest number first: the leader is rarely among them, and a set of pods shrinks in this order.
