@@ -1,4 +1,4 @@
-//! A device that does not give back what it was given: what cannot be read is as good as damaged.
+//! A device that does not give back what it was given: the node says so, and never guesses.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,12 +12,12 @@ use super::stage::{WHOLE_MAX, assert_has_all, dice, start_of, told, value, wait_
 const DISK_BYTES: u64 = 512 << 20;
 
 #[test]
-fn tables_that_the_device_cannot_read_are_never_guessed_and_are_repaired() {
+fn tables_that_the_device_cannot_read_are_never_guessed() {
     cannot_be_read(tables);
 }
 
 #[test]
-fn a_log_that_the_device_cannot_read_is_never_guessed_and_is_repaired() {
+fn a_log_that_the_device_cannot_read_is_never_guessed() {
     cannot_be_read(segments);
 }
 
@@ -32,14 +32,15 @@ fn cannot_be_read(files: fn(&Path) -> Vec<PathBuf>) {
     node.spawn_again().unwrap();
     let deadline = Instant::now() + WHOLE_MAX;
     let mut key = 0;
-    while !node.has_said("is damaged") {
+    // At its start it stops and names the file: the device may be back at the next one. Under a client it is damage.
+    while !node.has_said("is damaged") && !node.has_said("Input/output error") {
         if let Some(told) = told(node, key % 400) {
             assert_eq!(told, Value::Bulk(value(key % 400).into_bytes()), "key:{}", key % 400);
         }
         key += 1;
         assert!(Instant::now() < deadline, "nobody noticed\n{}", node.log_tail());
     }
-    // The device is replaced by one with the same bytes; what it had is repaired as damage is.
+    // The device is replaced by one with the same bytes.
     drop(node.stop(Stop::Kill));
     node.mend_disk().unwrap();
     node.spawn_again().unwrap();
