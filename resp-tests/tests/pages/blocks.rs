@@ -55,7 +55,7 @@ fn language(word: &str) -> Option<Language> {
         "python" => Language::Python,
         "js" => Language::Js,
         "go" => Language::Go,
-        "text" | "toml" => Language::Shown,
+        "text" | "toml" | "yaml" => Language::Shown,
         _ => return None,
     })
 }
