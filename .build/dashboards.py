@@ -81,6 +81,12 @@ BOARDS = {
         ("Disk left", "bytes", [("{{pod}}", each("flotilla_disk_left_bytes")), ("low {{pod}}", each("flotilla_disk_low_bytes"))]),
         ("Disk used", "percentunit", [("{{pod}}", f"1 - flotilla_disk_left_bytes{{{NODE}}} / flotilla_disk_total_bytes{{{NODE}}}")]),
         ("Growth refused", "none", [("{{pod}}", each("flotilla_growth_refused"))]),
+        ("Largest key", "bytes", [("{{pod}}", each("flotilla_largest_key_bytes"))]),
+        ("Age of the last backup, and of what a restore reaches", "s", [
+            ("backup {{pod}}", f"time() - (flotilla_backup_last_success_timestamp_seconds{{{NODE}}} > 0)"),
+            ("archive {{pod}}", f"time() - (flotilla_archive_restorable_timestamp_seconds{{{NODE}}} > 0)")]),
+        ("Backups taken and failed", "ops", [
+            ("taken {{pod}}", rate("flotilla_backups")), ("failed {{pod}}", rate("flotilla_backups_failed"))]),
         ("Files of the store", "bytes", [("{{pod}}", each("flotilla_store_live_bytes"))]),
         ("Log on disk", "bytes", [("{{pod}}", each("flotilla_raft_log_bytes"))]),
         ("Data at rest and maxmemory", "bytes", [
@@ -107,6 +113,8 @@ BOARDS = {
             ("clients {{pod}}", each("flotilla_tracking_clients")), ("keys {{pod}}", each("flotilla_tracking_keys"))]),
         ("Client-side caching: messages", "ops", [
             ("changed {{pod}}", rate("flotilla_tracking_invalidations")), ("forgotten {{pod}}", rate("flotilla_tracking_forgotten_keys"))]),
+        ("Client-side caching: changes kept for clients that come back", "none", [("{{pod}}", each("flotilla_tracking_changed_keys"))]),
+        ("Reads elsewhere that the leader was told of, for eviction", "ops", [("{{pod}}", rate("flotilla_reads_told"))]),
     ]),
 }
 

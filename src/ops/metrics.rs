@@ -206,8 +206,8 @@ static ROWS: &[Row] = &[
         "When this node took its last backup; 0 = none since its start",
         |s| backups(s).last.map_or(0.0, |last| last.taken_at_ms as f64 / 1000.0),
     ),
-    counter("flotilla_backups_total", "Backups that this node has taken", |s| backups(s).taken as f64),
-    counter("flotilla_backups_failed_total", "Backups of this node that failed", |s| {
+    counter("flotilla_backups", "Backups that this node has taken", |s| backups(s).taken as f64),
+    counter("flotilla_backups_failed", "Backups of this node that failed", |s| {
         backups(s).failed as f64
     }),
     gauge(
