@@ -207,9 +207,7 @@ static ROWS: &[Row] = &[
         |s| backups(s).last.map_or(0.0, |last| last.taken_at_ms as f64 / 1000.0),
     ),
     counter("flotilla_backups", "Backups that this node has taken", |s| backups(s).taken as f64),
-    counter("flotilla_backups_failed", "Backups of this node that failed", |s| {
-        backups(s).failed as f64
-    }),
+    counter("flotilla_backups_failed", "Backups of this node that failed", |s| backups(s).failed as f64),
     gauge(
         "flotilla_archive_restorable_timestamp_seconds",
         "Log time up to which a restore can stop at any moment, as the leader has archived it; 0 = it archives nothing",
