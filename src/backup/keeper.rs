@@ -84,13 +84,14 @@ impl Keeper {
             keep: self.options.keep,
         };
         tokio::time::sleep(BEFORE_FIRST).await;
+        let mut newest_at = 0;
         loop {
             let is_asked = tokio::select! {
                 () = self.node.backups.asked() => true,
                 () = tokio::time::sleep(LOOK) => false,
             };
             let is_due = async {
-                match self.is_due().await {
+                match self.is_due(&mut newest_at).await {
                     Ok(is_due) => is_due,
                     Err(error) => {
                         self.node.backups.change(|status| status.error = Some(error.to_string()));
@@ -108,18 +109,20 @@ impl Keeper {
         }
     }
 
-    async fn is_due(&self) -> Result<bool> {
+    /// `newest_at`: when the newest backup that was found in the object store was taken. That is asked again only once it is old.
+    async fn is_due(&self, newest_at: &mut u64) -> Result<bool> {
         if self.options.interval.is_zero() || !self.group.state().leads_surely() {
             return Ok(false);
         }
-        // Another leader may have taken the last one.
-        let last = self.node.backups.status().last.map(|last| last.taken_at_ms);
-        let age = |at: u64| Duration::from_millis(now_ms().saturating_sub(at));
-        if last.is_some_and(|at| age(at) < self.options.interval) {
+        let own = self.node.backups.status().last.map_or(0, |last| last.taken_at_ms);
+        let is_old = |at: u64| Duration::from_millis(now_ms().saturating_sub(at)) >= self.options.interval;
+        if !is_old(own.max(*newest_at)) {
             return Ok(false);
         }
+        // Another leader may have taken the last one.
         let newest = Manifest::newest(&self.objects, Some(&self.node.history_id())).await?;
-        Ok(newest.is_none_or(|newest| age(newest.taken_at_ms) >= self.options.interval))
+        *newest_at = newest.map_or(0, |newest| newest.taken_at_ms);
+        Ok(is_old(*newest_at))
     }
 
     async fn archive(&self) {
