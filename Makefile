@@ -11,7 +11,7 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz rehearsal verify fix bench
+.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz rehearsal demo docs verify fix bench
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
@@ -89,6 +89,13 @@ rehearsal: prepare ## Install, upgrade, scale and break the Helm chart's pods in
 	@.build/test-deps.sh network
 	@$(cargo) build --locked --release --bin flotilla
 	@.build/rehearsal.sh
+
+demo: prepare ## A core of three and two edge sites 80 ms away, under load, to look at and to break; ARGS="--seconds 20" does it alone
+	@$(cargo) build --locked --release --workspace --bin flotilla --bin demo
+	@exec $${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/demo $(ARGS)
+
+docs: ## Make the documentation a site, target/book/index.html
+	@.build/docs.sh
 
 verify: prepare ## Check format, lints, documentation, licences and dependencies; changes nothing
 	@.build/verify.sh

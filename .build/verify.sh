@@ -65,6 +65,7 @@ else
     check "cargo deny can be built" false
 fi
 check "chart" .build/chart-test.sh
+check "documentation as a site, its links" .build/docs.sh
 
 [ ${#failed[@]} -eq 0 ] || die "failed: $(printf '%s; ' "${failed[@]}")"
 say "all checks passed"

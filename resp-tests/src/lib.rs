@@ -17,7 +17,7 @@
 //! * [`cluster`]: several servers that are one; [`damage`]: what a bad disk does to their files.
 //! * [`edge`]: sites that follow a core; [`wan`]: networks between them that are slow, lossy and cut.
 //! * [`differential`]: random commands to two servers, which must answer alike.
-//! * [`harness`]: the whole corpus as named tests.
+//! * [`harness`]: the whole corpus as named tests; [`demo`]: a core and sites to look at.
 //!
 //! Never imports the product: what is tested here is what any client can see.
 
@@ -31,6 +31,7 @@ mod command;
 pub mod connection;
 pub mod corpus;
 pub mod damage;
+pub mod demo;
 pub mod dice;
 pub mod differential;
 pub mod door;

@@ -11,7 +11,7 @@ use super::{
     server::{Caller, no_group},
 };
 use bytes::Bytes;
-use futures::{Stream, stream::BoxStream};
+use futures::{Stream, StreamExt, stream::BoxStream};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -21,8 +21,8 @@ use std::{
     },
 };
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
-    time::{Instant, timeout_at},
+    sync::{Semaphore, mpsc, oneshot, watch},
+    time::{Duration, Instant, timeout_at},
 };
 use tonic::{
     Request, Status, Streaming, client::Grpc, codegen::http::uri::PathAndQuery, metadata::MetadataMap,
@@ -36,6 +36,12 @@ type Answer = Result<Bytes, CallError>;
 const DONE: u32 = 0;
 const REFUSED: u32 = 1;
 const BROKEN: u32 = 2;
+/// Of the last frame of a side that stops: calls without an answer were not read, and never will be.
+const CLOSED: u32 = 3;
+const CLOSED_ID: u64 = u64::MAX;
+
+/// Longest wait, at the end, for the answers of what was read.
+const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
 
 /// Calls without an answer; `None`: the stream is broken, there will be none.
 type Waiting = Mutex<Option<BTreeMap<u64, oneshot::Sender<Answer>>>>;
@@ -117,6 +123,12 @@ async fn hand_out(mut answers: Streaming<Frame>, waiting: Arc<Waiting>) {
             REFUSED => Err(CallError::Refused(text())),
             _ => Err(CallError::Broken(text())),
         };
+        if (id, status) == (CLOSED_ID, CLOSED) {
+            for one in waiting.lock().take().unwrap_or_default().into_values() {
+                let _ = one.send(Err(CallError::Unreachable("the node stops".into())));
+            }
+            return;
+        }
         let one = waiting.lock().as_mut().and_then(|waiting| waiting.remove(&id));
         if let Some(one) = one {
             // The caller may have given up.
@@ -127,16 +139,24 @@ async fn hand_out(mut answers: Streaming<Frame>, waiting: Arc<Waiting>) {
     *waiting.lock() = None;
 }
 
-/// The other end: has each call handled, and answers.
+/// The other end: has each call handled, and answers. At the end it reads no more, answers what it has read, and says so.
 pub(super) fn answer(
     mut calls: Streaming<Frame>,
     caller: Caller,
     groups: Arc<Groups>,
+    mut end: End,
 ) -> BoxStream<'static, Result<Frame, Status>> {
     let (answers, outgoing) = mpsc::channel(FRAMES_MAX);
+    let open = Open::new(&end.open);
     tokio::spawn(async move {
         let room = Arc::new(Semaphore::new(STREAM_BYTES_MAX / 1024));
-        while let Ok(Some(Frame { id, kind, body, group, .. })) = calls.message().await {
+        loop {
+            let call = tokio::select! {
+                biased;
+                _ = end.is_stopping.wait_for(|is_stopping| *is_stopping) => break,
+                call = calls.message() => call,
+            };
+            let Ok(Some(Frame { id, kind, body, group, .. })) = call else { return };
             // A call takes room by its size until it is answered; with no other call, one of any size is admitted.
             let size =
                 (body.len() / 1024 + STREAM_BYTES_MAX / 1024 / FRAMES_MAX).min(STREAM_BYTES_MAX / 1024);
@@ -163,8 +183,44 @@ pub(super) fn answer(
                 drop(permit);
             });
         }
+        // All that were read have an answer once they have given back their room.
+        let all = u32::try_from(STREAM_BYTES_MAX / 1024).unwrap_or(u32::MAX);
+        let last = match timeout_at(Instant::now() + LAST_ANSWERS_MAX, room.acquire_many(all)).await {
+            Ok(Ok(_)) => Ok(Frame { id: CLOSED_ID, status: CLOSED, ..Frame::default() }),
+            Ok(Err(_)) | Err(_) => Err(Status::unavailable("the node stops")),
+        };
+        let _ = answers.send(last).await;
     });
-    Box::pin(stream_of(outgoing))
+    Box::pin(stream_of(outgoing).chain(nothing_more(open)))
+}
+
+/// Counts the stream as open until its last frame has been taken.
+fn nothing_more(open: Open) -> impl Stream<Item = Result<Frame, Status>> + Send {
+    futures::stream::once(async move { drop(open) }).filter_map(|()| std::future::ready(None))
+}
+
+/// The end of the streams that a node answers.
+#[derive(Clone)]
+pub(super) struct End {
+    pub(super) is_stopping: watch::Receiver<bool>,
+    /// How many are open.
+    pub(super) open: watch::Sender<usize>,
+}
+
+/// One of them.
+struct Open(watch::Sender<usize>);
+
+impl Open {
+    fn new(open: &watch::Sender<usize>) -> Self {
+        open.send_modify(|count| *count = count.saturating_add(1));
+        Open(open.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
 }
 
 fn stream_of<T: Send + 'static>(receiver: mpsc::Receiver<T>) -> impl Stream<Item = T> + Send + 'static {

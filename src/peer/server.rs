@@ -24,7 +24,9 @@ use std::{
     net::TcpListener,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
+use tokio::{sync::watch, time::timeout};
 use tonic::{
     Request, Response, Status, Streaming,
     body::Body,
@@ -37,6 +39,9 @@ use tonic_prost::ProstCodec;
 /// Calls of one connection at a time.
 const STREAMS_MAX: u32 = 256;
 const HEADER_BYTES_MAX: u32 = 16 << 10;
+/// Longest time, at the end, for multiplexed streams to be answered, and then for connections to be closed.
+const STREAMS_END_MAX: Duration = Duration::from_millis(1500);
+const CONNECTIONS_END_MAX: Duration = Duration::from_millis(100);
 
 /// A handler's answer; an error of kind `Refused` means that nothing was done.
 pub type Answer = Result<Bytes, CallError>;
@@ -60,7 +65,7 @@ pub struct Caller {
     pub kind: u32,
 }
 
-/// Answers calls on this listener until `end`. Runs inside the current runtime.
+/// Answers calls on this listener until `end`, and then those which it has taken. Runs inside the current runtime.
 pub async fn serve(
     listener: TcpListener,
     identity: Arc<LocalIdentity>,
@@ -83,14 +88,34 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(KEEP_ALIVE_MAX))
         .max_concurrent_streams(STREAMS_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX);
-    let service = PeerService { identity: Arc::clone(&identity), groups, receipts: Arc::default() };
-    match identity.tls.clone() {
-        None => server.serve_with_incoming_shutdown(service, accept::plain(listener), end).await,
-        Some(tls) => {
-            server.serve_with_incoming_shutdown(service, accept::encrypted(listener, tls), end).await
+    let (stop, is_stopping) = watch::channel(false);
+    let (open, mut streams_open) = watch::channel(0);
+    let streams = multiplexed::End { is_stopping: is_stopping.clone(), open };
+    let service = PeerService { identity: Arc::clone(&identity), groups, receipts: Arc::default(), streams };
+    let end = async {
+        end.await;
+        stop.send_replace(true);
+    };
+    let over = async {
+        let mut is_stopping = is_stopping;
+        let _ = is_stopping.wait_for(|is_stopping| *is_stopping).await;
+        let _ = timeout(STREAMS_END_MAX, streams_open.wait_for(|open| *open == 0)).await;
+        // Feeds do not end; what was answered must get onto the network.
+        tokio::time::sleep(CONNECTIONS_END_MAX).await;
+        Ok(())
+    };
+    let served = async {
+        match identity.tls.clone() {
+            None => server.serve_with_incoming_shutdown(service, accept::plain(listener), end).await,
+            Some(tls) => {
+                server.serve_with_incoming_shutdown(service, accept::encrypted(listener, tls), end).await
+            }
         }
+    };
+    tokio::select! {
+        served = served => served.map_err(io::Error::other),
+        over = over => over,
     }
-    .map_err(io::Error::other)
 }
 
 #[derive(Clone)]
@@ -98,6 +123,7 @@ struct PeerService {
     identity: Arc<LocalIdentity>,
     groups: Arc<Groups>,
     receipts: Arc<Receipts>,
+    streams: multiplexed::End,
 }
 
 impl NamedService for PeerService {
@@ -161,6 +187,7 @@ impl Service<http::Request<Body>> for PeerService {
             false => Err(Status::unimplemented("no such call")),
         };
         let (groups, receipts) = (Arc::clone(&self.groups), Arc::clone(&self.receipts));
+        let streams = self.streams.clone();
         Box::pin(async move {
             let caller = match admitted {
                 Ok(caller) => caller,
@@ -171,7 +198,7 @@ impl Service<http::Request<Body>> for PeerService {
                 let mut grpc = Grpc::new(ProstCodec::<Frame, Frame>::default())
                     .max_decoding_message_size(bytes_max)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
-                return Ok(grpc.streaming(Call { caller, groups, receipt: None }, request).await);
+                return Ok(grpc.streaming(Streams { caller, groups, end: streams }, request).await);
             }
             if is_feed {
                 let mut grpc = Grpc::new(ProstCodec::<Envelope, Envelope>::default())
@@ -196,7 +223,7 @@ pub(super) fn no_group(group: u64) -> CallError {
     CallError::Refused(format!("this node has no group {group}"))
 }
 
-/// One call, or a stream of them, after its headers were accepted.
+/// One call, after its headers were accepted.
 struct Call {
     caller: Caller,
     groups: Arc<Groups>,
@@ -230,14 +257,21 @@ impl UnaryService<Envelope> for Call {
     }
 }
 
-impl StreamingService<Frame> for Call {
+/// A stream of calls, after its headers were accepted.
+struct Streams {
+    caller: Caller,
+    groups: Arc<Groups>,
+    end: multiplexed::End,
+}
+
+impl StreamingService<Frame> for Streams {
     type Response = Frame;
     type ResponseStream = BoxStream<'static, Result<Frame, Status>>;
     type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<Frame>>) -> Self::Future {
         let answers =
-            multiplexed::answer(request.into_inner(), self.caller.clone(), Arc::clone(&self.groups));
+            multiplexed::answer(request.into_inner(), self.caller.clone(), Arc::clone(&self.groups), self.end.clone());
         Box::pin(async move { Ok(Response::new(answers)) })
     }
 }

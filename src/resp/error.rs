@@ -178,6 +178,10 @@ impl ErrorReply {
         Self::new("OOM", "command not allowed when used memory > 'maxmemory'.")
     }
 
+    pub fn removed_from_core() -> Self {
+        Self::new("CLUSTERDOWN", "this node was removed from the core")
+    }
+
     /// Redis's code for want of memory, which clients know; here it is the disk.
     pub fn disk_is_almost_full() -> Self {
         let text = "command not allowed while the disk is almost full; reads and deletes go on. Delete data, or make room";

@@ -1,5 +1,6 @@
 //! Shared by the tests of several modules.
 
+mod cli_page;
 mod command_names;
 mod flags;
 mod pages;

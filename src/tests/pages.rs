@@ -177,6 +177,19 @@ fn every_page_is_in_an_index() {
     }
 }
 
+/// Programs that read about Flotilla begin there.
+#[test]
+fn llms_txt_names_every_page() {
+    let text = page("src/docs/llms.txt");
+    let listed: BTreeSet<&str> = links(&text).collect();
+    let all = pages().into_iter().chain(["CHANGELOG.md".to_owned(), "src/docs/adr/README.md".to_owned()]);
+    let missing: Vec<String> =
+        all.filter(|name| name != "src/docs/README.md" && !listed.contains(&name[..])).collect();
+    assert!(missing.is_empty(), "llms.txt does not name {missing:?}");
+    let dead: Vec<&&str> = listed.iter().filter(|target| !root().join(target).exists()).collect();
+    assert!(dead.is_empty(), "{dead:?}");
+}
+
 /// The words between backticks in a text.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)

@@ -72,6 +72,11 @@ fn readme_does_what_it_shows() {
 }
 
 #[test]
+fn tutorial_does_what_it_shows() {
+    check("src/docs/tutorial.md");
+}
+
+#[test]
 fn operating_does_what_it_shows() {
     check("src/docs/operating.md");
 }

@@ -1,5 +1,7 @@
 //! Clients with caches at every node of a core and at an edge, while keys change, expire and are flushed, leaders die and the edge
-//! is cut off. Each hit is held against the history of its key: no value may be used longer than its bound after it changed.
+//! is cut off. Each hit is held against the history of its key. How soon a node tells depends on how busy the machine is; so a value
+//! that seems to be too old is suspect only, and the node is asked for a proof that it has told all that it knows: if the value is
+//! still there behind that, its invalidation is lost.
 //!
 //! Keys are written in bursts and then left alone, so that a value whose invalidation was lost stays in a cache to be found.
 
@@ -19,11 +21,10 @@ use resp_tests::value::Value;
 use super::client::{Client, Kept};
 use super::history::{History, Written};
 
-/// A core node tells its clients within this time of a change that is certain: what a loaded machine takes, and the second in which
-/// a node notices that it has lost its leader.
-const CORE_MAX: Duration = Duration::from_millis(3000);
-/// Any node tells within this time of a change that a read there has shown.
-const OWN_MAX: Duration = Duration::from_millis(1000);
+/// A value is suspect if it is used so long after its change, or after a read at the same node has shown the change.
+const SUSPECT_AFTER: Duration = Duration::from_millis(300);
+/// Never written. To read it, a core node must have applied all that was acknowledged before.
+const PROBE: &str = "probe";
 
 const BURST: Duration = Duration::from_millis(250);
 const KEYS_OF_A_BURST: u64 = 6;
@@ -37,6 +38,7 @@ struct World {
     began: Instant,
     is_over: AtomicBool,
     hits: AtomicU64,
+    suspects: AtomicU64,
     misses: AtomicU64,
     invalidations: AtomicU64,
     /// Values that clients have kept over a reconnection, reconnections with some, and those with none left.
@@ -87,7 +89,8 @@ fn write_one(world: &World, connection: &mut Connection, dice: &mut Dice, next: 
         Ok(Received::Reply(_)) => Ok(Written { sent, done: Instant::now() }),
         _ => Err(None),
     };
-    if dice.chance(2) {
+    // It hides what was lost, so there is none for a while.
+    if world.began.elapsed().as_secs() % 10 < 2 && dice.chance(10) {
         return match tried(&["FLUSHALL"]) {
             Ok(written) => {
                 world.history.flushed(written);
@@ -152,10 +155,14 @@ fn use_cache(
             return client.read(&key);
         };
         world.hits.fetch_add(1, Ordering::Relaxed);
-        if let Some(why) = world.history.is_stale(node, &key, value, at, core, OWN_MAX)
-            && !client.is_closed()
-        {
-            panic!("after {:?}, {options:?}: {why}", world.began.elapsed());
+        if let Some(why) = world.history.is_stale(node, &key, value, at, core, SUSPECT_AFTER) {
+            world.suspects.fetch_add(1, Ordering::Relaxed);
+            // An edge may be cut off: there, a read at the same node has shown the change.
+            if !client.read(PROBE) || !client.ask_revision() {
+                return false;
+            }
+            let is_lost = client.cached(&key) == Some(value);
+            assert!(!is_lost, "after {:?}, {options:?}: {why}", world.began.elapsed());
         }
     }
     true
@@ -171,7 +178,7 @@ fn roam(world: &World, doors: &[Door], options: &[&str], mut dice: Dice) {
             thread::sleep(Duration::from_millis(50));
             continue;
         };
-        let (core, has) = ((node < 3).then_some(CORE_MAX), client.keys() as u64);
+        let (core, has) = ((node < 3).then_some(SUSPECT_AFTER), client.keys() as u64);
         if before > 0 {
             let count = if has > 0 { &world.moves } else { &world.emptied };
             count.fetch_add(1, Ordering::Relaxed);
@@ -228,6 +235,7 @@ fn no_cached_value_outlives_its_change() {
         began: Instant::now(),
         is_over: AtomicBool::new(false),
         hits: AtomicU64::new(0),
+        suspects: AtomicU64::new(0),
         misses: AtomicU64::new(0),
         invalidations: AtomicU64::new(0),
         kept: AtomicU64::new(0),
@@ -243,7 +251,7 @@ fn no_cached_value_outlives_its_change() {
             scope.spawn(move || write(world, &doors, dice))
         }];
         for (node, door) in doors.iter().enumerate() {
-            let bound = (node < 3).then_some(CORE_MAX);
+            let bound = (node < 3).then_some(SUSPECT_AFTER);
             for options in [&[][..], &["NOLOOP"], &["OPTIN"], &["BCAST"]] {
                 let dice = dice.fork();
                 threads.push(scope.spawn(move || hold(world, node, door, options, bound, dice)));
@@ -284,7 +292,8 @@ fn no_cached_value_outlives_its_change() {
             "{moves} times a cache was taken to another node with {kept} values, {emptied} times with none"
         );
         println!(
-            "{hits} hits, {misses} misses, {told} invalidations, {kills} kills of a leader, {cuts} cuts of the edge"
+            "{hits} hits, {} suspects, {misses} misses, {told} invalidations, {kills} kills of a leader, {cuts} cuts of the edge",
+            load(&world.suspects)
         );
         assert!(kills > 0 && cuts > 0, "no faults");
         assert!(

@@ -103,6 +103,62 @@ async fn a_line_that_was_cut_is_made_again() {
     client.send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await.unwrap();
 }
 
+/// Answers after a while, and counts.
+#[derive(Default)]
+struct Leisurely(std::sync::atomic::AtomicU32);
+
+impl Handler for Leisurely {
+    fn call(&self, _: u64, _: u32, body: Bytes) -> futures::future::BoxFuture<'static, crate::peer::Answer> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(body)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_side_that_stops_answers_what_it_has_read_and_says_what_it_has_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let leisurely = Arc::new(Leisurely::default());
+    let handler: Arc<dyn Handler> = Arc::<Leisurely>::clone(&leisurely);
+    // With threads of its own, which end right after it, as those of a node do.
+    let server = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let serving = serve(listener, super::identity(2, Some("own")), Groups::one(handler), async {
+            let _ = ended.await;
+        });
+        runtime.block_on(serving).unwrap();
+        runtime.shutdown_background();
+    });
+    let client = Arc::new(client(address, 2, Some("own")));
+    client.send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await.unwrap();
+    let (mut calls, mut end) = (Vec::new(), Some(end));
+    for number in 0..400 {
+        let client = Arc::clone(&client);
+        calls.push(tokio::spawn(async move {
+            client.send(Lane::Quick, MEMBERS_ONLY, Bytes::from(vec![0; 1000]), SOON).await
+        }));
+        tokio::time::sleep(Duration::from_micros(200)).await;
+        if number == 200 {
+            drop(end.take());
+        }
+    }
+    let mut answered = 1;
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(_) => answered += 1,
+            Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
+            Err(CallError::Broken(why)) => panic!("nobody knows what became of it: {why}"),
+        }
+    }
+    server.join().unwrap();
+    assert_eq!(answered, leisurely.0.load(std::sync::atomic::Ordering::SeqCst));
+    assert!((100..400).contains(&answered), "{answered}");
+}
+
 /// Answers with its name.
 struct Named(&'static str);
 

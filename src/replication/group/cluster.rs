@@ -99,7 +99,7 @@ impl Membership {
         self,
         raft: RaftNode,
         queue: Arc<Queue>,
-        end: oneshot::Receiver<()>,
+        end: oneshot::Receiver<oneshot::Sender<()>>,
     ) -> (Option<Arc<Admin>>, Arc<Broadcast>) {
         let Membership {
             group,
@@ -281,8 +281,9 @@ impl Membership {
             Founder { members, identity: Arc::clone(&identity), cluster_id, history_id, adopt, peers, state };
         groups.add(group, answering);
         tokio::spawn(async move {
-            let ended = async move {
-                let _ = end.await;
+            let mut has_ended = None;
+            let ended = async {
+                has_ended = end.await.ok();
             };
             let served = match listener {
                 Some(listener) => peer::serve(listener, identity, Arc::clone(&groups), ended).await,
@@ -292,6 +293,7 @@ impl Membership {
                 }
             };
             groups.remove(group);
+            drop(has_ended);
             if let Err(error) = served {
                 fail::stop_the_process(&format!("cannot answer other nodes: {error}"));
             }

@@ -233,7 +233,7 @@ impl GroupHandle {
             return Ok(0);
         }
         if self.is_removed() && consistency != Consistency::Local {
-            return Err(ErrorReply::new("CLUSTERDOWN", "this node was removed from the core"));
+            return Err(ErrorReply::removed_from_core());
         }
         if self.group.state.knows_all() {
             // Another node may have applied an entry a moment before this one does.

@@ -134,7 +134,7 @@ impl RaftThread {
                 return None;
             }
         };
-        let (end_peers, ended) = oneshot::channel::<()>();
+        let (end_peers, ended) = oneshot::channel::<oneshot::Sender<()>>();
         let upgrade = Arc::new(Upgrade {
             raft: raft.clone(),
             peers: Arc::clone(&peers),
@@ -246,7 +246,11 @@ impl RaftThread {
         reads.abort();
         barrier.abort();
         telling.abort();
-        drop(end_peers);
+        // The others are answered first: what they hear nothing of, they cannot tell their clients.
+        let (has_ended, peers_ended) = oneshot::channel();
+        if end_peers.send(has_ended).is_ok() {
+            let _ = peers_ended.await;
+        }
         raft.shutdown().await;
         apply_thread
     }

@@ -13,7 +13,10 @@ use crate::{
     session::CoreRequest,
     state::{ClientPorts, ReplicationState},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// Longest wait for a leader.
@@ -94,7 +97,8 @@ impl Admin {
                 return unknown(why);
             }
             if began.elapsed() > REQUEST_MAX || asked.elapsed() > LEADER_WAIT_MAX {
-                return broken.as_deref().map_or_else(nobody_leads, unknown);
+                let is_removed = self.state.is_removed.load(Ordering::Relaxed);
+                return broken.as_deref().map_or_else(|| nobody_leads(is_removed), unknown);
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
@@ -111,13 +115,24 @@ impl Admin {
                 Err(undone) => undone.told().map_or(Attempt::Elsewhere, Attempt::Done),
             };
         }
-        let Some((id, address)) = self.state.leader() else { return Attempt::Nowhere };
         let (body, within) = (wire::write(&to_wire(request)), answer_max(request));
-        match self.peers.client(&address, id).call(wire::kind::ADMIN, body, within).await {
-            Ok(answer) => Attempt::Done(read_answer(answer)),
-            Err(CallError::Broken(why)) => Attempt::Broken(why),
-            Err(CallError::Unreachable(_) | CallError::Refused(_)) => Attempt::Nowhere,
+        for (id, address) in self.leaders() {
+            match self.peers.client(&address, id).call(wire::kind::ADMIN, body.clone(), within).await {
+                Ok(answer) => return Attempt::Done(read_answer(answer)),
+                Err(CallError::Broken(why)) => return Attempt::Broken(why),
+                Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
+            }
         }
+        Attempt::Nowhere
+    }
+
+    /// Who may lead. A node that was removed, perhaps by this very request, hears of no leader: it asks all that it knew.
+    fn leaders(&self) -> Vec<(u64, String)> {
+        if !self.state.is_removed.load(Ordering::Relaxed) {
+            return self.state.leader().into_iter().collect();
+        }
+        let others = self.raft.members().list.into_iter().filter(|member| member.id != self.identity.node_id);
+        others.map(|member| (member.id, member.peer.address)).collect()
     }
 
     /// The leader's side of a request that another node sent on.
@@ -258,9 +273,14 @@ fn unknown(why: &str) -> Reply {
     Reply::Error(ErrorReply::new("UNKNOWN", text))
 }
 
-fn nobody_leads() -> Reply {
-    let text = "no node leads at the moment; nothing was changed, try again";
-    Reply::Error(ErrorReply::new("CLUSTERDOWN", text))
+fn nobody_leads(is_removed: bool) -> Reply {
+    Reply::Error(match is_removed {
+        true => ErrorReply::removed_from_core(),
+        false => {
+            let text = "no node leads at the moment; nothing was changed, try again";
+            ErrorReply::new("CLUSTERDOWN", text)
+        }
+    })
 }
 
 fn to_wire(request: &CoreRequest) -> wire::Admin {

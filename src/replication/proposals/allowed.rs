@@ -11,7 +11,7 @@ use crate::{
     feature_level,
     replica::{EntryError, Proposal},
     resp::ErrorReply,
-    state::{ReplicationState, Work},
+    state::{ReplicationState, Room, Work},
 };
 
 /// What a leader asks of proposals that a node of another build has sent.
@@ -26,9 +26,23 @@ pub struct Allowed<'a> {
     pub is_of_core: bool,
 }
 
+/// Why a proposal may not be in the log.
+#[derive(Debug)]
+pub enum Refused {
+    ForGood(ErrorReply),
+    /// It may once keys have been evicted.
+    NotYet(ErrorReply),
+}
+
+impl From<ErrorReply> for Refused {
+    fn from(error: ErrorReply) -> Self {
+        Refused::ForGood(error)
+    }
+}
+
 impl Allowed<'_> {
-    /// What a proposal may amount to, or why it may not be in the log.
-    pub fn work(&self, proposal: &[u8]) -> Result<Work, ErrorReply> {
+    /// What a proposal may amount to.
+    pub fn work(&self, proposal: &[u8]) -> Result<Work, Refused> {
         let broken = |error: EntryError| ErrorReply::err(error.to_string());
         let (conditions, mut calls) = match Proposal::decode(proposal).map_err(broken)? {
             Proposal::Commands(calls) => (0, calls),
@@ -36,30 +50,30 @@ impl Allowed<'_> {
             Proposal::Sweep { .. } | Proposal::Mark | Proposal::MarkSums => return Ok(Work::HOUSEKEEPING),
             // The leader that wanted it may have been another.
             Proposal::Count(_) | Proposal::Evict(_) => {
-                return Err(ErrorReply::try_again("that is for the node that leads to propose"));
+                return Err(ErrorReply::try_again("that is for the node that leads to propose").into());
             }
         };
         let mut work = Work { calls: u32::try_from(conditions).unwrap_or(u32::MAX), ..Work::NONE };
         while let Some(call) = calls.next_call().map_err(broken)? {
             // Nodes of an earlier build would stop at it.
             if call.origin.is_some() && self.state.feature_level() < feature_level::TRACKING {
-                return Err(ErrorReply::err(
-                    "the core's feature level does not know clients that track keys",
-                ));
+                let text = "the core's feature level does not know clients that track keys";
+                return Err(ErrorReply::err(text).into());
             }
             work = work.and(self.call(&call.argv)?);
         }
         Ok(work)
     }
 
-    fn call(&self, argv: &[&[u8]]) -> Result<Work, ErrorReply> {
+    fn call(&self, argv: &[&[u8]]) -> Result<Work, Refused> {
         if !self.table.knows(argv) {
             let name =
                 argv.first().map_or_else(String::new, |name| String::from_utf8_lossy(name).into_owned());
-            return Err(ErrorReply::err(format!(
+            let text = format!(
                 "the node that leads does not know the command '{name}', {}: upgrade it",
                 feature_level::understood()
-            )));
+            );
+            return Err(ErrorReply::err(text).into());
         }
         // Whoever sent a wrong number of words hears so from apply.
         let Ok(call) = self.table.resolve(argv) else { return Ok(Work { calls: 1, ..Work::NONE }) };
@@ -68,11 +82,13 @@ impl Allowed<'_> {
         }
         let bytes = || argv.iter().fold(0, |sum: u64, word| sum.saturating_add(word.len() as u64));
         let was_asked = self.is_of_core && matches!(call.command.run, Run::Script(_));
-        if call.command.may_add()
-            && !was_asked
-            && let Some(refusal) = self.state.room(bytes()).refusal()
-        {
-            return Err(refusal);
+        if call.command.may_add() && !was_asked {
+            let room = self.state.room(bytes());
+            match room.refusal() {
+                Some(refusal) if room == Room::Soon => return Err(Refused::NotYet(refusal)),
+                Some(refusal) => return Err(Refused::ForGood(refusal)),
+                None => {}
+            }
         }
         Ok(call.work(argv))
     }
@@ -82,7 +98,8 @@ impl Allowed<'_> {
 mod tests {
     use super::*;
     use crate::{
-        command::{Command, KeyRange, ScriptRun},
+        command::{Command, Flags, KeyRange, ScriptRun},
+        config::{DataLimit, Eviction, EvictionOrder},
         error::Error,
         feature_level::NEWEST,
         replica::ProposalBuilder,
@@ -119,7 +136,10 @@ mod tests {
         calls.iter().for_each(|words| builder.push(0, words));
         let state = ReplicationState::default();
         let allowed = Allowed { table: &TABLE, state: &state, sender, is_of_core: false };
-        allowed.work(&builder.finish()).err().map(|error| error.to_string())
+        allowed.work(&builder.finish()).err().map(|refused| match refused {
+            Refused::ForGood(error) => error.to_string(),
+            Refused::NotYet(error) => panic!("{error}"),
+        })
     }
 
     #[test]
@@ -147,6 +167,32 @@ mod tests {
         assert!(is_allowed(true) && is_allowed(false));
         writer.set_refuses_growth(true);
         assert!(is_allowed(true) && !is_allowed(false));
+    }
+
+    /// Whoever asks again would ask for nothing: the answer must say itself that keys are to be evicted first.
+    #[test]
+    fn a_write_that_must_wait_for_evictions_is_told_from_one_that_is_refused() {
+        static ROWS: &[Command] = &[Command {
+            name: "ADD",
+            flags: Flags::WRITE.with(Flags::DENYOOM),
+            run: Run::Write(|_, _| Ok(Reply::Ok)),
+            ..Command::BASE
+        }];
+        static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&[ROWS]));
+        let writer = StateWriter::default();
+        writer.set_leader(1, true, Some((1, String::new())));
+        let state = writer.state();
+        let eviction = Some(Eviction { order: EvictionOrder::Random, is_of_expiring_keys: false });
+        state.memory.set_limit(DataLimit { bytes: 1000, eviction, ..DataLimit::default() });
+        let mut builder = ProposalBuilder::commands();
+        builder.push(0, &[b"ADD"]);
+        let proposal = builder.finish();
+        let work = || Allowed { table: &TABLE, state, sender: NEWEST, is_of_core: true }.work(&proposal);
+        assert!(work().is_ok());
+        writer.set_data_bytes(2000);
+        assert!(matches!(work(), Err(Refused::NotYet(_))));
+        state.memory.set_stuck(true);
+        assert!(matches!(work(), Err(Refused::ForGood(_))));
     }
 
     /// In the log it would stop every node of the core, for good.

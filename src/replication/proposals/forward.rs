@@ -4,7 +4,7 @@
 //! one that may have been taken never is: its outcome is unknown. Proposals forwarded by another node are not forwarded
 //! again.
 
-use super::allowed::Allowed;
+use super::allowed::{Allowed, Refused};
 use crate::{
     command::Table,
     feature_level,
@@ -14,10 +14,13 @@ use crate::{
         wire::{self, outcome_kind},
     },
     resp::{ErrorReply, Reply, put_reply, take_reply},
-    state::{ReplicationState, Room, Work},
+    state::{ReplicationState, Work},
 };
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// Longest wait of a write for a leader.
@@ -89,6 +92,10 @@ impl Forwarder {
             }
             if tickets.is_empty() {
                 return;
+            }
+            if self.state.is_removed.load(Ordering::Relaxed) {
+                let why = NotDone::Told(ErrorReply::removed_from_core());
+                return answer_all(tickets, &Outcome::NotDone(why));
             }
             if Instant::now() >= deadline || self.queue.is_closed() {
                 return answer_all(tickets, &Outcome::NotDone(NotDone::NoLeader));
@@ -204,8 +211,9 @@ async fn in_time(allowed: Allowed<'_>, proposal: &[u8]) -> Result<Work, ErrorRep
     let began = Instant::now();
     loop {
         let refused = match allowed.work(proposal) {
-            Err(refusal) if allowed.state.room(0) == Room::Soon => refusal,
-            asked => return asked,
+            Ok(work) => return Ok(work),
+            Err(Refused::ForGood(refusal)) => return Err(refusal),
+            Err(Refused::NotYet(refusal)) => refusal,
         };
         if began.elapsed() >= ROOM_WAIT_MAX {
             return Err(refused);

@@ -204,7 +204,8 @@ impl Chooser {
             store.rate_again(order, candidate);
         }
         self.pool.extend(store.look_for_victims(&mut self.sampler, drawn)?);
-        self.pool.sort_by(|a, b| a.score.cmp(&b.score).then_with(|| a.revision.cmp(&b.revision)));
+        // Of equals, the one that was written first.
+        self.pool.sort_by(|a, b| a.score.cmp(&b.score).then_with(|| b.revision.cmp(&a.revision)));
         self.pool.dedup_by(|a, b| a.namespace == b.namespace && a.key == b.key);
         let (mut victims, mut bytes, mut names) = (Vec::new(), 0_u64, 0_usize);
         while victims.len() < wanted && bytes < excess && names < VICTIM_BYTES_MAX {

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Makes the documentation a site of static pages, target/book, with mdBook. The pages stay where they are and link to each other as
+# files; the book's source is a copy of the tree with the same paths, so that the same links lead somewhere in the site.
+# A link of the site that leads nowhere is an error.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+cd "$root"
+choose_toolchain
+
+mdbook_version=0.5.4
+book=${CARGO_TARGET_DIR:-$root/target}/book
+
+# mdBook, built once per machine. Prints its path.
+mdbook() {
+    local tools=$cache/mdbook-$mdbook_version
+    mkdir -p "$tools"
+    if [ ! -x "$tools/bin/mdbook" ]; then
+        say "building mdBook $mdbook_version into $tools, once per machine"
+        # Outside the clone: its .cargo/config.toml and toolchain file are none of mdBook's business.
+        (cd "$tools" && env -u CARGO_TARGET_DIR cargo install --quiet --locked --root "$tools" \
+            --no-default-features --features search "mdbook@$mdbook_version") >&2 || return 1
+    fi
+    printf '%s\n' "$tools/bin/mdbook"
+}
+
+# One line of the table of contents for each link in the first column of a table of src/docs/README.md, under its heading.
+contents() {
+    local line
+    echo "# Summary"
+    echo
+    echo "[Flotilla](README.md)"
+    echo "[All pages](src/docs/README.md)"
+    while IFS= read -r line; do
+        if [[ $line =~ ^\|\ (For\ [a-z]+)\ \| ]]; then
+            printf '\n# %s\n\n' "${BASH_REMATCH[1]}"
+        elif [[ $line =~ ^\|\ \[([^]]+)\]\(([^\)#]+\.md)\) ]]; then
+            printf -- '- [%s](%s)\n' "${BASH_REMATCH[1]}" "$(realpath --relative-to . "src/docs/${BASH_REMATCH[2]}")"
+            [ "${BASH_REMATCH[2]}" != adr/README.md ] || chapters src/docs/adr
+            [ "${BASH_REMATCH[2]}" != benchmarks.md ] || { echo "    - [Method](bench/README.md)"; chapters bench/results; }
+        fi
+    done <src/docs/README.md
+}
+
+# The pages of a directory as chapters of the one before, by their headings.
+chapters() {
+    local page
+    for page in "$1"/*.md; do
+        [ "${page##*/}" = README.md ] || printf -- '    - [%s](%s)\n' "$(sed -n '1s/^# *//p' "$page" | tr -d '[]')" "$page"
+    done
+}
+
+# Links of the site's pages to files that it does not have. Other sites are not asked.
+dead_links() {
+    local page link file
+    cd "$book"
+    while IFS= read -r page; do
+        while IFS= read -r link; do
+            file=${link%%#*}
+            file=${file//&amp;/&}
+            case $file in '' | *://* | mailto:* | data:*) continue ;; esac
+            [ -e "$(dirname "$page")/$file" ] || echo "$page: $link"
+        done < <(grep -o '\(href\|src\)="[^"]*"' "$page" | sed 's/^[a-z]*="//; s/"$//' | sort -u)
+    done < <(find . -name '*.html' ! -name print.html ! -name toc.html ! -name 404.html)
+}
+
+program=$(mdbook) || die "mdBook cannot be built"
+source=$(mktemp -d)
+trap 'rm -rf "$source"' EXIT
+mkdir -p "$source/src"
+git ls-files -z --cached --others --exclude-standard -- '*.md' 'src/docs' | while IFS= read -r -d '' file; do
+    [ -e "$file" ] || continue
+    mkdir -p "$source/src/$(dirname "$file")"
+    cp "$file" "$source/src/$file"
+done
+contents >"$source/src/SUMMARY.md"
+cp src/docs/llms.txt "$source/src/llms.txt"
+cat >"$source/book.toml" <<TOML
+[book]
+title = "Flotilla"
+description = "A Redis-compatible store that puts one consistent data set everywhere"
+language = "en"
+
+[output.html]
+default-theme = "light"
+preferred-dark-theme = "navy"
+no-section-label = true
+TOML
+rm -rf "$book"
+"$program" build --dest-dir "$book" "$source" >&2
+dead=$(dead_links)
+[ -z "$dead" ] || die "links of the site that lead nowhere:
+$dead"
+say "$(find "$book" -name '*.html' | wc -l) pages in $book/index.html, no dead link among them"
