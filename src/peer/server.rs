@@ -270,8 +270,12 @@ impl StreamingService<Frame> for Streams {
     type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<Frame>>) -> Self::Future {
-        let answers =
-            multiplexed::answer(request.into_inner(), self.caller.clone(), Arc::clone(&self.groups), self.end.clone());
+        let answers = multiplexed::answer(
+            request.into_inner(),
+            self.caller.clone(),
+            Arc::clone(&self.groups),
+            self.end.clone(),
+        );
         Box::pin(async move { Ok(Response::new(answers)) })
     }
 }

@@ -41,10 +41,10 @@ fn describe(command: &Command, name: &str, out: &mut String) {
                 .map(|value| format!("`{}`", value.to_string_lossy()))
                 .collect();
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            let variable =
-                arg.get_env().map(|name| format!(" Environment: `{}`.", name.to_string_lossy()));
+            let variable = arg.get_env().map(|name| format!(" Environment: `{}`.", name.to_string_lossy()));
             let must = if arg.is_required_set() { " Required." } else { "" };
-            let help = format!("{}.{must}{}", cell(&help).trim_end_matches('.'), variable.unwrap_or_default());
+            let help =
+                format!("{}.{must}{}", cell(&help).trim_end_matches('.'), variable.unwrap_or_default());
             let _ = writeln!(out, "| `{}` | {} | {help} |", usage(arg), defaults.join(" "));
         }
     }

@@ -42,7 +42,9 @@ fn run() -> Result<ExitCode, String> {
     let mut world = World::start(&Program::product(), Duration::from_millis(round_trip))?;
     let Some(seconds) = seconds else {
         let (sender, lines) = channel();
-        thread::spawn(move || io::stdin().lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
+        thread::spawn(move || {
+            io::stdin().lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
+        });
         demo::interact(&mut world, &lines, &is_over);
         return Ok(ExitCode::SUCCESS);
     };

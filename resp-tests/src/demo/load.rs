@@ -84,7 +84,8 @@ impl Load {
 
     /// What has happened since the last line.
     pub(super) fn line(&self, world: &World) -> String {
-        let leader = world.leader().map_or("nobody leads".to_owned(), |leader| format!("core-{leader} leads"));
+        let leader =
+            world.leader().map_or("nobody leads".to_owned(), |leader| format!("core-{leader} leads"));
         let sites = self.sites.iter().map(|(name, meter)| {
             let behind = meter.behind_ms.load(Ordering::Relaxed);
             format!(" | {name}: {}, {behind} ms behind", meter.text("reads"))

@@ -32,8 +32,8 @@ impl World {
     /// Starts everything; a site and the core are this round trip apart.
     pub fn start(program: &Program, round_trip: Duration) -> Result<World, String> {
         let failed = |what: &str| format!("cannot start {what}");
-        let core =
-            Cluster::start(program, NODES, &[]).map_err(|error| format!("{}: {error}", failed("the core")))?;
+        let core = Cluster::start(program, NODES, &[])
+            .map_err(|error| format!("{}: {error}", failed("the core")))?;
         let mut sites = Vec::new();
         for name in SITES {
             let way = |node: &Server| Distance::start(node.peer_port(), round_trip / 2);
@@ -134,7 +134,9 @@ impl World {
                 match ask(&mut client, &["GET", key]) {
                     // One more may have been written whose answer was lost.
                     Ok(Value::Bulk(found))
-                        if String::from_utf8_lossy(&found).parse().is_ok_and(|found: u64| found >= *value) => {}
+                        if String::from_utf8_lossy(&found)
+                            .parse()
+                            .is_ok_and(|found: u64| found >= *value) => {}
                     other => missing.push(format!("{key} at {name}: {other:?} instead of {value}")),
                 }
             }

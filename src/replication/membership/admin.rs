@@ -115,24 +115,35 @@ impl Admin {
                 Err(undone) => undone.told().map_or(Attempt::Elsewhere, Attempt::Done),
             };
         }
-        let (body, within) = (wire::write(&to_wire(request)), answer_max(request));
-        for (id, address) in self.leaders() {
-            match self.peers.client(&address, id).call(wire::kind::ADMIN, body.clone(), within).await {
-                Ok(answer) => return Attempt::Done(read_answer(answer)),
-                Err(CallError::Broken(why)) => return Attempt::Broken(why),
-                Err(CallError::Unreachable(_) | CallError::Refused(_)) => {}
-            }
+        if self.state.is_removed.load(Ordering::Relaxed) {
+            return self.own_end(request).map_or(Attempt::Nowhere, Attempt::Done);
         }
-        Attempt::Nowhere
+        let Some((id, address)) = self.state.leader() else { return Attempt::Nowhere };
+        let (body, within) = (wire::write(&to_wire(request)), answer_max(request));
+        match self.peers.client(&address, id).call(wire::kind::ADMIN, body, within).await {
+            Ok(answer) => Attempt::Done(read_answer(answer)),
+            Err(CallError::Broken(why)) => Attempt::Broken(why),
+            Err(CallError::Unreachable(_) | CallError::Refused(_)) => Attempt::Nowhere,
+        }
     }
 
-    /// Who may lead. A node that was removed, perhaps by this very request, hears of no leader: it asks all that it knew.
-    fn leaders(&self) -> Vec<(u64, String)> {
-        if !self.state.is_removed.load(Ordering::Relaxed) {
-            return self.state.leader().into_iter().collect();
-        }
-        let others = self.raft.members().list.into_iter().filter(|member| member.id != self.identity.node_id);
-        others.map(|member| (member.id, member.peer.address)).collect()
+    /// The reply of a node that is gone, to who asked for that: the core answers it no more. The one that replaces it had a vote
+    /// before it went.
+    fn own_end(&self, request: &CoreRequest) -> Option<Reply> {
+        let is_own =
+            |name: &str| name == self.identity.node_name || name == self.identity.node_id.to_string();
+        let text = match request {
+            CoreRequest::Remove { name, .. } if is_own(name) => {
+                format!("OK {} is no longer a node of the core", self.identity.node_name)
+            }
+            CoreRequest::Replace { old, name, address } if is_own(old) && !is_own(name) => {
+                let members = self.raft.members();
+                members.named(name).filter(|new| new.peer.address == *address)?;
+                format!("OK {name} votes, and {old} is gone")
+            }
+            _ => return None,
+        };
+        Some(Reply::simple(text))
     }
 
     /// The leader's side of a request that another node sent on.
