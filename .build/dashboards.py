@@ -19,6 +19,12 @@ def each(name):
     return f"{name}{{{NODE}}}"
 
 
+def quantile(share, name, by, where=""):
+    """A percentile of a histogram over the chosen pods."""
+    matchers = NODE + ("," + where if where else "")
+    return f"histogram_quantile({share}, sum by (le, {by}) (rate({name}_bucket{{{matchers}}}[$__rate_interval])))"
+
+
 # Title, unit, queries as (legend, expression); a stat shows one number.
 BOARDS = {
     "overview": ("Flotilla: overview", [
@@ -31,6 +37,12 @@ BOARDS = {
         ("Commands", "ops", [("{{pod}}", rate("flotilla_commands_processed"))]),
         ("Error replies, refused writes", "ops", [
             ("errors {{pod}}", rate("flotilla_error_replies")), ("refused {{pod}}", rate("flotilla_proposals_refused"))]),
+        ("Latency of commands: p99 by class", "s", [
+            ("{{class}}", quantile(0.99, "flotilla_command_duration_seconds", "class", 'class!="blocking"'))]),
+        ("Latency of commands: p50 by class", "s", [
+            ("{{class}}", quantile(0.5, "flotilla_command_duration_seconds", "class", 'class!="blocking"'))]),
+        ("Stages of a write: p99", "s", [
+            ("{{stage}}", quantile(0.99, "flotilla_stage_duration_seconds", "stage", 'stage=~"commit|log_sync|apply"'))]),
         ("Hit ratios", "percentunit", [
             ("keys", "flotilla:keyspace_hit_ratio:rate5m{" + ALL + "}"), ("hot cache", "flotilla:hot_cache_hit_ratio:rate5m{" + ALL + "}")]),
         ("Look-ups", "ops", [("hits", rate("flotilla_keyspace_hits", "service")), ("misses", rate("flotilla_keyspace_misses", "service"))]),
@@ -46,7 +58,14 @@ BOARDS = {
     "node": ("Flotilla: node", [
         ("Up since", "s", [("{{pod}}", each("flotilla_uptime_seconds"))]),
         ("Processor", "none", [("{{pod}}", rate("process_cpu_seconds"))]),
-        ("Memory", "bytes", [("{{pod}}", each("process_resident_memory_bytes"))]),
+        ("Memory, and its limit", "bytes", [
+            ("{{pod}}", each("process_resident_memory_bytes")), ("limit {{pod}}", each("flotilla_memory_limit_bytes"))]),
+        ("Memory by owner", "bytes", [("{{owner}}", f"sum by (owner) (flotilla_memory_bytes{{{NODE}}})")]),
+        ("Builds", "none", [("{{pod}} {{version}} {{role}}", each("flotilla_build_info"))]),
+        ("Certificates: time left", "s", [
+            ("{{port}} {{pod}}", f"(flotilla_certificate_expiry_timestamp_seconds{{{NODE}}} > 0) - time()")]),
+        ("Stages: p99", "s", [("{{stage}} {{pod}}", quantile(0.99, "flotilla_stage_duration_seconds", "stage, pod"))]),
+        ("Writes that wait for the log", "bytes", [("{{pod}}", each("flotilla_proposals_queued_bytes"))]),
         ("Open files", "none", [("{{pod}}", each("process_open_fds"))]),
         ("Term", "none", [("{{pod}}", each("flotilla_raft_term"))]),
         ("Log time ahead of the clock", "s", [("{{pod}}", each("flotilla_log_time_ahead_seconds"))]),
@@ -85,6 +104,22 @@ BOARDS = {
         ("Age of the last backup, and of what a restore reaches", "s", [
             ("backup {{pod}}", f"time() - (flotilla_backup_last_success_timestamp_seconds{{{NODE}}} > 0)"),
             ("archive {{pod}}", f"time() - (flotilla_archive_restorable_timestamp_seconds{{{NODE}}} > 0)")]),
+        ("Backup under way", "none", [("{{pod}}", each("flotilla_backup_running"))]),
+        ("Writes held up by the store", "ops", [
+            ("slowed {{pod}}", rate("flotilla_store_write_delays")), ("stopped {{pod}}", rate("flotilla_store_write_stops"))]),
+        ("Stopped now; errors in the background", "none", [
+            ("stopped {{pod}}", each("flotilla_store_writes_stopped")), ("errors {{pod}}", rate("flotilla_store_background_errors"))]),
+        ("Flushes and compactions", "none", [
+            ("memtables waiting {{pod}}", each("flotilla_store_memtables_waiting")),
+            ("flushes {{pod}}", each("flotilla_store_flushes_running")), ("compactions {{pod}}", each("flotilla_store_compactions_running"))]),
+        ("To be compacted", "bytes", [("{{pod}}", each("flotilla_store_pending_compaction_bytes"))]),
+        ("Files by level", "none", [("L{{level}} {{pod}}", each("flotilla_store_level_files"))]),
+        ("Bytes by level", "bytes", [("L{{level}} {{pod}}", each("flotilla_store_level_bytes"))]),
+        ("Caches: how full", "percentunit", [
+            ("block cache {{pod}}", f"flotilla_block_cache_bytes{{{NODE}}} / flotilla_block_cache_limit_bytes{{{NODE}}}"),
+            ("hot cache {{pod}}", f"flotilla_hot_cache_bytes{{{NODE}}} / flotilla_hot_cache_limit_bytes{{{NODE}}}")]),
+        ("Reads from the disk: p99", "s", [
+            ("{{pod}}", quantile(0.99, "flotilla_stage_duration_seconds", "pod", 'stage="disk_read"'))]),
         ("Backups taken and failed", "ops", [
             ("taken {{pod}}", rate("flotilla_backups")), ("failed {{pod}}", rate("flotilla_backups_failed"))]),
         ("Files of the store", "bytes", [("{{pod}}", each("flotilla_store_live_bytes"))]),
@@ -100,7 +135,10 @@ BOARDS = {
         ("Reads that needed the disk", "ops", [("{{pod}}", rate("flotilla_blocking_reads"))]),
     ]),
     "clients": ("Flotilla: clients", [
-        ("Connected", "none", [("{{pod}}", each("flotilla_connected_clients"))]),
+        ("Connected, blocked, allowed", "none", [
+            ("{{pod}}", each("flotilla_connected_clients")), ("blocked {{pod}}", each("flotilla_blocked_clients")),
+            ("allowed {{pod}}", each("flotilla_maxclients"))]),
+        ("Calls refused to users", "ops", [("{{pod}}", rate("flotilla_denied_commands"))]),
         ("Accepted, refused", "ops", [
             ("accepted {{pod}}", rate("flotilla_connections_received")), ("refused {{pod}}", rate("flotilla_connections_rejected"))]),
         ("Memory", "bytes", [("{{pod}}", each("flotilla_clients_memory_bytes"))]),

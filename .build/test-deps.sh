@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [exporter] [pages] [network] [objects]      (none named: all)
+# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [exporter] [pages] [network] [objects] [browser]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
 #   python/bin/python        an interpreter with redis-py
@@ -9,6 +9,7 @@
 #   scripting/bin/python     one with redis-py, RQ, walrus, and a Celery that needs scripts
 #   scripting/node_modules   ioredis, BullMQ, Redlock and rate-limiter-flexible
 #   objects/bin/moto_server  an S3-compatible server
+#   browser/node_modules     puppeteer-core, which drives Debian's Chromium, and axe-core
 # hiredis (C headers and library), redis-rb, Sidekiq, redis_exporter and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
 # A second run finds everything and returns at once. Nothing is left running.
 set -euo pipefail
@@ -23,6 +24,7 @@ applications=(celery==5.6.2 kombu==5.6.2 rq==3.0.0 django-redis==7.0.0 django==5
 ioredis=5.9.3
 # What works by scripts.
 scripting_python=(redis==8.1.0 rq==3.0.0 walrus==0.9.8 celery==5.7.0 kombu==5.7.0 packaging==26.4)
+browser=(puppeteer-core@24.8.2 axe-core@4.14.1)
 scripting_node=(ioredis@5.9.3 bullmq@6.7.0 redlock@5.0.0-beta.2 rate-limiter-flexible@11.4.0)
 
 # The reference: Debian 12's redis-server 7.0.15 with redis-cli and redis-benchmark.
@@ -77,6 +79,20 @@ need_python() { need_environment python "redis==$redis_py"; }
 # moto, which keeps S3's objects in memory.
 need_objects() { need_environment objects "moto[server]==$moto"; }
 
+# Chromium without a screen, what drives it, and an accessibility linter. puppeteer-core: the last major that runs on Debian 12's node 18.
+need_browser() {
+    local directory=$place/browser
+    command -v chromium >/dev/null || apt_install chromium || die "chromium is missing and cannot be installed by this user"
+    [ "$(cat "$directory/installed" 2>/dev/null)" != "${browser[*]}" ] || return 0
+    command -v node >/dev/null && command -v npm >/dev/null || apt_install nodejs npm ||
+        die "node and npm are missing and cannot be installed by this user"
+    say "installing ${browser[*]} into $directory"
+    mkdir -p "$directory"
+    printf '{ "private": true }\n' >"$directory/package.json"
+    npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "${browser[@]}" >&2
+    printf '%s\n' "${browser[*]}" >"$directory/installed"
+}
+
 need_applications() { need_environment applications "${applications[@]}"; }
 
 # ioredis in a directory of its own.
@@ -130,10 +146,10 @@ need_pages() {
         die "Go, redigo, openssl or iproute2 are missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby exporter pages network objects
+[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby exporter pages network objects browser
 for part in "$@"; do
     case $part in
-        reference | python | applications | node | scripting | hiredis | ruby | exporter | pages | network | objects) "need_$part" ;;
+        reference | python | applications | node | scripting | hiredis | ruby | exporter | pages | network | objects | browser) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

@@ -22,6 +22,7 @@ pub mod transfer;
 
 pub mod admin;
 pub mod backup;
+pub mod top;
 
 pub mod ops;
 pub mod server;

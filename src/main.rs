@@ -1,6 +1,6 @@
 //! The `flotilla` program: reads the configuration and runs a node.
 
-use flotilla::{admin, backup, config, node, ops, transfer};
+use flotilla::{admin, backup, config, node, ops, top, transfer};
 use std::{
     env,
     os::unix::process::CommandExt,
@@ -12,9 +12,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<std::ffi::OsString> = env::args_os().collect();
-    if let Some(code) =
-        admin::run(&arguments).or_else(|| transfer::run(&arguments)).or_else(|| backup::run(&arguments))
-    {
+    let programs = [admin::run, transfer::run, backup::run, top::run];
+    if let Some(code) = programs.into_iter().find_map(|program| program(&arguments)) {
         return code;
     }
     let parsed = match config::parse(arguments, |name| env::var(name).ok()) {

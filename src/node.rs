@@ -192,6 +192,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
         lost_store,
     })?;
     damaged.hands_over_by(&log);
+    http.show(log.clone());
     if let Some(settings) = &settings.backup {
         Keeper::start(log.clone(), Arc::clone(&node), keeper_options(settings))?;
     }

@@ -1,7 +1,7 @@
 //! The command line of `flotilla admin`.
 
 use super::{
-    backup,
+    backup, doctor,
     failure::{EXIT_CODES, Failure, Outcome},
     pods,
     rescue::rescue,
@@ -119,6 +119,9 @@ pub fn program() -> Command {
                 )),
         )
         .subcommands(pods::subcommands())
+        .subcommand(Command::new("doctor").about(
+            "Say what is wrong with the nodes, and what to do; exit code 1 if somebody has to act, 0 if nobody has",
+        ))
         .subcommand(Command::new("verify").about("Compare the states of all nodes at one log position"))
         .subcommand(
             Command::new("clock").about("What log time, by which keys expire, and the nodes' wall clocks say").arg(
@@ -194,13 +197,17 @@ fn perform(name: &str, own: &ArgMatches) -> Result<String, Failure> {
         parts.ok_or_else(|| format!("'{text}' is not NODE=HOST:PORT"))
     };
     let server = Remote::of(own, "server")?;
-    let ask = |argv: &[&str]| {
+    let ask_within = |argv: &[&str], within| {
         let (command, words) = argv.split_first().unwrap_or((&"", &[]));
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        send(&server, command, &words, ANSWER_MAX)
+        send(&server, command, &words, within)
     };
+    let ask = |argv: &[&str]| ask_within(argv, ANSWER_MAX);
     if let Some(done) = pods::perform(name, own, &ask) {
         return done;
+    }
+    if name == "doctor" {
+        return doctor::look(&|argv| ask_within(argv, TELL_MAX), own.get_flag("json"));
     }
     if name == "backup" {
         let ask = |word: &str| ask(&["CORE", "BACKUP", word]);
@@ -300,6 +307,7 @@ mod tests {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         for good in [
             "admin sites",
+            "admin doctor --json -s h:1",
             "admin reseed -s h:1",
             "admin status --json",
             "admin status -s rediss://h:1 --cacert ca.pem --cert c.pem --key k.pem",

@@ -13,7 +13,7 @@ pub(super) enum Outcome {
     Unknown = 5,
 }
 
-pub(super) const EXIT_CODES: &str = "Exit codes: 0 done as asked; 1 refused or failed, nothing was changed; 2 a mistake in the command line; \
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 done as asked; 1 refused or failed, nothing was changed; doctor, somebody has to act; 2 a mistake in the command line; \
      3 verify: nodes have different states; 4 not complete: verify, a node did not answer or compare; status, no leader that \
      a majority hears; add, replace, promote, remove: it goes on by itself; 5 the outcome is unknown: look at the status";
 

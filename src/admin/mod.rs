@@ -5,6 +5,7 @@
 
 mod backup;
 mod cli;
+mod doctor;
 mod failure;
 mod pods;
 mod rescue;

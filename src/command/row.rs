@@ -7,7 +7,9 @@ use crate::{
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
-    session::{Context, CoreRequest, Migration, Node, Publication, TrackingOptions, TrackingRevision},
+    session::{
+        CommandClass, Context, CoreRequest, Migration, Node, Publication, TrackingOptions, TrackingRevision,
+    },
     store::{Txn, Type, View},
 };
 use std::{ops::Range, time::Duration};
@@ -174,6 +176,8 @@ pub enum Effect {
     Migrate(Box<Migration>),
     /// Write a checkpoint (BGSAVE: in the background, SAVE: before the reply).
     Checkpoint { background: bool },
+    /// CORE REPORT: what all nodes that share the log say of themselves.
+    Report,
     /// SCRIPT KILL and FUNCTION KILL, on this node and those that share its log.
     KillScripts { of_functions: bool },
     /// Stop the node.
@@ -294,6 +298,18 @@ impl Command {
     /// Whether it may make the data grow. What a script does is not known before it runs.
     pub fn may_add(&self) -> bool {
         self.flags.has(Flags::DENYOOM) || matches!(self.run, Run::Script(_))
+    }
+
+    /// What its calls wait for.
+    pub fn class(&self) -> CommandClass {
+        match self.run {
+            _ if self.flags.has(Flags::BLOCKING) => CommandClass::Blocking,
+            _ if self.group == Group::Transactions => CommandClass::Transaction,
+            Run::Read(_) => CommandClass::Read,
+            Run::Write(_) => CommandClass::Write,
+            Run::Script(_) => CommandClass::Script,
+            Run::Local(_) | Run::Async(_) | Run::Container => CommandClass::Other,
+        }
     }
 
     /// Whether it changes data, or may do so.

@@ -3,9 +3,10 @@
 use super::{Command, require_level};
 use crate::{
     resp::{ErrorReply, excerpt, excerpt_of},
+    session::CommandClass,
     state::Work,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// Longest command name that is looked up; longer words cannot be commands.
 const NAME_BYTES_MAX: usize = 32;
@@ -87,6 +88,11 @@ impl Table {
     /// Names of all rows and subcommands; positions are `Resolved::index`.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The classes of all rows and subcommands; positions are `Resolved::index`.
+    pub fn classes(&self) -> Arc<[CommandClass]> {
+        self.numbered.iter().map(|resolved| resolved.command.class()).collect()
     }
 
     /// The call of a number that `resolve` gave (`Resolved::index`).

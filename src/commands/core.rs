@@ -81,6 +81,12 @@ const CORE: Command = Command {
             ..ROW
         },
         Command {
+            name: "REPORT",
+            run: Run::Async(report),
+            summary: "Returns what all nodes of the core, or of an edge site, say of themselves, as JSON.",
+            ..ROW
+        },
+        Command {
             name: "STATUS",
             run: Run::Async(status),
             summary: "Returns the nodes, their roles and their applied indexes, as JSON.",
@@ -147,6 +153,10 @@ fn option(args: &mut Args<'_>, name: &str) -> Result<bool> {
 
 fn status(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
     Ok(Effect::Core(CoreRequest::Status))
+}
+
+fn report(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {
+    Ok(Effect::Report)
 }
 
 fn verify(_context: &mut Context<'_>, _args: &mut Args<'_>) -> Result<Effect> {

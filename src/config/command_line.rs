@@ -103,6 +103,7 @@ fn program() -> Command {
     )))
     .subcommand(Command::new("admin").about("Inspect a core or an edge, and change the core's members (flotilla admin --help)"))
     .subcommand(Command::new("backup").about("List, verify and delete backups in an object store (flotilla backup --help)"))
+    .subcommand(Command::new("top").about("Watch the nodes in a terminal (flotilla top --help)"))
     .subcommand(Command::new("restore").about("Make a data directory from a backup (flotilla restore --help)"))
     .subcommand(Command::new("import").about("Import the keys of an RDB file into a running node (flotilla import --help)"))
     .subcommand(Command::new("export").about("Export the keys of a running node to an RDB file (flotilla export --help)"))

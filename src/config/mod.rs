@@ -36,4 +36,5 @@ pub use live::{Config, is_secret};
 pub use parameter::{Change, Kind, Parameter};
 pub use settings::{LogFormat, OnFollower, Settings};
 pub use table::PARAMETERS;
+pub use table_observe::HttpShows;
 pub use values::Values;

@@ -6,6 +6,7 @@ use super::{
     client_tls::http_tls,
     edge::{EdgeSettings, FeedSettings, node_name},
     password_file,
+    table_observe::{HttpShows, command_logs},
 };
 use crate::tls::ServerOptions;
 use std::{
@@ -85,6 +86,7 @@ pub struct Settings {
     pub client_tls: Option<ClientTls>,
     /// TLS of the HTTP port; `None` = plain text.
     pub http_tls: Option<ServerOptions>,
+    pub http_shows: HttpShows,
     /// 0 = no limit.
     pub snapshot_bytes_per_second: u64,
     pub backup: Option<BackupSettings>,
@@ -195,6 +197,7 @@ impl Settings {
             peer_tls: peer_tls(values)?,
             client_tls: ClientTls::new(values)?,
             http_tls: http_tls(values)?,
+            http_shows: HttpShows::new(values),
             snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,
             backup: BackupSettings::new(values)?,
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),
@@ -246,7 +249,7 @@ impl Settings {
             enable_debug_command: values.get("enable-debug-command").to_owned(),
             enable_migrate_command: values.get("enable-migrate-command").to_owned(),
             enable_protected_configs: values.get("enable-protected-configs").to_owned(),
-            command_logs: super::table_observe::command_logs(values)?,
+            command_logs: command_logs(values)?,
             latency_monitor_threshold_ms: values.number("latency-monitor-threshold")?,
             latency_tracking: values.get("latency-tracking") == "yes",
             latency_percentiles: values

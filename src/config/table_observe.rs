@@ -68,6 +68,21 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         Change::Live,
         "Milliseconds from which on LATENCY records an event; 0 = it records none.",
     ),
+    row(
+        "status-page",
+        Kind::Bool,
+        "yes",
+        Change::Start,
+        "Whether `http-port` has the status page, `/status`. It shows names of keys and slow calls, so it asks for a user who may call INFO and \
+         SLOWLOG, if the user default has a password.",
+    ),
+    row(
+        "metrics-open",
+        Kind::Bool,
+        "yes",
+        Change::Start,
+        "Whether anybody may read `/metrics`; no = it asks for a user as the status page does.",
+    ),
 ];
 
 /// Threshold (negative = off) and length of each log.
@@ -76,4 +91,21 @@ pub(super) fn command_logs(values: &Values) -> Result<[(i64, usize); 3], String>
     let log =
         |(threshold, len): (&str, &str)| Ok::<_, String>((values.number(threshold)?, values.number(len)?));
     Ok([log(slow)?, log(request)?, log(reply)?])
+}
+
+/// What the HTTP port shows, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpShows {
+    pub status_page: bool,
+    /// To anybody.
+    pub open_metrics: bool,
+}
+
+impl HttpShows {
+    pub(super) fn new(values: &Values) -> Self {
+        HttpShows {
+            status_page: values.get("status-page") == "yes",
+            open_metrics: values.get("metrics-open") == "yes",
+        }
+    }
 }

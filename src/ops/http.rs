@@ -1,12 +1,12 @@
-//! The HTTP port: `/metrics`, `/healthz` (the process is alive), `/readyz` (it can serve); with TLS or without.
+//! The HTTP port: `/metrics`, `/healthz` (the process is alive), `/readyz` (it can serve), and the status page; with TLS or without.
 
-use super::metrics;
-use crate::{fail, session::Node, state::Following, tls::ServerTls};
+use super::{metrics, page, report};
+use crate::{fail, replication::GroupHandle, session::Node, state::Following, tls::ServerTls};
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use hyper::server::conn::http1;
@@ -15,7 +15,13 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use prometheus_client::registry::Registry;
-use std::{io, net::TcpListener, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, oneshot},
@@ -38,6 +44,14 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Http {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    board: Arc<page::Board>,
+}
+
+impl Http {
+    /// From now on the status page shows the nodes of this group.
+    pub fn show(&self, group: GroupHandle) {
+        self.board.show(group);
+    }
 }
 
 impl Drop for Http {
@@ -51,38 +65,49 @@ impl Drop for Http {
     }
 }
 
-struct Shared {
-    node: Arc<Node>,
+pub(super) struct Shared {
+    pub(super) node: Arc<Node>,
+    pub(super) board: Arc<page::Board>,
     registry: Registry,
 }
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller(pub(super) SocketAddr);
 
 /// Serves on its own thread, so that neither slow scrapes nor busy commands disturb each other.
 pub fn start(node: Arc<Node>, listeners: Vec<TcpListener>, tls: Option<ServerTls>) -> io::Result<Http> {
     let tls = tls.map(Arc::new);
     let (stop, stopped) = oneshot::channel();
+    let board = Arc::<page::Board>::default();
+    let shown = Arc::clone(&board);
     let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => runtime.block_on(serve(node, listeners, tls, stopped)),
+            Ok(runtime) => runtime.block_on(serve(node, shown, listeners, tls, stopped)),
             Err(error) => fail::stop_the_process(&format!("cannot start the HTTP thread: {error}")),
         }
     })?;
-    Ok(Http { stop: Some(stop), thread: Some(thread) })
+    Ok(Http { stop: Some(stop), thread: Some(thread), board })
 }
 
 async fn serve(
     node: Arc<Node>,
+    board: Arc<page::Board>,
     listeners: Vec<TcpListener>,
     tls: Option<Arc<ServerTls>>,
     stopped: oneshot::Receiver<()>,
 ) {
     tokio::spawn(super::bars::show(Arc::clone(&node.group.state)));
-    let shared = Arc::new(Shared { registry: metrics::registry(Arc::clone(&node)), node });
+    tokio::spawn(report::run(Arc::clone(&node)));
+    let has_page = node.config.settings().http_shows.status_page;
+    let shared = Arc::new(Shared { registry: metrics::registry(Arc::clone(&node)), node, board });
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(shared);
+        .route("/readyz", get(readyz));
+    let router = if has_page { router.merge(page::routes()) } else { router };
+    let router = router.with_state(shared);
     let mut servers = tokio::task::JoinSet::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     for listener in listeners {
@@ -109,8 +134,9 @@ async fn accept(
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let (router, tls) = (router.clone(), tls.clone());
+            Ok((stream, caller)) => {
+                let router = router.clone().layer(Extension(Caller(caller)));
+                let tls = tls.clone();
                 connections.spawn(async move {
                     let answered = async {
                         let Some(tls) = tls else { return answer(stream, router).await };
@@ -140,17 +166,25 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
     let _ = connection.await;
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+async fn metrics(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = page::metrics_refusal(&shared, caller, &headers) {
+        return refusal;
+    }
     match metrics::exposition(&shared.registry) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            (StatusCode::OK, [(header::CONTENT_TYPE, kind)], text)
+            (StatusCode::OK, [(header::CONTENT_TYPE, kind)], text).into_response()
         }
         Err(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             [(header::CONTENT_TYPE, "text/plain")],
-            "cannot write the metrics".to_owned(),
-        ),
+            "cannot write the metrics",
+        )
+            .into_response(),
     }
 }
 

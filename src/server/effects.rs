@@ -70,6 +70,7 @@ impl Connection {
             }
             Effect::Checkpoint { background } => self.checkpoint(background).await,
             Effect::SaveUsers => self.save_users().await,
+            Effect::Report => Reply::bulk(self.thread.group.reports(false).await),
             Effect::KillScripts { of_functions } => self.kill_scripts(of_functions).await,
             Effect::Shutdown(mode) => {
                 // As Redis: the closed connection is the answer.

@@ -256,6 +256,7 @@ impl Connection {
                             | Effect::TrackingRevision
                             | Effect::Cached { .. }
                             | Effect::Migrate(_)
+                            | Effect::Report
                             | Effect::Watch(_)
                             | Effect::Shutdown(_),
                         ) => Reply::Error(ErrorReply::err("Command not allowed inside a transaction")),

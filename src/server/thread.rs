@@ -18,6 +18,7 @@ use crate::{
     fail,
     replication::{GroupHandle, Unknown},
     session::{Client, NETWORK_THREAD, Node, Session, ThreadStats, TrackingTable},
+    state::LatencyEvent,
     time::monotonic_ms,
 };
 use std::{
@@ -63,6 +64,12 @@ pub(super) struct ThreadState {
 }
 
 impl ThreadState {
+    /// A chunk's writes took so long through the log.
+    pub(super) fn committed(&self, took: Duration) {
+        self.stats.record_commit(took);
+        self.node.group.state.latency.add(LatencyEvent::Commit, took);
+    }
+
     /// Answers writes that have waited too long.
     fn expire_waiters(&self) {
         let timeout_ms = self.node.config.settings().write_timeout_ms;
@@ -103,7 +110,7 @@ pub(super) fn start(
             .build();
         match runtime {
             Ok(runtime) => {
-                let stats = node.stats.threads.thread(table.names().len());
+                let stats = node.stats.threads.thread(table.classes());
                 let tracking = RefCell::new(node.tracking.table());
                 let handshakes = Handshakes::of_threads(node.config.settings().network_threads);
                 let state = ThreadState {

@@ -17,7 +17,7 @@ use crate::{
     replication::{Mailbox, NotDone, Outcome, Ticket, Unknown},
     resp::Reply,
     session::Client,
-    state::{LatencyEvent, Work},
+    state::Work,
     store::{Origin, ReadTime},
     time::monotonic_ms,
 };
@@ -160,7 +160,7 @@ impl Connection {
         let outcome = outcome_of(queued).await;
         // Each call's share of the way through the log.
         let took = self.clock.lap();
-        self.thread.node.group.state.latency.add(LatencyEvent::Commit, took);
+        self.thread.committed(took);
         let share = took / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
         match outcome.applied() {
             Ok(replies) => {

@@ -37,6 +37,19 @@ impl MemoryUse {
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
+    /// Each part with its name in metrics.
+    pub fn by_owner(&self) -> [(&'static str, u64); 7] {
+        [
+            ("hot_cache", self.hot_cache),
+            ("block_cache", self.block_cache),
+            ("memtables", self.memtables),
+            ("table_readers", self.table_readers),
+            ("clients", self.clients),
+            ("proposals", self.proposals),
+            ("recent_changes", self.recent_changes),
+        ]
+    }
+
     pub fn total(&self) -> u64 {
         self.dataset().saturating_add(self.overhead())
     }

@@ -1,7 +1,10 @@
-//! LATENCY: what has lately held this node up for longer than `latency-monitor-threshold`.
+//! LATENCY: what has lately held this node up for longer than `latency-monitor-threshold`; and how long each of the stages
+//! behind commands takes, which is always counted, for the metrics.
 //!
 //! Bounded: a sample per event and second, 160 of them, as in Redis. While the threshold is 0 an event costs one look at it.
+//! A stage ends once per batch, not once per command.
 
+use super::{DurationCounts, Durations};
 use parking_lot::Mutex;
 use std::{
     collections::VecDeque,
@@ -13,6 +16,7 @@ use std::{
 const SAMPLES_MAX: usize = 160;
 /// Nothing reaches it.
 const NEVER: u64 = u64::MAX;
+const STAGES: usize = 5;
 
 /// What takes its time. Names are Redis's where Redis has the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +68,21 @@ impl LatencyEvent {
         }
     }
 
+    /// The stage whose durations are always counted, and its name in the metrics; `None`: they are not, or elsewhere.
+    fn stage(self) -> Option<(usize, &'static str)> {
+        match self {
+            LatencyEvent::LogSync => Some((0, "log_sync")),
+            LatencyEvent::ApplyBatch => Some((1, "apply")),
+            LatencyEvent::ExpireCycle => Some((2, "expire")),
+            LatencyEvent::Snapshot => Some((3, "snapshot")),
+            LatencyEvent::LongRead => Some((4, "disk_read")),
+            LatencyEvent::Command
+            | LatencyEvent::FastCommand
+            | LatencyEvent::Commit
+            | LatencyEvent::Leaderless => None,
+        }
+    }
+
     pub fn of_command(is_fast: bool) -> Self {
         if is_fast { LatencyEvent::FastCommand } else { LatencyEvent::Command }
     }
@@ -93,6 +112,7 @@ pub struct LatencyMonitor {
     /// Since when no leader has been known, monotonic; 0 = one is, or none ever was.
     leaderless_since_us: AtomicU64,
     series: Mutex<[LatencySeries; LatencyEvent::ALL.len()]>,
+    stages: [Durations; STAGES],
 }
 
 impl Default for LatencyMonitor {
@@ -101,6 +121,7 @@ impl Default for LatencyMonitor {
             threshold_us: AtomicU64::new(NEVER),
             leaderless_since_us: AtomicU64::new(0),
             series: Mutex::default(),
+            stages: Default::default(),
         }
     }
 }
@@ -132,6 +153,9 @@ impl LatencyMonitor {
     /// As `add`.
     #[inline]
     pub fn add_us(&self, event: LatencyEvent, micros: u64) {
+        if let Some(durations) = event.stage().and_then(|(at, _)| self.stages.get(at)) {
+            durations.add_nanos(micros.saturating_mul(1000));
+        }
         if self.wants_us(micros) {
             self.record(event, micros / 1000, crate::time::now_ms() / 1000);
         }
@@ -162,6 +186,12 @@ impl LatencyMonitor {
                 series.samples.push_back(LatencySample { at_seconds, ms });
             }
         }
+    }
+
+    /// What was counted of each stage, with its name.
+    pub fn stages(&self) -> Vec<(&'static str, DurationCounts)> {
+        let stages = LatencyEvent::ALL.into_iter().filter_map(LatencyEvent::stage);
+        stages.filter_map(|(at, name)| Some((name, self.stages.get(at)?.counts()))).collect()
     }
 
     /// The events that were recorded.
@@ -206,6 +236,21 @@ mod tests {
         assert_eq!(series.samples.back(), Some(&LatencySample { at_seconds: 199, ms: 9 }));
         assert_eq!(monitor.reset(|event| event == LatencyEvent::Command), 0);
         assert_eq!(monitor.reset(|_| true), 1);
+        assert!(monitor.recorded().is_empty());
+    }
+
+    #[test]
+    fn stages_are_counted_whatever_the_threshold_is() {
+        let monitor = LatencyMonitor::default();
+        monitor.add_us(LatencyEvent::LogSync, 700);
+        monitor.add(LatencyEvent::LongRead, Duration::from_millis(3));
+        monitor.add_us(LatencyEvent::Commit, 900);
+        let counted: Vec<(&str, u64)> =
+            monitor.stages().iter().map(|(name, counts)| (*name, counts.count())).collect();
+        assert_eq!(
+            counted,
+            [("log_sync", 1), ("apply", 0), ("expire", 0), ("snapshot", 0), ("disk_read", 1)]
+        );
         assert!(monitor.recorded().is_empty());
     }
 

@@ -12,7 +12,8 @@
 //! | What time is it? | `clock` (`log_clock.rs`), steered by `walls` (`wall_clocks.rs`) | entries, heartbeats, the timekeeper |
 //! | Which other nodes are there, and which edges? | `others`, `endpoints`, `fed` (`nodes.rs`, `client_ports.rs`, `fed_edges.rs`) | they answer, once a second |
 //! | Is there room for more? | `disk`, `has_room` (`disks.rs`) | the file system is asked, ten times a second |
-//! | What held this node up? | `latency` (`latency.rs`) | it did, for longer than configured |
+//! | What held this node up, and how long do its stages take? | `latency` (`latency.rs`, `durations.rs`) | it did, for longer than configured; a stage ends |
+//! | What does this node say of itself to the others? | `report` (`report.rs`) | once a second |
 //! | How much do the data take, and may they grow? | `memory`, `room` (`memory.rs`) | an entry is applied; the parameters change |
 //! | What was backed up, and how far is the log archived? | `BackupState` (`backups.rs`), beside it | a backup begins, ends |
 //! | What was the checksum of the state after entry N? | `checksums` (`checksums.rs`) | a mark is applied |
@@ -33,7 +34,9 @@
 mod backups;
 mod checksums;
 mod client_ports;
+mod counted;
 mod disks;
+mod durations;
 mod edge;
 mod fed_edges;
 mod latency;
@@ -44,6 +47,7 @@ mod log_line;
 mod memory;
 mod nodes;
 mod replication;
+mod report;
 mod sums;
 mod token;
 mod unapplied;
@@ -54,6 +58,7 @@ pub use backups::{Archived, BackupState, BackupStatus, DoneBackup, RunningBackup
 pub use checksums::{StateChecksum, StateChecksums};
 pub use client_ports::{ClientPorts, PortKind};
 pub use disks::{Disks, Growth};
+pub use durations::{DurationCounts, Durations};
 pub use edge::{CommitHeartbeat, EdgeState, Following, SiteHeartbeat};
 pub use fed_edges::{FedEdges, FedReport, FedSeen, FeedSlot};
 pub use latency::{LatencyEvent, LatencyMonitor, LatencySample, LatencySeries};
@@ -62,6 +67,7 @@ pub use log_clock::{Beginning, LogClock};
 pub use memory::{DataMemory, Room};
 pub use nodes::{Follower, NodeEndpoint, Other, public_id};
 pub use replication::{Leader, ReplicationState};
+pub use report::OwnReport;
 pub use sums::{Compared, Comparison, StateSum, StateSums, SumAt};
 pub use token::WriteToken;
 pub use unapplied::{Unapplied, Work};

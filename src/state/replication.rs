@@ -2,7 +2,8 @@
 
 use super::{
     ClientPorts, Comparison, Contact, DataMemory, Disks, EdgeState, FedEdges, LatencyMonitor, LogClock,
-    Other, SiteHeartbeat, StateChecksums, StateSums, SumAt, Unapplied, WallClocks, lease::Lease,
+    Other, OwnReport, SiteHeartbeat, StateChecksums, StateSums, SumAt, Unapplied, WallClocks,
+    counted::Counted, lease::Lease,
 };
 use crate::{
     environment::{DiskSpace, Environment, Rule},
@@ -83,6 +84,8 @@ pub struct ReplicationState {
     /// Other nodes' wall clocks.
     pub walls: WallClocks,
     pub latency: Arc<LatencyMonitor>,
+    /// What it says of itself.
+    pub report: OwnReport,
     pub checksums: StateChecksums,
     pub sums: StateSums,
     /// On an edge: its knowledge of the core. On any node: the position of its data.
@@ -380,21 +383,5 @@ impl ReplicationState {
     /// Whether this node knows of damage in its data.
     pub fn is_damaged(&self) -> bool {
         self.damage.read().is_some()
-    }
-}
-
-/// Counts while it lives, also if its owner is cancelled.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Counted(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

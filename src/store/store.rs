@@ -59,19 +59,6 @@ struct Lookups {
     missing: AtomicU64,
 }
 
-/// Sizes for INFO and metrics.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct StoreStats {
-    pub memtable_bytes: u64,
-    pub block_cache_bytes: u64,
-    pub table_reader_bytes: u64,
-    pub live_sst_bytes: u64,
-    pub hot_bytes: u64,
-    pub hot_records: u64,
-    pub hot_hits: u64,
-    pub hot_misses: u64,
-}
-
 impl Store {
     /// Opens (or creates) the store in `directory`.
     pub fn open(directory: &Path, options: StoreOptions) -> Result<Self, StoreError> {
@@ -199,23 +186,6 @@ impl Store {
         [Family::Meta, Family::Data].into_iter().any(|family| waiting(family) >= Some(MEMTABLES_WAITING_MAX))
     }
 
-    /// How often a batch had to wait for memtables to be flushed.
-    #[cfg(test)]
-    pub(crate) fn stalls(&self) -> u64 {
-        let published = self.latest();
-        let engine = published.engine();
-        let of = |family: Family| {
-            let family = engine.family(family).unwrap();
-            let text = engine.db.property_value_cf(family, "rocksdb.cf-write-stall-stats").unwrap().unwrap();
-            let counts = text.split([',', '\n']).filter(|part| part.contains("memtable-limit"));
-            let counts: Vec<u64> =
-                counts.map(|part| part.rsplit([':', ' ']).next().unwrap().trim().parse().unwrap()).collect();
-            assert!(counts.len() >= 2, "{text}");
-            counts.iter().sum::<u64>()
-        };
-        of(Family::Meta) + of(Family::Data)
-    }
-
     /// Whether the store compacts by itself.
     pub fn compacts(&self) -> bool {
         self.published.load().engine().compacts()
@@ -254,31 +224,6 @@ impl Store {
         }
         iterator.status().map_err(super::engine::engine_error)?;
         Ok(None)
-    }
-
-    /// Current sizes.
-    pub fn stats(&self) -> StoreStats {
-        let published = self.published();
-        let engine = published.engine();
-        let sum = |property: &str| {
-            Family::ALL
-                .iter()
-                .filter_map(|family| engine.family(*family).ok())
-                .filter_map(|handle| engine.db.property_int_value_cf(handle, property).ok().flatten())
-                .sum()
-        };
-        let one = |property: &str| engine.db.property_int_value(property).ok().flatten().unwrap_or(0);
-        let (hot_hits, hot_misses) = self.hot.hits_and_misses();
-        StoreStats {
-            memtable_bytes: sum("rocksdb.cur-size-all-mem-tables"),
-            block_cache_bytes: one("rocksdb.block-cache-usage"),
-            table_reader_bytes: sum("rocksdb.estimate-table-readers-mem"),
-            live_sst_bytes: sum("rocksdb.live-sst-files-size"),
-            hot_bytes: self.hot.bytes(),
-            hot_records: self.hot.records() as u64,
-            hot_hits,
-            hot_misses,
-        }
     }
 
     /// For `View::idle_seconds`: it is now this second since the node started.

@@ -1,6 +1,6 @@
 //! `src/docs/cli.md`: every subcommand with its arguments, as the program has them.
 
-use crate::{admin, backup, transfer};
+use crate::{admin, backup, top, transfer};
 use clap::{Arg, Command};
 use std::fmt::Write;
 
@@ -55,7 +55,7 @@ fn describe(command: &Command, name: &str, out: &mut String) {
 
 fn markdown() -> String {
     let mut out = HEAD.to_owned();
-    let programs = [admin::program()].into_iter().chain(backup::programs()).chain(transfer::programs());
+    let programs = [admin::program()].into_iter().chain(backup::programs()).chain(transfer::programs()).chain([top::program()]);
     for program in programs {
         describe(&program, &format!("flotilla {}", program.get_name()), &mut out);
     }

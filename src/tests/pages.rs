@@ -4,7 +4,7 @@
 use crate::{
     admin, backup, config,
     tidy::{LAYERS, ROOMS},
-    transfer,
+    top, transfer,
 };
 use std::{
     collections::BTreeSet,
@@ -60,6 +60,7 @@ fn every_option_on_a_page_is_one_of_the_program() {
         ["help", "version", "name"].into_iter().chain(FOREIGN).map(str::to_owned).collect();
     known.extend(config::PARAMETERS.iter().map(|row| row.name.to_owned()));
     options(&admin::program(), &mut known);
+    options(&top::program(), &mut known);
     transfer::programs().iter().chain(&backup::programs()).for_each(|program| options(program, &mut known));
     for name in pages() {
         let text = page(&name);

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::{
     RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(path).map_err(|error| bad(path, error))?;
@@ -25,6 +26,14 @@ fn roots(path: &Path) -> io::Result<RootCertStore> {
         roots.add(root).map_err(|error| bad(path, error))?;
     }
     Ok(roots)
+}
+
+/// When the first certificate of a file expires, seconds since the epoch.
+pub fn expires_at_seconds(path: &Path) -> io::Result<i64> {
+    let all = certificates(path)?;
+    let first = all.first().ok_or_else(|| bad(path, "it has no certificate"))?;
+    let (_, certificate) = X509Certificate::from_der(first).map_err(|error| bad(path, error))?;
+    Ok(certificate.validity().not_after.timestamp())
 }
 
 fn key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {

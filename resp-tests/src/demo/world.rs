@@ -52,7 +52,7 @@ impl World {
     pub(super) fn describe(&self) -> String {
         let line = |name: &str, server: &Server| {
             format!(
-                "  {name:<7} redis-cli -p {:<6} metrics: http://127.0.0.1:{}/metrics",
+                "  {name:<7} redis-cli -p {:<6} status page: http://127.0.0.1:{}/status",
                 server.port,
                 server.http_port()
             )

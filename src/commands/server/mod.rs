@@ -17,6 +17,7 @@ mod lolwut;
 mod memory;
 mod module;
 mod monitor;
+mod observe;
 mod replication;
 
 use crate::command::Command;
@@ -24,6 +25,7 @@ use crate::command::Command;
 pub(super) use failover::lead;
 pub use memory::largest_keys;
 pub use monitor::may_monitor;
+pub use observe::may_observe;
 
 /// Every row of the group.
 pub static COMMANDS: &[Command] = &[

@@ -9,7 +9,7 @@
 //!
 //! Only this room knows all others: `handle.rs` opens log, store and snapshots and refuses those that do not belong
 //! together; `thread.rs` runs the tasks and ends them in order; `cluster.rs` starts the tasks of a node in a core of
-//! several; `scripts.rs` ends scripts on all nodes; `service.rs` passes another node's call to the room that handles it.
+//! several; `scripts.rs` ends scripts on all nodes; `reports.rs` collects what all nodes say of themselves; `service.rs` passes another node's call to the room that handles it.
 //!
 //! **Start.** First the log is opened, then openraft starts, then the service for other nodes, then the tasks. `wait_ready`
 //! returns when the node can serve: it leads and has applied all earlier entries, or it knows the leader.
@@ -26,6 +26,7 @@ mod cluster;
 mod handle;
 mod options;
 mod own_proposals;
+mod reports;
 mod scripts;
 mod service;
 mod stopping;

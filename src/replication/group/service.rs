@@ -1,6 +1,6 @@
 //! Answers calls of other nodes.
 
-use super::scripts;
+use super::{reports, scripts};
 use crate::{
     command::Table,
     peer::{Answer, Answers, CallError, Caller, FIRST_EDGE_KIND, FIRST_MEMBER_KIND, Handler},
@@ -86,6 +86,7 @@ impl Service {
             | kind::PUBLISH
             | kind::KILL_SCRIPTS
             | kind::READS
+            | kind::REPORT
                 if self.raft.members().find(from).is_none() =>
             {
                 Err(refused("the calling node is not a member of the core"))
@@ -110,6 +111,7 @@ impl Service {
             kind::PUBLISH => self.broadcast.receive(wire::read(body).map_err(refused)?).await,
             kind::DELIVER => self.broadcast.deliver(wire::read(body).map_err(refused)?),
             kind::KILL_SCRIPTS => scripts::answer(body),
+            kind::REPORT => reports::answer(&self.state, body),
             kind::READS => {
                 let wire::Reads { keys } = wire::read(body).map_err(refused)?;
                 Ok(wire::write(&hear_reads(&self.store, &self.state, keys).await))

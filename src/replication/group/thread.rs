@@ -2,7 +2,7 @@
 
 use super::{
     cluster::{ClusterOptions, Membership},
-    scripts,
+    reports, scripts,
 };
 use crate::{
     command::Table,
@@ -50,6 +50,11 @@ pub enum Request {
     KillScripts {
         of_functions: bool,
         answer: oneshot::Sender<Killed>,
+    },
+    /// What all nodes say of themselves.
+    Reports {
+        is_history: bool,
+        answer: oneshot::Sender<Vec<reports::Told>>,
     },
     /// Takes this node out, although it leads.
     #[cfg(test)]
@@ -307,6 +312,13 @@ impl Answers {
                     let (peers, own_id) = (Arc::clone(&self.peers), self.node_id);
                     tokio::spawn(async move {
                         let _ = answer.send(scripts::kill_elsewhere(raft, peers, own_id, of_functions).await);
+                    });
+                }
+                Request::Reports { is_history, answer } => {
+                    let (peers, state) = (Arc::clone(&self.peers), Arc::clone(&self.state));
+                    let own_id = self.node_id;
+                    tokio::spawn(async move {
+                        let _ = answer.send(reports::collect(raft, peers, state, own_id, is_history).await);
                     });
                 }
                 Request::Replicated { wanted, within, answer } => {

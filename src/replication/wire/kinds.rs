@@ -33,6 +33,8 @@ pub mod kind {
     pub const KILL_SCRIPTS: u32 = 122;
     /// Which keys clients of the caller read, for a leader that evicts.
     pub const READS: u32 = 123;
+    /// What a node says of itself, for people.
+    pub const REPORT: u32 = 124;
 }
 
 /// From `peer::FIRST_EDGE_KIND` on.

@@ -34,6 +34,7 @@ mod members;
 mod proposals;
 mod pubsub;
 mod reads;
+mod reports;
 mod scripts;
 
 pub use body::{Unreadable, read, write};
@@ -50,4 +51,5 @@ pub use members::{
 pub use proposals::{Forward, ForwardAnswer, ForwardOutcome, ReadIndex, outcome_kind};
 pub use pubsub::{Deliver, Publication, Publish, PublishAnswer, publication_from_wire, publication_to_wire};
 pub use reads::{Reads, ReadsAnswer};
+pub use reports::{ReportAnswer, ReportWanted};
 pub use scripts::{KillScripts, KillScriptsAnswer};
