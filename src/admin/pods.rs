@@ -20,10 +20,6 @@ const HEALTH_BYTES_MAX: u64 = 64 << 10;
 /// More users than this no core has.
 const USERS_BYTES_MAX: u64 = 16 << 20;
 
-/// How often, and how long apart, a leader is asked to remove a member that says that the others do not answer.
-const REMOVALS_MAX: u32 = 10;
-const REMOVE_INTERVAL: Duration = Duration::from_millis(500);
-
 /// Sends one command to the node and returns its answer as text.
 pub(super) type Ask<'a> = &'a dyn Fn(&[&str]) -> Result<String, Failure>;
 
@@ -145,25 +141,12 @@ fn scale_down(prefix: &str, count: u16, ask: Ask<'_>) -> Result<String, Failure>
     let names = nodes.iter().filter_map(|node| node.get("name").and_then(Value::as_str));
     let surplus = surplus(names, prefix, count);
     for name in &surplus {
-        remove(name, ask)?;
+        ask(&["CORE", "REMOVE", name])?;
     }
     match surplus.is_empty() {
         true => Ok(format!("no member {prefix}{count} or above")),
         false => Ok(format!("removed {}", surplus.join(", "))),
     }
-}
-
-/// A node that has just become the leader has not heard from the others yet: it is asked again.
-fn remove(name: &str, ask: Ask<'_>) -> Result<(), Failure> {
-    for left in (0..REMOVALS_MAX).rev() {
-        match ask(&["CORE", "REMOVE", name]) {
-            Err(failure) if left > 0 && failure.text.contains("which is no majority") => {
-                thread::sleep(REMOVE_INTERVAL);
-            }
-            done => return done.map(drop),
-        }
-    }
-    Ok(())
 }
 
 /// The highest number first: the leader is rarely among them, and a set of pods shrinks in this order.

@@ -18,11 +18,15 @@ use tokio::time::Instant;
 /// Longest time that the leader works on one request. A change that it has started continues after that.
 const CHANGE_MAX: Duration = Duration::from_secs(60);
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+/// In this time all others have been asked once, with what they may take to answer: a node that has just started, or was cut off,
+/// knows nothing good of them yet.
+const DOUBT_MAX: Duration = Duration::from_millis(2500);
 
 impl Admin {
     /// Brings the wanted state about, or returns the reason why not.
     pub async fn bring_about(&self, wanted: Wanted<'_>) -> Result<Reply, Undone> {
-        let deadline = Instant::now() + CHANGE_MAX;
+        let began = Instant::now();
+        let deadline = began + CHANGE_MAX;
         loop {
             let newcomer = match wanted.newcomer() {
                 Some((_, address)) => {
@@ -47,6 +51,11 @@ impl Admin {
                 }
                 false => Step::Wait("another membership change is in progress".to_owned()),
             };
+            let step = match step {
+                Step::Doubt(text) if began.elapsed() < DOUBT_MAX => Step::Wait(text),
+                Step::Doubt(text) => Step::Refuse(text),
+                certain => certain,
+            };
             let waits_for = match self.take(&members, wanted, step).await? {
                 Taken::All(text) => return Ok(Reply::simple(format!("OK {text}"))),
                 Taken::One => continue,
@@ -62,7 +71,7 @@ impl Admin {
     async fn take(&self, members: &Members, wanted: Wanted<'_>, step: Step) -> Result<Taken, Undone> {
         let changed = match step {
             Step::Done(text) => return Ok(Taken::All(text)),
-            Step::Refuse(text) => return Err(Undone::Because(text)),
+            Step::Refuse(text) | Step::Doubt(text) => return Err(Undone::Because(text)),
             Step::Wait(text) => return Ok(Taken::None(text)),
             Step::HandOver => {
                 self.transfer(None).await?;

@@ -33,6 +33,8 @@ pub(super) enum Step {
     /// The wanted state is reached; the text describes it.
     Done(String),
     Refuse(String),
+    /// Refused, if it is still so once the others have been asked again how they are.
+    Doubt(String),
     /// Something else must happen first, and will by itself.
     Wait(String),
     LetIn {
@@ -238,7 +240,7 @@ impl Sight<'_> {
             let left: Vec<&Member> = self.members.voters().filter(|voter| voter.id != member.id).collect();
             let answering = left.iter().filter(|voter| (self.answers)(voter.id)).count();
             if left.is_empty() || answering <= left.len() / 2 {
-                return Step::Refuse(format!(
+                return Step::Doubt(format!(
                     "without {} only {answering} of {} voters would answer, which is no majority (FORCE removes it anyway)",
                     member.peer.name,
                     left.len()
@@ -339,7 +341,7 @@ mod tests {
         let three: Vec<Member> = (1..=3).map(|id| member(id, true)).collect();
         let four = [three.clone(), vec![member(9, true)]].concat();
         let refused = |list: &[Member], up, wanted| match next(list, up, wanted) {
-            Step::Refuse(text) => text,
+            Step::Refuse(text) | Step::Doubt(text) => text,
             step => panic!("{step:?}"),
         };
         let elsewhere = Wanted::Replaced { old: "n2", name: "n9", address: "h:8" };
