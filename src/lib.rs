@@ -24,6 +24,8 @@ pub mod admin;
 pub mod backup;
 pub mod top;
 
+pub mod moving;
+
 pub mod ops;
 pub mod server;
 pub mod signals;

@@ -22,7 +22,7 @@ use crate::{
     config::{Config, Settings},
     environment::Environment,
     fail::{self, Damage},
-    ops,
+    moving, ops,
     peer::FIRST_GROUP,
     replica::CallObserver,
     replication::{
@@ -196,6 +196,8 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     if let Some(settings) = &settings.backup {
         Keeper::start(log.clone(), Arc::clone(&node), keeper_options(settings))?;
     }
+    let moving =
+        moving::Keeper::start(log.clone(), Arc::clone(&node)).map_err(io("start a thread for sources"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -247,7 +249,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     }
     let server_has_ended = server.join(deadline);
     let log_has_ended = runtime.block_on(log.shutdown(left()));
-    if !(server_has_ended && log_has_ended) {
+    if !(server_has_ended && log_has_ended && moving.end(left())) {
         // Closing the store under what still reads it, or writes to it, would be worse than leaving it open.
         end_without("a read, a command or a snapshot that did not end in time");
     }

@@ -11,7 +11,7 @@ use syn::{
 };
 
 /// Bottom first. A module may import those of lower layers, and itself.
-pub(crate) const LAYERS: [&[&str]; 18] = [
+pub(crate) const LAYERS: [&[&str]; 19] = [
     &["time", "limits", "value", "fail", "feature_level", "checked"],
     &["environment", "tls"],
     &["resp", "rdb"],
@@ -27,13 +27,13 @@ pub(crate) const LAYERS: [&[&str]; 18] = [
     &["peer"],
     &["replication"],
     &["server", "ops", "signals"],
+    &["moving"],
     &["admin", "backup", "top"],
     &["node", "transfer"],
     &["main"],
 ];
 
-/// The rooms of a module that is cut into some, bottom first. A room may import those before it in the list, and itself;
-/// beside the rooms there is nothing but `mod.rs` and tests.
+/// The rooms of a module, bottom first: a room may import those before it, and itself. Beside them: `mod.rs` and tests.
 pub(crate) const ROOMS: [(&str, &[&str]); 1] = [(
     "replication",
     &[
@@ -52,7 +52,7 @@ pub(crate) const ROOMS: [(&str, &[&str]); 1] = [(
         "group",
     ],
 )];
-/// A newcomer reads the first page of a room to know what it does; fewer lines do not say it.
+/// Fewer lines do not say to a newcomer what a room does.
 const ROOM_ESSAY_LINES_MIN: usize = 15;
 
 /// Crates that only one place may name, so that they can be replaced there.

@@ -6,6 +6,7 @@ use super::{
     pods,
     rescue::rescue,
     show::{clock, sites, status, verdict},
+    source,
 };
 use crate::{
     limits::USER_NAME,
@@ -118,6 +119,7 @@ pub fn program() -> Command {
                     "Take none: print the last one, and how far the log is archived, as JSON",
                 )),
         )
+        .subcommands(source::subcommands())
         .subcommands(pods::subcommands())
         .subcommand(Command::new("doctor").about(
             "Say what is wrong with the nodes, and what to do; exit code 1 if somebody has to act, 0 if nobody has",
@@ -204,6 +206,9 @@ fn perform(name: &str, own: &ArgMatches) -> Result<String, Failure> {
     };
     let ask = |argv: &[&str]| ask_within(argv, ANSWER_MAX);
     if let Some(done) = pods::perform(name, own, &ask) {
+        return done;
+    }
+    if let Some(done) = source::perform(name, own, &server, &ask) {
         return done;
     }
     if name == "doctor" {
@@ -318,6 +323,10 @@ mod tests {
             "admin hand-over --then-wait 5 --password-file p",
             "admin scale-down flotilla- 3 --retry-for 60",
             "admin users f --delete-others",
+            "admin replicate-from redis://h:1 --dry-run",
+            "admin replicate-from redis://h:1 --replace --allow-writes --bytes-per-second 1000000 -s h:2",
+            "admin replicate-from --cut-over --pause-seconds 5",
+            "admin compare redis://h:1 --sample 100 --show 5",
             "admin rescue --data-dir d --user u --password p",
         ] {
             program().try_get_matches_from(words(good)).unwrap();
@@ -329,6 +338,10 @@ mod tests {
             "admin remove",
             "admin scale-down a 0",
             "admin status --cert c.pem",
+            "admin replicate-from",
+            "admin replicate-from redis://h:1 --status",
+            "admin replicate-from --stop --cut-over",
+            "admin compare",
         ] {
             assert!(program().try_get_matches_from(words(bad)).is_err(), "{bad}");
         }

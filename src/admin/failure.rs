@@ -5,7 +5,7 @@
 pub(super) enum Outcome {
     /// Refused, or it failed; nothing was changed.
     Refused = 1,
-    /// VERIFY: nodes have different states.
+    /// Nodes have different states; two servers have different data.
     Differs = 3,
     /// Something is still missing: a node did not answer, no leader is known, a change is under way.
     Incomplete = 4,
@@ -14,7 +14,7 @@ pub(super) enum Outcome {
 }
 
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done as asked; 1 refused or failed, nothing was changed; doctor, somebody has to act; 2 a mistake in the command line; \
-     3 verify: nodes have different states; 4 not complete: verify, a node did not answer or compare; status, no leader that \
+     3 verify: nodes have different states; compare: the data differ; 4 not complete: verify, a node did not answer or compare; status, no leader that \
      a majority hears; add, replace, promote, remove: it goes on by itself; 5 the outcome is unknown: look at the status";
 
 /// The reason why a request was not done as asked.

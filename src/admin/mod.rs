@@ -10,5 +10,6 @@ mod failure;
 mod pods;
 mod rescue;
 mod show;
+mod source;
 
 pub use cli::{program, run};

@@ -4,7 +4,7 @@
 //! Invariant: a call that fails, or whose handler panics, changes nothing, even if other calls of the same command ran
 //! before it. Its error is its reply, the same on every replica.
 
-use super::{Args, Resolved, Run, Table};
+use super::{Args, Flags, Resolved, Run, Table};
 use crate::{
     acl::User,
     error::{Error, Result, StoreError},
@@ -63,6 +63,9 @@ fn run(
     let outcome = guarded(|| {
         let resolved = table.resolve(argv)?;
         resolved.allowed_at(txn.feature_level())?;
+        if resolved.command.flags.has(Flags::WRITE) {
+            txn.may_write()?;
+        }
         let mut args = Args::new(argv, resolved.names).called_by(caller);
         match resolved.command.run {
             Run::Write(handler) => handler(txn, &mut args),

@@ -8,7 +8,8 @@ use crate::{
     feature_level,
     resp::{ErrorReply, Reply},
     session::{
-        CommandClass, Context, CoreRequest, Migration, Node, Publication, TrackingOptions, TrackingRevision,
+        CommandClass, Context, CoreRequest, Migration, Node, Publication, SourceRequest, TrackingOptions,
+        TrackingRevision,
     },
     store::{Txn, Type, View},
 };
@@ -158,6 +159,8 @@ pub enum Effect {
     Publish(Publication),
     /// A request about the core as a whole, executed by its leader.
     Core(CoreRequest),
+    /// CORE SOURCE: a request about a Redis that the data follow.
+    Source(SourceRequest),
     /// MULTI's end: run the queued commands.
     Exec,
     /// Record the revisions of these keys (of the session's database) and add them to the session's watches.

@@ -87,6 +87,18 @@ const CORE: Command = Command {
             ..ROW
         },
         Command {
+            name: "SOURCE",
+            arity: -3,
+            run: Run::Async(super::source::source),
+            secrets: Some(super::source::secrets),
+            flags: ROW.flags.with(Flags::NO_MULTI),
+            since_level: crate::feature_level::SOURCE,
+            summary: "Follows a running Redis or Valkey, whose data take the place of those here: START with an order as JSON, STATUS as \
+                      JSON, CUTOVER once it is level, STOP.",
+            syntax: "<START order | STATUS | CUTOVER | STOP>",
+            ..ROW
+        },
+        Command {
             name: "STATUS",
             run: Run::Async(status),
             summary: "Returns the nodes, their roles and their applied indexes, as JSON.",

@@ -27,6 +27,7 @@ pub mod server;
 pub mod set;
 pub mod site;
 pub mod sorted_set;
+mod source;
 pub mod stream;
 pub mod string;
 #[cfg(test)]

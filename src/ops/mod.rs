@@ -16,4 +16,5 @@ mod report;
 
 pub use bars::{bytes_bar, keys_bar};
 pub use http::{Http, start};
+pub use indicatif::ProgressBar;
 pub use logging::init as init_logging;

@@ -48,6 +48,8 @@ pub struct Reader<R> {
     /// Texts that nobody has taken yet.
     functions: Vec<Vec<u8>>,
     is_done: bool,
+    /// Something else may follow.
+    is_stream: bool,
 }
 
 /// The attributes read before the next key.
@@ -61,7 +63,16 @@ struct Attributes {
 impl<R: Read> Reader<R> {
     /// Reads the head of a file.
     pub fn new(source: R) -> Result<Self> {
-        let mut input = Input::new(source, RDB_OBJECT_BYTES_MAX).with_checksum();
+        Self::begin(source, RDB_OBJECT_BYTES_MAX, false)
+    }
+
+    /// As `new`, but something else may follow the file, of which no byte is read. A value may take so many bytes.
+    pub fn of_stream(source: R, object_bytes_max: u64) -> Result<Self> {
+        Self::begin(source, object_bytes_max, true)
+    }
+
+    fn begin(source: R, object_bytes_max: u64, is_stream: bool) -> Result<Self> {
+        let mut input = Input::new(source, object_bytes_max).with_checksum();
         let head: [u8; 9] = input.array()?;
         let version = match (head.strip_prefix(b"REDIS"), head.strip_prefix(b"VALKEY")) {
             (Some(version), _) | (_, Some(version)) => decimal(version),
@@ -72,7 +83,7 @@ impl<R: Read> Reader<R> {
             Dialect::of_version(version).ok_or(RdbError { at: 0, fault: Fault::Version(version) })?;
         let (db, keys_told, skipped) = (0, 0, Skipped::default());
         let functions = Vec::new();
-        Ok(Reader { input, version, dialect, db, keys_told, skipped, functions, is_done: false })
+        Ok(Reader { input, version, dialect, db, keys_told, skipped, functions, is_done: false, is_stream })
     }
 
     /// Bytes read so far.
@@ -208,7 +219,7 @@ impl<R: Read> Reader<R> {
             }
         }
         let at = self.input.at();
-        if !self.input.is_at_end()? {
+        if !self.is_stream && !self.input.is_at_end()? {
             return Err(RdbError { at, fault: Fault::Trailing });
         }
         Ok(())

@@ -4,7 +4,6 @@ use super::{
     entry::{Batch, CallRef, Calls, EntryError, Proposal},
     follow::enter_site,
     raise::{Raise, raise},
-    site::SiteEntry,
     timing::{CallObserver, NotedCall},
 };
 use crate::{
@@ -15,7 +14,6 @@ use crate::{
     feature_level,
     limits::APPLIED_REPLIES_BYTES_MAX,
     resp::{ErrorReply, Reply},
-    state::Work,
     store::{Condition, LogId, Store, Txn},
     value::Value,
 };
@@ -24,9 +22,6 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
-
-/// Calls, and keys of a sweep, that are few.
-const FEW_CALLS: usize = 256;
 
 /// Applies entries to a store. One per store, on one thread.
 pub struct Replica {
@@ -164,58 +159,6 @@ impl Replica {
         Ok(replies)
     }
 
-    /// Whether entries are little work whatever the data are: few calls, each bounded by its own words. `known`: what others
-    /// of the same chunk amount to. What cannot be read is not; `apply` says what is wrong with it.
-    pub fn is_little_work<'p>(&self, known: Work, payloads: impl IntoIterator<Item = &'p [u8]>) -> bool {
-        let mut calls = known.calls as usize;
-        if !known.is_bounded || calls > FEW_CALLS {
-            return false;
-        }
-        payloads.into_iter().all(|payload| match self.is_edge {
-            false => self.has_few_bounded_calls(payload, &mut calls).unwrap_or(false),
-            true => self.follows_few_bounded_calls(payload, &mut calls).unwrap_or(false),
-        })
-    }
-
-    fn follows_few_bounded_calls(&self, payload: &[u8], calls: &mut usize) -> Result<bool, EntryError> {
-        let SiteEntry::Entries { mut records, .. } = SiteEntry::decode(payload)? else { return Ok(false) };
-        while let Some(record) = records.next_record()? {
-            if let Some(batch) = record.batch
-                && !self.has_few_bounded_calls(batch, calls)?
-            {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn has_few_bounded_calls(&self, payload: &[u8], calls: &mut usize) -> Result<bool, EntryError> {
-        let mut batch = Batch::decode(payload)?;
-        while let Some(proposal) = batch.next_proposal()? {
-            let (conditions, mut of_proposal) = match proposal {
-                Proposal::Commands(calls) => (0, calls),
-                Proposal::Transaction { conditions, calls } => (conditions.len(), calls),
-                Proposal::Sweep { .. } | Proposal::Mark | Proposal::Count(_) | Proposal::Evict(_) => {
-                    return Ok(false);
-                }
-                Proposal::MarkSums => continue,
-            };
-            *calls = calls.saturating_add(conditions).saturating_add(of_proposal.len());
-            if *calls > FEW_CALLS {
-                return Ok(false);
-            }
-            while let Some(call) = of_proposal.next_call()? {
-                // One that is not known, or has too few words, is an error and no work.
-                let is_bounded =
-                    self.table.resolve(&call.argv).map_or(true, |found| found.work(&call.argv).is_bounded);
-                if !is_bounded {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
-    }
-
     fn proposal(
         &self,
         txn: &mut Txn<'_>,
@@ -245,6 +188,12 @@ impl Replica {
                 self.sums.lock().push((index, txn.state().sum()));
                 Ok(vec![Reply::count(index)])
             }
+            // Only the source deletes keys.
+            Proposal::Sweep { .. } if is_a_sources(txn) => {
+                Ok(vec![Reply::Array(vec![Reply::Int(0), Reply::Int(0)])])
+            }
+            Proposal::Evict(_) if is_a_sources(txn) => Ok(vec![Reply::Int(0)]),
+            Proposal::Source(proposal) => self.of_source(txn, proposal),
             Proposal::Sweep { keys_max } => upkeep(txn, |txn| {
                 let swept = txn.sweep_expired(keys_max).map_err(fatal)?;
                 Ok(Reply::Array(vec![Reply::count(swept.keys), Reply::count(swept.elements)]))
@@ -366,6 +315,11 @@ pub(super) fn begin_entry(txn: &mut Txn<'_>, log_id: LogId, at: u64, seed: u64) 
     Ok(())
 }
 
+/// Whether the data are those of a source.
+fn is_a_sources(txn: &Txn<'_>) -> bool {
+    txn.source().is_some_and(|source| source.is_engaged())
+}
+
 /// Whether every watched key still has the revision it had.
 fn hold(txn: &Txn<'_>, conditions: &[Condition]) -> Result<bool, StoreError> {
     for condition in conditions {
@@ -381,7 +335,7 @@ pub(super) fn malformed(error: EntryError) -> StoreError {
     StoreError::corrupt("log entry", error.0)
 }
 
-fn fatal(error: Error) -> StoreError {
+pub(super) fn fatal(error: Error) -> StoreError {
     match error {
         Error::Fatal(error) => error,
         other => StoreError::corrupt("apply", other.to_string()),

@@ -22,6 +22,7 @@ use super::{
     evict::{CountRows, Evict},
     origin,
     reader::{Reader, put_bytes, put_count},
+    source::FromSource,
 };
 use crate::{
     command::Argv,
@@ -52,6 +53,8 @@ pub enum ProposalKind {
     Count = 5,
     /// Deletes keys because the data take too much.
     Evict = 6,
+    /// Of a Redis that the data follow.
+    Source = 7,
 }
 
 /// A malformed entry: written by a newer program or damaged in a way that checksums did not catch.
@@ -132,11 +135,14 @@ impl ProposalBuilder {
     }
 
     fn push_words(&mut self, argv: &[&[u8]]) {
-        put_count(&mut self.bytes, argv.len());
-        for word in argv {
-            put_bytes(&mut self.bytes, word);
-        }
+        put_words(&mut self.bytes, argv.iter().copied());
         self.calls = self.calls.saturating_add(1);
+    }
+
+    /// Appends a call, as one of a proposal.
+    pub(super) fn put_call<'w>(out: &mut Vec<u8>, db: u32, argv: impl ExactSizeIterator<Item = &'w [u8]>) {
+        out.extend_from_slice(&db.to_le_bytes());
+        put_words(out, argv);
     }
 
     /// Calls so far.
@@ -226,6 +232,7 @@ pub enum Proposal<'a> {
     MarkSums,
     Count(CountRows<'a>),
     Evict(Evict<'a>),
+    Source(FromSource<'a>),
 }
 
 /// One call: database and words.
@@ -295,12 +302,23 @@ impl<'a> Proposal<'a> {
             4 => Ok(Proposal::MarkSums),
             5 => Ok(Proposal::Count(CountRows::read(&mut rest)?)),
             6 => Ok(Proposal::Evict(Evict::read(&mut rest)?)),
+            7 => Ok(Proposal::Source(FromSource::read(&mut rest)?)),
             _ => Err(EntryError("unknown proposal kind")),
         }
     }
 }
 
 impl<'a> Calls<'a> {
+    /// Reads their number; what is behind them is read with them, see `rest`.
+    pub(super) fn read(rest: &mut Reader<'a>) -> Result<Self, EntryError> {
+        Ok(Calls { left: rest.u32()?, rest: rest.clone() })
+    }
+
+    /// What is behind those that were read.
+    pub(super) fn rest(self) -> Reader<'a> {
+        self.rest
+    }
+
     /// Calls not yet read.
     pub fn len(&self) -> usize {
         self.left as usize
@@ -331,6 +349,11 @@ impl<'a> Calls<'a> {
         }
         Ok(Some(CallRef { db: db & !(HAS_USER | HAS_ORIGIN), user, origin, argv }))
     }
+}
+
+fn put_words<'w>(out: &mut Vec<u8>, argv: impl ExactSizeIterator<Item = &'w [u8]>) {
+    put_count(out, argv.len());
+    argv.for_each(|word| put_bytes(out, word));
 }
 
 fn conditions(rest: &mut Reader<'_>) -> Result<Vec<Condition>, EntryError> {

@@ -5,6 +5,7 @@ use super::{
     Replica,
     entry::{Batch, Calls, EntryError, Proposal},
     site::SiteEntry,
+    source::FromSource,
 };
 use crate::{command::Table, error::StoreError};
 
@@ -46,12 +47,18 @@ fn keys_of_batch<'p>(table: &Table, payload: &'p [u8], named: &mut Named<'p>) ->
             Proposal::Commands(calls) | Proposal::Transaction { calls, .. } => {
                 keys_of_calls(table, calls, named)?;
             }
+            Proposal::Source(FromSource::Step(mut step)) => {
+                while let Some(unit) = step.next_unit()? {
+                    keys_of_calls(table, unit.calls, named)?;
+                }
+            }
             // Its keys are read in any case, one by one.
             Proposal::Sweep { .. }
             | Proposal::Mark
             | Proposal::MarkSums
             | Proposal::Count(_)
-            | Proposal::Evict(_) => {}
+            | Proposal::Evict(_)
+            | Proposal::Source(FromSource::Change(_)) => {}
         }
     }
     Ok(())

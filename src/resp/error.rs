@@ -12,7 +12,7 @@ pub struct ErrorReply {
 }
 
 /// Codes that this program uses.
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 28] = [
     "ERR",
     "WRONGTYPE",
     "EXECABORT",
@@ -39,6 +39,8 @@ const KNOWN: [&str; 26] = [
     "NOGROUP",
     "INVALIDOBJ",
     "UNBLOCKED",
+    "STALE",
+    "NOTEMPTY",
 ];
 
 /// Bytes of a client's word that an error shows, as in Redis.
@@ -203,6 +205,11 @@ impl ErrorReply {
     /// The error for a write at a read-only node, in Redis's words.
     pub fn read_only() -> Self {
         Self::new("READONLY", "You can't write against a read only replica.")
+    }
+
+    /// The data are those of a Redis that they follow.
+    pub fn follows_source(address: &str) -> Self {
+        Self::new("READONLY", format!("You can't write: the data follow {address} until the cut-over."))
     }
 
     /// Definitely not done; worth trying again.

@@ -45,6 +45,10 @@ impl Connection {
                 tracing::info!(client = self.session.client.id, ?request, "asked to change the core");
                 self.thread.group.core(request).await
             }
+            Effect::Source(request) => {
+                tracing::info!(client = self.session.client.id, ?request, "asked about a source");
+                self.thread.group.source(request).await
+            }
             Effect::Exec => self.exec().await?,
             Effect::Watch(keys) => self.watch(keys).await?,
             Effect::Track { options, since } => {

@@ -257,6 +257,7 @@ impl Connection {
                             | Effect::Cached { .. }
                             | Effect::Migrate(_)
                             | Effect::Report
+                            | Effect::Source(_)
                             | Effect::Watch(_)
                             | Effect::Shutdown(_),
                         ) => Reply::Error(ErrorReply::err("Command not allowed inside a transaction")),

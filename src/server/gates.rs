@@ -11,6 +11,7 @@
 //! | redirected | always; EXEC with all that is queued | with EXEC |
 //! | listening | always | with EXEC |
 //! | fresh | always; EXEC with all that is queued | with EXEC |
+//! | not a source's (`flotilla admin replicate-from`) | always | was checked when it was queued |
 //! | with room, on disk and within `maxmemory` | always; EXEC with all that is queued | with EXEC |
 //! | queued | inside MULTI | it may be none for EXEC (`NOT_IN_EXEC`) |
 //! | paused | always; EXEC if it writes | with EXEC |
@@ -74,6 +75,7 @@ impl Connection {
             .and_then(|()| self.redirected(call, argv))
             .and_then(|()| self.listening(call))
             .and_then(|()| self.fresh(call))
+            .and_then(|()| self.unfollowing(call))
             .and_then(|()| self.fits(call, argv));
         match admitted {
             Ok(()) => Ok(call),
@@ -200,6 +202,28 @@ impl Connection {
         }
         let text = "Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
         Err(Refusal::Error(ErrorReply::new("MASTERDOWN", text)))
+    }
+
+    /// Whether the data are the node's own to read and to write, or those of a Redis that they follow. Apply asks again, for
+    /// what passed here a moment too early.
+    fn unfollowing(&self, call: Resolved) -> Result<(), Refusal> {
+        let (flags, is_script) = (call.command.flags, matches!(call.command.run, Run::Script(_)));
+        let writes = flags.has(Flags::WRITE);
+        if !writes && !is_script && !flags.has(Flags::READONLY) {
+            return Ok(());
+        }
+        let latest = self.thread.node.group.store.latest();
+        match latest.source() {
+            Some(source) if source.refuses_reads() => {
+                let text = format!("Flotilla is loading the data of {}", source.address);
+                Err(Refusal::Error(ErrorReply::new("LOADING", text)))
+            }
+            // A script that only reads may.
+            Some(source) if writes && source.refuses_writes() => {
+                Err(Refusal::Error(ErrorReply::follows_source(&source.address)))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Whether there is room for what it may add. Inside MULTI it is asked when a call is queued, too, as by

@@ -29,6 +29,7 @@ mod process;
 mod pubsub;
 mod pubsub_counts;
 mod session;
+mod source_request;
 mod stats;
 mod subscriber;
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub use parking::{Parked, Parking, Unblocked};
 pub use process::{NETWORK_THREAD, ProcessUsage};
 pub use pubsub::{PubSub, Publication, Subscribed, Subscriptions};
 pub use session::{ReplyMode, Session};
+pub use source_request::{SourceOrder, SourceRequest, SourceSettings, SourceTls};
 pub use stats::{CommandStats, Rates, Stats};
 pub use subscriber::Subscriber;
 pub use thread_stats::{ThreadStats, Threads};

@@ -4,6 +4,7 @@ use super::engine::{Db, Engine, EngineSnapshot};
 use super::{
     namespaces::NamespaceSet,
     site::SiteRecord,
+    source::SourceRecord,
     state::{LogId, StateRecord},
 };
 use self_cell::self_cell;
@@ -24,6 +25,7 @@ pub struct Published {
     pub(super) state: StateRecord,
     /// Of an edge.
     pub(super) site: Option<SiteRecord>,
+    pub(super) source: Option<Arc<SourceRecord>>,
     /// Keeps their rows.
     pub(super) namespaces: Arc<NamespaceSet>,
     /// Counts publications; even while no batch is being written.
@@ -35,11 +37,12 @@ impl Published {
         engine: Arc<Engine>,
         state: StateRecord,
         site: Option<SiteRecord>,
+        source: Option<Arc<SourceRecord>>,
         namespaces: Arc<NamespaceSet>,
         epoch: u64,
     ) -> Self {
         let snapshot = OwnedSnapshot::new(engine, |engine| EngineSnapshot::new(&engine.db as &Db));
-        Published { snapshot, state, site, namespaces, epoch }
+        Published { snapshot, state, site, source, namespaces, epoch }
     }
 
     /// Its number among the publications of this store since the start.
@@ -63,6 +66,11 @@ impl Published {
     /// The site record at this point; `None`: the store is not an edge's, or is empty.
     pub fn site(&self) -> Option<&SiteRecord> {
         self.site.as_ref()
+    }
+
+    /// What the data follow, or have followed.
+    pub fn source(&self) -> Option<&Arc<SourceRecord>> {
+        self.source.as_ref()
     }
 
     /// The applied position of this node's own log: on an edge that of its site, else that of the core, as the data.

@@ -5,6 +5,7 @@ use super::{
     engine::{Engine, Family, engine_error},
     keys, replaced,
     site::SiteRecord,
+    source::read_source,
     state::{LogId, StateRecord},
     store::{open_engine, read_site, read_state},
 };
@@ -118,11 +119,12 @@ impl Store {
 
     fn switch_to(&self, engine: Arc<Engine>, directory: &Path) -> Result<(), StoreError> {
         let (state, site) = (read_state(&engine)?, read_site(&engine)?);
+        let source = read_source(&engine, &state)?.map(Arc::new);
         let replaced = Arc::clone(self.published().engine());
         write_current(&self.directory, directory)?;
         self.enter_commit();
         self.hot.clear();
-        let number = self.leave_commit(engine, state, site);
+        let number = self.leave_commit(engine, state, site, source);
         self.passed_expiries.forget();
         self.largest.forget();
         replaced::retire(replaced, self.options.environment);

@@ -14,6 +14,7 @@ use super::{
     published::Published,
     site::SiteRecord,
     snapshot,
+    source::{SourceRecord, read_source},
     state::{LogId, StateRecord},
     txn::{ApplyCache, ColdLookups, Txn, remove_ahead},
     view::{ReadTime, View},
@@ -84,6 +85,7 @@ impl Store {
     fn open_at(directory: &Path, database: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let engine = Arc::new(open_engine(database, &options)?);
         let (state, site) = (read_state(&engine)?, read_site(&engine)?);
+        let source = read_source(&engine, &state)?.map(Arc::new);
         let namespaces = NamespacesInUse::default();
         let set = namespaces.of(&state, None);
         let frequencies = Arc::new(Frequencies::default());
@@ -92,7 +94,7 @@ impl Store {
             hot: Hot::new(options.hot_cache_bytes, Arc::clone(&frequencies)),
             frequencies,
             options,
-            published: ArcSwap::from_pointee(Published::new(engine, state, site, set, 0)),
+            published: ArcSwap::from_pointee(Published::new(engine, state, site, source, set, 0)),
             namespaces,
             epoch: AtomicU64::new(0),
             lookups: Lookups::default(),
@@ -305,10 +307,11 @@ impl Store {
         engine: Arc<Engine>,
         state: StateRecord,
         site: Option<SiteRecord>,
+        source: Option<Arc<SourceRecord>>,
     ) -> u64 {
         let epoch = self.epoch.load(Ordering::Acquire).saturating_add(1);
         let set = self.namespaces.of(&state, Some(&self.latest().namespaces));
-        self.published.store(Arc::new(Published::new(engine, state, site, set, epoch)));
+        self.published.store(Arc::new(Published::new(engine, state, site, source, set, epoch)));
         self.epoch.store(epoch, Ordering::Release);
         epoch
     }

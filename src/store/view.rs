@@ -105,7 +105,7 @@ impl<'a> View<'a> {
             source: Source::Txn(txn),
             db: txn.db(),
             now: txn.now(),
-            decided: txn.now(),
+            decided: txn.expiry_clock(),
             logged: u64::MAX,
             is_quiet: true,
             leaves_untouched: true,

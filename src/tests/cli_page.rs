@@ -55,7 +55,11 @@ fn describe(command: &Command, name: &str, out: &mut String) {
 
 fn markdown() -> String {
     let mut out = HEAD.to_owned();
-    let programs = [admin::program()].into_iter().chain(backup::programs()).chain(transfer::programs()).chain([top::program()]);
+    let programs = [admin::program()]
+        .into_iter()
+        .chain(backup::programs())
+        .chain(transfer::programs())
+        .chain([top::program()]);
     for program in programs {
         describe(&program, &format!("flotilla {}", program.get_name()), &mut out);
     }

@@ -1,6 +1,6 @@
 //! TLS as the command lines speak it to a server: blocking.
 
-use super::{bad, certificates, key, roots};
+use super::{bad, certificates, certificates_in, key, key_in, roots, roots_in, unreadable};
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
@@ -8,8 +8,12 @@ use std::{
     sync::Arc,
 };
 use tokio_rustls::rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme, StreamOwned,
+    client::{
+        WantsClientCert,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
@@ -32,32 +36,72 @@ pub struct ClientSession(Box<StreamOwned<ClientConnection, TcpStream>>);
 
 impl ClientOptions {
     /// Shakes hands with the server at `host`, within the timeouts of the stream.
-    pub fn connect(&self, host: &str, mut stream: TcpStream) -> io::Result<ClientSession> {
-        let name = self.name.as_deref().unwrap_or(host).trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(name).map_err(io::Error::other)?;
-        let mut session = ClientConnection::new(Arc::new(self.config()?), name).map_err(io::Error::other)?;
-        while session.is_handshaking() {
-            session.complete_io(&mut stream)?;
-        }
-        Ok(ClientSession(Box::new(StreamOwned::new(session, stream))))
+    pub fn connect(&self, host: &str, stream: TcpStream) -> io::Result<ClientSession> {
+        shake_hands(self.config()?, self.name.as_deref().unwrap_or(host), stream)
     }
 
     fn config(&self) -> io::Result<ClientConfig> {
-        let provider = Arc::new(ring::default_provider());
-        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?;
-        let config = match (&self.authority, self.is_insecure) {
-            (_, true) => config.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
-            (Some(authority), false) => config.with_root_certificates(roots(authority)?),
-            (None, false) => return Err(io::Error::other("TLS needs the CA of the server's certificate")),
-        };
+        let authority = self.authority.as_deref().map(roots).transpose()?;
+        let config = trusting(authority, self.is_insecure)?;
         match &self.own {
             None => Ok(config.with_no_client_auth()),
             Some((certificate, own_key)) => config
                 .with_client_auth_cert(certificates(certificate)?, key(own_key)?)
                 .map_err(|error| bad(certificate, error)),
         }
+    }
+}
+
+/// As `ClientOptions`, with the content of the files: a node has it from elsewhere.
+#[derive(Clone, Default)]
+pub struct ClientPem {
+    /// Empty: none.
+    pub authority: Vec<u8>,
+    /// Empty: none.
+    pub certificate: Vec<u8>,
+    pub key: Vec<u8>,
+    /// Empty: the host of its address.
+    pub name: String,
+    pub is_insecure: bool,
+}
+
+impl ClientPem {
+    /// As `ClientOptions::connect`.
+    pub fn connect(&self, host: &str, stream: TcpStream) -> io::Result<ClientSession> {
+        let authority = if self.authority.is_empty() { None } else { Some(roots_in(&self.authority)?) };
+        let config = trusting(authority, self.is_insecure)?;
+        let config = match self.certificate.is_empty() {
+            true => config.with_no_client_auth(),
+            false => config
+                .with_client_auth_cert(certificates_in(&self.certificate)?, key_in(&self.key)?)
+                .map_err(unreadable)?,
+        };
+        shake_hands(config, if self.name.is_empty() { host } else { &self.name }, stream)
+    }
+}
+
+fn shake_hands(config: ClientConfig, name: &str, mut stream: TcpStream) -> io::Result<ClientSession> {
+    let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned()).map_err(io::Error::other)?;
+    let mut session = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    while session.is_handshaking() {
+        session.complete_io(&mut stream)?;
+    }
+    Ok(ClientSession(Box::new(StreamOwned::new(session, stream))))
+}
+
+/// What trusts servers with a certificate of this authority, or anybody.
+fn trusting(
+    authority: Option<RootCertStore>,
+    is_insecure: bool,
+) -> io::Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    let provider = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    match (authority, is_insecure) {
+        (_, true) => Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))),
+        (Some(authority), false) => Ok(config.with_root_certificates(authority)),
+        (None, false) => Err(io::Error::other("TLS needs the CA of the server's certificate")),
     }
 }
 

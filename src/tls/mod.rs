@@ -4,7 +4,7 @@
 mod client;
 mod server;
 
-pub use client::{ClientOptions, ClientSession};
+pub use client::{ClientOptions, ClientPem, ClientSession};
 pub use server::{CallerCertificates, CallerName, ServerOptions, ServerTls, Versions, use_ring};
 
 use std::{io, path::Path};
@@ -38,6 +38,27 @@ pub fn expires_at_seconds(path: &Path) -> io::Result<i64> {
 
 fn key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| bad(path, error))
+}
+
+/// As `roots`, of the content of a file.
+fn roots_in(pem: &[u8]) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates_in(pem)? {
+        roots.add(root).map_err(unreadable)?;
+    }
+    Ok(roots)
+}
+
+fn certificates_in(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
+    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(unreadable)
+}
+
+fn key_in(pem: &[u8]) -> io::Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(unreadable)
+}
+
+fn unreadable(why: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.to_string())
 }
 
 fn bad(path: &Path, why: impl std::fmt::Display) -> io::Error {

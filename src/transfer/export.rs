@@ -3,9 +3,10 @@
 //! Keys are read one after the other while the node serves: each value is one that the key had, but the file is not a
 //! snapshot of one moment. For that, export from a node without writes.
 
-use super::{client::Client, report::Report};
+use super::report::Report;
 use crate::{
     limits::{LIBRARIES_BYTES_MAX, RDB_OBJECT_BYTES_MAX, REPORTED_REDIS_VERSION},
+    moving::Client,
     ops::keys_bar,
     rdb::{Object, Writer, load, load_functions},
     remote::Remote,

@@ -1,12 +1,12 @@
 //! A file into a node.
 
-use super::{
-    client::Client,
-    plan::{Argv, Plan, finish, is_there, may_expire, plan, vanish, without_expired},
-    report::Report,
-};
+use super::report::Report;
 use crate::{
     limits::{DATABASES, MULTI_BYTES_MAX},
+    moving::{
+        Client,
+        plan::{Argv, Plan, finish, is_there, may_expire, plan, vanish, without_expired},
+    },
     ops::bytes_bar,
     rdb::{Reader, Record},
     remote::Remote,

@@ -9,10 +9,8 @@
 //! the node whole or not at all; an exported file appears under its name when it is complete and on disk.
 
 mod cli;
-mod client;
 mod export;
 mod import;
-mod plan;
 mod report;
 
 pub use cli::{programs, run};

@@ -1,9 +1,7 @@
 //! Command lines, and what is sent for a value.
 
-use super::{
-    cli::programs,
-    plan::{Plan, finish, is_there, may_expire, plan, vanish, without_expired},
-};
+use super::cli::programs;
+use crate::moving::plan::{Plan, finish, is_there, may_expire, plan, vanish, without_expired};
 use crate::rdb::{Consumer, Entry, Field, Group, Member, Object, Pending, Record, Stream, StreamId, dump};
 
 #[test]

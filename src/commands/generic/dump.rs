@@ -122,7 +122,7 @@ fn restore(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         at if absolute => at,
         left => txn.now().saturating_add(left).min(i64::MAX.cast_unsigned()),
     };
-    if expires_at != 0 && expires_at <= txn.now() {
+    if expires_at != 0 && expires_at <= txn.expiry_clock() {
         if replace && txn.delete(key)? {
             txn.event(EventClass::Generic, "del", key);
         }

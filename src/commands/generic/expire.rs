@@ -136,7 +136,7 @@ fn set_expiry(txn: &mut Txn<'_>, args: &mut Args<'_>, unit: Unit, command: &str)
         return Ok(Reply::Int(0));
     }
     match u64::try_from(at) {
-        Ok(at) if at > txn.now() => {
+        Ok(at) if at > txn.expiry_clock() => {
             rewrite(txn, key, &row, at)?;
             txn.event(EventClass::Generic, "expire", key);
         }

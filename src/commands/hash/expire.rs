@@ -88,7 +88,7 @@ fn expire(txn: &mut Txn<'_>, args: &mut Args<'_>, unit: Unit, command: &str) -> 
         answers.push(match hash.get(&txn.view(), field)? {
             None => NO_ELEMENT,
             Some(found) if !condition.allows(found.expires_at, expires_at) => NOT_ALLOWED,
-            Some(_) if expires_at <= txn.now() => {
+            Some(_) if expires_at <= txn.expiry_clock() => {
                 hash.remove(txn, field)?;
                 DELETED
             }

@@ -59,7 +59,7 @@ fn hgetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
                     hash.set(txn, field, &found.value, 0)?;
                     event = Some("hpersist");
                 }
-                Expiry::At(at) if at <= txn.now() => {
+                Expiry::At(at) if at <= txn.expiry_clock() => {
                     hash.remove(txn, field)?;
                     event = Some("hdel");
                 }
@@ -163,7 +163,7 @@ fn hsetex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
                 hash.set(txn, field, value, kept)?;
             }
             // As if it had been there for a moment.
-            Expiry::At(at) if at <= txn.now() => {
+            Expiry::At(at) if at <= txn.expiry_clock() => {
                 hash.remove(txn, field)?;
                 events.truncate(1);
                 events.push("hdel");

@@ -120,7 +120,7 @@ fn expire(txn: &mut Txn<'_>, args: &mut Args<'_>, unit: Unit, command: &str) -> 
         answers.push(match set.expiry_of(&txn.view(), member)? {
             None => NO_ELEMENT,
             Some(old) if !condition.allows(old, expires_at) => NOT_ALLOWED,
-            Some(_) if expires_at <= txn.now() => {
+            Some(_) if expires_at <= txn.expiry_clock() => {
                 set.remove(txn, member)?;
                 DELETED
             }

@@ -121,7 +121,7 @@ fn getex(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
         Some(Change::Set(unit, amount)) => set::expiry_at(unit, amount, txn.now(), "getex")?,
     };
     if expires_at != row.expires_at {
-        if expires_at != 0 && expires_at <= txn.now() {
+        if expires_at != 0 && expires_at <= txn.expiry_clock() {
             txn.delete(key)?;
             txn.event(EventClass::Generic, "del", key);
         } else {

@@ -248,7 +248,7 @@ pub(super) fn expiry_at(unit: Unit, amount: &[u8], now: u64, command: &str) -> R
 
 /// Stores a string. One that has expired already is deleted instead, as if it had been there for a moment.
 pub(super) fn store(txn: &mut Txn<'_>, key: &[u8], value: &[u8], expires_at: u64) -> Result<()> {
-    if expires_at != 0 && expires_at <= txn.now() {
+    if expires_at != 0 && expires_at <= txn.expiry_clock() {
         if txn.delete(key)? {
             txn.event(EventClass::Generic, "del", key);
         }

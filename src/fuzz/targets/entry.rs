@@ -1,9 +1,13 @@
 //! Log entries: damaged bytes are an error, never a panic; what can be read is the same after it was written again.
 
 use flotilla::replica::{
-    Batch, BatchBuilder, CallRef, CountRows, EntryError, Evict, Proposal, ProposalBuilder, Raise, Victim,
+    Batch, BatchBuilder, CallRef, CountRows, EntryError, Evict, FromSource, Proposal, ProposalBuilder, Raise,
+    SourceChange, StepBuilder, Victim,
 };
 use flotilla::store::{Condition, Origin};
+
+/// What it covers, the database behind it, and the calls with their databases.
+type Unit = (u64, u32, Vec<(u32, Vec<Vec<u8>>)>);
 
 type Call = (u32, Option<Vec<u8>>, Option<Origin>, Vec<Vec<u8>>);
 
@@ -16,6 +20,9 @@ enum Read {
     MarkSums,
     Count(u32, Vec<u8>),
     Evict(u64, Vec<Victim<Vec<u8>>>),
+    Change(u64, [bool; 2], Vec<u8>, Option<Vec<u8>>),
+    /// Version, position, keys, bytes.
+    Step([u64; 4], Vec<Unit>),
 }
 
 pub fn run(data: &[u8]) {
@@ -52,6 +59,23 @@ fn read(data: &[u8]) -> Result<(u64, u64, Vec<Read>), EntryError> {
                 }
                 Read::Evict(target, victims)
             }
+            Proposal::Source(FromSource::Change(change)) => Read::Change(
+                change.version,
+                [change.takes_position, change.only_if_empty],
+                change.record.to_vec(),
+                change.settings.map(<[u8]>::to_vec),
+            ),
+            Proposal::Source(FromSource::Step(mut step)) => {
+                let mut units = Vec::new();
+                while let Some(unit) = step.next_unit()? {
+                    let (mut found, mut of_unit) = (unit.calls, Vec::new());
+                    while let Some(call) = found.next_call()? {
+                        of_unit.push((call.db, call.argv.iter().map(|word| word.to_vec()).collect()));
+                    }
+                    units.push((unit.span, unit.db, of_unit));
+                }
+                Read::Step([step.version, step.from, step.keys, step.bytes], units)
+            }
         });
     }
     Ok((at, seed, proposals))
@@ -75,6 +99,18 @@ fn write(proposal: &Read) -> Vec<u8> {
         Read::Mark => return ProposalBuilder::mark().to_vec(),
         Read::MarkSums => return ProposalBuilder::mark_sums().to_vec(),
         Read::Count(rows_max, from) => return CountRows { rows_max: *rows_max, from }.encode().to_vec(),
+        Read::Change(version, [takes_position, only_if_empty], record, settings) => {
+            let (version, takes_position, only_if_empty) = (*version, *takes_position, *only_if_empty);
+            let settings = settings.as_deref();
+            let change = SourceChange { version, takes_position, only_if_empty, record, settings };
+            return change.encode().to_vec();
+        }
+        Read::Step([version, from, keys, bytes], units) => {
+            let mut step = StepBuilder::default();
+            units.iter().for_each(|(span, db, calls)| step.push(*span, *db, calls));
+            step.keys = *keys;
+            return step.finish(*version, *from, *bytes).to_vec();
+        }
         Read::Evict(target, victims) => return Evict::encode(*target, victims).to_vec(),
     };
     for (db, user, origin, argv) in calls {

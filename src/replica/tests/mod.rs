@@ -12,6 +12,7 @@ mod panics;
 mod savepoints;
 mod scripts;
 mod sets;
+mod source;
 mod strings;
 mod support;
 mod sweep;

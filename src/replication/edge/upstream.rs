@@ -157,7 +157,8 @@ fn check(forwarded: &Forward) -> Result<(), CallError> {
             | Proposal::Mark
             | Proposal::MarkSums
             | Proposal::Count(_)
-            | Proposal::Evict(_) => {
+            | Proposal::Evict(_)
+            | Proposal::Source(_) => {
                 return Err(refused("an edge may not propose this"));
             }
         }

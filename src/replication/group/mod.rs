@@ -29,6 +29,7 @@ mod own_proposals;
 mod reports;
 mod scripts;
 mod service;
+mod source;
 mod stopping;
 mod thread;
 

@@ -48,8 +48,12 @@ impl Allowed<'_> {
             Proposal::Commands(calls) => (0, calls),
             Proposal::Transaction { conditions, calls } => (conditions.len(), calls),
             Proposal::Sweep { .. } | Proposal::Mark | Proposal::MarkSums => return Ok(Work::HOUSEKEEPING),
+            // A leader that does not know yet that it is none goes on with what it reads of a source.
+            Proposal::Source(_) if self.is_of_core && self.state.feature_level() >= feature_level::SOURCE => {
+                return Ok(Work::HOUSEKEEPING);
+            }
             // The leader that wanted it may have been another.
-            Proposal::Count(_) | Proposal::Evict(_) => {
+            Proposal::Count(_) | Proposal::Evict(_) | Proposal::Source(_) => {
                 return Err(ErrorReply::try_again("that is for the node that leads to propose").into());
             }
         };

@@ -75,7 +75,8 @@ impl Evictor {
             let limit = **self.state.memory.limit();
             let (is_beyond, is_leader) = (self.is_beyond(&limit), self.state.leads_surely());
             self.state.memory.note_exceeded(is_beyond && is_leader);
-            let Some(eviction) = limit.eviction.filter(|_| is_beyond && is_leader) else {
+            let is_own = !self.store.latest().source().is_some_and(|source| source.is_engaged());
+            let Some(eviction) = limit.eviction.filter(|_| is_beyond && is_leader && is_own) else {
                 let _ = tokio::time::timeout(LOOK_INTERVAL, self.state.memory.news()).await;
                 continue;
             };

@@ -138,6 +138,10 @@ impl Maintenance {
     }
 
     async fn is_something_due(&self) -> bool {
+        // Only the source deletes keys.
+        if self.store.latest().source().is_some_and(|source| source.is_engaged()) {
+            return false;
+        }
         // Fields expire without being counted: any key may be a hash that has some.
         if self.store.published().state().databases().iter().all(|database| database.keys == 0) {
             return false;

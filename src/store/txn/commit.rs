@@ -70,7 +70,7 @@ impl Txn<'_> {
         for (key, value) in written {
             self.store.hot.wrote_sub(key, index, value.as_deref());
         }
-        let number = self.store.leave_commit(engine, self.state, self.site);
+        let number = self.store.leave_commit(engine, self.state, self.site, self.source);
         self.store.largest.wrote(sizes);
         if let Some((first, _)) = self.expiry.iter().find(|(_, value)| value.is_some()) {
             self.store.passed_expiries.wrote(first);

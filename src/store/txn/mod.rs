@@ -17,6 +17,7 @@ mod prefetched;
 mod recount;
 mod rows;
 mod script;
+mod source;
 mod subkeys;
 mod sweep;
 mod tracked;
@@ -31,6 +32,7 @@ use super::{
     script_view::split_mix,
     site::SiteRecord,
     sizes::Resized,
+    source::SourceRecord,
     state::StateRecord,
     view::View,
 };
@@ -73,6 +75,9 @@ pub struct Txn<'s> {
     base: Arc<Published>,
     state: StateRecord,
     pub(super) site: Option<SiteRecord>,
+    source: Option<Arc<SourceRecord>>,
+    /// See `keep_expired`.
+    keeps_expired: bool,
     meta: Overlay,
     expiry: Overlay,
     data: Overlay,
@@ -133,6 +138,8 @@ impl<'s> Txn<'s> {
         Txn {
             store,
             site: base.site.clone(),
+            source: base.source.clone(),
+            keeps_expired: false,
             base,
             now: state.last_at,
             state,

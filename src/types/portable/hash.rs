@@ -25,7 +25,7 @@ pub(super) fn read(view: &View<'_>, key: &[u8]) -> Result<Object> {
 
 pub(super) fn write(txn: &mut Txn<'_>, key: &[u8], fields: &[Field]) -> Result<()> {
     let mut hash = Hash::create(txn);
-    let now = txn.now();
+    let now = txn.expiry_clock();
     for field in fields.iter().filter(|field| field.expires_at_ms.is_none_or(|at| at > now)) {
         hash.set(txn, &field.name, &field.value, field.expires_at_ms.unwrap_or(0))?;
     }

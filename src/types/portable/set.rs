@@ -36,7 +36,7 @@ pub(super) fn write(txn: &mut Txn<'_>, key: &[u8], members: &[Vec<u8>]) -> Resul
 }
 
 pub(super) fn write_expiring(txn: &mut Txn<'_>, key: &[u8], members: &[Member]) -> Result<()> {
-    let now = txn.now();
+    let now = txn.expiry_clock();
     let members = members.iter().filter(|member| member.expires_at_ms.is_none_or(|at| at > now));
     let subs: Vec<(Vec<u8>, u64)> =
         members.map(|member| (hashed(&member.name), member.expires_at_ms.unwrap_or(0))).collect();

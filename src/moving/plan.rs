@@ -1,4 +1,5 @@
-//! The commands that make a key on a node: one RESTORE, or many commands for a large value.
+//! The commands that make a key on a node: one RESTORE, or many commands for a large value. `flotilla import` sends them, and what
+//! comes from a source that the data follow is made of them.
 //!
 //! A large value must not be one command: the node applies a command at once, and all clients wait meanwhile. It is built
 //! piece by piece under a temporary name, and then renamed, which takes the same time however large it is.
@@ -50,6 +51,20 @@ pub fn plan(record: &Record, under: &[u8], replace: bool) -> Plan {
         }
     }
     Plan::Pieces(pieces(&record.object, under))
+}
+
+/// The commands that make a record under its own key, where nobody looks before all of them are done: each is a bounded part.
+pub fn build(record: &Record) -> Vec<Argv> {
+    match plan(record, &record.key, true) {
+        Plan::Restore(argv) => vec![argv],
+        Plan::Pieces(_) => {
+            let mut commands = pieces(&record.object, &record.key);
+            if let Some(at) = record.expires_at_ms {
+                commands.push(argv(&[b"PEXPIREAT", &record.key, at.to_string().as_bytes()]));
+            }
+            commands
+        }
+    }
 }
 
 /// Commands that give a complete large value its key and its expiry, and delete it if the key exists. They run as one
