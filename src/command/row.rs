@@ -179,8 +179,8 @@ pub enum Effect {
     Migrate(Box<Migration>),
     /// Write a checkpoint (BGSAVE: in the background, SAVE: before the reply).
     Checkpoint { background: bool },
-    /// CORE REPORT: what all nodes that share the log say of themselves.
-    Report,
+    /// CORE REPORT: what all nodes that share the log say of themselves; `has_words`: with words of calls and names of keys.
+    Report { has_words: bool },
     /// SCRIPT KILL and FUNCTION KILL, on this node and those that share its log.
     KillScripts { of_functions: bool },
     /// Stop the node.

@@ -70,16 +70,15 @@ fn status(context: &Context<'_>) -> Reply {
 }
 
 fn shown(record: &SourceRecord, now: u64) -> serde_json::Value {
-    let behind = if record.is_loading() { 0 } else { record.source_offset.saturating_sub(record.position) };
     json!({
-        "phase": record.phase,
+        "phase": record.phase.name(),
         "source": record.address,
         "refuses_writes": record.refuses_writes(),
         "replication_id": record.replid,
         "offset": if record.is_loading() { 0 } else { record.position },
         "source_offset": record.source_offset,
-        "lag_bytes": behind,
-        "lag_ms": if behind == 0 { 0 } else { now.saturating_sub(record.level_at) },
+        "lag_bytes": record.lag_bytes(),
+        "lag_ms": record.lag_ms(now),
         "keys": record.keys,
         "keys_total": record.keys_total,
         "bytes": record.bytes,

@@ -84,7 +84,11 @@ pub fn start(node: Arc<Node>, listeners: Vec<TcpListener>, tls: Option<ServerTls
     let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => runtime.block_on(serve(node, shown, listeners, tls, stopped)),
+            Ok(runtime) => {
+                runtime.block_on(serve(node, shown, listeners, tls, stopped));
+                // A certificate's file on a disk that stalls holds up no stop.
+                runtime.shutdown_background();
+            }
             Err(error) => fail::stop_the_process(&format!("cannot start the HTTP thread: {error}")),
         }
     })?;

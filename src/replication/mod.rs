@@ -61,7 +61,7 @@ mod group;
 
 pub use directory::{Adopt, DataDirectory, Helpers, Identity, LostStore, Quarantine, adopt};
 pub use edge::EdgeOptions;
-pub use group::{ClusterOptions, GroupHandle, GroupOptions};
+pub use group::{ClusterOptions, GroupHandle, GroupOptions, without_words};
 pub use membership::{become_sole, recover};
 pub use queue::{Mailbox, NotDone, Outcome, Ticket, Unknown};
 pub use snapshots::Snapshots;

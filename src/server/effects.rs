@@ -9,6 +9,7 @@ use crate::{
     commands::server::largest_keys,
     error::Result as HandlerResult,
     limits,
+    replication::without_words,
     resp::{ErrorReply, Reply},
     session::{Publication, Stats},
     store::{Condition, ReadTime},
@@ -74,7 +75,10 @@ impl Connection {
             }
             Effect::Checkpoint { background } => self.checkpoint(background).await,
             Effect::SaveUsers => self.save_users().await,
-            Effect::Report => Reply::bulk(self.thread.group.reports(false).await),
+            Effect::Report { has_words } => {
+                let reports = self.thread.group.reports(false).await;
+                Reply::bulk(if has_words { reports } else { without_words(&reports) })
+            }
             Effect::KillScripts { of_functions } => self.kill_scripts(of_functions).await,
             Effect::Shutdown(mode) => {
                 // As Redis: the closed connection is the answer.

@@ -256,7 +256,7 @@ impl Connection {
                             | Effect::TrackingRevision
                             | Effect::Cached { .. }
                             | Effect::Migrate(_)
-                            | Effect::Report
+                            | Effect::Report { .. }
                             | Effect::Source(_)
                             | Effect::Watch(_)
                             | Effect::Shutdown(_),

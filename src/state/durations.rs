@@ -1,7 +1,8 @@
 //! How long things took, counted: for the histograms of the metrics, and for percentiles of the last seconds.
 //!
-//! Eight counters for each power of two, from a nanosecond to 68 seconds, so that a value read back is within 6 % of the measured
-//! one: 272 counters, 2 KiB. Counting is two additions without a lock; who counts often has a histogram of his own, and readers add up.
+//! Eight counters for each power of two, from a nanosecond to 68 seconds, so that a value read back exceeds the measured one by
+//! an eighth at most: 272 counters, 2 KiB. Counting is two additions without a lock. A thread that counts often has a histogram of its own, and
+//! readers add up.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -94,7 +94,38 @@ pub struct SourceRecord {
     pub error: String,
 }
 
+impl SourcePhase {
+    /// As it is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            SourcePhase::Connecting => "connecting",
+            SourcePhase::Loading => "loading",
+            SourcePhase::Following => "following",
+            SourcePhase::CuttingOver => "cutting-over",
+            SourcePhase::Failed => "failed",
+            SourcePhase::Stopped => "stopped",
+            SourcePhase::CutOver => "cut-over",
+        }
+    }
+}
+
 impl SourceRecord {
+    /// What of the source's stream is not here yet, as far as the source has said; 0 while its RDB is read.
+    pub fn lag_bytes(&self) -> u64 {
+        match self.is_loading() {
+            true => 0,
+            false => self.source_offset.saturating_sub(self.position),
+        }
+    }
+
+    /// How long ago this was level with it; `now`: log time.
+    pub fn lag_ms(&self, now: u64) -> u64 {
+        match self.lag_bytes() {
+            0 => 0,
+            _ => now.saturating_sub(self.level_at),
+        }
+    }
+
     /// Whether somebody is to go on with it.
     pub fn is_active(&self) -> bool {
         match self.phase {

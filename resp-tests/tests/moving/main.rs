@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use load::Load;
 use resp_tests::certificates::Authority;
-use resp_tests::cluster::Cluster;
+use resp_tests::cluster::{Cluster, field};
 use resp_tests::connection::Connection;
 use resp_tests::edge::support::edge;
 use resp_tests::ports::free_port;
@@ -222,6 +222,8 @@ fn clients_write_nothing_until_the_cut_over_and_the_source_is_paused_at_it() {
     assert_eq!(call(&mut source.connect(), &["GET", "a"]), bulk("1"), "paused");
     assert_eq!(call(&mut here, &["GET", "a"]), bulk("2"));
     assert_eq!(status(&node)["phase"], "cut-over");
+    assert_eq!(field(&node, "flotilla_source_phase").as_deref(), Some("cut-over"));
+    assert_eq!(field(&node, "flotilla_source_lag_bytes").as_deref(), Some("0"));
     let again = admin(&node, &["replicate-from", "--cut-over"]);
     assert_eq!(again.status.code(), Some(1), "{}", text(&again));
     // What was stored of the password is gone: only a new start brings one.

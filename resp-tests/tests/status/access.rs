@@ -98,6 +98,23 @@ fn with_a_password_it_asks_for_a_user_who_may_look() {
     assert_eq!(ask(&server, "/status.json", &[&basic("default:secret")]).status, 429);
 }
 
+/// Operators who see no data see none by way of the reports.
+#[test]
+fn reports_leave_out_what_the_user_may_not_see() {
+    let server = product(&["--slowlog-log-slower-than", "0"]);
+    let mut client = server.connect().unwrap();
+    call(&mut client, &["HOTKEYS", "START", "METRICS", "1", "NET"]);
+    assert_eq!(call(&mut client, &["SET", "named-by-a-client", "value-of-a-client"]), ok());
+    let rules = ["resetkeys", "+@admin", "+info", "-slowlog", "-hotkeys", "-memory"];
+    assert_eq!(call(&mut client, &[&["ACL", "SETUSER", "blind", "on", ">pass"], &rules[..]].concat()), ok());
+    eventually("the report is of now", || {
+        flat(&call(&mut client, &["CORE", "REPORT"])).contains("value-of-a-client")
+    });
+    assert_eq!(call(&mut client, &["AUTH", "blind", "pass"]), ok());
+    let told = flat(&call(&mut client, &["CORE", "REPORT"]));
+    assert!(told.contains("\"per_second\"") && !told.contains("-a-client"), "{told}");
+}
+
 #[test]
 fn without_a_password_it_is_for_this_machine_by_its_address_only() {
     let server = product(&[]);
@@ -133,7 +150,7 @@ fn metrics_can_be_closed_and_the_page_left_out() {
     assert_eq!((ask(&server, "/healthz", &[]).status, ask(&server, "/readyz", &[]).status), (200, 200));
 }
 
-/// Half a request each, as many as the port has room for; and watchers that never read.
+/// Three times as many watchers as are answered at a time, none of which reads.
 #[test]
 fn watchers_do_not_keep_health_from_being_asked() {
     let server = product(&[]);

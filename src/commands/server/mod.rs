@@ -10,6 +10,7 @@ mod hot_keys;
 mod info;
 mod info_edge;
 mod info_memory;
+mod info_source;
 mod info_stats;
 mod latency;
 mod life;

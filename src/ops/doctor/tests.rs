@@ -54,6 +54,13 @@ fn cases() -> Vec<(Vec<(&'static str, Value)>, &'static str)> {
             vec![("/nodes/1/report", Value::Null), ("/nodes/1/why_silent", json!("refused"))],
             "takes the majority away",
         ),
+        (
+            vec![
+                ("/nodes/1/report", Value::Null),
+                ("/nodes/1/why_silent", json!("it runs an earlier build, which has no report")),
+            ],
+            "nothing is known of the node",
+        ),
         one("/nodes/2/report/raft/applied", json!(1), "49999 entries behind"),
         one("/nodes/2/report/version", json!("2"), "different builds"),
         (

@@ -52,6 +52,19 @@ fn silent(nodes: &[Value], found: &mut Vec<Finding>) {
     for node in nodes {
         let Some(why) = text(node, "/why_silent") else { continue };
         let name = text(node, "/name").unwrap_or("a node");
+        if is_of_earlier_build(node) {
+            found.push(Finding {
+                evidence: why.to_owned(),
+                remedy: "finish the upgrade; until then ask that node itself".into(),
+                ..finding(
+                    Severity::Note,
+                    name,
+                    "nothing is known of the node".into(),
+                    "operating.md#upgrading",
+                )
+            });
+            continue;
+        }
         let at = text(node, "/peer_address").unwrap_or("an unknown address");
         found.push(Finding {
             evidence: format!("asked at {at}: {why}"),
@@ -61,7 +74,8 @@ fn silent(nodes: &[Value], found: &mut Vec<Finding>) {
             ..finding(Severity::Warning, name, "the node does not answer".into(), "alerts.md#flotillanodedown")
         });
     }
-    let well = voters.iter().filter(|node| text(node, "/why_silent").is_none()).count();
+    let is_well = |node: &&&Value| text(node, "/why_silent").is_none() || is_of_earlier_build(node);
+    let well = voters.iter().filter(is_well).count();
     let majority = voters.len() / 2 + 1;
     if voters.len() > 2 && well == majority {
         found.push(Finding {
@@ -75,6 +89,10 @@ fn silent(nodes: &[Value], found: &mut Vec<Finding>) {
             )
         });
     }
+}
+
+fn is_of_earlier_build(node: &Value) -> bool {
+    text(node, "/why_silent").is_some_and(|why| why.contains("earlier build"))
 }
 
 fn behind(nodes: &[Value], found: &mut Vec<Finding>) {

@@ -92,6 +92,7 @@ function roleOf(node, all) {
 }
 
 function stateOf(node) {
+  if (node.why_silent?.includes("earlier build")) return [pill("unknown"), " ", element("span", node.why_silent, "quiet")];
   if (node.why_silent) return [pill("silent", "critical"), " ", element("span", node.why_silent, "quiet")];
   const report = node.report || {};
   if (report.unready) return [pill("not ready", "critical"), " ", element("span", report.unready, "quiet")];
@@ -234,7 +235,7 @@ function storage(reports) {
 }
 
 function keysAndCalls(all, reports) {
-  const slow = reports.flatMap((report) => report.slow.map((one) => ({ ...one, node: report.name })));
+  const slow = reports.flatMap((report) => (report.slow || []).map((one) => ({ ...one, node: report.name })));
   slow.sort((a, b) => b.at_seconds - a.at_seconds || b.micros - a.micros);
   table($("slow"), "Slow commands", [
     { head: "when", cell: (row) => ago(row.at_seconds * 1000, all.at_ms) },

@@ -36,3 +36,4 @@ mod thread;
 pub use cluster::ClusterOptions;
 pub use handle::GroupHandle;
 pub use options::GroupOptions;
+pub use reports::without_words;
