@@ -25,18 +25,21 @@ mdbook() {
 
 # One line of the table of contents for each link in the first column of a table of src/docs/README.md, under its heading.
 contents() {
-    local line
+    local line title page heading='^\| (For [a-z]+) \|' row='^\| \[([^]]+)\]\(([^)#]+\.md)\)'
     echo "# Summary"
     echo
-    echo "[Flotilla](README.md)"
-    echo "[All pages](src/docs/README.md)"
+    echo "[Flotilla](index.md)"
+    echo "[All pages](src/docs/index.md)"
     while IFS= read -r line; do
-        if [[ $line =~ ^\|\ (For\ [a-z]+)\ \| ]]; then
+        if [[ $line =~ $heading ]]; then
             printf '\n# %s\n\n' "${BASH_REMATCH[1]}"
-        elif [[ $line =~ ^\|\ \[([^]]+)\]\(([^\)#]+\.md)\) ]]; then
-            printf -- '- [%s](%s)\n' "${BASH_REMATCH[1]}" "$(realpath --relative-to . "src/docs/${BASH_REMATCH[2]}")"
-            [ "${BASH_REMATCH[2]}" != adr/README.md ] || chapters src/docs/adr
-            [ "${BASH_REMATCH[2]}" != benchmarks.md ] || { echo "    - [Method](bench/README.md)"; chapters bench/results; }
+        elif [[ $line =~ $row ]]; then
+            title=${BASH_REMATCH[1]} page=$(realpath --relative-to . "src/docs/${BASH_REMATCH[2]}")
+            printf -- '- [%s](%s)\n' "$title" "${page/%README.md/index.md}"
+            case $page in
+                src/docs/adr/README.md) chapters src/docs/adr ;;
+                src/docs/benchmarks.md) echo "    - [Method](bench/index.md)" && chapters bench/results ;;
+            esac
         fi
     done <src/docs/README.md
 }
@@ -67,10 +70,14 @@ program=$(mdbook) || die "mdBook cannot be built"
 source=$(mktemp -d)
 trap 'rm -rf "$source"' EXIT
 mkdir -p "$source/src"
-git ls-files -z --cached --others --exclude-standard -- '*.md' 'src/docs' | while IFS= read -r -d '' file; do
+# A README is the index of its directory.
+git ls-files -z --cached --others --exclude-standard -- '*.md' 'src/docs' LICENSE | while IFS= read -r -d '' file; do
     [ -e "$file" ] || continue
     mkdir -p "$source/src/$(dirname "$file")"
-    cp "$file" "$source/src/$file"
+    case $file in
+        *.md) sed 's#\(](\([^):]*/\)\?\)README\.md#\1index.md#g' "$file" >"$source/src/${file/%README.md/index.md}" ;;
+        *) cp "$file" "$source/src/$file" ;;
+    esac
 done
 contents >"$source/src/SUMMARY.md"
 cp src/docs/llms.txt "$source/src/llms.txt"
