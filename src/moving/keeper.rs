@@ -175,7 +175,8 @@ impl Keeper {
             takes_position,
             only_if_empty: false,
             record: &json,
-            settings: None,
+            // Nobody needs the password any more.
+            settings: (!record.is_engaged()).then_some(b"{}"),
         };
         let version = self.propose(&change.encode())?;
         Ok(SourceRecord { version, ..record.clone() })
