@@ -24,7 +24,7 @@ start() {
 
 now() { date +%s.%N; }
 spent() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.2f", b - a }'; }
-backup() { "$program" admin backup --port $port; }
+backup() { "$program" admin backup --server 127.0.0.1:$port; }
 # The p99 in ms of SETs one at a time, 8 clients.
 p99() { redis-benchmark -p $port -t set -c 8 -n "$1" -d 1000 -r "$keys" --csv | awk -F '","|"' '/^"SET"/ { print $7 }'; }
 

@@ -180,6 +180,9 @@ impl RaftThread {
             };
             let (started_admin, started_broadcast) = own.start(raft.clone(), Arc::clone(&self.queue), ended);
             (admin, broadcast) = (started_admin, Some(started_broadcast));
+        } else {
+            // Nobody is answered.
+            drop(ended);
         }
         let edge = self.edge.map(|options| {
             let tasks = EdgeTasks {
