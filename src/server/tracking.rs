@@ -175,9 +175,13 @@ impl Connection {
 }
 
 impl ThreadState {
-    /// Whether the node can tell what has changed behind this: it is of the data's history, and what the node has is current.
+    /// Whether the node can tell what has changed behind this: it is of the data's history, what the node has is current, and it is not
+    /// behind. On an edge that is, the client would read values from before this revision, and keep them as if they were of it.
     fn may_tell_since(&self, since: &TrackingRevision) -> bool {
-        self.node.group.state.is_link_up() && self.node.history_id() == since.history
+        let applied = self.node.group.store.latest().state().applied.map_or(0, |applied| applied.index);
+        self.node.group.state.is_link_up()
+            && self.node.history_id() == since.history
+            && since.index <= applied
     }
 
     /// `tracking-table-max-keys`.

@@ -57,6 +57,10 @@ impl Client {
     /// As `open`, with what an earlier connection had, to this node or another one.
     pub fn go_on(door: &Door, options: &[&str], mut kept: Kept) -> Option<Client> {
         let mut connection = door.connect().ok()?;
+        // Nobody is asked about nothing, and so nobody says whether this node is as far.
+        if kept.values.is_empty() {
+            kept = Kept::default();
+        }
         // It stays true until there is a later one.
         let revision = kept.revision.clone();
         let mut words = [&["CLIENT", "TRACKING", "ON"], options].concat();
@@ -75,7 +79,7 @@ impl Client {
             let words: Vec<&str> = ["CLIENT", "CACHED", &revision].into_iter().chain(names).collect();
             match answer(&mut connection, &words, &mut kept)? {
                 Value::Array(changed) => changed.iter().for_each(|key| kept.drop_key(key)),
-                Value::Null => kept.values.clear(),
+                Value::Null => kept = Kept::default(),
                 other => panic!("{other:?}"),
             }
         }
@@ -158,7 +162,8 @@ impl Kept {
     fn drop_told(&mut self, words: &[Value]) {
         match words.get(1) {
             Some(Value::Array(keys)) => keys.iter().for_each(|key| self.drop_key(key)),
-            Some(Value::Null) => self.values.clear(),
+            // What is read from now on may be older than the revision: on an edge that is behind.
+            Some(Value::Null) => *self = Kept::default(),
             other => panic!("{other:?}"),
         }
     }
