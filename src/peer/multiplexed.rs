@@ -150,6 +150,7 @@ pub(super) fn answer(
     let open = Open::new(&end.open);
     tokio::spawn(async move {
         let room = Arc::new(Semaphore::new(STREAM_BYTES_MAX / 1024));
+        let (mut taken, answered) = (0_u64, Arc::new(AtomicU64::new(0)));
         loop {
             let call = tokio::select! {
                 biased;
@@ -170,7 +171,8 @@ pub(super) fn answer(
                 }),
                 None => Box::pin(async move { Err(no_group(group)) }),
             };
-            let answers = answers.clone();
+            taken = taken.saturating_add(1);
+            let (answers, answered) = (answers.clone(), Arc::clone(&answered));
             // Tasks of one thread are first polled in the order of their spawning.
             tokio::spawn(async move {
                 let (status, body) = match call.await {
@@ -180,14 +182,18 @@ pub(super) fn answer(
                 };
                 // The caller may have gone.
                 let _ = answers.send(Ok(Frame { id, kind, status, body, group })).await;
+                answered.fetch_add(1, Ordering::Release);
                 drop(permit);
             });
         }
-        // All that were read have an answer once they have given back their room.
+        // All that were read are done once they have given back their room; one that panicked has no answer.
         let all = u32::try_from(STREAM_BYTES_MAX / 1024).unwrap_or(u32::MAX);
-        let last = match timeout_at(Instant::now() + LAST_ANSWERS_MAX, room.acquire_many(all)).await {
-            Ok(Ok(_)) => Ok(Frame { id: CLOSED_ID, status: CLOSED, ..Frame::default() }),
-            Ok(Err(_)) | Err(_) => Err(Status::unavailable("the node stops")),
+        let done = timeout_at(Instant::now() + LAST_ANSWERS_MAX, room.acquire_many(all)).await;
+        let last = match done {
+            Ok(Ok(_)) if answered.load(Ordering::Acquire) == taken => {
+                Ok(Frame { id: CLOSED_ID, status: CLOSED, ..Frame::default() })
+            }
+            Ok(_) | Err(_) => Err(Status::unavailable("the node stops")),
         };
         let _ = answers.send(last).await;
     });

@@ -159,6 +159,37 @@ async fn a_side_that_stops_answers_what_it_has_read_and_says_what_it_has_not() {
     assert!((100..400).contains(&answered), "{answered}");
 }
 
+/// Has begun what it was asked when it fails.
+struct Panics;
+
+impl Handler for Panics {
+    fn call(&self, _: u64, _: u32, body: Bytes) -> futures::future::BoxFuture<'static, crate::peer::Answer> {
+        Box::pin(async move {
+            assert!(body.is_empty(), "as this test wants it");
+            Ok(body)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_read_and_has_no_answer_is_not_said_to_be_unread() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(serve(listener, super::identity(2, Some("own")), Groups::one(Arc::new(Panics)), async {
+        let _ = ended.await;
+    }));
+    let client = client(address, 2, Some("own"));
+    client.send(Lane::Quick, MEMBERS_ONLY, Bytes::new(), SOON).await.unwrap();
+    let lost = client.send(Lane::Quick, MEMBERS_ONLY, Bytes::from_static(b"x"), SOON);
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(end);
+    };
+    let (lost, ()) = tokio::join!(lost, stop);
+    assert!(matches!(&lost, Err(CallError::Broken(why)) if why.ends_with("the stream broke")), "{lost:?}");
+}
+
 /// Answers with its name.
 struct Named(&'static str);
 
