@@ -157,10 +157,11 @@ fn members<R: Read>(input: &mut Input<R>, earliest: u64) -> Result<Vec<Member>> 
     (0..count).map(member).collect()
 }
 
+/// Never 0, as that means none where such a value is written: `Input::time_ms` says 0 of a time before 1970.
 fn relative(earliest: u64, after: u64) -> Result<Option<u64>, &'static str> {
     let Some(after) = after.checked_sub(1) else { return Ok(None) };
     let at = earliest.checked_add(after).filter(|at| i64::try_from(*at).is_ok());
-    at.map(Some).ok_or("the expiry of an element is out of range")
+    at.map(|at| Some(at.max(1))).ok_or("the expiry of an element is out of range")
 }
 
 /// The name and the reader of a blob of elements.

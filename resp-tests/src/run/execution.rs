@@ -15,6 +15,9 @@ use crate::server::Kind;
 
 const UNTIL_SECONDS_MAX: u64 = 15;
 
+/// Some commands of the scripts go over 512 MiB, on a machine with two cores that ten other test programs may share.
+const REPLY_MAX: Duration = Duration::from_secs(60);
+
 /// A script in progress: its connections and what it saved.
 pub(super) struct Execution<'a> {
     server: &'a dyn Place,
@@ -84,6 +87,7 @@ impl Execution<'_> {
     fn connection(&mut self, name: &str) -> io::Result<&mut Connection> {
         if !self.connections.contains_key(name) {
             let mut connection = self.server.connect()?;
+            connection.set_deadline(REPLY_MAX);
             if name.starts_with("resp3") {
                 connection.call(&["HELLO", "3"])?;
             }

@@ -2,7 +2,7 @@
 //! be written, and reads back the same.
 
 use crate::allocation;
-use flotilla::rdb::{Dialect, Object, Reader, VERSION_FIELD_EXPIRY, Writer, dump, load, load_body};
+use flotilla::rdb::{Dialect, Object, Reader, Record, VERSION_FIELD_EXPIRY, Writer, dump, load, load_body};
 
 /// What a value may take here, by the reader's own count, and what all that it allocates may: elements as they are read and
 /// as they are kept, beside the string that they are in.
@@ -38,13 +38,15 @@ fn file(body: &[u8]) {
         writer.record(&record.key, &record.object, record.expires_at_ms).expect("memory takes all");
     }
     let written = writer.finish().expect("memory takes all");
-    let again = Reader::new(written.as_slice()).expect("a head of our own").map(|record| {
-        let record = record.expect("a file of our own is read");
-        (record.db, record.key, record.expires_at_ms, lossy(record.object))
-    });
-    let records =
-        records.into_iter().map(|record| (record.db, record.key, record.expires_at_ms, lossy(record.object)));
-    assert!(again.eq(records));
+    let again = Reader::new(written.as_slice()).expect("a head of our own");
+    let again: Vec<_> = again.map(|record| kept(record.expect("a file of our own is read"))).collect();
+    let records: Vec<_> = records.into_iter().map(kept).collect();
+    assert_eq!(again, records);
+}
+
+/// What a file keeps of a record.
+fn kept(record: Record) -> (u32, Vec<u8>, Option<u64>, Object) {
+    (record.db, record.key, record.expires_at_ms, lossy(record.object))
 }
 
 /// Drops what the written version cannot represent, and sorts members.

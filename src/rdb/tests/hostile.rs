@@ -64,6 +64,8 @@ fn fields_that_expire_as_release_candidates_wrote_them() {
     };
     assert_eq!(at("16 02 00 0161 0162 45dc 0163 0164"), [None, Some(1500)]);
     assert_eq!(at("17 0f 0f000000 0300 8161 02 8162 02 05 01 ff"), [Some(5)]);
+    // Earliest before 1970: expired, not without an expiry.
+    assert_eq!(at("18 0101010101 2086c8 01 01 0161 0162"), [Some(1)]);
 }
 
 #[test]
