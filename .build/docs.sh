@@ -10,19 +10,6 @@ choose_toolchain
 mdbook_version=0.5.4
 book=${CARGO_TARGET_DIR:-$root/target}/book
 
-# mdBook, built once per machine. Prints its path.
-mdbook() {
-    local tools=$cache/mdbook-$mdbook_version
-    mkdir -p "$tools"
-    if [ ! -x "$tools/bin/mdbook" ]; then
-        say "building mdBook $mdbook_version into $tools, once per machine"
-        # Outside the clone: its .cargo/config.toml and toolchain file are none of mdBook's business.
-        (cd "$tools" && env -u CARGO_TARGET_DIR cargo install --quiet --locked --root "$tools" \
-            --no-default-features --features search "mdbook@$mdbook_version") >&2 || return 1
-    fi
-    printf '%s\n' "$tools/bin/mdbook"
-}
-
 # One line of the table of contents for each link in the first column of a table of src/docs/README.md, under its heading.
 contents() {
     local line title page heading='^\| (For [a-z]+) \|' row='^\| \[([^]]+)\]\(([^)#]+\.md)\)'
@@ -66,7 +53,7 @@ dead_links() {
     done < <(find . -name '*.html' ! -name print.html ! -name toc.html ! -name 404.html)
 }
 
-program=$(mdbook) || die "mdBook cannot be built"
+program=$(cargo_tool mdbook "$mdbook_version" --no-default-features --features search) || die "mdBook cannot be built"
 source=$(mktemp -d)
 trap 'rm -rf "$source"' EXIT
 mkdir -p "$source/src"

@@ -56,6 +56,20 @@ apt_install() {
     as_root apt-get update -qq </dev/null >&2 && as_root "${install[@]}" </dev/null >&2
 }
 
+# A program of crates.io, built once per machine: NAME VERSION [OPTION]... Prints its path.
+cargo_tool() {
+    local name=$1 version=$2
+    local tools=$cache/$name-$version
+    shift 2
+    mkdir -p "$tools"
+    if [ ! -x "$tools/bin/$name" ]; then
+        say "building $name $version into $tools, once per machine"
+        # Outside the clone: its .cargo/config.toml and toolchain file are not for other programs.
+        (cd "$tools" && env -u CARGO_TARGET_DIR cargo install --quiet --locked --root "$tools" "$@" "$name@$version") >&2 || return 1
+    fi
+    printf '%s\n' "$tools/bin/$name"
+}
+
 # The toolchain file pins one compiler. Where rustup lacks it and may not fetch it, an installed one that is new enough does.
 choose_toolchain() {
     command -v cargo >/dev/null || die "cargo is missing: install Rust, https://rustup.rs"

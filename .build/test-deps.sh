@@ -82,17 +82,24 @@ need_python() { need_environment python "redis==$redis_py"; }
 # moto, which keeps S3's objects in memory.
 need_objects() { need_environment objects "moto[server]==$moto"; }
 
+# Packages of npm in a directory of their own: DIRECTORY PACKAGE@VERSION...
+npm_install() {
+    local directory=$1
+    shift
+    command -v node >/dev/null && command -v npm >/dev/null || apt_install nodejs npm ||
+        die "node and npm are missing and cannot be installed by this user"
+    say "installing $* into $directory"
+    mkdir -p "$directory"
+    printf '{ "private": true }\n' >"$directory/package.json"
+    npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "$@" >&2
+}
+
 # Chromium without a screen, what drives it, and an accessibility linter. puppeteer-core: the last major that runs on Debian 12's node 18.
 need_browser() {
     local directory=$place/browser
     command -v chromium >/dev/null || apt_install chromium || die "chromium is missing and cannot be installed by this user"
     [ "$(cat "$directory/installed" 2>/dev/null)" != "${browser[*]}" ] || return 0
-    command -v node >/dev/null && command -v npm >/dev/null || apt_install nodejs npm ||
-        die "node and npm are missing and cannot be installed by this user"
-    say "installing ${browser[*]} into $directory"
-    mkdir -p "$directory"
-    printf '{ "private": true }\n' >"$directory/package.json"
-    npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "${browser[@]}" >&2
+    npm_install "$directory" "${browser[@]}"
     printf '%s\n' "${browser[*]}" >"$directory/installed"
 }
 
@@ -110,12 +117,7 @@ need_node() {
     local directory=$place/node
     [ "$(sed -n 's/^ *"version": "\(.*\)",*$/\1/p' "$directory/node_modules/ioredis/package.json" 2>/dev/null)" != "$ioredis" ] ||
         return 0
-    command -v node >/dev/null && command -v npm >/dev/null || apt_install nodejs npm ||
-        die "node and npm are missing and cannot be installed by this user"
-    say "installing ioredis $ioredis into $directory"
-    mkdir -p "$directory"
-    printf '{ "private": true }\n' >"$directory/package.json"
-    npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "ioredis@$ioredis" >&2
+    npm_install "$directory" "ioredis@$ioredis"
 }
 
 # Libraries that work by scripts, of both languages, in one directory.
@@ -123,11 +125,7 @@ need_scripting() {
     local directory=$place/scripting
     need_environment scripting "${scripting_python[@]}"
     [ "$(cat "$directory/node" 2>/dev/null)" != "${scripting_node[*]}" ] || return 0
-    command -v node >/dev/null && command -v npm >/dev/null || apt_install nodejs npm ||
-        die "node and npm are missing and cannot be installed by this user"
-    say "installing ${scripting_node[*]} into $directory"
-    printf '{ "private": true }\n' >"$directory/package.json"
-    npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "${scripting_node[@]}" >&2
+    npm_install "$directory" "${scripting_node[@]}"
     printf '%s\n' "${scripting_node[*]}" >"$directory/node"
 }
 

@@ -22,19 +22,6 @@ scripts_parse() {
     return "$status"
 }
 
-# cargo-deny, built once per machine. Prints its path.
-cargo_deny() {
-    local tools=$cache/cargo-deny-$cargo_deny_version
-    mkdir -p "$tools"
-    if [ ! -x "$tools/bin/cargo-deny" ]; then
-        say "building cargo-deny $cargo_deny_version into $tools, once per machine"
-        # Outside the clone: its .cargo/config.toml and toolchain file are none of cargo-deny's business.
-        (cd "$tools" && env -u CARGO_TARGET_DIR cargo install --quiet --locked --root "$tools" \
-            "cargo-deny@$cargo_deny_version") >&2 || return 1
-    fi
-    printf '%s\n' "$tools/bin/cargo-deny"
-}
-
 # Of the crates as they lie on disk; needs no network.
 dependencies() {
     "$1" --offline --locked --workspace --config .deny.toml check --hide-inclusion-graph bans licenses sources
@@ -58,7 +45,7 @@ check "cargo fmt --check" cargo fmt --all --check
 check "cargo clippy -D warnings" cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 check "cargo doc -D warnings" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 check "scripts parse" scripts_parse
-if deny=$(cargo_deny); then
+if deny=$(cargo_tool cargo-deny "$cargo_deny_version"); then
     check "cargo deny: bans, licences, sources" dependencies "$deny"
     check "cargo deny: advisories" advisories "$deny"
 else

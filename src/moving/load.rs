@@ -3,7 +3,7 @@
 use super::{
     feeder::{Fed, Feeder, Trouble},
     link::Link,
-    plan::{Argv, build},
+    plan::{Argv, argv, build},
 };
 use crate::{
     limits::{DATABASES, ENTRY_BYTES_TARGET, RDB_PAYLOAD_OBJECT_BYTES_MAX},
@@ -106,8 +106,4 @@ impl Loading {
         self.loaded.keys = self.loaded.keys.saturating_add(1);
         Ok(())
     }
-}
-
-fn argv(words: &[&[u8]]) -> Argv {
-    words.iter().map(|word| word.to_vec()).collect()
 }

@@ -113,7 +113,8 @@ pub fn may_expire(record: &Record) -> bool {
     all_elements_may || record.expires_at_ms.is_some()
 }
 
-fn argv(words: &[&[u8]]) -> Argv {
+/// Words of a command.
+pub(super) fn argv(words: &[&[u8]]) -> Argv {
     words.iter().map(|word| word.to_vec()).collect()
 }
 

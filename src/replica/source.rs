@@ -176,9 +176,7 @@ impl StepBuilder {
         }
         Bytes::from(self.bytes)
     }
-}
 
-impl StepBuilder {
     /// The same step for another version of the record.
     pub fn again(proposal: &[u8], version: u64) -> Bytes {
         let mut bytes = proposal.to_vec();

@@ -180,6 +180,11 @@ impl ErrorReply {
         Self::new("OOM", "command not allowed when used memory > 'maxmemory'.")
     }
 
+    /// Nobody led in time.
+    pub fn no_leader() -> Self {
+        Self::new("CLUSTERDOWN", "no node leads at the moment; nothing was changed, try again")
+    }
+
     pub fn removed_from_core() -> Self {
         Self::new("CLUSTERDOWN", "this node was removed from the core")
     }

@@ -44,13 +44,11 @@ pub fn interact(world: &mut World, words: &Receiver<String>, is_over: &AtomicBoo
     while !is_over.load(Ordering::Relaxed) {
         let text = match words.recv_timeout(LINE) {
             Ok(text) => text,
-            Err(RecvTimeoutError::Timeout) => {
-                println!("{:>4} s  {}", began.elapsed().as_secs(), load.line(world));
-                continue;
-            }
-            // Nobody types: it goes on until it is ended.
-            Err(RecvTimeoutError::Disconnected) => {
-                thread::sleep(LINE);
+            Err(silence) => {
+                // Nobody types: it goes on until it is ended.
+                if silence == RecvTimeoutError::Disconnected {
+                    thread::sleep(LINE);
+                }
                 println!("{:>4} s  {}", began.elapsed().as_secs(), load.line(world));
                 continue;
             }

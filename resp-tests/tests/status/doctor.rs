@@ -6,12 +6,11 @@ use resp_tests::certificates::{Authority, long_ago};
 use resp_tests::cluster::Cluster;
 use resp_tests::connection::Connection;
 use resp_tests::edge::support::{core, edge, upstream};
-use resp_tests::ports::free_port;
 use resp_tests::server::{Program, Server, Stop};
 use resp_tests::support::{admin, call, eventually, ok};
 use serde_json::Value;
 
-use super::product;
+use super::{product, product_with_tls};
 
 /// What is found by way of this node; each as `severity at: what (evidence)`.
 fn found(node: &Server) -> Vec<String> {
@@ -118,32 +117,17 @@ fn memory_clients_disk_and_open_access_are_found() {
 #[test]
 fn certificates_and_backups_are_found() {
     let authority = Authority::new();
-    let [certificate, key, ca] =
-        authority.files("server", &["127.0.0.1"], long_ago).map(|path| path.display().to_string());
-    let port = free_port().unwrap().to_string();
+    let files = authority.files("server", &["127.0.0.1"], long_ago);
     let place = tempfile::tempdir().unwrap();
     // A file where the directory should be.
     let taken = place.path().join("backups");
     fs::write(&taken, "").unwrap();
     let to = format!("file://{}", taken.display());
-    let server = product(&[
-        "--tls-port",
-        &port,
-        "--tls-cert-file",
-        &certificate,
-        "--tls-key-file",
-        &key,
-        "--tls-ca-cert-file",
-        &ca,
-        "--backup-to",
-        &to,
-        "--backup-interval",
-        "1",
-    ]);
+    let (server, _) = product_with_tls(&files, &["--backup-to", &to, "--backup-interval", "1"]);
     wait_for(&server, &["critical", "a certificate has expired", "the one for clients"]);
     wait_for(&server, &["backup of the node failed"]);
     wait_for(&server, &["the last backup is too old"]);
-    fs::remove_file(&certificate).unwrap();
+    fs::remove_file(&files[0]).unwrap();
     // It looks every half minute.
     wait_for(&server, &["a certificate's file cannot be read"]);
 }

@@ -11,14 +11,33 @@ mod top;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use resp_tests::ports::free_port;
 use resp_tests::server::{Program, Server};
 use serde_json::Value;
 
 fn product(args: &[&str]) -> Server {
     let args: Vec<String> = args.iter().map(|word| (*word).to_owned()).collect();
     Server::start(&Program::product(), &args).unwrap()
+}
+
+/// A server with a port for TLS, and that port; `files`: certificate, key and authority.
+fn product_with_tls(files: &[PathBuf; 3], args: &[&str]) -> (Server, String) {
+    let port = free_port().unwrap().to_string();
+    let [certificate, key, ca] = files.each_ref().map(|path| path.to_str().unwrap());
+    let tls = [
+        "--tls-port",
+        &port,
+        "--tls-cert-file",
+        certificate,
+        "--tls-key-file",
+        key,
+        "--tls-ca-cert-file",
+        ca,
+    ];
+    (product(&[&tls, args].concat()), port)
 }
 
 /// An answer of the HTTP port.

@@ -1,11 +1,10 @@
 //! The metrics behind it: histograms by class and stage, the store, memory, certificates, the build.
 
 use resp_tests::certificates::Authority;
-use resp_tests::ports::free_port;
 use resp_tests::server::Server;
 use resp_tests::support::{call, eventually, ok};
 
-use super::product;
+use super::{product, product_with_tls};
 
 fn metrics(server: &Server) -> String {
     server.http("/metrics").unwrap().1
@@ -61,19 +60,7 @@ fn latencies_are_counted_by_class_and_stage_in_buckets_that_add_up() {
 #[test]
 fn the_store_memory_certificates_and_the_build_are_told_of() {
     let authority = Authority::new();
-    let [certificate, key, ca] =
-        authority.files("server", &["127.0.0.1"], |_| {}).map(|path| path.display().to_string());
-    let port = free_port().unwrap().to_string();
-    let server = product(&[
-        "--tls-port",
-        &port,
-        "--tls-cert-file",
-        &certificate,
-        "--tls-key-file",
-        &key,
-        "--tls-ca-cert-file",
-        &ca,
-    ]);
+    let (server, _) = product_with_tls(&authority.files("server", &["127.0.0.1"], |_| {}), &[]);
     let mut client = server.connect().unwrap();
     assert_eq!(call(&mut client, &["SET", "key", &"v".repeat(100_000)]), ok());
     assert_eq!(call(&mut client, &["SAVE"]), ok());

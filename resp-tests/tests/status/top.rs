@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 
 use resp_tests::certificates::Authority;
 use resp_tests::cluster::Cluster;
-use resp_tests::ports::free_port;
 use resp_tests::server::Program;
 use resp_tests::support::{call, eventually, ok};
 
-use super::product;
+use super::{product, product_with_tls};
 
 fn top(words: &[&str]) -> Output {
     let mut command = Command::new(Program::product().path);
@@ -43,23 +42,9 @@ fn once_is_plain_text_about_all_nodes() {
 #[test]
 fn it_logs_in_and_speaks_tls() {
     let authority = Authority::new();
-    let [certificate, key, ca] =
-        authority.files("server", &["127.0.0.1"], |_| {}).map(|path| path.display().to_string());
-    let port = free_port().unwrap().to_string();
-    let server = product(&[
-        "--tls-port",
-        &port,
-        "--tls-cert-file",
-        &certificate,
-        "--tls-key-file",
-        &key,
-        "--tls-ca-cert-file",
-        &ca,
-        "--tls-auth-clients",
-        "no",
-        "--requirepass",
-        "secret",
-    ]);
+    let files = authority.files("server", &["127.0.0.1"], |_| {});
+    let (server, port) = product_with_tls(&files, &["--tls-auth-clients", "no", "--requirepass", "secret"]);
+    let ca = files[2].display().to_string();
     let file = server.data().join("password");
     std::fs::write(&file, "secret\n").unwrap();
     let at = format!("rediss://127.0.0.1:{port}");

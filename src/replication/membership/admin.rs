@@ -287,10 +287,7 @@ fn unknown(why: &str) -> Reply {
 fn nobody_leads(is_removed: bool) -> Reply {
     Reply::Error(match is_removed {
         true => ErrorReply::removed_from_core(),
-        false => {
-            let text = "no node leads at the moment; nothing was changed, try again";
-            ErrorReply::new("CLUSTERDOWN", text)
-        }
+        false => ErrorReply::no_leader(),
     })
 }
 

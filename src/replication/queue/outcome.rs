@@ -92,10 +92,7 @@ impl From<NotDone> for ErrorReply {
             }
             NotDone::Stopping => ErrorReply::try_again("the server is stopping; nothing was changed"),
             NotDone::NotLeader => ErrorReply::try_again("this node is not the leader; nothing was changed"),
-            NotDone::NoLeader => {
-                let text = "no node leads at the moment; nothing was changed, try again";
-                ErrorReply::new("CLUSTERDOWN", text)
-            }
+            NotDone::NoLeader => ErrorReply::no_leader(),
             NotDone::CoreUnreachable => {
                 let text = "the core cannot be reached at the moment; nothing was changed, try again";
                 ErrorReply::new("CLUSTERDOWN", text)
