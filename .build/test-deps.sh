@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [exporter] [pages] [network] [objects] [browser] [valkey]      (none named: all)
+# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [exporter] [pages] [network] [objects] [azure] [browser] [valkey]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
 #   python/bin/python        an interpreter with redis-py
@@ -9,6 +9,7 @@
 #   scripting/bin/python     one with redis-py, RQ, walrus, and a Celery that needs scripts
 #   scripting/node_modules   ioredis, BullMQ, Redlock and rate-limiter-flexible
 #   objects/bin/moto_server  an S3-compatible server
+#   azure/node_modules       azurite, Microsoft's own server of blobs for tests
 #   browser/node_modules     puppeteer-core, which drives Debian's Chromium, and axe-core
 #   valkey/valkey-server     valkey-server 8
 # hiredis (C headers and library), redis-rb, Sidekiq, redis_exporter and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
@@ -21,6 +22,7 @@ redis_py=8.1.0
 # Has valkey-server 8.
 valkey=0.1.0
 moto=5.2.5
+azurite=3.35.0
 # Celery and kombu 5.7 need scripts for more than 5.6: chords, reply queues of remote control.
 applications=(celery==5.6.2 kombu==5.6.2 rq==3.0.0 django-redis==7.0.0 django==5.2.19 redis==6.4.0)
 # The last that runs on Debian 12's node 18.
@@ -94,6 +96,14 @@ npm_install() {
     npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "$@" >&2
 }
 
+# What stands in for Azure's object store.
+need_azure() {
+    local directory=$place/azure
+    [ "$(cat "$directory/installed" 2>/dev/null)" != "$azurite" ] || return 0
+    npm_install "$directory" "azurite@$azurite"
+    printf '%s\n' "$azurite" >"$directory/installed"
+}
+
 # Chromium without a screen, what drives it, and an accessibility linter. puppeteer-core: the last major that runs on Debian 12's node 18.
 need_browser() {
     local directory=$place/browser
@@ -154,10 +164,10 @@ need_pages() {
         die "Go, redigo, openssl or iproute2 are missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby exporter pages network objects browser valkey
+[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby exporter pages network objects azure browser valkey
 for part in "$@"; do
     case $part in
-        reference | python | applications | node | scripting | hiredis | ruby | exporter | pages | network | objects | browser | valkey) "need_$part" ;;
+        reference | python | applications | node | scripting | hiredis | ruby | exporter | pages | network | objects | azure | browser | valkey) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

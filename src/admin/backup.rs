@@ -1,7 +1,7 @@
 //! `flotilla admin backup`: asks a node for a backup, shows how far it is, and says what came of it.
 
 use super::failure::{Failure, Outcome};
-use crate::ops::bytes_bar;
+use crate::{backup::time, ops::bytes_bar};
 use serde_json::Value;
 use std::{thread, time::Duration};
 
@@ -42,6 +42,42 @@ pub fn status(ask: &dyn Fn(&str) -> Result<String, Failure>) -> Result<Value, Fa
         .map_err(|error| Failure::refused(format!("the node's answer is no JSON: {error}")))
 }
 
+/// A line for `status`: up to when the core could be restored. Empty if it takes no backups, or does not tell this user.
+pub fn line(ask: &dyn Fn(&[&str]) -> Result<String, Failure>) -> String {
+    let told = |argv: &[&str]| serde_json::from_str::<Value>(&ask(argv).ok()?).ok();
+    let here = told(&["CORE", "BACKUP", "STATUS"]).unwrap_or_default();
+    match here.get("to").and_then(Value::as_str) {
+        // Each backup is known to the node that took it, and what is archived to the leader.
+        Some(to) if !to.is_empty() => {
+            told(&["CORE", "REPORT"]).map_or_else(String::new, |all| seen(to, &all))
+        }
+        _ => String::new(),
+    }
+}
+
+fn seen(to: &str, reports: &Value) -> String {
+    let nodes = reports.get("nodes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let newest = |place: &str| {
+        let times = nodes.iter().filter_map(|node| node.pointer(place)?.as_u64());
+        times.max().filter(|ms| *ms > 0).map(time)
+    };
+    let error = |place: &str| nodes.iter().find_map(|node| node.pointer(place)?.as_str());
+    let last = newest("/report/backup/last/taken_at_ms")
+        .map_or("none taken since the nodes started".to_owned(), |at| format!("the last one taken at {at}"));
+    let mut line = format!("backups in {to}: {last}");
+    match newest("/report/backup/restorable_ms") {
+        Some(at) => line.push_str(&format!(", restorable to any moment up to {at}")),
+        None => line.push_str(", restorable to that one only"),
+    }
+    for place in ["/report/backup/error", "/report/backup/archive_error"] {
+        if let Some(error) = error(place) {
+            line.push_str(&format!("; {error}"));
+        }
+    }
+    line.push('\n');
+    line
+}
+
 fn number(status: &Value, field: &str) -> u64 {
     status.get(field).and_then(Value::as_u64).unwrap_or_default()
 }
@@ -57,4 +93,36 @@ fn done(last: &Value) -> String {
         sent as f64 / 1e6,
         millis as f64 / 1e3,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_all_nodes_know_of_backups_is_one_line() {
+        let node = |taken_at_ms: u64, restorable_ms: u64, error: Option<&str>| {
+            let backup = json!({ "last": { "taken_at_ms": taken_at_ms }, "restorable_ms": restorable_ms, "archive_error": error });
+            json!({ "report": { "backup": backup } })
+        };
+        let answers = |to: &'static str, nodes: Vec<Value>| {
+            line(&move |argv| match argv {
+                ["CORE", "BACKUP", "STATUS"] => Ok(json!({ "to": to }).to_string()),
+                _ if to.is_empty() => panic!("{argv:?}"),
+                _ => Ok(json!({ "nodes": nodes }).to_string()),
+            })
+        };
+        assert_eq!(answers("", vec![]), "");
+        let nodes = vec![node(1_000, 0, None), node(0, 5_500, None), json!({ "report": null })];
+        assert_eq!(
+            answers("file:///b", nodes),
+            "backups in file:///b: the last one taken at 1970-01-01T00:00:01.000Z, restorable to any moment up to \
+             1970-01-01T00:00:05.500Z\n"
+        );
+        let told = answers("file:///b", vec![node(0, 0, Some("denied"))]);
+        assert!(told.contains("none taken") && told.ends_with("; denied\n"), "{told}");
+        let silent = line(&|_| Err(Failure::refused("NOPERM".to_owned())));
+        assert_eq!(silent, "");
+    }
 }

@@ -264,7 +264,8 @@ fn perform(name: &str, own: &ArgMatches) -> Result<String, Failure> {
     let answer = send(&server, command, &words, answer_max)?;
     match name {
         "sites" if !own.get_flag("json") => Ok(sites(&answer)?),
-        "status" => status(answer, own.get_flag("json")),
+        "status" if own.get_flag("json") => status(answer, None),
+        "status" => status(answer, Some(backup::line(&|argv| ask_within(argv, TELL_MAX)))),
         "verify" => verdict(&answer, own.get_flag("json")),
         "clock" if !own.get_flag("json") => Ok(clock(&answer)?),
         _ => Ok(answer),

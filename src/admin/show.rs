@@ -4,10 +4,10 @@ use super::failure::{Failure, Outcome};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// STATUS: incomplete while something is wrong.
-pub(super) fn status(json: String, as_json: bool) -> Result<String, Failure> {
+/// STATUS: incomplete while something is wrong. With a line on backups it is for people, else JSON as it came.
+pub(super) fn status(json: String, backups: Option<String>) -> Result<String, Failure> {
     let told: Value = serde_json::from_str(&json).map_err(|error| error.to_string())?;
-    let text = if as_json { json } else { table(&told) };
+    let text = backups.map_or(json, |backups| table(&told, &backups));
     match told.get("problem").and_then(Value::as_str) {
         None => Ok(text),
         Some(problem) => {
@@ -18,10 +18,10 @@ pub(super) fn status(json: String, as_json: bool) -> Result<String, Failure> {
 }
 
 /// STATUS for people.
-fn table(status: &Value) -> String {
+fn table(status: &Value, backups: &str) -> String {
     let field = |name: &str| status.get(name).map_or_else(|| "-".to_owned(), text);
     let mut out = format!(
-        "cluster {}, history {}\nleader {}, term {}, committed up to entry {} of {}{}\nfeature level {}{}\n{}\n",
+        "cluster {}, history {}\nleader {}, term {}, committed up to entry {} of {}{}\nfeature level {}{}\n{}{backups}\n",
         field("cluster_id"),
         field("history_id"),
         field("leader"),
@@ -169,13 +169,13 @@ mod tests {
         let json = r#"{"cluster_id":"c","history_id":"h","leader":"core-0","term":3,"committed_index":9,"last_index":9,
             "change_under_way":false,"nodes":[{"name":"core-0","role":"leader","answers":true,"clients":"h:1",
             "peer_address":"h:2","log_index":9,"applied_index":9,"id":7}]}"#;
-        let text = table(&serde_json::from_str(json).unwrap());
+        let text = table(&serde_json::from_str(json).unwrap(), "");
         assert!(text.contains("leader core-0, term 3"), "{text}");
         let json = json.replace(
             r#""term":3"#,
             r#""term":3,"compared":{"index":8,"outcome":"differs","seconds_ago":4,"differing":["b","c"]}"#,
         );
-        let text = table(&serde_json::from_str(&json).unwrap());
+        let text = table(&serde_json::from_str(&json).unwrap(), "");
         assert!(text.contains("\nsums of all states 4 s ago, at entry 8: differs (b, c)\n\n"), "{text}");
         assert!(text.lines().last().unwrap().starts_with("core-0  leader  yes"), "{text}");
     }
@@ -184,7 +184,7 @@ mod tests {
     fn a_status_says_when_the_feature_level_can_be_raised() {
         let told = |levels: [&str; 2]| {
             let nodes = levels.map(|levels| format!(r#"{{"name":"n","feature_levels":{levels}}}"#)).join(",");
-            table(&serde_json::from_str(&format!(r#"{{"feature_level":4,"nodes":[{nodes}]}}"#)).unwrap())
+            table(&serde_json::from_str(&format!(r#"{{"feature_level":4,"nodes":[{nodes}]}}"#)).unwrap(), "")
         };
         assert!(told([r#""3-5""#, r#""3-5""#]).contains("feature level 4, all nodes understand more"));
         assert!(told([r#""3-5""#, r#""3-4""#]).contains("feature level 4\n"));

@@ -50,6 +50,10 @@ fn a_core_is_restored_from_what_its_leaders_archived_and_edges_start_again() {
         let at = cluster.wait_until_agreed().unwrap();
         status(&cluster.nodes[at])["archived_revision"].as_i64() >= Some(revision)
     });
+    // Any node tells, as the leader has told it.
+    let told = said(&admin(&cluster.nodes[(leader + 1) % 3], &["status"]));
+    let wanted = format!("backups in {}: ", store.url());
+    assert!(told.contains(&wanted) && told.contains("restorable to any moment up to 2"), "{told}");
     let then = dumps(&cluster.nodes[leader]);
     for node in &mut cluster.nodes {
         node.stop(Stop::Kill).unwrap();

@@ -8,6 +8,7 @@ mod core;
 mod damage;
 mod moments;
 mod objects;
+mod providers;
 mod stage;
 
 use resp_tests::server::Stop;

@@ -1,91 +1,22 @@
-//! An S3-compatible server in place of a directory, one that goes away, and objects that are encrypted.
+//! An object store in place of a directory, one that goes away, and objects that are encrypted.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use resp_tests::installed::installed;
-use resp_tests::ports::free_port;
-use resp_tests::process::Process;
-use resp_tests::server::{Program, Server, Stop};
+use resp_tests::server::{Server, Stop};
 use resp_tests::support::{admin, call, eventually, eventually_within, ok};
-use tempfile::TempDir;
 
+use super::providers::{BUCKET, Moto, flotilla_with, program_with};
 use super::stage::{Store, dumps, fill, flotilla, keeps, said, start, start_on, status};
 
-const BUCKET: &str = "backups";
-/// It imports much.
-const START_MAX: Duration = Duration::from_secs(60);
 const BACK_MAX: Duration = Duration::from_secs(90);
-
-/// moto, which keeps objects in memory.
-struct S3 {
-    process: Process,
-    port: u16,
-    _home: TempDir,
-}
-
-impl S3 {
-    fn start() -> S3 {
-        let home = tempfile::tempdir().unwrap();
-        let port = free_port().unwrap();
-        let mut s3 = S3 { process: Process::new(home.path().join("log")), port, _home: home };
-        s3.spawn();
-        let deadline = Instant::now() + START_MAX;
-        while !s3.put(&format!("/{BUCKET}")) {
-            assert!(Instant::now() < deadline, "{}", s3.process.log_tail(20));
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        s3
-    }
-
-    fn spawn(&mut self) {
-        let program = installed("objects/bin/moto_server");
-        let port = self.port.to_string();
-        let mut command = Command::new(program);
-        command.args(["-H", "127.0.0.1", "-p", &port]).stdin(Stdio::null());
-        self.process.start(&mut command).unwrap();
-    }
-
-    fn put(&self, path: &str) -> bool {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let request = format!(
-            "PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
-        let mut answer = String::new();
-        stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer)).is_ok()
-            && answer.contains(" 200 ")
-    }
-
-    fn variables(&self) -> Vec<(String, String)> {
-        let endpoint = format!("http://127.0.0.1:{}", self.port);
-        [
-            ("AWS_ENDPOINT", endpoint.as_str()),
-            ("AWS_ALLOW_HTTP", "true"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "tests"),
-            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
-    }
-
-    fn flotilla(&self, args: &[&str]) -> std::process::Output {
-        Command::new(Program::product().path).args(args).envs(self.variables()).output().unwrap()
-    }
-}
 
 #[test]
 fn backups_in_s3_come_back_and_writes_go_on_while_it_is_away() {
-    let mut s3 = S3::start();
+    let mut s3 = Moto::start();
     let url = format!("s3://{BUCKET}/some/where");
-    let program = s3
-        .variables()
-        .iter()
-        .fold(Program::product(), |program, (name, value)| program.with_variable(name, value));
+    let variables = s3.as_amazon();
+    let program = program_with(&variables);
     let args =
         ["--backup-to", &url, "--archive-interval", "1", "--memtable-bytes", "16mb"].map(str::to_owned);
     let node = Server::start(&program, &args).unwrap();
@@ -107,18 +38,19 @@ fn backups_in_s3_come_back_and_writes_go_on_while_it_is_away() {
         let status = status(&node);
         status["archived_revision"].as_u64() > status["last"]["revision"].as_u64()
     });
-    let verified = said(&s3.flotilla(&["backup", "verify", "--from", &url]));
+    let verified = said(&flotilla_with(&variables, &["backup", "verify", "--from", &url]));
     assert!(verified.contains("is sound"), "{verified}");
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
     // Archived or not: what was written last may be missing.
-    said(&s3.flotilla(&["restore", "--from", &url, "--data-dir", data.to_str().unwrap(), "--to-backup"]));
+    let args = ["restore", "--from", &url, "--data-dir", data.to_str().unwrap(), "--to-backup"];
+    said(&flotilla_with(&variables, &args));
     let restored = dumps(&start_on(&data, &[]));
     assert_eq!(restored.len(), 1030);
     let now = dumps(&node);
     assert!(restored.iter().all(|(key, value)| now.get(key) == Some(value)));
 
-    s3.process.kill();
+    s3.kill();
     for key in 0..500 {
         assert_eq!(call(&mut connection, &["SET", &format!("away:{key}"), "v"]), ok());
     }
@@ -127,14 +59,9 @@ fn backups_in_s3_come_back_and_writes_go_on_while_it_is_away() {
     });
     assert_eq!(call(&mut connection, &["SET", "away", "v"]), ok());
     // It comes back empty, as a bucket that was lost.
-    s3.spawn();
-    let deadline = Instant::now() + START_MAX;
-    while !s3.put(&format!("/{BUCKET}")) {
-        assert!(Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    s3.start_again();
     eventually_within("a backup is taken again", BACK_MAX, || admin(&node, &["backup"]).status.success());
-    let verified = said(&s3.flotilla(&["backup", "verify", "--from", &url]));
+    let verified = said(&flotilla_with(&variables, &["backup", "verify", "--from", &url]));
     assert!(verified.contains("is sound"), "{verified}");
 }
 

@@ -9,7 +9,10 @@ use crate::{
     store::Txn,
     types::set::Set,
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, env, sync::LazyLock};
+
+/// Whether the handler below forgets to ask which level is active, so that a test can show that this is noticed.
+static FORGETS_LEVEL: LazyLock<bool> = LazyLock::new(|| env::var_os("FLOTILLA_FORGETS_LEVEL").is_some());
 
 pub(super) const NEXTLEVEL: Command = Command {
     name: "NEXTLEVEL",
@@ -37,7 +40,7 @@ fn next_level(txn: &mut Txn<'_>, args: &mut Args<'_>) -> Result<Reply> {
 
 /// What SADD stores: from the later level on, members in lower case.
 pub(super) fn stored<'a>(txn: &Txn<'_>, member: &'a [u8]) -> Cow<'a, [u8]> {
-    match cfg!(feature = "next-level-ungated") || txn.feature_level() >= NEWEST {
+    match *FORGETS_LEVEL || txn.feature_level() >= NEWEST {
         true => Cow::Owned(member.to_ascii_lowercase()),
         false => Cow::Borrowed(member),
     }
