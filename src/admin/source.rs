@@ -14,8 +14,14 @@ use crate::{
 };
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use serde_json::Value;
-use std::{path::PathBuf, thread, time::Duration};
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
+/// A cut-over is given up on, by this program, if no node tells for so long how far it is.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 pub fn subcommands() -> [Command; 2] {
@@ -161,10 +167,23 @@ fn replicate(own: &ArgMatches, ask: Ask<'_>) -> Result<String, Failure> {
 fn cut_over(ask: Ask<'_>) -> Result<String, Failure> {
     ask(&["CORE", "SOURCE", "CUTOVER"])?;
     let bar = bytes_bar(0);
+    let mut answered = Instant::now();
     loop {
         thread::sleep(LOOK_INTERVAL);
-        // The leader may change meanwhile; another node goes on.
-        let Ok(text) = ask(&["CORE", "SOURCE", "STATUS"]) else { continue };
+        let text = match ask(&["CORE", "SOURCE", "STATUS"]) {
+            Ok(text) => text,
+            // The leader may change meanwhile; another node goes on.
+            Err(_) if answered.elapsed() < SILENCE_MAX => continue,
+            Err(failure) => {
+                bar.finish_and_clear();
+                let text = format!(
+                    "{}; the cut-over was begun, see 'flotilla admin replicate-from --status'",
+                    failure.text
+                );
+                return Err(Failure { outcome: Outcome::Unknown, text });
+            }
+        };
+        answered = Instant::now();
         let status = parsed(&text)?;
         let field = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or_default();
         let behind = status.get("lag_bytes").and_then(Value::as_u64).unwrap_or(0);

@@ -3,6 +3,7 @@
 //! Values are read by the commands of their type, a page at a time. What differs is looked at again after a while, since both
 //! may be written to meanwhile: only what still differs then counts.
 
+mod small;
 mod values;
 
 use super::{client::Client, link::Link};

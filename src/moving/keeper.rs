@@ -21,7 +21,9 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-/// Between two looks at whether there is something to do.
+/// Between two looks at whether there is something to follow: every node of every core has this thread.
+const IDLE_LOOK: Duration = Duration::from_millis(500);
+/// The same while there is.
 const LOOK: Duration = Duration::from_millis(100);
 /// After a failure, the first time and at most.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -56,7 +58,7 @@ impl Keeper {
         while !self.is_stopping() {
             let record = self.record().filter(|record| record.is_active() && self.leads());
             let Some(record) = record else {
-                thread::park_timeout(LOOK);
+                thread::park_timeout(IDLE_LOOK);
                 continue;
             };
             if record != seen.0 {

@@ -1,6 +1,6 @@
 //! Keys of one database, type by type, a page at a time.
 
-use super::{Side, scanned, words};
+use super::{Side, scanned, small, words};
 use crate::resp::Answer;
 
 /// Elements of a page.
@@ -46,8 +46,9 @@ pub(super) fn differences(
         let of_type = match name {
             "string" => strings(source, node, &keys)?,
             _ => {
-                let mut of_type = Vec::new();
-                for key in keys {
+                let seen = small::compare(source, node, name, &keys)?;
+                let mut of_type = seen.differences;
+                for key in &seen.left {
                     let why = match name {
                         "list" => list(source, node, key)?,
                         "set" => set(source, node, key)?,
@@ -257,13 +258,18 @@ fn stream(source: &mut dyn Side, node: &mut dyn Side, key: &[u8]) -> Result<Opti
             _ => break,
         }
     }
-    let (there, here) = both(source, node, &[b"XINFO", b"STREAM", key])?;
-    let last = |answer: &Answer| field(answer, b"last-generated-id").cloned();
-    if last(&there) != last(&here) {
-        return Ok(Some("another last id".to_owned()));
+    let state = both(source, node, &[b"XINFO", b"STREAM", key])?;
+    let groups = both(source, node, &[b"XINFO", b"GROUPS", key])?;
+    Ok(differ_in_state((&state.0, &groups.0), (&state.1, &groups.1)).map(str::to_owned))
+}
+
+/// What XINFO STREAM and XINFO GROUPS say there and here.
+pub(super) fn differ_in_state(there: (&Answer, &Answer), here: (&Answer, &Answer)) -> Option<&'static str> {
+    let last = |answer| field(answer, b"last-generated-id");
+    if last(there.0) != last(here.0) {
+        return Some("another last id");
     }
-    let (there, here) = both(source, node, &[b"XINFO", b"GROUPS", key])?;
-    Ok((groups(&there) != groups(&here)).then(|| "other consumer groups".to_owned()))
+    (groups(there.1) != groups(here.1)).then_some("other consumer groups")
 }
 
 /// The value of a field of a list of names and values.
