@@ -11,11 +11,11 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz rehearsal demo docs verify fix bench
+.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz rehearsal demo docs verify fix bench bench-compare
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 prepare: ## Install what building needs (g++, libclang) and build RocksDB, once per machine
 	@.build/prepare.sh
@@ -108,4 +108,10 @@ fix: prepare ## Rewrite what can be mended by itself: format and simple lints
 bench: prepare ## Compare with Debian's redis-server, side by side; ARGS="--quick", ARGS="--help"
 	@.build/test-deps.sh reference
 	@$(cargo) build --locked --release --bin flotilla
-	@$(cargo) run --locked --release -p bench -- $(ARGS)
+	@$(cargo) run --locked --release -p bench -- --flotilla $${CARGO_TARGET_DIR:-target}/release/flotilla $(ARGS)
+
+bench-compare: prepare ## Compare this tree with a revision, both built here: BASE=v0.1.0 ARGS="--no-redis --tests set,get --pipelines 1,16"
+	@test -n "$(BASE)" || { echo 'which revision? make bench-compare BASE=REVISION' >&2; exit 2; }
+	@.build/test-deps.sh reference
+	@$(cargo) build --locked --release --bin flotilla
+	@.build/bench-compare.sh "$(BASE)" $(ARGS)

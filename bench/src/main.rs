@@ -30,7 +30,7 @@ mod workload;
 
 use clap::{Parser, ValueEnum};
 use compare::Choice;
-use server::{Kind, REDIS, Server};
+use server::{FLOTILLA, Kind, REDIS, Server};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -64,6 +64,9 @@ struct Arguments {
     /// Flotilla's binary; "none" = leave it out
     #[arg(long, default_value = "target/release/flotilla")]
     flotilla: String,
+    /// Another build of Flotilla, to compare with ("make bench-compare" makes one of a revision)
+    #[arg(long, value_name = "PROGRAM")]
+    base: Option<PathBuf>,
     /// Another RESP server that runs already; may be given several times
     #[arg(long, value_name = "HOST:PORT")]
     against: Vec<SocketAddr>,
@@ -235,7 +238,14 @@ fn of_nodes(arguments: &Arguments) -> choice::Choice {
 fn start(arguments: &Arguments, base: &Path, wanted: fn(&Kind) -> bool) -> Result<Vec<Server>, String> {
     let mut kinds = Vec::new();
     if arguments.flotilla != "none" {
-        kinds.push(Kind::Flotilla { program: PathBuf::from(&arguments.flotilla), arguments: Vec::new() });
+        kinds.push(Kind::Flotilla {
+            name: FLOTILLA,
+            program: PathBuf::from(&arguments.flotilla),
+            arguments: Vec::new(),
+        });
+    }
+    if let Some(program) = &arguments.base {
+        kinds.push(Kind::Flotilla { name: "base", program: program.clone(), arguments: Vec::new() });
     }
     kinds.extend(arguments.against.iter().copied().map(Kind::Remote));
     if !arguments.no_redis {

@@ -14,6 +14,8 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Flotilla {
+        /// In tables, and of its directory.
+        name: &'static str,
         program: PathBuf,
         /// Beyond those that every server here needs.
         arguments: Vec<String>,
@@ -27,6 +29,7 @@ pub enum Kind {
 }
 
 /// The redis-server flavours of the comparison.
+pub const FLOTILLA: &str = "flotilla";
 pub const REDIS: [Kind; 3] = [
     Kind::Redis { name: "redis none", options: &["--save", "", "--appendonly", "no"] },
     Kind::Redis {
@@ -58,8 +61,7 @@ impl Server {
     /// Starts a server with an empty directory of its own under `base`, and waits until it answers PING.
     pub fn start(kind: &Kind, base: &Path) -> Result<Self, String> {
         let name = match kind {
-            Kind::Flotilla { .. } => "flotilla".to_owned(),
-            Kind::Redis { name, .. } => (*name).to_owned(),
+            Kind::Flotilla { name, .. } | Kind::Redis { name, .. } => (*name).to_owned(),
             Kind::Remote(address) => address.to_string(),
         };
         let directory = base.join(name.replace([' ', ':'], "-"));
@@ -80,7 +82,7 @@ impl Server {
     fn launch(&mut self) -> Result<(), String> {
         let mut command = match &self.kind {
             Kind::Remote(_) => return self.wait_ready().map(drop),
-            Kind::Flotilla { program, arguments } => {
+            Kind::Flotilla { program, arguments, .. } => {
                 let mut command = Command::new(program);
                 command.args(flotilla_arguments(self.address.port(), &self.directory)).args(arguments);
                 command

@@ -14,7 +14,7 @@ use crate::{
     cluster::Cluster,
     fill::{Values, fill},
     grow::check_space,
-    server::{Kind, Server},
+    server::{FLOTILLA, Kind, Server},
     table::Table,
 };
 use clap::{Args, ValueEnum};
@@ -100,7 +100,11 @@ pub fn run(choice: &Choice, options: &Options, base: &Path) -> Result<String, St
 }
 
 fn pair(choice: &Choice, base: &Path) -> Result<Pair, String> {
-    let kind = Kind::Flotilla { program: choice.program.clone(), arguments: choice.node_args.clone() };
+    let kind = Kind::Flotilla {
+        name: FLOTILLA,
+        program: choice.program.clone(),
+        arguments: choice.node_args.clone(),
+    };
     let single = Server::start(&kind, base)?;
     let cluster = Cluster::start(&choice.program, base, NODES, &choice.node_args)?;
     let Choice { rounds, seconds, keys, clients, .. } = *choice;
