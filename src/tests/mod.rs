@@ -2,6 +2,7 @@
 
 mod cli_page;
 mod command_names;
+mod errors_page;
 mod flags;
 mod pages;
 mod retired;
