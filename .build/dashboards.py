@@ -96,6 +96,19 @@ BOARDS = {
             ("bootstraps {{pod}}", f"flotilla_edge_bootstraps_total{{{NODE}}}"),
             ("contradictions {{pod}}", f"flotilla_edge_contradictions_total{{{NODE}}}")]),
     ]),
+    "moving": ("Flotilla: moving in", [
+        ("Phase", "none", [("{{phase}}", f"max by (phase) (flotilla_source_phase{{{ALL}}}) > 0")]),
+        ("Interrupted: must be 0", "none", [("", f"max(flotilla_source_has_error{{{ALL}}})")]),
+        ("Behind: bytes", "bytes", [("", f"max(flotilla_source_lag_bytes{{{ALL}}})")]),
+        ("Behind: seconds", "s", [("", f"max(flotilla_source_lag_seconds{{{ALL}}})")]),
+        ("Snapshot: keys", "none", [
+            ("here", f"max(flotilla_source_loaded_keys{{{ALL}}})"), ("expected", f"max(flotilla_source_expected_keys{{{ALL}}}) > 0")]),
+        ("Snapshot: bytes", "bytes", [
+            ("here", f"max(flotilla_source_loaded_bytes{{{ALL}}})"), ("expected", f"max(flotilla_source_expected_bytes{{{ALL}}}) > 0")]),
+        ("Commands applied", "ops", [("", f"max(rate(flotilla_source_commands_total{{{ALL}}}[$__rate_interval]))")]),
+        ("Synchronizations", "none", [
+            ("full", f"max(flotilla_source_full_syncs_total{{{ALL}}})"), ("partial", f"max(flotilla_source_partial_syncs_total{{{ALL}}})")]),
+    ]),
     "storage": ("Flotilla: storage", [
         ("Disk left", "bytes", [("{{pod}}", each("flotilla_disk_left_bytes")), ("low {{pod}}", each("flotilla_disk_low_bytes"))]),
         ("Disk used", "percentunit", [("{{pod}}", f"1 - flotilla_disk_left_bytes{{{NODE}}} / flotilla_disk_total_bytes{{{NODE}}}")]),

@@ -1,13 +1,13 @@
 //! Metrics with one value for each of a few labels: owners of memory, levels of the store, certificates, edges.
 
-use super::Sample;
+use super::{Sample, source};
 use crate::{feature_level, ops::certificates, state::FedSeen};
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-type Labels = Vec<(&'static str, String)>;
+pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// A family of gauges.
 struct Family {
@@ -62,6 +62,11 @@ static FAMILIES: &[Family] = &[
         "flotilla_fed_edge_lag_seconds",
         "Seconds since an edge that this node feeds last had all that the core had committed, as it reports",
         |s| fed(s, |seen, _| seen.report.lag_ms as f64 / 1000.0),
+    ),
+    gauges(
+        "flotilla_source_phase",
+        "1 for the phase in which following a Redis is, 0 for the others",
+        source::phases,
     ),
     gauges("flotilla_fed_edge_sent_bytes", "Bytes sent on the current connection to an edge", |s| {
         fed(s, |seen, _| seen.sent_bytes as f64)
