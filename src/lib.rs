@@ -17,6 +17,8 @@ compile_error!("a build that breaks a rule on purpose is for tests: it may not b
 #[cfg(all(feature = "next-level", not(debug_assertions)))]
 compile_error!("a build of a feature level that no release has is for tests: it may not be optimised");
 
+pub mod manual;
+
 pub mod node;
 pub mod transfer;
 

@@ -1,6 +1,6 @@
 //! The `flotilla` program: reads the configuration and runs a node.
 
-use flotilla::{admin, backup, config, node, ops, top, transfer};
+use flotilla::{admin, backup, config, manual, node, ops, top, transfer};
 use std::{
     env,
     os::unix::process::CommandExt,
@@ -12,7 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<std::ffi::OsString> = env::args_os().collect();
-    let programs = [admin::run, transfer::run, backup::run, top::run];
+    let programs = [admin::run, transfer::run, backup::run, top::run, manual::run];
     if let Some(code) = programs.into_iter().find_map(|program| program(&arguments)) {
         return code;
     }

@@ -11,7 +11,7 @@ use syn::{
 };
 
 /// Bottom first. A module may import those of lower layers, and itself.
-pub(crate) const LAYERS: [&[&str]; 19] = [
+pub(crate) const LAYERS: [&[&str]; 20] = [
     &["time", "limits", "value", "fail", "feature_level", "checked"],
     &["environment", "tls"],
     &["resp", "rdb"],
@@ -30,6 +30,7 @@ pub(crate) const LAYERS: [&[&str]; 19] = [
     &["moving"],
     &["admin", "backup", "top"],
     &["node", "transfer"],
+    &["manual"],
     &["main"],
 ];
 
@@ -56,7 +57,7 @@ pub(crate) const ROOMS: [(&str, &[&str]); 1] = [(
 const ROOM_ESSAY_LINES_MIN: usize = 15;
 
 /// Crates that only one place may name, so that they can be replaced there.
-const OWNERS: [(&str, &[&str]); 22] = [
+const OWNERS: [(&str, &[&str]); 24] = [
     ("redis_protocol", &["resp"]),
     ("rocksdb", &["store"]),
     ("quick_cache", &["store"]),
@@ -75,7 +76,9 @@ const OWNERS: [(&str, &[&str]); 22] = [
     ("hyper_util", &["ops"]),
     ("prometheus_client", &["ops"]),
     ("histogram", &["session"]),
-    ("clap", &["admin", "backup", "config", "main", "remote", "top", "transfer"]),
+    ("clap", &["admin", "backup", "config", "main", "manual", "remote", "top", "transfer"]),
+    ("clap_complete", &["manual"]),
+    ("clap_mangen", &["manual"]),
     ("ratatui", &["top"]),
     ("object_store", &["backup"]),
     ("mimalloc", &["main"]),

@@ -118,8 +118,11 @@ pub fn programs() -> [Command; 2] {
                 .required(true)
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
-                .help("Directory of the new node; it must be empty or not exist"),
+                .help("Directory of the new node; it must be empty or not exist, or have what a restore left that did not end"),
         )
+        .arg(Arg::new("if-empty").long("if-empty").action(ArgAction::SetTrue).help(
+            "If the directory holds anything else, leave it as it is, and end with 0: for programs that may run this twice",
+        ))
         .arg(Arg::new("node-name").long("node-name").value_name("NAME").default_value("core-0").help("Name of the new node"))
         .arg(
             Arg::new("peer-address")
@@ -262,7 +265,14 @@ async fn restore_directory(matches: &ArgMatches) -> Result<String> {
     let bar = bytes_bar(manifest.bytes());
     let outcome = restore(&objects, &manifest, until, &node, &|bytes| bar.inc(bytes)).await;
     bar.finish_and_clear();
-    let restored = outcome?;
+    let Some(restored) = outcome? else {
+        let text = format!("{} is not empty", directory.display());
+        return if matches.get_flag("if-empty") {
+            Ok(format!("{text}: nothing was restored"))
+        } else {
+            Err(BackupError::Refused(text))
+        };
+    };
     Ok(format!(
         "{} holds {} keys: backup {} and {} entries of the archive, up to revision {}, log time {}. It is a new cluster with \
          history {}: start the node alone, let other nodes join with empty directories; edges start again by themselves.",

@@ -1,6 +1,6 @@
 //! A data directory from a backup and the archive: its node is the only one of a new cluster with a new history.
 //!
-//! Until it is complete the directory is quarantined, so that no node starts with a part of the data.
+//! Until it is complete the directory is quarantined, so that no node starts with a part of the data; see `replication/directory`.
 
 use super::{
     BackupError, Result, archive, damaged, io,
@@ -114,21 +114,18 @@ pub async fn choose(objects: &Objects, wanted: &Wanted<'_>) -> Result<Manifest> 
     }
 }
 
-/// Restores into a directory that does not exist or is empty. `tell` gets the bytes of the backup's files as they come.
+/// Restores into a directory that does not exist, is empty, or has what an earlier restore left that did not end. `None`: it holds
+/// something else, and was left as it is. `tell` gets the bytes of the backup's files as they come.
 pub async fn restore(
     objects: &Objects,
     manifest: &Manifest,
     until: Until,
     node: &NewNode<'_>,
     tell: &(dyn Fn(u64) + Sync),
-) -> Result<Restored> {
+) -> Result<Option<Restored>> {
     understand(manifest)?;
     let directory = node.directory;
-    if fs::read_dir(directory).is_ok_and(|mut found| found.next().is_some()) {
-        return Err(BackupError::Refused(format!("{} is not empty", directory.display())));
-    }
-    let held = DataDirectory::open(directory, node.name, false)?;
-    Quarantine::begin(directory, "a restore into this directory did not end; empty it and restore again")?;
+    let Some(held) = DataDirectory::for_restore(directory, node.name)? else { return Ok(None) };
     let received = directory.join("received");
     fetch(objects, manifest, &received, tell).await?;
     let store = Arc::new(Store::open(&directory.join("store"), StoreOptions::default())?);
@@ -155,7 +152,7 @@ pub async fn restore(
         history: held.identity.history_id.clone(),
     };
     Quarantine::lift(directory)?;
-    Ok(restored)
+    Ok(Some(restored))
 }
 
 /// Reads a backup and what the archive has behind it, and checks all that can be: checksums, that the data open, that each

@@ -89,7 +89,8 @@ fn settable(change: Change) -> bool {
     }
 }
 
-fn program() -> Command {
+/// The command line of a node. Other subcommands are named in it; their modules read them.
+pub fn program() -> Command {
     let core = with_parameters(Command::new("core").about("Run a core node (the default)"));
     with_parameters(
         Command::new("flotilla")
@@ -107,6 +108,8 @@ fn program() -> Command {
     .subcommand(Command::new("restore").about("Make a data directory from a backup (flotilla restore --help)"))
     .subcommand(Command::new("import").about("Import the keys of an RDB file into a running node (flotilla import --help)"))
     .subcommand(Command::new("export").about("Export the keys of a running node to an RDB file (flotilla export --help)"))
+    .subcommand(Command::new("completion").about("Print a completion script for a shell (flotilla completion --help)"))
+    .subcommand(Command::new("man").about("Write the manual pages (flotilla man --help)"))
 }
 
 fn with_parameters(command: Command) -> Command {

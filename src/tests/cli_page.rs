@@ -1,6 +1,6 @@
 //! `src/docs/cli.md`: every subcommand with its arguments, as the program has them.
 
-use crate::{admin, backup, top, transfer};
+use crate::{admin, backup, manual, top, transfer};
 use clap::{Arg, Command};
 use std::fmt::Write;
 
@@ -59,7 +59,8 @@ fn markdown() -> String {
         .into_iter()
         .chain(backup::programs())
         .chain(transfer::programs())
-        .chain([top::program()]);
+        .chain([top::program()])
+        .chain(manual::programs());
     for program in programs {
         describe(&program, &format!("flotilla {}", program.get_name()), &mut out);
     }

@@ -2,7 +2,7 @@
 //! out.
 
 use crate::{
-    admin, backup, config,
+    admin, backup, config, manual,
     tidy::{LAYERS, ROOMS},
     top, transfer,
 };
@@ -13,7 +13,8 @@ use std::{
 };
 
 /// Options of other programs that the pages show.
-const FOREIGN: [&str; 7] = ["cacert", "config", "check-config", "lib", "quick", "scenario", "tls"];
+const FOREIGN: [&str; 10] =
+    ["cacert", "check", "check-config", "config", "lib", "now", "platform", "quick", "scenario", "tls"];
 
 /// Claims of pages that are no longer true.
 const NO_LONGER_TRUE: [&str; 5] =
@@ -61,7 +62,8 @@ fn every_option_on_a_page_is_one_of_the_program() {
     known.extend(config::PARAMETERS.iter().map(|row| row.name.to_owned()));
     options(&admin::program(), &mut known);
     options(&top::program(), &mut known);
-    transfer::programs().iter().chain(&backup::programs()).for_each(|program| options(program, &mut known));
+    let more = transfer::programs().into_iter().chain(backup::programs()).chain(manual::programs());
+    more.for_each(|program| options(&program, &mut known));
     for name in pages() {
         let text = page(&name);
         let missing: Vec<&str> = words_behind(&text, "--").filter(|word| !known.contains(*word)).collect();

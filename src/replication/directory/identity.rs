@@ -64,7 +64,7 @@ pub struct DataDirectory {
     pub path: PathBuf,
     pub identity: Identity,
     /// Holds the lock until it is dropped.
-    _lock: File,
+    pub(super) _lock: File,
 }
 
 impl DataDirectory {
@@ -129,7 +129,7 @@ impl DataDirectory {
     }
 }
 
-fn lock(path: &Path) -> Result<File, LogError> {
+pub(super) fn lock(path: &Path) -> Result<File, LogError> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -170,7 +170,7 @@ pub fn bind_log(directory: &Path, log_id: &str) -> Result<(), LogError> {
     }
 }
 
-fn create(directory: &Path, node_name: &str, is_one_of_many: bool) -> Result<Identity, LogError> {
+pub(super) fn create(directory: &Path, node_name: &str, is_one_of_many: bool) -> Result<Identity, LogError> {
     if let Some(found) =
         ["log", "store", "snapshot"].map(|name| directory.join(name)).iter().find(|path| path.exists())
     {

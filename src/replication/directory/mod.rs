@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `LOCK` | held by the process that works on the directory | `identity.rs` |
 //! | `IDENTITY` | node id, cluster, history, the log that belongs to it; JSON with a checksum | `identity.rs`, `identity_file.rs` |
-//! | `QUARANTINED` | damage was found: the node does not start with these files as if nothing were | `quarantine.rs` |
+//! | `QUARANTINED` | damage was found, or a restore has not ended: the node does not start with these files as if nothing were | `quarantine.rs`, `restoring.rs` |
 //! | `log/` | the log | `wal/` |
 //! | `store/` | the data | `crate::store` |
 //! | `snapshot/`, `received/`, `bootstrap/` | snapshots: its own, one that is being fetched, those of an edge site | `snapshots/` |
@@ -30,6 +30,7 @@ mod identity;
 mod identity_file;
 mod quarantine;
 mod repair;
+mod restoring;
 
 pub use groups::open_group;
 pub use identity::{

@@ -11,9 +11,6 @@ use crate::{
 };
 use std::{fs, io, path::Path};
 
-/// Its name in the data directory.
-const NAME: &str = "QUARANTINED";
-
 /// The record that a file of the node is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantine {
@@ -26,9 +23,12 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
+    /// Its name in the data directory.
+    pub const NAME: &str = "QUARANTINED";
+
     /// That of this data directory, if it is quarantined.
     pub fn read(directory: &Path) -> Result<Option<Self>, LogError> {
-        let path = directory.join(NAME);
+        let path = directory.join(Self::NAME);
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(Self::parse(&String::from_utf8_lossy(&bytes)))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -44,19 +44,19 @@ impl Quarantine {
             Part::Log => "log",
         };
         let text = format!("{damage}\npart: {part}\nattempt: {attempt}");
-        let path = directory.join(NAME);
+        let path = directory.join(Self::NAME);
         checked::replace_file(&path, checked::seal(&text).as_bytes()).map_err(LogError::io("write", &path))
     }
 
     /// Keeps any node from starting with a directory that is not complete yet; `text` is one line.
     pub fn begin(directory: &Path, text: &str) -> Result<(), LogError> {
-        let path = directory.join(NAME);
+        let path = directory.join(Self::NAME);
         checked::replace_file(&path, text.as_bytes()).map_err(LogError::io("write", &path))
     }
 
     /// Removes the record, once the damaged part has been replaced.
     pub fn lift(directory: &Path) -> Result<(), LogError> {
-        let path = directory.join(NAME);
+        let path = directory.join(Self::NAME);
         match fs::remove_file(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
