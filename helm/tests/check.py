@@ -159,12 +159,14 @@ class Checks:
         made = set(of_kind(self.rendered, "Secret")) | certificates
         given = {dig(self.values, path) for path in (
             "auth.existingSecret", "auth.existingUsersSecret", "auth.admin.existingSecret", "tls.existingSecret", "peerTLS.existingSecret")}
+        given |= {volume.get("secret", {}).get("secretName") for volume in self.values.get("extraVolumes", [])}
         accounts = of_kind(self.rendered, "ServiceAccount")
         for name, spec, pod_labels in pods(self.rendered):
             for volume in spec.get("volumes", []):
                 secret = volume.get("secret", {}).get("secretName")
                 self.expect(secret is None or secret in made | given, f"{name}: Secret {secret} is not there")
-            if dig(self.values, "serviceAccount.create", True):
+            # What runs before the release has an account takes another.
+            if dig(self.values, "serviceAccount.create", True) and not name.endswith("-restore"):
                 self.expect(spec["serviceAccountName"] in accounts, f"{name}: its service account is not there")
             is_node = pod_labels["app.kubernetes.io/component"] != "job"
             self.expect(is_node == (name.startswith("StatefulSet")), f"{name}: services would find it")
@@ -204,7 +206,54 @@ class Checks:
                 self.expect(caches + others <= total, f"{(caches + others) // MIB} MiB of {total // MIB}")
             self.expect(caches >= total // 12 or total < 1024 * MIB, f"caches of {caches // MIB} MiB waste {total // MIB}")
 
+    def restore(self):
+        """Before all else, once, into the first pod's volume, and nothing that is there is lost."""
+        name = self.set["metadata"]["name"]
+        jobs, claims = of_kind(self.rendered, "Job"), of_kind(self.rendered, "PersistentVolumeClaim")
+        job, claim = jobs.get(f"{name}-restore"), claims.get(f"data-{name}-0")
+        wanted = bool(dig(self.values, "restore.from"))
+        self.expect((job is not None, claim is not None) == (wanted, wanted), "a restore that nobody asked for, or none")
+        if not job or not claim:
+            return
+        weights = []
+        for found in (claim, job):
+            annotations = found["metadata"]["annotations"]
+            self.expect(annotations["helm.sh/hook"] == "pre-install", f"{found['kind']}: restores at other times than install")
+            weights.append(int(annotations["helm.sh/hook-weight"]))
+        self.expect(weights[0] < weights[1], "the job comes before its volume")
+        self.expect(claim["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "hook-failed", "Helm would delete a claim that has data")
+        (template,) = self.set["spec"]["volumeClaimTemplates"]
+        self.expect(claim["spec"] == template["spec"], "another claim than the first pod's")
+        spec = job["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        volume = next(volume for volume in spec["volumes"] if volume["name"] == "data")
+        self.expect(volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"], "it fills another volume")
+        mounts = lambda of: {mount["name"]: mount["mountPath"] for mount in of["volumeMounts"]}
+        self.expect(mounts(container)["data"] == mounts(self.server)["data"], "it fills another directory")
+        words = container["args"]
+        founder, address = self.config["cluster"].split(",")[0].split("=")
+        for word in (f"--data-dir={self.config['data-dir']}", "--if-empty", f"--node-name={founder}", f"--peer-address={address}",
+                     f"--from={dig(self.values, 'restore.from')}"):
+            self.expect(word in words, f"it is not told {word}")
+        for value, option in (("toTime", "to-time"), ("toRevision", "to-revision"), ("backup", "backup"), ("history", "history")):
+            given = dig(self.values, f"restore.{value}")
+            self.expect((f"--{option}={given}" in words) == bool(given), f"restore.{value} is not --{option}")
+        key = self.config.get("backup-key-file")
+        self.expect(key is None or f"--key-file={key}" in words, "it has not the backups' key")
+
+    def http(self):
+        """Whoever asks the HTTP port speaks what it speaks."""
+        secure = self.config.get("http-tls") == "yes"
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            self.expect((self.server[probe]["httpGet"].get("scheme") == "HTTPS") == secure, f"{probe} does not speak what the port speaks")
+        for monitor in of_kind(self.rendered, "ServiceMonitor").values():
+            (endpoint,) = monitor["spec"]["endpoints"]
+            self.expect((endpoint.get("scheme") == "https") == secure, "Prometheus does not speak what the port speaks")
+            self.expect(not secure or "insecureSkipVerify" not in endpoint["tlsConfig"], "Prometheus takes any certificate")
+
     def run(self):
+        self.restore()
+        self.http()
         self.schemas()
         self.secrets()
         self.references()
@@ -229,11 +278,12 @@ def check(helm, file, chart=CHART):
 
 
 def refused(helm, file):
-    wanted = file.read_text().splitlines()[0].removeprefix("# ")
+    # Helm 4's words, and Helm 3's where they differ.
+    wanted = file.read_text().splitlines()[0].removeprefix("# ").split(" | ")
     done = render(helm, file)
     if done.returncode == 0:
         return [f"refused/{file.stem}: it was rendered"]
-    return [] if wanted in done.stderr else [f"refused/{file.stem}: '{wanted}' is not what it says: {done.stderr}"]
+    return [] if any(words in done.stderr for words in wanted) else [f"refused/{file.stem}: {wanted} is not what it says: {done.stderr}"]
 
 
 def checksum(helm):

@@ -41,11 +41,14 @@ class Trial:
                     self.store.status("jobs", job["metadata"]["namespace"], job["metadata"]["name"], done)
             time.sleep(0.05)
 
-    def helm(self, *words):
+    def try_helm(self, *words):
         environment = {**os.environ, "KUBECONFIG": f"{self.home}/kubeconfig", **{
             f"HELM_{kind}_HOME": f"{self.home}/{kind}" for kind in ("CACHE", "CONFIG", "DATA")}}
         self.jobs.clear()
-        done = subprocess.run([self.helm_program, *words, "-n", "ns"], env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run([self.helm_program, *words, "-n", "ns"], env=environment, capture_output=True, text=True, timeout=120)
+
+    def helm(self, *words):
+        done = self.try_helm(*words)
         if done.returncode:
             sys.exit(f"helm {' '.join(words)}: {done.stderr}")
 
@@ -96,7 +99,23 @@ class Trial:
         self.helm("install", "f", str(CHART), "--set", "fullnameOverride=f")
         self.expect(self.secret("f-auth")["password"] == "third" and self.secret("f-peer-ca") == authority,
                     "a release that is installed again on its volumes has lost its password or its CA")
+        self.restores()
         self.close()
+
+    def restores(self):
+        """A restore runs at install, never again, and takes no volume that is there."""
+        values = ["--set", "fullnameOverride=g", "--set", "restore.from=s3://b/p"]
+        claim = lambda: (self.store.get("persistentvolumeclaims", "ns", "data-g-0") or {"metadata": {}})["metadata"].get("uid")
+        self.helm("install", "g", str(CHART), *values)
+        made = claim()
+        self.expect(self.jobs == ["g-restore"] and made, f"at install ran {self.jobs}, and the claim is {made}")
+        self.helm("upgrade", "g", str(CHART), *values, "--set", "replicaCount=5")
+        self.expect(self.jobs == [] and claim() == made, f"at an upgrade ran {self.jobs}")
+        self.helm("uninstall", "g")
+        self.expect(claim() == made, "the volume was uninstalled with the release")
+        refused = self.try_helm("install", "g", str(CHART), *values)
+        self.expect(refused.returncode and "data-g-0" in refused.stderr, f"installed over a volume that was there: {refused.stderr}")
+        self.expect(claim() == made and self.jobs == [], f"a volume that was there was taken: {made} {claim()} {self.jobs}")
 
 
 def main():
@@ -105,7 +124,7 @@ def main():
         trial.run()
     for text in trial.wrong:
         print(text, file=sys.stderr)
-    print(f"installed, upgraded five times, uninstalled and installed again: {len(trial.wrong)} complaints")
+    print(f"installed, upgraded five times, uninstalled and installed again; restored at install: {len(trial.wrong)} complaints")
     sys.exit(bool(trial.wrong))
 
 

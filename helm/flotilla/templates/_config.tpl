@@ -34,6 +34,7 @@ disable-thp: "yes"
 {{- if $v.tls.enabled -}}
 {{- $_ := merge $c (dict "tls-port" "6380" "tls-cert-file" "/etc/flotilla/tls/tls.crt" "tls-key-file" "/etc/flotilla/tls/tls.key"
     "tls-auth-clients" $v.tls.authClients "tls-auth-clients-user" $v.tls.authClientsUser) -}}
+{{- if $v.tls.http }}{{ $_ := set $c "http-tls" "yes" }}{{ end -}}
 {{- if ne $v.tls.authClients "no" }}{{ $_ := set $c "tls-ca-cert-file" "/etc/flotilla/tls/ca.crt" }}{{ end -}}
 {{- end -}}
 {{- if $v.peerTLS.enabled -}}

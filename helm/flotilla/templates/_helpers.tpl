@@ -145,9 +145,17 @@ need not be valid for that name. */}}
 {{- end -}}
 {{- if and .Values.auth.admin.user (not .Values.auth.admin.existingSecret) }}{{ fail "auth.admin.user needs auth.admin.existingSecret" }}{{ end -}}
 {{- if and .Values.tls.plaintext (not .Values.tls.enabled) }}{{ fail "tls.plaintext needs tls.enabled" }}{{ end -}}
+{{- if and .Values.tls.http (not .Values.tls.enabled) }}{{ fail "tls.http needs tls.enabled" }}{{ end -}}
+{{- $restore := .Values.restore -}}
+{{- $until := list $restore.toTime $restore.toRevision (ternary "yes" "" $restore.toBackup) | compact -}}
+{{- if not $restore.from }}
+{{- if or $until $restore.backup $restore.history }}{{ fail "restore: restore.from is not set" }}{{ end -}}
+{{- else if eq .Values.mode "edge" }}{{ fail "restore.from: an edge takes its data from its core" }}
+{{- else if not .Values.persistence.enabled }}{{ fail "restore.from needs persistence.enabled" }}
+{{- else if gt (len $until) 1 }}{{ fail "restore: only one of restore.toTime, restore.toRevision and restore.toBackup" }}{{ end -}}
 {{- if and (ne .Values.tls.authClientsUser "off") (eq .Values.tls.authClients "no") }}{{ fail "tls.authClientsUser needs tls.authClients yes or optional" }}{{ end -}}
 {{- if and (not .Values.auth.enabled) (include "flotilla.hasUsers" .) (not .Values.auth.admin.user) }}{{ fail "auth.users needs auth.enabled, or auth.admin.user" }}{{ end -}}
-{{- range $name := list "data-dir" "node-name" "peer-address" "cluster" "join" "role" "site" "upstream" "port" "peer-port" "http-port" "tls-port" "requirepass" "requirepass-file" }}
+{{- range $name := list "data-dir" "node-name" "peer-address" "cluster" "join" "role" "site" "upstream" "port" "peer-port" "http-port" "http-tls" "tls-port" "requirepass" "requirepass-file" }}
 {{- if hasKey $.Values.config $name }}{{ fail (printf "config.%s: the chart sets it" $name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
