@@ -47,6 +47,7 @@ pub mod session;
 pub mod state;
 
 pub mod acl;
+pub mod psync;
 
 pub mod script;
 pub mod types;

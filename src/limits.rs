@@ -181,3 +181,5 @@ pub const PUBSUB_TAP_BYTES_MAX: usize = 1024 * 1024;
 /// Messages that a core node keeps for edges that move to it from another node, and their bytes.
 pub const PUBSUB_RECENT_MESSAGES_MAX: usize = 1024;
 pub const PUBSUB_RECENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest value that a follower by PSYNC gets, in memory: there may be three times as much of one at a time.
+pub const PASSED_VALUE_BYTES_MAX: u64 = 1024 * 1024 * 1024;

@@ -249,7 +249,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     }
     let server_has_ended = server.join(deadline);
     let log_has_ended = runtime.block_on(log.shutdown(left()));
-    if !(server_has_ended && log_has_ended && moving.end(left())) {
+    if !(server_has_ended && log_has_ended && moving.end(left()) && node.psync.end(left())) {
         // Closing the store under what still reads it, or writes to it, would be worse than leaving it open.
         end_without("a read, a command or a snapshot that did not end in time");
     }
@@ -303,6 +303,7 @@ fn node(
     stats.threads.switch(config.settings().latency_tracking);
     let pubsub = Arc::<PubSub>::default();
     Node {
+        psync: options::psync(&config.settings(), &group),
         config,
         clients: Arc::default(),
         auth_failures: AuthFailures::default(),

@@ -18,7 +18,7 @@ pub(crate) const LAYERS: [&[&str]; 20] = [
     &["error", "remote"],
     &["config", "store"],
     &["script", "types"],
-    &["acl"],
+    &["acl", "psync"],
     &["state"],
     &["session"],
     &["command"],

@@ -4,7 +4,7 @@
 //! Invariant: a call that fails, or whose handler panics, changes nothing, even if other calls of the same command ran
 //! before it. Its error is its reply, the same on every replica.
 
-use super::{Args, Flags, Resolved, Run, Table};
+use super::{Args, Flags, Resolved, Run, Table, passed_on};
 use crate::{
     acl::User,
     error::{Error, Result, StoreError},
@@ -68,6 +68,12 @@ fn run(
         }
         let mut args = Args::new(argv, resolved.names).called_by(caller);
         match resolved.command.run {
+            Run::Write(handler) if txn.tells_of_calls() => {
+                let recorded = txn.recorded();
+                let reply = handler(txn, &mut args)?;
+                passed_on::tell(txn, resolved, argv, &reply, recorded);
+                Ok(reply)
+            }
             Run::Write(handler) => handler(txn, &mut args),
             Run::Script(script) => (script.logged)(txn, &mut args),
             Run::Read(handler) => {

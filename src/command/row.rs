@@ -1,11 +1,13 @@
 //! One command: a row of data beside its handler.
 
 use super::{
-    Access, Args, Cost, Databases, Flags, KeyWord, LocalInScript, ScriptFlagsOf, ScriptRun, WaitFor,
+    Access, Args, Cost, Databases, Flags, KeyWord, LocalInScript, PassedOn, ScriptFlagsOf, ScriptRun,
+    WaitFor,
 };
 use crate::{
     error::Result,
     feature_level,
+    psync::PsyncRequest,
     resp::{ErrorReply, Reply},
     session::{
         CommandClass, Context, CoreRequest, Migration, Node, Publication, SourceRequest, TrackingOptions,
@@ -175,6 +177,8 @@ pub enum Effect {
     Cached { revision: TrackingRevision, keys: Vec<Vec<u8>> },
     /// MEMORY LARGEST: of this type, or of all, so many.
     LargestKeys { kind: Option<Type>, count: usize },
+    /// PSYNC: the connection gets the data and then what changes, until it ends.
+    Psync(Box<PsyncRequest>),
     /// MIGRATE: move keys to another server.
     Migrate(Box<Migration>),
     /// Write a checkpoint (BGSAVE: in the background, SAVE: before the reply).
@@ -235,6 +239,8 @@ pub struct Command {
     pub needs_all_keys: Option<OfCall<Option<&'static str>>>,
     /// Of a command that has to be checked, or changed, where it is called: the words that the log carries in its place.
     pub logged_as: Option<LoggedAs>,
+    /// How servers that follow by PSYNC get what it does.
+    pub passed_on: PassedOn,
     /// What bounds its work: apply runs only what its words bound on the thread that keeps the group alive.
     pub cost: Cost,
     /// Of a read that returns values, if it is FAST: how long its reply is about to be, as one look at the data tells. It
@@ -278,6 +284,7 @@ impl Command {
         not_in_cluster: None,
         needs_all_keys: None,
         logged_as: None,
+        passed_on: PassedOn::Value,
         cost: Cost::Data,
         reply_bytes: None,
         flags: Flags::NONE,

@@ -18,6 +18,7 @@ pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
+mod passing;
 pub mod pubsub;
 pub mod revision;
 mod scan_options;

@@ -5,7 +5,9 @@ use super::{
     backup::BackupSettings,
     client_tls::http_tls,
     edge::{EdgeSettings, FeedSettings, node_name},
+    on_follower::OnFollower,
     password_file,
+    psync::PsyncSettings,
     table_observe::{HttpShows, command_logs},
 };
 use crate::tls::ServerOptions;
@@ -19,27 +21,6 @@ use std::{
 pub enum LogFormat {
     Text,
     Json,
-}
-
-/// How a follower handles writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFollower {
-    /// Sends them to the leader.
-    Forward,
-    /// Tells the client where to go.
-    Redirect,
-    Readonly,
-}
-
-impl OnFollower {
-    fn new(word: &str, cluster_enabled: bool) -> Self {
-        match word {
-            "redirect" => OnFollower::Redirect,
-            "readonly" => OnFollower::Readonly,
-            "auto" if cluster_enabled => OnFollower::Redirect,
-            _ => OnFollower::Forward,
-        }
-    }
 }
 
 /// What clients are told instead of a node's own address. Empty = the host of the peer address; 0 = the node's port.
@@ -64,6 +45,7 @@ pub struct Settings {
     /// `Some` on an edge node.
     pub edge: Option<EdgeSettings>,
     pub feed: FeedSettings,
+    pub psync: PsyncSettings,
     /// Names and peer addresses of all nodes of the core (or of the edge site); empty = this node is alone.
     pub cluster: Vec<(String, String)>,
     /// Peer addresses of a core to join; empty = none.
@@ -184,6 +166,7 @@ impl Settings {
             data_dir: PathBuf::from(values.get("data-dir")),
             node_name: node_name(values.get("node-name"), edge.as_ref())?,
             feed: FeedSettings::new(values)?,
+            psync: PsyncSettings::new(values)?,
             edge,
             cluster: cluster(values.get("cluster"))?,
             join: addresses("join", values.get("join"))?,

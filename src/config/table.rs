@@ -24,6 +24,7 @@ pub static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
         super::table_core::PARAMETERS,
         super::backup::PARAMETERS,
         super::table_edge::PARAMETERS,
+        super::psync::PARAMETERS,
         super::table_data::PARAMETERS,
         super::client_tls::PARAMETERS,
         super::table_observe::PARAMETERS,

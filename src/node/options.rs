@@ -3,10 +3,12 @@
 use super::{NodeError, descriptors::Descriptors, io};
 use crate::{
     backup::KeeperOptions,
-    config::{BackupSettings, Settings},
+    commands,
+    config::{BackupSettings, PsyncSettings, Settings},
     peer::{LocalIdentity, Tls},
+    psync::{Psync, PsyncOptions},
     replication::{ClusterOptions, DataDirectory, EdgeOptions, Helpers, adopt},
-    session::{ClusterIdentity, Node},
+    session::{ClusterIdentity, Group, Node},
     state::ClientPorts,
     store::StoreOptions,
 };
@@ -15,6 +17,18 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+
+/// What servers that follow by PSYNC may cost this node.
+pub(super) fn psync(settings: &Settings, group: &Group) -> Arc<Psync> {
+    let PsyncSettings { replicas_max, backlog_bytes, buffer_bytes, backlog_ttl_seconds } = settings.psync;
+    let options = PsyncOptions {
+        followers_max: replicas_max,
+        backlog_bytes,
+        buffer_bytes,
+        backlog_ttl: Duration::from_secs(backlog_ttl_seconds),
+    };
+    Arc::new(Psync::new(Arc::clone(&group.store), options, commands::scripting::library_texts, super::run_id))
+}
 
 /// Where a damaged node looks for others to repair itself from. It may not know its own identity yet.
 pub(super) fn helpers(settings: &Settings, tls: Option<Arc<Tls>>) -> Helpers {

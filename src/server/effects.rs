@@ -69,6 +69,10 @@ impl Connection {
                     Err(error) => Reply::Error(error),
                 }
             }
+            Effect::Psync(wanted) => {
+                self.feed_follower(*wanted).await?;
+                Reply::None
+            }
             Effect::Migrate(order) => {
                 self.send().await?;
                 self.migrate(*order).await?

@@ -256,6 +256,7 @@ impl Connection {
                             | Effect::TrackingRevision
                             | Effect::Cached { .. }
                             | Effect::Migrate(_)
+                            | Effect::Psync(_)
                             | Effect::Report { .. }
                             | Effect::Source(_)
                             | Effect::Watch(_)

@@ -1,6 +1,6 @@
 //! Sockets: who is let in (`listener.rs`, `unix_port.rs`), the network threads that own connections (`thread.rs`, `handshakes.rs`), and one connection's
 //! life: bytes in (`connection.rs`) and out (`output.rs`), the gates every call passes (`gates.rs`, `redirect.rs`) and what becomes of it (`dispatch.rs`), writes
-//! and their outcomes (`write.rs`, `entry_size.rs`), reads (`read.rs`, long ones in `long_reads.rs`), MULTI/EXEC (`exec.rs`), scripts (`scripts.rs`), calls that change users (`users.rs`), what Async commands ask for (`effects.rs`, MIGRATE in `migrate.rs`), calls that wait for keys (`park.rs`), and what is
+//! and their outcomes (`write.rs`, `entry_size.rs`), reads (`read.rs`, long ones in `long_reads.rs`), MULTI/EXEC (`exec.rs`), scripts (`scripts.rs`), calls that change users (`users.rs`), what Async commands ask for (`effects.rs`, MIGRATE in `migrate.rs`, PSYNC in `psync.rs`), calls that wait for keys (`park.rs`), and what is
 //! different on an edge (`edge.rs`). `log_calls.rs` notes slow and large calls, `monitor.rs` shows calls to those who monitor.
 //!
 //! ```text
@@ -32,6 +32,7 @@ mod monitor;
 mod output;
 mod park;
 mod permission;
+mod psync;
 mod read;
 mod redirect;
 mod scripts;

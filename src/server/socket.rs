@@ -110,6 +110,22 @@ impl Socket {
         }
     }
 
+    /// Reads what has come, behind what is in `input`, in the room that it has. `WouldBlock`: nothing has.
+    pub(super) fn try_receive(&mut self, input: &mut BytesMut) -> io::Result<usize> {
+        let room = input.spare_capacity_mut();
+        let mut buffer = ReadBuf::uninit(room);
+        now(|context| Pin::new(&mut *self).poll_read(context, &mut buffer))?;
+        let read = buffer.filled().to_vec();
+        input.extend_from_slice(&read);
+        Ok(read.len())
+    }
+
+    /// Resolves when something may have come, or also when the kernel may take more.
+    pub(super) async fn ready_for(&self, writes: bool) -> io::Result<()> {
+        let interest = if writes { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        self.ready(interest).await.map(drop)
+    }
+
     /// Resolves when the kernel may take more.
     pub(super) async fn writable(&self) -> io::Result<()> {
         self.ready(Interest::WRITABLE).await.map(drop)

@@ -11,7 +11,9 @@ pub const CLIENT_FLAGS: &str = "AbBcdeEiIMNOPrRStTuUx";
 pub enum ClientKind {
     Normal,
     PubSub,
-    /// Of another kind than connections here have: replica, master.
+    /// It follows by PSYNC.
+    Replica,
+    /// Of another kind than connections here have: master.
     Other,
 }
 
@@ -45,7 +47,11 @@ impl ClientProperty {
             ClientProperty::LibVer(version) => client.text.lock().lib_ver == *version,
             ClientProperty::Db(db) => client.db.load(Ordering::Relaxed) == *db,
             ClientProperty::Kind(kind) => {
-                let own = if client.is_subscribed() { ClientKind::PubSub } else { ClientKind::Normal };
+                let own = match (client.follows.load(Ordering::Relaxed), client.is_subscribed()) {
+                    (true, _) => ClientKind::Replica,
+                    (false, true) => ClientKind::PubSub,
+                    (false, false) => ClientKind::Normal,
+                };
                 own == *kind
             }
             ClientProperty::Flags(letters) => {

@@ -9,7 +9,9 @@ impl Client {
     /// or listens may be silent for days.
     pub fn is_idle(&self, now: u64, longer_than_ms: u64) -> bool {
         let silent_ms = now.saturating_sub(self.active_ms.load(Ordering::Relaxed));
-        let listens = self.is_subscribed() || self.monitors.load(Ordering::Relaxed);
+        let listens = self.is_subscribed()
+            || self.monitors.load(Ordering::Relaxed)
+            || self.follows.load(Ordering::Relaxed);
         silent_ms > longer_than_ms && !listens && !self.busy.load(Ordering::Relaxed)
     }
 
@@ -40,6 +42,7 @@ impl Client {
         let tracking = *self.tracking.lock();
         let flags = [
             flag(self.monitors.load(Ordering::Relaxed), "O"),
+            flag(self.follows.load(Ordering::Relaxed), "S"),
             flag(self.is_subscribed(), "P"),
             flag(self.queued.load(Ordering::Relaxed) != u32::MAX, "x"),
             flag(self.is_blocked(), "b"),

@@ -64,6 +64,8 @@ pub struct Client {
     pub calls: AtomicU64,
     /// It is shown the calls of this node (MONITOR).
     pub monitors: AtomicBool,
+    /// It follows by PSYNC.
+    pub follows: AtomicBool,
     /// Since when a password is required and was not given, ms; 0 = it is not, or was.
     unauthenticated_since_ms: AtomicU64,
     /// A command of it is being run, or waits: it is not the client that is silent.
@@ -119,6 +121,7 @@ impl Client {
             net_out: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             monitors: AtomicBool::new(false),
+            follows: AtomicBool::new(false),
             unauthenticated_since_ms: AtomicU64::new(0),
             busy: AtomicBool::new(false),
             killed: AtomicBool::new(false),

@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     error::StoreError,
     fail,
+    psync::Psync,
     store::{ChangeEvent, EventClass, Interest, Observer},
 };
 use bytes::Bytes;
@@ -21,6 +22,7 @@ pub struct KeyspaceNotifier {
     pubsub: Arc<PubSub>,
     parking: Arc<Parking>,
     tracking: Arc<Tracking>,
+    psync: Arc<Psync>,
     /// The node has the store, which has this.
     node: Weak<Node>,
 }
@@ -32,6 +34,7 @@ impl KeyspaceNotifier {
             pubsub: Arc::clone(&node.pubsub),
             parking: Arc::clone(&node.parking),
             tracking: Arc::clone(&node.tracking),
+            psync: Arc::clone(&node.psync),
             node: Arc::downgrade(node),
         }
     }
@@ -70,11 +73,13 @@ impl Observer for KeyspaceNotifier {
             keys: !self.parking.is_empty() || self.tracking.wants_changes(),
             events: self.has_subscribers(),
             messages: self.pubsub.has_listeners(),
+            calls: self.psync.is_active(),
         }
     }
 
     fn changed(&self, index: u64, changes: Vec<ChangeEvent>) {
         self.tracking.changed(index, &changes);
+        self.psync.changed(&changes);
         let settings = self.config.settings();
         let wanted = Wanted(&settings.notify_keyspace_events);
         let mut users = BTreeSet::new();
@@ -83,7 +88,7 @@ impl Observer for KeyspaceNotifier {
                 ChangeEvent::Key(change) if change.may_unblock() && !self.parking.is_empty() => {
                     self.parking.ready(change.db, &change.key);
                 }
-                ChangeEvent::Databases => self.parking.all_ready(),
+                ChangeEvent::Databases(_) => self.parking.all_ready(),
                 ChangeEvent::Keyspace { db, key, class, name } if wanted.has(class) => {
                     self.publish(&wanted, db, &key, name);
                 }
@@ -96,7 +101,8 @@ impl Observer for KeyspaceNotifier {
                 ChangeEvent::Key(_)
                 | ChangeEvent::Keyspace { .. }
                 | ChangeEvent::Read { .. }
-                | ChangeEvent::ReadsTooMuch { .. } => {}
+                | ChangeEvent::ReadsTooMuch { .. }
+                | ChangeEvent::Call(_) => {}
             }
         }
         if !users.is_empty() {
@@ -106,6 +112,7 @@ impl Observer for KeyspaceNotifier {
 
     fn told(&self, number: u64, recorded: Option<u64>) {
         self.tracking.recent.tell(number, recorded);
+        self.psync.told(number, recorded.is_some());
     }
 
     fn missed(&self, db: u32, key: &[u8]) {
@@ -126,6 +133,7 @@ impl Observer for KeyspaceNotifier {
 
     fn installed(&self) {
         self.tracking.everything_changed(true);
+        self.psync.data_were_replaced();
         self.follow_users(|node| node.users.reload(&node.group.store));
     }
 }

@@ -4,7 +4,7 @@ use super::{
     AuthFailures, Clients, Group, MemoryMarks, Monitors, Parking, PubSub, Session, Stats, Tracking, Users,
     machine::memory_limit_bytes,
 };
-use crate::{config::Config, state::BackupState};
+use crate::{config::Config, psync::Psync, state::BackupState};
 use parking_lot::RwLock;
 use std::{
     sync::{
@@ -46,6 +46,8 @@ pub struct Node {
     pub monitors: Arc<Monitors>,
     pub parking: Arc<Parking>,
     pub tracking: Arc<Tracking>,
+    /// What servers that follow as replicas of a Redis get.
+    pub psync: Arc<Psync>,
     pub identity: NodeIdentity,
     /// The client port in use (the configured one may be 0 = any).
     pub port: AtomicU64,

@@ -1,7 +1,7 @@
 //! Server-side state of one connection, owned by the task that serves it.
 
 use super::{Client, Consistency, GroupSession, SessionTracking, Subscriptions, Transaction};
-use crate::{acl::User, resp::Protocol, store::Condition, time::monotonic_ms};
+use crate::{acl::User, psync::Announced, resp::Protocol, store::Condition, time::monotonic_ms};
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
@@ -40,6 +40,8 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// Of a client that tracks keys.
     pub tracking: Option<Box<SessionTracking>>,
+    /// Of a client that says what follower it is (REPLCONF).
+    pub announced: Option<Box<Announced>>,
     /// Set by QUIT: close once the reply is sent.
     pub closing: bool,
 }
@@ -62,6 +64,7 @@ impl Session {
             groups: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             tracking: None,
+            announced: None,
             closing: false,
         }
     }

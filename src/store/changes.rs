@@ -41,7 +41,48 @@ pub enum ChangeEvent {
     /// A user was made, changed or deleted. Always told.
     User { name: String },
     /// Databases were emptied or exchanged: any key may be another.
-    Databases,
+    Databases(DatabaseChange),
+    /// A call went through.
+    Call(PassedCall),
+}
+
+/// What happened to whole databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseChange {
+    Emptied(u32),
+    Exchanged(u32, u32),
+}
+
+/// A call that went through, as whoever repeats it elsewhere needs it. Calls of scripts are told one by one, and a script itself
+/// is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedCall {
+    pub db: u32,
+    /// So many events before this one are its own.
+    pub changes: usize,
+    pub passed: Passed,
+}
+
+/// How the effect of a call is had elsewhere, where its keys hold the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Passed {
+    /// By these commands, each of them about one key alone.
+    Commands(Vec<PassedCommand>),
+    /// It changed no more than when its keys expire.
+    Expiry,
+    /// It may have changed these keys, although their rows are what they were.
+    Keys(Vec<Vec<u8>>),
+    /// It may have changed this consumer group of a stream, and nothing else.
+    StreamGroup { key: Vec<u8>, group: Vec<u8> },
+    /// By these words, which are about no key.
+    Words(Vec<Vec<u8>>),
+}
+
+/// Words about one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedCommand {
+    pub key: Vec<u8>,
+    pub words: Vec<Vec<u8>>,
 }
 
 /// A key before and after a command's write.
@@ -90,6 +131,8 @@ pub struct Interest {
     pub events: bool,
     /// `ChangeEvent::Message`.
     pub messages: bool,
+    /// `ChangeEvent::Call`; with them goes `keys`.
+    pub calls: bool,
 }
 
 /// Receives changes.
@@ -113,6 +156,6 @@ impl Store {
     /// The changes that a batch starting now must record.
     pub(super) fn interest(&self) -> Interest {
         let interest = self.observer().map_or_else(Interest::default, Observer::interest);
-        Interest { keys: interest.keys || self.watched.any(), ..interest }
+        Interest { keys: interest.keys || interest.calls || self.watched.any(), ..interest }
     }
 }

@@ -57,7 +57,10 @@ mod victims;
 mod view;
 mod watched;
 
-pub use changes::{ChangeEvent, EventClass, Interest, KeyChange, Observer, Origin};
+pub use changes::{
+    ChangeEvent, DatabaseChange, EventClass, Interest, KeyChange, Observer, Origin, Passed, PassedCall,
+    PassedCommand,
+};
 pub use checksum::FullRead;
 pub use expiring::{ElementExpiries, expiry_sub, parse_expiry_sub};
 pub use file_sums::FileSum;

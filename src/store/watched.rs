@@ -59,7 +59,8 @@ impl Watched {
             | ChangeEvent::Read { .. }
             | ChangeEvent::ReadsTooMuch { .. }
             | ChangeEvent::User { .. }
-            | ChangeEvent::Databases => None,
+            | ChangeEvent::Databases(_)
+            | ChangeEvent::Call(_) => None,
         }));
     }
 

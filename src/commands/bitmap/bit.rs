@@ -1,7 +1,7 @@
 //! Single bits.
 
 use crate::{
-    command::{Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Args, Command, Flags, Group, KeyRange, PassedOn, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Encoding, EventClass, Txn, View},
@@ -26,6 +26,7 @@ pub(super) const GETBIT: Command = Command {
 
 pub(super) const SETBIT: Command = Command {
     name: "SETBIT",
+    passed_on: PassedOn::AsCalled,
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(setbit),

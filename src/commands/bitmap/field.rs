@@ -2,7 +2,7 @@
 
 use super::bit::{byte_of, grow, offset, save_if_changed};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Txn, View},
@@ -14,6 +14,7 @@ use crate::{
 
 pub(super) const BITFIELD: Command = Command {
     name: "BITFIELD",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::ReadUpdate],
     variable_access: Some(access),
     arity: -2,

@@ -131,14 +131,16 @@ fn property(context: &Context<'_>, option: &[u8], value: &[u8]) -> Result<Client
     })
 }
 
-/// Connections here are normal, or listen.
+/// Connections here are normal, or listen, or follow by PSYNC.
 fn kind(word: &[u8]) -> Result<ClientKind> {
     let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
     if is("normal") {
         Ok(ClientKind::Normal)
     } else if is("pubsub") {
         Ok(ClientKind::PubSub)
-    } else if ["replica", "slave", "master", "primary"].into_iter().any(is) {
+    } else if ["replica", "slave"].into_iter().any(is) {
+        Ok(ClientKind::Replica)
+    } else if ["master", "primary"].into_iter().any(is) {
         Ok(ClientKind::Other)
     } else {
         let word = String::from_utf8_lossy(word);

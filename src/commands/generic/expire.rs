@@ -1,7 +1,7 @@
 //! EXPIRE and its kin.
 
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run, parse_i64},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, NewRow, Row, Txn},
@@ -12,6 +12,7 @@ const FLAGS: Flags = Flags::WRITE.with(Flags::FAST).with(Flags::KEYSPACE);
 
 pub(super) const EXPIRE: Command = Command {
     name: "EXPIRE",
+    passed_on: PassedOn::Expiry,
     access: &[Access::Update],
     arity: -3,
     keys: KeyRange::ONE,
@@ -53,6 +54,7 @@ pub(super) const PEXPIREAT: Command = Command {
 
 pub(super) const PERSIST: Command = Command {
     name: "PERSIST",
+    passed_on: PassedOn::Expiry,
     arity: 2,
     run: Run::Write(persist),
     since: "2.2.0",

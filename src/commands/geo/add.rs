@@ -2,7 +2,7 @@
 
 use super::point;
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -11,6 +11,7 @@ use crate::{
 
 pub(super) const GEOADD: Command = Command {
     name: "GEOADD",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Update],
     arity: -5,
     keys: KeyRange::ONE,

@@ -2,7 +2,8 @@
 
 use super::save;
 use crate::{
-    command::{Args, Command, Cost, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run, parse_i64},
+    commands::passing,
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -14,6 +15,7 @@ use crate::{
 
 pub(super) const HINCRBY: Command = Command {
     name: "HINCRBY",
+    passed_on: PassedOn::As(passing::new_field),
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(hincrby),
@@ -28,6 +30,7 @@ pub(super) const HINCRBY: Command = Command {
 
 pub(super) const HINCRBYFLOAT: Command = Command {
     name: "HINCRBYFLOAT",
+    passed_on: PassedOn::As(passing::new_field),
     run: Run::Write(hincrbyfloat),
     since: "2.6.0",
     summary: "Adds a decimal number to the number of a field; an absent field counts as 0.",

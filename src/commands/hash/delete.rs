@@ -2,7 +2,7 @@
 
 use super::{get::value_reply, options, save};
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -11,6 +11,7 @@ use crate::{
 
 pub(super) const HDEL: Command = Command {
     name: "HDEL",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Delete],
     arity: -3,
     keys: KeyRange::ONE,
@@ -27,6 +28,7 @@ pub(super) const HDEL: Command = Command {
 
 pub(super) const HGETDEL: Command = Command {
     name: "HGETDEL",
+    passed_on: PassedOn::Value,
     access: &[Access::Take],
     arity: -5,
     run: Run::Write(hgetdel),

@@ -2,7 +2,8 @@
 
 use super::save;
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run},
+    commands::passing,
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -13,6 +14,7 @@ const FLAGS: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
 
 pub(super) const HSET: Command = Command {
     name: "HSET",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Update],
     arity: -4,
     keys: KeyRange::ONE,
@@ -37,6 +39,7 @@ pub(super) const HMSET: Command = Command {
 
 pub(super) const HSETNX: Command = Command {
     name: "HSETNX",
+    passed_on: PassedOn::As(passing::set_field),
     access: &[Access::Insert],
     arity: 4,
     run: Run::Write(hsetnx),

@@ -6,7 +6,8 @@ use super::{
     pop::{LMPOP, LPOP, MultiPop, pop_first, pop_from},
 };
 use crate::{
-    command::{Args, Command, Finds, Flags, KeyRange, Run, Wait},
+    command::{Args, Command, Finds, Flags, KeyRange, PassedOn, Run, Wait},
+    commands::passing,
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Txn, Type, View},
@@ -20,6 +21,7 @@ const MOVES: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::NOSCRIPT).wit
 
 pub(super) const BLPOP: Command = Command {
     name: "BLPOP",
+    passed_on: PassedOn::As(passing::popped_left),
     arity: -3,
     keys: KeyRange::new(1, -2, 1),
     run: Run::Write(blpop),
@@ -34,6 +36,7 @@ pub(super) const BLPOP: Command = Command {
 
 pub(super) const BRPOP: Command = Command {
     name: "BRPOP",
+    passed_on: PassedOn::As(passing::popped_right),
     run: Run::Write(brpop),
     summary: "Pops the last element of the first list that is not empty; waits for one if need be.",
     ..BLPOP
@@ -41,6 +44,7 @@ pub(super) const BRPOP: Command = Command {
 
 pub(super) const BLMPOP: Command = Command {
     name: "BLMPOP",
+    passed_on: PassedOn::As(passing::popped_elements),
     arity: -5,
     keys: KeyRange::counted(2),
     run: Run::Write(blmpop),
@@ -53,6 +57,7 @@ pub(super) const BLMPOP: Command = Command {
 
 pub(super) const BLMOVE: Command = Command {
     name: "BLMOVE",
+    passed_on: PassedOn::As(passing::moved_element),
     arity: 6,
     run: Run::Write(blmove),
     wait: Some(wait_to_move),
@@ -64,6 +69,7 @@ pub(super) const BLMOVE: Command = Command {
 
 pub(super) const BRPOPLPUSH: Command = Command {
     name: "BRPOPLPUSH",
+    passed_on: PassedOn::As(passing::moved_from_right),
     arity: 4,
     run: Run::Write(brpoplpush),
     wait: Some(wait_to_move_plainly),

@@ -2,7 +2,7 @@
 
 use super::{save_less, save_more};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, Txn},
@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 
 pub(super) const LSET: Command = Command {
     name: "LSET",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Update],
     arity: 4,
     keys: KeyRange::ONE,
@@ -26,6 +27,7 @@ pub(super) const LSET: Command = Command {
 
 pub(super) const LINSERT: Command = Command {
     name: "LINSERT",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Insert],
     arity: 5,
     keys: KeyRange::ONE,
@@ -41,6 +43,7 @@ pub(super) const LINSERT: Command = Command {
 
 pub(super) const LREM: Command = Command {
     name: "LREM",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Delete],
     arity: 4,
     keys: KeyRange::ONE,
@@ -56,6 +59,7 @@ pub(super) const LREM: Command = Command {
 
 pub(super) const LTRIM: Command = Command {
     name: "LTRIM",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Delete],
     arity: 4,
     keys: KeyRange::ONE,

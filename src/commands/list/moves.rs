@@ -2,7 +2,8 @@
 
 use super::{next_end, pop::positive, pop_event, push_event, save_less, save_more};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, PassedOn, Run},
+    commands::passing,
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
@@ -13,6 +14,7 @@ use crate::{
 
 pub(super) const LMOVE: Command = Command {
     name: "LMOVE",
+    passed_on: PassedOn::As(passing::moved_element),
     access: &[Access::Take, Access::Insert],
     arity: 5,
     keys: KeyRange::new(1, 2, 1),
@@ -27,6 +29,7 @@ pub(super) const LMOVE: Command = Command {
 
 pub(super) const RPOPLPUSH: Command = Command {
     name: "RPOPLPUSH",
+    passed_on: PassedOn::As(passing::moved_from_right),
     arity: 3,
     run: Run::Write(rpoplpush),
     since: "1.2.0",
@@ -37,6 +40,7 @@ pub(super) const RPOPLPUSH: Command = Command {
 
 pub(super) const LMOVEM: Command = Command {
     name: "LMOVEM",
+    passed_on: PassedOn::Value,
     arity: -5,
     run: Run::Write(lmovem),
     since_level: feature_level::REDIS_8_MORE,

@@ -2,7 +2,8 @@
 
 use super::{next_end, pop_event, save_less};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, PassedOn, Run, parse_i64},
+    commands::passing,
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -12,6 +13,7 @@ use crate::{
 
 pub(super) const LPOP: Command = Command {
     name: "LPOP",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Take],
     arity: -2,
     keys: KeyRange::ONE,
@@ -34,6 +36,7 @@ pub(super) const RPOP: Command = Command {
 
 pub(super) const LMPOP: Command = Command {
     name: "LMPOP",
+    passed_on: PassedOn::As(passing::popped_elements),
     access: &[Access::Take],
     arity: -4,
     keys: KeyRange::counted(1),

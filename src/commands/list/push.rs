@@ -2,7 +2,7 @@
 
 use super::{push_event, save_more};
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -11,6 +11,7 @@ use crate::{
 
 pub(super) const LPUSH: Command = Command {
     name: "LPUSH",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Insert],
     arity: -3,
     keys: KeyRange::ONE,

@@ -7,7 +7,7 @@ use super::{
     running,
 };
 use crate::{
-    command::{Args, Command, Effect, Flags, Run, ScriptRun},
+    command::{Args, Command, Effect, Flags, PassedOn, Run, ScriptRun},
     commands::help,
     error::Result,
     limits::LIBRARIES_BYTES_MAX,
@@ -58,6 +58,7 @@ pub(super) const FUNCTION: Command = Command {
     subcommands: &[
         Command {
             name: "DELETE",
+            passed_on: PassedOn::Words,
             arity: 3,
             run: Run::Write(delete),
             summary: "Deletes a library and its functions.",
@@ -74,6 +75,7 @@ pub(super) const FUNCTION: Command = Command {
         },
         Command {
             name: "FLUSH",
+            passed_on: PassedOn::Words,
             arity: -2,
             run: Run::Write(flush),
             complexity: "O(N) where N is the number of functions deleted",
@@ -110,6 +112,7 @@ pub(super) const FUNCTION: Command = Command {
         },
         Command {
             name: "LOAD",
+            passed_on: PassedOn::Words,
             arity: -3,
             run: Run::Write(load),
             summary: "Adds a library of functions.",
@@ -118,6 +121,7 @@ pub(super) const FUNCTION: Command = Command {
         },
         Command {
             name: "RESTORE",
+            passed_on: PassedOn::Words,
             arity: -3,
             run: Run::Write(restore),
             complexity: "O(N) where N is the number of functions in the payload",

@@ -105,6 +105,11 @@ pub(super) fn all(view: &View<'_>) -> Result<Vec<(Library, Value)>> {
     rows.into_iter().map(read).collect()
 }
 
+/// The texts of all, by name.
+pub fn library_texts(view: &View<'_>) -> Result<Vec<Vec<u8>>> {
+    Ok(all(view)?.into_iter().map(|(_, text)| text.to_vec()).collect())
+}
+
 /// FUNCTION LOAD and FUNCTION RESTORE; returns the library's name. `exists`: what is wrong if there is one of this name;
 /// `None`: it is replaced.
 pub(super) fn load(txn: &mut Txn<'_>, text: &[u8], exists: Option<fn(&str) -> String>) -> Result<String> {

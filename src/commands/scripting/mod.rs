@@ -25,6 +25,7 @@ mod slots;
 
 pub use code::compiled_bytes;
 pub use counts::Counts;
+pub use libraries::library_texts;
 pub use inner::{inner_calls, reset_inner_calls};
 pub use noted::{Inner, InnerCall, InnerDenial, Wanted, noting};
 pub use running::{Killed, kill as kill_here, long_runs};

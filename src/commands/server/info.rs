@@ -3,7 +3,7 @@
 //! All fields of Redis 7.2, with true values, or 0 if the thing does not exist here; Flotilla's own fields start with
 //! `flotilla_`. `info_memory.rs` and `info_stats.rs` have the longer sections.
 
-use super::{info_edge, info_memory, info_source, info_stats};
+use super::{info_edge, info_memory, info_psync, info_source, info_stats};
 use crate::{
     command::{Args, Command, Flags, Group, Run},
     config::OnFollower,
@@ -280,6 +280,7 @@ fn replication(node: &Node, out: &mut String) {
         info_edge::fed(node, out);
     }
     info_source::source(node, out);
+    info_psync::psync(node, out);
 }
 
 fn replid(history: &str) -> String {

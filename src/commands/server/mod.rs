@@ -10,6 +10,7 @@ mod hot_keys;
 mod info;
 mod info_edge;
 mod info_memory;
+mod info_psync;
 mod info_source;
 mod info_stats;
 mod latency;
@@ -19,6 +20,7 @@ mod memory;
 mod module;
 mod monitor;
 mod observe;
+mod psync;
 mod replication;
 
 use crate::command::Command;
@@ -55,9 +57,9 @@ pub static COMMANDS: &[Command] = &[
     memory::MEMORY,
     module::MODULE,
     monitor::MONITOR,
-    monitor::PSYNC,
-    monitor::REPLCONF,
-    monitor::SYNC,
+    psync::PSYNC,
+    psync::REPLCONF,
+    psync::SYNC,
     replication::ROLE,
     replication::WAIT,
     replication::WAITAOF,

@@ -2,7 +2,8 @@
 
 use super::save;
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run},
+    commands::passing,
     error::Result,
     resp::Reply,
     store::{EventClass, Txn},
@@ -11,6 +12,7 @@ use crate::{
 
 pub(super) const SADD: Command = Command {
     name: "SADD",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Insert],
     arity: -3,
     keys: KeyRange::ONE,
@@ -27,6 +29,7 @@ pub(super) const SADD: Command = Command {
 
 pub(super) const SREM: Command = Command {
     name: "SREM",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Delete],
     run: Run::Write(srem),
     cost: Cost::Words,
@@ -37,6 +40,7 @@ pub(super) const SREM: Command = Command {
 
 pub(super) const SMOVE: Command = Command {
     name: "SMOVE",
+    passed_on: PassedOn::As(passing::moved_member),
     access: &[Access::Take, Access::Insert],
     arity: 4,
     keys: KeyRange::new(1, 2, 1),

@@ -2,7 +2,8 @@
 
 use super::save;
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group, KeyRange, PassedOn, Run, parse_i64},
+    commands::passing,
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Txn, View},
@@ -14,6 +15,7 @@ const REPEATED_MAX: u64 = 16 * 1024 * 1024;
 
 pub(super) const SPOP: Command = Command {
     name: "SPOP",
+    passed_on: PassedOn::As(passing::taken_members),
     access: &[Access::Take],
     tips: &["nondeterministic_output"],
     arity: -2,

@@ -2,7 +2,7 @@
 
 use super::tell;
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::Txn,
@@ -13,6 +13,7 @@ const FLAGS: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
 
 pub(super) const ZADD: Command = Command {
     name: "ZADD",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Update],
     arity: -4,
     keys: KeyRange::ONE,
@@ -29,6 +30,7 @@ pub(super) const ZADD: Command = Command {
 
 pub(super) const ZINCRBY: Command = Command {
     name: "ZINCRBY",
+    passed_on: PassedOn::AsCalled,
     arity: 4,
     keys: KeyRange::ONE,
     run: Run::Write(zincrby),

@@ -2,7 +2,8 @@
 
 use super::pop::{Many, ZMPOP, ZPOPMIN, first_set, pop};
 use crate::{
-    command::{Args, Command, Flags, KeyRange, Run, Wait},
+    command::{Args, Command, Flags, KeyRange, PassedOn, Run, Wait},
+    commands::passing,
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, Txn, Type, View},
@@ -13,6 +14,7 @@ const FLAGS: Flags = Flags::WRITE.with(Flags::NOSCRIPT).with(Flags::BLOCKING).wi
 
 pub(super) const BZPOPMIN: Command = Command {
     name: "BZPOPMIN",
+    passed_on: PassedOn::As(passing::popped_min),
     arity: -3,
     keys: KeyRange::new(1, -2, 1),
     run: Run::Write(bzpopmin),
@@ -26,6 +28,7 @@ pub(super) const BZPOPMIN: Command = Command {
 
 pub(super) const BZPOPMAX: Command = Command {
     name: "BZPOPMAX",
+    passed_on: PassedOn::As(passing::popped_max),
     run: Run::Write(bzpopmax),
     summary: "Pops the member with the highest score; waits for one if there is none.",
     ..BZPOPMIN
@@ -33,6 +36,7 @@ pub(super) const BZPOPMAX: Command = Command {
 
 pub(super) const BZMPOP: Command = Command {
     name: "BZMPOP",
+    passed_on: PassedOn::As(passing::popped_members),
     arity: -5,
     keys: KeyRange::counted(2),
     run: Run::Write(bzmpop),

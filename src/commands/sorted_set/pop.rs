@@ -2,7 +2,8 @@
 
 use super::{members_reply, number_from, tell};
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, PassedOn, Run},
+    commands::passing,
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, Txn},
@@ -11,6 +12,7 @@ use crate::{
 
 pub(super) const ZPOPMIN: Command = Command {
     name: "ZPOPMIN",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Take],
     arity: -2,
     keys: KeyRange::ONE,
@@ -33,6 +35,7 @@ pub(super) const ZPOPMAX: Command = Command {
 
 pub(super) const ZMPOP: Command = Command {
     name: "ZMPOP",
+    passed_on: PassedOn::As(passing::popped_members),
     arity: -4,
     keys: KeyRange::counted(1),
     run: Run::Write(zmpop),

@@ -5,7 +5,7 @@ use super::{
     tell,
 };
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     resp::Reply,
     store::{Direction, Txn},
@@ -14,6 +14,7 @@ use crate::{
 
 pub(super) const ZREM: Command = Command {
     name: "ZREM",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Delete],
     arity: -3,
     keys: KeyRange::ONE,
@@ -30,6 +31,7 @@ pub(super) const ZREM: Command = Command {
 
 pub(super) const ZREMRANGEBYRANK: Command = Command {
     name: "ZREMRANGEBYRANK",
+    passed_on: PassedOn::AsCalled,
     arity: 4,
     run: Run::Write(by_rank),
     cost: Cost::Data,

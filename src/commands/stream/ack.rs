@@ -1,7 +1,7 @@
 //! XACK.
 
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group as CommandGroup, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group as CommandGroup, KeyRange, PassedOn, Run},
     error::Result,
     resp::Reply,
     store::Txn,
@@ -10,6 +10,7 @@ use crate::{
 
 pub(super) const XACK: Command = Command {
     name: "XACK",
+    passed_on: PassedOn::Always,
     access: &[Access::Update],
     arity: -4,
     keys: KeyRange::ONE,

@@ -2,16 +2,18 @@
 
 use super::{id_reply, trim::TrimOptions};
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run, has_none_of, require_level},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run, has_none_of, require_level},
+    commands::passing,
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
-    store::{EventClass, Txn},
+    store::{EventClass, PassedCommand, Txn, View},
     types::stream::{Idempotence, References, Stream, StreamId, Trim, digest_of},
 };
 
 pub(super) const XADD: Command = Command {
     name: "XADD",
+    passed_on: PassedOn::As(as_passed),
     access: &[Access::Update],
     tips: &["nondeterministic_output"],
     arity: -5,
@@ -27,6 +29,17 @@ pub(super) const XADD: Command = Command {
     syntax: "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO producer-id | IDMP producer-id idempotent-id] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]",
     ..Command::BASE
 };
+
+/// With the id that it got. What a producer says, and what becomes of groups' references, is not understood everywhere.
+fn as_passed(view: &View<'_>, argv: &[&[u8]], reply: &Reply) -> Result<Option<Vec<PassedCommand>>> {
+    let mut args = Args::new(argv, 1);
+    let key = args.next_word()?;
+    let Options { trim, references, producer, .. } = options(&mut args, view.feature_level())?;
+    match (references, producer) {
+        (References::Keep, None) => passing::added_entry(view, (key, args.rest()), reply, trim.is_some()),
+        _ => Ok(None),
+    }
+}
 
 /// The id asked for.
 #[derive(Debug, Clone, Copy)]

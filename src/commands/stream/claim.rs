@@ -6,7 +6,8 @@ use super::{
     read_group::{note_active, see_consumer},
 };
 use crate::{
-    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, PassedOn, Run, parse_i64},
+    commands::passing,
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Direction, Txn},
@@ -22,6 +23,7 @@ const COUNT_MAX: i64 = i64::MAX / 16;
 
 pub(super) const XCLAIM: Command = Command {
     name: "XCLAIM",
+    passed_on: PassedOn::StreamGroup(passing::group_claimed),
     access: &[Access::Update],
     tips: &["nondeterministic_output"],
     arity: -6,
@@ -38,6 +40,7 @@ pub(super) const XCLAIM: Command = Command {
 
 pub(super) const XAUTOCLAIM: Command = Command {
     name: "XAUTOCLAIM",
+    passed_on: PassedOn::StreamGroup(passing::group_claimed),
     access: &[Access::Delete],
     tips: &["nondeterministic_output"],
     arity: -6,

@@ -1,7 +1,7 @@
 //! XCFGSET: how long, and how many, ids of producers a stream remembers.
 
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
@@ -14,6 +14,7 @@ const IDS_MAX: i64 = 10_000;
 
 pub(super) const XCFGSET: Command = Command {
     name: "XCFGSET",
+    passed_on: PassedOn::Keys,
     access: &[Access::Update],
     arity: -2,
     keys: KeyRange::ONE,

@@ -1,7 +1,7 @@
 //! XDEL, XSETID.
 
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -10,6 +10,7 @@ use crate::{
 
 pub(super) const XDEL: Command = Command {
     name: "XDEL",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Delete],
     arity: -3,
     keys: KeyRange::ONE,
@@ -26,6 +27,7 @@ pub(super) const XDEL: Command = Command {
 
 pub(super) const XSETID: Command = Command {
     name: "XSETID",
+    passed_on: PassedOn::Keys,
     access: &[Access::Update],
     arity: -3,
     keys: KeyRange::ONE,

@@ -1,10 +1,7 @@
 //! XDELEX and XACKDEL: entries deleted with regard to what groups have pending, and a word about each.
 
 use crate::{
-    command::{
-        Access, Args, Command, Cost, Flags, Group as CommandGroup, KeyRange, Run, has_none_of, parse_i64,
-        require_level,
-    },
+    command::{Access, Args, Command, Cost, Flags, Group as CommandGroup, KeyRange, PassedOn, Run, has_none_of, parse_i64, require_level},
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
@@ -18,6 +15,7 @@ const STILL_REFERENCED: i64 = 2;
 
 pub(super) const XDELEX: Command = Command {
     name: "XDELEX",
+    passed_on: PassedOn::Keys,
     access: &[Access::Delete],
     arity: -5,
     keys: KeyRange::ONE,
@@ -36,6 +34,7 @@ pub(super) const XDELEX: Command = Command {
 
 pub(super) const XACKDEL: Command = Command {
     name: "XACKDEL",
+    passed_on: PassedOn::Keys,
     access: &[Access::Delete],
     arity: -6,
     run: Run::Write(xackdel),

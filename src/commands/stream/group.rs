@@ -2,7 +2,7 @@
 
 use super::no_group_of_key;
 use crate::{
-    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, PassedOn, Run},
     commands::help,
     error::Result,
     resp::{ErrorReply, Reply},
@@ -23,6 +23,7 @@ pub(super) const XGROUP: Command = Command {
     subcommands: &[
         Command {
             name: "CREATE",
+            passed_on: PassedOn::Always,
             access: &[Access::Insert],
             arity: -5,
             keys: KEY,
@@ -35,6 +36,7 @@ pub(super) const XGROUP: Command = Command {
         },
         Command {
             name: "CREATECONSUMER",
+            passed_on: PassedOn::Always,
             access: &[Access::Insert],
             arity: 5,
             keys: KEY,
@@ -47,6 +49,7 @@ pub(super) const XGROUP: Command = Command {
         },
         Command {
             name: "DELCONSUMER",
+            passed_on: PassedOn::Always,
             access: &[Access::Delete],
             arity: 5,
             keys: KEY,
@@ -60,6 +63,7 @@ pub(super) const XGROUP: Command = Command {
         },
         Command {
             name: "DESTROY",
+            passed_on: PassedOn::Always,
             access: &[Access::Delete],
             arity: 4,
             keys: KEY,
@@ -82,6 +86,7 @@ pub(super) const XGROUP: Command = Command {
         },
         Command {
             name: "SETID",
+            passed_on: PassedOn::Always,
             access: &[Access::Update],
             arity: -5,
             keys: KEY,

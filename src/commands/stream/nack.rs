@@ -2,7 +2,7 @@
 
 use super::no_group;
 use crate::{
-    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, Run, parse_i64},
+    command::{Access, Args, Command, Flags, Group as CommandGroup, KeyRange, PassedOn, Run, parse_i64},
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
@@ -15,6 +15,7 @@ const FATAL: u64 = i64::MAX.cast_unsigned();
 
 pub(super) const XNACK: Command = Command {
     name: "XNACK",
+    passed_on: PassedOn::Keys,
     access: &[Access::Update],
     arity: -7,
     keys: KeyRange::ONE,

@@ -7,9 +7,8 @@ use super::{
     read_options::{ReadOptions, Reader, found_reply, read_options},
 };
 use crate::{
-    command::{
-        Access, Args, Command, Finds, Flags, Group as CommandGroup, KeyRange, Run, Wait, require_level,
-    },
+    command::{Access, Args, Command, Finds, Flags, Group as CommandGroup, KeyRange, PassedOn, Run, Wait, require_level},
+    commands::passing,
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},
@@ -20,6 +19,7 @@ use std::ops::ControlFlow;
 
 pub(super) const XREADGROUP: Command = Command {
     name: "XREADGROUP",
+    passed_on: PassedOn::StreamGroup(passing::group_read),
     access: &[Access::Read],
     arity: -7,
     keys: KeyRange::streams(4),

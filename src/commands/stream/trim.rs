@@ -2,7 +2,8 @@
 
 use super::delete_with::take_references;
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, PassedOn, Run},
+    commands::passing,
     error::Result,
     resp::{ErrorReply, Reply},
     store::{EventClass, Txn},
@@ -14,6 +15,7 @@ const LIMIT_DEFAULT: u64 = 100 * NODE_ENTRIES;
 
 pub(super) const XTRIM: Command = Command {
     name: "XTRIM",
+    passed_on: PassedOn::As(passing::trimmed_stream),
     access: &[Access::Delete],
     tips: &["nondeterministic_output"],
     arity: -4,

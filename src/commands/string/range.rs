@@ -2,7 +2,7 @@
 
 use super::set::replace;
 use crate::{
-    command::{Access, Args, Command, Flags, Group, KeyRange, Run},
+    command::{Access, Args, Command, Flags, Group, KeyRange, PassedOn, Run},
     error::Result,
     resp::{ErrorReply, Reply},
     store::{Encoding, EventClass, Txn, View},
@@ -11,6 +11,7 @@ use crate::{
 
 pub(super) const APPEND: Command = Command {
     name: "APPEND",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Insert],
     arity: 3,
     keys: KeyRange::ONE,
@@ -43,6 +44,7 @@ pub(super) const SUBSTR: Command =
 
 pub(super) const SETRANGE: Command = Command {
     name: "SETRANGE",
+    passed_on: PassedOn::AsCalled,
     access: &[Access::Update],
     arity: 4,
     keys: KeyRange::ONE,

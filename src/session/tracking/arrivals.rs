@@ -109,12 +109,13 @@ impl Arrivals {
                 Some(Event::Read { key: Bytes::copy_from_slice(key), client: by.client })
             }
             ChangeEvent::ReadsTooMuch { by } if is_own(by) => Some(Event::ReadTooMuch { client: by.client }),
-            ChangeEvent::Databases => Some(Event::Everything { is_told_to_all: true }),
+            ChangeEvent::Databases(_) => Some(Event::Everything { is_told_to_all: true }),
             ChangeEvent::Key(_)
             | ChangeEvent::Read { .. }
             | ChangeEvent::ReadsTooMuch { .. }
             | ChangeEvent::Keyspace { .. }
             | ChangeEvent::Message { .. }
+            | ChangeEvent::Call(_)
             | ChangeEvent::User { .. } => None,
         });
         self.put(events);

@@ -133,12 +133,13 @@ impl RecentChanges {
         for change in changes {
             match change {
                 ChangeEvent::Key(change) if change.db != SYSTEM_DATABASE => changed.put(index, &change.key),
-                ChangeEvent::Databases => changed.forget(Some(index)),
+                ChangeEvent::Databases(_) => changed.forget(Some(index)),
                 ChangeEvent::Key(_)
                 | ChangeEvent::Read { .. }
                 | ChangeEvent::ReadsTooMuch { .. }
                 | ChangeEvent::Keyspace { .. }
                 | ChangeEvent::Message { .. }
+                | ChangeEvent::Call(_)
                 | ChangeEvent::User { .. } => {}
             }
             changed.shrink(bytes_max);
@@ -203,7 +204,7 @@ impl RecentChanges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::KeyChange;
+    use crate::store::{DatabaseChange, KeyChange};
 
     fn written(key: &str) -> ChangeEvent {
         let (db, key, before, after) = (0, key.as_bytes().to_vec(), None, None);
@@ -273,7 +274,7 @@ mod tests {
     fn emptied_databases_snapshots_and_switches_forget_all() {
         let recent = on(10);
         record(&recent, 1, &["a"]);
-        recent.record(2, &[written("b"), ChangeEvent::Databases, written("c")]);
+        recent.record(2, &[written("b"), ChangeEvent::Databases(DatabaseChange::Emptied(0)), written("c")]);
         assert_eq!((since(&recent, 1), since(&recent, 2).as_deref()), (None, Some("")));
         record(&recent, 3, &["d"]);
         assert_eq!(since(&recent, 2).as_deref(), Some("d"));

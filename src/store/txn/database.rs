@@ -2,7 +2,7 @@
 
 use super::Txn;
 use crate::store::{
-    ChangeEvent, Database,
+    ChangeEvent, Database, DatabaseChange,
     engine::Family,
     sums::{self, Change},
 };
@@ -11,7 +11,7 @@ impl Txn<'_> {
     /// Empties a database in constant time: it gets a new namespace, compaction drops the old rows.
     pub fn flush_db(&mut self, db: u32) {
         // Also of an empty one, as Redis tells clients that cache keys.
-        self.databases_changed();
+        self.databases_changed(DatabaseChange::Emptied(db));
         // No row, nothing to disown: a loop of flushes must not use up namespaces.
         if self.state.database(db).keys == 0 {
             return;
@@ -31,14 +31,14 @@ impl Txn<'_> {
 
     /// Exchanges two databases in constant time.
     pub fn swap_db(&mut self, a: u32, b: u32) {
-        self.databases_changed();
+        self.databases_changed(DatabaseChange::Exchanged(a, b));
         self.save_state();
         self.state.swap(a, b);
     }
 
-    fn databases_changed(&mut self) {
+    fn databases_changed(&mut self, change: DatabaseChange) {
         if self.interest.keys {
-            self.changes.push(ChangeEvent::Databases);
+            self.changes.push(ChangeEvent::Databases(change));
         }
     }
 

@@ -13,6 +13,7 @@ mod budget;
 mod commit;
 mod database;
 mod evict;
+mod passed;
 mod prefetched;
 mod recount;
 mod rows;

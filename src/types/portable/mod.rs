@@ -11,7 +11,7 @@ mod stream;
 use crate::{
     error::Result,
     limits::HOT_RECORD_BYTES_MAX,
-    rdb::Object,
+    rdb::{self, Object},
     store::{Encoding, NewRow, Row, Txn, Type, View},
     types::string::{self, StoredString},
 };
@@ -32,6 +32,11 @@ pub fn read(view: &View<'_>, key: &[u8]) -> Result<Option<Object>> {
         Type::Hash => hash::read(view, key)?,
         Type::Stream => stream::read(view, key)?,
     }))
+}
+
+/// A consumer group of a stream, and whether all entries are there that are pending in it. `None`: there is no such group.
+pub fn read_group(view: &View<'_>, key: &[u8], name: &[u8]) -> Result<Option<(rdb::Group, bool)>> {
+    stream::read_one_group(view, key, name)
 }
 
 /// Makes a key hold a value, which expires at this time (milliseconds since the epoch; 0 = never), and nothing else.

@@ -46,6 +46,21 @@ pub(super) fn read(view: &View<'_>, key: &[u8]) -> Result<Object> {
     }))
 }
 
+pub(super) fn read_one_group(
+    view: &View<'_>,
+    key: &[u8],
+    name: &[u8],
+) -> Result<Option<(rdb::Group, bool)>> {
+    let Some(stream) = Stream::open(view, key)? else { return Ok(None) };
+    let Some(group) = Group::open(view, &stream, name)? else { return Ok(None) };
+    let group = read_group(view, &stream, name.to_vec(), &group.record)?;
+    let mut has_all = true;
+    for pending in &group.pending {
+        has_all &= stream.has(view, inner(pending.id))?;
+    }
+    Ok(Some((group, has_all)))
+}
+
 fn read_group(view: &View<'_>, stream: &Stream, name: Vec<u8>, record: &GroupRecord) -> Result<rdb::Group> {
     let (mut consumers, mut places) = (Vec::new(), BTreeMap::new());
     scan_consumers(view, stream.collection_id(), &name, |consumer, record| {
