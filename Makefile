@@ -11,11 +11,11 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz rehearsal demo docs verify fix bench bench-compare
+.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz rehearsal demo docs verify fix bench bench-compare release
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)$$/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 prepare: ## Install what building needs (g++, libclang) and build RocksDB, once per machine
 	@.build/prepare.sh
@@ -93,6 +93,9 @@ rehearsal: prepare ## Install, upgrade, scale and break the Helm chart's pods in
 demo: prepare ## A core of three and two edge sites 80 ms away, under load, to look at and to break; ARGS="--seconds 20" does it alone
 	@$(cargo) build --locked --release --workspace --bin flotilla --bin demo
 	@exec $${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/demo $(ARGS)
+
+release: prepare ## Make the files of a release in target/release-files: tarball, Debian package, bill of materials, sums
+	@.build/release.sh
 
 docs: ## Make the documentation a site, target/book/index.html
 	@.build/docs.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and `make bench` need beside the build: the reference server and client libraries.
-# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [exporter] [pages] [network] [objects] [azure] [browser] [valkey]      (none named: all)
+# usage: test-deps.sh [reference] [python] [applications] [node] [scripting] [hiredis] [ruby] [exporter] [pages] [network] [objects] [azure] [browser] [valkey] [packages]      (none named: all)
 #
 # Debian packages go where apt puts them; the rest goes to target/test-deps (FLOTILLA_TEST_DEPS names another place):
 #   python/bin/python        an interpreter with redis-py
@@ -13,6 +13,7 @@
 #   browser/node_modules     puppeteer-core, which drives Debian's Chromium, and axe-core
 #   valkey/valkey-server     valkey-server 8
 # hiredis (C headers and library), redis-rb, Sidekiq, redis_exporter and redigo (with Go) come as Debian packages. redis-rs is a crate in Cargo.lock.
+# man, mandoc, groff, lintian, fish and zsh are Debian's, too; cargo-deb and cargo-cyclonedx are built into the cache directory.
 # A second run finds everything and returns at once. Nothing is left running.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -120,6 +121,13 @@ need_valkey() {
     chmod +x "$place/valkey/valkey-server"
 }
 
+# What makes packages, and what looks at them.
+need_packages() {
+    apt_install man-db mandoc groff lintian fish zsh binutils dpkg-dev systemd ||
+        die "man-db, mandoc, groff, lintian, fish or zsh are missing and cannot be installed by this user"
+    "$root/.build/release.sh" --tools
+}
+
 need_applications() { need_environment applications "${applications[@]}"; }
 
 # ioredis in a directory of its own.
@@ -164,10 +172,10 @@ need_pages() {
         die "Go, redigo, openssl or iproute2 are missing and cannot be installed by this user"
 }
 
-[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby exporter pages network objects azure browser valkey
+[ $# -gt 0 ] || set -- reference python applications node scripting hiredis ruby exporter pages network objects azure browser valkey packages
 for part in "$@"; do
     case $part in
-        reference | python | applications | node | scripting | hiredis | ruby | exporter | pages | network | objects | azure | browser | valkey) "need_$part" ;;
+        reference | python | applications | node | scripting | hiredis | ruby | exporter | pages | network | objects | azure | browser | valkey | packages) "need_$part" ;;
         *) die "unknown part '$part'" ;;
     esac
 done

@@ -106,6 +106,11 @@ fn backup_does_what_it_shows() {
     check("src/docs/backup.md");
 }
 
+#[test]
+fn packages_does_what_it_shows() {
+    check("src/docs/packages.md");
+}
+
 /// A page with blocks that would run is one of those above.
 #[test]
 fn no_page_shows_commands_that_are_not_run() {
