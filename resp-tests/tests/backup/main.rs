@@ -11,8 +11,8 @@ mod objects;
 mod providers;
 mod stage;
 
-use resp_tests::server::Stop;
-use resp_tests::support::{call, ok};
+use resp_tests::server::{Program, Stop};
+use resp_tests::support::{admin, call, ok};
 use resp_tests::value::Value;
 use stage::{Store, dumps, fill, flotilla, keeps, said, start, start_on};
 
@@ -61,6 +61,25 @@ fn a_backup_comes_back_whole_and_the_next_one_sends_what_is_new() {
     let full = restored.data();
     let refused = flotilla(&["restore", "--from", store.url(), "--data-dir", full.to_str().unwrap()]);
     assert!(!refused.status.success() && keeps(&refused, "is not empty"), "{refused:?}");
+}
+
+#[test]
+fn a_core_of_three_begins_with_one_restored_node_as_the_chart_has_it() {
+    let store = Store::new();
+    let mut source = start(&store, &[]);
+    call(&mut source.connect().unwrap(), &["SET", "city", "Lisbon"]);
+    said(&admin(&source, &["backup"]));
+    source.stop(Stop::Kill).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/backup/founding.sh");
+    let output = std::process::Command::new("unshare")
+        .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", script])
+        .arg(Program::product().path.canonicalize().unwrap())
+        .arg(home.path())
+        .arg(store.url())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) static ROWS: &[Row] = &[
     gauge(
         "flotilla_source_lag_seconds",
         "Seconds since the data were last known to be level with the followed Redis, which is asked at least every ten; 0 while its data are loaded, and once it is not followed any more",
-        |s| of(s, |record, now| level_age(record, now)),
+        |s| of(s, level_age),
     ),
     gauge(
         "flotilla_source_has_error",

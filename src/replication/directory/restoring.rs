@@ -21,11 +21,13 @@ impl DataDirectory {
     /// the caller to lift the quarantine.
     pub fn for_restore(path: &Path, node_name: &str) -> Result<Option<Self>, LogError> {
         wal::create_private_directory(Environment::machine(), path)?;
-        // First of all: another restore may be at work.
+        // A node that runs on it holds the lock; what is wrong is not that.
+        if is_taken(path)? {
+            return Ok(None);
+        }
+        // Another restore may be at work, or have ended meanwhile.
         let lock = lock(&path.join(LOCK))?;
-        let quarantine = Quarantine::read(path)?;
-        let is_unfinished = quarantine.is_some_and(|found| found.text.starts_with(UNFINISHED));
-        if !is_unfinished && others(path)?.next().is_some() {
+        if is_taken(path)? {
             return Ok(None);
         }
         // Before there is anything else.
@@ -37,6 +39,13 @@ impl DataDirectory {
         let identity = create(path, node_name, false)?;
         Ok(Some(DataDirectory { path: path.to_path_buf(), identity, _lock: lock }))
     }
+}
+
+/// Whether it holds anything else than an unfinished restore.
+fn is_taken(directory: &Path) -> Result<bool, LogError> {
+    let quarantine = Quarantine::read(directory)?;
+    let is_unfinished = quarantine.is_some_and(|found| found.text.starts_with(UNFINISHED));
+    Ok(!is_unfinished && others(directory)?.next().is_some())
 }
 
 /// All that is in it but the lock and the quarantine.
