@@ -95,6 +95,13 @@ BOARDS = {
         ("Bootstraps; contradictions must be 0", "none", [
             ("bootstraps {{pod}}", f"flotilla_edge_bootstraps_total{{{NODE}}}"),
             ("contradictions {{pod}}", f"flotilla_edge_contradictions_total{{{NODE}}}")]),
+        ("Redis servers that follow (PSYNC)", "none", [
+            ("{{pod}}", each("flotilla_psync_replicas")), ("copies {{pod}}", f"flotilla_psync_copies_total{{{NODE}}}"),
+            ("too slow {{pod}}", f"flotilla_psync_slow_disconnections_total{{{NODE}}}"),
+            ("begun anew {{pod}}", f"flotilla_psync_restarts_total{{{NODE}}}")]),
+        ("They are behind", "bytes", [
+            ("{{pod}}", each("flotilla_psync_lag_bytes")), ("kept {{pod}}", each("flotilla_psync_kept_bytes"))]),
+        ("Their stream", "Bps", [("{{pod}}", rate("flotilla_psync_sent_bytes"))]),
     ]),
     "moving": ("Flotilla: moving in", [
         ("Phase", "none", [("{{phase}}", f"max by (phase) (flotilla_source_phase{{{ALL}}}) > 0")]),

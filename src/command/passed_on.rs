@@ -4,7 +4,7 @@
 //! itself. A row that says more than `Value` claims that the same words have the same effect on a server of Redis 7.0 whose key
 //! holds the same, whatever the time; `resp-tests/tests/moving_out` puts that to the test.
 
-use super::Resolved;
+use super::{OfCall, Resolved};
 use crate::{
     error::Result,
     resp::Reply,
@@ -30,7 +30,7 @@ pub enum PassedOn {
     /// Other commands.
     As(PassedAs),
     /// A consumer group of a stream: key and group are the words at these places.
-    StreamGroup(fn(&[&[u8]]) -> Option<(usize, usize)>),
+    StreamGroup(OfCall<Option<(usize, usize)>>),
     /// The call, which is about no key.
     Words,
 }

@@ -1,8 +1,7 @@
 //! One command: a row of data beside its handler.
 
 use super::{
-    Access, Args, Cost, Databases, Flags, KeyWord, LocalInScript, PassedOn, ScriptFlagsOf, ScriptRun,
-    WaitFor,
+    Access, Args, Cost, Databases, Flags, KeyWord, LocalInScript, PassedOn, ScriptFlagsOf, ScriptRun, WaitFor,
 };
 use crate::{
     error::Result,

@@ -127,9 +127,9 @@ pub(super) fn set_field(_view: &View<'_>, argv: &[&[u8]], _reply: &Reply) -> Out
 /// XTRIM: what is approximate is not the same everywhere, the first entry that is left is.
 pub(super) fn trimmed_stream(view: &View<'_>, argv: &[&[u8]], _reply: &Reply) -> Outcome {
     match touches_groups(argv.get(2..).unwrap_or_default()) {
-    true => Ok(None),
-    false => Ok(Some(vec![trim(view, word(argv, 1))?])),
-}
+        true => Ok(None),
+        false => Ok(Some(vec![trim(view, word(argv, 1))?])),
+    }
 }
 
 /// Entries that go take references of groups with them, or stay because of them.

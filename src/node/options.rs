@@ -27,7 +27,7 @@ pub(super) fn psync(settings: &Settings, group: &Group) -> Arc<Psync> {
         buffer_bytes,
         backlog_ttl: Duration::from_secs(backlog_ttl_seconds),
     };
-    Arc::new(Psync::new(Arc::clone(&group.store), options, commands::scripting::library_texts, super::run_id))
+    Arc::new(Psync::new(&group.store, options, commands::scripting::library_texts, super::run_id))
 }
 
 /// Where a damaged node looks for others to repair itself from. It may not know its own identity yet.

@@ -18,6 +18,7 @@
 //! | `values.rs` | keys of a view as commands |
 //! | `stream.rs` | the bytes of the stream that are kept, and its followers |
 //! | `source.rs` | the observer's side, and the thread that makes the stream |
+//! | `producer.rs` | its units, as they are written |
 //! | `full_copy.rs` | a view as an RDB |
 //!
 //! **Invariants.**
@@ -29,10 +30,12 @@
 
 mod full_copy;
 mod pending;
+mod producer;
 mod source;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod values;
 
 pub use full_copy::{CopyChunk, FullCopy};

@@ -167,9 +167,7 @@ impl Pending {
     fn call(&mut self, call: PassedCall, own: Vec<KeyChange>) {
         let db = call.db;
         // Of a key that had expired there is still a value elsewhere, on which a call would build.
-        let is_plain = |change: &KeyChange| {
-            change.db == db && (change.before.is_none() || change.was_live)
-        };
+        let is_plain = |change: &KeyChange| change.db == db && (change.before.is_none() || change.was_live);
         match call.passed {
             Passed::Commands(commands) => {
                 let is_of = |change: &KeyChange| commands.iter().any(|command| command.key == change.key);

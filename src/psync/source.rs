@@ -8,21 +8,22 @@ use super::{
     PsyncRequest,
     full_copy::{self, FullCopy},
     pending::Pending,
+    producer::Unit,
     stream::{Follower, Gone, Stream, StreamStatus},
-    values::{self, Sink, Stopped, command},
+    totals::{PsyncTotals, count},
+    values::{Sink, Stopped, command},
 };
 use crate::{
     error::Result as HandlerResult,
-    limits::DATABASES,
     resp::ErrorReply,
-    store::{ChangeEvent, Published, ReadTime, Store, View},
+    store::{ChangeEvent, Published, Store, View},
 };
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -36,13 +37,6 @@ pub type Libraries = fn(&View<'_>) -> HandlerResult<Vec<Vec<u8>>>;
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// Batches that were begun before changes were asked for are over by then, as a rule. If not, followers begin anew.
 const BEGIN_PAUSE: Duration = Duration::from_millis(20);
-/// Bytes that are put together before followers are told of them.
-const BLOCK_BYTES: usize = 64 << 10;
-/// A large value goes into the stream in parts, so that followers take the first while the last are waiting.
-const PART_BYTES: usize = 1 << 20;
-/// While the stream is full, a follower that takes less than this a second is disconnected.
-const SLOW_BYTES_PER_SECOND: u64 = 1 << 20;
-const SLOW_LOOK: Duration = Duration::from_secs(1);
 
 /// Bounds, see the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,50 +75,34 @@ pub enum Begun {
 
 /// See the module.
 pub struct Psync {
-    options: PsyncOptions,
-    store: Arc<Store>,
+    pub(super) options: PsyncOptions,
+    /// Which has the observer, which has this.
+    store: Weak<Store>,
     libraries: Libraries,
     new_replid: fn() -> String,
     is_active: AtomicBool,
     changes: Mutex<Changes>,
     work: Condvar,
-    stream: Mutex<Stream>,
+    pub(super) stream: Mutex<Stream>,
     /// The end of the stream, for connections that wait for more.
-    grown: watch::Sender<u64>,
+    pub(super) grown: watch::Sender<u64>,
     /// A follower has taken something, or has left.
-    taken: Condvar,
+    pub(super) taken: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
     pub(super) copies: Arc<full_copy::Turn>,
     pub totals: PsyncTotals,
 }
 
-/// Counts since the start.
-#[derive(Debug, Default)]
-pub struct PsyncTotals {
-    pub full_copies: AtomicU64,
-    pub partial: AtomicU64,
-    pub partial_refused: AtomicU64,
-    pub dropped: AtomicU64,
-    pub restarts: AtomicU64,
-    pub lost_expiries: AtomicU64,
-    pub values: AtomicU64,
-    pub commands: AtomicU64,
-}
-
-fn count(counter: &AtomicU64, by: u64) {
-    counter.fetch_add(by, Ordering::Relaxed);
-}
-
 impl Psync {
     pub fn new(
-        store: Arc<Store>,
+        store: &Arc<Store>,
         options: PsyncOptions,
         libraries: Libraries,
         new_replid: fn() -> String,
     ) -> Self {
         Psync {
             options,
-            store,
+            store: Arc::downgrade(store),
             libraries,
             new_replid,
             is_active: AtomicBool::new(false),
@@ -164,7 +142,8 @@ impl Psync {
         if number <= view.number() {
             return;
         }
-        let published = self.store.published();
+        // The store itself calls.
+        let Some(published) = self.store.upgrade().map(|store| store.published()) else { return };
         if !recorded || published.number() != number {
             changes.lost = Some("a batch was not recorded");
         } else if changes.lost.is_none() {
@@ -190,12 +169,18 @@ impl Psync {
     }
 
     /// A follower asks to be fed.
-    pub fn join(self: &Arc<Self>, address: String, wanted: PsyncRequest) -> Result<(Arc<Follower>, Begun), ErrorReply> {
+    pub fn join(
+        self: &Arc<Self>,
+        address: String,
+        wanted: PsyncRequest,
+    ) -> Result<(Arc<Follower>, Begun), ErrorReply> {
         self.start().map_err(|error| ErrorReply::err(format!("cannot start a thread: {error}")))?;
         let mut stream = self.stream.lock();
         if stream.followers.len() >= self.options.followers_max {
             let max = self.options.followers_max;
-            return Err(ErrorReply::err(format!("psync-replicas-max is {max}, and that many follow already")));
+            return Err(ErrorReply::err(format!(
+                "psync-replicas-max is {max}, and that many follow already"
+            )));
         }
         let PsyncRequest { go_on, announced } = wanted;
         let place = go_on.as_ref().and_then(|(replid, offset)| stream.can_go_on(replid, *offset));
@@ -257,12 +242,13 @@ impl Psync {
         self.work.notify_one();
         self.taken.notify_one();
         let until = Instant::now() + within;
-        let is_over = || {
-            self.thread.lock().as_ref().is_none_or(JoinHandle::is_finished) && self.copies.is_free()
-        };
+        let is_over =
+            || self.thread.lock().as_ref().is_none_or(JoinHandle::is_finished) && self.copies.is_free();
         while !is_over() && Instant::now() < until {
             thread::sleep(Duration::from_millis(5));
         }
+        // What keeps the files open.
+        *self.changes.lock() = Changes { stops: true, has_thread: true, ..Changes::default() };
         is_over()
     }
 }
@@ -346,7 +332,7 @@ impl Psync {
             // Of followers that are disconnected now.
             changes.wanted.clear();
         }
-        changes.view = Some(self.store.published());
+        changes.view = self.store.upgrade().map(|store| store.published());
         let mut stream = self.stream.lock();
         match why {
             Some(_) => stream.begin((self.new_replid)()),
@@ -369,7 +355,9 @@ impl Psync {
 
     /// One unit of the stream; at its end those begin who have asked for a copy.
     fn unit(&self, pending: Pending, view: &Arc<Published>, wanted: Vec<Wanted>) {
-        let done = if pending.is_empty() { Ok(()) } else { self.produce(&pending, view) };
+        // The node has ended.
+        let Some(store) = self.store.upgrade() else { return };
+        let done = if pending.is_empty() { Ok(()) } else { self.produce(&pending, &store, view) };
         match done {
             Ok(()) => {
                 let stream = self.stream.lock();
@@ -379,7 +367,7 @@ impl Psync {
                     let copy = FullCopy {
                         replid: stream.replid.clone(),
                         offset: stream.end(),
-                        store: Arc::clone(&self.store),
+                        store: Arc::clone(&store),
                         view: Arc::clone(view),
                         libraries: self.libraries,
                         turn: Arc::clone(&self.copies),
@@ -390,7 +378,8 @@ impl Psync {
             }
             Err(Stopped::Unwanted) => {}
             Err(Stopped::TooLarge(key)) => {
-                let key = String::from_utf8_lossy(key.get(..key.len().min(100)).unwrap_or_default()).into_owned();
+                let key =
+                    String::from_utf8_lossy(key.get(..key.len().min(100)).unwrap_or_default()).into_owned();
                 tracing::warn!(key, "the value of a key is too large to be sent to followers by PSYNC");
                 self.changes.lock().lost = Some("a value is too large");
             }
@@ -399,105 +388,5 @@ impl Psync {
                 self.changes.lock().lost = Some("the data could not be read");
             }
         }
-    }
-
-    fn produce(&self, pending: &Pending, view: &Arc<Published>) -> Result<(), Stopped> {
-        let mut unit = Unit::new(self);
-        let views: Vec<View<'_>> = (0..DATABASES)
-            .map(|db| self.store.blocking_view(view, db, ReadTime::LastEntry).quiet())
-            .collect();
-        unit.put(command(&[b"MULTI"]))?;
-        let commands = pending.commands.iter().filter(|queued| pending.is_wanted(queued));
-        for queued in commands {
-            unit.select(queued.db)?;
-            let words: Vec<&[u8]> = queued.words.iter().map(Vec::as_slice).collect();
-            unit.put(command(&words))?;
-            count(&self.totals.commands, 1);
-        }
-        for ((contents, key), dirty) in &pending.dirty {
-            let Some(db) = pending.database_of(*contents) else { continue };
-            let Some(view) = usize::try_from(db).ok().and_then(|db| views.get(db)) else { continue };
-            unit.select(db)?;
-            values::put(view, key, dirty, &mut unit)?;
-            count(&self.totals.values, 1);
-        }
-        unit.put(command(&[b"EXEC"]))?;
-        unit.flush()
-    }
-
-    /// Appends to the stream; waits for slow followers while it is full, and disconnects those that are too slow.
-    fn append(&self, bytes: Bytes) -> Result<(), Stopped> {
-        let mut stream = self.stream.lock();
-        let len = bytes.len();
-        let mut at = 0_usize;
-        while at < len {
-            let to = at.saturating_add(PART_BYTES).min(len);
-            stream.append(bytes.slice(at..to));
-            at = to;
-            self.grown.send_replace(stream.end());
-            stream.trim(self.options.backlog_bytes);
-            let mut since = (Instant::now(), stream.slowest().map_or(0, |(_, at)| at));
-            while stream.kept() > self.options.buffer_bytes.max(self.options.backlog_bytes) {
-                if self.copies.is_ended() {
-                    return Err(Stopped::Unwanted);
-                }
-                self.taken.wait_for(&mut stream, SLOW_LOOK);
-                let Some((slowest, at)) = stream.slowest() else {
-                    stream.trim(self.options.backlog_bytes);
-                    break;
-                };
-                if since.0.elapsed() >= SLOW_LOOK {
-                    if at.saturating_sub(since.1) < SLOW_BYTES_PER_SECOND {
-                        count(&self.totals.dropped, 1);
-                        tracing::warn!(follower = %slowest.address, behind_bytes = stream.end().saturating_sub(at),
-                            "a server that follows by PSYNC is too slow; closing its connection");
-                        stream.drop_follower(&slowest);
-                    }
-                    since = (Instant::now(), stream.slowest().map_or(0, |(_, at)| at));
-                }
-                stream.trim(self.options.backlog_bytes);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A unit of the stream as it is written.
-struct Unit<'a> {
-    psync: &'a Psync,
-    buffer: Vec<u8>,
-    db: Option<u32>,
-}
-
-impl<'a> Unit<'a> {
-    fn new(psync: &'a Psync) -> Self {
-        Unit { psync, buffer: Vec::new(), db: None }
-    }
-
-    fn select(&mut self, db: u32) -> Result<(), Stopped> {
-        if self.db == Some(db) {
-            return Ok(());
-        }
-        self.db = Some(db);
-        self.put(command(&[b"SELECT", db.to_string().as_bytes()]))
-    }
-
-    fn flush(&mut self) -> Result<(), Stopped> {
-        self.psync.append(Bytes::from(std::mem::take(&mut self.buffer)))
-    }
-}
-
-impl Sink for Unit<'_> {
-    fn put(&mut self, bytes: Vec<u8>) -> Result<(), Stopped> {
-        if bytes.len() >= BLOCK_BYTES {
-            self.flush()?;
-            return self.psync.append(Bytes::from(bytes));
-        }
-        self.buffer.extend_from_slice(&bytes);
-        if self.buffer.len() >= BLOCK_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn lost_expiries(&mut self) {
-        count(&self.psync.totals.lost_expiries, 1);
     }
 }

@@ -44,7 +44,11 @@ enum Stage {
     Waits(oneshot::Receiver<FullCopy>),
     Granted(Box<FullCopy>),
     Refused,
-    Copy { chunks: mpsc::Receiver<CopyChunk>, mark: Option<String>, has_begun: bool },
+    Copy {
+        chunks: mpsc::Receiver<CopyChunk>,
+        mark: Option<String>,
+        has_begun: bool,
+    },
     /// All of the copy was sent.
     Copied,
     Stream,
@@ -180,7 +184,10 @@ impl Connection {
                     Ok(Decoded::Inline { used, .. } | Decoded::Skip { used }) => at = at.saturating_add(used),
                     Ok(Decoded::Incomplete { .. }) if rest.len() <= INPUT_BYTES_MAX => break,
                     Ok(Decoded::Incomplete { .. }) | Err(_) => {
-                        tracing::warn!(client = self.session.client.id, "a follower by PSYNC sends what is no REPLCONF; closing it");
+                        tracing::warn!(
+                            client = self.session.client.id,
+                            "a follower by PSYNC sends what is no REPLCONF; closing it"
+                        );
                         return Err(Close::Now);
                     }
                 }
@@ -226,7 +233,9 @@ impl Connection {
     }
 
     fn begin_copy(&mut self, feeding: &mut Feeding, finds_end: bool) -> Result<(), Close> {
-        let Stage::Granted(copy) = std::mem::replace(&mut feeding.stage, Stage::Refused) else { return Ok(()) };
+        let Stage::Granted(copy) = std::mem::replace(&mut feeding.stage, Stage::Refused) else {
+            return Ok(());
+        };
         let line = format!("+FULLRESYNC {} {}\r\n", copy.replid, copy.offset);
         self.output.extend_from_slice(line.as_bytes());
         let chunks = copy.start(!finds_end).map_err(|_| Close::Now)?;

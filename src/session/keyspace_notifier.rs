@@ -110,9 +110,9 @@ impl Observer for KeyspaceNotifier {
         }
     }
 
-    fn told(&self, number: u64, recorded: Option<u64>) {
+    fn told(&self, number: u64, recorded: Option<u64>, has_calls: bool) {
         self.tracking.recent.tell(number, recorded);
-        self.psync.told(number, recorded.is_some());
+        self.psync.told(number, has_calls);
     }
 
     fn missed(&self, db: u32, key: &[u8]) {

@@ -142,8 +142,8 @@ pub trait Observer: Send + Sync {
     /// The changes of one batch, after it was published, in log order. `index`: its last entry of the core.
     fn changed(&self, index: u64, changes: Vec<ChangeEvent>);
     /// All that the publication of this number (`Published::number`) has changed was told. `recorded`: its last entry of the core, if
-    /// its changes of keys were recorded.
-    fn told(&self, _number: u64, _recorded: Option<u64>) {}
+    /// its changes of keys were recorded. `has_calls`: its calls were, too.
+    fn told(&self, _number: u64, _recorded: Option<u64>, _has_calls: bool) {}
     /// A read of this node found no live key. Called by readers.
     fn missed(&self, _db: u32, _key: &[u8]) {}
     /// Any key may have changed: a snapshot replaced all data, or changes were not recorded while they were not wanted.

@@ -131,7 +131,7 @@ impl Store {
         if let Some(observer) = self.observer() {
             observer.replaced();
             observer.installed();
-            observer.told(number, None);
+            observer.told(number, None, false);
         }
         Ok(())
     }

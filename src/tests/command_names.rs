@@ -10,7 +10,8 @@ use std::{
 
 /// They may spell commands: those who have the rows, and those who send commands, as any client does.
 /// Scripts see a table KEYS.
-const MAY_NAME: [&str; 9] = ["commands", "admin", "moving", "psync", "top", "transfer", "remote.rs", "fuzz", "script"];
+const MAY_NAME: [&str; 9] =
+    ["commands", "admin", "moving", "psync", "top", "transfer", "remote.rs", "fuzz", "script"];
 
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {

@@ -217,21 +217,26 @@ fn transfer(connection: &mut Connection) -> Option<()> {
         &["SELECT", "0"],
         &["EXEC"],
     ] {
-        send(connection, words)?;
+        must(connection, words)?;
     }
     Some(())
 }
 
+/// As `send`; an error ends the connection, which may be in another database than it was.
+fn must(connection: &mut Connection, words: &[&str]) -> Option<Value> {
+    send(connection, words).filter(|reply| !matches!(reply, Value::Error(_)))
+}
+
 /// Whole databases: emptied and exchanged.
 fn elsewhere(connection: &mut Connection, value: &str) -> Option<()> {
-    send(connection, &["SELECT", "6"])?;
-    send(connection, &["RPUSH", "list", value])?;
-    send(connection, &["SET", value, value])?;
+    must(connection, &["SELECT", "6"])?;
+    must(connection, &["RPUSH", "list", value])?;
+    must(connection, &["SET", value, value])?;
     match value.len() {
-        1 => send(connection, &["FLUSHDB"])?,
-        2 => send(connection, &["SWAPDB", "6", "7"])?,
-        _ => send(connection, &["HINCRBY", "hash", "f", value])?,
+        1 => must(connection, &["FLUSHDB"])?,
+        2 => must(connection, &["SWAPDB", "6", "7"])?,
+        _ => must(connection, &["HINCRBY", "hash", "f", value])?,
     };
-    send(connection, &["RPUSH", "list", "behind"])?;
-    send(connection, &["SELECT", "0"]).map(drop)
+    must(connection, &["RPUSH", "list", "behind"])?;
+    must(connection, &["SELECT", "0"]).map(drop)
 }

@@ -25,8 +25,8 @@ mod slots;
 
 pub use code::compiled_bytes;
 pub use counts::Counts;
-pub use libraries::library_texts;
 pub use inner::{inner_calls, reset_inner_calls};
+pub use libraries::library_texts;
 pub use noted::{Inner, InnerCall, InnerDenial, Wanted, noting};
 pub use running::{Killed, kill as kill_here, long_runs};
 

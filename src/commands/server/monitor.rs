@@ -13,7 +13,11 @@ use std::sync::atomic::Ordering;
 pub(super) const MONITOR: Command = Command {
     name: "MONITOR",
     run: Run::Local(monitor),
-    flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE).with(Flags::NOT_IN_EXEC),
+    flags: Flags::ADMIN
+        .with(Flags::NOSCRIPT)
+        .with(Flags::LOADING)
+        .with(Flags::STALE)
+        .with(Flags::NOT_IN_EXEC),
     group: Group::Server,
     summary: "Shows the calls of all clients of this node, until RESET or the end of the connection.",
     ..Command::BASE

@@ -70,7 +70,7 @@ fn psync(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Effect> {
 }
 
 fn replconf(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
-    if args.remaining() % 2 != 0 {
+    if !args.remaining().is_multiple_of(2) {
         return Err(ErrorReply::syntax().into());
     }
     let announced = context.session.announced.get_or_insert_default();
@@ -82,7 +82,8 @@ fn replconf(context: &mut Context<'_>, args: &mut Args<'_>) -> Result<Reply> {
             let word = args.next_word()?;
             let is_plain = word.len() <= ADDRESS_BYTES_MAX && word.iter().all(u8::is_ascii_graphic);
             let address = String::from_utf8_lossy(word).into_owned();
-            let text = format!("REPLCONF ip-address provided by replica instance is too long: {} bytes", word.len());
+            let text =
+                format!("REPLCONF ip-address provided by replica instance is too long: {} bytes", word.len());
             if !is_plain {
                 return Err(ErrorReply::err(text).into());
             }

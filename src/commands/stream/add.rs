@@ -2,7 +2,9 @@
 
 use super::{id_reply, trim::TrimOptions};
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run, has_none_of, require_level},
+    command::{
+        Access, Args, Command, Cost, Flags, Group, KeyRange, PassedOn, Run, has_none_of, require_level,
+    },
     commands::passing,
     error::Result,
     feature_level,

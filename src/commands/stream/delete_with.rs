@@ -1,7 +1,10 @@
 //! XDELEX and XACKDEL: entries deleted with regard to what groups have pending, and a word about each.
 
 use crate::{
-    command::{Access, Args, Command, Cost, Flags, Group as CommandGroup, KeyRange, PassedOn, Run, has_none_of, parse_i64, require_level},
+    command::{
+        Access, Args, Command, Cost, Flags, Group as CommandGroup, KeyRange, PassedOn, Run, has_none_of,
+        parse_i64, require_level,
+    },
     error::Result,
     feature_level,
     resp::{ErrorReply, Reply},

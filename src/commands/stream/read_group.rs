@@ -7,7 +7,10 @@ use super::{
     read_options::{ReadOptions, Reader, found_reply, read_options},
 };
 use crate::{
-    command::{Access, Args, Command, Finds, Flags, Group as CommandGroup, KeyRange, PassedOn, Run, Wait, require_level},
+    command::{
+        Access, Args, Command, Finds, Flags, Group as CommandGroup, KeyRange, PassedOn, Run, Wait,
+        require_level,
+    },
     commands::passing,
     error::Result,
     feature_level,

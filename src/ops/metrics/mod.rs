@@ -1,11 +1,12 @@
 //! Prometheus metrics: tables of rows, each with a name, a kind, a help text and a function that reads the value. `clients.rs`,
-//! `node.rs`, `replication.rs`, `source.rs` and `storage.rs` have the rows with one value; `labelled.rs` those with one for each of a few labels,
+//! `followers.rs`, `node.rs`, `replication.rs`, `source.rs` and `storage.rs` have the rows with one value; `labelled.rs` those with one for each of a few labels,
 //! whose number no client decides; `durations.rs` the histograms.
 //!
 //! Names end in their unit; counters in `_total` (the exposition adds it). See the OpenMetrics specification.
 
 mod clients;
 mod durations;
+mod followers;
 mod labelled;
 mod node;
 mod replication;
@@ -75,7 +76,7 @@ impl Collector for Metrics {
             memory_limit: memory_limit_bytes(),
             kept: Kept::of(&self.0),
         };
-        let tables = [clients::ROWS, node::ROWS, replication::ROWS, source::ROWS, storage::ROWS];
+        let tables = [clients::ROWS, followers::ROWS, node::ROWS, replication::ROWS, source::ROWS, storage::ROWS];
         for row in tables.into_iter().flatten() {
             let value = (row.read)(&sample);
             let metric = encoder.encode_descriptor(row.name, row.help, None, row.kind)?;

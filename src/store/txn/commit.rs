@@ -86,7 +86,7 @@ impl Txn<'_> {
             if !self.interest.keys && observer.interest().keys {
                 observer.replaced();
             }
-            observer.told(number, self.interest.keys.then_some(index));
+            observer.told(number, self.interest.keys.then_some(index), self.interest.calls);
         }
         Ok(())
     }

@@ -46,11 +46,7 @@ pub(super) fn read(view: &View<'_>, key: &[u8]) -> Result<Object> {
     }))
 }
 
-pub(super) fn read_one_group(
-    view: &View<'_>,
-    key: &[u8],
-    name: &[u8],
-) -> Result<Option<(rdb::Group, bool)>> {
+pub(super) fn read_one_group(view: &View<'_>, key: &[u8], name: &[u8]) -> Result<Option<(rdb::Group, bool)>> {
     let Some(stream) = Stream::open(view, key)? else { return Ok(None) };
     let Some(group) = Group::open(view, &stream, name)? else { return Ok(None) };
     let group = read_group(view, &stream, name.to_vec(), &group.record)?;

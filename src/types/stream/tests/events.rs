@@ -10,7 +10,7 @@ struct Heard(Mutex<Vec<String>>);
 
 impl Observer for Heard {
     fn interest(&self) -> Interest {
-        Interest { keys: true, events: true, messages: false }
+        Interest { keys: true, events: true, ..Interest::default() }
     }
 
     fn changed(&self, _index: u64, changes: Vec<ChangeEvent>) {
