@@ -76,13 +76,9 @@ impl Load {
 }
 
 fn counted(connection: &mut Connection, words: &[&str], count: &AtomicU64) -> Option<()> {
-    match connection.call(words) {
-        Ok(Received::Reply(Value::Error(_))) | Err(_) => None,
-        Ok(_) => {
-            count.fetch_add(1, Ordering::Relaxed);
-            Some(())
-        }
-    }
+    must(connection, words)?;
+    count.fetch_add(1, Ordering::Relaxed);
+    Some(())
 }
 
 /// An error is a reply like any other: it must change nothing elsewhere, too.
