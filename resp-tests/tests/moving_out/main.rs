@@ -390,7 +390,7 @@ fn who_may_not_follow_is_told_so_and_rubbish_ends_a_connection() {
     call(&mut replica.connect(), &["REPLICAOF", "NO", "ONE"]);
     let rubbish = ask(&node, &["REPLCONF capa eof"]);
     read_line(&rubbish);
-    rubbish.stream().write_all(&[b'*', b'9', b'9', b'9', b'9', b'9', b'9', b'\r', b'\n']).unwrap();
+    rubbish.stream().write_all(b"*999999\r\n").unwrap();
     eventually("it is disconnected", || count(&node, "replicas") == 0);
     let clients = call(&mut here, &["CLIENT", "LIST", "TYPE", "replica"]);
     assert_eq!(clients, bulk(""));

@@ -76,7 +76,8 @@ impl Collector for Metrics {
             memory_limit: memory_limit_bytes(),
             kept: Kept::of(&self.0),
         };
-        let tables = [clients::ROWS, followers::ROWS, node::ROWS, replication::ROWS, source::ROWS, storage::ROWS];
+        let tables =
+            [clients::ROWS, followers::ROWS, node::ROWS, replication::ROWS, source::ROWS, storage::ROWS];
         for row in tables.into_iter().flatten() {
             let value = (row.read)(&sample);
             let metric = encoder.encode_descriptor(row.name, row.help, None, row.kind)?;
