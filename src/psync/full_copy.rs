@@ -4,7 +4,7 @@
 //! find the end of an RDB is told its length, for which the RDB is made twice: a view stays what it is.
 
 use super::{
-    source::Libraries,
+    Libraries,
     values::{self, Carried, Stopped},
 };
 use crate::{

@@ -39,8 +39,23 @@ mod totals;
 mod values;
 
 pub use full_copy::{CopyChunk, FullCopy};
-pub use source::{Begun, Libraries, Psync, PsyncOptions};
+pub use source::{Begun, Psync};
 pub use stream::{Follower, FollowerPhase, FollowerStatus, Gone, StreamStatus};
+
+use crate::{error::Result as HandlerResult, store::View};
+use std::time::Duration;
+
+/// The texts of the libraries of functions that a view has.
+pub type Libraries = fn(&View<'_>) -> HandlerResult<Vec<Vec<u8>>>;
+
+/// Bounds, see the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PsyncOptions {
+    pub followers_max: usize,
+    pub backlog_bytes: u64,
+    pub buffer_bytes: u64,
+    pub backlog_ttl: Duration,
+}
 
 /// What a follower asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

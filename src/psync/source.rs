@@ -5,7 +5,7 @@
 //! what is written again and again is sent once: its work is bounded by its own pace, not by that of the writers.
 
 use super::{
-    PsyncRequest,
+    Libraries, PsyncOptions, PsyncRequest,
     full_copy::{self, FullCopy},
     pending::Pending,
     producer::Unit,
@@ -14,9 +14,8 @@ use super::{
     values::{Sink, Stopped, command},
 };
 use crate::{
-    error::Result as HandlerResult,
     resp::ErrorReply,
-    store::{ChangeEvent, Published, Store, View},
+    store::{ChangeEvent, Published, Store},
 };
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
@@ -30,22 +29,10 @@ use std::{
 };
 use tokio::sync::{oneshot, watch};
 
-/// The texts of the libraries of functions that a view has.
-pub type Libraries = fn(&View<'_>) -> HandlerResult<Vec<Vec<u8>>>;
-
 /// Followers notice by it that the link is up.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// Batches that were begun before changes were asked for are over by then, as a rule. If not, followers begin anew.
 const BEGIN_PAUSE: Duration = Duration::from_millis(20);
-
-/// Bounds, see the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PsyncOptions {
-    pub followers_max: usize,
-    pub backlog_bytes: u64,
-    pub buffer_bytes: u64,
-    pub backlog_ttl: Duration,
-}
 
 /// Who waits for a copy.
 type Wanted = (Arc<Follower>, oneshot::Sender<FullCopy>);
@@ -228,7 +215,10 @@ impl Psync {
         let mut changes = self.changes.lock();
         if !changes.has_thread && !changes.stops {
             let psync = Arc::clone(self);
-            let started = thread::Builder::new().name("psync".into()).spawn(move || psync.run())?;
+            let started = thread::Builder::new().name("psync".into()).spawn(move || {
+                let _watch = Watch(Arc::clone(&psync));
+                psync.run();
+            })?;
             *self.thread.lock() = Some(started);
             changes.has_thread = true;
         }
@@ -250,6 +240,25 @@ impl Psync {
         // What keeps the files open.
         *self.changes.lock() = Changes { stops: true, has_thread: true, ..Changes::default() };
         is_over()
+    }
+}
+
+/// If the thread ends by a panic, no follower stays connected to a stream that nobody writes; the next one starts another.
+struct Watch(Arc<Psync>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let psync = &self.0;
+            tracing::error!(
+                "the stream for servers that follow by PSYNC ended by a panic; they get all data again"
+            );
+            count(&psync.totals.restarts, 1);
+            let mut changes = psync.changes.lock();
+            psync.is_active.store(false, Ordering::Release);
+            *changes = Changes { stops: changes.stops, ..Changes::default() };
+            psync.stream.lock().begin(String::new());
+        }
     }
 }
 

@@ -1,12 +1,21 @@
 //! What is kept and what is given up: of changes, and of the stream.
 
 use super::{
-    Announced,
+    Announced, Begun, Psync, PsyncOptions, PsyncRequest,
     pending::{Dirty, Pending},
     stream::{Gone, Stream},
 };
-use crate::store::{ChangeEvent, DatabaseChange, KeyChange, Passed, PassedCall, PassedCommand, Type};
+use crate::store::{
+    ChangeEvent, DatabaseChange, KeyChange, Passed, PassedCall, PassedCommand, Type, tests::support::Home,
+};
 use bytes::Bytes;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 fn key(db: u32, key: &str) -> ChangeEvent {
     change(db, key, Some(Type::List), true)
@@ -146,4 +155,40 @@ fn a_follower_reads_on_from_where_it_is_and_what_nobody_needs_goes() {
     assert_eq!(stream.next(&back), Ok(Some(Bytes::from("fg"))), "within a block");
     stream.begin("c".repeat(40));
     assert_eq!(stream.next(&fast), Err(Gone));
+}
+
+/// Names of streams that were asked for.
+static NAMES: AtomicU64 = AtomicU64::new(0);
+
+#[test]
+fn a_panic_of_the_thread_ends_all_followers_and_the_next_one_begins_anew() {
+    let Home { directory: _directory, store, .. } = Home::new(1 << 20);
+    let store = Arc::new(store);
+    let options = PsyncOptions {
+        followers_max: 2,
+        backlog_bytes: 1 << 20,
+        buffer_bytes: 1 << 20,
+        backlog_ttl: Duration::from_secs(60),
+    };
+    let new_replid = || match NAMES.fetch_add(1, Ordering::Relaxed) {
+        0 => panic!("of this test"),
+        number => number.to_string(),
+    };
+    let psync = Arc::new(Psync::new(&store, options, |_| Ok(vec![]), new_replid));
+    let join = || {
+        let wanted = PsyncRequest { go_on: None, announced: Announced::default() };
+        match psync.join("somewhere".to_owned(), wanted).unwrap() {
+            (follower, Begun::Copy(copy)) => (follower, copy),
+            _ => panic!("no copy"),
+        }
+    };
+    let (_gone, copy) = join();
+    assert!(copy.blocking_recv().is_err(), "nobody is left who could send it");
+    // What follows the panic ends it.
+    while !psync.status().followers.is_empty() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (_follower, copy) = join();
+    assert_eq!(copy.blocking_recv().unwrap().replid, "1");
+    assert!(psync.end(Duration::from_secs(10)));
 }
