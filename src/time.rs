@@ -25,6 +25,14 @@ pub fn now_micros() -> u64 {
         .map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
 }
 
+/// A log or wall time, ms since the Unix epoch, for people and logs: RFC 3339, in UTC.
+pub fn rfc3339(ms: u64) -> String {
+    match UNIX_EPOCH.checked_add(Duration::from_millis(ms)) {
+        Some(time) if ms < 253_402_300_800_000 => humantime::format_rfc3339_millis(time).to_string(),
+        _ => format!("{ms} ms"),
+    }
+}
+
 /// Monotonic time, microseconds since the machine started.
 pub fn monotonic_us() -> u64 {
     let now = clock_gettime(ClockId::Boottime);

@@ -1,7 +1,7 @@
 //! `flotilla admin backup`: asks a node for a backup, shows how far it is, and says what came of it.
 
 use super::failure::{Failure, Outcome};
-use crate::{backup::time, ops::bytes_bar};
+use crate::{ops::bytes_bar, time::rfc3339};
 use serde_json::Value;
 use std::{thread, time::Duration};
 
@@ -59,7 +59,7 @@ fn seen(to: &str, reports: &Value) -> String {
     let nodes = reports.get("nodes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let newest = |place: &str| {
         let times = nodes.iter().filter_map(|node| node.pointer(place)?.as_u64());
-        times.max().filter(|ms| *ms > 0).map(time)
+        times.max().filter(|ms| *ms > 0).map(rfc3339)
     };
     let error = |place: &str| nodes.iter().find_map(|node| node.pointer(place)?.as_str());
     let last = newest("/report/backup/last/taken_at_ms")

@@ -8,14 +8,9 @@ use super::{
     restore::{NewNode, Until, Wanted, choose, restore, verify},
     take::prune,
 };
-use crate::ops::bytes_bar;
+use crate::{ops::bytes_bar, time::rfc3339};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use std::{
-    ffi::OsString,
-    path::PathBuf,
-    process::ExitCode,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::UNIX_EPOCH};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the backup is damaged or incomplete; 2 it had to stop.";
 
@@ -164,14 +159,6 @@ fn objects(matches: &ArgMatches) -> Result<Objects> {
     Objects::open(word(matches, "from").unwrap_or_default(), key)
 }
 
-/// As people read it.
-pub fn time(ms: u64) -> String {
-    match UNIX_EPOCH.checked_add(Duration::from_millis(ms)) {
-        Some(time) if ms < 253_402_300_800_000 => humantime::format_rfc3339_millis(time).to_string(),
-        _ => format!("{ms} ms"),
-    }
-}
-
 fn moment(text: &str) -> Result<u64> {
     if let Ok(ms) = text.parse() {
         return Ok(ms);
@@ -202,7 +189,7 @@ async fn list(objects: &Objects) -> Result<String> {
         lines.push(match Manifest::read(objects, &name).await {
             Ok(of) => format!(
                 "{name}  {}  {}  {}  {}  {}",
-                time(of.log_time_ms),
+                rfc3339(of.log_time_ms),
                 of.index,
                 of.bytes(),
                 of.feature_level,
@@ -234,7 +221,7 @@ async fn verify_one(matches: &ArgMatches, objects: &Objects) -> Result<String> {
     let found = outcome?;
     removed.map_err(super::io(format!("remove {}", scratch.display())))?;
     let reach =
-        format!("restorable to revision {}, log time {}", found.restorable_to, time(found.log_time_ms));
+        format!("restorable to revision {}, log time {}", found.restorable_to, rfc3339(found.log_time_ms));
     match found.missing {
         None => Ok(format!("backup {} is sound, checksum {:08x}; {reach}", manifest.name(), found.checksum)),
         Some((first, last)) => Err(BackupError::Damaged {
@@ -281,7 +268,7 @@ async fn restore_directory(matches: &ArgMatches) -> Result<String> {
         restored.backup,
         restored.replayed,
         restored.index,
-        time(restored.log_time_ms),
+        rfc3339(restored.log_time_ms),
         restored.history
     ))
 }
@@ -295,9 +282,9 @@ mod tests {
         assert_eq!(moment("1764490500123").unwrap(), 1_764_490_500_123);
         assert_eq!(moment("2025-11-30T08:15:00.123Z").unwrap(), 1_764_490_500_123);
         assert_eq!(moment("2025-11-30 08:15:00").unwrap(), 1_764_490_500_000);
-        assert_eq!(time(1_764_490_500_123), "2025-11-30T08:15:00.123Z");
+        assert_eq!(rfc3339(1_764_490_500_123), "2025-11-30T08:15:00.123Z");
         assert!(moment("yesterday").unwrap_err().to_string().contains("--to-time"));
-        assert!(time(u64::MAX).ends_with("ms"));
+        assert!(rfc3339(u64::MAX).ends_with("ms"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ mod objects;
 mod restore;
 mod take;
 
-pub use cli::{programs, run, time};
+pub use cli::{programs, run};
 pub use keeper::{Keeper, KeeperOptions};
 
 /// Why a backup or a restore ended.

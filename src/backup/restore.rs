@@ -105,7 +105,7 @@ pub async fn choose(objects: &Objects, wanted: &Wanted<'_>) -> Result<Manifest> 
             "no backup is old enough: the first one, {}, is of revision {} and log time {}",
             earliest.name(),
             earliest.index,
-            super::cli::time(earliest.log_time_ms)
+            crate::time::rfc3339(earliest.log_time_ms)
         )),
         (None, Some(history)) if wanted.history.is_some() => {
             refused(format!("there is no backup of history {history}"))

@@ -39,11 +39,12 @@ mod totals;
 mod values;
 
 pub use full_copy::{CopyChunk, FullCopy};
-pub use source::{Begun, Psync};
+pub use source::Psync;
 pub use stream::{Follower, FollowerPhase, FollowerStatus, Gone, StreamStatus};
 
 use crate::{error::Result as HandlerResult, store::View};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// The texts of the libraries of functions that a view has.
 pub type Libraries = fn(&View<'_>) -> HandlerResult<Vec<Vec<u8>>>;
@@ -55,6 +56,14 @@ pub struct PsyncOptions {
     pub backlog_bytes: u64,
     pub buffer_bytes: u64,
     pub backlog_ttl: Duration,
+}
+
+/// What a follower begins with.
+pub enum Begun {
+    /// The stream goes on.
+    GoesOn { replid: String },
+    /// A copy of the data, once it is this follower's turn.
+    Copy(oneshot::Receiver<FullCopy>),
 }
 
 /// What a follower asks for.

@@ -5,7 +5,7 @@
 //! what is written again and again is sent once: its work is bounded by its own pace, not by that of the writers.
 
 use super::{
-    Libraries, PsyncOptions, PsyncRequest,
+    Begun, Libraries, PsyncOptions, PsyncRequest,
     full_copy::{self, FullCopy},
     pending::Pending,
     producer::Unit,
@@ -50,14 +50,6 @@ struct Changes {
     wanted: Vec<Wanted>,
     has_thread: bool,
     stops: bool,
-}
-
-/// What a follower begins with.
-pub enum Begun {
-    /// The stream goes on.
-    GoesOn { replid: String },
-    /// A copy of the data, once it is this follower's turn.
-    Copy(oneshot::Receiver<FullCopy>),
 }
 
 /// See the module.
@@ -250,9 +242,8 @@ impl Drop for Watch {
     fn drop(&mut self) {
         if thread::panicking() {
             let psync = &self.0;
-            tracing::error!(
-                "the stream for servers that follow by PSYNC ended by a panic; they get all data again"
-            );
+            let remedy = "none is needed here, they get all data again; report the panic";
+            tracing::error!(remedy, "the stream for servers that follow by PSYNC ended by a panic");
             count(&psync.totals.restarts, 1);
             let mut changes = psync.changes.lock();
             psync.is_active.store(false, Ordering::Release);

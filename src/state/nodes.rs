@@ -77,6 +77,12 @@ impl ReplicationState {
         self.is_one_of_many.load(Ordering::Relaxed) && !self.is_leader()
     }
 
+    /// Whether this node was a member and is none any more. One that joins is none yet, and may hear so for a moment while leaders change:
+    /// it waits instead.
+    pub fn is_member_no_more(&self) -> bool {
+        self.is_removed.load(Ordering::Relaxed) && self.was_member.load(Ordering::Relaxed)
+    }
+
     /// This node's relation to the leader of its group.
     pub fn leadership(&self) -> Leadership {
         let load = |flag: &AtomicBool| flag.load(Ordering::Relaxed);

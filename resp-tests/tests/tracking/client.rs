@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use resp_tests::connection::{Connection, Received};
 use resp_tests::door::Door;
@@ -37,6 +37,8 @@ struct Cache {
     asked: VecDeque<Asked>,
     is_closed: bool,
     invalidations: u64,
+    /// When this connection got a key's value.
+    read_at: BTreeMap<String, Instant>,
 }
 
 /// See the module.
@@ -94,6 +96,16 @@ impl Client {
     /// What the cache has of a key.
     pub fn cached(&self, key: &str) -> Option<Option<u64>> {
         self.cache.lock().unwrap().kept.values.get(key).copied()
+    }
+
+    /// How it may have come to a value that it should not have.
+    pub fn explain(&mut self, key: &str) -> String {
+        let (read, revision) = {
+            let cache = self.cache.lock().unwrap();
+            (cache.read_at.get(key).map(Instant::elapsed), cache.kept.revision.clone())
+        };
+        let now = self.read(key).then(|| self.cached(key)).flatten();
+        format!("read by this connection {read:?} ago, a read says {now:?} now, its revision is {revision:?}")
     }
 
     /// How many keys it has.
@@ -192,11 +204,14 @@ fn receive(mut connection: Connection, cache: &Mutex<Cache>, replies: &Sender<Va
                 continue;
             }
             reply => match (cache.asked.pop_front(), reply) {
-                (Some(Asked::Key(key)), Value::Bulk(text)) => {
-                    let number = String::from_utf8_lossy(text).parse().unwrap();
-                    cache.kept.values.insert(key, Some(number));
+                (Some(Asked::Key(key)), Value::Bulk(_) | Value::Null) => {
+                    let number = match reply {
+                        Value::Bulk(text) => Some(String::from_utf8_lossy(text).parse().unwrap()),
+                        _ => None,
+                    };
+                    cache.read_at.insert(key.clone(), Instant::now());
+                    cache.kept.values.insert(key, number);
                 }
-                (Some(Asked::Key(key)), Value::Null) => drop(cache.kept.values.insert(key, None)),
                 (Some(Asked::Revision), Value::Bulk(text)) => {
                     cache.kept.revision = Some(String::from_utf8_lossy(text).into_owned());
                 }

@@ -162,7 +162,8 @@ fn use_cache(
                 return false;
             }
             let is_lost = client.cached(&key) == Some(value);
-            assert!(!is_lost, "after {:?}, {options:?}: {why}", world.began.elapsed());
+            let after = world.began.elapsed();
+            assert!(!is_lost, "after {after:?}, {options:?}: {why}; {}", client.explain(&key));
         }
     }
     true

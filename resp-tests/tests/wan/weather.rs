@@ -77,10 +77,11 @@ fn a_lone_write_is_there_after_one_way_and_a_little() {
     let core = core(&wan, &[0], &[]);
     let edge = edge_at(&wan, 1, &core, &[]);
     let (mut client, mut reader) = (core.nodes[0].connect().unwrap(), edge.connect().unwrap());
-    let mut took_ms = Vec::new();
+    let (mut took_ms, mut since_sent_ms) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         thread::sleep(Duration::from_secs(1));
         let text = round.to_string();
+        let sent = Instant::now();
         assert_eq!(call(&mut client, &["SET", "lone", &text]), ok());
         let began = Instant::now();
         let soon = began + SOON;
@@ -89,10 +90,13 @@ fn a_lone_write_is_there_after_one_way_and_a_little() {
             thread::sleep(Duration::from_millis(1));
         }
         took_ms.push(began.elapsed().as_millis());
+        since_sent_ms.push(sent.elapsed().as_millis());
     }
     took_ms.sort();
     let median = took_ms[ROUNDS / 2];
     println!("lone writes: visible {median} ms after their acknowledgement (median), all {took_ms:?}");
     assert!(median < MEDIAN_MS_MAX, "{took_ms:?}");
-    assert!(took_ms[0] + 10 >= u128::from(ROUND_TRIP_MS / 2), "faster than the network: {took_ms:?}");
+    // An acknowledgement may be late.
+    let soonest = since_sent_ms.iter().min().unwrap();
+    assert!(soonest + 10 >= u128::from(ROUND_TRIP_MS / 2), "faster than the network: {since_sent_ms:?}");
 }

@@ -232,7 +232,7 @@ impl GroupHandle {
         if (enough && !self.is_removed()) || self.can_read() {
             return Ok(0);
         }
-        if self.is_removed() && consistency != Consistency::Local {
+        if self.group.state.is_member_no_more() && consistency != Consistency::Local {
             return Err(ErrorReply::removed_from_core());
         }
         if self.group.state.knows_all() {

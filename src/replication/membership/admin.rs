@@ -97,7 +97,7 @@ impl Admin {
                 return unknown(why);
             }
             if began.elapsed() > REQUEST_MAX || asked.elapsed() > LEADER_WAIT_MAX {
-                let is_removed = self.state.is_removed.load(Ordering::Relaxed);
+                let is_removed = self.state.is_member_no_more();
                 return broken.as_deref().map_or_else(|| nobody_leads(is_removed), unknown);
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
@@ -180,7 +180,11 @@ impl Admin {
             }
             CoreRequest::Promote { name } => self.bring_about(Wanted::Voter { name }).await,
             CoreRequest::Transfer { name } => self.transfer(name.as_deref()).await,
-            CoreRequest::Verify => self.verify.run().await.map_err(Undone::Because),
+            // It changes nothing, so whoever leads now may do it again.
+            CoreRequest::Verify => self.verify.run().await.map_err(|why| match self.state.is_leader() {
+                true => Undone::Because(why),
+                false => Undone::NotLeader,
+            }),
             CoreRequest::Clock { step } => self.clock(*step).await,
             CoreRequest::FinishUpgrade => self.finish_upgrade().await,
         }

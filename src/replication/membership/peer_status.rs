@@ -68,9 +68,6 @@ impl PeerStatusPoller {
                 }
             }
             let is_member = members.find(self.node_id).is_some();
-            if is_member && members.is_committed {
-                self.note_membership();
-            }
             let without_us = |status: &wire::Status| {
                 !status.members.contains(&self.node_id)
                     && status.members_at > members.at
@@ -78,6 +75,10 @@ impl PeerStatusPoller {
             };
             let excluded = looked.iter().filter_map(|(_, status)| status.as_ref()).any(without_us);
             self.set_removed(!members.list.is_empty() && (!is_member && members.is_committed || excluded));
+            // Behind the line above: one that has just become a member is not one that was removed, even for a moment.
+            if is_member && members.is_committed {
+                self.note_membership();
+            }
             *self.state.others.write() = looked.into_iter().map(|(other, _)| other).collect();
         }
     }

@@ -17,10 +17,7 @@ use crate::{
     state::{ReplicationState, Work},
 };
 use bytes::Bytes;
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// Longest wait of a write for a leader.
@@ -93,7 +90,7 @@ impl Forwarder {
             if tickets.is_empty() {
                 return;
             }
-            if self.state.is_removed.load(Ordering::Relaxed) {
+            if self.state.is_member_no_more() {
                 let why = NotDone::Told(ErrorReply::removed_from_core());
                 return answer_all(tickets, &Outcome::NotDone(why));
             }
