@@ -29,7 +29,21 @@ struct Key {
 
 /// All keys. Values are never used twice, so each names its change.
 #[derive(Debug, Default)]
-pub struct History(Mutex<BTreeMap<String, Key>>);
+pub struct History(Mutex<Keys>);
+
+#[derive(Debug, Default)]
+struct Keys {
+    known: BTreeMap<String, Key>,
+    under_way: Option<UnderWay>,
+}
+
+/// A write that may take a key, or all of them, away, and has no answer yet: it may be seen before that.
+#[derive(Debug)]
+struct UnderWay {
+    /// `None`: all.
+    key: Option<String>,
+    sent: Instant,
+}
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +54,19 @@ pub struct Written {
 
 impl History {
     fn with<T>(&self, key: &str, change: impl FnOnce(&mut Key) -> T) -> T {
-        change(self.0.lock().unwrap().entry(key.to_owned()).or_default())
+        change(self.0.lock().unwrap().known.entry(key.to_owned()).or_default())
+    }
+
+    /// A write is sent that may take this key, or all, away.
+    pub fn begins(&self, key: Option<&str>, sent: Instant) {
+        self.0.lock().unwrap().under_way = Some(UnderWay { key: key.map(str::to_owned), sent });
+    }
+
+    /// The outcome of a write: of the last one that has begun, too.
+    fn ended(&self, change: impl FnOnce(&mut BTreeMap<String, Key>)) {
+        let mut keys = self.0.lock().unwrap();
+        change(&mut keys.known);
+        keys.under_way = None;
     }
 
     /// A write was acknowledged; the key expires after this time, if one is given.
@@ -51,7 +77,8 @@ impl History {
         Written { sent, done }: Written,
         ttl: Option<Duration>,
     ) {
-        self.with(key, |key| {
+        self.ended(|keys| {
+            let key = keys.entry(key.to_owned()).or_default();
             key.changes.push(Change { value, possible: sent, certain: done });
             if let Some(ttl) = ttl {
                 let (possible, certain) = (sent + ttl, done + ttl + EXPIRY_MAX);
@@ -62,18 +89,17 @@ impl History {
 
     /// Nobody knows whether a write was done, or will be.
     pub fn lost(&self, key: &str) {
-        self.with(key, |key| key.is_lost = true);
+        self.ended(|keys| keys.entry(key.to_owned()).or_default().is_lost = true);
     }
 
     /// FLUSHALL.
     pub fn flushed(&self, Written { sent, done }: Written) {
-        let mut keys = self.0.lock().unwrap();
-        keys.values_mut()
-            .for_each(|key| key.changes.push(Change { value: None, possible: sent, certain: done }));
+        let gone = Change { value: None, possible: sent, certain: done };
+        self.ended(|keys| keys.values_mut().for_each(|key| key.changes.push(gone)));
     }
 
     pub fn all_lost(&self) {
-        self.0.lock().unwrap().values_mut().for_each(|key| key.is_lost = true);
+        self.ended(|keys| keys.values_mut().for_each(|key| key.is_lost = true));
     }
 
     /// A read that was not cached has shown this value at a node.
@@ -105,7 +131,7 @@ impl History {
         own: Duration,
     ) -> Option<String> {
         let keys = self.0.lock().unwrap();
-        let held = keys.get(key).filter(|key| !key.is_lost)?;
+        let held = keys.known.get(key).filter(|key| !key.is_lost)?;
         let certain = |bound: Duration| held.changes.iter().rposition(|change| change.certain + bound < at);
         let seen = held.seen.get(&node).filter(|(_, seen_at)| *seen_at + own < at).map(|(index, _)| *index);
         let last = core.and_then(certain).max(seen)?;
@@ -117,7 +143,13 @@ impl History {
             }
             // Some change from the last one on, that may have happened, took the key away.
             None => {
-                held.changes.iter().skip(last).any(|change| change.value.is_none() && change.possible <= at)
+                let is_of = |write: &UnderWay| write.key.as_deref().is_none_or(|of| of == key);
+                keys.under_way.as_ref().is_some_and(|write| is_of(write) && write.sent <= at)
+                    || held
+                        .changes
+                        .iter()
+                        .skip(last)
+                        .any(|change| change.value.is_none() && change.possible <= at)
             }
         };
         (!is_younger).then(|| {

@@ -91,6 +91,7 @@ fn write_one(world: &World, connection: &mut Connection, dice: &mut Dice, next: 
     };
     // It hides what was lost, so there is none for a while.
     if world.began.elapsed().as_secs() % 10 < 2 && dice.chance(10) {
+        world.history.begins(None, sent);
         return match tried(&["FLUSHALL"]) {
             Ok(written) => {
                 world.history.flushed(written);
@@ -103,7 +104,11 @@ fn write_one(world: &World, connection: &mut Connection, dice: &mut Dice, next: 
         };
     }
     let text = value.to_string();
-    let (outcome, value, ttl) = match dice.below(10) {
+    let kind = dice.below(10);
+    if kind <= 1 {
+        world.history.begins(Some(&key), sent);
+    }
+    let (outcome, value, ttl) = match kind {
         0 => (tried(&["SET", &key, &text, "PX", "200"]), Some(value), Some(Duration::from_millis(200))),
         1 => (tried(&["DEL", &key]), None, None),
         2 => (
