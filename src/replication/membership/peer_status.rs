@@ -74,10 +74,17 @@ impl PeerStatusPoller {
                     && !status.members.is_empty()
             };
             let excluded = looked.iter().filter_map(|(_, status)| status.as_ref()).any(without_us);
-            self.set_removed(!members.list.is_empty() && (!is_member && members.is_committed || excluded));
-            // Behind the line above: one that has just become a member is not one that was removed, even for a moment.
+            let is_removed = !members.list.is_empty() && (!is_member && members.is_committed || excluded);
+            // Around the line between: one that has just become a member is not one that was removed, even for a moment; and one
+            // that hears at once of both was removed.
+            if !is_removed {
+                self.set_removed(false);
+            }
             if is_member && members.is_committed {
                 self.note_membership();
+            }
+            if is_removed {
+                self.set_removed(true);
             }
             *self.state.others.write() = looked.into_iter().map(|(other, _)| other).collect();
         }
