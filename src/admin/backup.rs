@@ -62,13 +62,17 @@ fn seen(to: &str, reports: &Value) -> String {
         times.max().filter(|ms| *ms > 0).map(rfc3339)
     };
     let error = |place: &str| nodes.iter().find_map(|node| node.pointer(place)?.as_str());
-    let last = newest("/report/backup/last/taken_at_ms")
-        .map_or("none taken since the nodes started".to_owned(), |at| format!("the last one taken at {at}"));
-    let mut line = format!("backups in {to}: {last}");
-    match newest("/report/backup/restorable_ms") {
-        Some(at) => line.push_str(&format!(", restorable to any moment up to {at}")),
-        None => line.push_str(", restorable to that one only"),
-    }
+    let (last, until) = (newest("/report/backup/last/taken_at_ms"), newest("/report/backup/restorable_ms"));
+    let mut line = format!("backups in {to}: ");
+    line.push_str(&match &last {
+        Some(at) => format!("the last one taken at {at}"),
+        None => "none taken since the nodes started".to_owned(),
+    });
+    line.push_str(&match (until, last) {
+        (Some(at), _) => format!(", restorable to any moment up to {at}"),
+        (None, Some(_)) => ", restorable to that one only".to_owned(),
+        (None, None) => String::new(),
+    });
     for place in ["/report/backup/error", "/report/backup/archive_error"] {
         if let Some(error) = error(place) {
             line.push_str(&format!("; {error}"));
@@ -121,7 +125,7 @@ mod tests {
              1970-01-01T00:00:05.500Z\n"
         );
         let told = answers("file:///b", vec![node(0, 0, Some("denied"))]);
-        assert!(told.contains("none taken") && told.ends_with("; denied\n"), "{told}");
+        assert!(told.ends_with("none taken since the nodes started; denied\n"), "{told}");
         let silent = line(&|_| Err(Failure::refused("NOPERM".to_owned())));
         assert_eq!(silent, "");
     }
