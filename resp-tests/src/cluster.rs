@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::connection::Received;
 use crate::server::{Program, Server, Stop};
+use crate::support::eventually;
 use crate::value::Value;
 
 const AGREE_SECONDS_MAX: u64 = 30;
@@ -62,6 +63,16 @@ impl Cluster {
             [one] => Some(*one),
             _ => None,
         }
+    }
+
+    /// Waits until one node leads; says which.
+    pub fn wait_leader(&self) -> usize {
+        let mut leader = None;
+        eventually("one node leads", || {
+            leader = self.leader();
+            leader.is_some()
+        });
+        leader.unwrap_or_default()
     }
 
     /// Waits until one node leads and all have applied the same entries; says which leads.

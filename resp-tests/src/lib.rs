@@ -14,6 +14,7 @@
 //! * [`support`], [`dice`]: what most tests say and draw; [`installed`]: client libraries for them.
 //! * [`memory`]: how much of it a server has, and may have.
 //! * [`recorder`]: clients that write, and check what must have come of it.
+//! * [`redis`]: a redis-server or valkey-server that data move from or to.
 //! * [`cluster`]: several servers that are one; [`damage`]: what a bad disk does to their files.
 //! * [`edge`]: sites that follow a core; [`wan`]: networks between them that are slow, lossy and cut.
 //! * [`differential`]: random commands to two servers, which must answer alike.
@@ -46,6 +47,7 @@ pub mod processor;
 mod program;
 pub mod recorded_disk;
 pub mod recorder;
+pub mod redis;
 pub mod run;
 pub mod script;
 pub mod server;

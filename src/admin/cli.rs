@@ -9,6 +9,7 @@ use super::{
     source,
 };
 use crate::{
+    config::subcommand,
     limits::USER_NAME,
     remote::{self, Remote},
     replication, resp,
@@ -31,13 +32,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs the command line if it is one of `flotilla admin`.
 pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
-    if arguments.get(1).is_none_or(|word| word != "admin") {
-        return None;
-    }
-    let matches = match program().try_get_matches_from(arguments.iter().skip(1)) {
-        Ok(matches) => matches,
-        Err(error) => error.exit(),
-    };
+    let (_, matches) = subcommand(arguments, [program()])?;
     Some(match perform_within(&matches) {
         Ok(text) => {
             println!("{text}");

@@ -8,7 +8,7 @@ use super::{
     restore::{NewNode, Until, Wanted, choose, restore, verify},
     take::prune,
 };
-use crate::{ops::bytes_bar, time::rfc3339};
+use crate::{config::subcommand, ops::bytes_bar, time::rfc3339};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::UNIX_EPOCH};
 
@@ -16,16 +16,11 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 the backup is damaged or incompl
 
 /// Runs the command line if it is one of these.
 pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
-    let word = arguments.get(1)?.to_str()?;
-    let program = programs().into_iter().find(|program| program.get_name() == word)?;
-    let matches = match program.try_get_matches_from(arguments.iter().skip(1)) {
-        Ok(matches) => matches,
-        Err(error) => error.exit(),
-    };
+    let (word, matches) = subcommand(arguments, programs())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.map_err(super::io("start a runtime")).and_then(|runtime| {
         runtime.block_on(async {
-            match word {
+            match word.as_str() {
                 "restore" => restore_directory(&matches).await,
                 _ => backups(&matches).await,
             }

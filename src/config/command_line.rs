@@ -6,7 +6,7 @@ use super::{
     password_file,
     table::{PARAMETERS, find},
 };
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::{ffi::OsString, path::Path};
 
 /// The result of reading the command line.
@@ -17,6 +17,18 @@ pub struct Parsed {
     pub check_only: bool,
     /// Older names that were used, as (older, current), each in the form of its source.
     pub older_names: Vec<(String, String)>,
+}
+
+/// Which of these programs a command line is of (`flotilla backup …`), and what it says; `None`: it is of none. Where it is wrong, or
+/// asks for help, clap says so and the process ends.
+pub fn subcommand(
+    arguments: &[OsString],
+    programs: impl IntoIterator<Item = Command>,
+) -> Option<(String, ArgMatches)> {
+    let word = arguments.get(1)?.to_str()?;
+    let program = programs.into_iter().find(|program| program.get_name() == word)?;
+    let matches = program.try_get_matches_from(arguments.iter().skip(1)).unwrap_or_else(|error| error.exit());
+    Some((word.to_owned(), matches))
 }
 
 /// Reads everything; `environment` looks up a variable. The error goes to the terminal and may be clap's help.

@@ -30,7 +30,7 @@ mod values;
 pub use backup::BackupSettings;
 pub use client_limits::{MemoryShare, OutputLimit, OutputLimits};
 pub use client_tls::ClientTls;
-pub use command_line::{Parsed, parse, program};
+pub use command_line::{Parsed, parse, program, subcommand};
 pub use data_limit::{DataLimit, Eviction, EvictionOrder, Lfu};
 pub use docs::markdown;
 pub use edge::{EdgeSettings, EdgeWrites, FeedSettings};

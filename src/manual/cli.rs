@@ -1,7 +1,11 @@
 //! The command lines of `flotilla completion` and `flotilla man`, and the whole that they describe.
 
 use super::pages;
-use crate::{admin, backup, config, top, transfer};
+use crate::{
+    admin, backup,
+    config::{self, subcommand},
+    top, transfer,
+};
 use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::{Shell, generate};
 use std::{
@@ -13,12 +17,7 @@ use std::{
 
 /// Runs the command line if it is one of these.
 pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
-    let word = arguments.get(1)?.to_str()?;
-    let program = programs().into_iter().find(|program| program.get_name() == word)?;
-    let matches = match program.try_get_matches_from(arguments.iter().skip(1)) {
-        Ok(matches) => matches,
-        Err(error) => error.exit(),
-    };
+    let (word, matches) = subcommand(arguments, programs())?;
     let done = if word == "man" { write_pages(&matches) } else { print_script(&matches) };
     Some(match done {
         Ok(()) => ExitCode::SUCCESS,

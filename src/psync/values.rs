@@ -53,7 +53,7 @@ pub fn read(view: &View<'_>, key: &[u8]) -> Result<Option<Carried>, Stopped> {
         read => read?,
     };
     Ok(object.map(|object| {
-        let (object, lost) = plain(object);
+        let (object, lost) = object.without_element_expiries();
         Carried { object, expires_at, lost }
     }))
 }
@@ -64,24 +64,6 @@ pub struct Carried {
     pub expires_at: u64,
     /// Elements were to expire.
     pub lost: bool,
-}
-
-fn plain(object: Object) -> (Object, bool) {
-    match object {
-        Object::ExpiringSet(members) => {
-            (Object::Set(members.into_iter().map(|member| member.name).collect()), true)
-        }
-        Object::Hash(mut fields) => {
-            let mut lost = false;
-            for field in &mut fields {
-                lost |= field.expires_at_ms.take().is_some();
-            }
-            (Object::Hash(fields), lost)
-        }
-        Object::String(_) | Object::List(_) | Object::Set(_) | Object::SortedSet(_) | Object::Stream(_) => {
-            (object, false)
-        }
-    }
 }
 
 /// Sends what is dirty of a key.

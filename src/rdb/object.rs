@@ -54,6 +54,27 @@ impl Object {
             Object::Stream(stream) => stream.entries.len(),
         }
     }
+
+    /// As servers have it that know of no elements which expire, and whether some were to.
+    pub fn without_element_expiries(self) -> (Object, bool) {
+        match self {
+            Object::ExpiringSet(members) => {
+                (Object::Set(members.into_iter().map(|member| member.name).collect()), true)
+            }
+            Object::Hash(mut fields) => {
+                let mut lost = false;
+                for field in &mut fields {
+                    lost |= field.expires_at_ms.take().is_some();
+                }
+                (Object::Hash(fields), lost)
+            }
+            Object::String(_)
+            | Object::List(_)
+            | Object::Set(_)
+            | Object::SortedSet(_)
+            | Object::Stream(_) => (self, false),
+        }
+    }
 }
 
 /// The id of an entry of a stream.

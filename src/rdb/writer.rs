@@ -86,22 +86,16 @@ impl<W: Write> Writer<W> {
 
     /// An object whose elements expire as the file can represent it, if it cannot as it is.
     fn without_expiry(&self, object: &Object) -> Option<Object> {
-        match object {
-            Object::ExpiringSet(members) => {
-                Some(Object::Set(members.iter().map(|member| member.name.clone()).collect()))
-            }
-            Object::Hash(fields) if encode::version(object) > self.version => {
-                let mut fields = fields.clone();
-                fields.iter_mut().for_each(|field| field.expires_at_ms = None);
-                Some(Object::Hash(fields))
-            }
+        let is_lost = match object {
+            Object::ExpiringSet(_) => true,
+            Object::Hash(_) => encode::version(object) > self.version,
             Object::String(_)
             | Object::List(_)
             | Object::Set(_)
             | Object::SortedSet(_)
-            | Object::Hash(_)
-            | Object::Stream(_) => None,
-        }
+            | Object::Stream(_) => false,
+        };
+        is_lost.then(|| object.clone().without_element_expiries().0)
     }
 
     fn flush_buffer(&mut self) -> io::Result<()> {

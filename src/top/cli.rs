@@ -5,6 +5,7 @@ use super::{
     screen::{self, Told},
 };
 use crate::{
+    config::subcommand,
     remote::{self, Remote, RemoteStream},
     resp,
 };
@@ -24,13 +25,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Runs the command line if it is `flotilla top`.
 pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
-    if arguments.get(1).is_none_or(|word| word != "top") {
-        return None;
-    }
-    let matches = match program().try_get_matches_from(arguments.iter().skip(1)) {
-        Ok(matches) => matches,
-        Err(error) => error.exit(),
-    };
+    let (_, matches) = subcommand(arguments, [program()])?;
     Some(match perform(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -6,6 +6,7 @@ use super::{
     report::Report,
 };
 use crate::{
+    config::subcommand,
     rdb::{VERSION, VERSION_FIELD_EXPIRY},
     remote::{self, Remote},
 };
@@ -14,12 +15,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// Runs the command line if it is one of these.
 pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
-    let word = arguments.get(1)?.to_str()?;
-    let program = programs().into_iter().find(|program| program.get_name() == word)?;
-    let matches = match program.try_get_matches_from(arguments.iter().skip(1)) {
-        Ok(matches) => matches,
-        Err(error) => error.exit(),
-    };
+    let (word, matches) = subcommand(arguments, programs())?;
     let done = if word == "import" { import_file(&matches) } else { export_file(&matches) };
     Some(match done {
         Ok(report) => {

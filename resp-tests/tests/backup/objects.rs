@@ -7,7 +7,7 @@ use resp_tests::server::{Server, Stop};
 use resp_tests::support::{admin, call, eventually, eventually_within, ok};
 
 use super::providers::{BUCKET, Moto, flotilla_with, program_with};
-use super::stage::{Store, dumps, fill, flotilla, keeps, said, start, start_on, status};
+use super::stage::{Store, dumps, fill, fill_large, flotilla, keeps, said, start, start_on, status};
 
 const BACK_MAX: Duration = Duration::from_secs(90);
 
@@ -21,13 +21,8 @@ fn backups_in_s3_come_back_and_writes_go_on_while_it_is_away() {
         ["--backup-to", &url, "--archive-interval", "1", "--memtable-bytes", "16mb"].map(str::to_owned);
     let node = Server::start(&program, &args).unwrap();
     fill(&node, 0..1000);
-    // More than one part.
+    fill_large(&node);
     let mut connection = node.connect().unwrap();
-    for key in 0..30_u64 {
-        let mut dice = resp_tests::dice::Dice::new(key + 1);
-        let value: String = (0..40_000).map(|_| format!("{:016x}", dice.roll())).collect();
-        assert_eq!(call(&mut connection, &["SET", &format!("large:{key}"), &value]), ok());
-    }
     let told = said(&admin(&node, &["backup"]));
     assert!(told.contains("were sent"), "{told}");
     assert!(

@@ -10,10 +10,10 @@ use resp_tests::installed::installed;
 use resp_tests::ports::free_port;
 use resp_tests::process::Process;
 use resp_tests::server::{Program, Server};
-use resp_tests::support::{admin, call, eventually, ok};
+use resp_tests::support::{admin, eventually};
 use tempfile::TempDir;
 
-use super::stage::{dumps, fill, said, start_on, status};
+use super::stage::{dumps, fill, fill_large, said, start_on, status};
 
 pub const BUCKET: &str = "backups";
 /// They import much.
@@ -148,12 +148,7 @@ fn there_and_back(url: &str, variables: &Variables) {
     let args = ["--backup-to", url, "--archive-interval", "1", "--memtable-bytes", "16mb"].map(str::to_owned);
     let node = Server::start(&program_with(variables), &args).unwrap();
     fill(&node, 0..1000);
-    let mut connection = node.connect().unwrap();
-    for key in 0..30_u64 {
-        let mut dice = resp_tests::dice::Dice::new(key + 1);
-        let value: String = (0..40_000).map(|_| format!("{:016x}", dice.roll())).collect();
-        assert_eq!(call(&mut connection, &["SET", &format!("large:{key}"), &value]), ok());
-    }
+    fill_large(&node);
     said(&admin(&node, &["backup"]));
     fill(&node, 1000..1100);
     let then = dumps(&node);

@@ -7,11 +7,13 @@ use std::process::{Command, Output};
 
 use resp_tests::dice::Dice;
 use resp_tests::server::{Program, Server};
-use resp_tests::support::{admin, call};
+use resp_tests::support::{admin, call, ok};
 use resp_tests::value::Value;
 use tempfile::TempDir;
 
 const VALUE_BYTES: usize = 600;
+/// Of `fill_large`.
+const LARGE_KEYS: u64 = 30;
 
 /// An object store: a directory.
 pub struct Store {
@@ -67,6 +69,16 @@ pub fn keeps(output: &Output, text: &str) -> bool {
 
 pub fn status(node: &Server) -> serde_json::Value {
     serde_json::from_str(&said(&admin(node, &["backup", "--status"]))).unwrap()
+}
+
+/// Strings for more than one part of an upload, which do not compress.
+pub fn fill_large(node: &Server) {
+    let mut connection = node.connect().unwrap();
+    for key in 0..LARGE_KEYS {
+        let mut dice = Dice::new(key + 1);
+        let value: String = (0..40_000).map(|_| format!("{:016x}", dice.roll())).collect();
+        assert_eq!(call(&mut connection, &["SET", &format!("large:{key}"), &value]), ok());
+    }
 }
 
 /// Keys of every type, with values that do not compress.

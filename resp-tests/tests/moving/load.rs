@@ -9,7 +9,7 @@ use resp_tests::connection::{Connection, Received};
 use resp_tests::dice::Dice;
 use resp_tests::value::Value;
 
-use super::source::Source;
+use resp_tests::redis::Redis as Source;
 
 const CLIENTS: u64 = 3;
 /// Keys of a kind, for each client.

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod load;
-mod source;
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -15,15 +14,14 @@ use std::time::Duration;
 use load::Load;
 use resp_tests::certificates::Authority;
 use resp_tests::cluster::{Cluster, field};
-use resp_tests::connection::Connection;
 use resp_tests::edge::support::edge;
 use resp_tests::ports::free_port;
+use resp_tests::redis::{PASSWORD, Product, Redis as Source, account, fill};
 use resp_tests::server::{Program, Server, Stop};
 use resp_tests::support::{
     admin, bulk, call, error_code, eventually, eventually_within, number, ok, seed, variable,
 };
 use resp_tests::value::Value;
-use source::{PASSWORD, Product, Source};
 
 const LOADED_MAX: Duration = Duration::from_secs(60);
 
@@ -69,49 +67,6 @@ fn follow(node: &Server, source: &Source, words: &[&str]) {
 fn must_be_equal(node: &Server, source: &Source) {
     let output = admin(node, &["compare", &source.url(), "--tolerance-ms", "0"]);
     assert!(output.status.success(), "{}\n{}", text(&output), node.log_tail());
-}
-
-fn fill(connection: &mut Connection) {
-    let huge = "x".repeat(3_000_000);
-    call(connection, &["SET", "huge", &huge]);
-    call(connection, &["PEXPIREAT", "huge", "33333333333333"]);
-    for kind in ["list", "set", "zset", "hash"] {
-        for chunk in 0..30 {
-            let mut words = vec![
-                match kind {
-                    "list" => "RPUSH",
-                    "set" => "SADD",
-                    "zset" => "ZADD",
-                    _ => "HSET",
-                }
-                .to_owned(),
-                format!("large {kind}"),
-            ];
-            for element in 0..500 {
-                let element = chunk * 500 + element;
-                match kind {
-                    "zset" => words.extend([format!("{}.5", element % 77), format!("m{element}")]),
-                    "hash" => words.extend([format!("f{element}"), format!("{element}")]),
-                    _ => words.push(format!("{element}")),
-                }
-            }
-            call(connection, &words);
-        }
-    }
-    call(connection, &["PEXPIREAT", "large hash", "33333333333333"]);
-    for number in 0..50 {
-        call(connection, &["XADD", "stream of groups", &format!("{}-1", number + 1), "f", "v"]);
-    }
-    call(connection, &["XGROUP", "CREATE", "stream of groups", "g", "0"]);
-    call(connection, &["XREADGROUP", "GROUP", "g", "c", "COUNT", "7", "STREAMS", "stream of groups", ">"]);
-    call(connection, &["XDEL", "stream of groups", "50-1"]);
-    call(
-        connection,
-        &["FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 7 end)"],
-    );
-    call(connection, &["SELECT", "9"]);
-    call(connection, &["SET", "elsewhere", "yes"]);
-    call(connection, &["SELECT", "0"]);
 }
 
 /// Everything of everything, under load and kills, from the first byte to the cut-over.
@@ -162,29 +117,6 @@ fn move_under_load(product: Product) {
     assert_eq!(call(&mut cluster.nodes[leader].connect().unwrap(), &["SET", "own", "write"]), ok());
     for node in &cluster.nodes {
         assert!(!node.has_said(PASSWORD), "its password is in a log");
-    }
-}
-
-fn account(connection: &mut Connection) -> i64 {
-    match call(connection, &["GET", "account"]) {
-        Value::Bulk(text) => String::from_utf8_lossy(&text).parse().unwrap(),
-        _ => 0,
-    }
-}
-
-/// What the cluster needs here.
-trait Leads {
-    fn wait_leader(&self) -> usize;
-}
-
-impl Leads for Cluster {
-    fn wait_leader(&self) -> usize {
-        let mut leader = None;
-        eventually("one node leads", || {
-            leader = self.leader();
-            leader.is_some()
-        });
-        leader.unwrap()
     }
 }
 

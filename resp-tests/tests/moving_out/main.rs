@@ -5,9 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod load;
-#[path = "../moving/source.rs"]
-#[allow(dead_code)]
-mod replica;
 
 use std::io::{Read, Write};
 use std::process::Output;
@@ -15,11 +12,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use load::{Load, write};
-use replica::{Product, Source as Replica};
 use resp_tests::cluster::{Cluster, field};
 use resp_tests::connection::Connection;
 use resp_tests::dice::Dice;
 use resp_tests::edge::support::edge;
+use resp_tests::redis::{Product, Redis as Replica, account, fill};
 use resp_tests::server::{Program, Server, Stop};
 use resp_tests::support::{
     admin, bulk, call, error_code, eventually, eventually_within, number, ok, seed, variable,
@@ -71,48 +68,6 @@ fn catch_up(replica: &Replica, writer: &mut Connection) {
 fn must_be_equal(node: &Server, replica: &Replica) {
     let output = admin(node, &["compare", &replica.url(), "--tolerance-ms", "0"]);
     assert!(output.status.success(), "{}\n{}", text(&output), node.log_tail());
-}
-
-fn account(connection: &mut Connection) -> i64 {
-    match call(connection, &["GET", "account"]) {
-        Value::Bulk(text) => String::from_utf8_lossy(&text).parse().unwrap(),
-        _ => 0,
-    }
-}
-
-/// Values of each type that are larger than one step of anything.
-fn fill(connection: &mut Connection) {
-    let huge = "x".repeat(3_000_000);
-    call(connection, &["SET", "huge", &huge]);
-    call(connection, &["PEXPIREAT", "huge", "33333333333333"]);
-    for (name, key) in
-        [("RPUSH", "large list"), ("SADD", "large set"), ("ZADD", "large zset"), ("HSET", "large hash")]
-    {
-        for chunk in 0..20 {
-            let mut words = vec![name.to_owned(), key.to_owned()];
-            for element in chunk * 500..chunk * 500 + 500 {
-                match name {
-                    "ZADD" => words.extend([format!("{}.5", element % 77), format!("m{element}")]),
-                    "HSET" => words.extend([format!("f{element}"), format!("{element}")]),
-                    _ => words.push(format!("{element}")),
-                }
-            }
-            assert!(matches!(call(connection, &words), Value::Integer(_)));
-        }
-    }
-    call(connection, &["PEXPIREAT", "large hash", "33333333333333"]);
-    for number in 0..50 {
-        call(connection, &["XADD", "stream of groups", &format!("{}-1", number + 1), "f", "v"]);
-    }
-    call(connection, &["XGROUP", "CREATE", "stream of groups", "g", "0"]);
-    call(connection, &["XREADGROUP", "GROUP", "g", "c", "COUNT", "7", "STREAMS", "stream of groups", ">"]);
-    call(connection, &["XDEL", "stream of groups", "50-1"]);
-    let library = "#!lua name=lib\nredis.register_function{
-        function_name = 'f', callback = function() return 7 end, flags = { 'no-writes' } }";
-    call(connection, &["FUNCTION", "LOAD", library]);
-    call(connection, &["SELECT", "9"]);
-    call(connection, &["SET", "elsewhere", "yes"]);
-    call(connection, &["SELECT", "0"]);
 }
 
 /// Everything of everything, under load, while connections and nodes are killed.
