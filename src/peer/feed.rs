@@ -10,6 +10,7 @@ use super::{
 use bytes::Bytes;
 use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
 use std::sync::Arc;
+use tokio::sync::watch;
 use tonic::{
     Request, Response, Status, Streaming, client::Grpc, codegen::http::uri::PathAndQuery,
     metadata::MetadataMap, server::ServerStreamingService, transport::Channel,
@@ -54,6 +55,8 @@ impl Feed {
 pub(super) struct FeedCall {
     pub(super) caller: Caller,
     pub(super) groups: Arc<Groups>,
+    /// Ends the feed: the caller asks another node.
+    pub(super) is_stopping: watch::Receiver<bool>,
 }
 
 impl ServerStreamingService<Envelope> for FeedCall {
@@ -63,6 +66,7 @@ impl ServerStreamingService<Envelope> for FeedCall {
 
     fn call(&mut self, request: Request<Envelope>) -> Self::Future {
         let Envelope { group, kind, body } = request.into_inner();
+        let mut is_stopping = self.is_stopping.clone();
         let answers = match self.groups.get(group) {
             Some(handler) if kind == self.caller.kind => handler.feed(self.caller.clone(), body),
             Some(_) => Box::pin(async { Err(CallError::Refused("no such kind".into())) }),
@@ -72,7 +76,8 @@ impl ServerStreamingService<Envelope> for FeedCall {
             let answers = answers.await.map_err(status)?;
             let answers =
                 answers.map(move |answer| answer.map(|body| Envelope { group, kind, body }).map_err(status));
-            let answers: Self::ResponseStream = Box::pin(answers);
+            let stops = async move { drop(is_stopping.wait_for(|is_stopping| *is_stopping).await) };
+            let answers: Self::ResponseStream = Box::pin(answers.take_until(stops));
             Ok(Response::new(answers))
         })
     }

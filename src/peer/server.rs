@@ -39,9 +39,10 @@ use tonic_prost::ProstCodec;
 /// Calls of one connection at a time.
 const STREAMS_MAX: u32 = 256;
 const HEADER_BYTES_MAX: u32 = 16 << 10;
-/// Longest time, at the end, for multiplexed streams to be answered, and then for connections to be closed.
+/// Longest time, at the end, for multiplexed streams to be answered, and then for connections to be closed: the other side
+/// may be gone.
 const STREAMS_END_MAX: Duration = Duration::from_millis(1500);
-const CONNECTIONS_END_MAX: Duration = Duration::from_millis(100);
+const CONNECTIONS_END_MAX: Duration = Duration::from_secs(1);
 
 /// A handler's answer; an error of kind `Refused` means that nothing was done.
 pub type Answer = Result<Bytes, CallError>;
@@ -100,7 +101,7 @@ pub async fn serve(
         let mut is_stopping = is_stopping;
         let _ = is_stopping.wait_for(|is_stopping| *is_stopping).await;
         let _ = timeout(STREAMS_END_MAX, streams_open.wait_for(|open| *open == 0)).await;
-        // Feeds do not end; what was answered must get onto the network.
+        // What was answered must get onto the network.
         tokio::time::sleep(CONNECTIONS_END_MAX).await;
         Ok(())
     };
@@ -204,7 +205,9 @@ impl Service<http::Request<Body>> for PeerService {
                 let mut grpc = Grpc::new(ProstCodec::<Envelope, Envelope>::default())
                     .max_decoding_message_size(receipt::SMALL_BYTES_MAX)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
-                return Ok(grpc.server_streaming(FeedCall { caller, groups }, request).await);
+                return Ok(grpc
+                    .server_streaming(FeedCall { caller, groups, is_stopping: streams.is_stopping }, request)
+                    .await);
             }
             let receipt = match receipts.turn_of(&caller).await {
                 Ok(receipt) => receipt,

@@ -136,6 +136,11 @@ impl ReplicationState {
                  it does when a majority of the voters is back"
             );
             ("CLUSTERDOWN", text)
+        } else if self.is_removed.load(Ordering::Relaxed) {
+            (
+                "CLUSTERDOWN",
+                "this node is no member of the core: it was removed, or is about to be let in".into(),
+            )
         } else {
             ("LOADING", format!("the log is being replayed: entry {applied} of {last} is applied"))
         }

@@ -22,6 +22,9 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// From one look at what a starting node has applied to the next.
+const READY_POLL: Duration = Duration::from_millis(5);
+
 /// The leader, as far as this node knows. The only home of this knowledge; replaced as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leader {
@@ -59,6 +62,8 @@ pub struct ReplicationState {
     pub(super) committed_index: AtomicU64,
     pub(super) applied_index: AtomicU64,
     pub(super) applied_term: AtomicU64,
+    /// One more than the first commit index that a leader told this node since its start; 0 = none has.
+    pub(super) start_goal: AtomicU64,
     /// The last commit index that this leader has told others; they may show those entries before it does.
     pub(super) announced_index: AtomicU64,
     /// Entries that this leader has appended and not applied.
@@ -183,10 +188,21 @@ impl ReplicationState {
         self.wait_for(|| ![0, id].contains(&self.leader_id())).await;
     }
 
-    /// Waits until this node can serve: it leads and has applied all earlier entries, or it knows the leader.
+    /// Waits until this node can serve: it has all that was committed when it first heard a leader, itself or another.
+    /// Before that it may lack the users and the feature level, whose rules are asked before any data.
     pub async fn wait_ready(&self) {
-        let follows = |leader: &Leader| !leader.is_self && leader.node.is_some();
-        self.wait_for(|| self.has_applied_own_term() || follows(&self.leader.load())).await;
+        while !self.is_ready() {
+            let _ = tokio::time::timeout(READY_POLL, self.leader_bell.notified()).await;
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        // An entry of the leader's term is behind all that was committed in earlier ones.
+        let leader = self.leader.load();
+        let has_term = leader.node.is_some() && self.applied_term.load(Ordering::Acquire) == leader.term;
+        let goal = self.start_goal.load(Ordering::Acquire);
+        let has_goal = goal > 0 && self.applied_index.load(Ordering::Acquire) >= goal - 1;
+        has_term && (leader.is_self || has_goal) || self.is_member_no_more()
     }
 
     async fn wait_for(&self, is_so: impl Fn() -> bool) {

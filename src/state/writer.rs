@@ -111,6 +111,14 @@ impl StateWriter {
         self.0.refuses_growth.swap(refuses, Ordering::AcqRel) != refuses
     }
 
+    /// What it had committed then; the first word since this node's start says when the node can serve.
+    pub fn heard_commit(&self, committed: u64) {
+        let goal = &self.0.start_goal;
+        if goal.load(Ordering::Relaxed) == 0 {
+            goal.store(committed.saturating_add(1), Ordering::Release);
+        }
+    }
+
     /// And everything that it had committed then is applied here.
     pub fn caught_up_with_leader(&self) {
         self.0.heard_ms.store(self.0.lease.clock.now_ms().max(1), Ordering::Release);

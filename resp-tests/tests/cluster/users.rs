@@ -349,3 +349,42 @@ fn an_operator_whom_no_password_lets_in_is_rescued_by_a_data_directory() {
     eventually("it is refused", || follower.data().join("RESCUE.refused").exists());
     assert!(!follower.data().join("RESCUE").exists());
 }
+
+/// The users are data. A node that has none of it yet must not take itself for one without users.
+#[test]
+fn nobody_gets_in_at_a_new_node_that_does_not_have_the_users_yet() {
+    let program = Program::product();
+    let core = Cluster::start(&program, NODES, &[]).unwrap();
+    let mut operator = core.nodes[0].connect().unwrap();
+    assert_eq!(call(&mut operator, &["ACL", "SETUSER", "admin", "on", ">secret", "~*", "&*", "+@all"]), ok());
+    // Some megabytes, for the newcomer to be busy with.
+    let large = "x".repeat(256 << 10);
+    for number in 0..120 {
+        assert_eq!(call(&mut operator, &["SET", &format!("key:{number}"), &large]), ok());
+    }
+    assert_eq!(call(&mut operator, &["ACL", "SETUSER", "default", "off"]), ok());
+    let contacts: Vec<String> = core.nodes.iter().map(Server::peer_address).collect();
+    let args = ["--node-name", "core-9", "--join", &contacts.join(",")].map(str::to_owned);
+    let mut newcomer = Server::spawn(&program, &args).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let (mut refused, mut is_in) = (0, false);
+    while !is_in {
+        assert!(Instant::now() < deadline, "nobody ever got in: {}", newcomer.log_tail());
+        let Ok(mut early) = newcomer.connect() else { continue };
+        match early.call(&["SET", "early", "bird"]) {
+            Ok(Received::Reply(Value::Error(why))) => {
+                let why = String::from_utf8(why).unwrap();
+                let is_expected =
+                    ["NOAUTH", "LOADING", "CLUSTERDOWN"].iter().any(|code| why.starts_with(code));
+                assert!(is_expected, "{why}");
+                refused += 1;
+            }
+            Ok(Received::Reply(other)) => panic!("a stranger's SET: {other:?}"),
+            Ok(Received::Closed) | Err(_) => continue,
+        }
+        is_in = matches!(early.call(&["AUTH", "admin", "secret"]), Ok(Received::Reply(Value::Simple(_))));
+    }
+    assert!(refused > 0);
+    newcomer.wait_until_ready().unwrap();
+    assert_eq!(call(&mut admin_of(&newcomer), &["GET", "early"]), Value::NilBulk);
+}

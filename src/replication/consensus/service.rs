@@ -112,6 +112,7 @@ impl RaftService {
         }
         if accepted {
             self.state.clock.heard(leader_ms);
+            self.state.heard_commit(committed);
         }
         if let Some(heartbeat) = of_core.filter(|_| accepted && self.state.edge.is_edge()) {
             let heartbeat: SiteHeartbeat = heartbeat.into();
