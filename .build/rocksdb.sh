@@ -15,13 +15,16 @@ cd "$root"
 
 units=8
 cxx=${CXX:-g++}
+# What it compiles for: this machine, or another (.build/aarch64.sh).
+machine=$("$cxx" -dumpmachine)
+machine=${machine%%-*}
 
 flags=(-O2 -fPIC -std=c++20 -DNDEBUG -w -include cstdint -ffunction-sections -fdata-sections
     -DLZ4=1 -DZSTD=1 -DHAVE_ALIGNED_NEW -DHAVE_UINT128_EXTENSION
     -DOS_LINUX -DROCKSDB_PLATFORM_POSIX -DROCKSDB_LIB_IO_POSIX -DROCKSDB_SCHED_GETCPU_PRESENT
     -DROCKSDB_AUXV_GETAUXVAL_PRESENT -DROCKSDB_FALLOCATE_PRESENT -DROCKSDB_RANGESYNC_PRESENT)
 # RocksDB picks its CRC32C at compile time; without these it takes the table, several times slower.
-case $(uname -m) in
+case $machine in
     x86_64) flags+=(-msse4.2 -mpclmul) ;;
     aarch64) flags+=(-march=armv8-a+crc+aes+crypto) ;;
 esac
@@ -43,7 +46,7 @@ main() {
         [ -s "$directory/librocksdb.a" ] || build "$directory"
         exec 9>&-
     fi
-    [ -n "${FLOTILLA_ROCKSDB_ONLY:-}" ] || configure_cargo "$directory"
+    if [ -z "${FLOTILLA_ROCKSDB_ONLY:-}" ] && [ "$machine" = "$(uname -m)" ]; then configure_cargo "$directory"; fi
 }
 
 # Where cargo put the sources of the locked crates.
@@ -67,7 +70,7 @@ key() {
         "$cxx" --version | sed -n 1p
         printf '%s\n' "$units" "${flags[@]}" "${zstd%/zstd/lib}" "${lz4%/liblz4/lib}" | sed 's|.*/||'
     ) | sha256sum | cut -c 1-8)
-    printf '%s-cxx%s-%s-%s\n' "${version//+/_}" "$compiler" "$(uname -m)" "$hash"
+    printf '%s-cxx%s-%s-%s\n' "${version//+/_}" "$compiler" "$machine" "$hash"
 }
 
 build() {
@@ -87,7 +90,7 @@ build() {
     local objects=()
     mapfile -t objects < <(list_units | sed "s|.*|$directory/&.o|")
     rm -f "$directory/librocksdb.a.new"
-    ar crs "$directory/librocksdb.a.new" "${objects[@]}"
+    "${AR:-ar}" crs "$directory/librocksdb.a.new" "${objects[@]}"
     sync "$directory/librocksdb.a.new"
     mv "$directory/librocksdb.a.new" "$directory/librocksdb.a"
     rm -f "$directory"/*.o "$directory"/*.cc "$directory"/*.log

@@ -261,6 +261,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     }
     drop(http);
     drop(log);
+    node.end_background_work();
     drop(directory);
     tracing::info!("stopped");
     Ok(())
@@ -304,6 +305,7 @@ fn node(
     let pubsub = Arc::<PubSub>::default();
     Node {
         psync: options::psync(&config.settings(), &group),
+        traces: options::traces(&config.settings(), identity),
         config,
         clients: Arc::default(),
         auth_failures: AuthFailures::default(),

@@ -57,7 +57,7 @@ pub(crate) const ROOMS: [(&str, &[&str]); 1] = [(
 const ROOM_ESSAY_LINES_MIN: usize = 15;
 
 /// Crates that only one place may name, so that they can be replaced there.
-const OWNERS: [(&str, &[&str]); 24] = [
+const OWNERS: [(&str, &[&str]); 27] = [
     ("redis_protocol", &["resp"]),
     ("rocksdb", &["store"]),
     ("quick_cache", &["store"]),
@@ -76,6 +76,9 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("hyper_util", &["ops"]),
     ("prometheus_client", &["ops"]),
     ("histogram", &["session"]),
+    ("opentelemetry", &["session"]),
+    ("opentelemetry_otlp", &["session"]),
+    ("opentelemetry_sdk", &["session"]),
     ("clap", &["admin", "backup", "config", "main", "manual", "remote", "top", "transfer"]),
     ("clap_complete", &["manual"]),
     ("clap_mangen", &["manual"]),

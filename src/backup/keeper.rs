@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const LOOK: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const PART_BYTES: usize = 16 << 20;
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(10);
-/// What a starting leader finds before it decides that a backup is due.
+/// After a start, before anything is decided to be due: who leads must be known.
 const BEFORE_FIRST: Duration = Duration::from_secs(5);
 
 /// What the parameters say.
@@ -83,8 +83,7 @@ impl Keeper {
             bytes_per_second: self.options.bytes_per_second,
             keep: self.options.keep,
         };
-        tokio::time::sleep(BEFORE_FIRST).await;
-        let mut newest_at = 0;
+        let (began, mut newest_at) = (Instant::now(), 0);
         loop {
             let is_asked = tokio::select! {
                 () = self.node.backups.asked() => true,
@@ -103,7 +102,7 @@ impl Keeper {
             if is_asked {
                 // Who asked is told by the status.
                 let _ = taking.run().await;
-            } else if is_due.await && taking.run().await.is_err() {
+            } else if began.elapsed() >= BEFORE_FIRST && is_due.await && taking.run().await.is_err() {
                 tokio::time::sleep(PAUSE).await;
             }
         }

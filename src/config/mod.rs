@@ -40,5 +40,5 @@ pub use parameter::{Change, Kind, Parameter};
 pub use psync::PsyncSettings;
 pub use settings::{LogFormat, Settings};
 pub use table::PARAMETERS;
-pub use table_observe::HttpShows;
+pub use table_observe::{HttpShows, TraceSettings};
 pub use values::Values;

@@ -8,7 +8,7 @@ use super::{
     on_follower::OnFollower,
     password_file,
     psync::PsyncSettings,
-    table_observe::{HttpShows, command_logs},
+    table_observe::{HttpShows, TraceSettings, command_logs},
 };
 use crate::tls::ServerOptions;
 use std::{
@@ -69,6 +69,8 @@ pub struct Settings {
     /// TLS of the HTTP port; `None` = plain text.
     pub http_tls: Option<ServerOptions>,
     pub http_shows: HttpShows,
+    /// `None`: no call is traced.
+    pub traces: Option<TraceSettings>,
     /// 0 = no limit.
     pub snapshot_bytes_per_second: u64,
     pub backup: Option<BackupSettings>,
@@ -181,6 +183,7 @@ impl Settings {
             client_tls: ClientTls::new(values)?,
             http_tls: http_tls(values)?,
             http_shows: HttpShows::new(values),
+            traces: TraceSettings::new(values)?,
             snapshot_bytes_per_second: values.number("snapshot-bytes-per-second")?,
             backup: BackupSettings::new(values)?,
             on_follower: OnFollower::new(values.get("on-follower"), values.get("cluster-enabled") == "yes"),

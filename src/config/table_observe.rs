@@ -83,6 +83,21 @@ pub(super) static PARAMETERS: &[Parameter] = &[
         Change::Start,
         "Whether anybody may read `/metrics`; no = it asks for a user as the status page does.",
     ),
+    row(
+        "trace-endpoint",
+        Kind::Text,
+        "",
+        Change::Start,
+        "Address of an OpenTelemetry collector, as http://HOST:4318: sampled calls become traces there (OTLP over HTTP), without keys, arguments \
+         or clients. Headers come from OTEL_EXPORTER_OTLP_HEADERS. Empty = none are traced.",
+    ),
+    row(
+        "trace-sample",
+        Kind::Number { min: 1, max: 1_000_000_000 },
+        "1000",
+        Change::Start,
+        "With `trace-endpoint`: of so many calls of a network thread, one is traced.",
+    ),
 ];
 
 /// Threshold (negative = off) and length of each log.
@@ -91,6 +106,31 @@ pub(super) fn command_logs(values: &Values) -> Result<[(i64, usize); 3], String>
     let log =
         |(threshold, len): (&str, &str)| Ok::<_, String>((values.number(threshold)?, values.number(len)?));
     Ok([log(slow)?, log(request)?, log(reply)?])
+}
+
+/// Which calls are traced, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceSettings {
+    /// Address of the collector.
+    pub collector: String,
+    pub one_of: u64,
+}
+
+impl TraceSettings {
+    /// `None`: none are.
+    pub(super) fn new(values: &Values) -> Result<Option<Self>, String> {
+        let collector = values.get("trace-endpoint").to_owned();
+        if collector.is_empty() {
+            return Ok(None);
+        }
+        let host = collector.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+        if host.is_none_or(|host| {
+            host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control())
+        }) {
+            return Err("trace-endpoint: as http://HOST:PORT; for TLS, let a collector beside the node send on what it gets".into());
+        }
+        Ok(Some(TraceSettings { collector, one_of: values.number("trace-sample")? }))
+    }
 }
 
 /// What the HTTP port shows, and to whom.

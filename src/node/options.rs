@@ -4,11 +4,11 @@ use super::{NodeError, descriptors::Descriptors, io};
 use crate::{
     backup::KeeperOptions,
     commands,
-    config::{BackupSettings, PsyncSettings, Settings},
+    config::{BackupSettings, PsyncSettings, Settings, TraceSettings},
     peer::{LocalIdentity, Tls},
     psync::{Psync, PsyncOptions},
-    replication::{ClusterOptions, DataDirectory, EdgeOptions, Helpers, adopt},
-    session::{ClusterIdentity, Group, Node},
+    replication::{ClusterOptions, DataDirectory, EdgeOptions, Helpers, Identity, adopt},
+    session::{ClusterIdentity, Group, Node, Traces},
     state::ClientPorts,
     store::StoreOptions,
 };
@@ -28,6 +28,15 @@ pub(super) fn psync(settings: &Settings, group: &Group) -> Arc<Psync> {
         backlog_ttl: Duration::from_secs(backlog_ttl_seconds),
     };
     Arc::new(Psync::new(&group.store, options, commands::scripting::library_texts, super::run_id))
+}
+
+/// Where sampled calls are traced to, if anywhere.
+pub(super) fn traces(settings: &Settings, identity: &Identity) -> Option<Traces> {
+    let TraceSettings { collector, one_of } = settings.traces.as_ref()?;
+    Traces::start(collector, *one_of, &identity.node_name, &identity.cluster_id)
+        .inspect(|_| tracing::info!(collector, one_of, "calls are traced"))
+        .inspect_err(|error| tracing::warn!(collector, error, "calls are not traced"))
+        .ok()
 }
 
 /// Where a damaged node looks for others to repair itself from. It may not know its own identity yet.

@@ -10,7 +10,7 @@ use crate::{
     command::{Args, Flags, Resolved, Run, TrialRules},
     error::Error,
     resp::{ErrorReply, Reply, bulk_head},
-    session::{Context, Origin, Stats},
+    session::{Commit, Context, Origin, Stats, TracedCall},
 };
 use bytes::BytesMut;
 use std::{
@@ -89,6 +89,21 @@ impl Connection {
 
     /// Counts a call that ran.
     pub(super) fn count_call(&mut self, index: usize, took: Duration, failed: bool) {
+        self.count(index, took, failed, None);
+    }
+
+    /// As `count_call`, for a write.
+    pub(super) fn count_write(&mut self, index: usize, commit: Commit, failed: bool) {
+        self.count(index, commit.share(), failed, Some(commit));
+    }
+
+    fn count(&mut self, index: usize, took: Duration, failed: bool, commit: Option<Commit>) {
+        if let Some(traces) = &self.thread.node.traces
+            && traces.is_sampled(self.thread.stats.number_call())
+        {
+            let name = self.thread.table.names().get(index).map_or("", String::as_str);
+            traces.call(TracedCall { name, db: self.session.db, took, failed, commit });
+        }
         self.commands = self.commands.saturating_add(1);
         self.thread.stats.record(index, took);
         if let Some(stats) = self.thread.node.stats.command(index) {

@@ -16,7 +16,7 @@ use crate::{
     replica::ProposalBuilder,
     replication::{Mailbox, NotDone, Outcome, Ticket, Unknown},
     resp::Reply,
-    session::Client,
+    session::{Client, Commit},
     state::Work,
     store::{Origin, ReadTime},
     time::monotonic_ms,
@@ -158,16 +158,15 @@ impl Connection {
             self.thread.node.parking.expect(db, &key);
         }
         let outcome = outcome_of(queued).await;
-        // Each call's share of the way through the log.
         let took = self.clock.lap();
         self.thread.committed(took);
-        let share = took / u32::try_from(indexes.len()).unwrap_or(u32::MAX).max(1);
+        let commit = Commit { calls: indexes.len(), took };
         match outcome.applied() {
             Ok(replies) => {
                 debug_assert_eq!(replies.len(), indexes.len());
                 self.note_writes();
                 for (number, (reply, index)) in replies.iter().zip(&indexes).enumerate() {
-                    self.count_call(*index, share, matches!(reply, Reply::Error(_)));
+                    self.count_write(*index, commit, matches!(reply, Reply::Error(_)));
                     let before = self.output.len();
                     self.reply(reply);
                     let bytes = self.output.len().saturating_sub(before);
@@ -178,7 +177,7 @@ impl Connection {
             Err(error) => {
                 let reply = Reply::Error(error);
                 for index in &indexes {
-                    self.count_call(*index, share, true);
+                    self.count_write(*index, commit, true);
                     self.reply(&reply);
                 }
             }

@@ -35,6 +35,7 @@ mod subscriber;
 #[cfg(test)]
 mod tests;
 mod thread_stats;
+mod traces;
 mod tracking;
 mod transaction;
 mod users;
@@ -66,6 +67,7 @@ pub use source_request::{SourceOrder, SourceRequest, SourceSettings, SourceTls};
 pub use stats::{CommandStats, Rates, Stats};
 pub use subscriber::Subscriber;
 pub use thread_stats::{ThreadStats, Threads};
+pub use traces::{Commit, TracedCall, Traces};
 pub use tracking::{
     Arrivals, Forgotten, RecentChanges, SessionTracking, Tracking, TrackingMode, TrackingOptions,
     TrackingRevision, TrackingState, TrackingTable, TrackingTotals, overlapping, tell_changed,

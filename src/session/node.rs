@@ -1,8 +1,8 @@
 //! The node as its sessions see it: what Local and Async handlers may read and change.
 
 use super::{
-    AuthFailures, Clients, Group, MemoryMarks, Monitors, Parking, PubSub, Session, Stats, Tracking, Users,
-    machine::memory_limit_bytes,
+    AuthFailures, Clients, Group, MemoryMarks, Monitors, Parking, PubSub, Session, Stats, Traces, Tracking,
+    Users, machine::memory_limit_bytes,
 };
 use crate::{config::Config, psync::Psync, state::BackupState};
 use parking_lot::RwLock;
@@ -64,6 +64,8 @@ pub struct Node {
     /// Successful checkpoints since start.
     pub checkpoints: AtomicU64,
     pub backups: Arc<BackupState>,
+    /// `None`: no call is traced.
+    pub traces: Option<Traces>,
     pub memory_marks: MemoryMarks,
     /// True from the moment SHUTDOWN or a signal arrives.
     pub stopping: AtomicBool,
@@ -75,6 +77,14 @@ impl Node {
     /// Whole seconds since start.
     pub fn uptime_seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
+    }
+
+    /// Ends, as the last thing in a process, what would otherwise go on in the background.
+    pub fn end_background_work(&self) {
+        if let Some(traces) = &self.traces {
+            traces.end();
+        }
+        self.group.store.end_background_work();
     }
 
     /// To be called once a second: rates, and the peak of memory in use.

@@ -29,6 +29,8 @@ pub struct ThreadStats {
     /// Times that bytes were read from a client, and that bytes were written to one.
     pub socket_reads: AtomicU64,
     pub socket_writes: AtomicU64,
+    /// Calls, while some of them are traced.
+    calls: AtomicU64,
     /// Whether latencies are counted.
     is_on: AtomicBool,
     /// By `Resolved::index`.
@@ -49,6 +51,11 @@ impl ThreadStats {
     /// A chunk's writes took so long through the log.
     pub fn record_commit(&self, took: Duration) {
         self.commits.add(took);
+    }
+
+    /// The number of one more call, for those that are traced.
+    pub fn number_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Counts a call.

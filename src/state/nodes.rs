@@ -1,8 +1,14 @@
 //! The nodes of the group as clients see them, and this node's relation to its leader.
 
 use super::{ClientPorts, FedSeen, Following, Leadership, PortKind, ReplicationState};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use xxhash_rust::xxh3;
+
+/// From one look at what a starting node has applied to the next.
+const READY_POLL: Duration = Duration::from_millis(5);
 
 /// Another node of the core.
 #[derive(Debug, Clone, Default)]
@@ -122,6 +128,23 @@ impl ReplicationState {
             true => self.leader_id(),
             false => 0,
         }
+    }
+
+    /// Waits until this node can serve: it has all that was committed when it first heard a leader, itself or another.
+    /// Before that it may lack the users and the feature level, whose rules are asked before any data.
+    pub async fn wait_ready(&self) {
+        while !self.is_ready() {
+            let _ = tokio::time::timeout(READY_POLL, self.leader_bell.notified()).await;
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        // An entry of the leader's term is behind all that was committed in earlier ones.
+        let leader = self.leader.load();
+        let has_term = leader.node.is_some() && self.applied_term.load(Ordering::Acquire) == leader.term;
+        let goal = self.start_goal.load(Ordering::Acquire);
+        let has_goal = goal > 0 && self.applied_index.load(Ordering::Acquire) >= goal - 1;
+        has_term && (leader.is_self || has_goal) || self.is_member_no_more()
     }
 
     /// Why this node, which has not served yet, cannot do so now: an error code of Redis and the reason.

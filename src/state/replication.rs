@@ -22,9 +22,6 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// From one look at what a starting node has applied to the next.
-const READY_POLL: Duration = Duration::from_millis(5);
-
 /// The leader, as far as this node knows. The only home of this knowledge; replaced as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leader {
@@ -186,23 +183,6 @@ impl ReplicationState {
     /// Waits until it is known that another node leads (which may be this one).
     pub async fn led_by_another_than(&self, id: u64) {
         self.wait_for(|| ![0, id].contains(&self.leader_id())).await;
-    }
-
-    /// Waits until this node can serve: it has all that was committed when it first heard a leader, itself or another.
-    /// Before that it may lack the users and the feature level, whose rules are asked before any data.
-    pub async fn wait_ready(&self) {
-        while !self.is_ready() {
-            let _ = tokio::time::timeout(READY_POLL, self.leader_bell.notified()).await;
-        }
-    }
-
-    fn is_ready(&self) -> bool {
-        // An entry of the leader's term is behind all that was committed in earlier ones.
-        let leader = self.leader.load();
-        let has_term = leader.node.is_some() && self.applied_term.load(Ordering::Acquire) == leader.term;
-        let goal = self.start_goal.load(Ordering::Acquire);
-        let has_goal = goal > 0 && self.applied_index.load(Ordering::Acquire) >= goal - 1;
-        has_term && (leader.is_self || has_goal) || self.is_member_no_more()
     }
 
     async fn wait_for(&self, is_so: impl Fn() -> bool) {

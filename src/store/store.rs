@@ -165,6 +165,14 @@ impl Store {
         self.published().engine().flush()
     }
 
+    /// For a process that is about to end, whose globals RocksDB's threads need: ends flushes and compactions, and sees to it that no other
+    /// thread, by having had it last, closes the database meanwhile. Nothing can be written afterwards.
+    pub fn end_background_work(&self) {
+        let engine = Arc::clone(self.published().engine());
+        engine.db.cancel_all_background_work(true);
+        Box::leak(Box::new(engine));
+    }
+
     /// Writes everything to files and rewrites all of them: what is deleted or overwritten takes no disk space any more. It may
     /// take minutes, and while it does, as much more disk space as the largest files have.
     pub fn compact(&self) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ mod doctor;
 mod metrics;
 mod page;
 mod top;
+mod traces;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
