@@ -2,8 +2,13 @@
 //!
 //! Values are read by the commands of their type, a page at a time. What differs is looked at again after a while, since both
 //! may be written to meanwhile: only what still differs then counts.
+//!
+//! The node's keys come first, and with their values: it lists them in their order on disk, where neighbours are read together. Of the
+//! source's keys, only those that were not among them are looked at.
 
 mod small;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use super::{client::Client, link::Link};
@@ -11,14 +16,16 @@ use crate::{
     ops::{ProgressBar, keys_bar},
     resp::Answer,
 };
-use foldhash::HashSet;
-use std::{collections::BTreeMap, fmt, thread, time::Duration};
+use foldhash::{HashSet, fast::RandomState};
+use std::{collections::BTreeMap, fmt, hash::BuildHasher, thread, time::Duration};
 
 /// Keys looked at together.
 const KEYS: usize = 500;
 /// Before a difference is looked at again, and how often.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(500);
 const RECHECKS: usize = 4;
+/// Keys whose hashes are kept, at some 20 bytes; of more, each is asked for.
+const SEEN_MAX: usize = if cfg!(test) { 100 } else { 32 << 20 };
 /// Differences that are looked at again; more are counted as they are.
 const OPEN_MAX: usize = 100_000;
 
@@ -82,18 +89,26 @@ type Key = (u32, Vec<u8>);
 
 /// Compares the node's data with the source's.
 pub fn compare(source: &mut dyn Side, node: &mut dyn Side, options: &Options) -> Result<Compared, String> {
-    let mut comparing = Comparing { source, node, options, compared: Compared::default(), open: Vec::new() };
+    let mut comparing = Comparing {
+        source,
+        node,
+        options,
+        compared: Compared::default(),
+        open: Vec::new(),
+        hasher: RandomState::default(),
+        seen: HashSet::default(),
+    };
     let (there, here) = (databases(comparing.source)?, databases(comparing.node)?);
-    let total = there.values().copied().fold(0, u64::saturating_add);
+    let total = here.values().copied().fold(0, u64::saturating_add);
     let bar = keys_bar(if options.sample == 0 { total } else { options.sample as u64 });
     match options.sample {
         0 => {
-            for db in there.keys() {
-                comparing.all(*db, Of::Source, &bar)?;
-            }
-            // What is only here.
             for db in here.keys() {
                 comparing.all(*db, Of::Node, &bar)?;
+            }
+            // What is only there.
+            for db in there.keys() {
+                comparing.all(*db, Of::Source, &bar)?;
             }
         }
         sample => comparing.some(&there, sample, &bar)?,
@@ -117,6 +132,10 @@ struct Comparing<'a> {
     compared: Compared,
     /// What differed when it was looked at.
     open: Vec<(Key, String)>,
+    /// A key is taken for another by one chance in 2^64 for each that is kept.
+    hasher: RandomState,
+    /// Hashes of the keys that were looked at.
+    seen: HashSet<u64>,
 }
 
 impl Comparing<'_> {
@@ -138,12 +157,10 @@ impl Comparing<'_> {
             let side = if of == Of::Source { &mut *self.source } else { &mut *self.node };
             let (next, found) = scanned(side.ask(&scan)?.pop())?;
             for keys in found.chunks(KEYS) {
-                match of {
-                    Of::Source => self.keys(db, keys)?,
-                    Of::Node => self.only_here(db, keys)?,
-                }
+                let keys = self.unseen(db, of, keys)?;
+                self.keys(db, &keys)?;
             }
-            if of == Of::Source {
+            if of == Of::Node {
                 bar.set_position(self.compared.keys);
             }
             cursor = next;
@@ -191,14 +208,19 @@ impl Comparing<'_> {
         Ok(())
     }
 
-    fn only_here(&mut self, db: u32, keys: &[Vec<u8>]) -> Result<(), String> {
+    /// Those of the keys that one side lists that are still to be looked at.
+    fn unseen(&mut self, db: u32, of: Of, keys: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
+        if self.seen.len() <= SEEN_MAX {
+            let (seen, hasher) = (&mut self.seen, &self.hasher);
+            return Ok(keys.iter().filter(|key| seen.insert(hasher.hash_one((db, *key)))).cloned().collect());
+        }
+        if of == Of::Node {
+            return Ok(keys.to_vec());
+        }
         let exists: Vec<_> = keys.iter().map(|key| words(&[b"EXISTS", key])).collect();
-        let answers = self.source.ask(&exists)?;
+        let answers = self.node.ask(&exists)?;
         let missing = keys.iter().zip(answers).filter(|(_, answer)| *answer == Answer::Integer(0));
-        let missing: Vec<_> = missing.map(|(key, _)| (key.clone(), "only here".to_owned())).collect();
-        self.compared.keys = self.compared.keys.saturating_add(missing.len() as u64);
-        self.note(db, missing);
-        Ok(())
+        Ok(missing.map(|(key, _)| key.clone()).collect())
     }
 
     fn note(&mut self, db: u32, found: Vec<(Vec<u8>, String)>) {

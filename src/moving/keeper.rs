@@ -202,11 +202,16 @@ impl Keeper {
         }
     }
 
+    /// Waits, unless an administrator wants something meanwhile: a cut-over must not take as long as a pause.
     fn sleep(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        while Instant::now() < until && !self.is_stopping() {
+        let (until, version) = (Instant::now() + pause, self.version());
+        while Instant::now() < until && self.version() == version && !self.is_stopping() {
             thread::park_timeout(LOOK);
         }
+    }
+
+    fn version(&self) -> u64 {
+        self.record().map_or(0, |record| record.version)
     }
 }
 

@@ -5,10 +5,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
+use tokio::time::Instant;
 use xxhash_rust::xxh3;
 
 /// From one look at what a starting node has applied to the next.
 const READY_POLL: Duration = Duration::from_millis(5);
+/// A node with data that hears no leader after its start waits for one so long.
+const SERVE_BEHIND_AFTER: Duration = Duration::from_secs(2);
 
 /// Another node of the core.
 #[derive(Debug, Clone, Default)]
@@ -130,21 +133,25 @@ impl ReplicationState {
         }
     }
 
-    /// Waits until this node can serve: it has all that was committed when it first heard a leader, itself or another.
-    /// Before that it may lack the users and the feature level, whose rules are asked before any data.
+    /// Waits until this node can serve: it has all that was committed when it first heard a leader, itself or another. One without
+    /// any data would take itself for one without users, and at the lowest feature level. One that has been away serves what it
+    /// had, as it may at any time, if it hears nobody.
     pub async fn wait_ready(&self) {
-        while !self.is_ready() {
+        let began = Instant::now();
+        while !self.is_ready(began.elapsed()) {
             let _ = tokio::time::timeout(READY_POLL, self.leader_bell.notified()).await;
         }
     }
 
-    fn is_ready(&self) -> bool {
-        // An entry of the leader's term is behind all that was committed in earlier ones.
+    fn is_ready(&self, waited: Duration) -> bool {
         let leader = self.leader.load();
+        let follows = !leader.is_self && leader.node.is_some();
+        // An entry of the leader's term is behind all that was committed in earlier ones.
         let has_term = leader.node.is_some() && self.applied_term.load(Ordering::Acquire) == leader.term;
         let goal = self.start_goal.load(Ordering::Acquire);
         let has_goal = goal > 0 && self.applied_index.load(Ordering::Acquire) >= goal - 1;
-        has_term && (leader.is_self || has_goal) || self.is_member_no_more()
+        let may_be_behind = !self.begins_anew.load(Ordering::Relaxed) && waited >= SERVE_BEHIND_AFTER;
+        has_term && (leader.is_self || has_goal) || follows && may_be_behind || self.is_member_no_more()
     }
 
     /// Why this node, which has not served yet, cannot do so now: an error code of Redis and the reason.

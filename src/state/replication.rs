@@ -61,6 +61,8 @@ pub struct ReplicationState {
     pub(super) applied_term: AtomicU64,
     /// One more than the first commit index that a leader told this node since its start; 0 = none has.
     pub(super) start_goal: AtomicU64,
+    /// Whether this node began without the core's data.
+    pub begins_anew: AtomicBool,
     /// The last commit index that this leader has told others; they may show those entries before it does.
     pub(super) announced_index: AtomicU64,
     /// Entries that this leader has appended and not applied.

@@ -93,6 +93,8 @@ impl GroupHandle {
             lost_store.restore(&home, &log, &store)?;
         }
         check_consistency(&home, &log, &store)?;
+        let has_data = store.applied().is_some() && state.was_member.load(Ordering::Relaxed);
+        state.begins_anew.store(edge.is_none() && !has_data, Ordering::Relaxed);
         let snapshots = Arc::new(Snapshots::open(&home.join("snapshot"), Arc::clone(&store))?);
         snapshots.watch_latency(&state.latency);
         begin_log_time(&state, &home, store.published().state().last_at);
