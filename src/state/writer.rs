@@ -224,15 +224,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_node_is_ready_when_it_knows_who_leads_or_has_applied_what_came_before() {
-        let writer = StateWriter::default();
-        let ready = async || {
-            let waits = tokio::time::timeout(Duration::from_millis(1), writer.state().wait_ready());
+    async fn a_node_is_ready_when_it_has_what_was_committed_when_it_heard_its_leader() {
+        let ready_within = async |writer: &StateWriter, millis: u64| {
+            let waits = tokio::time::timeout(Duration::from_millis(millis), writer.state().wait_ready());
             waits.await.is_ok()
         };
+        let writer = StateWriter::default();
+        let ready = async || ready_within(&writer, 10).await;
         assert!(!ready().await);
-        writer.set_leader(2, false, Some((7, "h:1".into())));
-        assert!(ready().await, "it follows");
         writer.set_leader(3, true, Some((1, String::new())));
         assert!(!ready().await, "it has yet to apply what came before");
         writer.applied(LogId { term: 3, index: 1 });
@@ -240,5 +239,20 @@ mod tests {
         writer.set_leader(3, false, None);
         assert!(!ready().await);
         assert_eq!(writer.state().known_leader().last_id, 1, "the last one is remembered");
+
+        for begins_anew in [true, false] {
+            let writer = StateWriter::default();
+            writer.state().begins_anew.store(begins_anew, Ordering::Relaxed);
+            writer.set_leader(2, false, Some((7, "h:1".into())));
+            assert!(!ready_within(&writer, 1900).await, "it knows who leads, and has heard nothing");
+            // With data of its own it serves those after a while.
+            assert_eq!(ready_within(&writer, 10_000).await, !begins_anew);
+            writer.heard_commit(5);
+            writer.heard_commit(9);
+            writer.applied(LogId { term: 1, index: 5 });
+            assert!(!ready_within(&writer, 10).await, "there may be more of earlier terms");
+            writer.applied(LogId { term: 2, index: 6 });
+            assert!(ready_within(&writer, 10).await);
+        }
     }
 }

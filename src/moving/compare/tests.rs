@@ -19,7 +19,13 @@ impl Strings {
 
     fn page(&self, cursor: &[u8]) -> Answer {
         let from: usize = String::from_utf8_lossy(cursor).parse().unwrap();
-        let listed: Vec<_> = self.keys.keys().skip(from.saturating_sub(usize::from(self.twice))).take(40 + usize::from(self.twice)).cloned().collect();
+        let listed: Vec<_> = self
+            .keys
+            .keys()
+            .skip(from.saturating_sub(usize::from(self.twice)))
+            .take(40 + usize::from(self.twice))
+            .cloned()
+            .collect();
         let next = if from + 40 >= self.keys.len() { 0 } else { from + 40 };
         let listed = listed.into_iter().map(Answer::Text).collect();
         Answer::List(vec![Answer::Text(next.to_string().into_bytes()), Answer::List(listed)])
@@ -66,7 +72,9 @@ fn each_key_of_either_side_counts_once_and_what_differs_is_found() {
         let compared = compare(&mut source, &mut node, &ALL).unwrap();
         assert_eq!(compared.differences, 3, "{compared}");
         let told = compared.to_string();
-        for part in ["only there: a string there, no key here", "only here: no key there, a string here", "key:00007"] {
+        for part in
+            ["only there: a string there, no key here", "only here: no key there, a string here", "key:00007"]
+        {
             assert!(told.contains(part), "{told}");
         }
     }
