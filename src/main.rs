@@ -43,7 +43,12 @@ fn main() -> ExitCode {
         tracing::warn!(%older, %current, "this parameter was renamed; the older name still works, use the current one");
     }
     match node::run(config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(node) => {
+            // Whichever thread had it last would close the store, perhaps while the process's globals are taken down, which RocksDB's
+            // threads need.
+            Box::leak(Box::new(node));
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             tracing::error!(%error, remedy = "fix the cause and start the node again", "flotilla stops");
             eprintln!("flotilla: {error}");

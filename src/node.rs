@@ -89,8 +89,8 @@ const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// and not every client retries after LOADING.
 const HOLD_AT_START: Duration = Duration::from_secs(5);
 
-/// Runs a node until SHUTDOWN, SIGTERM or SIGINT. One that finds damage in its files starts anew, to repair them.
-pub fn run(config: Config) -> Result<(), NodeError> {
+/// Runs a node until SHUTDOWN, SIGTERM or SIGINT; returns it with its store open. One that finds damage in its files starts anew, to repair them.
+pub fn run(config: Config) -> Result<Arc<Node>, NodeError> {
     let config = Arc::new(config);
     let damaged = Arc::new(Damaged::new(&config.settings()));
     let on_damage = Arc::clone(&damaged);
@@ -102,7 +102,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     })
 }
 
-fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
+fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<Arc<Node>, NodeError> {
     let started = Instant::now();
     // Declared first, so it is dropped last: the guard covers closing the store, too.
     let _end_guard;
@@ -264,7 +264,7 @@ fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<(), NodeError> {
     node.end_background_work();
     drop(directory);
     tracing::info!("stopped");
-    Ok(())
+    Ok(node)
 }
 
 /// The allocators ask for transparent huge pages. A page fault on one clears 2 MiB at once, which on some machines stalls a

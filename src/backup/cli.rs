@@ -8,7 +8,7 @@ use super::{
     restore::{NewNode, Until, Wanted, choose, restore, verify},
     take::prune,
 };
-use crate::{config::subcommand, ops::bytes_bar, time::rfc3339};
+use crate::{config::subcommand, ops::bytes_bar, store::remove_directory, time::rfc3339};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::UNIX_EPOCH};
 
@@ -212,9 +212,9 @@ async fn verify_one(matches: &ArgMatches, objects: &Objects) -> Result<String> {
     let bar = bytes_bar(manifest.bytes());
     let outcome = verify(objects, &manifest, &scratch, &|bytes| bar.inc(bytes)).await;
     bar.finish_and_clear();
-    let removed = std::fs::remove_dir_all(&scratch);
+    let removed = remove_directory(&scratch);
     let found = outcome?;
-    removed.map_err(super::io(format!("remove {}", scratch.display())))?;
+    removed?;
     let reach =
         format!("restorable to revision {}, log time {}", found.restorable_to, rfc3339(found.log_time_ms));
     match found.missing {

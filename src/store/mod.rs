@@ -78,7 +78,7 @@ pub use row::{CollectionHead, Encoding, Row, Type};
 pub use scan::Direction;
 pub use site::SiteRecord;
 pub use sizes::Was;
-pub use snapshot::Checkpoint;
+pub use snapshot::{Checkpoint, remove_directory};
 pub use source::{SourcePhase, SourceRecord};
 pub use state::{Database, LogId, StateRecord};
 pub use stats::{EngineStats, StoreStats};

@@ -148,7 +148,8 @@ static REMOVING: Mutex<()> = Mutex::new(());
 const REMOVE_ATTEMPTS: u32 = 50;
 const REMOVE_INTERVAL: Duration = Duration::from_millis(20);
 
-pub(super) fn remove_directory(directory: &Path) -> Result<(), StoreError> {
+/// Removes a directory of a store that is closed, or about to be.
+pub fn remove_directory(directory: &Path) -> Result<(), StoreError> {
     let _one = REMOVING.lock();
     let mut attempts = REMOVE_ATTEMPTS;
     loop {

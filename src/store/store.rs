@@ -165,12 +165,10 @@ impl Store {
         self.published().engine().flush()
     }
 
-    /// For a process that is about to end, whose globals RocksDB's threads need: ends flushes and compactions, and sees to it that no other
-    /// thread, by having had it last, closes the database meanwhile. Nothing can be written afterwards.
+    /// Ends flushes and compactions, for a process that is about to end: none may run while its globals are taken down. Nothing can be
+    /// written afterwards.
     pub fn end_background_work(&self) {
-        let engine = Arc::clone(self.published().engine());
-        engine.db.cancel_all_background_work(true);
-        Box::leak(Box::new(engine));
+        self.published().engine().db.cancel_all_background_work(true);
     }
 
     /// Writes everything to files and rewrites all of them: what is deleted or overwritten takes no disk space any more. It may

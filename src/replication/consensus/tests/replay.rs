@@ -49,7 +49,7 @@ fn start(data: &Path, args: &[String]) -> InThread {
     let words = own.iter().map(OsString::from).chain([data.into()]).chain(args.iter().map(OsString::from));
     let parsed = config::parse(words, |_| None).unwrap();
     let config = config::Config::new(parsed.values).unwrap();
-    let thread = thread::spawn(move || node::run(config).unwrap());
+    let thread = thread::spawn(move || drop(node::run(config).unwrap()));
     let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
     let pong = Received::Reply(Value::Simple(b"PONG".to_vec()));
     let is_ready = || Connection::open(port).and_then(|mut connection| connection.call(&["PING"]));
