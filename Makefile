@@ -11,7 +11,7 @@ cargo = . .build/lib.sh && choose_toolchain && cargo
 # Where the client libraries of the tests are (see .build/test-deps.sh).
 export FLOTILLA_TEST_DEPS ?= $(CURDIR)/target/test-deps
 
-.PHONY: help prepare run build test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz rehearsal demo docs verify fix bench bench-compare release
+.PHONY: help prepare run build aarch64 test crash sim chaos chaos-proof hostile upgrade wan fuzz difffuzz rehearsal demo docs verify fix bench bench-compare release
 
 help: ## Print this list
 	@echo 'Flotilla: make TARGET [ARGS="..."]'
@@ -25,6 +25,9 @@ run: prepare ## Build and start a server on 127.0.0.1:6379 with its data in ./da
 
 build: prepare ## Build the optimised binary, target/release/flotilla
 	@$(cargo) build --locked --release --bin flotilla
+
+aarch64: prepare ## Check that it compiles for aarch64: the Rust code, and a part of RocksDB
+	@.build/aarch64.sh
 
 test: prepare ## Install what the tests need and run them all; ARGS="-p flotilla name" for fewer
 	@.build/test-deps.sh
