@@ -90,7 +90,7 @@ build() {
     local objects=()
     mapfile -t objects < <(list_units | sed "s|.*|$directory/&.o|")
     rm -f "$directory/librocksdb.a.new"
-    "${AR:-ar}" crs "$directory/librocksdb.a.new" "${objects[@]}"
+    ar crs "$directory/librocksdb.a.new" "${objects[@]}"
     sync "$directory/librocksdb.a.new"
     mv "$directory/librocksdb.a.new" "$directory/librocksdb.a"
     rm -f "$directory"/*.o "$directory"/*.cc "$directory"/*.log

@@ -104,7 +104,7 @@ pub fn run(config: Config) -> Result<Arc<Node>, NodeError> {
 
 fn run_once(config: Arc<Config>, damaged: &Damaged) -> Result<Arc<Node>, NodeError> {
     let started = Instant::now();
-    // Declared first, so it is dropped last: the guard covers closing the store, too.
+    // Declared first, so it is dropped last: the guard covers the end of RocksDB's work, too.
     let _end_guard;
     let settings = Settings::clone(&config.settings());
     disable_huge_pages(settings.disable_thp);

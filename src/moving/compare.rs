@@ -16,7 +16,7 @@ use crate::{
     ops::{ProgressBar, keys_bar},
     resp::Answer,
 };
-use foldhash::{HashSet, fast::RandomState};
+use foldhash::{HashSet, quality::RandomState};
 use std::{collections::BTreeMap, fmt, hash::BuildHasher, thread, time::Duration};
 
 /// Keys looked at together.

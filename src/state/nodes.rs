@@ -10,7 +10,7 @@ use xxhash_rust::xxh3;
 
 /// From one look at what a starting node has applied to the next.
 const READY_POLL: Duration = Duration::from_millis(5);
-/// A node with data that hears no leader after its start waits for one so long.
+/// A node with data that is behind after its start, or hears no leader, waits so long.
 const SERVE_BEHIND_AFTER: Duration = Duration::from_secs(2);
 
 /// Another node of the core.
@@ -135,7 +135,7 @@ impl ReplicationState {
 
     /// Waits until this node can serve: it has all that was committed when it first heard a leader, itself or another. One without
     /// any data would take itself for one without users, and at the lowest feature level. One that has been away serves what it
-    /// had, as it may at any time, if it hears nobody.
+    /// has after a while, as one that falls behind while it runs.
     pub async fn wait_ready(&self) {
         let began = Instant::now();
         while !self.is_ready(began.elapsed()) {
@@ -147,11 +147,12 @@ impl ReplicationState {
         let leader = self.leader.load();
         let follows = !leader.is_self && leader.node.is_some();
         // An entry of the leader's term is behind all that was committed in earlier ones.
-        let has_term = leader.node.is_some() && self.applied_term.load(Ordering::Acquire) == leader.term;
+        let has_term = self.applied_term.load(Ordering::Acquire) == leader.term;
         let goal = self.start_goal.load(Ordering::Acquire);
         let has_goal = goal > 0 && self.applied_index.load(Ordering::Acquire) >= goal - 1;
         let may_be_behind = !self.begins_anew.load(Ordering::Relaxed) && waited >= SERVE_BEHIND_AFTER;
-        has_term && (leader.is_self || has_goal) || follows && may_be_behind || self.is_member_no_more()
+        let has_enough = has_term && has_goal || may_be_behind;
+        self.has_applied_own_term() || follows && has_enough || self.is_member_no_more()
     }
 
     /// Why this node, which has not served yet, cannot do so now: an error code of Redis and the reason.
